@@ -1,0 +1,37 @@
+# Phoenix: everything a developer does. Needs python3 >= 3.11 with venv, and make; nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := api_service cli infrastructure jobs shared tests
+
+.PHONY: help setup demo run check test
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Phoenix needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY) ## Make .venv from the hashed pins
+
+demo: $(READY) ## Make an image and a video on this machine and audit every token
+	$(BIN)/phoenix demo
+
+run: $(READY) ## Run the one-machine stack (PORT=8080)
+	$(BIN)/phoenix up --port $(or $(PORT),8080)
+
+check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+test: $(READY) ## Everything this machine can run
+	$(BIN)/pytest -n auto

@@ -1,0 +1,1 @@
+"""The HTTP face: translate in, call the lifecycle once, translate out."""

@@ -1,0 +1,1 @@
+"""Where Phoenix runs: one machine, or Google Cloud."""

@@ -1,0 +1,1 @@
+"""The jobs: each run works on one creation and ends."""

@@ -1,0 +1,1 @@
+"""The creation-lifecycle library: every state change and every refund happens here."""

@@ -1,0 +1,1 @@
+"""The ports' adapters, `<how>_<port>.py`: the only place where a vendor is imported."""

@@ -1,0 +1,363 @@
+"""A creation: one image or video, from the debit to a draft or to a refund.
+
+    (debit) -> pending <-> processing -> draft <-> published
+                  |            |
+                  +-> failed <-+        failed -> pending: the owner's retry, debited again
+
+`draft`, `published` and `failed` are settled; the others are unfinished: they hold a place in
+the account's in-flight count, a deadline and a `sweep_at`. Each participle below returns the
+creation as it is after one step; who may take the step is the lifecycle's business.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.account import Account
+from shared.domain.brief import AspectRatio, Brief
+from shared.domain.errors import IllegalTransition
+from shared.domain.failure import Failure, FailureCode
+from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.media import StoredMedia, attempt_keys, public_key
+from shared.domain.policy import Costs, Kind, Policy
+
+
+class Status(StrEnum):
+    """The five states."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    FAILED = "failed"
+
+
+UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
+
+_NEXT = {
+    Status.PENDING: {Status.PROCESSING, Status.FAILED},
+    Status.PROCESSING: {Status.PROCESSING, Status.PENDING, Status.DRAFT, Status.FAILED},
+    Status.DRAFT: {Status.PUBLISHED},
+    Status.PUBLISHED: {Status.DRAFT},
+    Status.FAILED: {Status.PENDING},
+}
+
+
+class Stage(StrEnum):
+    """What is happening to an unfinished creation."""
+
+    QUEUED = "queued"
+    WAITING_TO_RETRY = "waiting_to_retry"
+    GENERATING = "generating"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+    UPLOADING = "uploading"
+    DONE = "done"
+
+
+CLAIMED_PROGRESS = 5
+GENERATED_PROGRESS_MAX = 85
+STAGE_PROGRESS = {Stage.DOWNLOADING: 88, Stage.CHECKING: 92, Stage.UPLOADING: 95, Stage.DONE: 100}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease: one task attempt of one execution; written `execution/attempt`."""
+
+    execution: str
+    task_attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.execution}/{self.task_attempt}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Holder":
+        """Return the holder that was written like this."""
+        execution, _, task_attempt = text.rpartition("/")
+        return cls(execution, int(task_attempt))
+
+    def succeeds(self, other: "Holder") -> bool:
+        """Tell whether this is a later try of the other's execution, which is then dead."""
+        return self.execution == other.execution and self.task_attempt > other.task_attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """The generator is about to be called by this attempt.
+
+    `unknown` counts the starts of this debit that may have happened without a known end;
+    `cost_usd` is the estimated price of one.
+    """
+
+    attempt: int
+    at: datetime
+    unknown: int
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creation:
+    """One creation with everything that is known of it. Costs in tokens, duration in seconds."""
+
+    creation_id: CreationId
+    user_id: UserId
+    username: str
+    kind: Kind
+    prompt: str
+    aspect_ratio: AspectRatio
+    duration_s: int | None
+    cost_tokens: int
+    fingerprint: str
+
+    status: Status = Status.PENDING
+    stage: Stage | None = Stage.QUEUED
+    progress: int = 0
+    attempt: int = 0
+    """The last attempt's number, counted over all debits; it never goes down."""
+    first_attempt: int = 1
+    """The number of the first attempt of this debit."""
+    retries: int = 0
+    debits: int = 1
+    enqueues: int = 1
+    """The number of the last task."""
+    requeues: int = 0
+    """How many of this debit's tasks the sweep made."""
+    holder: Holder | None = None
+    execution_name: str | None = None
+    lease_expires_at: datetime | None = None
+    intent: Intent | None = None
+    operation_name: str | None = None
+    retry_at: datetime | None = None
+    deadline_at: datetime | None = None
+    sweep_at: datetime | None = None
+
+    model: str | None = None
+    media_key: str | None = None
+    thumbnail_key: str | None = None
+    public_id: str | None = None
+    publications: int = 0
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    caption: str | None = None
+    like_count: int = 0
+    error: Failure | None = None
+    refunded: bool = False
+    queue_error_code: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None = None
+
+    @property
+    def key(self) -> Key["Creation"]:
+        """Return where this creation lives."""
+        return creation_key(self.creation_id)
+
+    @property
+    def brief(self) -> Brief:
+        """Return what was asked for."""
+        return Brief(
+            kind=self.kind,
+            prompt=self.prompt,
+            aspect_ratio=self.aspect_ratio,
+            duration_s=self.duration_s,
+        )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Tell whether it is still in the making."""
+        return self.status in UNFINISHED
+
+    @property
+    def was_claimed_for_this_debit(self) -> bool:
+        """Tell whether any attempt has worked on it since it was last debited."""
+        return self.attempt >= self.first_attempt
+
+    @property
+    def attempts_of_this_debit(self) -> range:
+        """Return the numbers of the attempts since the last debit."""
+        return range(self.first_attempt, self.attempt + 1)
+
+    @property
+    def unknown_starts(self) -> int:
+        """Return how many starts of this debit may have happened."""
+        return self.intent.unknown if self.intent else 0
+
+    @property
+    def estimated_cost_usd(self) -> float:
+        """Return what those starts cost at the vendor."""
+        return self.intent.unknown * self.intent.cost_usd if self.intent else 0.0
+
+    def has_attempts_left(self, policy: Policy) -> bool:
+        """Tell whether one more attempt may claim it."""
+        return len(self.attempts_of_this_debit) < policy.attempts_max
+
+    def has_time_to_run(self, at: datetime, *, policy: Policy) -> bool:
+        """Tell whether an attempt that begins then could end before the deadline."""
+        least = timedelta(seconds=policy.minimum_run_s(self.kind))
+        return self.deadline_at is not None and at + least <= self.deadline_at
+
+    def is_past_deadline(self, at: datetime) -> bool:
+        """Tell whether the time shown on its card is over."""
+        return self.deadline_at is not None and at >= self.deadline_at
+
+    def is_leased(self, at: datetime) -> bool:
+        """Tell whether somebody holds it."""
+        return self.lease_expires_at is not None and at < self.lease_expires_at
+
+    def is_held_by(self, holder: Holder, *, attempt: int) -> bool:
+        """Tell whether exactly this attempt is working on it."""
+        return (
+            self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder
+        )
+
+    @property
+    def public_keys(self) -> dict[str, str]:
+        """Return the public key of each of its files, by private key, for its last publication."""
+        if self.public_id is None:
+            return {}
+        return {
+            key: public_key(self.public_id, self.publications, key)
+            for key in (self.media_key, self.thumbnail_key)
+            if key is not None
+        }
+
+    def keys_of(self, attempts: range) -> tuple[str, ...]:
+        """Return every media key that these attempts may have written."""
+        return attempt_keys(self.kind, self.user_id, self.creation_id, attempts)
+
+    @classmethod
+    def opened(
+        cls, creation_id: CreationId, *, account: Account, brief: Brief, costs: Costs,
+        policy: Policy, at: datetime,
+    ) -> "Creation":  # fmt: skip
+        """Return a creation that has just been paid."""
+        return cls(
+            creation_id=creation_id,
+            user_id=account.user_id,
+            username=account.username,
+            kind=brief.kind,
+            prompt=brief.prompt,
+            aspect_ratio=brief.aspect_ratio,
+            duration_s=brief.duration_s,
+            cost_tokens=costs.of(brief.kind),
+            fingerprint=brief.fingerprint,
+            deadline_at=at + timedelta(seconds=policy.deadline_s),
+            sweep_at=at + timedelta(seconds=policy.sweep_every_s),
+            created_at=at,
+            updated_at=at,
+        )
+
+    def claimed(self, holder: Holder, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it with a new attempt and a lease."""
+        claimed = replace(
+            self._moved(Status.PROCESSING, at=at),
+            stage=Stage.GENERATING,
+            progress=max(self.progress, CLAIMED_PROGRESS),
+            attempt=self.attempt + 1,
+            holder=holder,
+            execution_name=holder.execution,
+            retry_at=None,
+        )
+        return claimed._leased(policy=policy, at=at)
+
+    def reporting(self, stage: Stage, progress: int, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it with a renewed lease; progress never falls within one debit."""
+        reporting = replace(self, stage=stage, progress=max(self.progress, progress), updated_at=at)
+        return reporting._leased(policy=policy, at=at)
+
+    def intending(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":
+        """Return it with one more start that may happen."""
+        intent = Intent(
+            attempt=self.attempt, at=at, unknown=self.unknown_starts + 1, cost_usd=cost_usd
+        )
+        return replace(self, intent=intent, model=model, updated_at=at)
+
+    def without_start(self, *, at: datetime) -> "Creation":
+        """Return it after a no: the last start did not happen, or its operation came to nothing."""
+        intent = self.intent
+        left = replace(intent, unknown=intent.unknown - 1) if intent else None
+        if left is not None and left.unknown == 0:
+            left = None
+        return replace(self, intent=left, operation_name=None, updated_at=at)
+
+    def operating(self, operation_name: str, *, at: datetime) -> "Creation":
+        """Return it with the operation that a later attempt can resume."""
+        return replace(self, operation_name=operation_name, updated_at=at)
+
+    def completed(self, media: StoredMedia, *, at: datetime) -> "Creation":
+        """Return the draft."""
+        return replace(
+            self._moved(Status.DRAFT, at=at)._settled(),
+            stage=Stage.DONE,
+            progress=STAGE_PROGRESS[Stage.DONE],
+            media_key=media.media_key,
+            thumbnail_key=media.thumbnail_key,
+            width=media.width,
+            height=media.height,
+            size_bytes=media.size_bytes,
+        )
+
+    def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it waiting for a later task; the holder stays, as the mark of who decided it."""
+        waiting = replace(
+            self._moved(Status.PENDING, at=at),
+            stage=Stage.WAITING_TO_RETRY,
+            retries=self.retries + 1,
+            enqueues=self.enqueues + 1,
+            lease_expires_at=None,
+            retry_at=retry_at,
+        )
+        return waiting.swept_at(retry_at + timedelta(seconds=policy.sweep_every_s))
+
+    def handed_back(self, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it ready to be claimed at once; no retry is used and the operation is kept."""
+        handed_back = replace(
+            self._moved(Status.PENDING, at=at),
+            stage=Stage.QUEUED,
+            lease_expires_at=None,
+            retry_at=at,
+        )
+        return handed_back.swept_at(at + timedelta(seconds=policy.sweep_every_s))
+
+    def failed(
+        self, code: FailureCode, *, queue_error_code: str | None = None, at: datetime
+    ) -> "Creation":
+        """Return it failed; whoever writes this writes the refund with it."""
+        return replace(
+            self._moved(Status.FAILED, at=at)._settled(),
+            stage=None,
+            error=Failure.of(code),
+            refunded=True,
+            queue_error_code=queue_error_code,
+        )
+
+    def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it with a new task's number; the sweep looks again after 60, 120, 240 s .."""
+        requeues = self.requeues + 1
+        wait_s = policy.sweep_every_s * 2 ** (requeues - 1)
+        requeued = replace(self, enqueues=self.enqueues + 1, requeues=requeues, updated_at=at)
+        return requeued.swept_at(at + timedelta(seconds=wait_s))
+
+    def swept_at(self, sweep_at: datetime) -> "Creation":
+        """Return it with the next look of the sweep, never after the deadline."""
+        deadline_at = self.deadline_at or sweep_at
+        return replace(self, sweep_at=min(sweep_at, deadline_at))
+
+    def _leased(self, *, policy: Policy, at: datetime) -> "Creation":
+        ends_at = at + timedelta(seconds=policy.lease_s)
+        leased = replace(self, lease_expires_at=ends_at)
+        return leased.swept_at(ends_at + timedelta(seconds=policy.lease_grace_s))
+
+    def _settled(self) -> "Creation":
+        return replace(self, lease_expires_at=None, retry_at=None, deadline_at=None, sweep_at=None)
+
+    def _moved(self, status: Status, *, at: datetime) -> "Creation":
+        if status not in _NEXT[self.status]:
+            raise IllegalTransition(status=self.status)
+        return replace(self, status=status, updated_at=at)
+
+
+def creation_key(creation_id: CreationId) -> Key[Creation]:
+    """Return where a creation lives."""
+    return Key(Collection.CREATIONS, creation_id)

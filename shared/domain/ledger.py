@@ -1,0 +1,95 @@
+"""The ledger: every movement of tokens, append only, numbered without a gap per account."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.keys import Collection, CreationId, Key, UserId
+
+GRANT_TOKENS_MAX = 100_000
+REFERENCE_LENGTH_MAX = 200
+
+
+class EntryType(StrEnum):
+    """What moved the tokens; it gives the amount its sign."""
+
+    GRANT = "grant"
+    DEBIT = "debit"
+    REFUND = "refund"
+
+
+class Actor(StrEnum):
+    """Who moved the tokens."""
+
+    OWNER = "owner"
+    JOB = "job"
+    SWEEP = "sweep"
+    API = "api"
+    OPERATOR = "operator"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEntry:
+    """One movement. `amount_tokens` is positive; `sequence` counts from 1 per account."""
+
+    entry_id: str
+    user_id: UserId
+    entry_type: EntryType
+    amount_tokens: int
+    balance_after_tokens: int
+    sequence: int
+    creation_id: CreationId | None = None
+    reference: str | None = None
+    actor: Actor
+    created_at: datetime
+
+    @property
+    def key(self) -> Key["LedgerEntry"]:
+        """Return where this entry lives."""
+        return entry_key(self.entry_id)
+
+    @property
+    def signed_tokens(self) -> int:
+        """Return what this entry adds to the balance."""
+        return -self.amount_tokens if self.entry_type is EntryType.DEBIT else self.amount_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one debit's run probably cost at the generator's vendor."""
+
+    cost_id: str
+    model: str | None
+    estimated_cost_usd: float
+
+    @property
+    def key(self) -> Key["Cost"]:
+        """Return where this cost lives."""
+        return Key(Collection.COSTS, self.cost_id)
+
+
+def entry_key(entry_id: str) -> Key[LedgerEntry]:
+    """Return where a ledger entry lives."""
+    return Key(Collection.TRANSACTIONS, entry_id)
+
+
+def debit_id(creation_id: CreationId, debit: int) -> str:
+    """Return the id of a creation's nth debit, counted from 1."""
+    return f"{creation_id}_debit_{debit}"
+
+
+def refund_id(creation_id: CreationId, debit: int) -> str:
+    """Return the id of the refund of a creation's nth debit."""
+    return f"{creation_id}_refund_{debit}"
+
+
+def welcome_id(user_id: UserId) -> str:
+    """Return the id of an account's welcome grant."""
+    return f"{user_id}_grant_welcome"
+
+
+def grant_id(reference: str) -> str:
+    """Return the id of the one grant that a reference can make, whoever it is for."""
+    return "grant_" + hashlib.sha256(reference.encode()).hexdigest()

@@ -1,0 +1,149 @@
+"""The numbers Phoenix promises and works by: costs, limits and times, each with its unit."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+from shared.domain.errors import WrongSetting
+
+IMAGE_SIZE_BYTES_MAX = 25 * 1024 * 1024
+VIDEO_SIZE_BYTES_MAX = 200 * 1024 * 1024
+IMAGE_PIXELS_MAX = 4096 * 4096
+
+UPLOAD_GRACE_S = 260
+"""How long after its sender died a store commit or an upload may still land (measured for both)."""
+STOP_GRACE_S = 10
+"""How long a job has between SIGTERM and SIGKILL."""
+
+
+class Kind(StrEnum):
+    """What a creation is; `type` and `mediaType` on the wire."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+RETRY_AFTER_S = {Kind.IMAGE: 5, Kind.VIDEO: 15}
+"""When it is worth asking again for an unfinished creation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """The price of one creation, in tokens."""
+
+    image_tokens: int = 1
+    video_tokens: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse prices that are not positive."""
+        for name, tokens in vars(self).items():
+            if tokens < 1:
+                raise WrongSetting(setting=name, reason="a price is at least 1 token")
+
+    def of(self, kind: Kind) -> int:
+        """Return the tokens that one creation of this kind costs."""
+        return self.video_tokens if kind is Kind.VIDEO else self.image_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Times in seconds, limits as counts; checked against one another when it is made."""
+
+    deadline_s: float = 900
+    """From a debit to the moment when the creation is ready or refunded."""
+    lease_s: float = 120
+    """How long a claim holds without a heartbeat."""
+    heartbeat_s: float = 20
+    lease_grace_s: float = 30
+    """How long after a lease's end the sweep looks at it."""
+    image_job_timeout_s: float = 300
+    video_job_timeout_s: float = 600
+    image_minimum_run_s: float = 10
+    """Less time than this before the deadline is not worth an attempt."""
+    video_minimum_run_s: float = 60
+    image_typical_s: float = 12
+    """What progress is estimated by where the generator reports none."""
+    video_typical_s: float = 90
+    image_poll_s: float = 1
+    video_poll_s: float = 5
+
+    retry_delays_s: tuple[float, ...] = (60, 120, 240)
+    """Before each retry of a transient error; their number is the number of retries."""
+    retry_early_s: float = 5
+    """How much before `retryAt` a task may come."""
+    attempts_max: int = 6
+    """Claims for one debit."""
+    start_within_s: float = 10
+    """From the intent to the start of the generator; later, the intent is written anew."""
+    output_search_s: float = 300
+    """How long the output of an unanswered video start is looked for."""
+
+    sweep_every_s: float = 60
+    sweep_budget_s: float = 45
+    """How long one call of the sweep works."""
+    sweep_creations_max: int = 1000
+    """How many creations one call of the sweep works on."""
+    requeues_max: int = 4
+    """How often the sweep enqueues a creation again for one debit."""
+    clock_skew_s: float = 10
+    """How far the clocks of two machines may differ."""
+    deletion_delay_s: float = 3600
+    """After this, nothing that was under way can still write a left-over file."""
+    publication_margin_s: float = 1800
+    """What must be left of that delay when a publication commits."""
+
+    images_in_flight_max: int = 20
+    videos_in_flight_max: int = 5
+    opened_per_hour_max: int = 60
+    """Opens and retries of one account."""
+
+    link_life_s: float = 7200
+    link_window_s: float = 1800
+    """How long a signed link is reused, so that pages and caches keep their pictures."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that break the protocol, naming every one that does."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if any(number <= 0 for number in (value if isinstance(value, tuple) else (value,))):
+                raise WrongSetting(setting=field.name, reason="must be above 0")
+        job_timeout_s = max(self.image_job_timeout_s, self.video_job_timeout_s)
+        rules = {
+            "deadline_s must be >= job timeout + lease_s + 2 x sweep_every_s": (
+                self.deadline_s >= job_timeout_s + self.lease_s + 2 * self.sweep_every_s
+            ),
+            "lease_s must be >= 3 x heartbeat_s": self.lease_s >= 3 * self.heartbeat_s,
+            "deletion_delay_s must be > job timeout + 270 s": (
+                self.deletion_delay_s > job_timeout_s + STOP_GRACE_S + UPLOAD_GRACE_S
+            ),
+            "publication_margin_s must be > 260 s and below deletion_delay_s": (
+                UPLOAD_GRACE_S < self.publication_margin_s < self.deletion_delay_s
+            ),
+            "link_window_s must be below link_life_s": self.link_window_s < self.link_life_s,
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise WrongSetting(setting="policy", reason="; ".join(broken))
+
+    def in_flight_max(self, kind: Kind) -> int:
+        """Return how many unfinished creations of this kind one account may have."""
+        return self.videos_in_flight_max if kind is Kind.VIDEO else self.images_in_flight_max
+
+    def job_timeout_s(self, kind: Kind) -> float:
+        """Return how long one task attempt of this kind's job may run."""
+        return self.video_job_timeout_s if kind is Kind.VIDEO else self.image_job_timeout_s
+
+    def minimum_run_s(self, kind: Kind) -> float:
+        """Return the least time before the deadline that an attempt needs."""
+        return self.video_minimum_run_s if kind is Kind.VIDEO else self.image_minimum_run_s
+
+    def typical_s(self, kind: Kind) -> float:
+        """Return how long a generator usually takes."""
+        return self.video_typical_s if kind is Kind.VIDEO else self.image_typical_s
+
+    def poll_s(self, kind: Kind) -> float:
+        """Return the pause between two polls of an operation."""
+        return self.video_poll_s if kind is Kind.VIDEO else self.image_poll_s
+
+    def size_bytes_max(self, kind: Kind) -> int:
+        """Return the size of the largest media file that is accepted."""
+        return VIDEO_SIZE_BYTES_MAX if kind is Kind.VIDEO else IMAGE_SIZE_BYTES_MAX

@@ -1,0 +1,143 @@
+"""Accounts: made by the first authenticated request, filled by grants."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.domain.account import (
+    RESERVED_USERNAMES,
+    USERNAME,
+    Account,
+    UsernameClaim,
+    account_key,
+)
+from shared.domain.errors import AccountNotFound, ReferenceReused, WrongField
+from shared.domain.keys import UserId
+from shared.domain.ledger import (
+    GRANT_TOKENS_MAX,
+    REFERENCE_LENGTH_MAX,
+    Actor,
+    LedgerEntry,
+    entry_key,
+    grant_id,
+    welcome_id,
+)
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock, Ids
+from shared.ports.identity import Caller
+from shared.ports.store import Decision, Found, unchanged, write
+
+SUFFIXED_TRIES = 5
+SUFFIX_DIGITS = 4
+FALLBACK_LETTERS = 8
+SLUG_LENGTH_MAX = 24
+
+
+@dataclass(frozen=True)
+class WelcomeGrant:
+    """The tokens a new account begins with, and whether an unverified caller gets them too."""
+
+    tokens: int
+    needs_verification: bool
+
+    def for_caller(self, caller: Caller) -> int:
+        """Return the tokens for this caller."""
+        return 0 if self.needs_verification and not caller.is_verified else self.tokens
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Making accounts and granting tokens."""
+
+    transactions: Transactions
+    clock: Clock
+    ids: Ids
+    welcome: WelcomeGrant
+
+    def of(self, caller: Caller) -> Account:
+        """Return the caller's account; the first call makes it, its username and its welcome."""
+        account = self.transactions.store.get(account_key(caller.user_id))
+        return account or self.make(caller)
+
+    def make(self, caller: Caller) -> Account:
+        """Make the caller's account in one transaction, or return the one that is there."""
+        for username in self._usernames(caller.username_hint):
+            account = self._make_as(caller, username)
+            if account is not None:
+                return account
+        raise AssertionError("random usernames do not run out")
+
+    def _make_as(self, caller: Caller, username: str) -> Account | None:
+        """Return the account, or None if the username is another's."""
+        at = self.clock.now()
+        key = account_key(caller.user_id)
+        fresh = Account.fresh(caller.user_id, username=username, at=at)
+        claim = UsernameClaim(username=username, user_id=caller.user_id)
+        tokens = self.welcome.for_caller(caller)
+
+        def decide(found: Found) -> Decision[Account | None]:
+            account = found.get(key)
+            if account is not None:
+                return unchanged(account)
+            if found.get(claim.key) is not None:
+                return unchanged(None)
+            if tokens == 0:
+                return write(fresh, claim, result=fresh)
+            granted, entry = fresh.granted(
+                tokens,
+                entry_id=welcome_id(caller.user_id),
+                reference=None,
+                actor=Actor.API,
+                at=at,
+            )
+            return write(granted, claim, entry, result=granted)
+
+        return self.transactions.run([key, claim.key], decide)
+
+    def _usernames(self, hint: str) -> Iterator[str]:
+        name = slug(hint)
+        if USERNAME.fullmatch(name) and name not in RESERVED_USERNAMES:
+            yield name
+            stem = name[: SLUG_LENGTH_MAX - SUFFIX_DIGITS - 1].rstrip("-")
+            for _ in range(SUFFIXED_TRIES):
+                yield f"{stem}-{self.ids.digits(SUFFIX_DIGITS)}"
+        while True:
+            yield f"user-{self.ids.letters(FALLBACK_LETTERS)}"
+
+    def grant(self, user_id: UserId, tokens: int, *, reference: str, actor: Actor) -> LedgerEntry:
+        """Give tokens once per reference; the same grant again answers the first entry.
+
+        Raises:
+            WrongField: the amount or the reference is not accepted.
+            AccountNotFound: there is no such account.
+            ReferenceReused: the reference was used for another user or amount.
+        """
+        if not 1 <= tokens <= GRANT_TOKENS_MAX:
+            raise WrongField(field="amount", reason=f"use 1 to {GRANT_TOKENS_MAX}")
+        if not 1 <= len(reference) <= REFERENCE_LENGTH_MAX:
+            raise WrongField(field="reference", reason="use 1 to 200 characters")
+        key = account_key(user_id)
+        entry_id = grant_id(reference)
+
+        def decide(found: Found) -> Decision[LedgerEntry]:
+            entry = found.get(entry_key(entry_id))
+            if entry is not None:
+                if (entry.user_id, entry.amount_tokens) != (user_id, tokens):
+                    raise ReferenceReused
+                return unchanged(entry)
+            account = found.get(key)
+            if account is None:
+                raise AccountNotFound
+            granted, entry = account.granted(
+                tokens, entry_id=entry_id, reference=reference, actor=actor, at=self.clock.now()
+            )
+            return write(granted, entry, result=entry)
+
+        return self.transactions.run([key, entry_key(entry_id)], decide)
+
+
+def slug(name: str) -> str:
+    """Return a display name as lower-case ASCII letters, digits and single hyphens."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).strip("-")[:SLUG_LENGTH_MAX].rstrip("-")

@@ -1,0 +1,259 @@
+"""What an attempt does to its creation, from the claim to the draft.
+
+Every write is fenced: it commits only while the creation is `processing` with this attempt's
+number and holder. Whoever finds it otherwise gets `LeaseLost`, stops, refunds nothing and removes
+no file: the "other" may be its own earlier send that was never answered.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.account import account_key
+from shared.domain.creation import Creation, Holder, Stage, Status, creation_key
+from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
+from shared.domain.keys import CreationId
+from shared.domain.media import StoredMedia
+from shared.domain.policy import Kind, Policy
+from shared.lifecycle.settling import leftovers
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock
+from shared.ports.store import Decision, Found, unchanged, write
+
+log = logging.getLogger(__name__)
+
+STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
+"""Unanswered starts of one debit after which the generator may still be started."""
+
+
+@dataclass(frozen=True)
+class RetryTask:
+    """The task that a waiting creation needs."""
+
+    number: int
+    not_before: datetime
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """The steps of an attempt; `mine` is the creation as this attempt claimed it."""
+
+    transactions: Transactions
+    clock: Clock
+    policy: Policy
+
+    def claim(self, creation_id: CreationId, *, kind: Kind, holder: Holder) -> Creation:
+        """Take the creation's lease.
+
+        Raises:
+            NotClaimable: there is nothing to do for this execution.
+        """
+        at = self.clock.now()
+        key = creation_key(creation_id)
+
+        def decide(found: Found) -> Decision[Creation]:
+            now = found.get(key)
+            if now is not None and now.status is Status.PROCESSING and now.holder == holder:
+                return unchanged(now)
+            if now is None:
+                raise NotClaimable(creation_id=creation_id, reason="it is unknown")
+            for obstacle in self._obstacles(now, kind=kind, holder=holder, at=at):
+                raise NotClaimable(creation_id=creation_id, reason=obstacle)
+            claimed = now.claimed(holder, policy=self.policy, at=at)
+            return write(claimed, result=claimed)
+
+        return self.transactions.run([key], decide)
+
+    def _obstacles(
+        self, now: Creation, *, kind: Kind, holder: Holder, at: datetime
+    ) -> Iterator[str]:
+        """Yield why this holder may not claim the creation."""
+        if now.kind is not kind:
+            yield f"it is of kind {now.kind}"
+        if not now.is_unfinished:
+            yield f"it is {now.status}"
+        early = timedelta(seconds=self.policy.retry_early_s)
+        if now.retry_at is not None and at < now.retry_at - early:
+            yield "its retry is not due yet"
+        is_its_successor = now.holder is not None and holder.succeeds(now.holder)
+        if now.is_leased(at) and not is_its_successor:
+            yield "another holds it"
+        if not now.has_attempts_left(self.policy):
+            yield "its attempts are used up"
+        if not now.has_time_to_run(at, policy=self.policy):
+            yield "its deadline is too near"
+
+    def report(self, mine: Creation, *, stage: Stage, progress: int) -> Creation:
+        """Renew the lease and show how far the work is.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+
+        def decide(found: Found) -> Decision[Creation]:
+            now = _held(found, mine)
+            reporting = now.reporting(stage, progress, policy=self.policy, at=at)
+            return write(reporting, result=reporting)
+
+        return self.transactions.run([mine.key], decide)
+
+    def intend(self, mine: Creation, *, model: str, cost_usd: float) -> Creation:
+        """Write down that the generator is about to be started.
+
+        Raises:
+            StartNotAllowed: an operation is known, or an earlier start of this debit may be
+                running, or the deadline is too near.
+            LeaseLost
+        """
+        at = self.clock.now()
+
+        def decide(found: Found) -> Decision[Creation]:
+            now = _held(found, mine)
+            intent = now.intent
+            if intent is not None and (intent.attempt, intent.at) == (mine.attempt, at):
+                return unchanged(now)
+            if now.operation_name is not None or now.unknown_starts > STARTS_UNKNOWN_MAX[now.kind]:
+                raise StartNotAllowed(reason="an earlier start may be running")
+            if not now.has_time_to_run(at, policy=self.policy):
+                raise StartNotAllowed(reason="the deadline is too near")
+            intending = now.intending(model=model, cost_usd=cost_usd, at=at)
+            return write(intending, result=intending)
+
+        return self.transactions.run([mine.key], decide)
+
+    def withdraw(self, mine: Creation) -> Creation:
+        """Take back an intent that was never acted on.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+        intent = mine.intent
+
+        def decide(found: Found) -> Decision[Creation]:
+            now = _held(found, mine)
+            if now.intent != intent:
+                return unchanged(now)
+            withdrawn = now.without_start(at=at)
+            return write(withdrawn, result=withdrawn)
+
+        return self.transactions.run([mine.key], decide)
+
+    def record_operation(self, mine: Creation, operation_name: str) -> Creation:
+        """Write down the operation that any later attempt can resume.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+
+        def decide(found: Found) -> Decision[Creation]:
+            now = _held(found, mine)
+            operating = now.operating(operation_name, at=at)
+            return write(operating, result=operating)
+
+        return self.transactions.run([mine.key], decide)
+
+    def complete(self, mine: Creation, media: StoredMedia) -> None:
+        """Turn the creation into a draft: its files are stored.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+        account_at = account_key(mine.user_id)
+
+        def decide(found: Found) -> Decision[None]:
+            now, account = found.get(mine.key), found.get(account_at)
+            if found.may_have_landed and (now is None or now.media_key == media.media_key):
+                return unchanged(None)
+            now = _held(found, mine)
+            if account is None:
+                raise AssertionError("a creation has an account")
+            earlier = range(now.first_attempt, now.attempt)
+            return write(
+                now.completed(media, at=at),
+                account.relieved(now.kind, at=at),
+                *leftovers(now, earlier, policy=self.policy, at=at),
+                result=None,
+            )
+
+        self.transactions.run([mine.key, account_at], decide)
+        log.info(
+            "creation_completed",
+            extra={
+                "creation_id": mine.creation_id,
+                "kind": mine.kind,
+                "attempt": mine.attempt,
+                "seconds": round((at - mine.created_at).total_seconds(), 1),
+                "size_bytes": media.size_bytes,
+            },
+        )
+
+    def retry_later(
+        self, mine: Creation, *, retry_after_s: float, answered_no: bool
+    ) -> RetryTask | None:
+        """Give the creation to a later task, or return None if it has no retry left.
+
+        `answered_no`: the start came to nothing, so that a later attempt starts anew; otherwise
+        it resumes what this one began.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+        task: RetryTask | None = None
+
+        def decide(found: Found) -> Decision[RetryTask | None]:
+            nonlocal task
+            if task is not None and found.may_have_landed and not _is_held(found, mine):
+                return unchanged(task)
+            now = _held(found, mine)
+            delays_s = self.policy.retry_delays_s
+            if now.retries >= len(delays_s) or not now.has_attempts_left(self.policy):
+                return unchanged(None)
+            retry_at = at + timedelta(seconds=max(delays_s[now.retries], retry_after_s))
+            if not now.has_time_to_run(retry_at, policy=self.policy):
+                return unchanged(None)
+            if answered_no:
+                now = now.without_start(at=at)
+            waiting = now.waiting_to_retry(retry_at, policy=self.policy, at=at)
+            task = RetryTask(number=waiting.enqueues, not_before=retry_at)
+            return write(waiting, result=task)
+
+        return self.transactions.run([mine.key], decide)
+
+    def hand_back(self, mine: Creation) -> None:
+        """Give the lease up, so that this execution's next try can go on at once.
+
+        Raises:
+            LeaseLost
+        """
+        at = self.clock.now()
+
+        def decide(found: Found) -> Decision[None]:
+            if found.may_have_landed and not _is_held(found, mine):
+                return unchanged(None)
+            now = _held(found, mine)
+            return write(now.handed_back(policy=self.policy, at=at), result=None)
+
+        self.transactions.run([mine.key], decide)
+
+
+def _is_held(found: Found, mine: Creation) -> bool:
+    now = found.get(mine.key)
+    return (
+        now is not None
+        and mine.holder is not None
+        and now.is_held_by(mine.holder, attempt=mine.attempt)
+    )
+
+
+def _held(found: Found, mine: Creation) -> Creation:
+    """Return the creation while it is this attempt's, or raise `LeaseLost`."""
+    now = found.get(mine.key)
+    if now is None or not _is_held(found, mine):
+        raise LeaseLost(creation_id=mine.creation_id)
+    return now

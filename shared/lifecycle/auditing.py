@@ -1,0 +1,88 @@
+"""The audit: every document and every file of one moment against what must hold. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.domain.creation import Creation, Status
+from shared.domain.policy import Policy
+from shared.lifecycle.invariants import Books, Violation, violations
+from shared.ports.clock import Clock
+from shared.ports.media_store import MediaStore, StoredFile
+from shared.ports.store import Store
+
+UNREFERENCED_FILE_AGE_MAX = timedelta(hours=48)
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What was looked at and what was wrong."""
+
+    accounts: int
+    creations: int
+    ledger_entries: int
+    files: int
+    violations: list[Violation]
+
+
+@dataclass(frozen=True)
+class Auditing:
+    """Proving the books."""
+
+    store: Store
+    media: MediaStore
+    clock: Clock
+    policy: Policy
+
+    def audit(self) -> AuditReport:
+        """Check the whole store and every file."""
+        at = self.clock.now()
+        books = Books.of(self.store.everything())
+        files = {file.key: file for file in self.media.everything()}
+        found = sorted(
+            [
+                *violations(books, at=at, policy=self.policy),
+                *self._missing_files(books, files),
+                *self._forgotten_files(books, files),
+            ]
+        )
+        return AuditReport(
+            accounts=len(books.accounts),
+            creations=len(books.creations),
+            ledger_entries=len(books.entries),
+            files=len(files),
+            violations=found,
+        )
+
+    def _missing_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
+        """I14: a draft's or publication's files exist with the recorded size."""
+        for creation in books.creations.values():
+            for key, size_bytes in _files_of(creation).items():
+                file = files.get(key)
+                is_right = file is not None and size_bytes in (None, file.size_bytes)
+                if not is_right and self.store.get(creation.key) == creation:
+                    what = "is missing" if file is None else f"has {file.size_bytes} bytes"
+                    yield Violation("I14", creation.creation_id, f"its file {key} {what}")
+
+    def _forgotten_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
+        """I15: a file that nobody references is gone after 48 hours."""
+        referenced = {key for deletion in books.deletions for key in deletion.keys}
+        for creation in books.creations.values():
+            referenced.update(_files_of(creation))
+            if creation.is_unfinished:
+                referenced.update(creation.keys_of(range(1, creation.attempt + 1)))
+        oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
+        for file in files.values():
+            if file.key not in referenced and file.stored_at < oldest:
+                yield Violation("I15", file.key, "is referenced by nothing since 48 hours")
+
+
+def _files_of(creation: Creation) -> dict[str, int | None]:
+    """Return the keys of a ready creation's files, with the size where it is recorded."""
+    if creation.status not in (Status.DRAFT, Status.PUBLISHED) or creation.media_key is None:
+        return {}
+    private = {creation.media_key: creation.size_bytes, creation.thumbnail_key: None}
+    files = {key: size for key, size in private.items() if key is not None}
+    if creation.status is Status.PUBLISHED:
+        files |= {creation.public_keys[key]: size for key, size in files.items()}
+    return files

@@ -1,0 +1,157 @@
+"""Opening a creation: the debit, the creation and its ledger entry in one transaction, then a task.
+
+A crash between the two leaves a paid creation without a task: the sweep makes one.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from shared.domain.account import account_key
+from shared.domain.brief import CREATION_ID_LENGTH, Brief, creation_id_for
+from shared.domain.creation import Creation, creation_key
+from shared.domain.errors import (
+    CreationGone,
+    KeyReused,
+    NotQueued,
+    OutcomeUnknown,
+    QueueUnavailable,
+    Unavailable,
+)
+from shared.domain.keys import CreationId
+from shared.domain.ledger import Actor, debit_id, entry_key
+from shared.domain.policy import Costs, Policy
+from shared.lifecycle.accounts import Accounts
+from shared.lifecycle.settling import Settling
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock, Ids
+from shared.ports.identity import Caller
+from shared.ports.store import Decision, Found, unchanged, write
+from shared.ports.task_queue import TaskQueue
+
+log = logging.getLogger(__name__)
+
+FIRST_TASK = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A paid creation as it is now, with its owner's balance."""
+
+    creation: Creation
+    balance_tokens: int
+    is_replay: bool = False
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Taking tokens for a creation."""
+
+    transactions: Transactions
+    accounts: Accounts
+    settling: Settling
+    queue: TaskQueue
+    clock: Clock
+    ids: Ids
+    costs: Costs
+    policy: Policy
+
+    def open(self, brief: Brief, *, caller: Caller, idempotency_key: str | None = None) -> Opened:
+        """Debit the caller, create the creation and its task; the same key again changes nothing.
+
+        Raises:
+            KeyReused, CreationGone: the key was used before.
+            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+            StoreUnavailable, StoreContention: nothing was written.
+            NotQueued: the tokens are back.
+            OutcomeUnknown: see its `creation_id`.
+        """
+        if idempotency_key is None:
+            creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))
+        else:
+            creation_id = creation_id_for(caller.user_id, idempotency_key)
+        opened = self._debit_and_create(creation_id, brief, caller)
+        if opened is None:
+            self.accounts.make(caller)
+            opened = self._debit_and_create(creation_id, brief, caller)
+        if opened is None:
+            raise AssertionError("an account that was made is there")
+        return opened if opened.is_replay else self.with_task(opened, number=FIRST_TASK)
+
+    def _debit_and_create(
+        self, creation_id: CreationId, brief: Brief, caller: Caller
+    ) -> Opened | None:
+        """Return None if the caller has no account yet."""
+        at = self.clock.now()
+        account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
+        entry_at = entry_key(debit_id(creation_id, 1))
+
+        def decide(found: Found) -> Decision[Opened | None]:
+            account, known = found.get(account_at), found.get(creation_at)
+            if account is None:
+                return unchanged(None)
+            if known is not None:
+                if known.fingerprint != brief.fingerprint:
+                    raise KeyReused
+                return unchanged(
+                    Opened(
+                        creation=known,
+                        balance_tokens=account.balance_tokens,
+                        is_replay=not found.may_have_landed,
+                    )
+                )
+            if found.get(entry_at) is not None:
+                raise CreationGone
+            creation = Creation.opened(
+                creation_id,
+                account=account,
+                brief=brief,
+                costs=self.costs,
+                policy=self.policy,
+                at=at,
+            )
+            debited, entry = account.debited(
+                creation.cost_tokens,
+                kind=creation.kind,
+                creation_id=creation_id,
+                debit=creation.debits,
+                actor=Actor.OWNER,
+                policy=self.policy,
+                at=at,
+            )
+            opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
+            return write(debited, creation, entry, result=opened)
+
+        try:
+            return self.transactions.run([account_at, creation_at, entry_at], decide)
+        except OutcomeUnknown as error:
+            error.creation_id = creation_id
+            raise
+
+    def with_task(self, opened: Opened, *, number: int) -> Opened:
+        """Create the task of a debit that has just been written; without one, refund it.
+
+        Raises:
+            NotQueued: the tokens are back.
+            OutcomeUnknown: whether they are could not be found out; the sweep goes on with it.
+        """
+        creation = opened.creation
+        try:
+            self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)
+        except QueueUnavailable as error:
+            log.warning(
+                "enqueue_failed",
+                extra={"creation_id": creation.creation_id, "reason": error.reason},
+            )
+            return self._without_task(opened)
+        return opened
+
+    def _without_task(self, opened: Opened) -> Opened:
+        creation = opened.creation
+        try:
+            settlement = self.settling.fail_unqueued(creation)
+        except Unavailable as error:
+            raise OutcomeUnknown(creation_id=creation.creation_id, reason=str(error)) from error
+        now = settlement.creation
+        if now is None or settlement.is_mine or now.refunded:
+            raise NotQueued(creation_id=creation.creation_id)
+        return replace(opened, creation=now)

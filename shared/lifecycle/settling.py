@@ -1,0 +1,155 @@
+"""Failing a creation: the status, the refund and its ledger entry in one transaction, once."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.account import account_key
+from shared.domain.creation import Creation, Status, creation_key
+from shared.domain.errors import LeaseLost
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import Actor, Cost
+from shared.domain.media import MediaDeletion, attempts_deletion_id
+from shared.domain.policy import Policy
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock
+from shared.ports.store import Decision, Document, Found, unchanged, write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """A creation as it is now (None: deleted), and whether this call failed it."""
+
+    creation: Creation | None
+    is_mine: bool
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Giving tokens back."""
+
+    transactions: Transactions
+    clock: Clock
+    policy: Policy
+
+    def fail_attempt(self, mine: Creation, code: FailureCode, *, answered_no: bool) -> None:
+        """Fail a creation that this attempt holds; `answered_no`: its start came to nothing.
+
+        Raises:
+            LeaseLost: another holds it, or it is settled: nothing was written.
+        """
+        settlement = self._fail(
+            mine,
+            code,
+            actor=Actor.JOB,
+            answered_no=answered_no,
+            may_fail=lambda now: (
+                mine.holder is not None and now.is_held_by(mine.holder, attempt=mine.attempt)
+            ),
+        )
+        if not settlement.is_mine:
+            raise LeaseLost(creation_id=mine.creation_id)
+
+    def fail_unqueued(self, creation: Creation) -> Settlement:
+        """Fail a creation that has no task: only while nobody has ever claimed it for its debit."""
+        return self._fail(
+            creation,
+            FailureCode.QUEUE_UNAVAILABLE,
+            actor=Actor.API,
+            queue_error_code=FailureCode.QUEUE_UNAVAILABLE,
+            may_fail=lambda now: (
+                now.status is Status.PENDING and not now.was_claimed_for_this_debit
+            ),
+        )
+
+    def fail_overdue(self, creation: Creation, *, at: datetime) -> Settlement:
+        """Fail a creation whose deadline is over, or whose attempts are used up."""
+        past_deadline = creation.is_past_deadline(at)
+        code = FailureCode.DEADLINE_EXCEEDED if past_deadline else FailureCode.WORKER_LOST
+        return self._fail(
+            creation,
+            code,
+            actor=Actor.SWEEP,
+            may_fail=lambda now: now.is_unfinished and is_overdue(now, at=at, policy=self.policy),
+        )
+
+    def _fail(
+        self,
+        creation: Creation,
+        code: FailureCode,
+        *,
+        actor: Actor,
+        may_fail: Callable[[Creation], bool],
+        queue_error_code: str | None = None,
+        answered_no: bool = False,
+    ) -> Settlement:
+        at = self.clock.now()
+        debits = creation.debits
+        account_at, creation_at = account_key(creation.user_id), creation_key(creation.creation_id)
+
+        def decide(found: Found) -> Decision[Settlement]:
+            now, account = found.get(creation_at), found.get(account_at)
+            if now is None or account is None or now.debits != debits or not may_fail(now):
+                is_later = now is None or now.debits > debits or now.status is Status.FAILED
+                return unchanged(Settlement(now, is_mine=found.may_have_landed and is_later))
+            if answered_no:
+                now = now.without_start(at=at)
+            failed = now.failed(code, queue_error_code=queue_error_code, at=at)
+            refunded, entry = account.refunded(
+                now.cost_tokens,
+                kind=now.kind,
+                creation_id=now.creation_id,
+                debit=debits,
+                actor=actor,
+                at=at,
+            )
+            return write(
+                failed,
+                refunded,
+                entry,
+                *leftovers(now, now.attempts_of_this_debit, policy=self.policy, at=at),
+                result=Settlement(failed, is_mine=True),
+            )
+
+        settlement = self.transactions.run([creation_at, account_at], decide)
+        if settlement.is_mine:
+            log.info(
+                "creation_failed",
+                extra={
+                    "creation_id": creation.creation_id,
+                    "kind": creation.kind,
+                    "failure": code,
+                    "actor": actor,
+                    "refunded_tokens": creation.cost_tokens,
+                },
+            )
+        return settlement
+
+
+def is_overdue(creation: Creation, *, at: datetime, policy: Policy) -> bool:
+    """Tell whether only a refund is left: the deadline is over, or nobody may claim it again."""
+    is_lost = not creation.is_leased(at) and not creation.has_attempts_left(policy)
+    return creation.is_past_deadline(at) or is_lost
+
+
+def leftovers(
+    creation: Creation, attempts: range, *, policy: Policy, at: datetime
+) -> tuple[Document, ...]:
+    """Return what settles with a creation: the run's cost, and the files of these attempts."""
+    cost = Cost(
+        cost_id=f"{creation.creation_id}_{creation.debits}",
+        model=creation.model,
+        estimated_cost_usd=creation.estimated_cost_usd,
+    )
+    if not attempts:
+        return (cost,)
+    deletion = MediaDeletion.later(
+        attempts_deletion_id(creation.creation_id, creation.debits),
+        creation.keys_of(attempts),
+        at=at,
+        policy=policy,
+    )
+    return (cost, deletion)

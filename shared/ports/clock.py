@@ -1,0 +1,41 @@
+"""Time, repetition and randomness: what makes the lifecycle repeatable when they are simulated."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for what is stored, monotonic time for what is measured."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC, in whole milliseconds."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Return seconds since some moment; never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+    def every(self, seconds: float, beat: Callable[[], None]) -> AbstractContextManager[object]:
+        """Call `beat` again and again beside the `with` block, first after one interval.
+
+        When the block has ended, no beat is running and none begins. `beat` must not raise.
+        """
+        ...
+
+
+class Ids(Protocol):
+    """Random names."""
+
+    def letters(self, length: int) -> str:
+        """Return random characters of a-z and 2-7: 5 bits each."""
+        ...
+
+    def digits(self, length: int) -> str:
+        """Return random decimal digits."""
+        ...

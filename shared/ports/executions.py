@@ -1,0 +1,21 @@
+"""Executions of jobs: is one still running, and run one now."""
+
+from typing import Protocol
+
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
+
+
+class Executions(Protocol):
+    """One execution is a job's process for one creation, restarted a few times when it crashes.
+
+    Both methods raise `QueueUnavailable` when they cannot reach the platform.
+    """
+
+    def is_running(self, execution_name: str, *, kind: Kind) -> bool:
+        """Tell whether this execution has not ended; False for one that is unknown."""
+        ...
+
+    def run(self, creation_id: CreationId, *, kind: Kind) -> str:
+        """Start an execution now and return its name."""
+        ...

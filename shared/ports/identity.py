@@ -1,0 +1,43 @@
+"""Who is calling: a person with a bearer token, or one of this installation's services."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.keys import UserId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A signed-in person. `is_verified`: the email or the phone number is."""
+
+    user_id: UserId
+    username_hint: str
+    is_verified: bool
+
+
+class Identity(Protocol):
+    """Whose bearer token this is."""
+
+    def caller(self, token: str, *, must_be_live: bool = False) -> Caller:
+        """Check signature, audience, issuer and time; `must_be_live` also asks for revocation.
+
+        Raises:
+            Unauthenticated: the token proves nothing.
+            AccountDisabled: the account may not act.
+            IdentityUnavailable: it cannot be checked.
+        """
+        ...
+
+
+class ServiceIdentity(Protocol):
+    """Which of the installation's own services is calling `/internal/*`."""
+
+    def service(self, token: str) -> str:
+        """Check the token and return the service's name.
+
+        Raises:
+            Unauthenticated: the token proves nothing.
+            WrongServiceAccount: a good token, but not of an allowed service.
+            IdentityUnavailable: it cannot be checked.
+        """
+        ...

@@ -1,0 +1,178 @@
+"""The store of documents: transactions whose decision is a pure function, and pages of queries."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from shared.domain.account import Account, UsernameClaim
+from shared.domain.creation import Creation, Status
+from shared.domain.keys import DocumentT, Key, UserId
+from shared.domain.ledger import Cost, LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
+
+Document = Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion
+ResultT = TypeVar("ResultT")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+PAGE_LIMIT_MAX = 50
+
+
+class TransactionRuleBroken(AssertionError):
+    """A decision that no store may carry out: a bug in the use case, never the user's fault."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The documents that were there, among those that were asked for.
+
+    `may_have_landed`: an earlier send of this very decision was never answered, so that what is
+    found may be its own work.
+    """
+
+    documents: Mapping[Key[Any], Document]
+    may_have_landed: bool = False
+
+    def get(self, key: Key[DocumentT]) -> DocumentT | None:
+        """Return the document, or None if it was missing."""
+        return cast("DocumentT | None", self.documents.get(key))
+
+
+@dataclass(frozen=True)
+class Decision(Generic[ResultT_co]):
+    """What to write and remove, all or nothing, and what to answer."""
+
+    result: ResultT_co
+    writes: tuple[Document, ...] = ()
+    removes: tuple[Key[Any], ...] = ()
+
+
+def write(
+    *documents: Document, result: ResultT, removing: tuple[Key[Any], ...] = ()
+) -> Decision[ResultT]:
+    """Decide to write these documents; every one that was found must be among them or removed."""
+    return Decision(result=result, writes=documents, removes=removing)
+
+
+def unchanged(result: ResultT) -> Decision[ResultT]:
+    """Decide to write nothing at all."""
+    return Decision(result=result)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A decision as a store carries it out: each document under exactly one precondition."""
+
+    creates: tuple[Document, ...]
+    """Must not exist."""
+    updates: tuple[Document, ...]
+    """Must be as they were read."""
+    removes: tuple[Key[Any], ...]
+    """Must be as they were read."""
+
+
+def planned(decision: Decision[Any], found: Found) -> Plan | None:
+    """Return how to carry a decision out, or None if there is nothing to write.
+
+    Raises:
+        TransactionRuleBroken: a found document is neither written nor removed, a document is named
+            twice, something is removed that was not found, or a ledger entry is not new.
+    """
+    if not decision.writes and not decision.removes:
+        return None
+    named = [document.key for document in decision.writes] + list(decision.removes)
+    if len(set(named)) != len(named):
+        raise TransactionRuleBroken("a document is named twice")
+    left = set(found.documents) - set(named)
+    if left:
+        raise TransactionRuleBroken(f"found and left unwritten: {sorted(key.id for key in left)}")
+    if not set(decision.removes) <= set(found.documents):
+        raise TransactionRuleBroken("only what was found can be removed")
+    updates = tuple(d for d in decision.writes if d.key in found.documents)
+    touched = [*updates, *(found.documents[key] for key in decision.removes)]
+    if any(isinstance(document, LedgerEntry) for document in touched):
+        raise TransactionRuleBroken("a ledger entry can only be created")
+    return Plan(
+        creates=tuple(d for d in decision.writes if d.key not in found.documents),
+        updates=updates,
+        removes=decision.removes,
+    )
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page ended: the sort value of its last document, and its id for equal ones."""
+
+    value: datetime | int
+    id: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """How much to read, and after which document."""
+
+    limit: int
+    after: Cursor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftsFilter:
+    """Which unpublished creations to list; None means all."""
+
+    status: Status | None = None
+    kind: Kind | None = None
+
+
+class Store(Protocol):
+    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read."""
+
+    def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        """Read, decide, write: atomically, and only if nothing read has changed meanwhile.
+
+        `decide` is pure and may run several times. It writes or removes every document that was
+        found, or nothing; a document that was not read, or not found, is created and must not
+        exist. Two transactions exclude each other only if both change one common document.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+            StoreContention: nothing was written; others were faster every time.
+            OutcomeUnknown: the commit was sent; it may have landed, or may land later if nothing
+                that was read has changed by then.
+            TransactionRuleBroken: the decision is not allowed; nothing was written.
+        """
+        ...
+
+    def get(self, key: Key[DocumentT]) -> DocumentT | None:
+        """Return one document as it is now, or None."""
+        ...
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        """Return unpublished creations, newest `created_at` first."""
+        ...
+
+    def feed(self, page: Page) -> list[Creation]:
+        """Return published creations, newest `published_at` first."""
+        ...
+
+    def published_by(self, username: str, page: Page) -> list[Creation]:
+        """Return one user's published creations, newest `published_at` first."""
+        ...
+
+    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+        """Return an account's movements, highest `sequence` first."""
+        ...
+
+    def due(self, now: datetime, page: Page) -> list[Creation]:
+        """Return unfinished creations with `sweep_at` <= now, oldest first."""
+        ...
+
+    def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
+        """Return entries of the outbox with `due_at` <= now, oldest first."""
+        ...
+
+    def everything(self) -> Iterator[Document]:
+        """Stream every document as it was at one moment."""
+        ...

@@ -1,0 +1,34 @@
+"""The queue of tasks: each starts one execution of a job, at least once, not before its time."""
+
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
+
+
+class TaskQueue(Protocol):
+    """Tasks are named by creation and number; a name is used once."""
+
+    def enqueue(
+        self,
+        creation_id: CreationId,
+        *,
+        kind: Kind,
+        number: int,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Create the task, or do nothing if one of this name exists or existed.
+
+        Raises:
+            QueueUnavailable: two tries of 1.4 s went wrong; a task may exist all the same.
+        """
+        ...
+
+    def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
+        """Tell whether the task is still to be dispatched.
+
+        Raises:
+            QueueUnavailable: it cannot be told.
+        """
+        ...
