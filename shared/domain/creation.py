@@ -262,8 +262,14 @@ class Creation:
         return claimed._leased(policy=policy, at=at)
 
     def reporting(self, stage: Stage, progress: int, *, policy: Policy, at: datetime) -> "Creation":
-        """Return it with a renewed lease; progress never falls within one debit."""
-        reporting = replace(self, stage=stage, progress=max(self.progress, progress), updated_at=at)
+        """Return it with a renewed lease; a late report moves neither stage nor progress back."""
+        stages = list(Stage)
+        reporting = replace(
+            self,
+            stage=max(self.stage or stage, stage, key=stages.index),
+            progress=max(self.progress, progress),
+            updated_at=at,
+        )
         return reporting._leased(policy=policy, at=at)
 
     def intending(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":

@@ -1,5 +1,6 @@
 """The numbers Phoenix promises and works by: costs, limits and times, each with its unit."""
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -32,12 +33,6 @@ class Costs:
 
     image_tokens: int = 1
     video_tokens: int = 10
-
-    def __post_init__(self) -> None:
-        """Refuse prices that are not positive."""
-        for name, tokens in vars(self).items():
-            if tokens < 1:
-                raise WrongSetting(setting=name, reason="a price is at least 1 token")
 
     def of(self, kind: Kind) -> int:
         """Return the tokens that one creation of this kind costs."""
@@ -104,8 +99,9 @@ class Policy:
         """Refuse numbers that break the protocol, naming every one that does."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if any(number <= 0 for number in (value if isinstance(value, tuple) else (value,))):
-                raise WrongSetting(setting=field.name, reason="must be above 0")
+            numbers = value if isinstance(value, tuple) else (value,)
+            if not all(0 < number < math.inf for number in numbers):
+                raise WrongSetting(setting=field.name, reason="must be a number above 0")
         job_timeout_s = max(self.image_job_timeout_s, self.video_job_timeout_s)
         rules = {
             "deadline_s must be >= job timeout + lease_s + 2 x sweep_every_s": (

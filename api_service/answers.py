@@ -1,0 +1,61 @@
+"""Views as HTTP answers: JSON with the right caching, and what OpenAPI says of the errors."""
+
+import hashlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+
+from api_service.errors import PROBLEM_JSON, problem_body, status_of
+from api_service.schemas import Problem, View
+from shared.domain.errors import PhoenixError
+
+_LINKS: Any = {"media_url", "thumbnail_url"}
+_WITHOUT_LINKS: Any = {"creation": _LINKS, "creations": {"__all__": _LINKS}}
+
+
+def answer(
+    view: View, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a view that nobody keeps."""
+    return _json(view, status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def tagged_answer(
+    view: View, request: Request, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a view with its ETag, or 304 if the client has it.
+
+    The tag covers documents and the links' half hour, not the text of the links: that may differ
+    from process to process.
+    """
+    shown = view.model_dump_json(by_alias=True, exclude=_WITHOUT_LINKS)
+    tag = f'"{hashlib.sha256(shown.encode()).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag, **(headers or {})}
+    known = request.headers.get("if-none-match", "")
+    if known == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return _json(view, HTTPStatus.OK, headers)
+
+
+def _json(view: View, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
+    content = view.model_dump_json(by_alias=True)
+    return Response(content, status, dict(headers), media_type="application/json")
+
+
+def problems(*errors: PhoenixError) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of these errors, each with itself as the example."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = int(status_of(type(error)))
+        response = responses.setdefault(
+            status,
+            {
+                "model": Problem,
+                "description": HTTPStatus(status).phrase,
+                "content": {PROBLEM_JSON: {"examples": {}}},
+            },
+        )
+        response["content"][PROBLEM_JSON]["examples"][error.code] = {"value": problem_body(error)}
+    return responses

@@ -1,0 +1,101 @@
+"""Reading JSON bodies strictly, and only after the caller is known.
+
+FastAPI decodes a body before it runs dependencies; here the body is read by a dependency that
+depends on the caller, so that 401 and 403 come before 415 and 400.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.domain.errors import NotJson, WrongField, WrongJson
+
+BodyT = TypeVar("BodyT", bound="Body")
+
+NAMEABLE_FIELD = re.compile(r"[A-Za-z_]{1,40}")
+SNAKE_CASE = re.compile(r"[a-z]+(_[a-z]+)+")
+
+
+class Body(BaseModel):
+    """A request body: camelCase, snake_case accepted, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, strict=True)
+
+
+def json_body(
+    model: type[BodyT], *, after: Callable[..., object]
+) -> Callable[..., Awaitable[BodyT]]:
+    """Return a dependency that reads a body of this model once `after` has let the caller in."""
+
+    async def read(request: Request, _caller: Annotated[object, Depends(after)]) -> BodyT:
+        return parsed(model, await request.body(), request.headers.get("content-type", ""))
+
+    return read
+
+
+def parsed(model: type[BodyT], body: bytes, content_type: str) -> BodyT:
+    """Return the body as its model; an empty one equals `{}`.
+
+    Raises:
+        NotJson, WrongJson, WrongField
+    """
+    if body and content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
+        raise NotJson
+    fields = _in_camel_case(_object(body) if body else {})
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise _wrong_field(error) from None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            body.decode(), object_pairs_hook=_without_doubles, parse_constant=_no_constant
+        )
+    except ValueError as error:  # not UTF-8, not JSON, or a number of thousands of digits
+        raise WrongJson(reason="it cannot be decoded") from error
+    except RecursionError as error:
+        raise WrongJson(reason="it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise WrongJson(reason="it is not an object")
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise WrongJson(reason="a name stands in it twice")
+    return fields
+
+
+def _no_constant(_: str) -> float:
+    raise WrongJson(reason="NaN and Infinity are not JSON")
+
+
+def _in_camel_case(fields: dict[str, Any]) -> dict[str, Any]:
+    camel = {
+        to_camel(name) if SNAKE_CASE.fullmatch(name) else name: value
+        for name, value in fields.items()
+    }
+    if len(camel) != len(fields):
+        raise WrongJson(reason="a field stands in it in two spellings")
+    return camel
+
+
+def _wrong_field(error: ValidationError) -> WrongField:
+    """Return the first problem; an unknown field is named only if its name is harmless."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "body"
+    if first["type"] == "extra_forbidden":
+        shown = name if NAMEABLE_FIELD.fullmatch(name) else "a field"
+        return WrongField(field=shown, reason="it is unknown")
+    return WrongField(field=name, reason=_REASONS.get(first["type"], "it has the wrong type"))
+
+
+_REASONS = {"missing": "it is missing", "string_unicode": "it holds half a character"}

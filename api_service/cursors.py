@@ -1,0 +1,80 @@
+"""Cursors: where a page ended, opaque to clients and good for one list only."""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain.errors import WrongField
+from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
+
+FoundT = TypeVar("FoundT")
+
+LIMIT_DEFAULT = 20
+
+
+class _Written(BaseModel):
+    """A cursor as it is written; `of` marks the list that it belongs to."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    of: str
+    value: int | datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class AskedPage:
+    """`?limit=` and `?cursor=` as they were asked for."""
+
+    limit: str | None = None
+    cursor: str | None = None
+
+    def of(self, this_list: str) -> Page:
+        """Return the page of a list, named with its filter.
+
+        Raises:
+            WrongField
+        """
+        after = None if self.cursor is None else decoded(self.cursor, of=this_list)
+        if self.limit is None:
+            return Page(LIMIT_DEFAULT, after)
+        if self.limit in {str(count) for count in range(1, PAGE_LIMIT_MAX + 1)}:
+            return Page(int(self.limit), after)
+        raise WrongField(field="limit", reason=f"use 1 to {PAGE_LIMIT_MAX}")
+
+
+AskedPageDep = Annotated[AskedPage, Depends()]
+
+
+def next_cursor(
+    found: Sequence[FoundT], page: Page, *, of: str, place: Callable[[FoundT], Cursor]
+) -> str | None:
+    """Return the cursor of the page after this one, or None at the list's end."""
+    return encoded(place(found[-1]), of=of) if len(found) == page.limit else None
+
+
+def encoded(cursor: Cursor, *, of: str) -> str:
+    """Return the cursor as text."""
+    written = _Written(of=_mark(of), value=cursor.value, id=cursor.id)
+    return urlsafe_b64encode(written.model_dump_json().encode()).decode().rstrip("=")
+
+
+def decoded(text: str, *, of: str) -> Cursor:
+    """Return the cursor that was written for this list, or raise `WrongField`."""
+    try:
+        written = _Written.model_validate_json(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:  # not base64, or not what `encoded` writes
+        written = None
+    if written is None or written.of != _mark(of):
+        raise WrongField(field="cursor", reason="it is not one of this list")
+    return Cursor(written.value, written.id)
+
+
+def _mark(of: str) -> str:
+    return hashlib.sha256(of.encode()).hexdigest()[:12]

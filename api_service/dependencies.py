@@ -1,0 +1,76 @@
+"""What routes ask for: the application, the caller, the idempotency key."""
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from api_service.schemas import Links
+from shared.domain.brief import IDEMPOTENCY_KEY
+from shared.domain.errors import Unauthenticated, WrongField
+from shared.ports.identity import Caller
+from shared.wiring import Phoenix
+
+KNOWN_ACCOUNTS_MAX = 10_000
+
+
+def _phoenix(request: Request) -> Phoenix:
+    phoenix: Phoenix = request.app.state.phoenix
+    return phoenix
+
+
+PhoenixDep = Annotated[Phoenix, Depends(_phoenix)]
+
+
+def bearer_token(request: Request) -> str:
+    """Return the token of the Authorization header, or raise `Unauthenticated`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated(reason="no bearer token")
+    return token.strip()
+
+
+def caller_of(request: Request, phoenix: PhoenixDep) -> Caller:
+    """Return who is calling."""
+    return phoenix.ports.identity.caller(bearer_token(request))
+
+
+def live_caller_of(request: Request, phoenix: PhoenixDep) -> Caller:
+    """Return who is calling, with a token that is not revoked."""
+    return phoenix.ports.identity.caller(bearer_token(request), must_be_live=True)
+
+
+def service_of(request: Request, phoenix: PhoenixDep) -> str:
+    """Return which service is calling."""
+    return phoenix.ports.service_identity.service(bearer_token(request))
+
+
+def owner_of(
+    request: Request, phoenix: PhoenixDep, caller: Annotated[Caller, Depends(caller_of)]
+) -> Caller:
+    """Return who is calling, with an account: the first request of any kind makes it."""
+    known: set[str] = request.app.state.known_accounts
+    if caller.user_id not in known:
+        phoenix.accounts.of(caller)
+        if len(known) >= KNOWN_ACCOUNTS_MAX:
+            known.clear()
+        known.add(caller.user_id)
+    return caller
+
+
+def links_of(phoenix: PhoenixDep) -> Links:
+    """Return the signed links of this half hour."""
+    return Links(phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
+
+
+def idempotency_key_of(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    """Return the checked Idempotency-Key."""
+    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise WrongField(field="Idempotency-Key", reason="use 1 to 200 printable ASCII characters")
+    return idempotency_key
+
+
+LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
+OwnerDep = Annotated[Caller, Depends(owner_of)]
+ServiceDep = Annotated[str, Depends(service_of)]
+LinksDep = Annotated[Links, Depends(links_of)]
+IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_of)]

@@ -1,0 +1,112 @@
+"""Domain errors as HTTP answers: one table of statuses, one shape (RFC 9457 problem+json).
+
+Each problem also has the older clients' fields: `success: false`, `error` (a sentence for people),
+and `refunded` and `details` where money moved.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pydantic.alias_generators import to_camel
+from starlette.responses import JSONResponse, Response
+
+from shared.domain.errors import (
+    AccountDisabled,
+    AccountNotFound,
+    BodyTooLarge,
+    CreationGone,
+    CreationNotFound,
+    IdentityUnavailable,
+    IllegalTransition,
+    InsufficientTokens,
+    KeyReused,
+    MediaUnavailable,
+    MethodNotAllowed,
+    NotJson,
+    NotQueued,
+    OutcomeUnknown,
+    PageNotFound,
+    PhoenixError,
+    QueueUnavailable,
+    ReferenceReused,
+    RequestError,
+    StoreContention,
+    StoreUnavailable,
+    TooManyOpened,
+    TooManyUnfinished,
+    Unauthenticated,
+    WrongField,
+    WrongJson,
+    WrongServiceAccount,
+)
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
+    WrongField: HTTPStatus.BAD_REQUEST,
+    WrongJson: HTTPStatus.BAD_REQUEST,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    InsufficientTokens: HTTPStatus.PAYMENT_REQUIRED,
+    AccountDisabled: HTTPStatus.FORBIDDEN,
+    WrongServiceAccount: HTTPStatus.FORBIDDEN,
+    CreationNotFound: HTTPStatus.NOT_FOUND,
+    AccountNotFound: HTTPStatus.NOT_FOUND,
+    PageNotFound: HTTPStatus.NOT_FOUND,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    IllegalTransition: HTTPStatus.CONFLICT,
+    ReferenceReused: HTTPStatus.CONFLICT,
+    CreationGone: HTTPStatus.GONE,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyUnfinished: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyOpened: HTTPStatus.TOO_MANY_REQUESTS,
+    QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotQueued: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,
+    IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    MediaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    OutcomeUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_NOT_SHOWN = frozenset({"reason", "retry_after_s"})
+
+
+def problem(error: PhoenixError) -> Response:
+    """Return the answer for an error; one that is not in the table is a 500 without detail."""
+    status = status_of(type(error))
+    headers = {"Cache-Control": "no-store"}
+    if retry_after_s := getattr(error, "retry_after_s", None):
+        headers["Retry-After"] = str(retry_after_s)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(problem_body(error), status, headers, media_type=PROBLEM_JSON)
+
+
+def problem_body(error: PhoenixError) -> dict[str, object]:
+    """Return the problem's fields: the error's own facts beside the standard ones."""
+    status = status_of(type(error))
+    sentence = str(error) if isinstance(error, RequestError) else PhoenixError.sentence
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "code": error.code if isinstance(error, RequestError) else PhoenixError.code,
+        "detail": sentence,
+        "success": False,
+        "error": sentence,
+    }
+    facts = {
+        to_camel(name): value
+        for name, value in vars(error).items()
+        if isinstance(error, RequestError) and name not in _NOT_SHOWN and value is not None
+    }
+    if "refunded" in facts:
+        body["details"] = facts
+    return body | facts
+
+
+def status_of(error: type[PhoenixError]) -> HTTPStatus:
+    """Return the status of an error."""
+    return STATUS_OF.get(error, HTTPStatus.INTERNAL_SERVER_ERROR)

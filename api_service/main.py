@@ -1,0 +1,115 @@
+"""The API as an ASGI application: `uvicorn --factory api_service.main:app`."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+
+import anyio.to_thread
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
+
+from api_service.errors import problem
+from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
+from api_service.routes import account, creations, health, internal, local
+from shared import settings, telemetry, wiring
+from shared.domain.errors import (
+    MethodNotAllowed,
+    PageNotFound,
+    PhoenixError,
+    WrongField,
+    WrongSetting,
+)
+from shared.wiring import Phoenix
+
+THREADS = 80
+LOCAL_HOSTS = ["localhost", "127.0.0.1"]
+CORS_METHODS = ["GET", "POST", "DELETE"]
+CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
+CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
+WRONG_CONFIGURATION = 2
+
+
+def app() -> FastAPI:
+    """Return the application as the environment describes it, or exit 2 with one line."""
+    telemetry.configure("api")
+    try:
+        phoenix = wiring.build(settings.load(os.environ))
+    except WrongSetting as error:
+        print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
+        sys.exit(WRONG_CONFIGURATION)
+    return create_app(phoenix)
+
+
+def create_app(phoenix: Phoenix) -> FastAPI:
+    """Return the API of this Phoenix."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        phoenix.ports.close()
+
+    api = FastAPI(
+        title="Phoenix",
+        version=version("phoenix"),
+        description="Images and videos from prompts, paid with tokens.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.phoenix = phoenix
+    api.state.known_accounts = set()
+    api.state.probing = health.Probing()
+    for part in (creations, account, health, internal):
+        api.include_router(part.router)
+    if phoenix.local is not None:
+        api.include_router(local.router)
+    api.add_exception_handler(PhoenixError, _known)
+    api.add_exception_handler(HTTPException, _unrouted)
+    api.add_exception_handler(RequestValidationError, _misshapen)
+    _surround(api, phoenix)
+    return api
+
+
+def _surround(api: FastAPI, phoenix: Phoenix) -> None:
+    """Add what surrounds every request; the last one added is the outermost."""
+    api.add_middleware(BodyLimit)
+    if phoenix.local is not None:
+        api.add_middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
+    if phoenix.settings.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(phoenix.settings.cors_origins),
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_HEADERS,
+            expose_headers=CORS_EXPOSED,
+        )
+    api.add_middleware(RequestFrame, new_id=lambda: phoenix.ports.ids.letters(REQUEST_ID_LETTERS))
+
+
+def _known(_: Request, error: Exception) -> Response:
+    return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
+
+
+def _unrouted(_: Request, error: Exception) -> Response:
+    """Answer for the router itself: no such address, or not with this method."""
+    is_method = (
+        isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    )
+    answered = problem(MethodNotAllowed() if is_method else PageNotFound())
+    if isinstance(error, HTTPException) and error.headers:
+        answered.headers.update(error.headers)
+    return answered
+
+
+def _misshapen(_: Request, error: Exception) -> Response:
+    """Answer for a parameter that FastAPI itself refuses; its value is not repeated."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("query",)}
+    return problem(WrongField(field=str(first["loc"][-1]), reason="it has the wrong type"))

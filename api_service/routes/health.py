@@ -1,0 +1,85 @@
+"""Whether the process is alive, and whether everything it needs is in reach."""
+
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api_service.answers import answer
+from api_service.dependencies import PhoenixDep
+from api_service.schemas import Alive, PartHealth, Readiness
+from shared.domain.account import account_key
+from shared.domain.errors import Unavailable
+from shared.domain.keys import CreationId, UserId
+from shared.domain.policy import Kind
+from shared.wiring import Phoenix
+
+router = APIRouter(tags=["health"])
+
+PROBE = "health"
+ANSWER_KEPT_S = 10
+
+
+class Probing:
+    """One probe at a time; its answer is kept for 10 s."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: tuple[float, Readiness] | None = None
+
+    def readiness(self, phoenix: Phoenix) -> Readiness:
+        """Return the state of every part."""
+        with self._lock:
+            now_s = phoenix.ports.clock.monotonic_s()
+            if self._kept is None or now_s - self._kept[0] >= ANSWER_KEPT_S:
+                self._kept = (now_s, _probed(phoenix))
+            return self._kept[1]
+
+
+def _probed(phoenix: Phoenix) -> Readiness:
+    ports = phoenix.ports
+
+    def part(ask: Callable[[], object]) -> PartHealth:
+        began_s = ports.clock.monotonic_s()
+        try:
+            ask()
+            is_ok = True
+        except Unavailable:
+            is_ok = False
+        return PartHealth(
+            ok=is_ok, milliseconds=round(1000 * (ports.clock.monotonic_s() - began_s), 1)
+        )
+
+    store = part(lambda: ports.store.get(account_key(UserId(PROBE))))
+    queue = part(lambda: ports.queue.waits(CreationId(PROBE), kind=Kind.IMAGE, number=1))
+    media = part(lambda: ports.media.size_bytes(PROBE))
+    is_ok = store.ok and queue.ok and media.ok
+    return Readiness(status="ok" if is_ok else "unavailable", store=store, queue=queue, media=media)
+
+
+def _probing(request: Request) -> Probing:
+    probing: Probing = request.app.state.probing
+    return probing
+
+
+ProbingDep = Annotated[Probing, Depends(_probing)]
+
+
+@router.get("/api/health", response_model=Alive)
+async def health() -> Response:
+    """Answer at once: the process is alive."""
+    return answer(Alive())
+
+
+@router.get(
+    "/api/health/ready",
+    response_model=Readiness,
+    responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": Readiness}},
+)
+def ready(phoenix: PhoenixDep, probing: ProbingDep) -> Response:
+    """Name each part that a creation needs, whether it answers, and in how many milliseconds."""
+    readiness = probing.readiness(phoenix)
+    is_ok = readiness.status == "ok"
+    return answer(readiness, HTTPStatus.OK if is_ok else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -1,0 +1,86 @@
+"""What only the one-machine backend has: signing in by name, and the media files themselves."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import FileResponse
+
+from api_service.answers import answer, problems
+from api_service.bodies import json_body
+from api_service.schemas import SignIn, Token
+from shared.domain.errors import (
+    MediaUnavailable,
+    NotJson,
+    PageNotFound,
+    Unauthenticated,
+    WrongField,
+    WrongJson,
+)
+from shared.domain.media import PUBLIC_PREFIX
+from shared.wiring import LocalParts
+
+router = APIRouter()
+
+PUBLIC_CACHE = "public, max-age=300"
+
+
+def _local(request: Request) -> LocalParts:
+    local: LocalParts = request.app.state.phoenix.local
+    return local
+
+
+def anyone() -> None:
+    """Let everybody in."""
+
+
+LocalDep = Annotated[LocalParts, Depends(_local)]
+SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
+
+
+@router.post(
+    "/api/local/sign-in",
+    tags=["account"],
+    response_model=Token,
+    responses=problems(
+        WrongField(field="username", reason="this name is reserved"),
+        WrongJson(reason="it cannot be decoded"),
+        NotJson(),
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": SignIn.model_json_schema()}},
+        }
+    },
+)
+def sign_in(local: LocalDep, body: SignInBody) -> Response:
+    """Sign in with nothing but a name: this machine only."""
+    return answer(Token(token=local.identity.sign_in(body.username)))
+
+
+@router.get("/media/private/{key:path}", include_in_schema=False)
+def private_file(
+    request: Request, local: LocalDep, key: str, expires: str = "", signature: str = ""
+) -> Response:
+    """Open a private file by a link that is signed and not over; Range works."""
+    now = request.app.state.phoenix.ports.clock.now()
+    try:
+        path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
+    except (Unauthenticated, MediaUnavailable) as error:
+        raise PageNotFound from error
+    if not path.is_file():
+        raise PageNotFound
+    headers = {"Cache-Control": "private", "Content-Disposition": "inline"}
+    return FileResponse(path, headers=headers)
+
+
+@router.get("/media/public/{key:path}", include_in_schema=False)
+def public_file(local: LocalDep, key: str) -> Response:
+    """Open a published file; Range works."""
+    try:
+        path = local.media.path_of(PUBLIC_PREFIX + key)
+    except MediaUnavailable as error:
+        raise PageNotFound from error
+    if not path.is_file():
+        raise PageNotFound
+    return FileResponse(path, headers={"Cache-Control": PUBLIC_CACHE})

@@ -1,0 +1,178 @@
+"""The shell both jobs share: claim, make, settle, exit status, SIGTERM.
+
+    claim -> make -> complete
+      |       +- a no for now, storage out of reach, a surprise -> a later task, or fail + refund
+      |       +- a no for good, silence, bad output, out of time -> fail + refund
+      |       +- SIGTERM -> hand the lease back
+      +- nothing to claim, or the lease is lost -> stop
+
+Exit status 0: settled or handed on. 1: worth an immediate restart, after SIGTERM or because the
+store is out of reach. 2: wrong configuration.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobs.lease import Lease, OutOfTime
+from jobs.making import Making, Pipeline
+from shared.domain.creation import Holder
+from shared.domain.errors import (
+    BadOutput,
+    GenerationRefused,
+    GenerationUnavailable,
+    LeaseLost,
+    MediaUnavailable,
+    NotClaimable,
+    QueueUnavailable,
+    StartNotAllowed,
+    StartOutcomeUnknown,
+    Unavailable,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId
+from shared.domain.media import StoredMedia
+from shared.domain.policy import Policy
+from shared.lifecycle.attempts import Attempts
+from shared.lifecycle.settling import Settling
+from shared.ports.clock import Clock
+from shared.ports.generator import Generator
+from shared.ports.media_store import MediaStore
+from shared.ports.task_queue import TaskQueue
+from shared.telemetry import bind
+
+log = logging.getLogger(__name__)
+
+SETTLED = 0
+RESTART = 1
+
+_FAILURES: dict[type[Exception], FailureCode] = {
+    StartNotAllowed: FailureCode.DEADLINE_EXCEEDED,
+    StartOutcomeUnknown: FailureCode.GENERATOR_SILENT,
+    OutOfTime: FailureCode.DEADLINE_EXCEEDED,
+    BadOutput: FailureCode.GENERATOR_BAD_OUTPUT,
+}
+
+
+class Terminated(BaseException):
+    """The platform wants this process to end (SIGTERM)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """What attempts of one kind work with."""
+
+    attempts: Attempts
+    settling: Settling
+    queue: TaskQueue
+    media: MediaStore
+    generator: Callable[[], Generator]
+    pipeline: Pipeline
+    clock: Clock
+    policy: Policy
+
+
+def run_attempt(workshop: Workshop, creation_id: CreationId, *, holder: Holder) -> int:
+    """Work on one creation as this holder and return the process's exit status."""
+    with bind(creation_id=creation_id, execution=holder.execution):
+        try:
+            claimed = workshop.attempts.claim(
+                creation_id, kind=workshop.pipeline.kind, holder=holder
+            )
+        except NotClaimable as error:
+            log.info("nothing_to_claim", extra={"reason": error.reason})
+            return SETTLED
+        except Unavailable as error:
+            log.warning("claim_failed", extra={"reason": repr(error)})
+            return RESTART
+        with bind(attempt=claimed.attempt):
+            log.info("claimed")
+            lease = Lease(
+                claimed,
+                attempts=workshop.attempts,
+                clock=workshop.clock,
+                policy=workshop.policy,
+            )
+            return Attempt(workshop, lease).run()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One claim of a creation, from its lease to its end."""
+
+    workshop: Workshop
+    lease: Lease
+
+    def run(self) -> int:
+        """Bring the creation as far as it goes; return the exit status."""
+        try:
+            self._settle()
+        except LeaseLost:
+            log.warning("lease_lost")
+        except Unavailable as error:
+            log.warning("store_failed", extra={"reason": repr(error)})
+            return RESTART
+        except Terminated:
+            self._hand_back()
+            return RESTART
+        return SETTLED
+
+    def _settle(self) -> None:
+        """Make the media and complete, or fail, or leave the rest to a later task."""
+        try:
+            media = self._make()
+        except GenerationUnavailable as error:
+            self._retry_later(error.failure, error, answered_no=True)
+        except GenerationRefused as error:
+            self._fail(error.failure, error, answered_no=True)
+        except tuple(_FAILURES) as error:
+            self._fail(_FAILURES[type(error)], error)
+        except MediaUnavailable as error:
+            self._retry_later(FailureCode.STORAGE_FAILED, error)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception as error:
+            log.exception("unexpected")
+            self._retry_later(FailureCode.INTERNAL, error)
+        else:
+            self.workshop.attempts.complete(self.lease.mine, media)
+
+    def _make(self) -> StoredMedia:
+        """Do the work under heartbeats; none is on its way when this returns."""
+        workshop, lease = self.workshop, self.lease
+        with workshop.clock.every(workshop.policy.heartbeat_s, lease.beat):
+            making = Making(lease, workshop.generator(), workshop.pipeline, workshop.media)
+            return making.make()
+
+    def _fail(self, code: FailureCode, error: Exception, *, answered_no: bool = False) -> None:
+        log.warning("attempt_failed", extra={"failure": code, "reason": repr(error)})
+        self.workshop.settling.fail_attempt(self.lease.mine, code, answered_no=answered_no)
+
+    def _retry_later(
+        self, code: FailureCode, error: Exception, *, answered_no: bool = False
+    ) -> None:
+        mine = self.lease.mine
+        task = self.workshop.attempts.retry_later(
+            mine,
+            retry_after_s=error.retry_after_s if isinstance(error, GenerationUnavailable) else 0,
+            answered_no=answered_no,
+        )
+        if task is None:
+            self._fail(code, error, answered_no=answered_no)
+            return
+        facts = {"failure": code, "reason": repr(error), "not_before": task.not_before}
+        log.info("retry_later", extra=facts)
+        try:
+            self.workshop.queue.enqueue(
+                mine.creation_id, kind=mine.kind, number=task.number, not_before=task.not_before
+            )
+        except QueueUnavailable as no_task:  # the sweep enqueues it
+            log.warning("enqueue_failed", extra={"reason": no_task.reason})
+
+    def _hand_back(self) -> None:
+        try:
+            self.workshop.attempts.hand_back(self.lease.mine)
+        except (LeaseLost, Unavailable) as error:
+            log.warning("hand_back_failed", extra={"reason": repr(error)})
+        else:
+            log.info("handed_back")

@@ -1,0 +1,62 @@
+"""How a job's process begins and ends: `python -m jobs.<kind>_generation_job`, CREATION_ID set."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import NoReturn
+
+from jobs.attempt import Terminated, Workshop, run_attempt
+from jobs.making import Pipeline
+from shared import settings, telemetry, wiring
+from shared.adapters.system_clock import SystemIds
+from shared.domain.brief import CREATION_ID
+from shared.domain.creation import Holder
+from shared.domain.errors import Unavailable, WrongSetting
+from shared.domain.keys import CreationId
+
+WRONG_CONFIGURATION = 2
+RESTART = 1
+
+
+def main(pipeline: Pipeline) -> NoReturn:
+    """Work on the creation that the environment names, and exit with the attempt's status."""
+    telemetry.configure(f"{pipeline.kind}-generation-job")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        sys.exit(_run(pipeline, os.environ))
+    except WrongSetting as error:
+        print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
+        sys.exit(WRONG_CONFIGURATION)
+    except (Terminated, Unavailable):
+        sys.exit(RESTART)
+
+
+def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
+    creation_id = environment.get("CREATION_ID", "")
+    if not CREATION_ID.fullmatch(creation_id):
+        raise WrongSetting(setting="CREATION_ID", reason="set it to the id of a creation")
+    phoenix = wiring.build(settings.load(environment))
+    workshop = Workshop(
+        attempts=phoenix.attempts,
+        settling=phoenix.settling,
+        queue=phoenix.ports.queue,
+        media=phoenix.ports.media,
+        generator=lambda: phoenix.ports.generator(pipeline.kind),
+        pipeline=pipeline,
+        clock=phoenix.ports.clock,
+        policy=phoenix.settings.policy,
+    )
+    return run_attempt(workshop, CreationId(creation_id), holder=_holder(environment))
+
+
+def _holder(environment: Mapping[str, str]) -> Holder:
+    """Return this try of this execution; a process started by hand is its own execution."""
+    execution = environment.get("CLOUD_RUN_EXECUTION") or f"by-hand-{SystemIds().letters(8)}"
+    return Holder(execution, int(environment.get("CLOUD_RUN_TASK_ATTEMPT", "0")))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated

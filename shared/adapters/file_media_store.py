@@ -1,0 +1,132 @@
+"""Media as files in two folders, `private` and `public`, behind links signed by the installation.
+
+A file is written beside its place, synced, and linked into it: it is there whole or not at all,
+and a key that is taken stays as it is.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from shared.domain.errors import MediaUnavailable, Unauthenticated
+from shared.domain.media import PUBLIC_PREFIX, MediaFormat
+from shared.ports.media_store import StoredFile
+
+PRIVATE_PREFIX = "private/"
+LINK_PATH = "/media/"
+
+
+class FileMediaStore:
+    """The `MediaStore` on one machine. Links lead to the API's `/media/` route."""
+
+    def __init__(self, folder: Path, *, base_url: str, secret: bytes) -> None:
+        """Keep files under `folder`; raises `MediaUnavailable` if it cannot be made."""
+        self._folder = folder
+        self._incoming = folder / "incoming"
+        self._base_url = base_url
+        self._secret = secret
+        with _translated():
+            for place in (folder / PRIVATE_PREFIX, folder / PUBLIC_PREFIX, self._incoming):
+                place.mkdir(parents=True, exist_ok=True)
+
+    def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:  # noqa: ARG002 (the key's extension says it)
+        """See `MediaStore.put`."""
+        with _translated():
+            self._store(path, self.path_of(key))
+
+    def _store(self, source: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._incoming) as incoming:
+            with source.open("rb") as file:
+                shutil.copyfileobj(file, incoming)
+            incoming.flush()
+            os.fsync(incoming.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(incoming.name, target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def size_bytes(self, key: str) -> int | None:
+        """See `MediaStore.size_bytes`."""
+        with _translated():
+            try:
+                return self.path_of(key).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def private_link(self, key: str, *, expires_at: datetime) -> str:
+        """See `MediaStore.private_link`."""
+        expires_s = int(expires_at.timestamp())
+        query = f"expires={expires_s}&signature={self._signature(key, expires_s)}"
+        return f"{self._base_url}{LINK_PATH}{PRIVATE_PREFIX}{quote(key)}?{query}"
+
+    def public_link(self, key: str) -> str:
+        """See `MediaStore.public_link`."""
+        return f"{self._base_url}{LINK_PATH}{quote(key)}"
+
+    def publish(self, key: str, public_key: str) -> None:
+        """See `MediaStore.publish`."""
+        with _translated():
+            self._store(self.path_of(key), self.path_of(public_key))
+
+    def delete(self, key: str) -> None:
+        """See `MediaStore.delete`."""
+        with _translated():
+            self.path_of(key).unlink(missing_ok=True)
+
+    def everything(self) -> Iterator[StoredFile]:
+        """See `MediaStore.everything`."""
+        with _translated():
+            for area in (PRIVATE_PREFIX, PUBLIC_PREFIX):
+                for path in (self._folder / area).rglob("*.*"):
+                    key = str(path.relative_to(self._folder))
+                    with contextlib.suppress(FileNotFoundError):
+                        stat = path.stat()
+                        yield StoredFile(
+                            key=key.removeprefix(PRIVATE_PREFIX),
+                            size_bytes=stat.st_size,
+                            stored_at=datetime.fromtimestamp(stat.st_mtime, tz=UTC),
+                        )
+
+    def opened_by_link(self, key: str, *, expires: str, signature: str, now: datetime) -> Path:
+        """Return the file that a private link leads to.
+
+        Raises:
+            Unauthenticated: the link is forged or over.
+        """
+        is_live = expires.isascii() and expires.isdigit() and int(expires) > now.timestamp()
+        if not is_live or not hmac.compare_digest(
+            self._signature(key, int(expires)).encode(), signature.encode()
+        ):
+            raise Unauthenticated(reason="media link")
+        return self.path_of(key)
+
+    def path_of(self, key: str) -> Path:
+        """Return where a key's file is; raises `MediaUnavailable` for one that leads elsewhere."""
+        area = self._folder if key.startswith(PUBLIC_PREFIX) else self._folder / PRIVATE_PREFIX
+        path = (area / key).resolve()
+        if not path.is_relative_to(area.resolve()):
+            raise MediaUnavailable(reason="the key leads out of the folder")
+        return path
+
+    def _signature(self, key: str, expires_s: int) -> str:
+        message = f"media\n{key}\n{expires_s}".encode()
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MediaUnavailable(reason=str(error)) from error

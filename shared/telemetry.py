@@ -1,0 +1,58 @@
+"""One JSON line per event on standard output, with the keys that Cloud Logging reads.
+
+`bind` adds facts to every later line of the same thread or task, such as the creation it is about.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TextIO
+
+_BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})  # noqa: B039 (never changed in place)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def bind(**facts: object) -> Iterator[None]:
+    """Add facts to every line that is logged inside the block."""
+    token = _BOUND.set({**_BOUND.get(), **facts})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
+class JsonLine(logging.Formatter):
+    """Formats a record as one line; a stack trace becomes part of the message."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        line = {
+            "severity": record.levelname,
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
+            "message": message,
+            "service": self._service,
+            "logger": record.name,
+            **_BOUND.get(),
+            **extra,
+        }
+        return json.dumps(line, default=str)
+
+
+def configure(service: str, *, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to one stream, under the service's name."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonLine(service))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

@@ -1,0 +1,167 @@
+"""The composition root: the only place that chooses adapters."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.local_executions import LocalExecutions
+from shared.adapters.local_identity import LocalIdentity, installation_key
+from shared.adapters.sample_media_store import SampleMediaStore
+from shared.adapters.sqlite_queue import SQLiteQueue
+from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.system_clock import SystemClock, SystemIds
+from shared.domain.policy import Kind
+from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.attempts import Attempts
+from shared.lifecycle.auditing import Auditing
+from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.opening import Opening
+from shared.lifecycle.settling import Settling
+from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock, Ids
+from shared.ports.executions import Executions
+from shared.ports.generator import Generator
+from shared.ports.identity import Identity, ServiceIdentity
+from shared.ports.media_store import MediaStore
+from shared.ports.store import Store
+from shared.ports.task_queue import TaskQueue
+from shared.settings import LocalBackend, Settings
+
+PATIENCE_S = 10
+"""How long a use case goes on finding out whether its transaction landed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """One adapter for each port."""
+
+    store: Store
+    queue: TaskQueue
+    media: MediaStore
+    executions: Executions
+    identity: Identity
+    service_identity: ServiceIdentity
+    clock: Clock
+    ids: Ids
+    generator: Callable[[Kind], Generator]
+    """Makes the generator when a job first needs it: its vendor is slow to import."""
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalParts:
+    """What only one machine has: signing in by name, opening links, dispatching tasks."""
+
+    identity: LocalIdentity
+    media: FileMediaStore
+    queue: SQLiteQueue
+    executions: LocalExecutions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phoenix:
+    """The whole application: its use cases over the chosen adapters."""
+
+    settings: Settings
+    ports: Ports
+    accounts: Accounts
+    opening: Opening
+    attempts: Attempts
+    settling: Settling
+    sweeping: Sweeping
+    auditing: Auditing
+    local: LocalParts | None
+
+
+def build(settings: Settings) -> Phoenix:
+    """Choose the adapters and put the use cases on them."""
+    match settings.backend:
+        case LocalBackend() as backend:
+            ports, local = _local(settings, backend)
+            return assembled(settings, ports, local=local)
+
+
+def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
+    """Put the use cases on these adapters."""
+    policy, clock = settings.policy, ports.clock
+    transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
+    settling = Settling(transactions, clock, policy)
+    deleting = Deleting(transactions, ports.media, clock)
+    welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
+    accounts = Accounts(transactions, clock, ports.ids, welcome)
+    return Phoenix(
+        settings=settings,
+        ports=ports,
+        accounts=accounts,
+        opening=Opening(
+            transactions,
+            accounts,
+            settling,
+            ports.queue,
+            clock,
+            ports.ids,
+            settings.costs,
+            policy,
+        ),
+        attempts=Attempts(transactions, clock, policy),
+        settling=settling,
+        sweeping=Sweeping(
+            transactions,
+            settling,
+            deleting,
+            ports.queue,
+            ports.executions,
+            ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
+            clock,
+            policy,
+        ),
+        auditing=Auditing(ports.store, ports.media, clock, policy),
+        local=local,
+    )
+
+
+def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts]:
+    clock, ids = SystemClock(), SystemIds()
+    key = installation_key(backend.data / "key")
+    store = SQLiteStore(backend.data / "store.db")
+    local = LocalParts(
+        identity=LocalIdentity(key, clock=clock),
+        media=SampleMediaStore(
+            backend.data / "media",
+            crashes=backend.data / "generator" / "crashes",
+            base_url=settings.base_url,
+            secret=key,
+        ),
+        queue=SQLiteQueue(backend.data / "queue.db", clock=clock),
+        executions=LocalExecutions(
+            backend.data / "executions",
+            environment=settings.environment,
+            policy=settings.policy,
+            ids=ids,
+        ),
+    )
+
+    def close() -> None:
+        store.close()
+        local.queue.close()
+
+    def sample_generator(_: Kind) -> Generator:
+        from shared.adapters.sample_generator import SampleGenerator
+
+        return SampleGenerator(backend.data / "generator", clock=clock, ids=ids)
+
+    ports = Ports(
+        store=store,
+        queue=local.queue,
+        media=local.media,
+        executions=local.executions,
+        identity=local.identity,
+        service_identity=local.identity,
+        clock=clock,
+        ids=ids,
+        generator=sample_generator,
+        close=close,
+    )
+    return ports, local
