@@ -54,7 +54,7 @@ def draw_picture(brief: Brief, path: Path) -> None:
 def _grain(chance: random.Random, size: tuple[int, int]) -> Image.Image:
     """Return grey noise around the middle."""
     noise = Image.frombytes("L", size, chance.randbytes(size[0] * size[1]))
-    return noise.point([128 + (value - 128) // 12 for value in range(256)])
+    return noise.point([128 + (value - 128) // 9 for value in range(256)])
 
 
 def shoot_film(brief: Brief, path: Path, *, picture_share: float = 1.0) -> None:

@@ -1,0 +1,131 @@
+"""`phoenix`: run it, show it, prove it, repair it."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.demo import demo as run_demo
+from infrastructure.local.stack import Stack, StackError
+from shared import settings, telemetry, wiring
+from shared.domain.errors import PhoenixError, WrongSetting
+from shared.domain.keys import UserId
+from shared.domain.ledger import Actor
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT
+from shared.wiring import Phoenix
+
+cli = typer.Typer(
+    help="Phoenix: images and videos from prompts, every token accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+WRONG_CONFIGURATION = 2
+SIGN_IN = (
+    "curl {base_url}/api/local/sign-in"
+    """ -H 'Content-Type: application/json' -d '{{"username": "ada"}}'"""
+)
+
+DataOption = Annotated[
+    Path | None, typer.Option(help=f"Local backend: the data folder [default: {DEFAULT_DATA}]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; a known error is one line and exit status 1, a wrong setting 2."""
+    try:
+        cli()
+    except WrongSetting as error:
+        err.print(f"[red]{error}[/red]")
+        sys.exit(WRONG_CONFIGURATION)
+    except (PhoenixError, StackError) as error:
+        err.print(f"[red]{error}[/red]")
+        sys.exit(1)
+
+
+def _environment(data: Path | None) -> Mapping[str, str]:
+    return {**os.environ, "PHOENIX_DATA": str(data)} if data else dict(os.environ)
+
+
+def _phoenix(data: Path | None) -> Phoenix:
+    return wiring.build(settings.load(_environment(data)))
+
+
+@cli.command()
+def up(
+    port: Annotated[int, typer.Option(help="The port to listen on; 0: a free one.")] = DEFAULT_PORT,
+    data: DataOption = None,
+) -> None:
+    """Run the one-machine stack until Ctrl-C; a restart loses nothing."""
+    stack = Stack(_environment(data), port=port)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with (stack.data / "logs" / "stack.log").open("a") as log_file:
+        telemetry.configure("stack", stream=log_file)
+        with stack:
+            out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
+            out.print(f"Files    {stack.data}")
+            out.print("Sign in", SIGN_IN.format(base_url=stack.base_url), soft_wrap=True)
+            stop.wait()
+            out.print("Stopping ..")
+
+
+@cli.command()
+def demo(*, as_json: JsonOption = False) -> None:
+    """Make an image and a video, a refusal and a retry on a fresh stack, and audit every token."""
+    sys.exit(run_demo(out, as_json=as_json))
+
+
+@cli.command()
+def audit(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Prove balances, creations, counters and files against the whole ledger."""
+    report = _phoenix(data).auditing.audit()
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        table = Table("invariant", "document", "what")
+        for violation in report.violations:
+            table.add_row(violation.invariant, violation.document, violation.what)
+        if report.violations:
+            out.print(table)
+        out.print(
+            f"{report.accounts} accounts, {report.creations} creations, "
+            f"{report.ledger_entries} ledger entries, {report.files} files: "
+            f"{len(report.violations)} violations"
+        )
+    sys.exit(1 if report.violations else 0)
+
+
+@cli.command()
+def sweep(*, data: DataOption = None) -> None:
+    """Sweep once and print what came of it."""
+    counts = _phoenix(data).sweeping.sweep()
+    out.print(", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+@cli.command()
+def grant(
+    user: str,
+    tokens: int,
+    reference: Annotated[str, typer.Option(help="Names this grant; it is given only once.")],
+    data: DataOption = None,
+) -> None:
+    """Give an account tokens, once per reference."""
+    entry = _phoenix(data).accounts.grant(
+        UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
+    )
+    out.print(f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}")
