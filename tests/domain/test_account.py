@@ -1,0 +1,99 @@
+import pytest
+
+from shared.domain.account import Account, InFlight, checked_username
+from shared.domain.errors import InsufficientTokens, TooManyOpened, TooManyUnfinished, WrongField
+from shared.domain.ledger import Actor, EntryType, LedgerEntry
+from shared.domain.policy import Kind, Policy
+from tests.builders import ADA, NOON, POLICY, a_creation_id, an_account, seconds
+
+ONE = a_creation_id()
+
+
+def debit(
+    account: Account, tokens: int = 10, kind: Kind = Kind.VIDEO, policy: Policy = POLICY
+) -> tuple[Account, LedgerEntry]:
+    return account.debited(
+        tokens,
+        kind=kind,
+        creation_id=ONE,
+        debit=1,
+        actor=Actor.OWNER,
+        policy=policy,
+        at=NOON,
+    )
+
+
+def test_a_debit_moves_balance_spending_counters_and_writes_its_entry() -> None:
+    account, entry = debit(an_account(tokens=12))
+
+    assert (account.balance_tokens, account.total_tokens_spent) == (2, 10)
+    assert account.in_flight.video == 1
+    assert account.opened_hour.count == 1
+    assert entry == LedgerEntry(
+        entry_id=f"{ONE}_debit_1",
+        user_id=ADA,
+        entry_type=EntryType.DEBIT,
+        amount_tokens=10,
+        balance_after_tokens=2,
+        sequence=1,
+        creation_id=ONE,
+        actor=Actor.OWNER,
+        created_at=NOON,
+    )
+
+
+def test_a_refund_undoes_a_debit_but_not_the_hourly_count() -> None:
+    debited, _ = debit(an_account(tokens=12))
+
+    account, entry = debited.refunded(
+        10, kind=Kind.VIDEO, creation_id=ONE, debit=1, actor=Actor.JOB, at=NOON
+    )
+
+    assert (account.balance_tokens, account.total_tokens_spent) == (12, 0)
+    assert account.in_flight.video == 0
+    assert account.opened_hour.count == 1
+    assert (entry.entry_id, entry.sequence, entry.signed_tokens) == (f"{ONE}_refund_1", 2, 10)
+
+
+def test_too_few_tokens_are_refused_with_both_numbers() -> None:
+    with pytest.raises(InsufficientTokens) as refusal:
+        debit(an_account(tokens=9))
+
+    assert (refusal.value.required, refusal.value.balance) == (10, 9)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(Kind.VIDEO, 5), (Kind.IMAGE, 20)])
+def test_the_in_flight_limit_of_each_kind_comes_before_the_balance(kind: Kind, limit: int) -> None:
+    busy = an_account(tokens=0, in_flight=InFlight().changed(kind, by=limit))
+
+    with pytest.raises(TooManyUnfinished) as refusal:
+        debit(busy, kind=kind)
+
+    assert refusal.value.limit == limit
+
+
+def test_the_hourly_limit_names_the_time_to_wait_and_ends_with_the_hour() -> None:
+    policy = Policy(opened_per_hour_max=2)
+    account = an_account(tokens=100)
+    for _ in range(2):
+        account, _ = debit(account, 1, policy=policy)
+
+    with pytest.raises(TooManyOpened) as refusal:
+        debit(account, 1, policy=policy)
+    next_hour = account.opened_hour.counted(NOON + seconds(3600), limit=2)
+
+    assert refusal.value.retry_after_s == 3600
+    assert next_hour.count == 1
+
+
+@pytest.mark.parametrize("name", ["ada", "a-b", "x" * 24, "007"])
+def test_usernames_that_may_be_used(name: str) -> None:
+    assert checked_username(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "ab", "x" * 25, "-ada", "ada-", "Ada", "a_b", "adä", "me", "api", "a b", "ada\n"]
+)
+def test_usernames_that_may_not_be_used(name: str) -> None:
+    with pytest.raises(WrongField):
+        checked_username(name)

@@ -1,0 +1,204 @@
+import pytest
+
+from shared.domain.creation import Creation, Holder, Stage, Status
+from shared.domain.errors import IllegalTransition
+from shared.domain.failure import Failure, FailureCode
+from shared.domain.policy import Kind
+from tests.builders import (
+    HOLDER,
+    NOON,
+    POLICY,
+    RIVAL,
+    a_claimed_creation,
+    a_creation,
+    seconds,
+    stored_media,
+)
+
+
+def test_a_paid_creation_has_its_deadline_and_its_first_sweep() -> None:
+    creation = a_creation()
+
+    assert creation.status is Status.PENDING
+    assert creation.deadline_at == NOON + seconds(900)
+    assert creation.sweep_at == NOON + seconds(60)
+    assert (creation.attempt, creation.first_attempt, creation.enqueues) == (0, 1, 1)
+
+
+def test_a_claim_takes_a_lease_and_counts_an_attempt() -> None:
+    claimed = a_claimed_creation()
+
+    assert claimed.status is Status.PROCESSING
+    assert (claimed.attempt, claimed.holder, claimed.execution_name) == (
+        1,
+        HOLDER,
+        HOLDER.execution,
+    )
+    assert claimed.lease_expires_at == NOON + seconds(120)
+    assert claimed.sweep_at == NOON + seconds(150)
+    assert (claimed.progress, claimed.stage) == (5, Stage.GENERATING)
+
+
+def test_only_its_own_holder_and_attempt_hold_it() -> None:
+    claimed = a_claimed_creation()
+
+    assert claimed.is_held_by(HOLDER, attempt=1)
+    assert not claimed.is_held_by(RIVAL, attempt=1)
+    assert not claimed.is_held_by(HOLDER, attempt=2)
+    assert not a_creation().is_held_by(HOLDER, attempt=0)
+
+
+def test_a_late_report_moves_neither_stage_nor_progress_back() -> None:
+    ahead = a_claimed_creation().reporting(Stage.CHECKING, 92, policy=POLICY, at=NOON)
+
+    late = ahead.reporting(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(20))
+
+    assert (late.stage, late.progress) == (Stage.CHECKING, 92)
+    assert late.lease_expires_at == NOON + seconds(140)
+
+
+def test_a_new_attempt_begins_its_stages_anew_but_keeps_the_progress() -> None:
+    ahead = a_claimed_creation().reporting(Stage.UPLOADING, 95, policy=POLICY, at=NOON)
+
+    again = ahead.claimed(RIVAL, policy=POLICY, at=NOON + seconds(200))
+    downloading = again.reporting(Stage.DOWNLOADING, 88, policy=POLICY, at=NOON + seconds(201))
+
+    assert (again.stage, again.progress) == (Stage.GENERATING, 95)
+    assert (downloading.stage, downloading.progress) == (Stage.DOWNLOADING, 95)
+
+
+def test_the_sweep_never_comes_after_the_deadline() -> None:
+    late = a_claimed_creation().reporting(
+        Stage.GENERATING, 50, policy=POLICY, at=NOON + seconds(850)
+    )
+
+    assert late.sweep_at == late.deadline_at
+
+
+def test_unknown_starts_count_up_and_a_no_counts_down_to_nothing() -> None:
+    once = a_claimed_creation().intending(model="m", cost_usd=0.5, at=NOON)
+    twice = once.intending(model="m", cost_usd=0.5, at=NOON)
+    known = twice.operating("operation", at=NOON)
+
+    assert (once.unknown_starts, twice.unknown_starts) == (1, 2)
+    assert twice.estimated_cost_usd == 1.0
+    assert known.without_start(at=NOON).unknown_starts == 1
+    assert known.without_start(at=NOON).operation_name is None
+    assert once.without_start(at=NOON).intent is None
+    assert a_claimed_creation().without_start(at=NOON).intent is None
+
+
+def test_a_draft_is_settled_and_has_its_media() -> None:
+    claimed = a_claimed_creation()
+    media = stored_media(claimed)
+
+    draft = claimed.completed(media, at=NOON)
+
+    assert (draft.status, draft.stage, draft.progress) == (Status.DRAFT, Stage.DONE, 100)
+    assert draft.media_key == f"videos/ada/{draft.creation_id}/1.mp4"
+    assert draft.thumbnail_key == f"videos/ada/{draft.creation_id}/1_thumb.jpg"
+    assert (draft.deadline_at, draft.sweep_at, draft.lease_expires_at) == (None, None, None)
+
+
+def test_a_failed_one_says_why_and_that_the_tokens_are_back() -> None:
+    failed = a_claimed_creation().failed(FailureCode.POLICY_VIOLATION, at=NOON)
+
+    assert failed.refunded
+    assert failed.stage is None
+    assert failed.error is not None
+    assert (failed.error.code, failed.error.retryable) == ("policy_violation", False)
+    assert failed.progress == 5
+
+
+def test_waiting_to_retry_keeps_the_holder_as_the_mark_of_who_decided() -> None:
+    retry_at = NOON + seconds(60)
+
+    waiting = a_claimed_creation().waiting_to_retry(retry_at, policy=POLICY, at=NOON)
+
+    assert waiting.status is Status.PENDING
+    assert (waiting.retry_at, waiting.sweep_at) == (retry_at, NOON + seconds(120))
+    assert (waiting.retries, waiting.enqueues, waiting.holder) == (1, 2, HOLDER)
+    assert not waiting.is_leased(NOON)
+
+
+def test_handing_back_uses_no_retry_and_keeps_the_operation() -> None:
+    working = a_claimed_creation().operating("operation", at=NOON)
+
+    back = working.handed_back(policy=POLICY, at=NOON + seconds(5))
+
+    assert (back.status, back.retry_at, back.retries) == (Status.PENDING, NOON + seconds(5), 0)
+    assert back.operation_name == "operation"
+
+
+def test_the_sweeps_tasks_back_off_and_have_fresh_numbers() -> None:
+    creation = a_creation()
+    looks = []
+    for _ in range(3):
+        creation = creation.requeued(policy=POLICY, at=NOON)
+        assert creation.sweep_at is not None
+        looks.append((creation.enqueues, (creation.sweep_at - NOON).total_seconds()))
+
+    assert looks == [(2, 60), (3, 120), (4, 240)]
+
+
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.FAILED, Status.PUBLISHED])
+def test_a_settled_creation_is_not_claimed_failed_or_completed_again(status: Status) -> None:
+    settled = a_claimed_creation(status=Status.PENDING)
+    settled = settled.completed(stored_media(settled), at=NOON)
+    if status is Status.FAILED:
+        settled = a_claimed_creation().failed(FailureCode.INTERNAL, at=NOON)
+    if status is Status.PUBLISHED:
+        settled = a_creation(status=Status.PUBLISHED)
+
+    with pytest.raises(IllegalTransition) as refusal:
+        settled.failed(FailureCode.INTERNAL, at=NOON)
+    with pytest.raises(IllegalTransition):
+        settled.claimed(HOLDER, policy=POLICY, at=NOON)
+
+    assert refusal.value.status == status
+
+
+def test_attempts_are_counted_per_debit() -> None:
+    used_up = a_creation(attempt=6)
+    debited_again = a_creation(attempt=6, first_attempt=7, debits=2)
+
+    assert not used_up.has_attempts_left(POLICY)
+    assert debited_again.has_attempts_left(POLICY)
+    assert not debited_again.was_claimed_for_this_debit
+    assert list(a_creation(attempt=8, first_attempt=7).attempts_of_this_debit) == [7, 8]
+
+
+def test_an_attempt_needs_its_minimum_run_before_the_deadline() -> None:
+    video, image = a_creation(), a_creation(kind=Kind.IMAGE)
+
+    assert video.has_time_to_run(NOON + seconds(840), policy=POLICY)
+    assert not video.has_time_to_run(NOON + seconds(841), policy=POLICY)
+    assert image.has_time_to_run(NOON + seconds(890), policy=POLICY)
+
+
+def test_public_keys_name_no_user_and_change_with_each_publication() -> None:
+    claimed = a_claimed_creation()
+    draft = claimed.completed(stored_media(claimed), at=NOON)
+
+    def keys(creation: Creation) -> list[str]:
+        return list(creation.public_keys.values())
+
+    first, second = (
+        Creation(**vars(draft) | {"public_id": "random", "publications": count}) for count in (1, 2)
+    )
+    assert keys(draft) == []
+    assert keys(first) == ["public/random/1.mp4", "public/random/1_thumb.jpg"]
+    assert keys(second) == ["public/random/2.mp4", "public/random/2_thumb.jpg"]
+
+
+def test_a_holder_is_written_and_read() -> None:
+    holder = Holder("video-generation-job-x/y", 2)
+
+    assert Holder.parse(str(holder)) == holder
+    assert holder.succeeds(Holder("video-generation-job-x/y", 1))
+    assert not holder.succeeds(holder)
+    assert not holder.succeeds(Holder("other", 1))
+
+
+def test_every_failure_has_a_sentence() -> None:
+    assert all(Failure.of(code).message for code in FailureCode)

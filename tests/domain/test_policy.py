@@ -1,0 +1,37 @@
+from typing import Any
+
+import pytest
+
+from shared.domain.errors import WrongSetting
+from shared.domain.policy import Policy
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"deadline_s": 839}, "deadline_s"),
+        ({"lease_s": 59}, "lease_s"),
+        ({"deletion_delay_s": 870}, "deletion_delay_s"),
+        ({"publication_margin_s": 3600}, "publication_margin_s"),
+        ({"publication_margin_s": 260}, "publication_margin_s"),
+        ({"link_window_s": 7200}, "link_window_s"),
+        ({"heartbeat_s": 0}, "heartbeat_s"),
+        ({"image_poll_s": float("nan")}, "image_poll_s"),
+        ({"lease_s": float("inf")}, "lease_s"),
+        ({"retry_delays_s": (60, -1)}, "retry_delays_s"),
+        ({"attempts_max": 0}, "attempts_max"),
+    ],
+)
+def test_numbers_that_break_the_protocol_are_refused_by_name(
+    changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(WrongSetting, match=named):
+        Policy(**changes)
+
+
+def test_every_broken_rule_is_named_at_once() -> None:
+    with pytest.raises(WrongSetting) as refusal:
+        Policy(deadline_s=100, lease_s=10)
+
+    assert "deadline_s" in str(refusal.value)
+    assert "heartbeat_s" in str(refusal.value)

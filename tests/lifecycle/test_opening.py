@@ -1,0 +1,227 @@
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.account import account_key
+from shared.domain.creation import Status, creation_key
+from shared.domain.errors import (
+    CreationGone,
+    InsufficientTokens,
+    KeyReused,
+    NotQueued,
+    OutcomeUnknown,
+    StoreUnavailable,
+    TooManyOpened,
+    TooManyUnfinished,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import EntryType
+from shared.domain.policy import Kind
+from shared.ports.store import Decision, Found, write
+from tests.builders import ADA, a_creation_id
+from tests.world import World
+
+
+def movements(world: World) -> list[tuple[EntryType, int]]:
+    return [(entry.entry_type, entry.amount_tokens) for entry in reversed(world.ledger())]
+
+
+WELCOME = (EntryType.GRANT, 100)
+DEBIT = (EntryType.DEBIT, 10)
+REFUND = (EntryType.REFUND, 10)
+
+
+def test_opening_debits_creates_and_enqueues(world: World) -> None:
+    opened = world.open()
+
+    creation = world.now(opened.creation)
+    assert creation.status is Status.PENDING
+    assert opened.balance_tokens == world.account().balance_tokens == 90
+    assert movements(world) == [WELCOME, DEBIT]
+    assert world.queue.tasks == {(creation.creation_id, 1): None}
+
+
+def test_an_existing_account_costs_one_transaction(world: World) -> None:
+    world.open()
+    world.store.faults = ["ok", "down", "down", "down", "down", "down"]
+
+    world.open()
+
+    assert len(world.store.faults) == 5
+
+
+def test_too_few_tokens_write_nothing_and_enqueue_nothing(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world(PHOENIX_WELCOME_TOKENS="19")
+    world.open()
+
+    with pytest.raises(InsufficientTokens) as refusal:
+        world.open()
+
+    assert (refusal.value.required, refusal.value.balance) == (10, 9)
+    assert movements(world) == [(EntryType.GRANT, 19), DEBIT]
+    assert len(world.queue.tasks) == 1
+
+
+def test_the_in_flight_limit_writes_nothing(world: World) -> None:
+    for _ in range(5):
+        world.open()
+
+    with pytest.raises(TooManyUnfinished):
+        world.open()
+    world.open(kind=Kind.IMAGE)
+
+    assert world.account().balance_tokens == 49
+    assert len(world.queue.tasks) == 6
+
+
+def test_the_hourly_limit_ends_with_the_hour(new_world: Callable[..., World]) -> None:
+    world = new_world(PHOENIX_POLICY_OPENED_PER_HOUR_MAX="2")
+    world.open(kind=Kind.IMAGE)
+    world.open(kind=Kind.IMAGE)
+
+    with pytest.raises(TooManyOpened):
+        world.open(kind=Kind.IMAGE)
+    world.clock.sleep(3600)
+    world.open(kind=Kind.IMAGE)
+    world.phoenix.sweeping.sweep()
+
+    assert len(world.queue.tasks) == 3
+
+
+def test_a_replay_answers_the_creation_as_it_is_and_starts_nothing(world: World) -> None:
+    first = world.open(key="k")
+    world.claim(first.creation)
+
+    again = world.open(key="k")
+
+    assert again.is_replay
+    assert not first.is_replay
+    assert again.creation.status is Status.PROCESSING
+    assert again.balance_tokens == 90
+    assert movements(world) == [WELCOME, DEBIT]
+    assert len(world.queue.tasks) == 1
+
+
+def test_a_replay_of_an_unqueued_creation_leaves_it_to_the_sweep(world: World) -> None:
+    world.open(key="k")
+    world.queue.tasks.clear()
+
+    again = world.open(key="k")
+
+    assert again.is_replay
+    assert world.queue.tasks == {}
+
+
+def test_a_key_with_another_brief_is_refused(world: World) -> None:
+    world.open(key="k")
+
+    with pytest.raises(KeyReused):
+        world.open(key="k", prompt="another fox")
+
+
+def test_the_same_key_of_another_user_is_another_creation(world: World) -> None:
+    ours, theirs = world.open(key="k"), world.open(key="k", user="ben")
+
+    assert ours.creation.creation_id != theirs.creation.creation_id
+    assert not theirs.is_replay
+
+
+def test_a_key_whose_creation_was_deleted_is_gone(world: World) -> None:
+    opened = world.open(key="k")
+    claimed = world.claim(opened.creation)
+    world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+
+    def remove(found: Found) -> Decision[None]:
+        return write(removing=tuple(found.documents), result=None)
+
+    world.sqlite.transact([creation_key(opened.creation.creation_id)], remove)
+
+    with pytest.raises(CreationGone):
+        world.open(key="k")
+
+
+def test_without_a_queue_the_tokens_come_back_before_the_answer(world: World) -> None:
+    world.queue.is_down = True
+
+    with pytest.raises(NotQueued) as refusal:
+        world.open(key="k")
+
+    creation = world.sqlite.get(creation_key(a_creation_id("k")))
+    assert creation is not None
+    assert refusal.value.creation_id == creation.creation_id
+    assert refusal.value.refunded
+    assert (creation.status, creation.refunded) == (Status.FAILED, True)
+    assert creation.queue_error_code == "queue_unavailable"
+    assert movements(world) == [WELCOME, DEBIT, REFUND]
+
+
+def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: World) -> None:
+    world.queue.is_down = True
+    settle = world.phoenix.settling
+
+    def claim_first() -> None:
+        world.claim(a_creation_id("k"))
+
+    world.store.faults, world.store.meanwhile = ["ok", "ok", "ok", "before"], claim_first
+    opened = world.open(key="k")
+
+    assert opened.creation.status is Status.PROCESSING
+    assert movements(world) == [WELCOME, DEBIT]
+    assert settle.fail_unqueued(world.now(opened.creation)).is_mine is False
+
+
+def test_a_lost_answer_is_found_out_and_is_no_replay(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    world.store.faults = ["lost"]
+
+    opened = world.open(key="k")
+
+    assert not opened.is_replay
+    assert opened.balance_tokens == 89
+    assert (opened.creation.creation_id, 1) in world.queue.tasks
+
+
+def test_a_commit_that_never_landed_is_sent_again(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    world.store.faults = ["unsent", "down", "unsent"]
+
+    opened = world.open()
+
+    assert world.account().balance_tokens == 89
+    assert world.now(opened.creation).status is Status.PENDING
+
+
+def test_what_cannot_be_found_out_names_the_creation(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    world.store.faults = ["lost", "down", "down", "down", "down"]
+
+    with pytest.raises(OutcomeUnknown) as refusal:
+        world.open(key="k")
+
+    assert refusal.value.creation_id == a_creation_id("k")
+    assert world.account().balance_tokens == 89
+
+
+def test_a_store_that_is_down_takes_nothing(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    world.store.faults = ["down"] * 5
+
+    with pytest.raises(StoreUnavailable):
+        world.open()
+
+    assert world.account().balance_tokens == 99
+
+
+def test_a_refund_that_cannot_be_found_out_is_not_called_a_refund(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    world.queue.is_down = True
+    world.store.faults = ["ok", *["down"] * 5]
+
+    with pytest.raises(OutcomeUnknown) as refusal:
+        world.open(key="k")
+
+    assert refusal.value.creation_id == a_creation_id("k")
+    assert world.account().balance_tokens == 89
+    assert world.sqlite.get(account_key(ADA)) is not None

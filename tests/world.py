@@ -1,0 +1,114 @@
+"""The real use cases over steerable ports: what lifecycle, job and API tests work in."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shared import settings, wiring
+from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.local_identity import LocalIdentity
+from shared.adapters.sqlite_store import SQLiteStore
+from shared.domain.account import Account, account_key
+from shared.domain.creation import Creation, Holder, creation_key
+from shared.domain.keys import CreationId, UserId
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
+from shared.lifecycle.invariants import Violation
+from shared.lifecycle.opening import Opened
+from shared.ports.store import Page
+from shared.wiring import LocalParts, Phoenix, Ports
+from tests.builders import ADA, HOLDER, a_brief, a_caller
+from tests.fakes import (
+    CountingIds,
+    FakeClock,
+    FakeExecutions,
+    FakeGenerator,
+    FakeQueue,
+    FaultyMediaStore,
+    FaultyStore,
+    InTurn,
+)
+
+KEY = b"k" * 32
+
+
+class World:
+    """A Phoenix on SQLite and files, with a clock, a queue, executions and a generator of ours."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.clock = FakeClock()
+        self.queue = FakeQueue()
+        self.executions = FakeExecutions()
+        self.generator = FakeGenerator()
+        self.sqlite = SQLiteStore(folder / "store.db")
+        self.store = FaultyStore(self.sqlite)
+        self.files = FileMediaStore(folder / "media", base_url="http://localhost", secret=KEY)
+        self.media = FaultyMediaStore(self.files)
+        self.identity = LocalIdentity(KEY, clock=self.clock)
+        self.settings = settings.load({"PHOENIX_DATA": str(folder), **environment})
+        ports = Ports(
+            store=self.store,
+            queue=self.queue,
+            media=self.media,
+            executions=self.executions,
+            identity=self.identity,
+            service_identity=self.identity,
+            clock=self.clock,
+            ids=CountingIds(),
+            generator=lambda _: self.generator,
+            close=self.sqlite.close,
+        )
+        not_asked_for: Any = None
+        local = LocalParts(
+            identity=self.identity,
+            media=self.files,
+            queue=not_asked_for,
+            executions=not_asked_for,
+        )
+        phoenix = wiring.assembled(self.settings, ports, local=local)
+        self.phoenix: Phoenix = replace(
+            phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn())
+        )
+
+    def close(self) -> None:
+        self.sqlite.close()
+
+    # Short cuts
+
+    def open(
+        self,
+        *,
+        kind: Kind = Kind.VIDEO,
+        user: str = ADA,
+        key: str | None = None,
+        prompt: str = "a fox",
+    ) -> Opened:
+        return self.phoenix.opening.open(
+            a_brief(kind, prompt), caller=a_caller(user), idempotency_key=key
+        )
+
+    def claim(
+        self, creation: Creation | CreationId, holder: Holder = HOLDER, kind: Kind = Kind.VIDEO
+    ) -> Creation:
+        creation_id = creation.creation_id if isinstance(creation, Creation) else creation
+        return self.phoenix.attempts.claim(creation_id, kind=kind, holder=holder)
+
+    def now(self, creation: Creation) -> Creation:
+        found = self.sqlite.get(creation_key(creation.creation_id))
+        assert found is not None
+        return found
+
+    def account(self, user: str = ADA) -> Account:
+        found = self.sqlite.get(account_key(UserId(user)))
+        assert found is not None
+        return found
+
+    def ledger(self, user: str = ADA) -> list[LedgerEntry]:
+        return self.sqlite.ledger(UserId(user), Page(limit=50))
+
+    def deletions(self) -> list[MediaDeletion]:
+        return [d for d in self.sqlite.everything() if isinstance(d, MediaDeletion)]
+
+    def violations(self) -> list[Violation]:
+        return self.phoenix.auditing.audit().violations
