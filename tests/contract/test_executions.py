@@ -1,0 +1,65 @@
+"""The promises of the Executions port, for every adapter."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.local_executions import LocalExecutions
+from shared.domain.policy import Kind, Policy
+from shared.ports.executions import Executions
+from tests.builders import a_creation_id
+from tests.eventually import eventually
+from tests.fakes import CountingIds
+
+
+@dataclass
+class Platform:
+    """Executions, and what their jobs printed."""
+
+    executions: Executions
+    output: Callable[[], str]
+    close: Callable[[], None]
+
+
+def local(folder: Path) -> Platform:
+    environment = {**os.environ, "PHOENIX_DATA": str(folder / "data")}
+    executions = LocalExecutions(
+        folder / "executions", environment=environment, policy=Policy(), ids=CountingIds()
+    )
+
+    def output() -> str:
+        return "".join(path.read_text() for path in (folder / "executions/logs").iterdir())
+
+    return Platform(executions, output, executions.stop)
+
+
+@pytest.fixture(params=[pytest.param(local, id="local")])
+def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
+    opened: Platform = request.param(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_an_unknown_execution_is_not_running(platform: Platform) -> None:
+    assert not platform.executions.is_running("video-generation-job-unknown", kind=Kind.VIDEO)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_an_execution_runs_its_kinds_job_for_its_creation_and_ends(
+    platform: Platform, kind: Kind
+) -> None:
+    name = platform.executions.run(a_creation_id(), kind=kind)
+
+    assert platform.executions.is_running(name, kind=kind)
+    eventually(lambda: not platform.executions.is_running(name, kind=kind))
+    assert f'"service": "{kind}-generation-job"' in platform.output()
+    assert a_creation_id() in platform.output()
+
+
+def test_two_executions_have_two_names(platform: Platform) -> None:
+    names = {platform.executions.run(a_creation_id(), kind=Kind.IMAGE) for _ in range(2)}
+
+    assert len(names) == 2

@@ -1,0 +1,378 @@
+"""The promises of the Store port, for every adapter."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.adapters.sqlite_store import SQLiteStore
+from shared.domain.account import Account, UsernameClaim, account_key
+from shared.domain.creation import Creation, Stage, Status, creation_key
+from shared.domain.errors import StoreContention
+from shared.domain.failure import FailureCode
+from shared.domain.keys import Key
+from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
+from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
+from shared.ports.store import (
+    Cursor,
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    Store,
+    TransactionRuleBroken,
+    unchanged,
+    write,
+)
+from tests.builders import (
+    ADA,
+    BEN,
+    NOON,
+    POLICY,
+    a_claimed_creation,
+    a_creation,
+    a_creation_id,
+    an_account,
+    seconds,
+    stored_media,
+)
+
+
+def open_sqlite(folder: Path) -> SQLiteStore:
+    return SQLiteStore(folder / "store.db")
+
+
+@pytest.fixture(params=[pytest.param(open_sqlite, id="sqlite")])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = request.param(tmp_path)
+    yield opened
+    opened.close()
+
+
+def put(store: Store, *documents: Document) -> None:
+    def decide(found: Found) -> Decision[None]:
+        return write(*documents, result=None)
+
+    store.transact([document.key for document in documents], decide)
+
+
+def an_entry(sequence: int = 1, user: str = ADA, **changes: object) -> LedgerEntry:
+    _, entry = an_account(user, ledger_count=sequence - 1).granted(
+        5, entry_id=f"{user}-{sequence}", reference=None, actor=Actor.API, at=NOON
+    )
+    return replace(entry, **changes)  # type: ignore[arg-type]  # a test names real fields
+
+
+def a_draft(name: str, user: str = ADA, **changes: object) -> Creation:
+    claimed = a_claimed_creation(name, user_id=user)
+    draft = claimed.completed(stored_media(claimed), at=NOON)
+    return replace(draft, **changes)  # type: ignore[arg-type]  # a test names real fields
+
+
+EVERY_KIND_OF_DOCUMENT: list[Document] = [
+    an_account(),
+    UsernameClaim(username="ada", user_id=ADA),
+    a_creation(),
+    a_claimed_creation()
+    .intending(model="m", cost_usd=0.1, at=NOON)
+    .operating("o", at=NOON)
+    .reporting(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(1.234)),
+    a_claimed_creation().failed(FailureCode.SAFETY_FILTER, queue_error_code="q", at=NOON),
+    a_draft("one", status=Status.PUBLISHED, published_at=NOON, caption="🦊 <b>", public_id="p"),
+    an_entry(),
+    an_entry(creation_id=a_creation_id(), reference="r"),
+    Cost(cost_id="c", model=None, estimated_cost_usd=0.123456),
+    MediaDeletion.now("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
+]
+
+
+@pytest.mark.parametrize("document", EVERY_KIND_OF_DOCUMENT, ids=lambda d: type(d).__name__)
+def test_what_is_written_reads_back_equal_down_to_null(store: Store, document: Document) -> None:
+    put(store, document)
+
+    key: Key[Any] = document.key
+    found = store.transact([key], lambda found: unchanged(found.get(key)))
+
+    assert found == document
+    assert store.get(key) == document
+    assert list(store.everything()) == [document]
+
+
+def test_a_value_that_is_set_to_null_reads_back_null(store: Store) -> None:
+    claimed = a_claimed_creation()
+    put(store, claimed)
+    put(store, claimed.handed_back(policy=POLICY, at=NOON))
+
+    found = store.get(claimed.key)
+
+    assert found is not None
+    assert found.lease_expires_at is None
+
+
+def test_what_is_missing_is_none(store: Store) -> None:
+    assert store.get(account_key(ADA)) is None
+    assert store.transact([account_key(ADA)], lambda found: unchanged(len(found.documents))) == 0
+
+
+def test_a_found_document_left_unwritten_is_refused(store: Store) -> None:
+    put(store, an_account())
+
+    with pytest.raises(TransactionRuleBroken, match="left unwritten"):
+        store.transact([account_key(ADA)], lambda _: write(a_creation(), result=None))
+
+    assert store.get(a_creation().key) is None
+
+
+def test_a_ledger_entry_is_never_rewritten_or_removed(store: Store) -> None:
+    entry = an_entry()
+    put(store, entry)
+
+    with pytest.raises(TransactionRuleBroken, match="ledger"):
+        put(store, replace(entry, amount_tokens=6))
+    with pytest.raises(TransactionRuleBroken, match="ledger"):
+        store.transact([entry.key], lambda _: write(removing=(entry.key,), result=None))
+
+    assert store.get(entry.key) == entry
+
+
+def test_only_what_was_found_can_be_removed(store: Store) -> None:
+    with pytest.raises(TransactionRuleBroken, match="found"):
+        store.transact([], lambda _: write(removing=(account_key(ADA),), result=None))
+
+
+def test_a_document_is_not_named_twice(store: Store) -> None:
+    with pytest.raises(TransactionRuleBroken, match="twice"):
+        store.transact([], lambda _: write(an_account(), an_account(), result=None))
+
+
+def test_writing_nothing_leaves_what_was_found_alone(store: Store) -> None:
+    put(store, an_account(tokens=7))
+
+    answer = store.transact([account_key(ADA)], lambda _: unchanged("nothing"))
+
+    assert answer == "nothing"
+    assert store.get(account_key(ADA)) == an_account(tokens=7)
+
+
+def test_what_was_not_read_must_not_exist(store: Store) -> None:
+    entry = an_entry()
+    put(store, entry)
+
+    with pytest.raises(StoreContention):
+        store.transact([], lambda _: write(an_account(), entry, result=None))
+
+    assert store.get(account_key(ADA)) is None
+
+
+def test_an_error_in_the_decision_writes_nothing(store: Store) -> None:
+    put(store, an_account(tokens=7))
+
+    def decide(found: Found) -> Decision[None]:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        store.transact([account_key(ADA)], decide)
+
+    assert store.get(account_key(ADA)) == an_account(tokens=7)
+
+
+def test_documents_are_written_and_removed_together(store: Store) -> None:
+    creation = a_draft("one")
+    put(store, creation, an_account())
+    deletion = MediaDeletion.now("d", ["k"], at=NOON, policy=POLICY)
+
+    def decide(found: Found) -> Decision[None]:
+        return write(an_account(tokens=1), deletion, removing=(creation.key,), result=None)
+
+    store.transact([creation.key, account_key(ADA)], decide)
+
+    assert store.get(creation.key) is None
+    assert store.get(account_key(ADA)) == an_account(tokens=1)
+    assert store.get(deletion.key) == deletion
+
+
+def debit_one(found: Found) -> Decision[int | None]:
+    account = found.get(account_key(ADA))
+    assert account is not None
+    if account.balance_tokens == 0:
+        return unchanged(None)
+    debited, entry = account.debited(
+        1,
+        kind=Kind.IMAGE,
+        creation_id=a_creation_id(str(account.ledger_count)),
+        debit=1,
+        actor=Actor.OWNER,
+        policy=replace(POLICY, images_in_flight_max=10_000, opened_per_hour_max=10_000),
+        at=NOON,
+    )
+    return write(debited, entry, result=entry.sequence)
+
+
+def retried(transact: Callable[[], int | None]) -> int | None:
+    for _ in range(200):
+        try:
+            return transact()
+        except StoreContention:
+            continue
+    raise AssertionError("contention without end")
+
+
+def test_thirty_two_writers_on_one_account_lose_no_token(store: Store) -> None:
+    put(store, an_account(tokens=50))
+
+    with ThreadPoolExecutor(32) as writers:
+        answers = list(
+            writers.map(
+                lambda _: retried(lambda: store.transact([account_key(ADA)], debit_one)), range(80)
+            )
+        )
+
+    account = store.get(account_key(ADA))
+    assert account is not None
+    assert account.balance_tokens == 0
+    assert sorted(answer for answer in answers if answer) == list(range(1, 51))
+    assert answers.count(None) == 30
+
+
+def test_a_decision_is_made_again_on_what_is_there_when_somebody_was_faster(store: Store) -> None:
+    put(store, an_account(tokens=10))
+    seen: list[int] = []
+
+    def decide(found: Found) -> Decision[None]:
+        account = found.get(account_key(ADA))
+        assert account is not None
+        seen.append(account.balance_tokens)
+        return write(replace(account, balance_tokens=account.balance_tokens - 1), result=None)
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(lambda _: store.transact([account_key(ADA)], decide), range(2)))
+
+    assert (seen[0], seen[-1]) == (10, 9)
+
+
+# Pages
+
+
+def whole(page_of: Callable[[Page], list[Creation]], limit: int) -> list[str]:
+    """Walk through a list by cursors on (created_at, id) and return the ids."""
+    ids: list[str] = []
+    after = None
+    while page := page_of(Page(limit=limit, after=after)):
+        ids += [creation.creation_id for creation in page]
+        after = Cursor(page[-1].created_at, page[-1].creation_id)
+    return ids
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_drafts_come_newest_first_without_a_gap_even_at_equal_times(
+    store: Store, limit: int
+) -> None:
+    ours = [a_creation(str(n), created_at=NOON + seconds(n // 2)) for n in range(7)]
+    put(store, *ours, a_creation("theirs", user_id=BEN))
+    newest_first = sorted(ours, key=lambda c: (c.created_at, c.creation_id), reverse=True)
+
+    ids = whole(lambda page: store.drafts(ADA, DraftsFilter(), page), limit)
+
+    assert ids == [creation.creation_id for creation in newest_first]
+
+
+def test_an_insert_neither_repeats_nor_skips_an_item(store: Store) -> None:
+    ours = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(4)]
+    put(store, *ours)
+    first = store.drafts(ADA, DraftsFilter(), Page(limit=2))
+    put(store, a_creation("new", created_at=NOON + seconds(9)))
+
+    after = Cursor(first[-1].created_at, first[-1].creation_id)
+    second = store.drafts(ADA, DraftsFilter(), Page(limit=2, after=after))
+
+    assert [*first, *second] == ours[::-1]
+
+
+def test_drafts_are_filtered_by_status_and_kind(store: Store) -> None:
+    video, image = a_creation("v"), a_creation("i", kind=Kind.IMAGE)
+    draft = a_draft("d", created_at=NOON - seconds(1))
+    published = a_draft("p", status=Status.PUBLISHED, published_at=NOON)
+    put(store, video, image, draft, published)
+
+    def ids(**which: object) -> set[str]:
+        found = store.drafts(ADA, DraftsFilter(**which), Page(limit=50))  # type: ignore[arg-type]  # a test names real fields
+        return {creation.creation_id for creation in found}
+
+    assert ids() == {video.creation_id, image.creation_id, draft.creation_id}
+    assert ids(status=Status.DRAFT) == {draft.creation_id}
+    assert ids(kind=Kind.IMAGE) == {image.creation_id}
+    assert ids(status=Status.PENDING, kind=Kind.VIDEO) == {video.creation_id}
+    assert ids(status=Status.FAILED) == set()
+
+
+def test_feed_and_profile_hold_the_published_newest_first(store: Store) -> None:
+    published = [
+        a_draft(str(n), user, status=Status.PUBLISHED, published_at=NOON + seconds(n))
+        for n, user in enumerate([ADA, BEN, ADA])
+    ]
+    put(store, *published, a_draft("draft"))
+
+    assert store.feed(Page(limit=50)) == published[::-1]
+    assert store.published_by("ada", Page(limit=50)) == [published[2], published[0]]
+    assert store.published_by("nobody", Page(limit=50)) == []
+    newest = published[2]
+    after = Cursor(NOON + seconds(2), newest.creation_id)
+    assert store.feed(Page(limit=1, after=after)) == [published[1]]
+    assert store.published_by("ada", Page(limit=1, after=after)) == [published[0]]
+
+
+def test_the_ledger_is_its_owners_highest_sequence_first(store: Store) -> None:
+    entries = [an_entry(n) for n in range(1, 12)]
+    put(store, *entries, an_entry(1, BEN))
+
+    first = store.ledger(ADA, Page(limit=3))
+    after = Cursor(first[-1].sequence, first[-1].entry_id)
+    rest = store.ledger(ADA, Page(limit=50, after=after))
+
+    assert [*first, *rest] == entries[::-1]
+
+
+def test_due_is_what_is_unfinished_and_overdue_oldest_first(store: Store) -> None:
+    due = [a_creation(str(n), sweep_at=NOON + seconds(n)) for n in range(4)]
+    put(store, *due[::-1], a_draft("settled"), a_creation("later", sweep_at=NOON + seconds(9)))
+
+    assert store.due(NOON + seconds(3), Page(limit=50)) == due
+    first = store.due(NOON + seconds(3), Page(limit=3))
+    after = Cursor(NOON + seconds(2), first[-1].creation_id)
+    assert store.due(NOON + seconds(3), Page(limit=3, after=after)) == due[3:]
+    assert store.due(NOON - seconds(1), Page(limit=50)) == []
+
+
+def test_due_deletions_come_oldest_first(store: Store) -> None:
+    due = [MediaDeletion.now(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)]
+    put(store, *due)
+
+    assert store.due_deletions(NOON + seconds(1), Page(limit=50)) == due[:2]
+    after = Cursor(NOON, "0")
+    assert store.due_deletions(NOON + seconds(5), Page(limit=1, after=after)) == [due[1]]
+
+
+def test_everything_is_of_one_moment(store: Store) -> None:
+    put(store, an_account(), an_account(BEN))
+    documents = store.everything()
+    first = next(documents)
+
+    put(store, an_account(tokens=1), an_account(BEN, tokens=1), a_creation())
+
+    seen = [first, *documents]
+    assert [each.balance_tokens for each in seen if isinstance(each, Account)] == [100, 100]
+    assert len(seen) == 2
+
+
+def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
+    odd = an_account("Ünï.code:uid-42_|@x")
+    put(store, odd)
+
+    assert store.get(odd.key) == odd
+    assert store.get(entry_key("x")) is None
+    assert store.get(creation_key(a_creation_id("y"))) is None

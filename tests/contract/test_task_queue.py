@@ -1,0 +1,126 @@
+"""The promises of the TaskQueue port, and of what dispatches its tasks, for every adapter."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.sqlite_queue import QueueLimits, SQLiteQueue
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
+from shared.ports.task_queue import TaskQueue
+from tests.builders import a_creation_id, seconds
+from tests.fakes import FakeClock
+
+ONE, TWO = a_creation_id("one"), a_creation_id("two")
+
+
+@dataclass
+class Platform:
+    """A queue together with its dispatching side and its clock."""
+
+    queue: TaskQueue
+    clock: FakeClock
+    dispatch: Callable[[Kind, Callable[[CreationId], object]], bool]
+    delivered: list[CreationId] = field(default_factory=list)
+
+    def deliver(self, kind: Kind = Kind.VIDEO) -> list[CreationId]:
+        """Dispatch what is due now, and return what was delivered."""
+        before = len(self.delivered)
+        while self.dispatch(kind, self.delivered.append):
+            self.clock.sleep(1)
+        return self.delivered[before:]
+
+
+def open_sqlite(folder: Path) -> Platform:
+    clock = FakeClock()
+    limits = QueueLimits(dispatches_per_s=2, back_off_min_s=5, back_off_max_s=20, dispatches_max=4)
+    queue = SQLiteQueue(folder / "queue.db", clock=clock, limits=limits)
+    return Platform(queue, clock, queue.dispatch)
+
+
+@pytest.fixture(params=[pytest.param(open_sqlite, id="sqlite")])
+def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
+    opened: Platform = request.param(tmp_path)
+    yield opened
+    opened.queue.close()  # type: ignore[attr-defined]  # no promise of the port
+
+
+def test_a_task_is_delivered_once(platform: Platform) -> None:
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+
+    assert platform.deliver() == [ONE]
+    assert platform.deliver() == []
+
+
+def test_each_kind_has_its_own_queue(platform: Platform) -> None:
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+    platform.queue.enqueue(TWO, kind=Kind.IMAGE, number=1)
+
+    assert platform.deliver(Kind.IMAGE) == [TWO]
+    assert platform.deliver(Kind.VIDEO) == [ONE]
+
+
+def test_the_same_name_again_is_fine_and_delivers_nothing_more(platform: Platform) -> None:
+    for _ in range(2):
+        platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+    assert platform.deliver() == [ONE]
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+
+    assert platform.deliver() == []
+
+
+def test_another_number_is_another_task(platform: Platform) -> None:
+    for number in (1, 2):
+        platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=number)
+
+    assert platform.deliver() == [ONE, ONE]
+
+
+def test_a_task_waits_for_its_time(platform: Platform) -> None:
+    not_before = platform.clock.now() + seconds(60)
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1, not_before=not_before)
+    assert platform.deliver() == []
+    platform.clock.sleep(59)
+    assert platform.deliver() == []
+    platform.clock.sleep(1)
+
+    assert platform.deliver() == [ONE]
+
+
+def test_it_tells_whether_a_task_waits(platform: Platform) -> None:
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+    assert platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=2)
+    platform.deliver()
+
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+
+
+def test_a_failed_dispatch_comes_again_ever_later_and_not_for_ever(platform: Platform) -> None:
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+    began_s = platform.clock.monotonic_s()
+    tried: list[float] = []
+
+    def fail(_: CreationId) -> None:
+        tried.append(platform.clock.monotonic_s() - began_s)
+        raise ConnectionError("planned")
+
+    for _ in range(120):
+        platform.dispatch(Kind.VIDEO, fail)
+        platform.clock.sleep(1)
+
+    assert tried == [0, 5, 15, 35]
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+
+
+def test_the_dispatch_rate_is_kept(platform: Platform) -> None:
+    for number in range(1, 11):
+        platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=number)
+    for _ in range(30):
+        platform.dispatch(Kind.VIDEO, platform.delivered.append)
+        platform.clock.sleep(0.1)
+
+    assert len(platform.delivered) == 6

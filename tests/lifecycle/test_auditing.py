@@ -1,0 +1,189 @@
+"""The audit reports each kind of damage; the other tests show that it raises no false alarm."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.creation import Creation
+from tests.builders import a_caller, stored_media
+from tests.world import World
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> World:
+    """A world with a draft, a failed and a pending creation, whose books a test may spoil."""
+    world = World(tmp_path)
+    world.phoenix.accounts.of(a_caller())
+    world.open(key="failed")
+    world.clock.sleep(900)
+    world.phoenix.sweeping.sweep()
+    draft = world.claim(world.open(key="draft").creation)
+    media = stored_media(draft)
+    for key in (media.media_key, media.thumbnail_key or ""):
+        path = world.files.path_of(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"12345")
+    world.phoenix.attempts.complete(draft, media)
+    world.open(key="pending")
+    assert world.violations() == []
+    return world
+
+
+def spoil(
+    world: World, collection: str, where: str, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """Change documents behind the store's back."""
+    with closing(sqlite3.connect(world.settings.backend.data / "store.db")) as connection:
+        for trigger in ("ledger_is_not_changed", "ledger_is_not_shortened"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        rows = connection.execute(
+            f'SELECT id, document FROM "{collection}" WHERE {where}'
+        ).fetchall()
+        assert rows
+        for id_, text in rows:
+            document = json.loads(text)
+            change(document)
+            connection.execute(
+                f'UPDATE "{collection}" SET document = ? WHERE id = ?', (json.dumps(document), id_)
+            )
+        connection.commit()
+
+
+def remove(world: World, collection: str, where: str) -> None:
+    with closing(sqlite3.connect(world.settings.backend.data / "store.db")) as connection:
+        connection.execute("DROP TRIGGER IF EXISTS ledger_is_not_shortened")
+        assert connection.execute(f'DELETE FROM "{collection}" WHERE {where}').rowcount > 0
+        connection.commit()
+
+
+def of_status(status: str) -> str:
+    return f"json_extract(document, '$.status') = '{status}'"
+
+
+def file_paths(world: World) -> list[Path]:
+    return [world.files.path_of(file.key) for file in world.files.everything()]
+
+
+def forget_a_file(world: World) -> None:
+    path = world.files.path_of("videos/ada/nobody/1.mp4")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    world.clock.sleep(100 * 365 * 24 * 3600)
+    world.phoenix.sweeping.sweep()
+
+
+DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
+    "a balance that the ledger does not explain": (
+        "I1",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(tokenBalance=81)),
+    ),
+    "spending that the ledger does not explain": (
+        "I1",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(totalTokensSpent=7)),
+    ),
+    "an entry with another amount": (
+        "I1",
+        lambda w: spoil(w, "transactions", "id LIKE '%grant%'", lambda d: d.update(amount=99)),
+    ),
+    "an entry that is gone": ("I1", lambda w: remove(w, "transactions", "id LIKE '%refund%'")),
+    "a debit that is gone": ("I2", lambda w: remove(w, "transactions", "id LIKE '%debit_1'")),
+    "a debit of another cost": (
+        "I2",
+        lambda w: spoil(w, "creations", of_status("draft"), lambda d: d.update(cost=9)),
+    ),
+    "a failed creation without its refund": (
+        "I3",
+        lambda w: remove(w, "transactions", "id LIKE '%refund_1'"),
+    ),
+    "media and refund for one debit": (
+        "I3",
+        lambda w: spoil(w, "creations", of_status("failed"), lambda d: d.update(status="draft")),
+    ),
+    "a creation that is late": (
+        "I7",
+        lambda w: w.clock.sleep(1100),
+    ),
+    "an account without its username": ("I9", lambda w: remove(w, "usernames", "id = 'ada'")),
+    "an unfinished creation that no sweep finds": (
+        "I12",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(sweepAt=None)),
+    ),
+    "a sweep after the deadline": (
+        "I12",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("pending"),
+            lambda d: d.update(sweepAt="2027-01-01T00:00:00+00:00"),
+        ),
+    ),
+    "a lease on what nobody works on": (
+        "I12",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("pending"),
+            lambda d: d.update(leaseExpiresAt="2027-01-01T00:00:00+00:00"),
+        ),
+    ),
+    "a missing file": ("I14", lambda w: next(iter(file_paths(w))).unlink()),
+    "a file of another size": (
+        "I14",
+        lambda w: spoil(w, "creations", of_status("draft"), lambda d: d.update(sizeBytes=6)),
+    ),
+    "a counter that counts wrong": (
+        "I16",
+        lambda w: spoil(
+            w, "users", "id = 'ada'", lambda d: d.update(inFlight={"image": 0, "video": 2})
+        ),
+    ),
+    "too many attempts": (
+        "I17",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
+    ),
+    "a forgotten file": ("I15", forget_a_file),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_reported_under_its_name(damaged: World, damage: str) -> None:
+    invariant, spoil_it = DAMAGES[damage]
+
+    spoil_it(damaged)
+
+    assert invariant in {violation.invariant for violation in damaged.violations()}
+    damaged.close()
+
+
+def test_a_creation_deleted_while_files_are_listed_is_no_false_alarm(damaged: World) -> None:
+    listed = damaged.files.everything
+
+    def deleted_meanwhile() -> Any:
+        remove(damaged, "creations", of_status("draft"))
+        for path in file_paths_of(listed, damaged):
+            path.unlink()
+        return iter(())
+
+    damaged.media.__dict__["everything"] = deleted_meanwhile
+
+    assert damaged.violations() == []
+    damaged.close()
+
+
+def file_paths_of(listed: Callable[[], Any], world: World) -> list[Path]:
+    return [world.files.path_of(file.key) for file in listed()]
+
+
+def test_the_audit_writes_nothing(damaged: World) -> None:
+    before = {type(each).__name__ + str(each) for each in damaged.sqlite.everything()}
+
+    damaged.violations()
+
+    assert {type(each).__name__ + str(each) for each in damaged.sqlite.everything()} == before
+    assert any(isinstance(each, Creation) for each in damaged.sqlite.everything())
+    damaged.close()

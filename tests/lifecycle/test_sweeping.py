@@ -1,0 +1,265 @@
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.creation import Creation, Holder, Status
+from shared.domain.errors import NotClaimable
+from shared.domain.ledger import EntryType
+from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
+from shared.ports.store import Decision, Found, write
+from tests.builders import HOLDER, RIVAL
+from tests.world import World
+
+NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
+
+
+def sweep(world: World) -> dict[str, int]:
+    """Sweep and return the counts that are not 0."""
+    return {name: count for name, count in world.phoenix.sweeping.sweep().items() if count}
+
+
+def test_with_nothing_due_nothing_happens(world: World) -> None:
+    world.open()
+
+    assert world.phoenix.sweeping.sweep() == NOTHING
+
+
+def test_a_paid_creation_without_a_task_gets_one(world: World) -> None:
+    creation = world.open().creation
+    world.queue.tasks.clear()
+    world.clock.sleep(60)
+
+    assert sweep(world) == {"requeued": 1}
+    assert world.queue.tasks == {(creation.creation_id, 2): None}
+    assert world.now(creation).enqueues == 2
+
+
+def test_a_waiting_task_is_left_alone(world: World) -> None:
+    creation = world.open().creation
+    for _ in range(5):
+        world.clock.sleep(60)
+        assert sweep(world) == {"left": 1}
+
+    assert world.queue.tasks == {(creation.creation_id, 1): None}
+    assert world.now(creation).requeues == 0
+
+
+def test_a_creation_is_enqueued_four_times_more_and_then_refunded(world: World) -> None:
+    creation = world.open().creation
+    requeued = 0
+    while world.now(creation).is_unfinished:
+        world.queue.tasks.clear()
+        world.clock.sleep(30)
+        requeued += sweep(world).get("requeued", 0)
+
+    failed = world.now(creation)
+    assert requeued == 4
+    assert failed.error is not None
+    assert failed.error.code == "deadline_exceeded"
+    assert world.clock.monotonic_s() == 900
+    assert world.account().balance_tokens == 100
+
+
+def test_a_dead_workers_creation_gets_a_task_once_its_lease_is_over(world: World) -> None:
+    claimed = world.claim(world.open().creation)
+    world.queue.done.add((claimed.creation_id, 1))
+    world.clock.sleep(149)
+    assert sweep(world) == {}
+    world.clock.sleep(1)
+
+    assert sweep(world) == {"requeued": 1}
+    assert world.now(claimed).status is Status.PROCESSING
+    assert world.claim(claimed, RIVAL).attempt == 2
+
+
+def test_a_running_execution_is_left_alone_although_its_lease_is_over(world: World) -> None:
+    claimed = world.claim(world.open().creation)
+    world.executions.running.add(HOLDER.execution)
+    world.clock.sleep(150)
+
+    assert sweep(world) == {"left": 1}
+    assert world.now(claimed).requeues == 0
+
+
+def test_whatever_runs_past_the_deadline_is_refunded(world: World) -> None:
+    claimed = world.claim(world.open().creation)
+    world.executions.running.add(HOLDER.execution)
+    world.clock.sleep(900)
+
+    assert sweep(world) == {"refunded": 1}
+    assert world.now(claimed).status is Status.FAILED
+    assert world.account().balance_tokens == 100
+
+
+def test_used_up_attempts_are_a_lost_worker(world: World) -> None:
+    creation = world.open().creation
+    for attempt in range(6):
+        world.claim(creation, Holder(HOLDER.execution, attempt))
+    world.clock.sleep(150)
+
+    assert sweep(world) == {"refunded": 1}
+    failed = world.now(creation)
+    assert failed.error is not None
+    assert failed.error.code == "worker_lost"
+
+
+def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) -> None:
+    creation = world.open().creation
+    for attempt in range(6):
+        mine = world.claim(creation, Holder(HOLDER.execution, attempt))
+        world.phoenix.attempts.hand_back(mine)
+    world.clock.sleep(60)
+
+    assert sweep(world) == {"refunded": 1}
+
+
+def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
+    mine = world.claim(world.open().creation)
+    task = world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    assert task is not None
+    world.clock.sleep(119)
+    assert sweep(world) == {}
+    world.clock.sleep(1)
+
+    assert sweep(world) == {"requeued": 1}
+    assert (mine.creation_id, task.number + 1) in world.queue.tasks
+
+
+def test_a_claim_between_the_query_and_the_transaction_wins(world: World) -> None:
+    creation = world.open().creation
+    world.queue.tasks.clear()
+    world.clock.sleep(60)
+    world.store.faults, world.store.meanwhile = ["before"], lambda: claim_quietly(world, creation)
+
+    assert sweep(world) == {"left": 1}
+    assert world.queue.tasks == {}
+
+
+def claim_quietly(world: World, creation: Creation) -> None:
+    world.store.faults = []
+    world.claim(creation)
+
+
+def test_an_answer_that_is_lost_requeues_once(world: World) -> None:
+    creation = world.open().creation
+    world.queue.tasks.clear()
+    world.clock.sleep(60)
+    world.store.faults = ["lost"]
+
+    assert sweep(world) == {"requeued": 1}
+    assert world.queue.tasks == {(creation.creation_id, 2): None}
+
+
+def test_one_bad_case_stops_no_other(world: World) -> None:
+    stuck, overdue = world.open(kind=Kind.IMAGE).creation, world.open().creation
+    world.clock.sleep(890)
+    world.open(user="ben")
+    world.queue.is_down = True
+    world.clock.sleep(10)
+
+    assert sweep(world) == {"refunded": 2}
+    assert {world.now(each).status for each in (stuck, overdue)} == {Status.FAILED}
+    world.clock.sleep(50)
+    assert sweep(world) == {"errors": 1}
+
+
+def test_two_sweeps_refund_once(world: World) -> None:
+    creation = world.open().creation
+    world.clock.sleep(900)
+    world.store.faults, world.store.meanwhile = ["before"], lambda: no_more_faults(world)
+
+    first = sweep(world)
+
+    assert first == {"left": 1}
+    assert world.now(creation).status is Status.FAILED
+    assert [entry.entry_type for entry in world.ledger()].count(EntryType.REFUND) == 1
+
+
+def no_more_faults(world: World) -> None:
+    world.store.faults = []
+    assert sweep(world) == {"refunded": 1}
+
+
+def test_a_call_works_on_a_bounded_number(new_world: Callable[..., World]) -> None:
+    world = new_world(PHOENIX_POLICY_SWEEP_CREATIONS_MAX="16")
+    for _ in range(20):
+        world.open(kind=Kind.IMAGE)
+    world.clock.sleep(900)
+
+    assert sweep(world) == {"refunded": 16}
+    assert sweep(world) == {"refunded": 4}
+
+
+def test_a_call_works_for_a_bounded_time(new_world: Callable[..., World]) -> None:
+    world = new_world(PHOENIX_POLICY_SWEEP_BUDGET_S="5")
+    for _ in range(20):
+        world.open(kind=Kind.IMAGE)
+    world.clock.sleep(900)
+    world.store.faults, world.store.meanwhile = ["before"], lambda: world.clock.sleep(5)
+
+    assert sweep(world) == {"refunded": 16}
+
+
+# The outbox
+
+
+def put_deletion(world: World, deletion: MediaDeletion) -> None:
+    def decide(_: Found) -> Decision[None]:
+        return write(deletion, result=None)
+
+    world.sqlite.transact([], decide)
+
+
+def put_file(world: World, key: str) -> None:
+    path = world.files.path_of(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+
+
+def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) -> None:
+    at, policy = world.clock.now(), world.settings.policy
+    put_deletion(world, MediaDeletion.now("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
+    put_file(world, "videos/ada/x/1.mp4")
+
+    assert sweep(world) == {"deleted": 1}
+    assert world.files.size_bytes("videos/ada/x/1.mp4") is None
+    put_file(world, "videos/ada/x/1.mp4")
+    assert sweep(world) == {}
+    world.clock.sleep(3600)
+    assert sweep(world) == {"deleted": 1}
+
+    assert world.files.size_bytes("videos/ada/x/1.mp4") is None
+    assert world.deletions() == []
+
+
+def test_a_deletion_that_fails_stays(world: World) -> None:
+    at, policy = world.clock.now(), world.settings.policy
+    put_deletion(world, MediaDeletion.now("d", ["../../outside"], at=at, policy=policy))
+
+    assert sweep(world) == {"errors": 1}
+    assert len(world.deletions()) == 1
+
+
+def test_the_leftovers_of_a_failed_creation_go_after_an_hour(world: World) -> None:
+    mine = world.claim(world.open().creation)
+    key = mine.keys_of(range(1, 2))[0]
+    put_file(world, key)
+    world.clock.sleep(900)
+    sweep(world)
+    world.clock.sleep(3599)
+    assert sweep(world) == {}
+    world.clock.sleep(1)
+
+    assert sweep(world) == {"deleted": 1}
+    assert world.files.size_bytes(key) is None
+    assert world.deletions() == []
+
+
+def test_a_late_task_for_a_settled_creation_finds_nothing(world: World) -> None:
+    creation = world.open().creation
+    world.clock.sleep(3600)
+    sweep(world)
+
+    with pytest.raises(NotClaimable, match="failed"):
+        world.claim(creation)
