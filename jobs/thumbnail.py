@@ -6,7 +6,7 @@ from PIL import Image
 
 WIDTH_PX = 640
 SIZE_BYTES_MAX = 50 * 1024
-QUALITIES = (85, 75, 65, 55, 45, 35)
+QUALITIES = (85, 75, 65, 50, 35, 20, 10)
 
 
 def write_thumbnail(picture: Image.Image, path: Path) -> None:

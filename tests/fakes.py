@@ -126,15 +126,17 @@ class InTurn(Executor):
 
 @dataclass
 class FaultyStore:
-    """A store whose next commits go wrong: `lost` lands and is not answered, `late` lands later.
+    """A store whose next commits go wrong.
 
-    Every fault is used once, in order: "ok", "lost", "unsent" (not applied, outcome unknown),
+    Every fault is used once, in order: "ok", "lost" (applied, not answered), "unsent" (not applied, outcome unknown),
     "down" (nothing written), "before" (another writer's `meanwhile` lands first, then ok).
+    `afterwards` is called after every commit.
     """
 
     store: Store
     faults: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
+    afterwards: Callable[[], None] = lambda: None
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
@@ -147,6 +149,7 @@ class FaultyStore:
         if fault == "before":
             self.meanwhile()
         result = self.store.transact(reading, decide)
+        self.afterwards()
         if fault == "lost":
             raise OutcomeUnknown(reason="planned")
         return result

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.account import account_key
-from shared.domain.creation import Creation, Holder, Stage, Status, creation_key
+from shared.domain.creation import Creation, Holder, Intent, Stage, Status, creation_key
 from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
 from shared.domain.keys import CreationId
 from shared.domain.media import StoredMedia
@@ -108,17 +108,19 @@ class Attempts:
             LeaseLost
         """
         at = self.clock.now()
+        decided: Intent | None = None
 
         def decide(found: Found) -> Decision[Creation]:
+            nonlocal decided
             now = _held(found, mine)
-            intent = now.intent
-            if intent is not None and (intent.attempt, intent.at) == (mine.attempt, at):
+            if found.may_have_landed and now.intent == decided:
                 return unchanged(now)
             if now.operation_name is not None or now.unknown_starts > STARTS_UNKNOWN_MAX[now.kind]:
                 raise StartNotAllowed(reason="an earlier start may be running")
             if not now.has_time_to_run(at, policy=self.policy):
                 raise StartNotAllowed(reason="the deadline is too near")
             intending = now.intending(model=model, cost_usd=cost_usd, at=at)
+            decided = intending.intent
             return write(intending, result=intending)
 
         return self.transactions.run([mine.key], decide)

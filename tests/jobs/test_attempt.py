@@ -1,0 +1,480 @@
+"""The attempt's shell over steerable ports: every way an attempt can end."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from jobs.attempt import RESTART, SETTLED, Terminated, Workshop, run_attempt
+from jobs.making import Produced
+from shared.domain.brief import Brief
+from shared.domain.creation import Creation, Holder, Stage, Status
+from shared.domain.errors import (
+    BadOutput,
+    GenerationRefused,
+    GenerationUnavailable,
+    StartOutcomeUnknown,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.media import MediaFormat
+from shared.domain.policy import Kind
+from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
+from shared.ports.store import write
+from tests.builders import HOLDER, RIVAL, a_creation_id
+from tests.world import World
+
+
+@dataclass
+class FakePipeline:
+    """Takes the download as it is."""
+
+    kind: Kind = Kind.VIDEO
+    error: Exception | None = None
+    with_thumbnail: bool = True
+    seen: list[bytes] = field(default_factory=list)
+
+    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
+        if self.error:
+            raise self.error
+        self.seen.append(download.read_bytes())
+        thumbnail = folder / "thumbnail"
+        thumbnail.write_bytes(b"small")
+        return Produced(
+            path=download,
+            media_format=MediaFormat.MP4 if self.kind is Kind.VIDEO else MediaFormat.PNG,
+            width=1280,
+            height=720,
+            thumbnail=thumbnail if self.with_thumbnail else None,
+        )
+
+
+def workshop(world: World, pipeline: FakePipeline | None = None) -> Workshop:
+    phoenix = world.phoenix
+    return Workshop(
+        attempts=phoenix.attempts,
+        settling=phoenix.settling,
+        queue=world.queue,
+        media=phoenix.ports.media,
+        generator=lambda: world.generator,
+        pipeline=pipeline or FakePipeline(),
+        clock=world.clock,
+        policy=world.settings.policy,
+    )
+
+
+def run(
+    world: World,
+    creation: Creation,
+    *,
+    holder: Holder = HOLDER,
+    pipeline: FakePipeline | None = None,
+) -> int:
+    pipeline = pipeline or FakePipeline(kind=creation.kind)
+    return run_attempt(workshop(world, pipeline), creation.creation_id, holder=holder)
+
+
+def failure(world: World, creation: Creation) -> str | None:
+    error = world.now(creation).error
+    return error.code if error else None
+
+
+def test_an_attempt_makes_a_draft_with_its_files(world: World) -> None:
+    creation = world.open().creation
+
+    assert run(world, creation) == SETTLED
+
+    draft = world.now(creation)
+    assert draft.status is Status.DRAFT
+    assert draft.model == "fake"
+    assert world.files.size_bytes(draft.media_key or "") == draft.size_bytes == 5
+    assert world.files.size_bytes(draft.thumbnail_key or "") == 5
+    assert world.account().balance_tokens == 90
+
+
+def test_progress_goes_through_every_stage_and_never_falls(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Running(0.1), *[Running(None)] * 12, Ready("r")]
+    seen: list[tuple[Stage | None, int]] = []
+
+    def watch() -> None:
+        now = world.now(creation)
+        seen.append((now.stage, now.progress))
+
+    world.store.afterwards = watch
+    run(world, creation)
+
+    stages = [stage for stage, _ in seen]
+    assert [progress for _, progress in seen] == sorted(progress for _, progress in seen)
+    assert sorted(set(stages), key=stages.index) == [
+        Stage.GENERATING,
+        Stage.DOWNLOADING,
+        Stage.CHECKING,
+        Stage.UPLOADING,
+        Stage.DONE,
+    ]
+    assert any(5 < progress < 85 for _, progress in seen)
+
+
+def test_nothing_to_claim_ends_quietly_without_a_start(world: World) -> None:
+    creation = world.open().creation
+    world.claim(creation, RIVAL)
+
+    assert run(world, creation) == SETTLED
+    assert run_attempt(workshop(world), a_creation_id("unknown"), holder=HOLDER) == SETTLED
+    assert world.generator.started == 0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER, FailureCode.GENERATOR_REJECTED],
+)
+def test_a_refused_start_is_refunded_at_once(world: World, code: FailureCode) -> None:
+    creation = world.open().creation
+    world.generator.starts = [GenerationRefused(failure=code, reason="vendor's words")]
+
+    assert run(world, creation) == SETTLED
+
+    assert failure(world, creation) == code
+    assert world.account().balance_tokens == 100
+    assert world.queue.tasks.keys() == {(creation.creation_id, 1)}
+
+
+def test_a_refused_operation_is_refunded_at_once(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Running(), Refused(FailureCode.SAFETY_FILTER)]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "safety_filter"
+
+
+def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [
+        GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED),
+        Operation("second"),
+    ]
+
+    assert run(world, creation) == SETTLED
+    waiting = world.now(creation)
+    assert (waiting.status, waiting.stage) == (Status.PENDING, Stage.WAITING_TO_RETRY)
+    assert waiting.unknown_starts == 0
+    assert world.queue.tasks[creation.creation_id, 2] == waiting.retry_at
+    world.clock.sleep(60)
+    assert run(world, creation, holder=RIVAL) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_three_retries_are_all_there_are(world: World) -> None:
+    creation = world.open().creation
+    unavailable = GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)
+    world.generator.starts = [unavailable]
+    for attempt in range(4):
+        run(world, creation, holder=Holder(f"e{attempt}", 0))
+        world.clock.sleep(240)
+
+    assert failure(world, creation) == "generator_rate_limited"
+    assert world.generator.started == 4
+    assert world.account().balance_tokens == 100
+
+
+def test_an_operation_that_ends_in_a_passing_error_is_started_anew_later(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [
+        Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True),
+        Ready("r"),
+    ]
+    world.generator.starts = [Operation("first"), Operation("second")]
+
+    run(world, creation)
+    assert world.now(creation).operation_name is None
+    world.clock.sleep(60)
+    run(world, creation, holder=RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.polled == ["first", "second"]
+
+
+def test_the_sweep_makes_the_later_task_that_a_job_could_not_make(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [GenerationUnavailable(), Operation("o")]
+    world.queue.is_down = True
+
+    assert run(world, creation) == SETTLED
+    world.queue.is_down = False
+    world.clock.sleep(120)
+    world.phoenix.sweeping.sweep()
+
+    assert (creation.creation_id, 3) in world.queue.tasks
+    assert world.account().balance_tokens == 90
+
+
+def test_polls_that_are_not_answered_are_asked_again(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [GenerationUnavailable(), GenerationUnavailable(), Ready("r")]
+    world.generator.fetches = [GenerationUnavailable(), b"media"]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_an_operation_that_never_ends_is_refunded_at_the_deadline(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Running()]
+
+    assert run(world, creation) == SETTLED
+
+    assert failure(world, creation) == "deadline_exceeded"
+    assert 890 <= world.clock.monotonic_s() <= 900
+    assert world.now(creation).attempt == 1
+
+
+def test_a_later_attempt_resumes_the_operation_and_starts_nothing(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Running(), Terminated(), Running(), Ready("r")]
+
+    assert run(world, creation) == RESTART
+    assert world.now(creation).status is Status.PENDING
+    assert run(world, creation, holder=Holder(HOLDER.execution, 1)) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+    assert set(world.generator.polled) == {"operation-1"}
+
+
+# Silence
+
+
+def test_a_silent_video_start_is_never_repeated_and_its_output_is_found(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [StartOutcomeUnknown()]
+    world.generator.found = [NotFound(), GenerationUnavailable(), NotFound(), Ready("found")]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_a_silent_video_start_without_output_is_refunded_after_five_minutes(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [StartOutcomeUnknown()]
+    world.generator.found = [NotFound()]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_silent"
+    assert 300 <= world.clock.monotonic_s() <= 310
+    assert world.generator.started == 1
+
+
+def test_where_the_generator_cannot_tell_a_silent_video_is_refunded_at_once(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [StartOutcomeUnknown()]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.clock.monotonic_s() < 10
+
+
+@pytest.mark.parametrize("surprise", [RuntimeError("reset"), KeyError("bug"), OSError()])
+def test_any_surprise_in_the_start_means_it_may_be_running(
+    world: World, surprise: Exception
+) -> None:
+    creation = world.open().creation
+    world.generator.starts = [surprise]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.generator.started == 1
+
+
+def test_an_image_is_started_once_more_after_silence_and_no_third_time(world: World) -> None:
+    lucky, unlucky = (world.open(kind=Kind.IMAGE).creation for _ in range(2))
+    world.generator.starts = [StartOutcomeUnknown(), Ready("inline")]
+    run(world, lucky)
+    world.generator.starts = [StartOutcomeUnknown()]
+    run(world, unlucky, holder=RIVAL)
+
+    assert world.now(lucky).status is Status.DRAFT
+    assert failure(world, unlucky) == "generator_silent"
+    assert world.generator.started == 4
+
+
+def test_an_image_stays_at_two_unknown_starts_over_all_attempts(world: World) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [StartOutcomeUnknown(), GenerationUnavailable(), StartOutcomeUnknown()]
+
+    run(world, creation)
+    assert world.now(creation).unknown_starts == 1
+    world.clock.sleep(60)
+    run(world, creation, holder=RIVAL)
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.generator.started == 3
+
+
+def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [Terminated()]
+    assert run(world, creation) == RESTART
+    world.generator.starts = [Operation("never")]
+
+    run(world, creation, holder=Holder(HOLDER.execution, 1))
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.generator.started == 1
+
+
+def test_a_slow_intent_is_withdrawn_and_written_anew(world: World) -> None:
+    creation = world.open().creation
+    slow = iter([11.0])
+
+    def dawdle() -> None:
+        if world.now(creation).intent is not None:
+            world.clock.sleep(next(slow, 0))
+
+    world.store.afterwards = dawdle
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+# Bad output, storage, surprises
+
+
+def test_bad_output_is_refunded_and_not_tried_again(world: World) -> None:
+    creation = world.open().creation
+
+    run(world, creation, pipeline=FakePipeline(error=BadOutput(reason="no video")))
+
+    assert failure(world, creation) == "generator_bad_output"
+    assert world.generator.started == 1
+
+
+def test_a_video_without_thumbnail_is_still_a_draft(world: World) -> None:
+    creation = world.open().creation
+
+    run(world, creation, pipeline=FakePipeline(with_thumbnail=False))
+
+    draft = world.now(creation)
+    assert (draft.status, draft.thumbnail_key) == (Status.DRAFT, None)
+
+
+def test_an_upload_is_tried_four_times(world: World) -> None:
+    creation = world.open().creation
+    world.media.failures = 3
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_storage_out_of_reach_is_retried_later_with_the_same_operation(world: World) -> None:
+    creation = world.open().creation
+    world.media.failures = 4
+
+    run(world, creation)
+    waiting = world.now(creation)
+    assert (waiting.status, waiting.operation_name) == (Status.PENDING, "operation-1")
+    world.clock.sleep(60)
+    world.generator.polls = [Ready("r")]
+    run(world, creation, holder=RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_a_surprise_is_transient_and_then_internal(world: World) -> None:
+    creation = world.open().creation
+    pipeline = FakePipeline(error=ZeroDivisionError("a bug"))
+    for attempt in range(4):
+        assert run(world, creation, holder=Holder(f"e{attempt}", 0), pipeline=pipeline) == SETTLED
+        world.clock.sleep(240)
+
+    assert failure(world, creation) == "internal"
+    assert world.generator.started == 1
+    assert world.account().balance_tokens == 100
+
+
+# The lease
+
+
+def test_heartbeats_keep_the_lease_through_a_long_generation(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [*[Running()] * 60, Ready("r")]
+
+    run(world, creation)
+
+    assert world.clock.monotonic_s() >= 300
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_a_lost_lease_stops_the_work_and_touches_nothing(world: World) -> None:
+    creation = world.open().creation
+
+    def steal() -> Running:
+        overwrite(world, replace(world.now(creation), lease_expires_at=world.clock.now()))
+        world.claim(creation, RIVAL)
+        return Running()
+
+    world.generator.polls = [steal, *[Running()] * 10, Ready("r")]
+
+    assert run(world, creation) == SETTLED
+
+    now = world.now(creation)
+    assert (now.status, now.holder, now.attempt) == (Status.PROCESSING, RIVAL, 2)
+    assert list(world.files.everything()) == []
+
+
+def overwrite(world: World, creation: Creation) -> None:
+    world.sqlite.transact([creation.key], lambda _: write(creation, result=None))
+
+
+def test_a_store_out_of_reach_is_worth_a_restart(world: World) -> None:
+    creation = world.open().creation
+    world.store.faults = ["down"] * 5
+
+    assert run(world, creation) == RESTART
+    assert world.now(creation).status is Status.PENDING
+
+    world.store.faults = ["ok", *["down"] * 5]
+    assert run(world, creation) == RESTART
+    assert world.generator.started == 0
+
+
+def test_a_draft_whose_answer_was_lost_is_never_refunded(world: World) -> None:
+    creation = world.open().creation
+    pipeline = FakePipeline()
+    finish = world.phoenix.attempts.complete
+
+    def unanswered(*args: object) -> None:
+        world.store.faults = ["lost", "down", "lost", "down", "down"]
+        finish(*args)  # type: ignore[arg-type]  # as it was called
+
+    attempts = replace(world.phoenix.attempts)
+    object.__setattr__(attempts, "complete", unanswered)
+    shop = replace(workshop(world, pipeline), attempts=attempts)
+
+    assert run_attempt(shop, creation.creation_id, holder=HOLDER) == RESTART
+    assert run(world, creation, holder=Holder(HOLDER.execution, 1)) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.account().balance_tokens == 90
+
+
+def test_sigterm_hands_the_lease_back_and_uses_no_retry(world: World) -> None:
+    creation = world.open().creation
+    world.generator.fetches = [Terminated()]
+
+    assert run(world, creation) == RESTART
+
+    back = world.now(creation)
+    assert (back.status, back.retries, back.operation_name) == (Status.PENDING, 0, "operation-1")
+    assert back.retry_at == world.clock.now()
