@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from api_service.errors import PROBLEM_JSON, problem_body, status_of
-from api_service.schemas import Problem, View
+from api_service.views import Problem, View
 from shared.domain.errors import PhoenixError
 
 _LINKS: Any = {"media_url", "thumbnail_url"}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from api_service.schemas import Links
+from api_service.views import Links
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.domain.errors import Unauthenticated, WrongField
 from shared.ports.identity import Caller

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from api_service.answers import answer, problems
 from api_service.dependencies import OwnerDep, PhoenixDep
-from api_service.schemas import AccountView
+from api_service.views import AccountView
 from shared.domain.errors import (
     AccountDisabled,
     IdentityUnavailable,

@@ -17,7 +17,8 @@ from api_service.dependencies import (
     PhoenixDep,
     live_caller_of,
 )
-from api_service.schemas import Creations, CreationView, OneCreation, OpenCreation, OpenedView
+from api_service.schemas import OpenCreation
+from api_service.views import Creations, CreationView, OneCreation, OpenedView
 from shared.domain.brief import CREATION_ID
 from shared.domain.creation import Creation, Status, creation_key
 from shared.domain.errors import (

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api_service.answers import answer
 from api_service.dependencies import PhoenixDep
-from api_service.schemas import Alive, PartHealth, Readiness
+from api_service.views import Alive, PartHealth, Readiness
 from shared.domain.account import account_key
 from shared.domain.errors import Unavailable
 from shared.domain.keys import CreationId, UserId

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Response
 from api_service.answers import answer, problems
 from api_service.bodies import json_body
 from api_service.dependencies import PhoenixDep, ServiceDep, service_of
-from api_service.schemas import GrantTokens, SweepView, TransactionView
+from api_service.schemas import GrantTokens
+from api_service.views import SweepView, TransactionView
 from shared.domain.errors import (
     AccountNotFound,
     IdentityUnavailable,

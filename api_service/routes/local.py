@@ -7,7 +7,8 @@ from starlette.responses import FileResponse
 
 from api_service.answers import answer, problems
 from api_service.bodies import json_body
-from api_service.schemas import SignIn, Token
+from api_service.schemas import SignIn
+from api_service.views import Token
 from shared.domain.errors import (
     MediaUnavailable,
     NotJson,
@@ -21,6 +22,7 @@ from shared.wiring import LocalParts
 
 router = APIRouter()
 
+READ = ["GET", "HEAD"]
 PUBLIC_CACHE = "public, max-age=300"
 
 
@@ -58,7 +60,7 @@ def sign_in(local: LocalDep, body: SignInBody) -> Response:
     return answer(Token(token=local.identity.sign_in(body.username)))
 
 
-@router.get("/media/private/{key:path}", include_in_schema=False)
+@router.api_route("/media/private/{key:path}", methods=READ, include_in_schema=False)
 def private_file(
     request: Request, local: LocalDep, key: str, expires: str = "", signature: str = ""
 ) -> Response:
@@ -74,7 +76,7 @@ def private_file(
     return FileResponse(path, headers=headers)
 
 
-@router.get("/media/public/{key:path}", include_in_schema=False)
+@router.api_route("/media/public/{key:path}", methods=READ, include_in_schema=False)
 def public_file(local: LocalDep, key: str) -> Response:
     """Open a published file; Range works."""
     try:

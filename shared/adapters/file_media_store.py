@@ -113,9 +113,12 @@ class FileMediaStore:
 
     def path_of(self, key: str) -> Path:
         """Return where a key's file is; raises `MediaUnavailable` for one that leads elsewhere."""
-        area = self._folder if key.startswith(PUBLIC_PREFIX) else self._folder / PRIVATE_PREFIX
-        path = (area / key).resolve()
-        if not path.is_relative_to(area.resolve()):
+        if key.startswith(PUBLIC_PREFIX):
+            area, path = self._folder / PUBLIC_PREFIX, self._folder / key
+        else:
+            area = self._folder / PRIVATE_PREFIX
+            path = area / key
+        if not path.resolve().is_relative_to(area.resolve()):
             raise MediaUnavailable(reason="the key leads out of the folder")
         return path
 

@@ -31,9 +31,16 @@ class LocalExecutions:
     """The `Executions` on one machine."""
 
     def __init__(
-        self, folder: Path, *, environment: Mapping[str, str], policy: Policy, ids: Ids
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        policy: Policy,
+        ids: Ids,
+        package: str = "jobs",
     ) -> None:
         """Keep locks and logs under `folder`; jobs get `environment` and Cloud Run's variables."""
+        self._package = package
         self._locks = folder / "locks"
         self._logs = folder / "logs"
         self._environment = environment
@@ -108,7 +115,7 @@ class LocalExecutions:
         """Run the job's process once and return its exit status."""
         with (self._logs / f"{name}.log").open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 (our own module)
-                [sys.executable, "-m", f"jobs.{kind}_generation_job"],
+                [sys.executable, "-m", f"{self._package}.{kind}_generation_job"],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

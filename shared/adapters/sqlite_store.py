@@ -1,43 +1,23 @@
-"""The embedded store: every document as JSON in one SQLite file, shared by several processes.
-
-One writer thread per process commits the transactions that wait as a group, each inside a
-savepoint: that is both the safest and the fastest way to write with synchronous=FULL. BEGIN
-IMMEDIATE and the busy timeout settle who writes between processes.
-"""
+"""The embedded store: every document as JSON in one SQLite file, shared by several processes."""
 
 import contextlib
 import json
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from shared.adapters.documents import from_fields, to_fields
-from shared.adapters.sqlite import BUSY_TIMEOUT_S, ConnectionPool, connect
+from shared.adapters.documents import from_fields
+from shared.adapters.sqlite import ConnectionPool, connect
+from shared.adapters.sqlite_writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation, Status
-from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable, Unavailable
+from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
-from shared.ports.store import (
-    Decision,
-    Document,
-    DraftsFilter,
-    Found,
-    Page,
-    Plan,
-    ResultT,
-    TransactionRuleBroken,
-    planned,
-)
-
-ANSWER_TIMEOUT_S = 2 * BUSY_TIMEOUT_S
-GROUP_MAX = 64
+from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -73,17 +53,9 @@ CREATE INDEX IF NOT EXISTS published_by ON creations (
 CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
   WHERE {_field("sweepAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
-CREATE INDEX IF NOT EXISTS ledger ON transactions ({_field("userId")}, {_field("sequence")} DESC);
+CREATE INDEX IF NOT EXISTS ledger ON transactions (
+  {_field("userId")}, {_field("sequence")} DESC, id DESC);
 """
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A transaction that waits for the writer, and where its answer goes."""
-
-    reading: Sequence[Key[Any]]
-    decide: Callable[[Found], Decision[Any]]
-    answer: "Future[Any]"
 
 
 class SQLiteStore:
@@ -93,47 +65,27 @@ class SQLiteStore:
         """Open the file, making it if needed; raises `StoreUnavailable` if it cannot be used."""
         self._path = path
         self._readers = ConnectionPool(path)
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         with _translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
-        self._writer = threading.Thread(target=self._write, name="sqlite-writer", daemon=True)
-        self._writer.start()
+        self._writer = SQLiteWriter(path)
 
     def close(self) -> None:
         """End the writer, after what is waiting."""
-        self._waiting.put(None)
-        self._writer.join()
+        self._writer.close()
         self._readers.close()
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
         """See `Store.transact`."""
-        answer: Future[ResultT] = Future()
-        self._waiting.put(_Waiting(reading, decide, answer))
-        try:
-            return answer.result(timeout=ANSWER_TIMEOUT_S)
-        except TimeoutError as error:
-            raise OutcomeUnknown(reason="the writer did not answer") from error
-
-    def _write(self) -> None:
-        connection = connect(self._path)
-        is_open = True
-        while is_open:
-            group = [self._waiting.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(group) < GROUP_MAX:
-                    group.append(self._waiting.get_nowait())
-            is_open = None not in group
-            _commit_group(connection, [waiting for waiting in group if waiting is not None])
-        connection.close()
+        return self._writer.transact(reading, decide)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         """See `Store.get`."""
         with _translated(), self._readers.connection() as connection:
-            return cast("DocumentT | None", _read(connection, key))
+            return cast("DocumentT | None", read_document(connection, key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
         """See `Store.drafts`."""
@@ -166,13 +118,13 @@ class SQLiteStore:
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """See `Store.due`."""
-        where, values = f"{_field('sweepAt')} <= ?", (_text(now),)
+        where, values = f"{_field('sweepAt')} <= ?", (time_text(now),)
         query = _Query(Collection.CREATIONS, where, values, sort="sweepAt", newest_first=False)
         return cast("list[Creation]", self._page(query, page))
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         """See `Store.due_deletions`."""
-        where, values = f"{_field('dueAt')} <= ?", (_text(now),)
+        where, values = f"{_field('dueAt')} <= ?", (time_text(now),)
         query = _Query(Collection.MEDIA_DELETIONS, where, values, sort="dueAt", newest_first=False)
         return cast("list[MediaDeletion]", self._page(query, page))
 
@@ -189,7 +141,7 @@ class SQLiteStore:
         if page.after is not None:
             text += f" AND ({_field(query.sort)}, id) {'<' if query.newest_first else '>'} (?, ?)"
             value = page.after.value
-            values += (value if isinstance(value, int) else _text(value), page.after.id)
+            values += (value if isinstance(value, int) else time_text(value), page.after.id)
         order = "DESC" if query.newest_first else "ASC"
         text += f" ORDER BY {_field(query.sort)} {order}, id {order} LIMIT ?"
         with _translated(), self._readers.connection() as connection:
@@ -212,87 +164,6 @@ class _Query:
         return f'SELECT id, document FROM "{self.collection}" WHERE {self.where}'  # noqa: S608 (fixed names; values are bound)
 
 
-def _commit_group(connection: sqlite3.Connection, group: list[_Waiting]) -> None:
-    """Carry out transactions one after another, commit them together, then answer each."""
-    lost: Unavailable | None = None
-    outcomes: list[tuple[object, BaseException | None]] = [(None, None)] * len(group)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        outcomes = [_outcome(connection, waiting) for waiting in group]
-    except sqlite3.Error as error:
-        lost = StoreUnavailable(reason=str(error))
-    try:
-        connection.execute("ROLLBACK" if lost else "COMMIT")
-    except sqlite3.Error as error:
-        lost = lost or OutcomeUnknown(reason=str(error))
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-    for waiting, (result, problem) in zip(group, outcomes, strict=True):
-        if problem or lost:
-            waiting.answer.set_exception(problem or lost)
-        else:
-            waiting.answer.set_result(result)
-
-
-def _outcome(
-    connection: sqlite3.Connection, waiting: _Waiting
-) -> tuple[object, BaseException | None]:
-    """Return what a transaction answers, or its error; an error leaves nothing written."""
-    connection.execute("SAVEPOINT one")
-    try:
-        result = _carry_out(connection, waiting)
-    except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
-        connection.execute("ROLLBACK TO one")
-        return None, _named(error)
-    finally:
-        connection.execute("RELEASE one")
-    return result, None
-
-
-def _carry_out(connection: sqlite3.Connection, waiting: _Waiting) -> object:
-    documents = {key: _read(connection, key) for key in waiting.reading}
-    found = Found({key: document for key, document in documents.items() if document is not None})
-    decision = waiting.decide(found)
-    plan = planned(decision, found)
-    if plan is not None:
-        _execute(connection, plan)
-    return decision.result
-
-
-def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
-    for document in plan.creates:
-        connection.execute(
-            f'INSERT INTO "{document.key.collection}" VALUES (?, ?)',  # noqa: S608 (a fixed name)
-            (document.key.id, _json(document)),
-        )
-    for document in plan.updates:
-        connection.execute(
-            f'UPDATE "{document.key.collection}" SET document = ? WHERE id = ?',  # noqa: S608 (a fixed name)
-            (_json(document), document.key.id),
-        )
-    for key in plan.removes:
-        connection.execute(f'DELETE FROM "{key.collection}" WHERE id = ?', (key.id,))  # noqa: S608 (a fixed name)
-
-
-def _read(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
-    row = connection.execute(
-        f'SELECT document FROM "{key.collection}" WHERE id = ?',  # noqa: S608 (a fixed name)
-        (key.id,),
-    ).fetchone()
-    return None if row is None else cast("Document", from_fields(key, json.loads(row[0])))
-
-
-def _named(error: BaseException) -> BaseException:
-    """Return the error under its name in the tree, if it is SQLite's."""
-    if isinstance(error, sqlite3.IntegrityError):
-        if error.sqlite_errorname == "SQLITE_CONSTRAINT_PRIMARYKEY":
-            return StoreContention(reason="a document to be created is there")
-        return TransactionRuleBroken(str(error))
-    if isinstance(error, sqlite3.Error):
-        return StoreUnavailable(reason=str(error))
-    return error
-
-
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -303,12 +174,3 @@ def _translated() -> Iterator[None]:
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _json(document: Document) -> str:
-    return json.dumps(to_fields(document), default=_text, separators=(",", ":"))
-
-
-def _text(time: datetime) -> str:
-    """Return a time as text that sorts as the time does."""
-    return time.isoformat(timespec="microseconds")

@@ -48,18 +48,21 @@ class Policy:
     lease_s: float = 120
     """How long a claim holds without a heartbeat."""
     heartbeat_s: float = 20
+    """How often a job renews its lease and writes its progress."""
     lease_grace_s: float = 30
     """How long after a lease's end the sweep looks at it."""
     image_job_timeout_s: float = 300
     video_job_timeout_s: float = 600
+    """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""
     image_minimum_run_s: float = 10
-    """Less time than this before the deadline is not worth an attempt."""
     video_minimum_run_s: float = 60
+    """Less time than this before the deadline is not worth an attempt."""
     image_typical_s: float = 12
-    """What progress is estimated by where the generator reports none."""
     video_typical_s: float = 90
+    """What progress is estimated by where the generator reports none."""
     image_poll_s: float = 1
     video_poll_s: float = 5
+    """The pause between two looks at a generator's operation."""
 
     retry_delays_s: tuple[float, ...] = (60, 120, 240)
     """Before each retry of a transient error; their number is the number of retries."""
@@ -73,6 +76,7 @@ class Policy:
     """How long the output of an unanswered video start is looked for."""
 
     sweep_every_s: float = 60
+    """How often the sweep is called, and how long it leaves a creation alone."""
     sweep_budget_s: float = 45
     """How long one call of the sweep works."""
     sweep_creations_max: int = 1000
@@ -80,7 +84,7 @@ class Policy:
     requeues_max: int = 4
     """How often the sweep enqueues a creation again for one debit."""
     clock_skew_s: float = 10
-    """How far the clocks of two machines may differ."""
+    """How far the clocks of two machines may differ: a lease is taken over only so much later."""
     deletion_delay_s: float = 3600
     """After this, nothing that was under way can still write a left-over file."""
     publication_margin_s: float = 1800
@@ -88,10 +92,12 @@ class Policy:
 
     images_in_flight_max: int = 20
     videos_in_flight_max: int = 5
+    """Unfinished creations of one account."""
     opened_per_hour_max: int = 60
     """Opens and retries of one account."""
 
     link_life_s: float = 7200
+    """How long a signed link to a private file is good."""
     link_window_s: float = 1800
     """How long a signed link is reused, so that pages and caches keep their pictures."""
 
@@ -108,6 +114,7 @@ class Policy:
                 self.deadline_s >= job_timeout_s + self.lease_s + 2 * self.sweep_every_s
             ),
             "lease_s must be >= 3 x heartbeat_s": self.lease_s >= 3 * self.heartbeat_s,
+            "lease_grace_s must be >= clock_skew_s": self.lease_grace_s >= self.clock_skew_s,
             "deletion_delay_s must be > job timeout + 270 s": (
                 self.deletion_delay_s > job_timeout_s + STOP_GRACE_S + UPLOAD_GRACE_S
             ),

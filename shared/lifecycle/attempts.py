@@ -77,7 +77,8 @@ class Attempts:
         if now.retry_at is not None and at < now.retry_at - early:
             yield "its retry is not due yet"
         is_its_successor = now.holder is not None and holder.succeeds(now.holder)
-        if now.is_leased(at) and not is_its_successor:
+        skew = timedelta(seconds=self.policy.clock_skew_s)
+        if now.is_leased(at - skew) and not is_its_successor:
             yield "another holds it"
         if not now.has_attempts_left(self.policy):
             yield "its attempts are used up"

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.sample_media_store import SampleMediaStore
 from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import MediaFormat
 from shared.ports.media_store import MediaStore
@@ -28,6 +29,8 @@ class OpenedStore(Protocol):
 
 class OpenedFiles:
     """Files, opened as the API's media route does it."""
+
+    media: FileMediaStore
 
     def __init__(self, folder: Path) -> None:
         self.media = FileMediaStore(folder, base_url="http://localhost:1", secret=b"secret")
@@ -51,7 +54,18 @@ class OpenedFiles:
             return None
 
 
-@pytest.fixture(params=[pytest.param(OpenedFiles, id="files")])
+class OpenedSampleFiles(OpenedFiles):
+    """The same beside a sample generator that plans no crash."""
+
+    def __init__(self, folder: Path) -> None:
+        self.media = SampleMediaStore(
+            folder, crashes=folder / "crashes", base_url="http://localhost:1", secret=b"secret"
+        )
+
+
+@pytest.fixture(
+    params=[pytest.param(OpenedFiles, id="files"), pytest.param(OpenedSampleFiles, id="sample")]
+)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> OpenedStore:
     store: OpenedStore = request.param(tmp_path / "media")
     return store

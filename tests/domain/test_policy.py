@@ -11,6 +11,7 @@ from shared.domain.policy import Policy
     [
         ({"deadline_s": 839}, "deadline_s"),
         ({"lease_s": 59}, "lease_s"),
+        ({"lease_grace_s": 9}, "lease_grace_s"),
         ({"deletion_delay_s": 870}, "deletion_delay_s"),
         ({"publication_margin_s": 3600}, "publication_margin_s"),
         ({"publication_margin_s": 260}, "publication_margin_s"),

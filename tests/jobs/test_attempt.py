@@ -20,7 +20,7 @@ from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.builders import HOLDER, RIVAL, a_creation_id
+from tests.builders import HOLDER, NOON, RIVAL, a_creation_id, seconds
 from tests.world import World
 
 
@@ -420,7 +420,7 @@ def test_a_lost_lease_stops_the_work_and_touches_nothing(world: World) -> None:
     creation = world.open().creation
 
     def steal() -> Running:
-        overwrite(world, replace(world.now(creation), lease_expires_at=world.clock.now()))
+        overwrite(world, replace(world.now(creation), lease_expires_at=NOON - seconds(10)))
         world.claim(creation, RIVAL)
         return Running()
 

@@ -1,0 +1,263 @@
+"""Response bodies: documents become views, in camelCase, every field always present."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from shared.domain.account import Account
+from shared.domain.brief import AspectRatio
+from shared.domain.creation import Creation
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import LedgerEntry
+from shared.domain.policy import Costs, Kind, Policy
+from shared.lifecycle.opening import Opened
+from shared.ports.clock import Clock
+from shared.ports.media_store import MediaStore
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_time)]
+
+
+class View(BaseModel):
+    """A response body: camelCase, every field always present."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Links:
+    """Signed links that stay the same for half an hour, so that pages keep their pictures."""
+
+    def __init__(self, media: MediaStore, clock: Clock, policy: Policy) -> None:
+        window_s = policy.link_window_s
+        window_began_s = clock.now().timestamp() // window_s * window_s
+        self._media = media
+        self.expires_at = datetime.fromtimestamp(window_began_s, UTC) + timedelta(
+            seconds=policy.link_life_s
+        )
+
+    def to(self, key: str | None) -> str | None:
+        """Return the link to a private file."""
+        return None if key is None else self._media.private_link(key, expires_at=self.expires_at)
+
+
+class FailureView(View):
+    """Why a creation failed."""
+
+    code: FailureCode
+    message: str
+    retryable: bool
+
+
+class CreationView(View):
+    """A creation as its owner sees it."""
+
+    creation_id: str
+    type: Kind
+    media_type: Kind
+    status: Literal["pending", "processing", "draft", "published", "failed"]
+    stage: str | None
+    progress: int
+    prompt: str
+    aspect_ratio: AspectRatio
+    duration: int | None
+    cost: int
+    error: FailureView | None
+    refunded: bool
+    queue_error_code: str | None
+    caption: str | None
+    like_count: int
+    media_url: str | None
+    thumbnail_url: str | None
+    media_url_expires_at: Time | None
+    width: int | None
+    height: int | None
+    size_bytes: int | None
+    attempt: int
+    retry_at: Time | None
+    deadline_at: Time | None
+    created_at: Time
+    updated_at: Time
+    published_at: Time | None
+
+    @classmethod
+    def of(cls, creation: Creation, links: Links) -> "CreationView":
+        """Return the view with links that are live now."""
+        return cls(
+            **_same_names(cls, creation),
+            type=creation.kind,
+            media_type=creation.kind,
+            duration=creation.duration_s,
+            cost=creation.cost_tokens,
+            error=FailureView(**vars(creation.error)) if creation.error else None,
+            media_url=links.to(creation.media_key),
+            thumbnail_url=links.to(creation.thumbnail_key),
+            media_url_expires_at=links.expires_at if creation.media_key else None,
+        )
+
+
+def _same_names(cls: type[BaseModel], document: Creation | Account) -> dict[str, Any]:
+    """Return the document's values whose names the view shares."""
+    return {
+        name: getattr(document, name)
+        for name in cls.model_fields
+        if name != "error" and hasattr(document, name)
+    }
+
+
+class OneCreation(View):
+    """One creation."""
+
+    creation: CreationView
+
+
+class Creations(View):
+    """A page of creations; `nextCursor` leads to the next one."""
+
+    creations: list[CreationView]
+    next_cursor: str | None
+
+
+class OpenedView(View):
+    """A creation that was paid, with the balance after it."""
+
+    creation_id: str
+    status: str
+    type: Kind
+    cost: int
+    token_balance: int
+    deadline_at: Time | None
+    creation: CreationView
+
+    @classmethod
+    def of(cls, opened: Opened, links: Links) -> "OpenedView":
+        """Return the view."""
+        creation = opened.creation
+        return cls(
+            creation_id=creation.creation_id,
+            status=creation.status,
+            type=creation.kind,
+            cost=creation.cost_tokens,
+            token_balance=opened.balance_tokens,
+            deadline_at=creation.deadline_at,
+            creation=CreationView.of(creation, links),
+        )
+
+
+class PerKind(View):
+    """One number for each kind."""
+
+    image: int
+    video: int
+
+    @classmethod
+    def costs(cls, costs: Costs) -> "PerKind":
+        """Return the prices in tokens."""
+        return cls(image=costs.image_tokens, video=costs.video_tokens)
+
+
+class AccountView(View):
+    """The caller's own account."""
+
+    user_id: str
+    username: str
+    token_balance: int
+    total_tokens_spent: int
+    in_flight: PerKind
+    costs: PerKind
+
+    @classmethod
+    def of(cls, account: Account, costs: Costs) -> "AccountView":
+        """Return the view."""
+        return cls(
+            user_id=account.user_id,
+            username=account.username,
+            token_balance=account.balance_tokens,
+            total_tokens_spent=account.total_tokens_spent,
+            in_flight=PerKind(image=account.in_flight.image, video=account.in_flight.video),
+            costs=PerKind.costs(costs),
+        )
+
+
+class TransactionView(View):
+    """One movement of tokens; `type` gives the amount its sign."""
+
+    id: str
+    type: Literal["grant", "debit", "refund"]
+    amount: int
+    balance_after: int
+    creation_id: str | None
+    reference: str | None
+    sequence: int
+    created_at: Time
+
+    @classmethod
+    def of(cls, entry: LedgerEntry) -> "TransactionView":
+        """Return the view."""
+        return cls(
+            id=entry.entry_id,
+            type=entry.entry_type.value,
+            amount=entry.amount_tokens,
+            balance_after=entry.balance_after_tokens,
+            creation_id=entry.creation_id,
+            reference=entry.reference,
+            sequence=entry.sequence,
+            created_at=entry.created_at,
+        )
+
+
+class SweepView(View):
+    """What one sweep did, in counts."""
+
+    refunded: int
+    requeued: int
+    left: int
+    deleted: int
+    errors: int
+
+
+class Token(View):
+    """A bearer token."""
+
+    token: str
+
+
+class Alive(View):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class PartHealth(View):
+    """Whether one part answers, and how fast."""
+
+    ok: bool
+    milliseconds: float
+
+
+class Readiness(View):
+    """Whether everything a creation needs is in reach."""
+
+    status: Literal["ok", "unavailable"]
+    store: PartHealth
+    queue: PartHealth
+    media: PartHealth
+
+
+class Problem(BaseModel):
+    """RFC 9457, with a stable `code` and the older clients' fields; more by kind of problem."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    success: Literal[False]
+    error: str

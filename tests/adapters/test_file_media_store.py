@@ -1,0 +1,74 @@
+"""What the files do beyond the port: nothing leads out of the folder, nothing opens unsigned."""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from shared.adapters.file_media_store import FileMediaStore
+from shared.domain.errors import MediaUnavailable, Unauthenticated
+from shared.domain.media import MediaFormat
+from tests.builders import NOON
+
+KEY = "images/ada/x/1.png"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileMediaStore:
+    return FileMediaStore(tmp_path / "media", base_url="http://localhost:1", secret=b"secret")
+
+
+def query_of(files: FileMediaStore, key: str = KEY) -> dict[str, str]:
+    link = files.private_link(key, expires_at=NOON + timedelta(hours=1))
+    return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+
+def test_a_signature_is_good_for_one_key_and_one_time(files: FileMediaStore) -> None:
+    query = query_of(files)
+    later = str(int(query["expires"]) + 1)
+    other_store = FileMediaStore(files._folder, base_url="http://localhost:1", secret=b"other")
+
+    assert files.opened_by_link(KEY, **query, now=NOON)
+    for store, key, changes in (
+        (files, KEY + "x", {}),
+        (files, KEY, {"expires": later}),
+        (files, KEY, {"signature": "0" * 64}),
+        (files, KEY, {"signature": ""}),
+        (files, KEY, {"signature": "é"}),
+        (files, KEY, {"expires": ""}),
+        (files, KEY, {"expires": "²"}),
+        (files, KEY, {"expires": "-1"}),
+        (other_store, KEY, {}),
+    ):
+        with pytest.raises(Unauthenticated):
+            store.opened_by_link(key, **query | changes, now=NOON)
+
+
+def test_a_link_is_over_when_it_says_so(files: FileMediaStore) -> None:
+    query = query_of(files)
+
+    assert files.opened_by_link(KEY, **query, now=NOON + timedelta(minutes=59))
+    with pytest.raises(Unauthenticated):
+        files.opened_by_link(KEY, **query, now=NOON + timedelta(minutes=60))
+
+
+@pytest.mark.parametrize(
+    "key", ["../../etc/passwd", "/etc/passwd", "public/../../key", "a/../../x"]
+)
+def test_no_key_leads_out_of_its_area(files: FileMediaStore, key: str) -> None:
+    with pytest.raises(MediaUnavailable):
+        files.path_of(key)
+
+
+def test_a_public_key_cannot_reach_the_private_area(files: FileMediaStore) -> None:
+    with pytest.raises(MediaUnavailable):
+        files.path_of("public/../private/images/ada/x/1.png")
+
+
+def test_nothing_is_left_of_an_upload_that_breaks(files: FileMediaStore, tmp_path: Path) -> None:
+    with pytest.raises(MediaUnavailable):
+        files.put(tmp_path / "missing", KEY, media_format=MediaFormat.PNG)
+
+    assert list(files.everything()) == []
+    assert list((tmp_path / "media" / "incoming").iterdir()) == []

@@ -1,0 +1,277 @@
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Api
+from tests.builders import ADA
+
+PROBLEM = {"type", "title", "status", "code", "detail", "success", "error"}
+
+
+def test_me_is_the_callers_own_account(api: Api) -> None:
+    client = api.client(ADA)
+    client.post("/api/generate/creation", json={"type": "video", "prompt": "x"})
+
+    assert client.get("/api/me").json() == {
+        "userId": "ada",
+        "username": "ada",
+        "tokenBalance": 90,
+        "totalTokensSpent": 10,
+        "inFlight": {"image": 0, "video": 1},
+        "costs": {"image": 1, "video": 10},
+    }
+
+
+@pytest.mark.parametrize("path", ["/api/me", "/api/generate/drafts", "/api/generate/creation/x"])
+def test_the_first_request_of_any_kind_makes_the_account(api: Api, path: str) -> None:
+    api.client(ADA).get(path)
+
+    assert api.world.account().balance_tokens == 100
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Basic YWRhOg==", "Bearer x.y.z", "Bearer " + "a" * 6000],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/me"),
+        ("GET", "/api/generate/drafts"),
+        ("GET", "/api/generate/creation/x"),
+        ("GET", "/api/generate/video/x"),
+        ("POST", "/api/generate/creation"),
+        ("POST", "/api/generate/video"),
+        ("POST", "/api/image/generate"),
+        ("POST", "/internal/cleanup"),
+        ("POST", "/internal/tokens/grant"),
+    ],
+)
+def test_without_a_good_token_it_is_401(
+    api: Api, method: str, path: str, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+
+    answer = api.client().request(method, path, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/internal/cleanup", "/internal/tokens/grant"])
+def test_a_user_may_not_call_what_is_internal(api: Api, path: str) -> None:
+    answer = api.client(ADA).post(path, json={})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "wrong_service_account")
+
+
+def test_a_service_may_not_act_as_a_user(api: Api) -> None:
+    assert api.service().get("/api/me").status_code == 401
+
+
+def test_the_sweep_answers_its_counts(api: Api) -> None:
+    api.client(ADA).post("/api/generate/creation", json={"type": "video", "prompt": "x"})
+    api.world.clock.sleep(900)
+
+    answer = api.service().post("/internal/cleanup")
+
+    assert answer.json() == {"refunded": 1, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
+    assert api.world.account().balance_tokens == 100
+
+
+def grant(client: httpx.Client, **changes: Any) -> httpx.Response:
+    body = {"userId": "ada", "amount": 50, "reference": "order 1"} | changes
+    return client.post("/internal/tokens/grant", json=body)
+
+
+def test_a_grant_answers_the_same_once_per_reference(api: Api) -> None:
+    api.client(ADA).get("/api/me")
+    first, again = grant(api.service()), grant(api.service())
+
+    assert (first.status_code, first.json()["balanceAfter"]) == (200, 150)
+    assert first.json() == again.json()
+    assert first.json()["type"] == "grant"
+    assert grant(api.service(), amount=51).status_code == 409
+    assert grant(api.service(), userId="nobody", reference="r2").status_code == 404
+    assert grant(api.service(), amount=0, reference="r3").json()["field"] == "amount"
+    assert grant(api.service(), amount="5", reference="r3").json()["field"] == "amount"
+    assert grant(api.service(), extra=1).json()["field"] == "extra"
+    assert api.world.account().balance_tokens == 150
+
+
+def test_alive_says_ok(api: Api) -> None:
+    answer = api.client().get("/api/health")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_ready_names_each_part(api: Api) -> None:
+    ready = api.client().get("/api/health/ready")
+
+    assert ready.status_code == 200
+    assert {name: part["ok"] for name, part in ready.json().items() if name != "status"} == {
+        "store": True,
+        "queue": True,
+        "media": True,
+    }
+
+
+def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(api: Api) -> None:
+    api.world.queue.is_down = True
+    client = api.client()
+    down = client.get("/api/health/ready")
+    api.world.queue.is_down = False
+    api.world.clock.sleep(9)
+    kept = client.get("/api/health/ready")
+    api.world.clock.sleep(1)
+    up = client.get("/api/health/ready")
+
+    assert [answer.status_code for answer in (down, kept, up)] == [503, 503, 200]
+    assert down.json()["queue"]["ok"] is False
+    assert down.json()["store"]["ok"] is True
+
+
+def test_signing_in_locally_needs_only_a_name(api: Api) -> None:
+    answer = api.client().post("/api/local/sign-in", json={"username": "grace"})
+    token = answer.json()["token"]
+
+    me = api.client().get("/api/me", headers={"Authorization": f"bearer {token}"})
+    assert me.json()["username"] == "grace"
+
+
+@pytest.mark.parametrize("username", ["", "ab", "Ada", "api", "a" * 25, "../x", 7, None])
+def test_a_name_that_may_not_be_used_is_400(api: Api, username: Any) -> None:
+    answer = api.client().post("/api/local/sign-in", json={"username": username})
+
+    assert (answer.status_code, answer.json()["field"]) == (400, "username")
+
+
+# The frame of every answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nope", 404), ("DELETE", "/api/me", 405), ("GET", "/api/me/", 404)],
+)
+def test_what_no_route_answers_is_a_problem_too(
+    api: Api, method: str, path: str, status: int
+) -> None:
+    answer = api.client(ADA).request(method, path)
+
+    assert answer.status_code == answer.json()["status"] == status
+    assert set(answer.json()) == PROBLEM
+
+
+def test_every_answer_has_an_id_and_security_headers(api: Api) -> None:
+    client = api.client(ADA)
+    answers = [client.get("/api/me"), client.get("/nope"), client.post("/api/generate/video")]
+
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 3
+    assert all(answer.headers["x-content-type-options"] == "nosniff" for answer in answers)
+    assert all(answer.headers["x-frame-options"] == "DENY" for answer in answers)
+
+
+def test_a_bug_is_500_without_a_word_about_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = api.client(ADA)
+    client.get("/api/me")
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(api.world.store, "transact", bug)
+    answer = client.post("/api/generate/creation", json={"type": "image", "prompt": "x"})
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert set(answer.json()) == PROBLEM
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"]
+
+
+def test_another_host_is_refused_on_one_machine(api: Api) -> None:
+    answers = [
+        api.client().get("/api/health", headers={"Host": host})
+        for host in ("evil.example", "127.0.0.1:9", "localhost")
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 200, 200]
+
+
+def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
+    api = new_api(PHOENIX_CORS_ORIGINS="https://app.example, https://www.app.example")
+    client = api.client()
+
+    def asked(origin: str, method: str = "POST") -> httpx.Response:
+        return client.options(
+            "/api/generate/creation",
+            headers={
+                "Origin": origin,
+                "Access-Control-Request-Method": method,
+                "Access-Control-Request-Headers": "authorization, idempotency-key",
+            },
+        )
+
+    good, bad, put = (
+        asked("https://app.example"),
+        asked("https://evil.example"),
+        asked("https://app.example", "PUT"),
+    )
+    got = client.get("/api/health", headers={"Origin": "https://app.example"})
+
+    assert good.headers["access-control-allow-origin"] == "https://app.example"
+    assert "access-control-allow-credentials" not in good.headers
+    assert (bad.status_code, put.status_code) == (400, 400)
+    assert "access-control-allow-origin" not in bad.headers
+    assert "X-Request-Id" in got.headers["access-control-expose-headers"]
+
+
+def test_without_a_list_no_origin_may_call(api: Api) -> None:
+    answer = api.client().get("/api/health", headers={"Origin": "https://app.example"})
+
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
+    described = api.client().get("/openapi.json").json()
+
+    opening = described["paths"]["/api/generate/creation"]["post"]["responses"]
+    assert {*["202", "400", "401", "402", "403", "410", "413", "415", "422", "429", "503"]} <= set(
+        opening
+    )
+    problems = opening["503"]["content"]["application/problem+json"]["examples"]
+    assert {"queue_unavailable", "store_unavailable", "outcome_unknown"} <= set(problems)
+    assert problems["queue_unavailable"]["value"]["refunded"] is True
+    assert set(described["paths"]) == {
+        "/api/generate/creation",
+        "/api/generate/video",
+        "/api/image/generate",
+        "/api/generate/drafts",
+        "/api/generate/creation/{creation_id}",
+        "/api/generate/video/{creation_id}",
+        "/api/me",
+        "/api/health",
+        "/api/health/ready",
+        "/api/local/sign-in",
+        "/internal/cleanup",
+        "/internal/tokens/grant",
+    }
+
+
+def test_alive_does_not_wait_for_a_store_that_hangs(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(api.world.store, "get", lambda _: go_on.wait(20))
+    slow = threading.Thread(target=api.client().get, args=("/api/health/ready",))
+    slow.start()
+
+    began_s = time.monotonic()
+    answer = api.client().get("/api/health")
+
+    assert answer.status_code == 200
+    assert time.monotonic() - began_s < 10
+    go_on.set()
+    slow.join()

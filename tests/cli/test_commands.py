@@ -1,0 +1,126 @@
+"""The commands as a person calls them: real processes on a data folder."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared import settings, wiring
+from shared.adapters.system_clock import SystemClock
+from tests.builders import a_brief, a_caller
+from tests.eventually import eventually
+
+PHOENIX = str(Path(sys.executable).with_name("phoenix"))
+
+
+def phoenix(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PHOENIX, *arguments],
+        env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with one paid creation whose deadline is long over."""
+    phoenix_ = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    creation = phoenix_.opening.open(a_brief(), caller=a_caller()).creation
+    phoenix_.ports.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute(
+            "UPDATE creations SET document = json_set(document,"
+            " '$.deadlineAt', '2020-01-01T00:00:00.000000+00:00',"
+            " '$.sweepAt', '2020-01-01T00:00:00.000000+00:00') WHERE id = ?",
+            [creation.creation_id],
+        )
+        connection.commit()
+    return tmp_path
+
+
+def test_the_audit_exits_1_while_something_is_wrong_and_the_sweep_mends_it(data: Path) -> None:
+    before = phoenix("audit", "--data", str(data))
+    swept = phoenix("sweep", "--data", str(data))
+    after = phoenix("audit", "--data", str(data))
+    as_json = phoenix("audit", "--json", PHOENIX_DATA=str(data))
+
+    assert before.returncode == 1
+    assert "I7" in before.stdout
+    assert "1 violations" in before.stdout
+    assert "refunded 1" in swept.stdout
+    assert (after.returncode, as_json.returncode) == (0, 0)
+    assert json.loads(as_json.stdout)["violations"] == []
+    assert json.loads(as_json.stdout)["ledger_entries"] == 3
+
+
+def test_a_grant_is_given_once(data: Path) -> None:
+    command = ("grant", "ada", "50", "--reference", "order 1", "--data", str(data))
+    first, again = phoenix(*command), phoenix(*command)
+    unknown = phoenix("grant", "nobody", "50", "--reference", "r", "--data", str(data))
+    reused = phoenix("grant", "ada", "51", "--reference", "order 1", "--data", str(data))
+
+    assert first.stdout == again.stdout == "ada: +50, balance 140\n"
+    assert (unknown.returncode, reused.returncode) == (1, 1)
+    assert unknown.stderr == "There is no such account.\n"
+
+
+def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+    for command in ("up", "audit", "sweep"):
+        done = phoenix(command, "--data", str(tmp_path), PHOENIX_TYPO="1")
+
+        assert done.returncode == 2
+        assert done.stderr == "settings: PHOENIX_TYPO is unknown\n"
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = phoenix()
+
+    assert all(command in done.stdout for command in ("up", "demo", "audit", "sweep", "grant"))
+
+
+def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [PHOENIX, "up", "--port", "0", "--data", str(tmp_path)],
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        base_url = first.split()[3]
+        shown = first + running.stdout.readline() + running.stdout.readline()
+        answer = httpx.post(f"{base_url}/api/local/sign-in", json={"username": "ada"})
+        second = phoenix("up", "--port", base_url.rpartition(":")[2], "--data", str(tmp_path))
+        third = phoenix("up", "--port", "0", "--data", str(tmp_path))
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+
+    assert answer.is_success
+    assert str(tmp_path) in shown
+    assert f"curl {base_url}/api/local/sign-in" in shown
+    assert (second.returncode, third.returncode) == (1, 1)
+    assert "is taken: choose another with --port" in second.stderr
+    assert "another stack is running" in third.stderr
+    assert running.returncode == 0
+    assert "Stopping" in rest
+    eventually(lambda: not is_listening(base_url))
+    assert SystemClock().now()
+
+
+def is_listening(base_url: str) -> bool:
+    try:
+        httpx.get(f"{base_url}/api/health")
+    except httpx.TransportError:
+        return False
+    return True

@@ -1,0 +1,313 @@
+"""Prompt in, media out, every token accounted for: with real processes."""
+
+import collections
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from jobs.video_generation_job import ffmpeg
+from shared.adapters.ffmpeg import run_ffmpeg
+from shared.domain.creation import Status
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
+from tests.end_to_end.conftest import OneMachine
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.slow
+
+
+def phoenix(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [Path(sys.executable).with_name("phoenix"), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_demo_keeps_its_promises() -> None:
+    done = phoenix("demo", "--json")
+
+    shown = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shown["asPromised"] is True
+    assert (shown["tokensBefore"], shown["tokensAfter"]) == (100, 88)
+    assert shown["violations"] == []
+    stories = {each["story"]: each for each in shown["creations"]}
+    assert stories["refused"]["creation"]["error"]["code"] == "policy_violation"
+    assert stories["rate-limited"]["creation"]["attempt"] == 2
+
+
+def test_a_video_and_an_image_are_made_and_open_by_their_links(
+    machine: OneMachine, tmp_path: Path
+) -> None:
+    client = machine.client()
+    video = machine.open(client, "waves", duration=4, orientation="portrait")
+    image = machine.open(client, "a fox", "image", aspectRatio="4:3")
+    for creation_id in (video, image):
+        assert machine.settled(creation_id).status is Status.DRAFT
+    drafts = client.get("/api/generate/drafts").json()["creations"]
+
+    assert [draft["creationId"] for draft in drafts] == [image, video]
+    for draft in drafts:
+        media, thumbnail = (
+            client.get(draft[link]).content for link in ("mediaUrl", "thumbnailUrl")
+        )
+        assert len(media) == draft["sizeBytes"]
+        (tmp_path / "thumbnail.jpg").write_bytes(thumbnail)
+        with Image.open(tmp_path / "thumbnail.jpg") as picture:
+            assert (picture.format, picture.width) == ("JPEG", 640)
+        assert 10 * 1024 <= len(thumbnail) <= 50 * 1024
+    film = tmp_path / "film.mp4"
+    film.write_bytes(client.get(drafts[1]["mediaUrl"]).content)
+    assert top_boxes(film)[:2] == ["ftyp", "moov"]
+    assert run_ffmpeg(ffmpeg.decode(film), timeout_s=60).exit_status == 0
+    probe = ffmpeg.parse_probe(run_ffmpeg(ffmpeg.probe(film), timeout_s=60).said)
+    assert probe is not None
+    assert probe.video_sizes == ((720, 1280),)
+    assert 3.9 <= probe.duration_s <= 4.1
+
+
+def top_boxes(path: Path) -> list[str]:
+    found, content, at = [], path.read_bytes(), 0
+    while at < len(content):
+        size, name = struct.unpack(">I4s", content[at : at + 8])
+        found.append(name.decode())
+        at += size
+    return found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "status", "code", "starts"),
+    [
+        ("[refuse]", Status.FAILED, "policy_violation", 0),
+        ("[rate-limit x2]", Status.DRAFT, None, 1),
+        ("[rate-limit x9]", Status.FAILED, "generator_rate_limited", 0),
+        ("[unavailable x1]", Status.DRAFT, None, 1),
+        ("[silent] [slow 1]", Status.DRAFT, None, 1),
+        ("[silent] [hang]", Status.FAILED, "generator_silent", 1),
+        ("[crash upload] [slow 0]", Status.DRAFT, None, 1),
+        ("[broken file] [slow 0]", Status.FAILED, "generator_bad_output", 1),
+        ("[no thumbnail] [slow 0]", Status.DRAFT, None, 1),
+    ],
+)
+def test_every_scenario_word_ends_as_it_says(
+    machine: OneMachine, prompt: str, status: Status, code: str | None, starts: int
+) -> None:
+    creation_id = machine.open(machine.client(), prompt, duration=4)
+
+    settled = machine.settled(creation_id)
+
+    assert settled.status is status
+    assert (settled.error.code if settled.error else None) == code
+    assert settled.refunded is (status is Status.FAILED)
+    assert machine.starts(creation_id) == starts
+    if "thumbnail" in prompt:
+        assert settled.thumbnail_key is None
+
+
+def test_a_hanging_generator_is_refunded_by_the_deadline(
+    new_machine: Callable[..., OneMachine],
+) -> None:
+    machine = new_machine(
+        PHOENIX_POLICY_DEADLINE_S="12",
+        PHOENIX_POLICY_VIDEO_JOB_TIMEOUT_S="7",
+        PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S="7",
+    )
+    creation_id = machine.open(machine.client(), "[hang]")
+
+    settled = machine.settled(creation_id, within_s=30)
+
+    assert settled.error is not None
+    assert settled.error.code == "deadline_exceeded"
+    assert machine.starts() == 1
+
+
+# Races
+
+
+def posted_at_once(
+    machine: OneMachine, *, kind: str, processes: int, each: int, key: str = ""
+) -> collections.Counter[int]:
+    """Post from several processes at one moment and count the statuses."""
+    token = machine.client().headers["Authorization"].removeprefix("Bearer ")
+    command = [sys.executable, "-m", "tests.end_to_end.posting", machine.stack.base_url]
+    start_at_s = time.time() + 3
+    posting = [
+        subprocess.Popen(
+            [*command, token, kind, str(each), str(start_at_s), key], stdout=subprocess.PIPE
+        )
+        for _ in range(processes)
+    ]
+    answered: collections.Counter[int] = collections.Counter()
+    for process in posting:
+        counts = json.loads(process.communicate(timeout=100)[0])
+        answered.update({int(status): count for status, count in counts.items()})
+    return answered
+
+
+NO_LIMITS = {
+    "PHOENIX_POLICY_VIDEOS_IN_FLIGHT_MAX": "1000",
+    "PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX": "1000",
+    "PHOENIX_POLICY_OPENED_PER_HOUR_MAX": "1000",
+}
+
+
+def without_jobs(machine: OneMachine) -> OneMachine:
+    """Let no task be dispatched any more: only the debits matter."""
+    local = machine.stack.phoenix.local
+    assert local is not None
+    local.queue.__dict__["dispatch"] = lambda *_: False
+    return machine
+
+
+@pytest.mark.parametrize(("kind", "accepted"), [("video", 10), ("image", 100)])
+def test_two_hundred_posts_at_once_spend_exactly_the_balance(
+    new_machine: Callable[..., OneMachine], kind: str, accepted: int
+) -> None:
+    machine = without_jobs(new_machine(**NO_LIMITS))
+
+    answered = posted_at_once(machine, kind=kind, processes=8, each=25)
+
+    assert answered == {202: accepted, 402: 200 - accepted}
+    assert machine.client().get("/api/me").json()["tokenBalance"] == 0
+
+
+@pytest.mark.parametrize(("kind", "accepted"), [("video", 5), ("image", 20)])
+def test_two_hundred_posts_at_once_stop_at_the_in_flight_limit(
+    machine: OneMachine, kind: str, accepted: int
+) -> None:
+    without_jobs(machine)
+
+    answered = posted_at_once(machine, kind=kind, processes=8, each=25)
+
+    assert answered == {202: accepted, 429: 200 - accepted}
+
+
+def test_a_hundred_racing_replays_of_one_key_debit_once(machine: OneMachine) -> None:
+    without_jobs(machine)
+
+    answered = posted_at_once(machine, kind="video", processes=4, each=25, key="one click")
+
+    assert answered == {202: 100}
+    me = machine.client().get("/api/me").json()
+    assert (me["tokenBalance"], me["inFlight"]["video"]) == (90, 1)
+
+
+# Tasks and crashes
+
+
+def running_jobs(machine: OneMachine, creation_id: str) -> list[int]:
+    """Return the process ids of the jobs that work on a creation."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"CREATION_ID={creation_id}".encode() in environment and b"_generation_job" in command:
+            found.append(int(process.name))
+    return found
+
+
+def test_a_job_killed_in_the_middle_is_resumed_without_a_second_start(
+    machine: OneMachine,
+) -> None:
+    creation_id = machine.open(machine.client(), "a long film [slow 5]")
+    eventually(lambda: machine.document(creation_id).operation_name)
+    operation_name = machine.document(creation_id).operation_name
+    for process_id in running_jobs(machine, creation_id):
+        os.kill(process_id, signal.SIGKILL)
+
+    settled = machine.settled(creation_id)
+
+    assert settled.status is Status.DRAFT
+    assert settled.attempt == 2
+    assert settled.operation_name == operation_name
+    assert machine.starts(creation_id) == 1
+
+
+def test_a_task_delivered_twice_late_or_for_a_failed_creation_changes_nothing(
+    machine: OneMachine,
+) -> None:
+    client = machine.client()
+    draft = machine.open(client, "a fox [slow 0]", "image")
+    failed = machine.open(client, "[refuse]", "image")
+    before = {each: machine.settled(each) for each in (draft, failed)}
+    me = client.get("/api/me").json()
+    local = machine.stack.phoenix.local
+    assert local is not None
+
+    for number in (7, 8):
+        for creation_id in before:
+            local.queue.enqueue(CreationId(creation_id), kind=Kind.IMAGE, number=number)
+    eventually(
+        lambda: (
+            not any(
+                local.queue.waits(CreationId(creation_id), kind=Kind.IMAGE, number=number)
+                for number in (7, 8)
+                for creation_id in before
+            )
+        )
+    )
+    local.executions.wait()
+
+    assert {each: machine.document(each) for each in before} == before
+    assert client.get("/api/me").json() == me
+    assert machine.starts() == 1
+
+
+def test_two_executions_of_one_creation_make_one_claim(machine: OneMachine) -> None:
+    creation_id = machine.open(machine.client(), "a fox [slow 2]", "image")
+    local = machine.stack.phoenix.local
+    assert local is not None
+    for _ in range(3):
+        local.executions.run(CreationId(creation_id), kind=Kind.IMAGE)
+
+    settled = machine.settled(creation_id)
+
+    assert (settled.status, settled.attempt) == (Status.DRAFT, 1)
+    assert machine.starts() == 1
+
+
+def test_an_api_that_dies_is_started_again(machine: OneMachine) -> None:
+    client = machine.client()
+    machine.stack._api.kill()
+
+    def is_back() -> bool:
+        try:
+            return client.get("/api/me").is_success
+        except httpx.TransportError:
+            return False
+
+    eventually(is_back)
+
+
+def test_stopping_the_stack_hands_the_work_back_and_a_restart_finishes_it(
+    new_machine: Callable[..., OneMachine],
+) -> None:
+    first = new_machine()
+    creation_id = first.open(first.client(), "a long film [slow 6]")
+    eventually(lambda: first.document(creation_id).operation_name)
+    first.stack._running.close()
+
+    second = new_machine()
+    assert second.document(creation_id).status is Status.PENDING
+    settled = second.settled(creation_id)
+
+    assert settled.status is Status.DRAFT
+    assert settled.retries == 0
+    assert second.starts(creation_id) == 1

@@ -1,0 +1,64 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.adapters.system_clock import SystemClock
+from shared.telemetry import bind, configure
+from tests.eventually import eventually
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure("api", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_one_json_line_with_its_facts(stream: io.StringIO) -> None:
+    with bind(creation_id="c", attempt=2):
+        logging.getLogger("jobs").warning("claimed", extra={"seconds": 1.5})
+
+    [line] = lines(stream)
+    assert line["severity"] == "WARNING"
+    assert line["message"] == "claimed"
+    assert line["service"] == "api"
+    assert (line["creation_id"], line["attempt"], line["seconds"]) == ("c", 2, 1.5)
+    assert line["time"].endswith("+00:00")
+
+
+def test_bound_facts_end_with_their_block(stream: io.StringIO) -> None:
+    with bind(outer=1), bind(inner=2):
+        pass
+    logging.getLogger().info("after")
+
+    assert not {"outer", "inner"} & set(lines(stream)[0])
+
+
+def test_a_stack_trace_stays_in_its_line(stream: io.StringIO) -> None:
+    try:
+        int("why")
+    except ValueError:
+        logging.getLogger().exception("unexpected")
+
+    [line] = lines(stream)
+    assert line["severity"] == "ERROR"
+    assert "ValueError" in line["message"]
+
+
+def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(stream: io.StringIO) -> None:
+    clock = SystemClock()
+    with bind(creation_id="c"), clock.every(0.01, lambda: logging.getLogger().info("beat")):
+        eventually(lambda: "beat" in stream.getvalue())
+
+    assert {line["creation_id"] for line in lines(stream)} == {"c"}
