@@ -1,9 +1,10 @@
-# Phoenix: everything a developer does. Needs python3 >= 3.11 with venv, and make; nothing else.
+# Phoenix: everything a developer does. Needs python3 >= 3.11, pip and make; nothing else.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PIP := $(PYTHON) -m pip --python $(BIN)/python
 SOURCES := api_service cli infrastructure jobs shared tests
 
 .PHONY: help setup demo run check test
@@ -13,9 +14,9 @@ help: ## Show this list
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Phoenix needs Python 3.11 or newer")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	$(PYTHON) -m venv --without-pip .venv
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup: $(READY) ## Make .venv from the hashed pins

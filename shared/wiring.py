@@ -124,6 +124,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
 
 def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts]:
     clock, ids = SystemClock(), SystemIds()
+    backend.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = installation_key(backend.data / "key")
     store = SQLiteStore(backend.data / "store.db")
     local = LocalParts(

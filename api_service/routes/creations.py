@@ -17,6 +17,7 @@ from api_service.dependencies import (
     PhoenixDep,
     live_caller_of,
 )
+from api_service.limits import BODY_BYTES_MAX
 from api_service.schemas import OpenCreation
 from api_service.views import Creations, CreationView, OneCreation, OpenedView
 from shared.domain.brief import CREATION_ID
@@ -59,7 +60,7 @@ _SIGNED_IN = (
 _BODY = (
     WrongField(field="prompt", reason="it is blank"),
     WrongJson(reason="it cannot be decoded"),
-    BodyTooLarge(limit_bytes=32768),
+    BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
     NotJson(),
 )
 _OPENING = (

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, Response
 from api_service.answers import answer, problems
 from api_service.bodies import json_body
 from api_service.dependencies import PhoenixDep, ServiceDep, service_of
+from api_service.limits import BODY_BYTES_MAX
 from api_service.schemas import GrantTokens
 from api_service.views import SweepView, TransactionView
 from shared.domain.errors import (
     AccountNotFound,
+    BodyTooLarge,
     IdentityUnavailable,
     NotJson,
     ReferenceReused,
@@ -49,6 +51,7 @@ def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
         WrongField(field="amount", reason="use 1 to 100000"),
         WrongJson(reason="it cannot be decoded"),
         NotJson(),
+        BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
         AccountNotFound(),
         ReferenceReused(),
     ),

@@ -7,9 +7,11 @@ from starlette.responses import FileResponse
 
 from api_service.answers import answer, problems
 from api_service.bodies import json_body
+from api_service.limits import BODY_BYTES_MAX
 from api_service.schemas import SignIn
 from api_service.views import Token
 from shared.domain.errors import (
+    BodyTooLarge,
     MediaUnavailable,
     NotJson,
     PageNotFound,
@@ -47,6 +49,7 @@ SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
         WrongField(field="username", reason="this name is reserved"),
         WrongJson(reason="it cannot be decoded"),
         NotJson(),
+        BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
     ),
     openapi_extra={
         "requestBody": {

@@ -49,8 +49,9 @@ class Stack:
         self.base_url = f"http://{HOST}:{_checked_port(port)}"
         self.settings = settings.load({**environment, "PHOENIX_BASE_URL": self.base_url})
         self.data = self.settings.backend.data
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._logs = self.data / "logs"
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(exist_ok=True)
         self._is_stopping = threading.Event()
         self._running = contextlib.ExitStack()
 

@@ -28,17 +28,13 @@ def _field(name: str) -> str:
 
 _TABLES = "".join(
     f'CREATE TABLE IF NOT EXISTS "{collection}" '
-    "(id TEXT PRIMARY KEY, document TEXT NOT NULL CHECK (json_valid(document))) WITHOUT ROWID;\n"
+    "(id TEXT PRIMARY KEY, document TEXT NOT NULL CHECK (json_valid(document)), "
+    "CONSTRAINT a_balance_is_never_negative "
+    f"CHECK (coalesce({_field('tokenBalance')}, 0) >= 0)) WITHOUT ROWID;\n"
     for collection in Collection
 )
 _SCHEMA = f"""
 {_TABLES}
-CREATE TRIGGER IF NOT EXISTS no_debt_at_first BEFORE INSERT ON users
-  WHEN json_extract(new.document, '$.tokenBalance') < 0
-  BEGIN SELECT RAISE(ABORT, 'a balance is never negative'); END;
-CREATE TRIGGER IF NOT EXISTS no_debt_later BEFORE UPDATE ON users
-  WHEN json_extract(new.document, '$.tokenBalance') < 0
-  BEGIN SELECT RAISE(ABORT, 'a balance is never negative'); END;
 CREATE TRIGGER IF NOT EXISTS ledger_is_not_changed BEFORE UPDATE ON transactions
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS ledger_is_not_shortened BEFORE DELETE ON transactions

@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from tests.end_to_end.conftest import OneMachine
 from tests.eventually import eventually
+from tests.mp4 import top_boxes
 
 pytestmark = pytest.mark.slow
 
@@ -78,15 +78,6 @@ def test_a_video_and_an_image_are_made_and_open_by_their_links(
     assert probe is not None
     assert probe.video_sizes == ((720, 1280),)
     assert 3.9 <= probe.duration_s <= 4.1
-
-
-def top_boxes(path: Path) -> list[str]:
-    found, content, at = [], path.read_bytes(), 0
-    while at < len(content):
-        size, name = struct.unpack(">I4s", content[at : at + 8])
-        found.append(name.decode())
-        at += size
-    return found
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.policy import Kind
 from tests.builders import a_brief
+from tests.mp4 import top_boxes
 
 VIDEO = a_brief(Kind.VIDEO, duration_s=4)
 IMAGE = a_brief(Kind.IMAGE)
@@ -36,16 +37,6 @@ def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> Produce
     return VideoPipeline().produce(download, folder, brief=brief)
 
 
-def boxes(path: Path) -> list[str]:
-    """Return the types of an MP4 file's top-level boxes (ISO/IEC 14496-12)."""
-    found, content, at = [], path.read_bytes(), 0
-    while at < len(content):
-        size, name = struct.unpack(">I4s", content[at : at + 8])
-        found.append(name.decode())
-        at += size
-    return found
-
-
 @pytest.mark.parametrize(
     ("orientation", "size"), [("landscape", (1280, 720)), ("portrait", (720, 1280))]
 )
@@ -54,11 +45,11 @@ def test_a_video_plays_with_its_index_in_front_and_a_thumbnail(
 ) -> None:
     brief = a_brief(Kind.VIDEO, orientation=orientation, duration_s=4)
     shoot_film(brief, tmp_path / "download")
-    assert boxes(tmp_path / "download")[-1] == "moov"
+    assert top_boxes(tmp_path / "download")[-1] == "moov"
 
     produced = produce_video(tmp_path / "download", tmp_path, brief)
 
-    assert boxes(produced.path)[:2] == ["ftyp", "moov"]
+    assert top_boxes(produced.path)[:2] == ["ftyp", "moov"]
     assert (produced.width, produced.height) == size
     assert run_ffmpeg(ffmpeg.decode(produced.path), timeout_s=60).exit_status == 0
     assert produced.thumbnail is not None
