@@ -23,6 +23,7 @@ USERNAME = "ada"
 LOOK_EVERY_S = 0.2
 GIVE_UP_S = 110
 MEDIA_AND_THUMBNAIL = 2
+KIB, MIB = 1024, 1024 * 1024
 QUICK_POLICY = {
     "PHOENIX_POLICY_RETRY_DELAYS_S": "2,4,8",
     "PHOENIX_POLICY_RETRY_EARLY_S": "0.5",
@@ -144,26 +145,23 @@ def _watch(client: httpx.Client, told: list[Story], console: Console) -> None:
 
 
 def _table(told: list[Story]) -> Table:
-    columns = ("story", "status", "tokens", "media", "thumbnail", "attempts", "seconds")
+    columns = ("story", "status", "tokens", "media", "thumb", "tries", "time")
     table = Table(*columns, box=box.SIMPLE, padding=(0, 1, 0, 0))
     for story in told:
         creation = story.creation
         reason = f": {creation['error']['code']}" if creation["error"] else ""
-        length = f", {creation['duration']} s" if creation["duration"] and story.files else ""
+        media, thumbnail = story.files.get("media"), story.files.get("thumbnail")
+        length = f", {creation['duration']} s" if creation["duration"] else ""
         table.add_row(
             story.name,
             creation["status"] + reason,
-            f"{creation['cost']}" + (" returned" if creation["refunded"] else ""),
-            _size(story, "media") + length,
-            _size(story, "thumbnail"),
+            f"{creation['cost']}" + (" back" if creation["refunded"] else ""),
+            f"{media / MIB:.1f} MiB{length}" if media else "",
+            f"{thumbnail / KIB:.0f} KiB" if thumbnail else "",
             str(creation["attempt"]),
-            f"{story.seconds:.1f}",
+            f"{story.seconds:.1f} s",
         )
     return table
-
-
-def _size(story: Story, name: str) -> str:
-    return f"{story.files[name] / 1024:,.0f} KiB" if name in story.files else ""
 
 
 def _facts(
