@@ -1,4 +1,4 @@
-"""Views as HTTP answers: JSON with the right caching, and what OpenAPI says of the errors."""
+"""Views as HTTP answers: JSON with the right caching."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,9 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api_service.errors import PROBLEM_JSON, problem_body, status_of
-from api_service.views import Problem, View
-from shared.domain.errors import PhoenixError
+from api_service.views import View
 
 _LINKS: Any = {"media_url", "thumbnail_url"}
 _WITHOUT_LINKS: Any = {"creation": _LINKS, "creations": {"__all__": _LINKS}}
@@ -42,20 +40,3 @@ def tagged_answer(
 def _json(view: View, status: HTTPStatus, headers: Mapping[str, str]) -> Response:
     content = view.model_dump_json(by_alias=True)
     return Response(content, status, dict(headers), media_type="application/json")
-
-
-def problems(*errors: PhoenixError) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of these errors, each with itself as the example."""
-    responses: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        status = int(status_of(type(error)))
-        response = responses.setdefault(
-            status,
-            {
-                "model": Problem,
-                "description": HTTPStatus(status).phrase,
-                "content": {PROBLEM_JSON: {"examples": {}}},
-            },
-        )
-        response["content"][PROBLEM_JSON]["examples"][error.code] = {"value": problem_body(error)}
-    return responses

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from api_service.views import Links
+from api_service.links import Links
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.domain.errors import Unauthenticated, WrongField
 from shared.ports.identity import Caller
@@ -44,9 +44,10 @@ def service_of(request: Request, phoenix: PhoenixDep) -> str:
     return phoenix.ports.service_identity.service(bearer_token(request))
 
 
-def owner_of(
-    request: Request, phoenix: PhoenixDep, caller: Annotated[Caller, Depends(caller_of)]
-) -> Caller:
+CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+def owner_of(request: Request, phoenix: PhoenixDep, caller: CallerDep) -> Caller:
     """Return who is calling, with an account: the first request of any kind makes it."""
     known: set[str] = request.app.state.known_accounts
     if caller.user_id not in known:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from api_service.errors import problem
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
-from api_service.routes import account, creations, health, internal, local
+from api_service.routes import account, actions, creations, feed, health, internal, local
 from shared import settings, telemetry, wiring
 from shared.domain.errors import (
     MethodNotAllowed,
@@ -67,7 +67,7 @@ def create_app(phoenix: Phoenix) -> FastAPI:
     api.state.phoenix = phoenix
     api.state.known_accounts = set()
     api.state.probing = health.Probing()
-    for part in (creations, account, health, internal):
+    for part in (creations, actions, feed, account, health, internal):
         api.include_router(part.router)
     if phoenix.local is not None:
         api.include_router(local.router)

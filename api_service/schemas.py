@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from api_service.bodies import Body
-from shared.domain.brief import DURATIONS_S, PROMPT_LENGTH_MAX, AspectRatio, Brief
+from shared.domain.brief import (
+    CAPTION_LENGTH_MAX,
+    DURATIONS_S,
+    PROMPT_LENGTH_MAX,
+    AspectRatio,
+    Brief,
+    checked_text,
+)
 from shared.domain.errors import WrongField
 from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX
 from shared.domain.policy import Kind
@@ -58,6 +65,32 @@ class OpenCreation(Body):
             orientation=self.orientation,
             duration_s=self.duration,
         )
+
+
+class Publish(Body):
+    """What stands below a publication; without it, an earlier caption stays."""
+
+    caption: str | None = Field(
+        None, description=f"0 to {CAPTION_LENGTH_MAX} characters", examples=["First snow!"]
+    )
+
+    def checked_caption(self) -> str | None:
+        """Return the caption trimmed; raises `WrongField`."""
+        if self.caption is None:
+            return None
+        return checked_text(
+            self.caption, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True
+        )
+
+
+class Retry(Body):
+    """How often the creation was debited as far as the client knows, so that two clicks are one."""
+
+    debits: Whole | None = Field(None, examples=[1])
+
+
+class Nothing(Body):
+    """A body without fields; it may be left out."""
 
 
 class SignIn(Body):

@@ -1,19 +1,19 @@
 """Response bodies: documents become views, in camelCase, every field always present."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from api_service.links import Links
 from shared.domain.account import Account
 from shared.domain.brief import AspectRatio
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import LedgerEntry
-from shared.domain.policy import Costs, Kind, Policy
+from shared.domain.policy import Costs, Kind
 from shared.lifecycle.opening import Opened
-from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore
 
 
@@ -28,22 +28,6 @@ class View(BaseModel):
     """A response body: camelCase, every field always present."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class Links:
-    """Signed links that stay the same for half an hour, so that pages keep their pictures."""
-
-    def __init__(self, media: MediaStore, clock: Clock, policy: Policy) -> None:
-        window_s = policy.link_window_s
-        window_began_s = clock.now().timestamp() // window_s * window_s
-        self._media = media
-        self.expires_at = datetime.fromtimestamp(window_began_s, UTC) + timedelta(
-            seconds=policy.link_life_s
-        )
-
-    def to(self, key: str | None) -> str | None:
-        """Return the link to a private file."""
-        return None if key is None else self._media.private_link(key, expires_at=self.expires_at)
 
 
 class FailureView(View):
@@ -79,6 +63,7 @@ class CreationView(View):
     height: int | None
     size_bytes: int | None
     attempt: int
+    debits: int
     retry_at: Time | None
     deadline_at: Time | None
     created_at: Time
@@ -120,6 +105,44 @@ class Creations(View):
     """A page of creations; `nextCursor` leads to the next one."""
 
     creations: list[CreationView]
+    next_cursor: str | None
+
+
+class PublicationView(View):
+    """A published creation as everybody sees it: nothing more than this."""
+
+    creation_id: str
+    username: str
+    type: Kind
+    media_type: Kind
+    caption: str | None
+    like_count: int
+    media_url: str | None
+    thumbnail_url: str | None
+    width: int | None
+    height: int | None
+    duration: int | None
+    aspect_ratio: AspectRatio
+    published_at: Time | None
+
+    @classmethod
+    def of(cls, creation: Creation, media: MediaStore) -> "PublicationView":
+        """Return the view with its lasting links."""
+        links = {key: media.public_link(public) for key, public in creation.public_keys.items()}
+        return cls(
+            **_same_names(cls, creation),
+            type=creation.kind,
+            media_type=creation.kind,
+            duration=creation.duration_s,
+            media_url=links.get(creation.media_key or ""),
+            thumbnail_url=links.get(creation.thumbnail_key or ""),
+        )
+
+
+class Publications(View):
+    """A page of published creations; `nextCursor` leads to the next one."""
+
+    creations: list[PublicationView]
     next_cursor: str | None
 
 
@@ -219,6 +242,13 @@ class SweepView(View):
     left: int
     deleted: int
     errors: int
+
+
+class Transactions(View):
+    """A page of an account's ledger; `nextCursor` leads to the next one."""
+
+    transactions: list[TransactionView]
+    next_cursor: str | None
 
 
 class Token(View):

@@ -17,8 +17,9 @@ from rich.table import Table
 from cli.demo import demo as run_demo
 from infrastructure.local.stack import Stack, StackError
 from shared import settings, telemetry, wiring
-from shared.domain.errors import PhoenixError, WrongSetting
-from shared.domain.keys import UserId
+from shared.domain.creation import creation_key
+from shared.domain.errors import CreationNotFound, PhoenixError, WrongSetting
+from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.settings import DEFAULT_DATA, DEFAULT_PORT
 from shared.wiring import Phoenix
@@ -129,3 +130,27 @@ def grant(
         UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
     )
     out.print(f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}")
+
+
+@cli.command()
+def rerun(
+    creation_id: str,
+    *,
+    debit: Annotated[
+        bool, typer.Option("--debit", help="Debit a failed creation again first.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Run the job for a creation now; a failed one is left alone unless it may be debited again."""
+    phoenix = _phoenix(data)
+    creation = phoenix.ports.store.get(creation_key(CreationId(creation_id)))
+    if creation is None:
+        raise CreationNotFound
+    name = phoenix.ports.executions.run(
+        creation.creation_id, kind=creation.kind, debit_failed=debit
+    )
+    out.print(f"{name} runs")
+    if phoenix.local is not None:
+        phoenix.local.executions.wait()
+        now = phoenix.ports.store.get(creation.key)
+        out.print(f"{creation_id} is {now.status if now else 'gone'}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from jobs.lease import Lease, OutOfTime
 from jobs.making import Making, Pipeline
-from shared.domain.creation import Holder
+from shared.domain.claim import Holder
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,

@@ -12,11 +12,16 @@ from jobs.making import Pipeline
 from shared import settings, telemetry, wiring
 from shared.adapters.system_clock import SystemIds
 from shared.domain.brief import CREATION_ID
-from shared.domain.creation import Holder
-from shared.domain.errors import Unavailable, WrongSetting
+from shared.domain.claim import Holder
+from shared.domain.creation import creation_key
+from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
+from shared.domain.ledger import Actor
+from shared.domain.status import Status
+from shared.wiring import Phoenix
 
 WRONG_CONFIGURATION = 2
+RERUN_FAILED = "debit"
 RESTART = 1
 
 
@@ -29,7 +34,12 @@ def main(pipeline: Pipeline) -> NoReturn:
     except WrongSetting as error:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)
-    except (Terminated, Unavailable):
+    except RequestError as error:
+        if isinstance(error, Unavailable):
+            sys.exit(RESTART)
+        print(error, file=sys.stderr)  # noqa: T201 (why it was not debited again)
+        sys.exit(WRONG_CONFIGURATION)
+    except Terminated:
         sys.exit(RESTART)
 
 
@@ -37,7 +47,15 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
     creation_id = environment.get("CREATION_ID", "")
     if not CREATION_ID.fullmatch(creation_id):
         raise WrongSetting(setting="CREATION_ID", reason="set it to the id of a creation")
+    rerun_failed = environment.get("RERUN_FAILED")
+    if rerun_failed not in (None, RERUN_FAILED):
+        raise WrongSetting(
+            setting="RERUN_FAILED", reason=f"leave it out or set it to {RERUN_FAILED}"
+        )
     phoenix = wiring.build(settings.load(environment))
+    holder = _holder(environment)
+    if rerun_failed is not None and holder.task_attempt == 0:
+        _debit_again(phoenix, CreationId(creation_id))
     workshop = Workshop(
         attempts=phoenix.attempts,
         settling=phoenix.settling,
@@ -48,7 +66,18 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
         clock=phoenix.ports.clock,
         policy=phoenix.settings.policy,
     )
-    return run_attempt(workshop, CreationId(creation_id), holder=_holder(environment))
+    return run_attempt(workshop, CreationId(creation_id), holder=holder)
+
+
+def _debit_again(phoenix: Phoenix, creation_id: CreationId) -> None:
+    """Debit a failed creation for an operator; this execution is its task.
+
+    Raises:
+        InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+    """
+    creation = phoenix.ports.store.get(creation_key(creation_id))
+    if creation is not None and creation.status is Status.FAILED:
+        phoenix.owning.debit_again(creation, debits=creation.debits, actor=Actor.OPERATOR)
 
 
 def _holder(environment: Mapping[str, str]) -> Holder:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from shared.domain.creation import CLAIMED_PROGRESS, STAGE_PROGRESS, Creation, Stage
+from shared.domain.creation import Creation
 from shared.domain.errors import GenerationUnavailable, LeaseLost
 from shared.domain.policy import Policy
+from shared.domain.status import CLAIMED_PROGRESS, STAGE_PROGRESS, Stage
 from shared.lifecycle.attempts import Attempts
 from shared.ports.clock import Clock
 

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from jobs.lease import ASK_AGAIN_FIRST_S, Lease
 from shared.domain.brief import Brief
-from shared.domain.creation import CLAIMED_PROGRESS, GENERATED_PROGRESS_MAX, Stage
 from shared.domain.errors import (
     GenerationRefused,
     GenerationUnavailable,
@@ -18,6 +17,7 @@ from shared.domain.errors import (
 )
 from shared.domain.media import MediaFormat, StoredMedia, media_key, thumbnail_key
 from shared.domain.policy import Kind
+from shared.domain.status import CLAIMED_PROGRESS, GENERATED_PROGRESS_MAX, Stage
 from shared.lifecycle.attempts import STARTS_UNKNOWN_MAX
 from shared.ports.generator import CannotTell, Generator, Operation, Ready, Refused
 from shared.ports.media_store import MediaStore

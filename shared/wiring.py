@@ -17,6 +17,8 @@ from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opening
+from shared.lifecycle.owning import Owning
+from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
@@ -70,6 +72,8 @@ class Phoenix:
     opening: Opening
     attempts: Attempts
     settling: Settling
+    owning: Owning
+    publishing: Publishing
     sweeping: Sweeping
     auditing: Auditing
     local: LocalParts | None
@@ -91,29 +95,29 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     deleting = Deleting(transactions, ports.media, clock)
     welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
     accounts = Accounts(transactions, clock, ports.ids, welcome)
+    opening = Opening(
+        transactions, accounts, settling, ports.queue, clock, ports.ids, settings.costs, policy
+    )
+    owning = Owning(transactions, opening, settling, deleting, clock, policy)
+    workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
         ports=ports,
         accounts=accounts,
-        opening=Opening(
-            transactions,
-            accounts,
-            settling,
-            ports.queue,
-            clock,
-            ports.ids,
-            settings.costs,
-            policy,
-        ),
+        opening=opening,
         attempts=Attempts(transactions, clock, policy),
         settling=settling,
+        owning=owning,
+        publishing=Publishing(
+            transactions, owning, deleting, ports.media, clock, ports.ids, policy
+        ),
         sweeping=Sweeping(
             transactions,
             settling,
             deleting,
             ports.queue,
             ports.executions,
-            ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
+            workers,
             clock,
             policy,
         ),

@@ -6,7 +6,8 @@ from typing import Any
 
 from shared.domain.account import Account, OpenedHour
 from shared.domain.brief import Brief, creation_id_for
-from shared.domain.creation import Creation, Holder
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.media import MediaFormat, StoredMedia, media_key, thumbnail_key
 from shared.domain.policy import Costs, Kind, Policy

@@ -107,7 +107,7 @@ class FakeExecutions:
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:
         return execution_name in self.running
 
-    def run(self, creation_id: CreationId, *, kind: Kind) -> str:
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
         self.runs.append(creation_id)
         return f"execution-{len(self.runs)}"
 

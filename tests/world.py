@@ -9,7 +9,8 @@ from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.local_identity import LocalIdentity
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.account import Account, account_key
-from shared.domain.creation import Creation, Holder, creation_key
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion

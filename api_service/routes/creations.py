@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api_service.answers import answer, problems, tagged_answer
+from api_service.answers import answer, tagged_answer
 from api_service.bodies import json_body
 from api_service.cursors import AskedPageDep, next_cursor
 from api_service.dependencies import (
@@ -17,66 +17,59 @@ from api_service.dependencies import (
     PhoenixDep,
     live_caller_of,
 )
-from api_service.limits import BODY_BYTES_MAX
+from api_service.problems import (
+    PAGED,
+    SAMPLE_ID,
+    SIGNED_IN,
+    WRITES,
+    has_body,
+    problems,
+    request_body,
+)
 from api_service.schemas import OpenCreation
 from api_service.views import Creations, CreationView, OneCreation, OpenedView
-from shared.domain.brief import CREATION_ID
-from shared.domain.creation import Creation, Status, creation_key
 from shared.domain.errors import (
-    AccountDisabled,
-    BodyTooLarge,
     CreationGone,
     CreationNotFound,
-    IdentityUnavailable,
     InsufficientTokens,
     KeyReused,
-    NotJson,
     NotQueued,
-    OutcomeUnknown,
-    StoreContention,
-    StoreUnavailable,
     TooManyOpened,
     TooManyUnfinished,
-    Unauthenticated,
     WrongField,
-    WrongJson,
 )
-from shared.domain.keys import CreationId
 from shared.domain.policy import RETRY_AFTER_S, Kind
+from shared.domain.status import Status
+from shared.lifecycle.opening import Opened
 from shared.ports.store import Cursor, DraftsFilter
 
 router = APIRouter(tags=["creations"])
 
-ONE = ("/api/generate/creation/{creation_id}", "/api/generate/video/{creation_id}")
+CREATION = "/api/generate/creation/{creation_id}"
+CREATION_ALIAS = "/api/generate/video/{creation_id}"
+"""The older clients' address of any creation, whatever its kind."""
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
 
-_SAMPLE_ID = "mfrggzdfmztwq2lknnwg23tpoa"
-_SIGNED_IN = (
-    Unauthenticated(),
-    AccountDisabled(),
-    StoreUnavailable(),
-    IdentityUnavailable(),
-)
-_BODY = (
-    WrongField(field="prompt", reason="it is blank"),
-    WrongJson(reason="it cannot be decoded"),
-    BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
-    NotJson(),
-)
-_OPENING = (
-    *_SIGNED_IN,
-    *_BODY,
+PAYING = (
     InsufficientTokens(required=10, balance=3),
-    CreationGone(),
-    KeyReused(),
     TooManyUnfinished(limit=5, retry_after_s=15),
     TooManyOpened(limit=60, retry_after_s=1800),
-    StoreContention(),
-    NotQueued(creation_id=_SAMPLE_ID),
-    OutcomeUnknown(creation_id=_SAMPLE_ID),
+    NotQueued(creation_id=SAMPLE_ID),
 )
 
 OpenBody = Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))]
+
+
+def accepted(opened: Opened, links: LinksDep) -> Response:
+    """Return the 202 of a creation that was paid, now or before."""
+    creation = opened.creation
+    headers = {
+        "Location": CREATION.format(creation_id=creation.creation_id),
+        "Retry-After": str(RETRY_AFTER_S[creation.kind]),
+    }
+    if opened.is_replay:
+        headers["Idempotency-Replayed"] = "true"
+    return answer(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
 
 
 def _opens(kind: Kind | None) -> Callable[..., Response]:
@@ -90,14 +83,8 @@ def _opens(kind: Kind | None) -> Callable[..., Response]:
         links: LinksDep,
     ) -> Response:
         """Start an image or a video: the tokens are taken now and come back if it fails."""
-        opened = phoenix.opening.open(body.to_brief(kind), caller=caller, idempotency_key=key)
-        headers = {
-            "Location": f"/api/generate/creation/{opened.creation.creation_id}",
-            "Retry-After": str(RETRY_AFTER_S[opened.creation.kind]),
-        }
-        if opened.is_replay:
-            headers["Idempotency-Replayed"] = "true"
-        return answer(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
+        brief = body.to_brief(kind)
+        return accepted(phoenix.opening.open(brief, caller=caller, idempotency_key=key), links)
 
     return open_creation
 
@@ -114,13 +101,15 @@ for _path, _kind in (
         name=f"open_{_kind or 'creation'}",
         status_code=HTTPStatus.ACCEPTED,
         response_model=OpenedView,
-        responses=problems(*_OPENING),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": OpenCreation.model_json_schema()}},
-            }
-        },
+        responses=problems(
+            *SIGNED_IN,
+            *has_body("prompt", "it is blank"),
+            *PAYING,
+            *WRITES,
+            CreationGone(),
+            KeyReused(),
+        ),
+        openapi_extra=request_body(OpenCreation),
     )
 
 
@@ -139,9 +128,7 @@ def drafts_filter(
 
 
 @router.get(
-    "/api/generate/drafts",
-    response_model=Creations,
-    responses=problems(*_SIGNED_IN, WrongField(field="limit", reason="use 1 to 50")),
+    "/api/generate/drafts", response_model=Creations, responses=problems(*SIGNED_IN, *PAGED)
 )
 def drafts(
     request: Request,
@@ -164,25 +151,19 @@ def drafts(
     return tagged_answer(view, request)
 
 
-@router.get(ONE[0], response_model=OneCreation, responses=problems(*_SIGNED_IN, CreationNotFound()))
-@router.get(ONE[1], response_model=OneCreation, responses=problems(*_SIGNED_IN, CreationNotFound()))
+@router.get(
+    CREATION, response_model=OneCreation, responses=problems(*SIGNED_IN, CreationNotFound())
+)
+@router.get(
+    CREATION_ALIAS, response_model=OneCreation, responses=problems(*SIGNED_IN, CreationNotFound())
+)
 def one(
     request: Request, phoenix: PhoenixDep, owner: OwnerDep, links: LinksDep, creation_id: str
 ) -> Response:
     """Show one of one's own creations."""
-    creation = _own(phoenix, owner.user_id, creation_id)
+    creation = phoenix.owning.one(creation_id, owner=owner.user_id)
     headers = {}
     if creation.is_unfinished:
         headers["Retry-After"] = str(RETRY_AFTER_S[creation.kind])
     view = OneCreation(creation=CreationView.of(creation, links))
     return tagged_answer(view, request, headers)
-
-
-def _own(phoenix: PhoenixDep, user_id: str, creation_id: str) -> Creation:
-    """Return the caller's creation; another's is as unknown as one that is not there."""
-    creation = None
-    if CREATION_ID.fullmatch(creation_id):
-        creation = phoenix.ports.store.get(creation_key(CreationId(creation_id)))
-    if creation is None or creation.user_id != user_id:
-        raise CreationNotFound
-    return creation

@@ -4,22 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from api_service.answers import answer, problems
+from api_service.answers import answer
 from api_service.bodies import json_body
 from api_service.dependencies import PhoenixDep, ServiceDep, service_of
-from api_service.limits import BODY_BYTES_MAX
+from api_service.problems import has_body, problems, request_body
 from api_service.schemas import GrantTokens
 from api_service.views import SweepView, TransactionView
 from shared.domain.errors import (
     AccountNotFound,
-    BodyTooLarge,
     IdentityUnavailable,
-    NotJson,
     ReferenceReused,
     StoreUnavailable,
     Unauthenticated,
-    WrongField,
-    WrongJson,
     WrongServiceAccount,
 )
 from shared.domain.keys import UserId
@@ -48,19 +44,11 @@ def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
     response_model=TransactionView,
     responses=problems(
         *_SERVICE_ONLY,
-        WrongField(field="amount", reason="use 1 to 100000"),
-        WrongJson(reason="it cannot be decoded"),
-        NotJson(),
-        BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
+        *has_body("amount", "use 1 to 100000"),
         AccountNotFound(),
         ReferenceReused(),
     ),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": GrantTokens.model_json_schema()}},
-        }
-    },
+    openapi_extra=request_body(GrantTokens),
 )
 def grant(phoenix: PhoenixDep, _service: ServiceDep, body: GrantBody) -> Response:
     """Give an account tokens, once per reference; the same grant again answers the same."""

@@ -5,20 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
 
-from api_service.answers import answer, problems
+from api_service.answers import answer
 from api_service.bodies import json_body
-from api_service.limits import BODY_BYTES_MAX
+from api_service.problems import has_body, problems, request_body
 from api_service.schemas import SignIn
 from api_service.views import Token
-from shared.domain.errors import (
-    BodyTooLarge,
-    MediaUnavailable,
-    NotJson,
-    PageNotFound,
-    Unauthenticated,
-    WrongField,
-    WrongJson,
-)
+from shared.domain.errors import MediaUnavailable, PageNotFound, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX
 from shared.wiring import LocalParts
 
@@ -45,18 +37,8 @@ SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
     "/api/local/sign-in",
     tags=["account"],
     response_model=Token,
-    responses=problems(
-        WrongField(field="username", reason="this name is reserved"),
-        WrongJson(reason="it cannot be decoded"),
-        NotJson(),
-        BodyTooLarge(limit_bytes=BODY_BYTES_MAX),
-    ),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": SignIn.model_json_schema()}},
-        }
-    },
+    responses=problems(*has_body("username", "this name is reserved")),
+    openapi_extra=request_body(SignIn),
 )
 def sign_in(local: LocalDep, body: SignInBody) -> Response:
     """Sign in with nothing but a name: this machine only."""

@@ -11,7 +11,8 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from shared.domain.account import Account, InFlight, OpenedHour, UsernameClaim
-from shared.domain.creation import Creation, Holder, Intent
+from shared.domain.claim import Holder, Intent
+from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.ledger import Cost, LedgerEntry

@@ -65,7 +65,7 @@ class LocalExecutions:
             raise QueueUnavailable(reason=str(error)) from error
         return False
 
-    def run(self, creation_id: CreationId, *, kind: Kind) -> str:
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
         """See `Executions.run`."""
         name = f"{kind}-generation-job-{self._ids.letters(NAME_LETTERS)}"
         try:
@@ -73,8 +73,18 @@ class LocalExecutions:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
             raise QueueUnavailable(reason=str(error)) from error
+        environment = {
+            **self._environment,
+            "CREATION_ID": creation_id,
+            "CLOUD_RUN_JOB": f"local/{kind}-generation-job",
+            "CLOUD_RUN_EXECUTION": name,
+            "CLOUD_RUN_TASK_INDEX": "0",
+            "CLOUD_RUN_TASK_COUNT": "1",
+        }
+        if debit_failed:
+            environment["RERUN_FAILED"] = "debit"
         thread = threading.Thread(
-            target=self._supervise, args=(name, creation_id, kind, lock), name=name, daemon=True
+            target=self._supervise, args=(name, kind, environment, lock), name=name, daemon=True
         )
         self._threads.add(thread)
         thread.start()
@@ -92,20 +102,12 @@ class LocalExecutions:
             process.terminate()
         self.wait()
 
-    def _supervise(self, name: str, creation_id: CreationId, kind: Kind, lock: int) -> None:
+    def _supervise(self, name: str, kind: Kind, environment: Mapping[str, str], lock: int) -> None:
         """Run the job until it exits 0, its restarts are used up, or the stack stops."""
         try:
             for task_attempt in range(RESTARTS_MAX + 1):
-                environment = {
-                    **self._environment,
-                    "CREATION_ID": creation_id,
-                    "CLOUD_RUN_JOB": f"local/{kind}-generation-job",
-                    "CLOUD_RUN_EXECUTION": name,
-                    "CLOUD_RUN_TASK_INDEX": "0",
-                    "CLOUD_RUN_TASK_ATTEMPT": str(task_attempt),
-                    "CLOUD_RUN_TASK_COUNT": "1",
-                }
-                if self._is_stopping.is_set() or self._try(name, kind, environment, lock) == 0:
+                variables = {**environment, "CLOUD_RUN_TASK_ATTEMPT": str(task_attempt)}
+                if self._is_stopping.is_set() or self._try(name, kind, variables, lock) == 0:
                     return
         finally:
             os.close(lock)

@@ -12,11 +12,12 @@ from typing import Any, cast
 from shared.adapters.documents import from_fields
 from shared.adapters.sqlite import ConnectionPool, connect
 from shared.adapters.sqlite_writer import SQLiteWriter, read_document, time_text
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.status import Status
 from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]

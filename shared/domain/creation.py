@@ -11,88 +11,23 @@ creation as it is after one step; who may take the step is the lifecycle's busin
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from shared.domain.account import Account
 from shared.domain.brief import AspectRatio, Brief
+from shared.domain.claim import Holder, Intent
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.media import StoredMedia, attempt_keys, public_key
 from shared.domain.policy import Costs, Kind, Policy
-
-
-class Status(StrEnum):
-    """The five states."""
-
-    PENDING = "pending"
-    PROCESSING = "processing"
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    FAILED = "failed"
-
-
-UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
-
-_NEXT = {
-    Status.PENDING: {Status.PROCESSING, Status.FAILED},
-    Status.PROCESSING: {Status.PROCESSING, Status.PENDING, Status.DRAFT, Status.FAILED},
-    Status.DRAFT: {Status.PUBLISHED},
-    Status.PUBLISHED: {Status.DRAFT},
-    Status.FAILED: {Status.PENDING},
-}
-
-
-class Stage(StrEnum):
-    """What is happening to an unfinished creation."""
-
-    QUEUED = "queued"
-    WAITING_TO_RETRY = "waiting_to_retry"
-    GENERATING = "generating"
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    UPLOADING = "uploading"
-    DONE = "done"
-
-
-CLAIMED_PROGRESS = 5
-GENERATED_PROGRESS_MAX = 85
-STAGE_PROGRESS = {Stage.DOWNLOADING: 88, Stage.CHECKING: 92, Stage.UPLOADING: 95, Stage.DONE: 100}
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lease: one task attempt of one execution; written `execution/attempt`."""
-
-    execution: str
-    task_attempt: int
-
-    def __str__(self) -> str:
-        return f"{self.execution}/{self.task_attempt}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Holder":
-        """Return the holder that was written like this."""
-        execution, _, task_attempt = text.rpartition("/")
-        return cls(execution, int(task_attempt))
-
-    def succeeds(self, other: "Holder") -> bool:
-        """Tell whether this is a later try of the other's execution, which is then dead."""
-        return self.execution == other.execution and self.task_attempt > other.task_attempt
-
-
-@dataclass(frozen=True, kw_only=True)
-class Intent:
-    """The generator is about to be called by this attempt.
-
-    `unknown` counts the starts of this debit that may have happened without a known end;
-    `cost_usd` is the estimated price of one.
-    """
-
-    attempt: int
-    at: datetime
-    unknown: int
-    cost_usd: float = 0.0
+from shared.domain.status import (
+    CLAIMED_PROGRESS,
+    NEXT,
+    STAGE_PROGRESS,
+    UNFINISHED,
+    Stage,
+    Status,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,10 +149,14 @@ class Creation:
     @property
     def public_keys(self) -> dict[str, str]:
         """Return the public key of each of its files, by private key, for its last publication."""
+        return self.public_keys_of(self.publications)
+
+    def public_keys_of(self, publication: int) -> dict[str, str]:
+        """Return the public key of each of its files, by private key, for one publication."""
         if self.public_id is None:
             return {}
         return {
-            key: public_key(self.public_id, self.publications, key)
+            key: public_key(self.public_id, publication, key)
             for key in (self.media_key, self.thumbnail_key)
             if key is not None
         }
@@ -225,6 +164,13 @@ class Creation:
     def keys_of(self, attempts: range) -> tuple[str, ...]:
         """Return every media key that these attempts may have written."""
         return attempt_keys(self.kind, self.user_id, self.creation_id, attempts)
+
+    @property
+    def every_key(self) -> tuple[str, ...]:
+        """Return every private and public key that may ever have been written for it."""
+        publications = range(1, self.publications + 1)
+        public_keys = [key for each in publications for key in self.public_keys_of(each).values()]
+        return (*self.keys_of(range(1, self.attempt + 1)), *public_keys)
 
     @classmethod
     def opened(
@@ -338,6 +284,56 @@ class Creation:
             queue_error_code=queue_error_code,
         )
 
+    def debited_again(self, *, policy: Policy, at: datetime) -> "Creation":
+        """Return a failed creation that was paid once more; `created_at` and attempts go on."""
+        again = replace(
+            self._moved(Status.PENDING, at=at),
+            stage=Stage.QUEUED,
+            progress=0,
+            first_attempt=self.attempt + 1,
+            retries=0,
+            debits=self.debits + 1,
+            enqueues=self.enqueues + 1,
+            requeues=0,
+            holder=None,
+            execution_name=None,
+            intent=None,
+            operation_name=None,
+            deadline_at=at + timedelta(seconds=policy.deadline_s),
+            model=None,
+            error=None,
+            refunded=False,
+            queue_error_code=None,
+        )
+        return again.swept_at(at + timedelta(seconds=policy.sweep_every_s))
+
+    def prepared_for_publication(self, public_id: str, *, at: datetime) -> "Creation":
+        """Return a draft with the number, never used before, of the publication to come."""
+        if self.status is not Status.DRAFT:
+            raise IllegalTransition(status=self.status)
+        return replace(
+            self,
+            public_id=self.public_id or public_id,
+            publications=self.publications + 1,
+            updated_at=at,
+        )
+
+    def published(self, caption: str | None, *, at: datetime) -> "Creation":
+        """Return it in the feed."""
+        return replace(
+            self._moved(Status.PUBLISHED, at=at),
+            caption=self.caption if caption is None else caption,
+            published_at=at,
+        )
+
+    def captioned(self, caption: str, *, at: datetime) -> "Creation":
+        """Return it with another caption."""
+        return replace(self, caption=caption, updated_at=at)
+
+    def unpublished(self, *, at: datetime) -> "Creation":
+        """Return it as a draft again."""
+        return replace(self._moved(Status.DRAFT, at=at), published_at=None)
+
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new task's number; the sweep looks again after 60, 120, 240 s .."""
         requeues = self.requeues + 1
@@ -359,7 +355,7 @@ class Creation:
         return replace(self, lease_expires_at=None, retry_at=None, deadline_at=None, sweep_at=None)
 
     def _moved(self, status: Status, *, at: datetime) -> "Creation":
-        if status not in _NEXT[self.status]:
+        if status not in NEXT[self.status]:
             raise IllegalTransition(status=self.status)
         return replace(self, status=status, updated_at=at)
 

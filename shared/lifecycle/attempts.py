@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.account import account_key
-from shared.domain.creation import Creation, Holder, Intent, Stage, Status, creation_key
+from shared.domain.claim import Holder, Intent
+from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
 from shared.domain.keys import CreationId
 from shared.domain.media import StoredMedia
 from shared.domain.policy import Kind, Policy
+from shared.domain.status import Stage, Status
 from shared.lifecycle.settling import leftovers
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock

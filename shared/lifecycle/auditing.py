@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.policy import Policy
+from shared.domain.status import Status
 from shared.lifecycle.invariants import Books, Violation, violations
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore, StoredFile

@@ -1,12 +1,16 @@
 """The outbox of files: deleted at once by whoever wrote the entry, and by the sweep until done."""
 
+import logging
 from dataclasses import dataclass
 
+from shared.domain.errors import Unavailable
 from shared.domain.media import MediaDeletion
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore
 from shared.ports.store import Decision, Found, unchanged, write
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,11 @@ class Deleting:
             return write(removing=(now.key,), result=None)
 
         self.transactions.run([deletion.key], decide)
+
+    def carry_out_or_leave(self, deletion: MediaDeletion) -> None:
+        """Delete the files now; what goes wrong is left to the sweep."""
+        try:
+            self.carry_out(deletion)
+        except Unavailable as error:
+            facts = {"deletion_id": deletion.deletion_id, "reason": repr(error)}
+            log.warning("deletion_left", extra=facts)

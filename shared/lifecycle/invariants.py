@@ -17,11 +17,12 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from shared.domain.account import Account, UsernameClaim
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind, Policy
+from shared.domain.status import Status
 from shared.ports.store import Document
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.account import account_key
-from shared.domain.creation import Creation, Status, creation_key
+from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import Actor, Cost
 from shared.domain.media import MediaDeletion, attempts_deletion_id
 from shared.domain.policy import Policy
+from shared.domain.status import Status
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Document, Found, unchanged, write
@@ -62,6 +63,17 @@ class Settling:
             queue_error_code=FailureCode.QUEUE_UNAVAILABLE,
             may_fail=lambda now: (
                 now.status is Status.PENDING and not now.was_claimed_for_this_debit
+            ),
+        )
+
+    def cancel(self, creation: Creation) -> Settlement:
+        """Fail a creation for its owner: only while it waits and no generator was told of it."""
+        return self._fail(
+            creation,
+            FailureCode.CANCELLED,
+            actor=Actor.OWNER,
+            may_fail=lambda now: (
+                now.status is Status.PENDING and now.intent is None and now.operation_name is None
             ),
         )
 

@@ -14,10 +14,11 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.errors import PhoenixError
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
+from shared.domain.status import Status
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.settling import Settling, is_overdue
 from shared.lifecycle.transactions import Transactions

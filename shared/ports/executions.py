@@ -16,6 +16,9 @@ class Executions(Protocol):
         """Tell whether this execution has not ended; False for one that is unknown."""
         ...
 
-    def run(self, creation_id: CreationId, *, kind: Kind) -> str:
-        """Start an execution now and return its name."""
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
+        """Start an execution now and return its name.
+
+        `debit_failed`: a creation that failed is debited again first (RERUN_FAILED=debit).
+        """
         ...

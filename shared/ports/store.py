@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.keys import DocumentT, Key, UserId
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 
 Document = Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion
 ResultT = TypeVar("ResultT")

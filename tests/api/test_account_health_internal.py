@@ -251,7 +251,15 @@ def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
         "/api/generate/drafts",
         "/api/generate/creation/{creation_id}",
         "/api/generate/video/{creation_id}",
+        *(
+            f"/api/generate/{address}/{{creation_id}}/{action}"
+            for address in ("creation", "video")
+            for action in ("publish", "unpublish", "retry", "cancel")
+        ),
+        "/api/feed",
+        "/api/profiles/{username}",
         "/api/me",
+        "/api/me/transactions",
         "/api/health",
         "/api/health/ready",
         "/api/local/sign-in",

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.creation import Creation, Status
+from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
+from shared.domain.status import Status
 from tests.api.conftest import Api
 from tests.builders import ADA, a_creation_id, stored_media
 

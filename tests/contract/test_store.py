@@ -10,13 +10,14 @@ import pytest
 
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.account import Account, UsernameClaim, account_key
-from shared.domain.creation import Creation, Stage, Status, creation_key
+from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
 from shared.domain.keys import Key
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
+from shared.domain.status import Stage, Status
 from shared.ports.store import (
     Cursor,
     Decision,

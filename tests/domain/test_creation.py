@@ -1,9 +1,11 @@
 import pytest
 
-from shared.domain.creation import Creation, Holder, Stage, Status
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.policy import Kind
+from shared.domain.status import Stage, Status
 from tests.builders import (
     HOLDER,
     NOON,

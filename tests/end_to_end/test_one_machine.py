@@ -16,9 +16,9 @@ from PIL import Image
 
 from jobs.video_generation_job import ffmpeg
 from shared.adapters.ffmpeg import run_ffmpeg
-from shared.domain.creation import Status
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
 from tests.eventually import eventually
 from tests.mp4 import top_boxes

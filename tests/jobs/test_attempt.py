@@ -8,7 +8,8 @@ import pytest
 from jobs.attempt import RESTART, SETTLED, Terminated, Workshop, run_attempt
 from jobs.making import Produced
 from shared.domain.brief import Brief
-from shared.domain.creation import Creation, Holder, Stage, Status
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -18,6 +19,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
+from shared.domain.status import Stage, Status
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.builders import HOLDER, NOON, RIVAL, a_creation_id, seconds

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from shared import settings, wiring
-from shared.domain.creation import Status, creation_key
+from shared.domain.creation import creation_key
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from tests.builders import a_brief, a_caller, a_creation_id
 
 

@@ -2,11 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.creation import Creation, Holder, Stage, Status
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
 from shared.domain.errors import LeaseLost, NotClaimable, OutcomeUnknown, StartNotAllowed
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import Cost
 from shared.domain.policy import Kind
+from shared.domain.status import Stage, Status
 from tests.builders import HOLDER, RIVAL, a_creation_id, stored_media
 from tests.world import World
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.domain.account import account_key
-from shared.domain.creation import Status, creation_key
+from shared.domain.creation import creation_key
 from shared.domain.errors import (
     CreationGone,
     InsufficientTokens,
@@ -17,6 +17,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import EntryType
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from tests.builders import ADA, a_creation_id
 from tests.world import World

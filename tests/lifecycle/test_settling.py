@@ -1,9 +1,9 @@
 import pytest
 
-from shared.domain.creation import Status
 from shared.domain.errors import LeaseLost
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import EntryType
+from shared.domain.status import Status
 from tests.world import World
 
 

@@ -2,11 +2,13 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.domain.creation import Creation, Holder, Status
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
 from shared.domain.errors import NotClaimable
 from shared.domain.ledger import EntryType
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from tests.builders import HOLDER, RIVAL
 from tests.world import World

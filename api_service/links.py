@@ -1,0 +1,23 @@
+"""Signed links to private files."""
+
+from datetime import UTC, datetime, timedelta
+
+from shared.domain.policy import Policy
+from shared.ports.clock import Clock
+from shared.ports.media_store import MediaStore
+
+
+class Links:
+    """Signed links that stay the same for half an hour, so that pages keep their pictures."""
+
+    def __init__(self, media: MediaStore, clock: Clock, policy: Policy) -> None:
+        window_s = policy.link_window_s
+        window_began_s = clock.now().timestamp() // window_s * window_s
+        self._media = media
+        self.expires_at = datetime.fromtimestamp(window_began_s, UTC) + timedelta(
+            seconds=policy.link_life_s
+        )
+
+    def to(self, key: str | None) -> str | None:
+        """Return the link to a private file."""
+        return None if key is None else self._media.private_link(key, expires_at=self.expires_at)

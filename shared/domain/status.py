@@ -1,0 +1,41 @@
+"""The states of a creation, the ways between them, and the stages inside the unfinished ones."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The five states."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    FAILED = "failed"
+
+
+UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
+
+NEXT = {
+    Status.PENDING: {Status.PROCESSING, Status.FAILED},
+    Status.PROCESSING: {Status.PROCESSING, Status.PENDING, Status.DRAFT, Status.FAILED},
+    Status.DRAFT: {Status.PUBLISHED},
+    Status.PUBLISHED: {Status.DRAFT},
+    Status.FAILED: {Status.PENDING},
+}
+
+
+class Stage(StrEnum):
+    """What is happening to an unfinished creation."""
+
+    QUEUED = "queued"
+    WAITING_TO_RETRY = "waiting_to_retry"
+    GENERATING = "generating"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+    UPLOADING = "uploading"
+    DONE = "done"
+
+
+CLAIMED_PROGRESS = 5
+GENERATED_PROGRESS_MAX = 85
+STAGE_PROGRESS = {Stage.DOWNLOADING: 88, Stage.CHECKING: 92, Stage.UPLOADING: 95, Stage.DONE: 100}

@@ -1,0 +1,150 @@
+"""What owners do with their creations beside publishing them: look, retry, cancel, delete."""
+
+import logging
+from dataclasses import dataclass
+
+from shared.domain.account import account_key
+from shared.domain.brief import CREATION_ID
+from shared.domain.creation import Creation, creation_key
+from shared.domain.errors import CreationNotFound, IllegalTransition, OutcomeUnknown
+from shared.domain.keys import CreationId, UserId
+from shared.domain.ledger import Actor
+from shared.domain.media import MediaDeletion
+from shared.domain.policy import Policy
+from shared.domain.status import Status
+from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.opening import Opened, Opening
+from shared.lifecycle.settling import Settling
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock
+from shared.ports.store import Decision, Found, unchanged, write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Owning:
+    """One's own creations; another's is as unknown as one that is not there."""
+
+    transactions: Transactions
+    opening: Opening
+    settling: Settling
+    deleting: Deleting
+    clock: Clock
+    policy: Policy
+
+    def one(self, creation_id: str, *, owner: UserId) -> Creation:
+        """Return one's own creation.
+
+        Raises:
+            CreationNotFound: unknown, another's, or an id of another form.
+        """
+        found = None
+        if CREATION_ID.fullmatch(creation_id):
+            found = self.transactions.store.get(creation_key(CreationId(creation_id)))
+        return owned(found, owner)
+
+    def retry(self, creation_id: str, *, owner: UserId, debits: int | None = None) -> Opened:
+        """Debit a failed creation again, on the same card, and create its task.
+
+        `debits` is what the owner's card shows: if there have been more since, another click was
+        faster, and the creation is answered as it is.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+            StoreUnavailable, StoreContention: nothing was written.
+            NotQueued: the tokens are back.
+            OutcomeUnknown: see its `creation_id`.
+        """
+        failed = self.one(creation_id, owner=owner)
+        opened = self.debit_again(failed, debits=debits or failed.debits, actor=Actor.OWNER)
+        if opened.is_replay:
+            return opened
+        return self.opening.with_task(opened, number=opened.creation.enqueues)
+
+    def debit_again(self, failed: Creation, *, debits: int, actor: Actor) -> Opened:
+        """Debit a failed creation for its run after `debits`; whoever calls sees to its task.
+
+        Raises:
+            as `retry`
+        """
+        at = self.clock.now()
+        account_at = account_key(failed.user_id)
+        decided: Opened | None = None
+
+        def decide(found: Found) -> Decision[Opened]:
+            nonlocal decided
+            now, account = owned(found.get(failed.key), failed.user_id), found.get(account_at)
+            if account is None:
+                raise CreationNotFound
+            if now.debits > debits:
+                if found.may_have_landed and decided is not None:
+                    return unchanged(decided)
+                return unchanged(
+                    Opened(creation=now, balance_tokens=account.balance_tokens, is_replay=True)
+                )
+            if now.status is not Status.FAILED:
+                raise IllegalTransition(status=now.status)
+            again = now.debited_again(policy=self.policy, at=at)
+            debited, entry = account.debited(
+                again.cost_tokens,
+                kind=again.kind,
+                creation_id=again.creation_id,
+                debit=again.debits,
+                actor=actor,
+                policy=self.policy,
+                at=at,
+            )
+            decided = Opened(creation=again, balance_tokens=debited.balance_tokens)
+            return write(again, debited, entry, result=decided)
+
+        try:
+            return self.transactions.run([failed.key, account_at], decide)
+        except OutcomeUnknown as error:
+            error.creation_id = failed.creation_id
+            raise
+
+    def cancel(self, creation_id: str, *, owner: UserId) -> Creation:
+        """Fail and refund a pending creation that no generator was told of.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+        """
+        pending = self.one(creation_id, owner=owner)
+        settlement = self.settling.cancel(pending)
+        if not settlement.is_mine:
+            raise IllegalTransition(status=owned(settlement.creation, owner).status)
+        return settlement.creation or pending
+
+    def delete(self, creation_id: str, *, owner: UserId) -> None:
+        """Remove a creation that is not in the making, and its files: at once, or by the outbox.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+        """
+        doomed = self.one(creation_id, owner=owner)
+        at = self.clock.now()
+        decided: MediaDeletion | None = None
+
+        def decide(found: Found) -> Decision[MediaDeletion]:
+            nonlocal decided
+            if found.may_have_landed and decided is not None and not found.documents:
+                return unchanged(decided)
+            now = owned(found.get(doomed.key), owner)
+            if now.is_unfinished:
+                raise IllegalTransition(status=now.status)
+            decided = MediaDeletion.now(
+                f"{now.creation_id}_delete", now.every_key, at=at, policy=self.policy
+            )
+            return write(decided, removing=(now.key,), result=decided)
+
+        self.deleting.carry_out_or_leave(self.transactions.run([doomed.key], decide))
+        log.info("creation_deleted", extra={"creation_id": creation_id})
+
+
+def owned(creation: Creation | None, owner: UserId) -> Creation:
+    """Return the creation if it is this user's, or raise `CreationNotFound`."""
+    if creation is None or creation.user_id != owner:
+        raise CreationNotFound
+    return creation

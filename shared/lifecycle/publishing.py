@@ -1,0 +1,140 @@
+"""Publishing and unpublishing: a public copy of the files, and never one that nobody accounts for.
+
+12a  a number that was never used, and an entry in the outbox that removes its copy in an hour
+-> copy the files to that number's keys
+12b  published; the entry goes
+12c  a draft again; an entry that removes the copy now, and once more when none can land late
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.domain.creation import Creation
+from shared.domain.errors import IllegalTransition, MediaUnavailable, StoreContention
+from shared.domain.keys import UserId
+from shared.domain.media import MediaDeletion, media_deletion_key
+from shared.domain.policy import Policy
+from shared.domain.status import Status
+from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.owning import Owning, owned
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock, Ids
+from shared.ports.media_store import MediaStore
+from shared.ports.store import Decision, Found, unchanged, write
+
+log = logging.getLogger(__name__)
+
+PUBLIC_ID_LETTERS = 26
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """A draft's way into the feed and back."""
+
+    transactions: Transactions
+    owning: Owning
+    deleting: Deleting
+    media: MediaStore
+    clock: Clock
+    ids: Ids
+    policy: Policy
+
+    def publish(self, creation_id: str, *, owner: UserId, caption: str | None = None) -> Creation:
+        """Publish a draft; of a published one, a given caption replaces the old.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+            MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
+        """
+        draft = self._prepare(self.owning.one(creation_id, owner=owner), caption)
+        if draft.status is Status.PUBLISHED:
+            return draft
+        for private_key, public_key in draft.public_keys.items():
+            self.media.publish(private_key, public_key)
+        return self._finish(draft, caption)
+
+    def _prepare(self, draft: Creation, caption: str | None) -> Creation:
+        """Row 12a: return the draft with its next publication's number, or the published one."""
+        at, public_id = self.clock.now(), self.ids.letters(PUBLIC_ID_LETTERS)
+        decided: Creation | None = None
+
+        def decide(found: Found) -> Decision[Creation]:
+            nonlocal decided
+            now = owned(found.get(draft.key), draft.user_id)
+            if now.status is Status.PUBLISHED:
+                if caption in (None, now.caption):
+                    return unchanged(now)
+                captioned = now.captioned(caption or "", at=at)
+                return write(captioned, result=captioned)
+            if found.may_have_landed and now == decided:
+                return unchanged(now)
+            decided = now.prepared_for_publication(public_id, at=at)
+            undo = MediaDeletion.later(
+                _undo_id(decided), decided.public_keys.values(), at=at, policy=self.policy
+            )
+            return write(decided, undo, result=decided)
+
+        return self.transactions.run([draft.key], decide)
+
+    def _finish(self, draft: Creation, caption: str | None) -> Creation:
+        """Row 12b: return the published creation."""
+        at = self.clock.now()
+        margin = timedelta(seconds=self.policy.publication_margin_s)
+        undo_at = media_deletion_key(_undo_id(draft))
+        decided: Creation | None = None
+
+        def decide(found: Found) -> Decision[Creation]:
+            nonlocal decided
+            undo = found.get(undo_at)
+            if found.may_have_landed and decided is not None and undo is None:
+                return unchanged(found.get(draft.key) or decided)
+            now = owned(found.get(draft.key), draft.user_id)
+            if now.status is Status.PUBLISHED:
+                return unchanged(now)
+            if now.status is not Status.DRAFT:
+                raise IllegalTransition(status=now.status)
+            if now.publications != draft.publications:
+                raise StoreContention(reason="another publication has begun")
+            if undo is None or undo.due_at <= at + margin:
+                raise MediaUnavailable(reason="the copy took too long to be kept")
+            decided = now.published(caption, at=at)
+            return write(decided, removing=(undo_at,), result=decided)
+
+        published = self.transactions.run([draft.key, undo_at], decide)
+        log.info("creation_published", extra={"creation_id": draft.creation_id})
+        return published
+
+    def unpublish(self, creation_id: str, *, owner: UserId) -> Creation:
+        """Row 12c: make a published creation a draft again; its public copy is closed at once.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+        """
+        published = self.owning.one(creation_id, owner=owner)
+        at = self.clock.now()
+        deletion: MediaDeletion | None = None
+
+        def decide(found: Found) -> Decision[Creation]:
+            nonlocal deletion
+            now = owned(found.get(published.key), owner)
+            if now.status is Status.DRAFT:
+                return unchanged(now)
+            draft = now.unpublished(at=at)
+            deletion = MediaDeletion.now(
+                f"{now.creation_id}_unpub_{now.publications}",
+                now.public_keys.values(),
+                at=at,
+                policy=self.policy,
+            )
+            return write(draft, deletion, result=draft)
+
+        draft = self.transactions.run([published.key], decide)
+        if deletion is not None:
+            self.deleting.carry_out_or_leave(deletion)
+            log.info("creation_unpublished", extra={"creation_id": creation_id})
+        return draft
+
+
+def _undo_id(creation: Creation) -> str:
+    return f"{creation.creation_id}_pub_{creation.publications}"
