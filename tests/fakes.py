@@ -202,16 +202,29 @@ def _next(answers: list[Any]) -> Any:
 
 @dataclass
 class FaultyMediaStore:
-    """A media store whose next `put`s fail."""
+    """A media store whose next `put`s fail, or that is down."""
 
     media: Any
     failures: int = 0
+    is_down: bool = False
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
         if self.failures:
             self.failures -= 1
             raise MediaUnavailable(reason="planned")
         self.media.put(path, key, media_format=media_format)
+
+    def publish(self, key: str, public_key: str) -> None:
+        self._check()
+        self.media.publish(key, public_key)
+
+    def delete(self, key: str) -> None:
+        self._check()
+        self.media.delete(key)
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise MediaUnavailable(reason="planned")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.media, name)

@@ -11,15 +11,17 @@ from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.account import Account, account_key
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation, creation_key
+from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page
 from shared.wiring import LocalParts, Phoenix, Ports
-from tests.builders import ADA, HOLDER, a_brief, a_caller
+from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
 from tests.fakes import (
     CountingIds,
     FakeClock,
@@ -113,3 +115,49 @@ class World:
 
     def violations(self) -> list[Violation]:
         return self.phoenix.auditing.audit().violations
+
+    def store_files(self, creation: Creation) -> None:
+        """Put files where this attempt's media are said to be."""
+        media = stored_media(creation)
+        for key in (media.media_key, media.thumbnail_key or ""):
+            path = self.files.path_of(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"01234")
+
+    def draft(self, *, user: str = ADA, key: str | None = None) -> Creation:
+        """Open a video and bring it to a draft with its files."""
+        claimed = self.claim(self.open(user=user, key=key).creation)
+        self.store_files(claimed)
+        self.phoenix.attempts.complete(claimed, stored_media(claimed))
+        return self.now(claimed)
+
+    def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
+        """Open a video and let it fail."""
+        claimed = self.claim(self.open(user=user, key=key).creation)
+        self.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        return self.now(claimed)
+
+    def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:
+        """Open a video and bring it into the feed."""
+        draft = self.draft(user=user)
+        return self.phoenix.publishing.publish(
+            draft.creation_id, owner=draft.user_id, caption=caption
+        )
+
+    def creation_that_is(self, status: str, *, user: str = ADA) -> Creation:
+        """Return a creation in this state."""
+        match Status(status):
+            case Status.PENDING:
+                return self.open(user=user).creation
+            case Status.PROCESSING:
+                return self.claim(self.open(user=user).creation)
+            case Status.DRAFT:
+                return self.draft(user=user)
+            case Status.PUBLISHED:
+                return self.published(user=user)
+            case Status.FAILED:
+                return self.failed(user=user)
+
+    def stored_keys(self) -> set[str]:
+        """Return the key of every stored file."""
+        return {file.key for file in self.files.everything()}

@@ -85,7 +85,7 @@ def unpublish(
     return _shown(phoenix.publishing.unpublish(creation_id, owner=owner.user_id), links)
 
 
-@_action("retry", Retry, *PAYING, status_code=HTTPStatus.ACCEPTED, response_model=OpenedView)
+@_action("retry", Retry, *PAYING, status=HTTPStatus.ACCEPTED, view=OpenedView)
 def retry(
     phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: RetryBody, creation_id: str
 ) -> Response:

@@ -9,6 +9,7 @@ the account's in-flight count, a deadline and a `sweep_at`. Each participle belo
 creation as it is after one step; who may take the step is the lifecycle's business.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,7 +23,6 @@ from shared.domain.media import StoredMedia, attempt_keys, public_key
 from shared.domain.policy import Costs, Kind, Policy
 from shared.domain.status import (
     CLAIMED_PROGRESS,
-    NEXT,
     STAGE_PROGRESS,
     UNFINISHED,
     Stage,
@@ -197,7 +197,7 @@ class Creation:
     def claimed(self, holder: Holder, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new attempt and a lease."""
         claimed = replace(
-            self._moved(Status.PROCESSING, at=at),
+            self._moved(UNFINISHED, Status.PROCESSING, at=at),
             stage=Stage.GENERATING,
             progress=max(self.progress, CLAIMED_PROGRESS),
             attempt=self.attempt + 1,
@@ -240,7 +240,7 @@ class Creation:
     def completed(self, media: StoredMedia, *, at: datetime) -> "Creation":
         """Return the draft."""
         return replace(
-            self._moved(Status.DRAFT, at=at)._settled(),
+            self._moved({Status.PROCESSING}, Status.DRAFT, at=at)._settled(),
             stage=Stage.DONE,
             progress=STAGE_PROGRESS[Stage.DONE],
             media_key=media.media_key,
@@ -253,7 +253,7 @@ class Creation:
     def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
         """Return it waiting for a later task; the holder stays, as the mark of who decided it."""
         waiting = replace(
-            self._moved(Status.PENDING, at=at),
+            self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.WAITING_TO_RETRY,
             retries=self.retries + 1,
             enqueues=self.enqueues + 1,
@@ -265,7 +265,7 @@ class Creation:
     def handed_back(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it ready to be claimed at once; no retry is used and the operation is kept."""
         handed_back = replace(
-            self._moved(Status.PENDING, at=at),
+            self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.QUEUED,
             lease_expires_at=None,
             retry_at=at,
@@ -277,7 +277,7 @@ class Creation:
     ) -> "Creation":
         """Return it failed; whoever writes this writes the refund with it."""
         return replace(
-            self._moved(Status.FAILED, at=at)._settled(),
+            self._moved(UNFINISHED, Status.FAILED, at=at)._settled(),
             stage=None,
             error=Failure.of(code),
             refunded=True,
@@ -287,7 +287,7 @@ class Creation:
     def debited_again(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return a failed creation that was paid once more; `created_at` and attempts go on."""
         again = replace(
-            self._moved(Status.PENDING, at=at),
+            self._moved({Status.FAILED}, Status.PENDING, at=at),
             stage=Stage.QUEUED,
             progress=0,
             first_attempt=self.attempt + 1,
@@ -309,19 +309,16 @@ class Creation:
 
     def prepared_for_publication(self, public_id: str, *, at: datetime) -> "Creation":
         """Return a draft with the number, never used before, of the publication to come."""
-        if self.status is not Status.DRAFT:
-            raise IllegalTransition(status=self.status)
         return replace(
-            self,
+            self._moved({Status.DRAFT}, Status.DRAFT, at=at),
             public_id=self.public_id or public_id,
             publications=self.publications + 1,
-            updated_at=at,
         )
 
     def published(self, caption: str | None, *, at: datetime) -> "Creation":
         """Return it in the feed."""
         return replace(
-            self._moved(Status.PUBLISHED, at=at),
+            self._moved({Status.DRAFT}, Status.PUBLISHED, at=at),
             caption=self.caption if caption is None else caption,
             published_at=at,
         )
@@ -332,7 +329,7 @@ class Creation:
 
     def unpublished(self, *, at: datetime) -> "Creation":
         """Return it as a draft again."""
-        return replace(self._moved(Status.DRAFT, at=at), published_at=None)
+        return replace(self._moved({Status.PUBLISHED}, Status.DRAFT, at=at), published_at=None)
 
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new task's number; the sweep looks again after 60, 120, 240 s .."""
@@ -354,10 +351,10 @@ class Creation:
     def _settled(self) -> "Creation":
         return replace(self, lease_expires_at=None, retry_at=None, deadline_at=None, sweep_at=None)
 
-    def _moved(self, status: Status, *, at: datetime) -> "Creation":
-        if status not in NEXT[self.status]:
+    def _moved(self, sources: AbstractSet[Status], target: Status, *, at: datetime) -> "Creation":
+        if self.status not in sources:
             raise IllegalTransition(status=self.status)
-        return replace(self, status=status, updated_at=at)
+        return replace(self, status=target, updated_at=at)
 
 
 def creation_key(creation_id: CreationId) -> Key[Creation]:

@@ -1,4 +1,4 @@
-"""The states of a creation, the ways between them, and the stages inside the unfinished ones."""
+"""The states of a creation, and the stages inside the unfinished ones."""
 
 from enum import StrEnum
 
@@ -14,14 +14,6 @@ class Status(StrEnum):
 
 
 UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
-
-NEXT = {
-    Status.PENDING: {Status.PROCESSING, Status.FAILED},
-    Status.PROCESSING: {Status.PROCESSING, Status.PENDING, Status.DRAFT, Status.FAILED},
-    Status.DRAFT: {Status.PUBLISHED},
-    Status.PUBLISHED: {Status.DRAFT},
-    Status.FAILED: {Status.PENDING},
-}
 
 
 class Stage(StrEnum):

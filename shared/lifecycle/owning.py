@@ -11,7 +11,6 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
-from shared.domain.status import Status
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opened, Opening
 from shared.lifecycle.settling import Settling
@@ -84,8 +83,6 @@ class Owning:
                 return unchanged(
                     Opened(creation=now, balance_tokens=account.balance_tokens, is_replay=True)
                 )
-            if now.status is not Status.FAILED:
-                raise IllegalTransition(status=now.status)
             again = now.debited_again(policy=self.policy, at=at)
             debited, entry = account.debited(
                 again.cost_tokens,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.domain.creation import Creation
-from shared.domain.errors import IllegalTransition, MediaUnavailable, StoreContention
+from shared.domain.errors import MediaUnavailable, StoreContention
 from shared.domain.keys import UserId
 from shared.domain.media import MediaDeletion, media_deletion_key
 from shared.domain.policy import Policy
@@ -92,8 +92,6 @@ class Publishing:
             now = owned(found.get(draft.key), draft.user_id)
             if now.status is Status.PUBLISHED:
                 return unchanged(now)
-            if now.status is not Status.DRAFT:
-                raise IllegalTransition(status=now.status)
             if now.publications != draft.publications:
                 raise StoreContention(reason="another publication has begun")
             if undo is None or undo.due_at <= at + margin:

@@ -5,11 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.status import Status
 from tests.api.conftest import Api
-from tests.builders import ADA, a_creation_id, stored_media
+from tests.builders import ADA, a_creation_id
 
 VIDEO = {"type": "video", "prompt": "a fox"}
 IMAGE = {"type": "image", "prompt": "a fox"}
@@ -27,7 +26,7 @@ CREATION_FIELDS = {
         "cost",
     ],
     *["error", "refunded", "queueErrorCode", "caption", "likeCount", "mediaUrl", "thumbnailUrl"],
-    *["mediaUrlExpiresAt", "width", "height", "sizeBytes", "attempt", "retryAt", "deadlineAt"],
+    *["mediaUrlExpiresAt", "width", "height", "sizeBytes", "attempt", "debits", "retryAt", "deadlineAt"],
     *["createdAt", "updatedAt", "publishedAt"],
 }
 
@@ -36,18 +35,6 @@ def post(
     client: httpx.Client, body: Any = VIDEO, path: str = "/api/generate/creation", **headers: str
 ) -> httpx.Response:
     return client.post(path, json=body, headers=headers)
-
-
-def a_draft_of(api: Api, user: str = ADA) -> Creation:
-    world = api.world
-    claimed = world.claim(world.open(user=user).creation)
-    media = stored_media(claimed)
-    for key in (media.media_key, media.thumbnail_key or ""):
-        path = world.files.path_of(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"01234")
-    world.phoenix.attempts.complete(claimed, media)
-    return world.now(claimed)
 
 
 # Opening
@@ -371,7 +358,7 @@ def test_checks_come_in_their_order(new_api: Callable[..., Api]) -> None:
 
 
 def test_one_is_shown_to_its_owner_by_both_addresses(api: Api) -> None:
-    draft = a_draft_of(api)
+    draft = api.world.draft()
     client = api.client(ADA)
 
     first = client.get(f"/api/generate/creation/{draft.creation_id}")
@@ -397,7 +384,7 @@ def test_an_unfinished_one_says_when_to_look_again(api: Api) -> None:
 
 @pytest.mark.parametrize("creation_id", [a_creation_id("nobody's"), "x", "A" * 26, "%00", "a b"])
 def test_anothers_is_as_unknown_as_what_is_not_there(api: Api, creation_id: str) -> None:
-    theirs = a_draft_of(api, "ben")
+    theirs = api.world.draft(user="ben")
     client = api.client(ADA)
 
     foreign = client.get(f"/api/generate/creation/{theirs.creation_id}")
@@ -428,7 +415,7 @@ def test_an_etag_saves_sending_it_again(api: Api) -> None:
 def test_links_stay_the_same_for_half_an_hour_and_live_for_at_least_an_hour_and_a_half(
     api: Api,
 ) -> None:
-    draft = a_draft_of(api)
+    draft = api.world.draft()
     client = api.client(ADA)
     path = f"/api/generate/creation/{draft.creation_id}"
     first = client.get(path)
@@ -510,7 +497,7 @@ def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
 
 
 def test_a_private_file_opens_by_its_link_whole_and_in_ranges(api: Api) -> None:
-    draft = a_draft_of(api)
+    draft = api.world.draft()
     link = api.world.files.private_link(
         draft.media_key or "", expires_at=api.world.clock.now() + timedelta(hours=1)
     ).replace("http://localhost", api.base_url)
@@ -530,7 +517,7 @@ def test_a_private_file_opens_by_its_link_whole_and_in_ranges(api: Api) -> None:
 
 
 def test_a_private_file_is_closed_without_a_live_signature(api: Api) -> None:
-    draft = a_draft_of(api)
+    draft = api.world.draft()
     link = api.world.files.private_link(
         draft.media_key or "", expires_at=api.world.clock.now() + timedelta(hours=1)
     ).replace("http://localhost", api.base_url)
@@ -548,7 +535,7 @@ def test_a_private_file_is_closed_without_a_live_signature(api: Api) -> None:
 
 
 def test_a_settled_creation_keeps_its_place_and_says_when_it_was_made(api: Api) -> None:
-    draft = a_draft_of(api)
+    draft = api.world.draft()
 
     view = api.client(ADA).get("/api/generate/drafts").json()["creations"][0]
 

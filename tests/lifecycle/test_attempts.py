@@ -186,7 +186,7 @@ def test_an_intent_can_be_withdrawn_even_if_the_answer_is_lost(world: World) -> 
 def test_completing_settles_counts_and_costs(world: World) -> None:
     attempts = world.phoenix.attempts
     mine = attempts.intend(opened_and_claimed(world), model="m", cost_usd=1.5)
-    store_files(world, mine)
+    world.store_files(mine)
 
     attempts.complete(mine, stored_media(mine))
 
@@ -203,7 +203,7 @@ def test_completing_settles_counts_and_costs(world: World) -> None:
 def test_completing_names_the_files_of_earlier_attempts(world: World) -> None:
     first = opened_and_claimed(world)
     mine = world.claim(first, Holder(HOLDER.execution, 1))
-    store_files(world, mine)
+    world.store_files(mine)
 
     world.phoenix.attempts.complete(mine, stored_media(mine))
 
@@ -216,7 +216,7 @@ def test_completing_names_the_files_of_earlier_attempts(world: World) -> None:
 @pytest.mark.parametrize("faults", [["lost"], ["lost", "down", "lost"], ["unsent", "lost"]])
 def test_completing_recognises_its_own_draft(world: World, faults: list[str]) -> None:
     mine = opened_and_claimed(world)
-    store_files(world, mine)
+    world.store_files(mine)
     world.store.faults = faults
 
     world.phoenix.attempts.complete(mine, stored_media(mine))
@@ -227,7 +227,7 @@ def test_completing_recognises_its_own_draft(world: World, faults: list[str]) ->
 
 def test_completing_works_past_the_deadline_while_not_failed(world: World) -> None:
     mine = opened_and_claimed(world)
-    store_files(world, mine)
+    world.store_files(mine)
     world.clock.sleep(950)
 
     world.phoenix.attempts.complete(mine, stored_media(mine))
@@ -319,15 +319,6 @@ def test_an_outcome_that_stays_unknown_is_said_to_be_unknown(world: World) -> No
 
     with pytest.raises(OutcomeUnknown):
         world.phoenix.attempts.hand_back(mine)
-
-
-def store_files(world: World, creation: Creation) -> None:
-    """Put files where the creation's media are said to be."""
-    media = stored_media(creation)
-    for key in (media.media_key, media.thumbnail_key or ""):
-        path = world.files.path_of(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"12345")
 
 
 def costs(world: World) -> list[Cost]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.domain.creation import Creation
-from tests.builders import a_caller, stored_media
+from tests.builders import a_caller
 from tests.world import World
 
 
@@ -22,13 +22,7 @@ def damaged(tmp_path: Path) -> World:
     world.open(key="failed")
     world.clock.sleep(900)
     world.phoenix.sweeping.sweep()
-    draft = world.claim(world.open(key="draft").creation)
-    media = stored_media(draft)
-    for key in (media.media_key, media.thumbnail_key or ""):
-        path = world.files.path_of(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"12345")
-    world.phoenix.attempts.complete(draft, media)
+    world.draft(key="draft")
     world.open(key="pending")
     assert world.violations() == []
     return world

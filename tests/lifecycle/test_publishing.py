@@ -1,0 +1,226 @@
+import pytest
+
+from shared.domain.creation import Creation
+from shared.domain.errors import (
+    CreationNotFound,
+    IllegalTransition,
+    MediaUnavailable,
+    StoreContention,
+)
+from shared.domain.status import Status
+from shared.ports.store import Page
+from tests.builders import ADA, BEN
+from tests.world import World
+
+
+def publish(world: World, creation: Creation, caption: str | None = None) -> Creation:
+    return world.phoenix.publishing.publish(creation.creation_id, owner=ADA, caption=caption)
+
+
+def unpublish(world: World, creation: Creation) -> Creation:
+    return world.phoenix.publishing.unpublish(creation.creation_id, owner=ADA)
+
+
+def public(world: World) -> set[str]:
+    return {key for key in world.stored_keys() if key.startswith("public/")}
+
+
+def test_publishing_copies_the_files_and_enters_the_feed(world: World) -> None:
+    draft = world.draft()
+    world.clock.sleep(5)
+
+    published = publish(world, draft, "First snow")
+
+    assert published == world.now(draft)
+    assert (published.status, published.caption) == (Status.PUBLISHED, "First snow")
+    assert published.published_at == world.clock.now()
+    assert world.sqlite.feed(Page(limit=5)) == [published]
+    assert public(world) == set(published.public_keys.values())
+    assert len(public(world)) == 2
+    assert not any(ADA in key.split("/") for key in public(world))
+    assert world.deletions() == []
+
+
+def test_publishing_again_changes_only_a_given_caption(world: World) -> None:
+    published = world.published(caption="old")
+    world.clock.sleep(5)
+
+    assert publish(world, published) == published
+    assert publish(world, published, "old") == published
+    again = publish(world, published, "new")
+    blank = publish(world, published, "")
+
+    assert (again.caption, blank.caption) == ("new", "")
+    assert again.published_at == published.published_at
+    assert public(world) == set(published.public_keys.values())
+
+
+def test_unpublishing_closes_the_copy_at_once_and_keeps_the_draft(world: World) -> None:
+    published = world.published(caption="c")
+    private = world.stored_keys() - public(world)
+
+    draft = unpublish(world, published)
+
+    assert draft == world.now(published)
+    assert (draft.status, draft.published_at, draft.caption) == (Status.DRAFT, None, "c")
+    assert world.stored_keys() == private
+    assert world.sqlite.feed(Page(limit=5)) == []
+    assert unpublish(world, published) == draft
+
+
+def test_a_publication_key_is_never_used_twice(world: World) -> None:
+    draft, seen = world.draft(), list[str]()
+    for _ in range(3):
+        seen += publish(world, draft).public_keys.values()
+        unpublish(world, draft)
+
+    assert len(set(seen)) == len(seen) == 6
+
+
+def test_a_late_removal_of_the_old_copy_leaves_the_new_one(world: World) -> None:
+    draft = world.draft()
+    publish(world, draft)
+    unpublish(world, draft)
+    published = publish(world, draft)
+    world.clock.sleep(3600)
+
+    world.phoenix.sweeping.sweep()
+
+    assert public(world) == set(published.public_keys.values())
+    assert world.deletions() == []
+
+
+def test_a_crash_after_the_copy_leaves_an_entry_that_removes_it(world: World) -> None:
+    draft = world.draft()
+    world.store.faults = ["ok", *["down"] * 5]
+    with pytest.raises(Exception, match="store"):
+        publish(world, draft)
+    assert len(public(world)) == 2
+    world.clock.sleep(3590)
+    world.phoenix.sweeping.sweep()
+    assert len(public(world)) == 2
+    world.clock.sleep(10)
+
+    world.phoenix.sweeping.sweep()
+
+    assert public(world) == set()
+    assert world.now(draft).status is Status.DRAFT
+
+
+def test_a_copy_that_fails_publishes_nothing(world: World) -> None:
+    draft = world.draft()
+    world.media.is_down = True
+    with pytest.raises(MediaUnavailable):
+        publish(world, draft)
+    world.media.is_down = False
+
+    assert world.now(draft).status is Status.DRAFT
+    assert publish(world, draft).publications == 2
+
+
+@pytest.mark.parametrize(
+    "faults", [["lost"], ["ok", "lost"], ["lost", "down", "lost"], ["unsent", "ok", "unsent"]]
+)
+def test_lost_answers_publish_once(world: World, faults: list[str]) -> None:
+    draft = world.draft()
+    world.store.faults = faults
+
+    published = publish(world, draft)
+
+    assert published == world.now(draft)
+    assert published.status is Status.PUBLISHED
+    assert public(world) == set(published.public_keys.values())
+
+
+def test_a_copy_that_took_too_long_is_not_kept(world: World) -> None:
+    draft = world.draft()
+
+    def wait_half_an_hour() -> None:
+        world.store.afterwards = lambda: None
+        world.clock.sleep(1800)
+
+    world.store.afterwards = wait_half_an_hour
+    with pytest.raises(MediaUnavailable):
+        publish(world, draft)
+    world.clock.sleep(1800)
+    world.phoenix.sweeping.sweep()
+
+    assert public(world) == set()
+    assert world.now(draft).status is Status.DRAFT
+
+
+def test_of_two_publications_at_once_the_later_number_wins(world: World) -> None:
+    draft = world.draft()
+
+    def overtake() -> None:
+        world.store.afterwards = lambda: None
+        publish(world, draft, "second")
+
+    world.store.afterwards = overtake
+
+    first = publish(world, draft, "first")
+
+    assert (first.caption, first.publications) == ("second", 2)
+    world.clock.sleep(3600)
+    world.phoenix.sweeping.sweep()
+    assert public(world) == set(world.now(draft).public_keys.values())
+
+
+def test_a_publication_that_was_overtaken_and_is_not_there_yet_is_tried_again(
+    world: World,
+) -> None:
+    draft = world.draft()
+
+    def overtake() -> None:
+        world.store.afterwards = lambda: None
+        world.phoenix.publishing._prepare(world.now(draft), None)
+
+    world.store.afterwards = overtake
+
+    with pytest.raises(StoreContention):
+        publish(world, draft)
+
+
+@pytest.mark.parametrize("status", ["pending", "processing", "failed"])
+def test_only_a_draft_is_published_or_unpublished(world: World, status: str) -> None:
+    creation = world.creation_that_is(status)
+
+    for act in (publish, unpublish):
+        with pytest.raises(IllegalTransition) as refusal:
+            act(world, creation)
+        assert refusal.value.status == status
+    assert public(world) == set()
+
+
+def test_anothers_creation_is_unknown(world: World) -> None:
+    theirs = world.draft(user="ben")
+
+    for act in (publish, unpublish):
+        with pytest.raises(CreationNotFound):
+            act(world, theirs)
+
+    assert world.account(BEN).balance_tokens == 90
+
+
+@pytest.mark.parametrize("faults", [["lost"], ["lost", "down"], ["unsent", "lost"]])
+def test_an_unpublish_whose_answer_is_lost_still_closes_the_copy(
+    world: World, faults: list[str]
+) -> None:
+    published = world.published()
+    world.store.faults = faults
+
+    draft = unpublish(world, published)
+
+    assert draft.status is Status.DRAFT
+    assert public(world) == set()
+
+
+def test_a_copy_that_cannot_be_closed_now_is_closed_by_the_sweep(world: World) -> None:
+    published = world.published()
+    world.media.is_down = True
+    unpublish(world, published)
+    world.media.is_down = False
+
+    world.phoenix.sweeping.sweep()
+
+    assert public(world) == set()
