@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from shared.domain.errors import WrongField
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
@@ -28,11 +29,19 @@ class _Written(BaseModel):
     id: str
 
 
+_LIMIT: JsonSchemaValue = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": PAGE_LIMIT_MAX,
+    "default": LIMIT_DEFAULT,
+}
+
+
 @dataclass(frozen=True)
 class AskedPage:
     """`?limit=` and `?cursor=` as they were asked for."""
 
-    limit: str | None = None
+    limit: Annotated[str | None, WithJsonSchema(_LIMIT)] = None
     cursor: str | None = None
 
     def of(self, this_list: str) -> Page:

@@ -3,6 +3,9 @@
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from api_service.links import Links
 from shared.domain.brief import IDEMPOTENCY_KEY
@@ -11,6 +14,7 @@ from shared.ports.identity import Caller
 from shared.wiring import Phoenix
 
 KNOWN_ACCOUNTS_MAX = 10_000
+_KEY: JsonSchemaValue = {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"}
 
 
 def _phoenix(request: Request) -> Phoenix:
@@ -21,27 +25,35 @@ def _phoenix(request: Request) -> Phoenix:
 PhoenixDep = Annotated[Phoenix, Depends(_phoenix)]
 
 
-def bearer_token(request: Request) -> str:
-    """Return the token of the Authorization header, or raise `Unauthenticated`."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+_UserToken = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, scheme_name="user", description="A user's token")),
+]
+_ServiceToken = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, scheme_name="service", description="A service's token")),
+]
+
+
+def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
+    if credentials is None:
         raise Unauthenticated(reason="no bearer token")
-    return token.strip()
+    return credentials.credentials
 
 
-def caller_of(request: Request, phoenix: PhoenixDep) -> Caller:
+def caller_of(phoenix: PhoenixDep, token: _UserToken) -> Caller:
     """Return who is calling."""
-    return phoenix.ports.identity.caller(bearer_token(request))
+    return phoenix.ports.identity.caller(_token(token))
 
 
-def live_caller_of(request: Request, phoenix: PhoenixDep) -> Caller:
+def live_caller_of(phoenix: PhoenixDep, token: _UserToken) -> Caller:
     """Return who is calling, with a token that is not revoked."""
-    return phoenix.ports.identity.caller(bearer_token(request), must_be_live=True)
+    return phoenix.ports.identity.caller(_token(token), must_be_live=True)
 
 
-def service_of(request: Request, phoenix: PhoenixDep) -> str:
+def service_of(phoenix: PhoenixDep, token: _ServiceToken) -> str:
     """Return which service is calling."""
-    return phoenix.ports.service_identity.service(bearer_token(request))
+    return phoenix.ports.service_identity.service(_token(token))
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
@@ -63,7 +75,9 @@ def links_of(phoenix: PhoenixDep) -> Links:
     return Links(phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
 
 
-def idempotency_key_of(idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+def idempotency_key_of(
+    idempotency_key: Annotated[str | None, Header(), WithJsonSchema(_KEY)] = None,
+) -> str | None:
     """Return the checked Idempotency-Key."""
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise WrongField(field="Idempotency-Key", reason="use 1 to 200 printable ASCII characters")

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -13,9 +14,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from api_service.errors import problem
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
+from api_service.openapi import described
 from api_service.routes import account, actions, creations, feed, health, internal, local
 from shared import settings, telemetry, wiring
 from shared.domain.errors import (
@@ -71,6 +74,7 @@ def create_app(phoenix: Phoenix) -> FastAPI:
         api.include_router(part.router)
     if phoenix.local is not None:
         api.include_router(local.router)
+    api.openapi = partial(described, api)  # type: ignore[method-assign]  # as FastAPI's manual does it
     api.add_exception_handler(PhoenixError, _known)
     api.add_exception_handler(HTTPException, _unrouted)
     api.add_exception_handler(RequestValidationError, _misshapen)
@@ -98,15 +102,23 @@ def _known(_: Request, error: Exception) -> Response:
     return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
 
 
-def _unrouted(_: Request, error: Exception) -> Response:
+def _unrouted(request: Request, error: Exception) -> Response:
     """Answer for the router itself: no such address, or not with this method."""
-    is_method = (
-        isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-    )
-    answered = problem(MethodNotAllowed() if is_method else PageNotFound())
-    if isinstance(error, HTTPException) and error.headers:
-        answered.headers.update(error.headers)
+    if not isinstance(error, HTTPException) or error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem(PageNotFound())
+    answered = problem(MethodNotAllowed())
+    answered.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answered
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of every route at this address: the router names the first one's only."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _misshapen(_: Request, error: Exception) -> Response:

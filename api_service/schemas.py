@@ -2,19 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from api_service.bodies import Body
 from shared.domain.brief import (
     CAPTION_LENGTH_MAX,
-    DURATIONS_S,
-    PROMPT_LENGTH_MAX,
-    AspectRatio,
     Brief,
     checked_text,
 )
 from shared.domain.errors import WrongField
-from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX
 from shared.domain.policy import Kind
 
 
@@ -29,24 +25,11 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 class OpenCreation(Body):
     """What to make. `orientation` is another way to say a video's aspect ratio."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"type": "image", "prompt": "A fox in the snow", "aspectRatio": "1:1"},
-                {"type": "video", "prompt": "A fox runs", "orientation": "portrait", "duration": 6},
-            ]
-        }
-    )
-
     type: Literal["image", "video"] | None = None
-    prompt: str = Field(description=f"1 to {PROMPT_LENGTH_MAX} characters after trimming")
-    aspect_ratio: str | None = Field(None, json_schema_extra={"enum": [*AspectRatio, None]})
-    orientation: str | None = Field(
-        None, json_schema_extra={"enum": ["landscape", "portrait", None]}
-    )
-    duration: Whole | None = Field(
-        None, description="seconds, videos only", json_schema_extra={"enum": [*DURATIONS_S, None]}
-    )
+    prompt: str
+    aspect_ratio: str | None = None
+    orientation: str | None = None
+    duration: Whole | None = None
 
     def to_brief(self, kind: Kind | None = None) -> Brief:
         """Return the brief; the address may have given the kind.
@@ -70,9 +53,7 @@ class OpenCreation(Body):
 class Publish(Body):
     """What stands below a publication; without it, an earlier caption stays."""
 
-    caption: str | None = Field(
-        None, description=f"0 to {CAPTION_LENGTH_MAX} characters", examples=["First snow!"]
-    )
+    caption: str | None = None
 
     def checked_caption(self) -> str | None:
         """Return the caption trimmed; raises `WrongField`."""
@@ -86,7 +67,7 @@ class Publish(Body):
 class Retry(Body):
     """How often the creation was debited as far as the client knows, so that two clicks are one."""
 
-    debits: Whole | None = Field(None, examples=[1])
+    debits: Annotated[Whole, Field(ge=1)] | None = None
 
 
 class Nothing(Body):
@@ -96,12 +77,12 @@ class Nothing(Body):
 class SignIn(Body):
     """The name to sign in with, on one machine."""
 
-    username: str = Field(examples=["ada"])
+    username: str
 
 
 class GrantTokens(Body):
     """Tokens for one account, once per reference."""
 
-    user_id: str = Field(examples=["ada"])
-    amount: Whole = Field(description=f"1 to {GRANT_TOKENS_MAX}")
-    reference: str = Field(description=f"1 to {REFERENCE_LENGTH_MAX} characters, used only once")
+    user_id: str
+    amount: Whole
+    reference: str

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from api_service.answers import answer
 from api_service.cursors import AskedPageDep, next_cursor
 from api_service.dependencies import OwnerDep, PhoenixDep
-from api_service.problems import PAGED, SIGNED_IN, problems
+from api_service.openapi import PAGED, SIGNED_IN, problems
 from api_service.views import AccountView, Transactions, TransactionView
 from shared.ports.store import Cursor
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
@@ -17,7 +17,16 @@ from api_service.dependencies import (
     caller_of,
     live_caller_of,
 )
-from api_service.problems import SIGNED_IN, WRITES, has_body, problems, request_body
+from api_service.openapi import (
+    NOTHING,
+    PUBLISH,
+    RETRY,
+    SIGNED_IN,
+    WRITES,
+    has_body,
+    problems,
+    request_body,
+)
 from api_service.routes.creations import CREATION, CREATION_ALIAS, PAYING, accepted
 from api_service.schemas import Nothing, Publish, Retry
 from api_service.views import CreationView, OneCreation, OpenedView
@@ -40,7 +49,7 @@ _REFUSALS = (*SIGNED_IN, *WRITES, CreationNotFound(), IllegalTransition(status="
 
 def _action(
     name: str,
-    body: type[BaseModel],
+    body: dict[str, Any],
     *errors: PhoenixError,
     status: HTTPStatus = HTTPStatus.OK,
     view: type[BaseModel] = OneCreation,
@@ -67,7 +76,7 @@ def _shown(creation: Creation, links: LinksDep) -> Response:
     return answer(OneCreation(creation=CreationView.of(creation, links)))
 
 
-@_action("publish", Publish, MediaUnavailable())
+@_action("publish", PUBLISH, MediaUnavailable())
 def publish(
     phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: PublishBody, creation_id: str
 ) -> Response:
@@ -77,7 +86,7 @@ def publish(
     return _shown(published, links)
 
 
-@_action("unpublish", Nothing)
+@_action("unpublish", NOTHING)
 def unpublish(
     phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
 ) -> Response:
@@ -85,7 +94,7 @@ def unpublish(
     return _shown(phoenix.publishing.unpublish(creation_id, owner=owner.user_id), links)
 
 
-@_action("retry", Retry, *PAYING, status=HTTPStatus.ACCEPTED, view=OpenedView)
+@_action("retry", RETRY, *PAYING, status=HTTPStatus.ACCEPTED, view=OpenedView)
 def retry(
     phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: RetryBody, creation_id: str
 ) -> Response:
@@ -94,7 +103,7 @@ def retry(
     return accepted(opened, links)
 
 
-@_action("cancel", Nothing)
+@_action("cancel", NOTHING)
 def cancel(
     phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
 ) -> Response:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import WithJsonSchema
 
 from api_service.answers import answer, tagged_answer
 from api_service.bodies import json_body
@@ -17,7 +18,10 @@ from api_service.dependencies import (
     PhoenixDep,
     live_caller_of,
 )
-from api_service.problems import (
+from api_service.openapi import (
+    OPEN_CREATION,
+    OPEN_IMAGE,
+    OPEN_VIDEO,
     PAGED,
     SAMPLE_ID,
     SIGNED_IN,
@@ -89,10 +93,10 @@ def _opens(kind: Kind | None) -> Callable[..., Response]:
     return open_creation
 
 
-for _path, _kind in (
-    ("/api/generate/creation", None),
-    ("/api/generate/video", Kind.VIDEO),
-    ("/api/image/generate", Kind.IMAGE),
+for _path, _kind, _body in (
+    ("/api/generate/creation", None, OPEN_CREATION),
+    ("/api/generate/video", Kind.VIDEO, OPEN_VIDEO),
+    ("/api/image/generate", Kind.IMAGE, OPEN_IMAGE),
 ):
     router.add_api_route(
         _path,
@@ -109,13 +113,13 @@ for _path, _kind in (
             CreationGone(),
             KeyReused(),
         ),
-        openapi_extra=request_body(OpenCreation),
+        openapi_extra=request_body(_body),
     )
 
 
 def drafts_filter(
-    status: str | None = None,
-    type: str | None = None,  # noqa: A002 (the parameter's name on the wire)
+    status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
+    type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)
 ) -> DraftsFilter:
     """Return which creations to list; raises `WrongField`."""
     if status is not None and status not in DRAFT_STATUSES:

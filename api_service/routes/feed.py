@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from api_service.answers import answer
 from api_service.cursors import AskedPageDep, next_cursor
 from api_service.dependencies import PhoenixDep
-from api_service.problems import PAGED, problems
+from api_service.openapi import PAGED, problems
 from api_service.views import Publications, PublicationView
 from shared.domain.account import username_key
 from shared.domain.creation import Creation

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from api_service.answers import answer
 from api_service.bodies import json_body
 from api_service.dependencies import PhoenixDep, ServiceDep, service_of
-from api_service.problems import has_body, problems, request_body
+from api_service.openapi import GRANT, has_body, problems, request_body
 from api_service.schemas import GrantTokens
 from api_service.views import SweepView, TransactionView
 from shared.domain.errors import (
@@ -48,7 +48,7 @@ def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
         AccountNotFound(),
         ReferenceReused(),
     ),
-    openapi_extra=request_body(GrantTokens),
+    openapi_extra=request_body(GRANT),
 )
 def grant(phoenix: PhoenixDep, _service: ServiceDep, body: GrantBody) -> Response:
     """Give an account tokens, once per reference; the same grant again answers the same."""

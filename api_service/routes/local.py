@@ -7,7 +7,7 @@ from starlette.responses import FileResponse
 
 from api_service.answers import answer
 from api_service.bodies import json_body
-from api_service.problems import has_body, problems, request_body
+from api_service.openapi import SIGN_IN, has_body, problems, request_body
 from api_service.schemas import SignIn
 from api_service.views import Token
 from shared.domain.errors import MediaUnavailable, PageNotFound, Unauthenticated
@@ -38,7 +38,7 @@ SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
     tags=["account"],
     response_model=Token,
     responses=problems(*has_body("username", "this name is reserved")),
-    openapi_extra=request_body(SignIn),
+    openapi_extra=request_body(SIGN_IN),
 )
 def sign_in(local: LocalDep, body: SignInBody) -> Response:
     """Sign in with nothing but a name: this machine only."""

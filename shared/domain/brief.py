@@ -19,7 +19,7 @@ CREATION_ID = re.compile(r"[a-z2-7]{26}")
 IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,200}")
 DURATIONS_S = (4, 6, 8)
 DURATION_DEFAULT_S = 8
-_ORIENTATIONS = {"landscape": "16:9", "portrait": "9:16"}
+ORIENTATIONS = {"landscape": "16:9", "portrait": "9:16"}
 _DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -88,11 +88,11 @@ class Brief:
 
 def _aspect_ratio(kind: Kind, aspect_ratio: str | None, orientation: str | None) -> AspectRatio:
     if orientation is not None:
-        if orientation not in _ORIENTATIONS:
+        if orientation not in ORIENTATIONS:
             raise WrongField(field="orientation", reason="use landscape or portrait")
-        if aspect_ratio not in (None, _ORIENTATIONS[orientation]):
+        if aspect_ratio not in (None, ORIENTATIONS[orientation]):
             raise WrongField(field="aspectRatio", reason="it contradicts the orientation")
-        aspect_ratio = _ORIENTATIONS[orientation]
+        aspect_ratio = ORIENTATIONS[orientation]
     if aspect_ratio is None:
         return ASPECT_RATIO_DEFAULT[kind]
     allowed = ASPECT_RATIOS[kind]

@@ -26,7 +26,16 @@ CREATION_FIELDS = {
         "cost",
     ],
     *["error", "refunded", "queueErrorCode", "caption", "likeCount", "mediaUrl", "thumbnailUrl"],
-    *["mediaUrlExpiresAt", "width", "height", "sizeBytes", "attempt", "debits", "retryAt", "deadlineAt"],
+    *[
+        "mediaUrlExpiresAt",
+        "width",
+        "height",
+        "sizeBytes",
+        "attempt",
+        "debits",
+        "retryAt",
+        "deadlineAt",
+    ],
     *["createdAt", "updatedAt", "publishedAt"],
 }
 

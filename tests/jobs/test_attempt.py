@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.attempt import RESTART, SETTLED, Terminated, Workshop, run_attempt
-from jobs.making import Produced
+from jobs.making import Pipeline, Produced
 from shared.domain.brief import Brief
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
@@ -50,7 +50,7 @@ class FakePipeline:
         )
 
 
-def workshop(world: World, pipeline: FakePipeline | None = None) -> Workshop:
+def workshop(world: World, pipeline: Pipeline | None = None) -> Workshop:
     phoenix = world.phoenix
     return Workshop(
         attempts=phoenix.attempts,

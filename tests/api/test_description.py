@@ -1,0 +1,83 @@
+"""The OpenAPI description against the API: what it allows is taken, what it does not is refused."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from api_service.main import create_app
+from shared.adapters.local_identity import LocalIdentity
+from tests.api.conftest import Api
+from tests.builders import ADA
+from tests.fakes import FakeClock
+from tests.world import KEY, World
+
+NO_LIMITS = {
+    "PHOENIX_WELCOME_TOKENS": "1000000",
+    "PHOENIX_POLICY_OPENED_PER_HOUR_MAX": "1000000",
+    "PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX": "1000000",
+    "PHOENIX_POLICY_VIDEOS_IN_FLIGHT_MAX": "1000000",
+}
+
+
+@pytest.fixture(scope="module")
+def living_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with ExitStack() as closing:
+        world = World(Path(tmp_path_factory.mktemp("world")), **NO_LIMITS)
+        closing.callback(world.close)
+        api = Api(world)
+        closing.callback(api.close)
+        yield api
+
+
+def description() -> dict[str, Any]:
+    with TemporaryDirectory() as folder, closing(World(Path(folder))) as world:
+        return create_app(world.phoenix).openapi()
+
+
+schema = schemathesis.openapi.from_dict(description())
+
+
+def is_beyond_schemas(answer: schemathesis.Response) -> bool:
+    """Tell whether a schema cannot say why this was refused: cursors are opaque, keys are used."""
+    refusal = answer.json() if answer.status_code in (400, 422) else {}
+    return refusal.get("field") == "cursor" or refusal.get("code") == "idempotency_key_reused"
+
+
+@schema.auth()
+class Tokens:
+    """A user's token, or a service's where only services may call."""
+
+    identity = LocalIdentity(KEY, clock=FakeClock())
+
+    def get(self, case: schemathesis.Case[Any], _: Any) -> str:
+        if case.path.startswith("/internal/"):
+            return self.identity.service_token("test")
+        return self.identity.sign_in(ADA)
+
+    def set(self, case: schemathesis.Case[Any], token: str, _: Any) -> None:
+        case.headers["Authorization"] = f"Bearer {token}"
+
+
+@schema.parametrize()
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_api_is_as_it_is_described(case: schemathesis.Case[Any], living_api: Api) -> None:
+    answer = case.call(base_url=living_api.base_url)
+    excluded: list[Any] = [positive_data_acceptance] if is_beyond_schemas(answer) else []
+    case.validate_response(answer, excluded_checks=excluded)
+
+
+def test_the_description_is_valid_openapi(api: Api) -> None:
+    OpenAPIV31SpecValidator(api.client().get("/openapi.json").json()).validate()

@@ -1,0 +1,80 @@
+"""Hostile bodies and captions against the API as its own process."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infrastructure.local.stack import Stack
+from tests.api.conftest import Api
+from tests.api.hostile import HOSTILE_BODIES, MIB, XSS_CAPTIONS, Hostile
+from tests.builders import ADA
+
+ROUNDS = 20
+GROWTH_BYTES_MAX = 16 * MIB
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack({**os.environ, "PHOENIX_DATA": str(folder)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=stack.base_url) as client:
+        token = client.post("/api/local/sign-in", json={"username": "ada"}).json()["token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+def send(client: httpx.Client, hostile: Hostile) -> httpx.Response:
+    return client.post(
+        "/api/generate/creation",
+        content=hostile.body(),
+        headers={"Content-Type": hostile.content_type},
+    )
+
+
+def memory_bytes(stack: Stack) -> int:
+    status = Path(f"/proc/{stack._api.pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_BODIES, ids=lambda each: each.name)
+def test_a_hostile_body_is_refused_in_a_few_words(client: httpx.Client, hostile: Hostile) -> None:
+    answer = send(client, hostile)
+
+    assert answer.status_code == hostile.status
+    assert len(answer.content) <= 1024
+    assert client.get("/api/me").json()["tokenBalance"] == 100
+
+
+def test_hostile_bodies_leave_no_memory_behind(stack: Stack, client: httpx.Client) -> None:
+    for hostile in HOSTILE_BODIES:
+        send(client, hostile)
+    before = memory_bytes(stack)
+
+    for _ in range(ROUNDS):
+        for hostile in HOSTILE_BODIES:
+            send(client, hostile)
+
+    assert memory_bytes(stack) - before < GROWTH_BYTES_MAX
+
+
+def test_captions_full_of_scripts_are_kept_as_the_text_they_are(api: Api) -> None:
+    draft = api.world.draft()
+    client = api.client(ADA)
+    assert len(XSS_CAPTIONS) == 60
+    for caption in XSS_CAPTIONS:
+        answer = client.post(
+            f"/api/generate/creation/{draft.creation_id}/publish", json={"caption": caption}
+        )
+
+        assert answer.json()["creation"]["caption"] == caption.strip()
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,106 @@
+"""Hostile files through the whole attempt: refunded as bad output, within the job's memory."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.attempt import SETTLED, run_attempt
+from jobs.image_generation_job.pipeline import ImagePipeline
+from jobs.video_generation_job.pipeline import VideoPipeline
+from shared.adapters.sample_drawings import shoot_film
+from shared.domain.errors import BadOutput
+from shared.domain.policy import Kind
+from shared.domain.status import Status
+from tests.builders import HOLDER, a_brief
+from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
+from tests.jobs.test_attempt import workshop
+from tests.world import World
+
+GIB = 1024**3
+PRODUCE_EACH = """
+import json, resource, sys, tempfile
+from pathlib import Path
+from jobs.image_generation_job.pipeline import ImagePipeline
+from jobs.video_generation_job.pipeline import VideoPipeline
+from shared.domain.brief import Brief
+from shared.domain.errors import BadOutput
+from shared.domain.policy import Kind
+
+pipeline = {"image": ImagePipeline, "video": VideoPipeline}[sys.argv[1]]()
+brief = Brief.of(Kind(sys.argv[1]), prompt="x")
+for download in sys.argv[2:]:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pipeline.produce(Path(download), Path(folder), brief=brief)
+        except BadOutput:
+            pass
+print(json.dumps([resource.getrusage(who).ru_maxrss * 1024
+                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, list[Path]]:
+    folder = tmp_path_factory.mktemp("hostile")
+    film = folder / "film.mp4"
+    shoot_film(a_brief(Kind.VIDEO, duration_s=4), film)
+    files: dict[Kind, list[Path]] = {kind: [] for kind in Kind}
+    for spoil in HOSTILE_VIDEOS:
+        path = folder / f"{spoil.__name__}.mp4"
+        spoil(film, path)
+        files[Kind.VIDEO].append(path)
+    for name, make in HOSTILE_IMAGES.items():
+        path = folder / f"{name}.png"
+        path.write_bytes(make())
+        files[Kind.IMAGE].append(path)
+    return files
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_hostile_files_are_bad_output_and_refunded(
+    world: World, hostile_files: dict[Kind, list[Path]], kind: Kind
+) -> None:
+    for path in hostile_files[kind]:
+        creation = world.open(kind=kind).creation
+        world.generator.fetches = [path.read_bytes()]
+        world.clock.sleep(120)
+        shop = workshop(world, VideoPipeline() if kind is Kind.VIDEO else ImagePipeline())
+
+        assert run_attempt(shop, creation.creation_id, holder=HOLDER) == SETTLED
+
+        failed = world.now(creation)
+        assert failed.error is not None, path.name
+        assert (failed.status, failed.error.code) == (Status.FAILED, "generator_bad_output")
+    assert world.account().balance_tokens == 100
+    assert world.stored_keys() == set()
+
+
+def test_a_file_over_the_size_limit_is_bad_output(world: World) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.fetches = [BadOutput(reason="it is larger than 26214400 bytes")]
+
+    run_attempt(workshop(world, ImagePipeline()), creation.creation_id, holder=HOLDER)
+
+    failed = world.now(creation)
+    assert failed.error is not None
+    assert failed.error.code == "generator_bad_output"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "memory_bytes_max"), [(Kind.IMAGE, GIB), (Kind.VIDEO, 4 * GIB)])
+def test_hostile_files_stay_within_half_of_the_jobs_memory(
+    hostile_files: dict[Kind, list[Path]], kind: Kind, memory_bytes_max: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRODUCE_EACH, kind, *map(str, hostile_files[kind])],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+
+    assert sum(json.loads(done.stdout)) < memory_bytes_max / 2
