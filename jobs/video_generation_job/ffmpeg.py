@@ -12,7 +12,9 @@ VIDEO_PIXELS_MAX = 4096 * 2304
 ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
 
 _DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
-_VIDEO = re.compile(r"^  Stream #0:\d+.*?: Video: .*?, (\d{2,5})x(\d{2,5})[ ,]", re.MULTILINE)
+_VIDEO = re.compile(
+    r"^  Stream #0:\d+.*?: Video: .*?, (\d{2,5})x(\d{2,5})[ ,].*?, ([\d.]+)(k?) fps", re.MULTILINE
+)
 _GUARDED = (
     *("-protocol_whitelist", "file", "-f", "mov"),
     *("-max_pixels", str(VIDEO_PIXELS_MAX), "-max_alloc", str(ALLOCATION_BYTES_MAX)),
@@ -20,11 +22,20 @@ _GUARDED = (
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One video stream: pixels, and frames per second."""
+
+    width: int
+    height: int
+    frames_per_s: float
+
+
+@dataclass(frozen=True)
 class Probe:
-    """What a file says of itself: seconds, and one width and height for each video stream."""
+    """What a file says of itself."""
 
     duration_s: float
-    video_sizes: tuple[tuple[int, int], ...]
+    pictures: tuple[Picture, ...]
 
 
 def probe(source: Path) -> list[str]:
@@ -40,7 +51,10 @@ def parse_probe(said: str) -> Probe | None:
     hours, minutes, seconds = duration.groups()
     return Probe(
         duration_s=int(hours) * 3600 + int(minutes) * 60 + float(seconds),
-        video_sizes=tuple((int(width), int(height)) for width, height in _VIDEO.findall(said)),
+        pictures=tuple(
+            Picture(int(width), int(height), float(rate) * (1000 if thousands else 1))
+            for width, height, rate, thousands in _VIDEO.findall(said)
+        ),
     )
 
 

@@ -22,6 +22,7 @@ REMUX_TIMEOUT_S = 60
 FRAME_TIMEOUT_S = 30
 DURATION_FACTOR_MAX = 2
 """A video may last from half to twice the time that was asked for."""
+FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
 _BOX_TYPE = slice(4, 8)
 _FILE_TYPE_BOX = b"ftyp"
 
@@ -38,12 +39,12 @@ class VideoPipeline:
             video = self._remuxed(download, folder / "video.mp4")
         except FfmpegTimeout as error:
             raise BadOutput(reason="ffmpeg did not come to an end with it") from error
-        width, height = probe.video_sizes[0]
+        [picture] = probe.pictures
         return Produced(
             path=video,
             media_format=MediaFormat.MP4,
-            width=width,
-            height=height,
+            width=picture.width,
+            height=picture.height,
             thumbnail=self._thumbnail(video, folder, at_s=probe.duration_s / 2),
         )
 
@@ -57,8 +58,10 @@ class VideoPipeline:
         )
         if probe is None:
             raise BadOutput(reason="it cannot be opened")
-        if len(probe.video_sizes) != 1:
-            raise BadOutput(reason=f"it has {len(probe.video_sizes)} video streams")
+        if len(probe.pictures) != 1:
+            raise BadOutput(reason=f"it has {len(probe.pictures)} video streams")
+        if not FRAMES_PER_S_MIN <= probe.pictures[0].frames_per_s <= FRAMES_PER_S_MAX:
+            raise BadOutput(reason=f"it has {probe.pictures[0].frames_per_s} frames a second")
         if not wanted_s / DURATION_FACTOR_MAX <= probe.duration_s <= wanted_s * DURATION_FACTOR_MAX:
             raise BadOutput(reason=f"it lasts {probe.duration_s} s")
         decoded = run_ffmpeg(ffmpeg.decode(download), timeout_s=DECODE_TIMEOUT_S)

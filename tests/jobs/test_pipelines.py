@@ -121,5 +121,5 @@ def test_a_probe_reads_what_ffmpeg_says() -> None:
         "  Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz\n"
     )
 
-    assert ffmpeg.parse_probe(said) == ffmpeg.Probe(64.02, ((1280, 720),))
+    assert ffmpeg.parse_probe(said) == ffmpeg.Probe(64.02, (ffmpeg.Picture(1280, 720, 24),))
     assert ffmpeg.parse_probe("Invalid data found") is None
