@@ -14,6 +14,7 @@ import pytest
 
 from shared import settings, wiring
 from shared.adapters.system_clock import SystemClock
+from shared.domain.policy import Kind
 from tests.builders import a_brief, a_caller
 from tests.eventually import eventually
 
@@ -124,3 +125,20 @@ def is_listening(base_url: str) -> bool:
     except httpx.TransportError:
         return False
     return True
+
+
+def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path: Path) -> None:
+    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
+    waiting, failed = (made.opening.open(brief, caller=a_caller()).creation for _ in range(2))
+    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.ports.close()
+
+    def rerun(creation_id: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        return phoenix("rerun", creation_id, *options, "--data", str(tmp_path))
+
+    assert f"{waiting.creation_id} is draft" in rerun(waiting.creation_id).stdout
+    assert f"{failed.creation_id} is failed" in rerun(failed.creation_id).stdout
+    assert f"{failed.creation_id} is draft" in rerun(failed.creation_id, "--debit").stdout
+    assert rerun("nobody").stderr == "There is no such creation.\n"
+    assert phoenix("audit", "--data", str(tmp_path)).returncode == 0

@@ -3,7 +3,6 @@
 import collections
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
+from tests.end_to_end.processes import jobs_of, kill
 from tests.eventually import eventually
 from tests.mp4 import top_boxes
 
@@ -200,28 +200,13 @@ def test_a_hundred_racing_replays_of_one_key_debit_once(machine: OneMachine) -> 
 # Tasks and crashes
 
 
-def running_jobs(machine: OneMachine, creation_id: str) -> list[int]:
-    """Return the process ids of the jobs that work on a creation."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes().split(b"\0")
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if f"CREATION_ID={creation_id}".encode() in environment and b"_generation_job" in command:
-            found.append(int(process.name))
-    return found
-
-
 def test_a_job_killed_in_the_middle_is_resumed_without_a_second_start(
     machine: OneMachine,
 ) -> None:
     creation_id = machine.open(machine.client(), "a long film [slow 5]")
     eventually(lambda: machine.document(creation_id).operation_name)
     operation_name = machine.document(creation_id).operation_name
-    for process_id in running_jobs(machine, creation_id):
-        os.kill(process_id, signal.SIGKILL)
+    kill(jobs_of(creation_id))
 
     settled = machine.settled(creation_id)
 

@@ -9,9 +9,12 @@ import pytest
 
 from shared import settings, wiring
 from shared.domain.creation import creation_key
+from shared.domain.keys import CreationId
+from shared.domain.ledger import Actor
 from shared.domain.policy import Kind
 from shared.domain.status import Status
-from tests.builders import a_brief, a_caller, a_creation_id
+from shared.ports.store import Page
+from tests.builders import ADA, a_brief, a_caller, a_creation_id
 
 
 def job(
@@ -79,3 +82,66 @@ def test_a_job_started_by_hand_makes_its_draft(tmp_path: Path) -> None:
     assert now.status is Status.DRAFT
     assert now.execution_name is not None
     assert now.execution_name.startswith("by-hand-")
+
+
+def failed_creation(folder: Path, *, tokens: str = "100") -> CreationId:
+    """Return a creation that failed before any job saw it."""
+    phoenix = wiring.build(
+        settings.load({"PHOENIX_DATA": str(folder), "PHOENIX_WELCOME_TOKENS": tokens})
+    )
+    brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
+    creation = phoenix.opening.open(brief, caller=a_caller()).creation
+    phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    if tokens == "1":
+        phoenix.opening.open(brief, caller=a_caller())
+    phoenix.ports.close()
+    return creation.creation_id
+
+
+def status_and_ledger(folder: Path, creation_id: CreationId) -> tuple[Status, list[Actor]]:
+    phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(folder)}))
+    now = phoenix.ports.store.get(creation_key(creation_id))
+    ledger = phoenix.ports.store.ledger(ADA, Page(limit=50))
+    assert phoenix.auditing.audit().violations == []
+    phoenix.ports.close()
+    assert now is not None
+    return now.status, [entry.actor for entry in reversed(ledger)]
+
+
+def test_a_failed_creation_is_left_alone(tmp_path: Path) -> None:
+    creation_id = failed_creation(tmp_path)
+
+    done = job("image", tmp_path, creation_id)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it is failed" in done.stdout
+    assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
+
+
+def test_an_operator_may_have_it_debited_again(tmp_path: Path) -> None:
+    creation_id = failed_creation(tmp_path)
+
+    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert status_and_ledger(tmp_path, creation_id) == (
+        Status.DRAFT,
+        [Actor.API, Actor.OWNER, Actor.OWNER, Actor.OPERATOR],
+    )
+
+
+def test_without_tokens_it_is_not_debited_again(tmp_path: Path) -> None:
+    creation_id = failed_creation(tmp_path, tokens="1")
+
+    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit")
+
+    assert done.returncode == 2
+    assert done.stderr == "This costs 1 tokens and the balance is 0.\n"
+    assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
+
+
+def test_rerun_failed_knows_one_word(tmp_path: Path) -> None:
+    done = job("image", tmp_path, a_creation_id(), RERUN_FAILED="yes")
+
+    assert done.returncode == 2
+    assert done.stderr == "RERUN_FAILED: leave it out or set it to debit\n"
