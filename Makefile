@@ -5,9 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(PYTHON) -m pip --python $(BIN)/python
-SOURCES := api_service cli infrastructure jobs shared tests
 
-.PHONY: help setup demo run check test
+.PHONY: help setup demo run check test bench
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +32,9 @@ check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n auto -m "not slow"
+
+bench: $(READY) ## Measure, as ratios within one run (benchmarks/results.md has the recorded ones)
+	$(BIN)/python -m benchmarks.hostile_bodies
 
 test: $(READY) ## Everything this machine can run
 	$(BIN)/pytest -n auto

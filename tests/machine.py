@@ -1,0 +1,20 @@
+"""What a machine may lack: found here, named where it is skipped, required by PHOENIX_REQUIRE."""
+
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+PARTS: dict[str, Callable[[], bool]] = {
+    "curl": lambda: shutil.which("curl") is not None,
+}
+REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
+
+
+def needs(part: str) -> pytest.MarkDecorator:
+    """Skip a test where the part is missing, unless it is required."""
+    is_missing = not PARTS[part]()
+    return pytest.mark.skipif(
+        is_missing and part not in REQUIRED, reason=f"this machine has no {part}"
+    )
