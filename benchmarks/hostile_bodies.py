@@ -5,6 +5,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 from rich import box
@@ -28,7 +29,7 @@ def main() -> None:
             table = Table("body", "status", "bytes", "median", "ratio", box=box.SIMPLE)
             ordinary_s = 0.0
             for hostile in (ORDINARY, *HOSTILE_BODIES):
-                answer, median_s = measured(lambda hostile=hostile: send(client, hostile))
+                answer, median_s = measured(partial(send, client, hostile))
                 ordinary_s = ordinary_s or median_s
                 table.add_row(
                     hostile.name,

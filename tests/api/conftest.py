@@ -1,25 +1,26 @@
-"""The API on a real server, over the steerable world."""
+"""The API on a real server, over the steerable world: one server, an application for each test."""
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_service.main import create_app
 from tests.eventually import eventually
 from tests.world import World
 
 
-class Api:
-    """A server of this process and a client for each user."""
+class Server:
+    """A running server whose application can be changed."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
         config = uvicorn.Config(
-            create_app(world.phoenix), host="127.0.0.1", port=0, log_level="error", access_log=False
+            self, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="off"
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
@@ -27,11 +28,28 @@ class Api:
         eventually(lambda: self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.base_url = f"http://127.0.0.1:{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+class Api:
+    """The API of one world, and a client for each user."""
+
+    def __init__(self, world: World, server: Server) -> None:
+        self.world = world
+        self.base_url = server.base_url
         self.clients = ExitStack()
+        server.app = create_app(world.phoenix)
 
     def client(self, user: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.world.identity.sign_in(user)}"} if user else {}
-        client = httpx.Client(base_url=self.base_url, headers=headers)
+        client = httpx.Client(base_url=self.base_url, headers=headers, verify=False)
         return self.clients.enter_context(client)
 
     def service(self) -> httpx.Client:
@@ -39,19 +57,27 @@ class Api:
         client.headers["Authorization"] = f"Bearer {self.world.identity.service_token('test')}"
         return client
 
-    def close(self) -> None:
-        self.clients.close()
-        self._server.should_exit = True
-        self._thread.join()
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture
-def new_api(new_world: Callable[..., World]) -> Iterator[Callable[..., Api]]:
+def new_api(new_world: Callable[..., World], server: Server) -> Iterator[Callable[..., Api]]:
     with ExitStack() as apis:
 
         def make(**environment: str) -> Api:
-            api = Api(new_world(**environment))
-            apis.callback(api.close)
+            api = Api(new_world(**environment), server)
+            apis.callback(api.clients.close)
             return api
 
         yield make

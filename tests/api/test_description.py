@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api_service.main import create_app
 from shared.adapters.local_identity import LocalIdentity
-from tests.api.conftest import Api
+from tests.api.conftest import Api, running_server
 from tests.builders import ADA
 from tests.fakes import FakeClock
 from tests.world import KEY, World
@@ -32,8 +32,8 @@ def living_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with ExitStack() as closing:
         world = World(Path(tmp_path_factory.mktemp("world")), **NO_LIMITS)
         closing.callback(world.close)
-        api = Api(world)
-        closing.callback(api.close)
+        api = Api(world, closing.enter_context(running_server()))
+        closing.callback(api.clients.close)
         yield api
 
 
