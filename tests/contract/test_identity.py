@@ -47,7 +47,7 @@ def local() -> Issuer:
             *(jwt.encode(each, KEY, algorithm="HS256") for each in claims[5:]),
             jwt.encode(good, "x" * 32, algorithm="HS256"),
             jwt.encode(good, KEY * 2, algorithm="HS512"),
-            jwt.encode(good, None, algorithm="none"),
+            jwt.encode(good, "", algorithm="none"),
         ]
 
     return Issuer(
