@@ -268,7 +268,7 @@ class Creation:
             self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.QUEUED,
             lease_expires_at=None,
-            retry_at=at,
+            retry_at=min(at, self.deadline_at or at),
         )
         return handed_back.swept_at(at + timedelta(seconds=policy.sweep_every_s))
 

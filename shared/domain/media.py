@@ -41,12 +41,16 @@ class StoredMedia:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaDeletion:
-    """Files to delete from `due_at` on; until `until`, one may still be written late."""
+    """Files to delete from `due_at` on; until `until`, one may still be written late.
+
+    `is_begun`: the first file may be gone, so that nobody can change their mind any more.
+    """
 
     deletion_id: str
     keys: tuple[str, ...]
     due_at: datetime
     until: datetime
+    is_begun: bool = False
 
     @property
     def key(self) -> Key["MediaDeletion"]:
@@ -67,7 +71,11 @@ class MediaDeletion:
     ) -> "MediaDeletion":
         """Return an entry that is due at once and once more when nothing can land any more."""
         until = at + timedelta(seconds=policy.deletion_delay_s)
-        return cls(deletion_id=deletion_id, keys=tuple(keys), due_at=at, until=until)
+        return cls(deletion_id=deletion_id, keys=tuple(keys), due_at=at, until=until, is_begun=True)
+
+    def begun(self) -> "MediaDeletion":
+        """Return the entry whose files are about to go."""
+        return replace(self, is_begun=True)
 
     def postponed(self) -> "MediaDeletion":
         """Return the entry waiting for its last round."""

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.errors import Unavailable
 from shared.domain.media import MediaDeletion
@@ -24,10 +25,15 @@ class Deleting:
     def carry_out(self, deletion: MediaDeletion) -> None:
         """Delete the files; the entry stays until a file written late would be deleted too.
 
+        An entry that waited is marked first: a publication that still wants its copies changes
+        the same entry, so that only one of the two can happen.
+
         Raises:
             MediaUnavailable: some files may be left, and so is the entry.
         """
         at = self.clock.now()
+        if not (deletion.is_begun or self._begin(deletion, at=at)):
+            return
         for key in deletion.keys:
             self.media.delete(key)
 
@@ -40,6 +46,17 @@ class Deleting:
             return write(removing=(now.key,), result=None)
 
         self.transactions.run([deletion.key], decide)
+
+    def _begin(self, deletion: MediaDeletion, *, at: datetime) -> bool:
+        """Mark the entry and return True, or return False if it is gone or not due any more."""
+
+        def decide(found: Found) -> Decision[bool]:
+            now = found.get(deletion.key)
+            if now is None or now.due_at > at:
+                return unchanged(result=False)
+            return write(now.begun(), result=True)
+
+        return self.transactions.run([deletion.key], decide)
 
     def carry_out_or_leave(self, deletion: MediaDeletion) -> None:
         """Delete the files now; what goes wrong is left to the sweep."""

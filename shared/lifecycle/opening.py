@@ -132,6 +132,7 @@ class Opening:
 
         Raises:
             NotQueued: the tokens are back.
+            CreationGone: there was a task after all, and its owner has deleted the result.
             OutcomeUnknown: whether they are could not be found out; the sweep goes on with it.
         """
         creation = opened.creation
@@ -151,7 +152,8 @@ class Opening:
             settlement = self.settling.fail_unqueued(creation)
         except Unavailable as error:
             raise OutcomeUnknown(creation_id=creation.creation_id, reason=str(error)) from error
-        now = settlement.creation
-        if now is None or settlement.is_mine or now.refunded:
+        if settlement.is_refunded:
             raise NotQueued(creation_id=creation.creation_id)
-        return replace(opened, creation=now)
+        if settlement.creation is None:
+            raise CreationGone
+        return replace(opened, creation=settlement.creation)

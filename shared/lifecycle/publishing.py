@@ -47,12 +47,23 @@ class Publishing:
             CreationNotFound, IllegalTransition: nothing was written.
             MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
         """
+        copied_by = self.clock.now() + self._copies_within
         draft = self._prepare(self.owning.one(creation_id, owner=owner), caption)
         if draft.status is Status.PUBLISHED:
             return draft
         for private_key, public_key in draft.public_keys.items():
-            self.media.publish(private_key, public_key)
+            if self.clock.now() <= copied_by:
+                self.media.publish(private_key, public_key)
+        if self.clock.now() > copied_by:
+            self._withdraw(draft)
+            raise MediaUnavailable(reason="the copies took too long to be kept")
         return self._finish(draft, caption)
+
+    @property
+    def _copies_within(self) -> timedelta:
+        """Return how long the copies may take: their undo entry then still has its margin."""
+        policy = self.policy
+        return timedelta(seconds=policy.deletion_delay_s - policy.publication_margin_s)
 
     def _prepare(self, draft: Creation, caption: str | None) -> Creation:
         """Row 12a: return the draft with its next publication's number, or the published one."""
@@ -77,6 +88,25 @@ class Publishing:
 
         return self.transactions.run([draft.key], decide)
 
+    def _withdraw(self, draft: Creation) -> None:
+        """Have copies removed that came so late that they may have outlived their undo entry.
+
+        A frozen instance of the API can send a copy hours after its request was given up.
+        """
+        deletion = MediaDeletion.now(
+            f"{draft.creation_id}_late_{draft.publications}",
+            draft.public_keys.values(),
+            at=self.clock.now(),
+            policy=self.policy,
+        )
+
+        def decide(found: Found) -> Decision[None]:
+            if found.get(deletion.key) is not None:
+                return unchanged(None)
+            return write(deletion, result=None)
+
+        self.transactions.run([deletion.key], decide)
+
     def _finish(self, draft: Creation, caption: str | None) -> Creation:
         """Row 12b: return the published creation."""
         at = self.clock.now()
@@ -94,7 +124,7 @@ class Publishing:
                 return unchanged(now)
             if now.publications != draft.publications:
                 raise StoreContention(reason="another publication has begun")
-            if undo is None or undo.due_at <= at + margin:
+            if undo is None or undo.is_begun or undo.due_at <= at + margin:
                 raise MediaUnavailable(reason="the copy took too long to be kept")
             decided = now.published(caption, at=at)
             return write(decided, removing=(undo_at,), result=decided)

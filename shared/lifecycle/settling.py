@@ -9,7 +9,7 @@ from shared.domain.account import account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost
 from shared.domain.failure import FailureCode
-from shared.domain.ledger import Actor, Cost
+from shared.domain.ledger import Actor, Cost, entry_key, refund_id
 from shared.domain.media import MediaDeletion, attempts_deletion_id
 from shared.domain.policy import Policy
 from shared.domain.status import Status
@@ -22,10 +22,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settlement:
-    """A creation as it is now (None: deleted), and whether this call failed it."""
+    """A creation as it is now (None: deleted), and whether this call failed it.
+
+    `is_refunded`: the debit is back, whoever gave it.
+    """
 
     creation: Creation | None
     is_mine: bool
+    is_refunded: bool
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,14 @@ class Settling:
         at = self.clock.now()
         debits = creation.debits
         account_at, creation_at = account_key(creation.user_id), creation_key(creation.creation_id)
+        refund_at = entry_key(refund_id(creation.creation_id, debits))
 
         def decide(found: Found) -> Decision[Settlement]:
             now, account = found.get(creation_at), found.get(account_at)
+            is_refunded = found.get(refund_at) is not None
             if now is None or account is None or now.debits != debits or not may_fail(now):
-                is_later = now is None or now.debits > debits or now.status is Status.FAILED
-                return unchanged(Settlement(now, is_mine=found.may_have_landed and is_later))
+                is_mine = found.may_have_landed and is_refunded
+                return unchanged(Settlement(now, is_mine=is_mine, is_refunded=is_refunded))
             if answered_no:
                 now = now.without_start(at=at)
             failed = now.failed(code, queue_error_code=queue_error_code, at=at)
@@ -123,10 +129,10 @@ class Settling:
                 refunded,
                 entry,
                 *leftovers(now, now.attempts_of_this_debit, policy=self.policy, at=at),
-                result=Settlement(failed, is_mine=True),
+                result=Settlement(failed, is_mine=True, is_refunded=True),
             )
 
-        settlement = self.transactions.run([creation_at, account_at], decide)
+        settlement = self.transactions.run([creation_at, account_at, refund_at], decide)
         if settlement.is_mine:
             log.info(
                 "creation_failed",

@@ -136,17 +136,17 @@ class Sweeping:
 
     def _requeue(self, creation: Creation, *, at: datetime) -> Look:
         """Give the creation a new task, under a number that no task has had."""
-        number: int | None = None
+        requeued: Creation | None = None
 
         def decide(found: Found) -> Decision[int | None]:
-            nonlocal number
+            nonlocal requeued
             now = found.get(creation.key)
+            if found.may_have_landed and requeued is not None and now == requeued:
+                return unchanged(requeued.enqueues)
             if now is None or now != creation:
-                is_mine = found.may_have_landed and now is not None and now.is_unfinished
-                return unchanged(number if is_mine else None)
+                return unchanged(None)
             requeued = now.requeued(policy=self.policy, at=at)
-            number = requeued.enqueues
-            return write(requeued, result=number)
+            return write(requeued, result=requeued.enqueues)
 
         decided = self.transactions.run([creation.key], decide)
         if decided is None:

@@ -1,0 +1,1 @@
+"""The real lifecycle and the real attempts in a simulated world, deterministic and hostile."""

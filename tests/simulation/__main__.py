@@ -1,0 +1,77 @@
+"""`python -m tests.simulation`: many histories, every pair of faults, or one history in detail."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from tests.simulation import campaign
+from tests.simulation.campaign import Tally
+from tests.simulation.history import Outcome, play
+from tests.simulation.shrinking import shrink
+
+SHOWN_MAX = 20
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="how many histories to play")] = 10_000,
+    first: Annotated[int, typer.Option(help="the first seed")] = 0,
+    seed: Annotated[int | None, typer.Option(help="play this one only")] = None,
+    *,
+    trace: Annotated[bool, typer.Option(help="print all that happens in it")] = False,
+    pairs: Annotated[bool, typer.Option(help="also play every fault and pair of faults")] = False,
+) -> None:
+    """Play histories of the real lifecycle in a hostile world; exit 1 if a promise breaks."""
+    if seed is not None:
+        _one(seed, is_traced=trace)
+        return
+    is_broken = _report("at random", lambda: campaign.at_random(range(first, first + seeds)))
+    if pairs:
+        is_broken |= _report("every fault", campaign.singles)
+        is_broken |= _report("every ordered pair of faults", campaign.pairs)
+    raise typer.Exit(is_broken)
+
+
+def _report(title: str, played: Callable[[], Tally]) -> bool:
+    began_s = time.monotonic()
+    tally = played()
+    took_s = time.monotonic() - began_s
+    print(f"{title}: {tally.histories} histories in {took_s:.0f} s", end="")
+    print(f" ({tally.histories / took_s:.0f}/s), {len(tally.violations)} with a violation")
+    print("  endings:", _listed(tally.endings))
+    print("  marks:", _listed(tally.marks))
+    for name, violation in tally.violations[:SHOWN_MAX]:
+        print(f"  {name}: {violation}")
+    return bool(tally.violations)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common())
+
+
+def _one(seed: int, *, is_traced: bool) -> None:
+    """Show one history; make it smaller if it breaks a promise."""
+    outcome = play(seed, is_traced=True)
+    if is_traced:
+        print("\n".join(outcome.trace or []))
+    print(f"seed {seed}: {_listed(outcome.endings)}; trace {outcome.trace_hash}")
+    print(*outcome.violations, sep="\n")
+    if outcome.violations:
+        _smaller(outcome)
+        raise typer.Exit(1)
+
+
+def _smaller(outcome: Outcome) -> None:
+    least = shrink(outcome)
+    print("\nit takes no more than:")
+    for site, fault in least.faults.items():
+        print(f"  {fault} at {site.actor}, {site.kind} {site.nth}")
+    for operation in least.operations:
+        print(f"  {operation}")
+    print(*least.outcome.violations, sep="\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,118 @@
+"""Many histories at once, on all processors, and what they add up to."""
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import TypeVar
+
+from tests.simulation.draws import Site
+from tests.simulation.faults import ANYWHERE, FAULTS, Faults
+from tests.simulation.history import Outcome, play, two_posts
+
+PartT = TypeVar("PartT")
+BATCH = 100
+Fault = tuple[Site, str]
+PAIR_SEED = 0
+
+
+@dataclass
+class Tally:
+    """The sum of many outcomes."""
+
+    histories: int = 0
+    marks: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    violations: list[tuple[str, str]] = field(default_factory=list)
+    """Which history, and what it broke first."""
+
+    def add(self, name: str, outcome: Outcome) -> None:
+        """Count one more history."""
+        self.histories += 1
+        self.marks += outcome.marks
+        self.endings += outcome.endings
+        if outcome.violations:
+            self.violations.append((name, outcome.violations[0]))
+
+    def merge(self, other: "Tally") -> None:
+        """Add another sum to this."""
+        self.histories += other.histories
+        self.marks += other.marks
+        self.endings += other.endings
+        self.violations += other.violations
+
+
+def at_random(seeds: Iterable[int]) -> Tally:
+    """Play a history for each seed."""
+    return _spread(_seeds, seeds)
+
+
+def singles() -> Tally:
+    """Play one creation with two racing POSTs, with every single fault."""
+    plans: list[tuple[Fault, ...]] = [(each,) for each in _possible({})]
+    return _spread(_forced, plans)
+
+
+def pairs(share: int = 1) -> Tally:
+    """Play it with every ordered pair of faults, or with one in `share` of the first ones."""
+    return _spread(_pairs_after, _possible({})[::share])
+
+
+def _seeds(seeds: list[int]) -> Tally:
+    tally = Tally()
+    for seed in seeds:
+        tally.add(f"seed {seed}", play(seed))
+    return tally
+
+
+def _forced(plans: list[tuple[Fault, ...]]) -> Tally:
+    tally = Tally()
+    for plan in plans:
+        tally.add(repr(plan), _exactly(dict(plan)))
+    return tally
+
+
+def _pairs_after(firsts: list[Fault]) -> Tally:
+    tally = Tally()
+    for first in firsts:
+        tally.merge(_forced([(first, second) for second in _possible(dict([first]))]))
+    return tally
+
+
+def _exactly(forced: dict[Site, str]) -> Outcome:
+    faults = Faults(PAIR_SEED, is_exact=True, forced=forced)
+    return play(PAIR_SEED, faults=faults, scenario=two_posts, books_every=1)
+
+
+def _possible(forced: dict[Site, str]) -> list[Fault]:
+    """Return every fault that could happen after those that do, in the order of their places."""
+    sites = list(dict.fromkeys(_exactly(forced).sites))
+    last = max((sites.index(site) for site in forced), default=-1)
+    return [
+        (site, fault)
+        for site in sites[last + 1 :]
+        for fault in itertools.chain(FAULTS.get(site.kind, ()), _anywhere(site))
+    ]
+
+
+def _anywhere(site: Site) -> Iterable[str]:
+    """Return what may happen to the process: nothing where no process is acting."""
+    return () if site.kind in ("job", "sweep", "api", "generator.operation") else ANYWHERE
+
+
+def _spread(work: Callable[[list[PartT]], Tally], parts: Iterable[PartT]) -> Tally:
+    """Do the work in batches on all processors and add it up, in order."""
+    total = Tally()
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as processes:
+        for tally in processes.map(work, _batches(parts)):
+            total.merge(tally)
+    return total
+
+
+def _batches(parts: Iterable[PartT]) -> Iterator[list[PartT]]:
+    rest = iter(parts)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield batch

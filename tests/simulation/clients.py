@@ -1,0 +1,286 @@
+"""The simulated clients: impatient owners, racing replays, double clicks, strangers.
+
+Each request is a process of its own, so that the API can die under it; the client then sees no
+answer and asks again. What an answer claims is checked against the store at once (I8, I9, I10).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from shared.domain.brief import creation_id_for
+from shared.domain.creation import Creation, creation_key
+from shared.domain.errors import (
+    CreationGone,
+    CreationNotFound,
+    IllegalTransition,
+    InsufficientTokens,
+    NotQueued,
+    RequestError,
+    TooManyOpened,
+    TooManyUnfinished,
+    Unavailable,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId, UserId
+from shared.domain.ledger import debit_id, entry_key, refund_id
+from shared.domain.policy import Kind
+from shared.domain.status import Status
+from shared.lifecycle.opening import Opened
+from shared.wiring import Phoenix
+from tests.builders import a_brief, a_caller
+from tests.simulation.cloud import process
+from tests.simulation.inspector import Inspector
+from tests.simulation.scheduler import Crashed, Process, Simulation
+from tests.simulation.store import SimulatedStore
+
+TRIES_MAX = 4
+LOOKS_MAX = 8
+NO_ANSWER = "no answer"
+LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
+    Status.PENDING: {"cancel": 0.08},
+    Status.PROCESSING: {"cancel": 0.08},
+    Status.FAILED: {"retry": 0.6, "delete": 0.15},
+    Status.DRAFT: {"publish": 0.5, "delete": 0.15},
+    Status.PUBLISHED: {"unpublish": 0.4, "delete": 0.15},
+}
+"""What an owner who looks at a creation in this state does, and how likely."""
+
+
+@dataclass
+class Clients:
+    """Everybody outside. `skipped` names operations that are left out, to shrink a history."""
+
+    simulation: Simulation
+    phoenix: Phoenix
+    store: SimulatedStore
+    inspector: Inspector
+    skipped: frozenset[str] = frozenset()
+    operations: list[str] = field(default_factory=list)
+    _clicks: Counter[CreationId] = field(default_factory=Counter)
+    """How often somebody has asked for a retry."""
+    _sent: Counter[tuple[str, CreationId]] = field(default_factory=Counter)
+
+    # Requests
+
+    def ask(self, name: str, request: Callable[[], Any], *, tries_max: int = TRIES_MAX) -> Any:
+        """Send a request, again while there is no answer; return its result or its error."""
+        answer: Any = NO_ANSWER
+        for attempt in range(tries_max):
+            answer = self._once(f"api {name} {attempt}", request)
+            is_final = not isinstance(answer, Unavailable) or isinstance(answer, NotQueued)
+            if answer is not NO_ANSWER and is_final:
+                break
+            self.simulation.sleep(2.0 * 3**attempt)
+        return answer
+
+    def _once(self, name: str, request: Callable[[], Any]) -> Any:
+        actor = self.simulation.actor
+        client = actor.process
+        actor.process = process(self.simulation, name)
+        try:
+            answer = request()
+            return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else answer
+        except RequestError as error:
+            return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else error
+        except Crashed:
+            return NO_ANSWER
+        except Exception as error:
+            self.inspector.report("I10", f"{name} was answered 500: {error!r}")
+            return error
+        finally:
+            actor.process = client
+
+    def _acts(self, operation: str, likelihood: float) -> bool:
+        """Tell whether the client does this."""
+        if self.simulation.chance(operation, "acts") >= likelihood:
+            return False
+        self.operations.append(operation)
+        return operation not in self.skipped
+
+    def _has(self, entry_id: str) -> bool:
+        return entry_key(entry_id) in self.store.documents
+
+    def _known(self, creation_id: CreationId) -> Creation | None:
+        found = self.store.documents.get(creation_key(creation_id))
+        return found if isinstance(found, Creation) else None
+
+    # Journeys
+
+    def journey(self, user: UserId, number: int) -> None:
+        """Open a creation and do with it whatever owners do."""
+        name = f"{user}.{number}"
+        key = f"key {number}"
+        creation_id = creation_id_for(user, key)
+        kind = Kind.VIDEO if self.simulation.chance(name, "kind") < 0.6 else Kind.IMAGE
+        if self._acts(f"{name}.race", 0.3):
+            self._spawn(f"{name}.race", lambda: self.open(f"{name}.race", user, key, kind))
+        self.open(name, user, key, kind)
+        if self._acts(f"{name}.hand", 0.25):
+            self._spawn(f"{name}.hand", lambda: self._look_after(f"{name}.hand", user, creation_id))
+        if self._acts(f"{name}.stranger", 0.2):
+            stranger = UserId(f"not {user}")
+            self._spawn(
+                f"{name}.stranger", lambda: self._look_after(f"{name}.x", stranger, creation_id)
+            )
+        if self._acts(f"{name}.operator", 0.3):
+            self._spawn(f"{name}.operator", lambda: self._rerun(creation_id, kind))
+        self._look_after(name, user, creation_id)
+        if self._known(creation_id) is None and self._acts(f"{name}.late replay", 0.7):
+            self.open(f"{name}.late", user, key, kind)
+
+    def _spawn(self, name: str, run: Callable[[], None]) -> None:
+        delay_s = self.simulation.chance(name, "delay") * 3
+        self.simulation.spawn(
+            name, run, process=Process(name), at_s=self.simulation.now_s + delay_s
+        )
+
+    def open(self, name: str, user: UserId, key: str, kind: Kind) -> None:
+        """Open, or replay."""
+        creation_id = creation_id_for(user, key)
+        entry_id = debit_id(creation_id, 1)
+        was_debited = False
+        was_gone = False
+
+        def request() -> Opened:
+            nonlocal was_debited, was_gone
+            was_debited = self._has(entry_id)
+            was_gone = was_debited and self._known(creation_id) is None
+            return self.phoenix.opening.open(
+                a_brief(kind), caller=a_caller(user), idempotency_key=key
+            )
+
+        answer = self.ask(name, request)
+        must = self.inspector.must
+        if isinstance(answer, Opened):
+            must(answer.creation.creation_id == creation_id, "I9", f"{name} got another id")
+            must(self._has(entry_id), "I10", f"{name} was told 202 and nothing is there")
+            must(not was_gone, "I9", f"{name} opened a deleted one again")
+        elif isinstance(answer, NotQueued):
+            must(self._has(refund_id(creation_id, 1)), "I10", f"{name} is not refunded")
+        elif isinstance(answer, InsufficientTokens | TooManyUnfinished | TooManyOpened):
+            must(not was_debited, "I10", f"{name} got {answer!r} for a replay")
+        elif isinstance(answer, CreationGone):
+            self.simulation.marks["replay_after_delete"] += 1
+            is_gone = self._has(entry_id) and self._known(creation_id) is None
+            must(is_gone, "I9", f"{name} is told of a deletion that never was")
+        elif was_gone and isinstance(answer, RequestError):
+            must(isinstance(answer, Unavailable), "I9", f"{name} got {answer!r}, not 410")
+
+    def _look_after(self, name: str, user: UserId, creation_id: CreationId) -> None:
+        """Look at a creation now and then, and do what its state allows."""
+        for look in range(LOOKS_MAX):
+            each = f"{name}.{look}"
+            self.simulation.sleep(5 + 235 * self.simulation.chance(each, "sleep"))
+            known = self._known(creation_id)
+            if known is None:
+                continue
+            if known.user_id != user:
+                self._stranger(each, user, creation_id)
+                return
+            self._act(each, known)
+
+    def _act(self, name: str, known: Creation) -> None:
+        verbs = {
+            "cancel": self._cancel,
+            "retry": self._retry,
+            "publish": self._publish,
+            "unpublish": self._unpublish,
+            "delete": self._delete,
+        }
+        for verb, likelihood in LIKELIHOODS[known.status].items():
+            if self._acts(f"{name}.{verb}", likelihood):
+                verbs[verb](name, known)
+                return
+
+    def _rerun(self, creation_id: CreationId, kind: Kind) -> None:
+        """Start the job by hand, whatever is going on."""
+        name = self.simulation.actor.name
+        self.simulation.sleep(600 * self.simulation.chance(name, "sleep"))
+        self.phoenix.ports.executions.run(creation_id, kind=kind)
+
+    # What owners do
+
+    def _retry(self, name: str, known: Creation) -> None:
+        """Click once; only a request that says which debit it follows may be repeated."""
+        debits = known.debits if self.simulation.chance(name, "tells debits") < 0.7 else None
+        self._clicks[known.creation_id] += 1
+
+        def request() -> Opened:
+            return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
+
+        answer = self.ask(name, request, tries_max=TRIES_MAX if debits else 1)
+        now = self._known(known.creation_id)
+        clicks = self._clicks[known.creation_id]
+        is_once = now is None or now.debits <= clicks + 1
+        self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks debited more often")
+        if isinstance(answer, Opened):
+            self.simulation.marks["retried"] += 1
+            entry_id = debit_id(known.creation_id, known.debits + 1)
+            self.inspector.must(self._has(entry_id), "I10", f"{name} was told 202, no debit")
+        elif isinstance(answer, NotQueued):
+            entry_id = refund_id(known.creation_id, known.debits + 1)
+            self.inspector.must(self._has(entry_id), "I10", f"{name} is not refunded")
+
+    def _owners(self, verb: str, known: Creation) -> Any:
+        """Do this once more, and count it."""
+        self._sent[verb, known.creation_id] += 1
+        use_case = getattr(self.phoenix.owning, verb)
+        return use_case(known.creation_id, owner=known.user_id)
+
+    def _cancel(self, name: str, known: Creation) -> None:
+        answer = self.ask(name, lambda: self._owners("cancel", known))
+        if isinstance(answer, IllegalTransition) and self._sent["cancel", known.creation_id] == 1:
+            now = self._known(known.creation_id)
+            is_ours = now and now.error and now.error.code is FailureCode.CANCELLED
+            self.inspector.must(not is_ours, "I10", f"{name} was told 409 for its own effect")
+        if isinstance(answer, Creation):
+            self.simulation.marks["cancelled"] += 1
+            is_refunded = self._has(refund_id(known.creation_id, known.debits))
+            self.inspector.must(is_refunded, "I10", f"{name} was told 200 and is not refunded")
+
+    def _delete(self, name: str, known: Creation) -> None:
+        answer = self.ask(name, lambda: self._owners("delete", known))
+        if isinstance(answer, CreationNotFound):
+            is_first = self._sent["delete", known.creation_id] == 1
+            self.inspector.must(not is_first, "I10", f"{name} was told 404 for its own effect")
+        if answer is None:
+            self.simulation.marks["deleted"] += 1
+            is_gone = self._known(known.creation_id) is None
+            self.inspector.must(is_gone, "I10", f"{name} was told 204 and it is there")
+
+    def _publish(self, name: str, known: Creation) -> None:
+        answer = self.ask(
+            name, lambda: self.phoenix.publishing.publish(known.creation_id, owner=known.user_id)
+        )
+        if isinstance(answer, Creation):
+            self.simulation.marks["published"] += 1
+            is_true = known.creation_id in self.inspector.was_published
+            self.inspector.must(is_true, "I10", f"{name} was told 200 and never published")
+
+    def _unpublish(self, name: str, known: Creation) -> None:
+        answer = self.ask(
+            name, lambda: self.phoenix.publishing.unpublish(known.creation_id, owner=known.user_id)
+        )
+        if isinstance(answer, Creation):
+            self.simulation.marks["unpublished"] += 1
+            is_true = answer.status is Status.DRAFT
+            self.inspector.must(is_true, "I10", f"{name} was told 200 with {answer.status}")
+
+    def _stranger(self, name: str, stranger: UserId, creation_id: CreationId) -> None:
+        """Try everything on another's creation: each time it is not there."""
+        owning, publishing = self.phoenix.owning, self.phoenix.publishing
+        use_cases: list[Callable[..., Any]] = [
+            owning.one,
+            owning.retry,
+            owning.cancel,
+            owning.delete,
+            publishing.publish,
+            publishing.unpublish,
+        ]
+        for use_case in use_cases:
+            answer = self.ask(name, partial(use_case, creation_id, owner=stranger))
+            is_blind = isinstance(answer, CreationNotFound | Unavailable) or answer is NO_ANSWER
+            self.inspector.must(is_blind, "I8", f"{name} got {answer!r}")

@@ -1,0 +1,193 @@
+"""The simulated TaskQueue and Executions: tasks that come twice, late or never; jobs that die."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from jobs.attempt import SETTLED, Terminated
+from shared.domain.claim import Holder
+from shared.domain.errors import QueueUnavailable
+from shared.domain.keys import CreationId
+from shared.domain.policy import STOP_GRACE_S, Kind, Policy
+from tests.builders import NOON
+from tests.simulation.scheduler import Actor, Crashed, Process, Simulation
+
+CLOCKS_DIFFER_S = 5.0
+DISPATCH_S = 2.0
+START_S = 8.0
+TWICE_WITHIN_S = 400.0
+HOURS_S = (1800.0, 9000.0)
+RESTARTS_MAX = 2
+RESTART_S = (1.0, 20.0)
+SIGTERM_WITHIN_S = 120.0
+
+Run = Callable[[CreationId, Kind, Holder], int]
+
+
+def process(simulation: Simulation, name: str) -> Process:
+    """Return a process whose clock is up to 5 s off."""
+    offset_s = (simulation.chance(name, "clock") * 2 - 1) * CLOCKS_DIFFER_S
+    return Process(name, offset_s)
+
+
+@dataclass
+class _Execution:
+    """One execution of a job, over all its tries."""
+
+    name: str
+    creation_id: CreationId
+    kind: Kind
+    is_running: bool = True
+
+
+class SimulatedExecutions:
+    """Runs `run` as an actor: one process a try, restarted when it dies or fails."""
+
+    def __init__(self, simulation: Simulation, policy: Policy) -> None:
+        self.run_job: Run = lambda _creation_id, _kind, _holder: SETTLED
+        self.count = 0
+        self._simulation = simulation
+        self._policy = policy
+        self._executions: dict[str, _Execution] = {}
+        self._counts: Counter[CreationId] = Counter()
+
+    def is_running(self, execution_name: str, *, kind: Kind) -> bool:
+        step = self._simulation.call("executions.is_running")
+        if step.fault == "down":
+            raise QueueUnavailable(reason="simulated")
+        execution = self._executions.get(execution_name)
+        self._simulation.answered(step)
+        return execution is not None and execution.is_running
+
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
+        step = self._simulation.call("executions.run")
+        name = self.begin(creation_id, kind)
+        self._simulation.answered(step)
+        return name
+
+    def begin(self, creation_id: CreationId, kind: Kind) -> str:
+        """Start an execution; its first try begins soon."""
+        self.count += 1
+        self._counts[creation_id] += 1
+        name = f"{kind}-job-{creation_id[:6]}-{self._counts[creation_id]}"
+        self._executions[name] = execution = _Execution(name, creation_id, kind)
+        start_s = START_S * self._simulation.chance(name, "start") ** 3
+        self._try(execution, task_attempt=0, after_s=start_s)
+        return name
+
+    def _try(self, execution: _Execution, *, task_attempt: int, after_s: float) -> None:
+        simulation = self._simulation
+        holder = Holder(execution.name, task_attempt)
+        host = process(simulation, str(holder))
+        status = 1
+
+        def body() -> None:
+            nonlocal status
+            try:
+                status = self.run_job(execution.creation_id, execution.kind, holder)
+            finally:
+                simulation.at(simulation.now_s, end)
+
+        def end() -> None:
+            host.is_dead = True
+            if status == SETTLED or task_attempt == RESTARTS_MAX:
+                execution.is_running = False
+                return
+            shortest, longest = RESTART_S
+            wait_s = shortest + (longest - shortest) * simulation.chance(str(holder), "restart")
+            self._try(execution, task_attempt=task_attempt + 1, after_s=wait_s)
+
+        begins_s = simulation.now_s + after_s
+        actor = simulation.spawn(str(holder), body, process=host, at_s=begins_s)
+        stop_s = begins_s + self._policy.job_timeout_s(execution.kind)
+        if simulation.fate(str(holder), "job") == "sigterm":
+            within_s = simulation.chance(str(holder), "sigterm") * SIGTERM_WITHIN_S
+            stop_s = min(stop_s, begins_s + within_s)
+        simulation.at(stop_s, lambda: self._stop(actor))
+
+    def _stop(self, actor: Actor) -> None:
+        if not actor.is_over:
+            self._simulation.marks["sigterm"] += 1
+            self._simulation.note(f"{actor.name} SIGTERM")
+            self._simulation.interrupt(actor, Terminated())
+            self._simulation.at(self._simulation.now_s + STOP_GRACE_S, lambda: self._kill(actor))
+
+    def _kill(self, actor: Actor) -> None:
+        actor.process.is_dead = True
+        self._simulation.interrupt(actor, Crashed())
+
+
+class SimulatedQueue:
+    """Tasks by creation and number; each starts an execution, mostly once, mostly soon."""
+
+    def __init__(self, simulation: Simulation, executions: SimulatedExecutions) -> None:
+        self.seen: Callable[[str, CreationId, int], None] = lambda *_: None
+        """Called before each create: by whom, and what."""
+        self.count = 0
+        self._simulation = simulation
+        self._executions = executions
+        self._names: set[tuple[CreationId, int]] = set()
+        self._waiting: set[tuple[CreationId, int]] = set()
+
+    def enqueue(
+        self,
+        creation_id: CreationId,
+        *,
+        kind: Kind,
+        number: int,
+        not_before: datetime | None = None,
+    ) -> None:
+        simulation = self._simulation
+        step = simulation.call("queue.enqueue")
+        if step.fault == "refused":
+            raise QueueUnavailable(reason="simulated")
+        name = (creation_id, number)
+        self.seen(simulation.actor.name, creation_id, number)
+        if name not in self._names:
+            self._names.add(name)
+            self._create(name, kind, not_before, fault=step.fault, chance=step.chance)
+        if step.fault == "applied":
+            raise QueueUnavailable(reason="simulated: applied")
+        simulation.answered(step)
+
+    def knows(self, creation_id: CreationId, number: int) -> bool:
+        """Tell whether there is or was a task of this name."""
+        return (creation_id, number) in self._names
+
+    def _create(
+        self,
+        name: tuple[CreationId, int],
+        kind: Kind,
+        not_before: datetime | None,
+        *,
+        fault: str | None,
+        chance: float,
+    ) -> None:
+        simulation = self._simulation
+        self.count += 1
+        if fault == "vanishes":
+            return
+        self._waiting.add(name)
+        at_s = simulation.now_s + DISPATCH_S * chance**3
+        if fault == "hours":
+            shortest, longest = HOURS_S
+            at_s += shortest + (longest - shortest) * chance
+        if not_before is not None:
+            at_s = max(at_s, (not_before - NOON).total_seconds())
+        simulation.at(at_s, lambda: self._dispatch(name, kind))
+        if fault == "twice":
+            again_s = at_s + TWICE_WITHIN_S * chance**2
+            simulation.at(again_s, lambda: self._dispatch(name, kind))
+
+    def _dispatch(self, name: tuple[CreationId, int], kind: Kind) -> None:
+        self._waiting.discard(name)
+        self._executions.begin(name[0], kind)
+
+    def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
+        step = self._simulation.call("queue.waits")
+        if step.fault == "down":
+            raise QueueUnavailable(reason="simulated")
+        waits = (creation_id, number) in self._waiting
+        self._simulation.answered(step)
+        return waits

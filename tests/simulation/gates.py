@@ -1,0 +1,62 @@
+"""How many creations must succeed: for breaks that lose no token and only cost availability."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.domain.policy import Kind
+from tests.builders import ADA
+from tests.simulation.clients import Clients
+from tests.simulation.faults import Faults
+from tests.simulation.history import Outcome, play
+from tests.simulation.scheduler import Process
+
+
+@dataclass(frozen=True)
+class Gate:
+    """With these faults only, at least this share of creations becomes a draft."""
+
+    name: str
+    rates: Mapping[str, float]
+    drafts_share_min: float
+    histories: int = 400
+    is_effort_least: bool = False
+    """Each creation takes one task, one execution and one attempt."""
+
+    def play(self) -> list[Outcome]:
+        """Play its histories: each opens one creation and waits."""
+        return [
+            play(seed, faults=Faults(seed, rates=self.rates, is_only=True), scenario=one_open)
+            for seed in range(self.histories)
+        ]
+
+    def failings(self) -> list[str]:
+        """Return why the gate stays shut, or nothing."""
+        outcomes = self.play()
+        drafts = sum(outcome.endings["draft"] for outcome in outcomes)
+        failings = [each for outcome in outcomes for each in outcome.violations]
+        if drafts < self.drafts_share_min * len(outcomes):
+            failings.append(f"{drafts} drafts of {len(outcomes)}")
+        if self.is_effort_least and any(_effort(outcome) != (1, 1, 1) for outcome in outcomes):
+            failings.append("more than one task, execution or attempt")
+        return failings
+
+
+def one_open(clients: Clients) -> None:
+    """Let one owner open one creation, asking again until there is an answer."""
+    kind = Kind.VIDEO if clients.simulation.seed % 2 else Kind.IMAGE
+    clients.simulation.spawn(
+        "ada", lambda: clients.open("ada", ADA, "key", kind), process=Process("ada")
+    )
+
+
+def _effort(outcome: Outcome) -> tuple[int, int, int]:
+    return outcome.tasks, outcome.executions, outcome.attempts
+
+
+GATES = [
+    Gate("nothing goes wrong", {}, 1.0, is_effort_least=True),
+    Gate("processes die", {"crash_before": 0.002, "crash_after": 0.002}, 0.99, histories=1000),
+    Gate("half of the starts are answered 429", {"generator.start unavailable": 0.5}, 0.8),
+    Gate("half of the tasks vanish", {"queue.enqueue vanishes": 0.5}, 0.9),
+    Gate("commits are not answered", {"store.commit applied": 0.2}, 1.0, is_effort_least=True),
+]

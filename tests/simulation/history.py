@@ -1,0 +1,263 @@
+"""One history: two hours in which anything may happen, then peace, then everything is settled."""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+from jobs.attempt import RESTART, Terminated, Workshop, run_attempt
+from shared import settings, wiring
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
+from shared.domain.keys import CreationId, UserId
+from shared.domain.policy import Kind, Policy
+from shared.settings import Settings
+from shared.wiring import Phoenix, Ports
+from tests.builders import ADA, BEN
+from tests.fakes import InTurn
+from tests.simulation.clients import Clients
+from tests.simulation.clock import SimulatedClock, SimulatedIds
+from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
+from tests.simulation.draws import Site
+from tests.simulation.faults import Faults
+from tests.simulation.inspector import BOOKS_EVERY, Inspector
+from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
+from tests.simulation.scheduler import Crashed, Process, Simulation
+from tests.simulation.store import SimulatedStore
+
+HOUR_S = 3600.0
+FAULTS_END_S = 2 * HOUR_S
+PEACE_S = 4 * HOUR_S
+CLIENTS_BEGIN_WITHIN_S = 1200.0
+POLICY = Policy(video_poll_s=15, image_poll_s=5, heartbeat_s=40)
+"""Fewer looks at the generator than in real life: more histories in the same time."""
+WELCOME_TOKENS = (11, 25, 45)
+
+Scenario = Callable[[Clients], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one history."""
+
+    seed: int
+    violations: list[str]
+    marks: Counter[str]
+    endings: Counter[str]
+    """Creations by their last status, with the reason of a failure."""
+    tasks: int
+    executions: int
+    attempts: int
+    sites: list[Site]
+    happened: list[tuple[Site, str]]
+    operations: list[str]
+    trace: list[str] | None
+
+    @property
+    def trace_hash(self) -> str:
+        """Return the hash of everything that happened, in order."""
+        return hashlib.sha256("\n".join(self.trace or []).encode()).hexdigest()
+
+
+def play(
+    seed: int,
+    *,
+    faults: Faults | None = None,
+    scenario: Scenario | None = None,
+    skipped: frozenset[str] = frozenset(),
+    is_traced: bool = False,
+    books_every: int = BOOKS_EVERY,
+) -> Outcome:
+    """Play one history and return its outcome; the same arguments give the same history."""
+    simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
+    place = _Place(simulation, books_every=books_every)
+    clients = Clients(simulation, place.phoenix, place.store, place.inspector, skipped)
+    with _logs_as_marks(simulation):
+        (scenario or anything)(clients)
+        simulation.at(0.0, place.tick)
+        simulation.run(FAULTS_END_S)
+        simulation.faults.are_off = True
+        simulation.run(FAULTS_END_S + PEACE_S)
+        place.is_over = True
+        simulation.end()
+    place.inspector.check_end()
+    creations = [each for each in place.store.documents.values() if isinstance(each, Creation)]
+    return Outcome(
+        seed=seed,
+        violations=place.inspector.found,
+        marks=simulation.marks,
+        endings=Counter(
+            f"{each.status} {each.error.code}" if each.error else str(each.status)
+            for each in creations
+        ),
+        tasks=place.queue.count,
+        executions=place.executions.count,
+        attempts=sum(each.attempt for each in creations),
+        sites=simulation.sites,
+        happened=simulation.faults.happened,
+        operations=clients.operations,
+        trace=simulation.trace,
+    )
+
+
+def anything(clients: Clients) -> None:
+    """Let one or two owners make one to three creations each."""
+    simulation = clients.simulation
+    journeys = {ADA: 1 + int(simulation.chance("ada", "journeys") ** 2 * 3)}
+    if simulation.chance("ben", "is there") < 0.3:
+        journeys[BEN] = 1
+    for user, count in journeys.items():
+        for number in range(count):
+            _begin(clients, user, number)
+
+
+def _begin(clients: Clients, user: UserId, number: int) -> None:
+    name = f"{user}.{number}"
+    clients.simulation.spawn(
+        name,
+        lambda: clients.journey(user, number),
+        process=Process(name),
+        at_s=clients.simulation.chance(name, "begins") * CLIENTS_BEGIN_WITHIN_S,
+    )
+
+
+def two_posts(clients: Clients) -> None:
+    """Let two racing POSTs of one key open one video, and do nothing else."""
+    for name in ("first", "second"):
+        clients.simulation.spawn(
+            name,
+            partial(clients.open, name, ADA, "key", Kind.VIDEO),
+            process=Process(name),
+        )
+
+
+class _Place:
+    """The real use cases and jobs over simulated ports."""
+
+    def __init__(self, simulation: Simulation, *, books_every: int) -> None:
+        self.simulation = simulation
+        self.is_over = False
+        self.store = SimulatedStore(simulation, simulation)
+        self.media = SimulatedMediaStore(simulation)
+        self.executions = SimulatedExecutions(simulation, POLICY)
+        self.executions.run_job = self._run_job
+        self.queue = SimulatedQueue(simulation, self.executions)
+        self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
+        self.inspector = Inspector(
+            simulation,
+            self.store,
+            self.media,
+            self.queue,
+            self.generators,
+            POLICY,
+            books_every=books_every,
+        )
+        self.phoenix = self._assembled()
+
+    def _assembled(self) -> Phoenix:
+        clock = SimulatedClock(self.simulation)
+        nobody_signs_in: Any = None
+        tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
+        ports = Ports(
+            store=self.store,
+            queue=self.queue,
+            media=self.media,
+            executions=self.executions,
+            identity=nobody_signs_in,
+            service_identity=nobody_signs_in,
+            clock=clock,
+            ids=SimulatedIds(self.simulation),
+            generator=self.generators.__getitem__,
+            close=lambda: None,
+        )
+        phoenix = wiring.assembled(_settings(tokens), ports, local=None)
+        return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
+
+    def _run_job(self, creation_id: CreationId, kind: Kind, holder: Holder) -> int:
+        """Do what `jobs/entry.py` does."""
+        workshop = Workshop(
+            attempts=self.phoenix.attempts,
+            settling=self.phoenix.settling,
+            queue=self.queue,
+            media=self.media,
+            generator=lambda: self.generators[kind],
+            pipeline=SimulatedPipeline(kind),
+            clock=self.phoenix.ports.clock,
+            policy=POLICY,
+        )
+        try:
+            return run_attempt(workshop, creation_id, holder=holder)
+        except Terminated:
+            return RESTART
+        except Exception as error:
+            self.inspector.report("I10", f"{holder} raised {error!r}")
+            return RESTART
+
+    def tick(self) -> None:
+        """Call the sweep, as the scheduler does every minute, if there is anything to do."""
+        simulation = self.simulation
+        minute = round(simulation.now_s / POLICY.sweep_every_s)
+        fate = simulation.fate(f"sweep {minute}", "sweep") if self._is_due() else "missed"
+        if fate != "missed":
+            for half in ("a", "b") if fate == "doubled" else ("a",):
+                name = f"sweep {minute}{half}"
+                simulation.spawn(name, self._sweep, process=process(simulation, name))
+        simulation.at(simulation.now_s + POLICY.sweep_every_s, self.tick)
+
+    def _is_due(self) -> bool:
+        return self.store.is_anything_due(self.inspector.now)
+
+    def _sweep(self) -> None:
+        try:
+            self.phoenix.sweeping.sweep()
+        except Crashed:
+            raise
+        except Exception as error:
+            self.simulation.marks["sweep_raised"] += 1
+            self.simulation.note(f"sweep raised {error!r}")
+
+
+@cache
+def _settings(tokens: int) -> Settings:
+    environment = {"PHOENIX_DATA": "unused", "PHOENIX_WELCOME_TOKENS": str(tokens)}
+    return replace(settings.load(environment), policy=POLICY)
+
+
+class _Marks(logging.Handler):
+    """Counts log lines by their message: they name the rare branches."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__()
+        self._simulation = simulation
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        facts: Mapping[str, object] = vars(record)
+        self._simulation.marks[record.msg] += 1
+        if record.msg == "creation_failed":
+            self._simulation.marks[f"refunded_by_{facts['actor']}"] += 1
+            self._simulation.marks[f"failed_{facts['failure']}"] += 1
+        elif record.msg == "lease_lost" and self._simulation.actor.counts["media.put"]:
+            self._simulation.marks["fenced_complete"] += 1
+        return True
+
+
+@contextmanager
+def _logs_as_marks(simulation: Simulation) -> Iterator[None]:
+    marks = _Marks(simulation)
+    loggers = [logging.getLogger(name) for name in ("shared", "jobs")]
+    before = [(each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.addHandler(marks)
+        each.setLevel(logging.INFO)
+        each.propagate = False
+    try:
+        yield
+    finally:
+        for each, (level, propagate) in zip(loggers, before, strict=True):
+            each.removeHandler(marks)
+            each.setLevel(level)
+            each.propagate = propagate

@@ -1,0 +1,451 @@
+"""The protocol, broken on purpose: each mutant is one mistake that somebody could make.
+
+A mutant changes the text of a few functions of the real code, for as long as its block lasts.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jobs import attempt, making
+from shared.domain import creation
+from shared.domain.account import Account
+from shared.lifecycle import attempts, deleting, opening, owning, publishing, settling, sweeping
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In `owner.name`, `old` becomes `new`; `old` stands there exactly once."""
+
+    owner: Any
+    name: str
+    old: str
+    new: str
+    users: tuple[Any, ...] = ()
+    """Other modules that have imported the function by its name."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken protocol."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    gate: str | None = None
+    """It loses no token and only costs availability: the gate that stays shut."""
+
+
+@contextmanager
+def broken(mutant: Mutant) -> Iterator[None]:
+    """Break the code inside the block."""
+    originals = [(edit, vars(edit.owner)[edit.name]) for edit in mutant.edits]
+    try:
+        for edit, original in originals:
+            changed = _edited(edit, original)
+            for owner in (edit.owner, *edit.users):
+                setattr(owner, edit.name, changed)
+        yield
+    finally:
+        for edit, original in originals:
+            for owner in (edit.owner, *edit.users):
+                setattr(owner, edit.name, original)
+
+
+def _edited(edit: Edit, original: Any) -> Any:
+    function = getattr(original, "fget", None) or getattr(original, "__func__", original)
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(edit.old) != 1:
+        raise AssertionError(
+            f"{edit.name}: {edit.old!r} stands there {source.count(edit.old)} times"
+        )
+    names: dict[str, Any] = {}
+    code = compile(source.replace(edit.old, edit.new), f"<{edit.name}, broken>", "exec")
+    exec(code, function.__globals__, names)
+    return names[edit.name]
+
+
+def _one(
+    name: str,
+    owner: Any,
+    function: str,
+    old: str,
+    new: str,
+    *users: Any,
+    gate: str | None = None,
+) -> Mutant:
+    return Mutant(name, (Edit(owner, function, old, new, users),), gate)
+
+
+UNKNOWN_COMPLETE_IS_REFUNDED = _one(
+    "an unknown complete is refunded",
+    attempt.Attempt,
+    "run",
+    "except Unavailable as error:",
+    "except Unavailable as error:\n"
+    "        try: self._fail(FailureCode.STORAGE_FAILED, error)\n"
+    "        except (LeaseLost, Unavailable): pass\n"
+    "        return SETTLED\n"
+    "    except ZeroDivisionError as error:",
+)
+"""It takes five faults of the store in a row: a test of its own leads there."""
+
+MUTANTS = [
+    _one(
+        "a claim asks nobody",
+        attempts.Attempts,
+        "_obstacles",
+        "if now.is_leased(at - skew) and not is_its_successor:",
+        "if False:",
+    ),
+    _one(
+        "a retry is claimed before its time",
+        attempts.Attempts,
+        "_obstacles",
+        "now.retry_at is not None and at < now.retry_at - early",
+        "False",
+    ),
+    _one(
+        "a seventh attempt",
+        creation.Creation,
+        "has_attempts_left",
+        "< policy.attempts_max",
+        "<= policy.attempts_max",
+    ),
+    _one(
+        "complete is not fenced",
+        attempts.Attempts,
+        "complete",
+        "now = _held(found, mine)",
+        "now = now or _held(found, mine)",
+    ),
+    _one(
+        "a worker's writes are not fenced by attempt",
+        creation.Creation,
+        "is_held_by",
+        "self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder",
+        "self.status is Status.PROCESSING",
+    ),
+    _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
+    _one(
+        "an unknown start of a video is tried again",
+        making.Making,
+        "_begin",
+        "except StartOutcomeUnknown as error:\n",
+        "except StartOutcomeUnknown as error:\n"
+        "            lease.mine = lease.attempts.withdraw(lease.mine)\n",
+    ),
+    Mutant(
+        "a video may be started once more",
+        (
+            Edit(making.Making, "_begin", "<= STARTS_UNKNOWN_MAX[lease.mine.kind]", "<= 1"),
+            Edit(attempts.Attempts, "intend", "> STARTS_UNKNOWN_MAX[now.kind]", "> 1"),
+        ),
+    ),
+    _one(
+        "an unknown outcome clears the intent",
+        attempt.Attempt,
+        "_settle",
+        "self._fail(_FAILURES[type(error)], error)",
+        "self._retry_later(_FAILURES[type(error)], error, answered_no=True)",
+    ),
+    _one(
+        "a storage error clears the intent",
+        attempt.Attempt,
+        "_settle",
+        "self._retry_later(FailureCode.STORAGE_FAILED, error)",
+        "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
+    ),
+    _one(
+        "a known operation is not resumed",
+        making.Making,
+        "_begin",
+        "if lease.mine.operation_name is not None:",
+        "if False:",
+        gate="processes die",
+    ),
+    _one(
+        "the operation is never written down",
+        making.Making,
+        "_start",
+        "lease.mine = lease.attempts.record_operation(lease.mine, begun.name)",
+        "pass",
+        gate="processes die",
+    ),
+    _one(
+        "its own intent is taken for another's",
+        attempts.Attempts,
+        "intend",
+        "if found.may_have_landed and now.intent == decided:",
+        "if False:",
+        gate="commits are not answered",
+    ),
+    _one(
+        "its own claim is taken for another's",
+        attempts.Attempts,
+        "claim",
+        "now.status is Status.PROCESSING and now.holder == holder",
+        "False",
+        gate="commits are not answered",
+    ),
+    _one(
+        "the sweep makes no task",
+        sweeping.Sweeping,
+        "_repair",
+        "return self._requeue(creation, at=at)",
+        "return Look.LEFT",
+        gate="half of the tasks vanish",
+    ),
+    _one(
+        "one intent counts for all starts",
+        creation.Creation,
+        "intending",
+        "unknown=self.unknown_starts + 1",
+        "unknown=1",
+    ),
+    _one(
+        "a refund leaves the creation runnable",
+        settling.Settling,
+        "_fail",
+        "            failed,\n            refunded,",
+        "            now,\n            refunded,",
+    ),
+    _one(
+        "a refund asks no status",
+        settling.Settling,
+        "_fail",
+        "or now.debits != debits or not may_fail(now)",
+        "or now.debits != debits or not now.is_unfinished",
+    ),
+    _one(
+        "a refund of whatever debit is the last",
+        settling.Settling,
+        "_fail",
+        "or now.debits != debits or not may_fail(now)",
+        "or not now.is_unfinished",
+    ),
+    _one(
+        "a failed enqueue refunds what is being worked on",
+        settling.Settling,
+        "fail_unqueued",
+        "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
+        "now.status is Status.PENDING or now.status is Status.PROCESSING",
+    ),
+    _one(
+        "a refund keeps its place in flight",
+        Account,
+        "refunded",
+        "in_flight=self.in_flight.changed(kind, by=-1),",
+        "",
+    ),
+    _one(
+        "cancel asks for no intent",
+        settling.Settling,
+        "cancel",
+        "now.status is Status.PENDING and now.intent is None and now.operation_name is None",
+        "now.is_unfinished",
+    ),
+    _one(
+        "nothing is ever overdue",
+        settling,
+        "is_overdue",
+        "return creation.is_past_deadline(at) or is_lost",
+        "return False",
+        sweeping,
+    ),
+    _one(
+        "a heartbeat pushes the sweep past the deadline",
+        creation.Creation,
+        "swept_at",
+        "min(sweep_at, deadline_at)",
+        "sweep_at",
+    ),
+    _one(
+        "a lease is handed back for after the deadline",
+        creation.Creation,
+        "handed_back",
+        "min(at, self.deadline_at or at)",
+        "at",
+    ),
+    _one(
+        "a frozen API sends a copy that outlives its undo entry",
+        publishing.Publishing,
+        "publish",
+        "if self.clock.now() > copied_by:",
+        "if False:",
+    ),
+    _one(
+        "a copy is sent however late it is",
+        publishing.Publishing,
+        "publish",
+        "if self.clock.now() <= copied_by:",
+        "if True:",
+    ),
+    _one(
+        "a sweep takes another's task number for its own",
+        sweeping.Sweeping,
+        "_requeue",
+        "if found.may_have_landed and requeued is not None and now == requeued:",
+        "if found.may_have_landed and requeued is not None:",
+    ),
+    _one(
+        "a retry may come after the deadline",
+        attempts.Attempts,
+        "retry_later",
+        "if not now.has_time_to_run(retry_at, policy=self.policy):",
+        "if False:",
+    ),
+    _one(
+        "the sweep trusts its snapshot",
+        sweeping.Sweeping,
+        "_requeue",
+        "if now is None or now != creation:",
+        "now = creation\n        if False:",
+    ),
+    _one(
+        "the sweep trusts its query",
+        sweeping.Sweeping,
+        "_requeue",
+        "if now is None or now != creation:",
+        "if now is None:",
+    ),
+    _one(
+        "the sweep uses the last task's number",
+        sweeping.Sweeping,
+        "_requeue",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=decided)",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.enqueues)",
+    ),
+    Mutant(
+        "a fenced job removes its files",
+        (
+            Edit(
+                attempt.Attempt,
+                "run",
+                'log.warning("lease_lost")',
+                "mine = self.lease.mine\n"
+                "        for key in mine.keys_of(range(mine.attempt, mine.attempt + 1)):\n"
+                "            try: self.workshop.media.delete(key)\n"
+                "            except MediaUnavailable: pass",
+            ),
+            Edit(
+                attempts.Attempts,
+                "complete",
+                "if found.may_have_landed and (now is None or now.media_key == media.media_key):",
+                "if False:",
+            ),
+        ),
+    ),
+    _one(
+        "the balance is read beside the transaction",
+        opening.Opening,
+        "_debit_and_create",
+        "    def decide(found: Found) -> Decision[Opened | None]:\n"
+        "        account, known = found.get(account_at), found.get(creation_at)\n",
+        "    outside = self.transactions.store.get(account_at)\n"
+        "    def decide(found: Found) -> Decision[Opened | None]:\n"
+        "        account, known = outside, found.get(creation_at)\n",
+    ),
+    _one(
+        "the key is looked up beside the transaction",
+        opening.Opening,
+        "_debit_and_create",
+        "        account, known = found.get(account_at), found.get(creation_at)\n",
+        "        account, known = found.get(account_at), None\n",
+    ),
+    _one(
+        "every request has a new id",
+        opening.Opening,
+        "open",
+        "creation_id = creation_id_for(caller.user_id, idempotency_key)",
+        "creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))",
+    ),
+    _one(
+        "a deleted creation's key is free again",
+        opening.Opening,
+        "_debit_and_create",
+        "if found.get(entry_at) is not None:\n            raise CreationGone",
+        "pass",
+    ),
+    _one(
+        "a second click debits again",
+        owning.Owning,
+        "debit_again",
+        "if now.debits > debits:",
+        "if now.is_unfinished:",
+    ),
+    _one(
+        "a deletion of one's own is answered 404",
+        owning.Owning,
+        "delete",
+        "if found.may_have_landed and decided is not None and not found.documents:",
+        "if False:",
+    ),
+    _one(
+        "a cancel of one's own is answered 409",
+        settling.Settling,
+        "_fail",
+        "is_mine = found.may_have_landed and is_refunded",
+        "is_mine = False",
+    ),
+    _one(
+        "one sees another's creations",
+        owning,
+        "owned",
+        "if creation is None or creation.user_id != owner:",
+        "if creation is None:",
+        publishing,
+    ),
+    _one(
+        "a publication's key is used again",
+        creation.Creation,
+        "prepared_for_publication",
+        "publications=self.publications + 1",
+        "publications=max(1, self.publications)",
+    ),
+    _one(
+        "a publication commits without its undo entry",
+        publishing.Publishing,
+        "_finish",
+        "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
+        "if False:",
+    ),
+    _one(
+        "a copy is deleted under a publication that commits",
+        deleting.Deleting,
+        "carry_out",
+        "if not (deletion.is_begun or self._begin(deletion, at=at)):",
+        "if False:",
+    ),
+    _one(
+        "a deletion is not carried out twice",
+        deleting.Deleting,
+        "carry_out",
+        "if at < now.until:",
+        "if False:",
+    ),
+    _one(
+        "left-over files are forgotten",
+        settling,
+        "leftovers",
+        "return (cost, deletion)",
+        "return (cost,)",
+        attempts,
+    ),
+    _one(
+        "a deletion names the live attempt",
+        attempts.Attempts,
+        "complete",
+        "earlier = range(now.first_attempt, now.attempt)",
+        "earlier = range(now.first_attempt, now.attempt + 1)",
+    ),
+    _one(
+        "complete does not wait for the upload",
+        making.Making,
+        "_put",
+        "reason = error.reason",
+        "return",
+    ),
+]

@@ -1,0 +1,250 @@
+"""The simulated Store: versioned documents, optimistic commits, and every way to be unsure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, Protocol, TypeVar, cast
+
+from shared.domain.creation import Creation
+from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
+from shared.domain.keys import DocumentT, Key, UserId
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.status import Status
+from shared.ports.store import (
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    Plan,
+    ResultT,
+    planned,
+)
+from tests.simulation.draws import Site
+from tests.simulation.scheduler import Simulation, Step
+
+TRIES_MAX = 5
+LATE_S = (0.1, 260.0)
+
+DueT = TypeVar("DueT", bound=Document)
+Changes = Mapping[Key[Any], tuple[Document | None, Document | None]]
+"""Each written or removed document, before and after."""
+
+
+class Calls(Protocol):
+    """Where a call's fate comes from."""
+
+    def call(self, kind: str) -> Step: ...
+
+    def answered(self, step: Step) -> None: ...
+
+
+class CalmCalls:
+    """Calls of which none goes wrong, for a store outside any simulation."""
+
+    def call(self, kind: str) -> Step:
+        return Step(Site("nobody", kind, 0), None, 0.0)
+
+    def answered(self, step: Step) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A commit on its way: it lands if what it read is still so."""
+
+    plan: Plan
+    versions: Mapping[Key[Any], int]
+
+
+class SimulatedStore:
+    """Documents in a dictionary. `seen` is called with every commit that changed something."""
+
+    def __init__(
+        self, calls: Calls, simulation: Simulation | None = None, *, tries_max: int = TRIES_MAX
+    ) -> None:
+        self.documents: dict[Key[Any], Document] = {}
+        self.seen: Callable[[str, Changes], None] = lambda _actor, _changes: None
+        self._versions: dict[Key[Any], int] = {}
+        self._clock = 0
+        self._calls = calls
+        self._simulation = simulation
+        self._tries_max = tries_max
+        self._lock = Lock()
+
+    def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        for _ in range(self._tries_max):
+            documents, versions = self._read(reading)
+            found = Found(documents)
+            decision = decide(found)
+            plan = planned(decision, found)
+            if plan is None or self._commit(_Sent(plan, versions)):
+                return decision.result
+        raise StoreContention(reason="others were faster")
+
+    def _read(
+        self, keys: Sequence[Key[Any]]
+    ) -> tuple[dict[Key[Any], Document], dict[Key[Any], int]]:
+        step = self._calls.call("store.read")
+        if step.fault == "down":
+            raise StoreUnavailable(reason="simulated")
+        with self._lock:
+            documents = {key: self.documents[key] for key in keys if key in self.documents}
+            versions = {key: self._versions[key] for key in documents}
+        self._calls.answered(step)
+        return documents, versions
+
+    def _commit(self, sent: _Sent) -> bool:
+        step = self._calls.call("store.commit")
+        match step.fault:
+            case "abort":
+                return False
+            case "down":
+                raise StoreUnavailable(reason="simulated")
+            case "lost":
+                raise OutcomeUnknown(reason="simulated: lost")
+            case "applied":
+                self._apply(sent, self._actor)
+                raise OutcomeUnknown(reason="simulated: applied")
+            case "late":
+                self._apply_late(sent, step.chance)
+                raise OutcomeUnknown(reason="simulated: late")
+        is_applied = self._apply(sent, self._actor)
+        self._calls.answered(step)
+        return is_applied
+
+    @property
+    def _actor(self) -> str:
+        return self._simulation.actor.process.name if self._simulation else ""
+
+    def _apply_late(self, sent: _Sent, chance: float) -> None:
+        simulation, actor = self._simulation, self._actor
+        if simulation is None:
+            raise AssertionError("only a simulation is late")
+        shortest, longest = LATE_S
+
+        def land() -> None:
+            if self._apply(sent, actor):
+                simulation.marks["late_commit"] += 1
+                simulation.note(f"{actor} store.commit lands late")
+
+        simulation.at(simulation.now_s + shortest + (longest - shortest) * chance**3, land)
+
+    def _apply(self, sent: _Sent, actor: str) -> bool:
+        plan = sent.plan
+        with self._lock:
+            if any(document.key in self.documents for document in plan.creates):
+                return False
+            if any(self._versions.get(key) != version for key, version in sent.versions.items()):
+                return False
+            changes: dict[Key[Any], tuple[Document | None, Document | None]] = {}
+            for document in (*plan.creates, *plan.updates):
+                before = self.documents.get(document.key)
+                if before != document:
+                    changes[document.key] = before, document
+            for key in plan.removes:
+                changes[key] = self.documents[key], None
+            for key, (_, after) in changes.items():
+                self._put(key, after)
+        if changes:
+            self.seen(actor, changes)
+        return True
+
+    def _put(self, key: Key[Any], document: Document | None) -> None:
+        if document is None:
+            del self.documents[key], self._versions[key]
+        else:
+            self._clock += 1
+            self.documents[key], self._versions[key] = document, self._clock
+
+    def is_anything_due(self, now: datetime) -> bool:
+        """Tell whether a sweep would find anything."""
+        for each in self.documents.values():
+            if isinstance(each, Creation):
+                if each.sweep_at is not None and each.sweep_at <= now:
+                    return True
+            elif isinstance(each, MediaDeletion) and each.due_at <= now:
+                return True
+        return False
+
+    # Reads
+
+    def get(self, key: Key[DocumentT]) -> DocumentT | None:
+        documents, _ = self._read([key])
+        return cast("DocumentT | None", documents.get(key))
+
+    def _queried(self) -> list[Document]:
+        step = self._calls.call("store.read")
+        if step.fault == "down":
+            raise StoreUnavailable(reason="simulated")
+        with self._lock:
+            documents = list(self.documents.values())
+        self._calls.answered(step)
+        return documents
+
+    def _creations(self) -> Iterator[Creation]:
+        return (each for each in self._queried() if isinstance(each, Creation))
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        wanted = [
+            each
+            for each in self._creations()
+            if each.user_id == user_id
+            and each.status is not Status.PUBLISHED
+            and which.status in (None, each.status)
+            and which.kind in (None, each.kind)
+        ]
+        return _page(wanted, page, lambda each: (each.created_at, each.creation_id))
+
+    def feed(self, page: Page) -> list[Creation]:
+        return _published([*self._creations()], page)
+
+    def published_by(self, username: str, page: Page) -> list[Creation]:
+        return _published([each for each in self._creations() if each.username == username], page)
+
+    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+        entries = [
+            each
+            for each in self._queried()
+            if isinstance(each, LedgerEntry) and each.user_id == user_id
+        ]
+        return _page(entries, page, lambda each: (each.sequence, each.entry_id))
+
+    def due(self, now: datetime, page: Page) -> list[Creation]:
+        due = [each for each in self._creations() if each.sweep_at and each.sweep_at <= now]
+        return _page(
+            due, page, lambda each: (each.sweep_at, each.creation_id), is_newest_first=False
+        )
+
+    def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
+        due = [
+            each
+            for each in self._queried()
+            if isinstance(each, MediaDeletion) and each.due_at <= now
+        ]
+        return _page(due, page, lambda each: (each.due_at, each.deletion_id), is_newest_first=False)
+
+    def everything(self) -> Iterator[Document]:
+        return iter(self._queried())
+
+
+def _published(creations: list[Creation], page: Page) -> list[Creation]:
+    published = [each for each in creations if each.status is Status.PUBLISHED]
+    return _page(published, page, lambda each: (each.published_at, each.creation_id))
+
+
+def _page(
+    documents: list[DueT], page: Page, place: Callable[[Any], Any], *, is_newest_first: bool = True
+) -> list[DueT]:
+    """Return the page of the documents in the order of their places: a sort value and an id."""
+    if page.after is not None:
+        after = (page.after.value, page.after.id)
+        if is_newest_first:
+            documents = [each for each in documents if place(each) < after]
+        else:
+            documents = [each for each in documents if place(each) > after]
+    return sorted(documents, key=place, reverse=is_newest_first)[: page.limit]

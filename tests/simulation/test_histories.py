@@ -1,0 +1,153 @@
+"""Thousands of histories of the real lifecycle, and every promise kept in each of them."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from jobs import attempt
+from shared.lifecycle import attempts
+from tests.simulation import campaign
+from tests.simulation.draws import Site
+from tests.simulation.faults import Faults
+from tests.simulation.gates import GATES, Gate
+from tests.simulation.history import play, two_posts
+from tests.simulation.mutants import MUTANTS, UNKNOWN_COMPLETE_IS_REFUNDED, broken
+from tests.simulation.shrinking import minimised, shrink
+
+HERE = Path(__file__).parent
+REGRESSIONS = tomllib.loads((HERE / "regressions.toml").read_text())["history"]
+SEEDS = 2500
+MARKS_MIN = {
+    "cancelled": 30,
+    "deleted": 500,
+    "failed_deadline_exceeded": 50,
+    "failed_queue_unavailable": 100,
+    "fenced_complete": 1,
+    "handed_back": 100,
+    "late_commit": 100,
+    "lease_lost": 8,
+    "published": 1000,
+    "refunded_by_api": 100,
+    "refunded_by_job": 100,
+    "refunded_by_owner": 30,
+    "refunded_by_sweep": 50,
+    "replay_after_delete": 500,
+    "requeued": 100,
+    "resumed_operation": 300,
+    "retried": 200,
+    "retry_later": 100,
+    "second_image_start": 80,
+    "start_unanswered": 100,
+    "unknown_start_found": 40,
+    "unpublished": 1000,
+}
+"""How often the rare branches are reached at the very least: a net that catches nothing is no net."""
+
+
+@pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda each: str(each["seed"]))
+def test_what_once_broke_a_promise_keeps_it(regression: dict[str, str]) -> None:
+    assert play(int(regression["seed"])).violations == []
+
+
+@pytest.mark.slow
+def test_thousands_of_histories_break_no_promise_and_reach_the_rare_branches() -> None:
+    tally = campaign.at_random(range(SEEDS))
+
+    assert tally.violations == []
+    assert {
+        mark: tally.marks[mark] for mark, least in MARKS_MIN.items() if tally.marks[mark] < least
+    } == {}
+
+
+def test_a_few_histories_break_no_promise() -> None:
+    assert [play(seed).violations for seed in range(60)] == [[]] * 60
+
+
+def test_every_single_fault_of_a_creation_with_two_racing_posts_is_survived() -> None:
+    tally = campaign.singles()
+
+    assert tally.violations == []
+    assert tally.histories > 200
+    assert tally.endings["draft"] > 0.9 * tally.histories
+
+
+@pytest.mark.slow
+def test_one_in_ten_first_faults_with_every_second_one_after_it_is_survived() -> None:
+    tally = campaign.pairs(share=10)
+
+    assert tally.violations == []
+    assert tally.histories > 3000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
+def test_enough_creations_succeed_when(gate: Gate) -> None:
+    assert gate.failings() == []
+
+
+def test_the_same_seed_makes_the_same_trace_whatever_the_hash_seed() -> None:
+    program = (
+        "from tests.simulation.history import play;"
+        "print([play(seed, is_traced=True).trace_hash for seed in range(12)])"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=HERE.parent.parent,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("1", "4711")
+    }
+
+    assert len(answers) == 1
+    assert len(set(answers.pop().split(","))) == 12
+
+
+def test_a_failing_history_shrinks_to_what_it_takes() -> None:
+    mutant = next(each for each in MUTANTS if each.name == "a refund keeps its place in flight")
+    with broken(mutant):
+        outcome = next(each for each in map(play, range(100)) if each.violations)
+        least = shrink(outcome)
+
+    assert len(least.faults) + len(least.operations) <= 3 < len(outcome.happened)
+    assert least.outcome.violations[0].split()[0] == outcome.violations[0].split()[0]
+
+
+def test_minimising_leaves_exactly_what_is_needed() -> None:
+    assert minimised(range(100), lambda parts: {7, 42, 99} <= set(parts)) == [7, 42, 99]
+
+
+def complete_is_lost_five_times() -> Faults:
+    calm = play(0, faults=Faults(0, is_exact=True), scenario=two_posts)
+    assert calm.endings == {"draft": 1}
+    commits = [site for site in calm.sites if site.kind == "store.commit" and "job" in site.actor]
+    last = next(site for site in reversed(commits) if "beat" not in site.actor)
+    forced = {Site(last.actor, last.kind, last.nth + rerun): "lost" for rerun in range(5)}
+    return Faults(0, is_exact=True, forced=forced)
+
+
+def test_a_complete_of_unknown_outcome_is_made_again_and_never_refunded() -> None:
+    faults = complete_is_lost_five_times()
+    outcome = play(0, faults=faults, scenario=two_posts)
+    with broken(UNKNOWN_COMPLETE_IS_REFUNDED):
+        refunded = play(0, faults=complete_is_lost_five_times(), scenario=two_posts)
+
+    assert len(faults.happened) == 5
+    assert (outcome.endings, outcome.violations) == ({"draft": 1}, [])
+    assert refunded.endings == {"failed storage_failed": 1}
+
+
+def test_a_mutant_lasts_as_long_as_its_block() -> None:
+    before = (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"])
+    for mutant in MUTANTS:
+        with broken(mutant):
+            pass
+
+    assert (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"]) == before
