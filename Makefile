@@ -33,6 +33,9 @@ check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n auto -m "not slow"
 
+simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
+
 bench: $(READY) ## Measure, as ratios within one run (benchmarks/results.md has the recorded ones)
 	$(BIN)/python -m benchmarks.hostile_bodies
 

@@ -85,5 +85,6 @@ def _files_of(creation: Creation) -> dict[str, int | None]:
     private = {creation.media_key: creation.size_bytes, creation.thumbnail_key: None}
     files = {key: size for key, size in private.items() if key is not None}
     if creation.status is Status.PUBLISHED:
-        files |= {creation.public_keys[key]: size for key, size in files.items()}
+        public = creation.public_keys
+        files |= {public[key]: size for key, size in files.items() if key in public}
     return files

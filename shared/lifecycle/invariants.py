@@ -209,6 +209,9 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
         "refunded is set exactly when failed": (c.status is Status.FAILED) == c.refunded,
         "a ready one has media": not is_ready or bool(c.media_key and c.size_bytes),
         "a published one has its time": (c.status is Status.PUBLISHED) == bool(c.published_at),
+        "a published one has its public copy": (
+            c.status is not Status.PUBLISHED or bool(c.public_id and c.publications)
+        ),
     }
     for demand, holds in demands.items():
         if not holds:

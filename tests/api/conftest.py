@@ -61,8 +61,10 @@ class Api:
 @contextmanager
 def running_server() -> Iterator[Server]:
     server = Server()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -42,13 +42,23 @@ from tests.builders import (
     seconds,
     stored_media,
 )
+from tests.simulation.store import CalmCalls, SimulatedStore
 
 
 def open_sqlite(folder: Path) -> SQLiteStore:
     return SQLiteStore(folder / "store.db")
 
 
-@pytest.fixture(params=[pytest.param(open_sqlite, id="sqlite")])
+def open_simulated(_folder: Path) -> SimulatedStore:
+    return SimulatedStore(CalmCalls())
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(open_sqlite, id="sqlite"),
+        pytest.param(open_simulated, id="simulated"),
+    ]
+)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = request.param(tmp_path)
     yield opened

@@ -132,6 +132,14 @@ def test_handing_back_uses_no_retry_and_keeps_the_operation() -> None:
     assert back.operation_name == "operation"
 
 
+def test_what_is_handed_back_after_the_deadline_is_not_retried_after_it() -> None:
+    working = a_claimed_creation()
+
+    back = working.handed_back(policy=POLICY, at=NOON + seconds(POLICY.deadline_s + 5))
+
+    assert back.retry_at == back.sweep_at == working.deadline_at
+
+
 def test_the_sweeps_tasks_back_off_and_have_fresh_numbers() -> None:
     creation = a_creation()
     looks = []

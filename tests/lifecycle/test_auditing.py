@@ -125,6 +125,15 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(leaseExpiresAt="2027-01-01T00:00:00+00:00"),
         ),
     ),
+    "a publication without a public copy": (
+        "I12",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("draft"),
+            lambda d: d.update(status="published", publishedAt="2026-11-21T12:00:00+00:00"),
+        ),
+    ),
     "a missing file": ("I14", lambda w: next(iter(file_paths(w))).unlink()),
     "a file of another size": (
         "I14",

@@ -19,7 +19,7 @@ from shared.domain.ledger import EntryType
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
-from tests.builders import ADA, a_creation_id
+from tests.builders import ADA, a_creation_id, stored_media
 from tests.world import World
 
 
@@ -171,6 +171,23 @@ def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: Wor
     assert opened.creation.status is Status.PROCESSING
     assert movements(world) == [WELCOME, DEBIT]
     assert settle.fail_unqueued(world.now(opened.creation)).is_mine is False
+
+
+def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: World) -> None:
+    world.queue.is_down = True
+
+    def make_and_delete() -> None:
+        world.store.faults = []
+        claimed = world.claim(a_creation_id("k"))
+        world.store_files(claimed)
+        world.phoenix.attempts.complete(claimed, stored_media(claimed))
+        world.phoenix.owning.delete(claimed.creation_id, owner=claimed.user_id)
+
+    world.store.faults, world.store.meanwhile = ["ok", "ok", "ok", "before"], make_and_delete
+    with pytest.raises(CreationGone):
+        world.open(key="k")
+
+    assert movements(world) == [WELCOME, DEBIT]
 
 
 def test_a_lost_answer_is_found_out_and_is_no_replay(world: World) -> None:

@@ -149,6 +149,45 @@ def test_a_copy_that_took_too_long_is_not_kept(world: World) -> None:
     assert world.now(draft).status is Status.DRAFT
 
 
+def test_a_copy_that_a_frozen_process_sends_after_its_undo_entry_is_removed(world: World) -> None:
+    draft = world.draft()
+    copy = world.media.publish
+
+    def frozen(key: str, public_key: str) -> None:
+        world.clock.sleep(5400)
+        world.phoenix.sweeping.sweep()
+        copy(key, public_key)
+
+    world.media.publish = frozen  # type: ignore[method-assign]  # the copy takes for ever
+    with pytest.raises(MediaUnavailable):
+        publish(world, draft)
+    assert len(public(world)) == 1
+    world.phoenix.sweeping.sweep()
+
+    assert public(world) == set()
+    assert world.now(draft).status is Status.DRAFT
+
+
+def test_a_publication_does_not_commit_once_its_copy_is_being_deleted(world: World) -> None:
+    draft = world.draft()
+    publishing = world.phoenix.publishing
+    prepared = publishing._prepare(draft, None)
+    for key, public_key in prepared.public_keys.items():
+        world.media.publish(key, public_key)
+    [undo] = world.deletions()
+
+    def delete_half() -> None:
+        world.store.faults = []
+        world.clock.sleep(3600)
+        publishing.deleting._begin(undo, at=world.clock.now())
+
+    world.store.faults, world.store.meanwhile = ["before"], delete_half
+    with pytest.raises(MediaUnavailable):
+        publishing._finish(prepared, None)
+
+    assert world.now(draft).status is Status.DRAFT
+
+
 def test_of_two_publications_at_once_the_later_number_wins(world: World) -> None:
     draft = world.draft()
 

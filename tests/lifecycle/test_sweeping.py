@@ -153,6 +153,24 @@ def test_an_answer_that_is_lost_requeues_once(world: World) -> None:
     assert world.queue.tasks == {(creation.creation_id, 2): None}
 
 
+def test_a_sweep_that_was_overtaken_while_its_answer_was_lost_makes_no_task(world: World) -> None:
+    creation = world.open().creation
+    world.queue.tasks.clear()
+    world.clock.sleep(60)
+    swept = world.phoenix.sweeping
+
+    def overtake() -> None:
+        world.store.faults = []
+        world.clock.sleep(1)
+        swept._requeue(world.now(creation), at=world.clock.now())
+        world.queue.tasks.clear()
+
+    world.store.faults, world.store.meanwhile = ["unsent", "before"], overtake
+
+    assert sweep(world) == {"left": 1}
+    assert world.queue.tasks == {}
+
+
 def test_one_bad_case_stops_no_other(world: World) -> None:
     stuck, overdue = world.open(kind=Kind.IMAGE).creation, world.open().creation
     world.clock.sleep(890)

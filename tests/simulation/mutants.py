@@ -263,25 +263,11 @@ MUTANTS = [
         "sweep_at",
     ),
     _one(
-        "a lease is handed back for after the deadline",
-        creation.Creation,
-        "handed_back",
-        "min(at, self.deadline_at or at)",
-        "at",
-    ),
-    _one(
         "a frozen API sends a copy that outlives its undo entry",
         publishing.Publishing,
         "publish",
         "if self.clock.now() > copied_by:",
         "if False:",
-    ),
-    _one(
-        "a copy is sent however late it is",
-        publishing.Publishing,
-        "publish",
-        "if self.clock.now() <= copied_by:",
-        "if True:",
     ),
     _one(
         "a sweep takes another's task number for its own",
