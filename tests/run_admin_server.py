@@ -188,7 +188,10 @@ class RunAdminServer:
             timeout_s=job.timeout_s,
             restarts_max=job.restarts_max,
         )
-        self._start(execution, ended)
+        try:
+            self._start(execution, ended)
+        except Exception as error:
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, repr(error)) from error
         operation = operations_pb2.Operation(name=f"{location}/operations/{execution_id}")
         operation.metadata.Pack(run_v2.Execution.pb(run.message()))
         return _message(operation)
