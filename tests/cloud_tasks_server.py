@@ -36,6 +36,7 @@ class Fault(StrEnum):
     """What goes wrong with one call."""
 
     DOWN = "nothing is done, UNAVAILABLE"
+    ABORTED = "nothing is done, ABORTED"
     SLOW = "it is done, and answered late"
     UNANSWERED = "it is done, and never answered"
     SILENT = "nothing is done and nothing answered"
@@ -61,8 +62,10 @@ class CloudTasksServer:
     ) -> None:
         """Keep these queues, which exist; a task is dispatched when the clock says so.
 
-        `faults` are used up one by one, and while `is_down` every call is refused.
+        `faults` are used up one by one, and while `is_down` every call is refused. `calls` counts
+        the calls; `delivered` are the names of the tasks that are done, in order.
         """
+        self.calls = 0
         self.faults: list[Fault] = []
         self.is_down = False
         self.delivered: list[str] = []
@@ -118,13 +121,22 @@ class CloudTasksServer:
             self._deliver(held)
         return held is not None
 
+    @property
+    def tasks(self) -> list[tasks_v2.Task]:
+        """The tasks that wait or are on their way."""
+        with self._lock:
+            return [held.task for held in self._tasks.values()]
+
     # What clients ask for
 
     def _with_faults(self, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            self.calls += 1
             fault = self.faults.pop(0) if self.faults else None
             if self.is_down or fault is Fault.DOWN:
                 _refuse(context, grpc.StatusCode.UNAVAILABLE, "planned")
+            if fault is Fault.ABORTED:
+                _refuse(context, grpc.StatusCode.ABORTED, "planned")
             if fault is Fault.LOST:
                 return request.task
             if fault is Fault.SILENT:

@@ -115,8 +115,10 @@ class RunAdminServer:
         """Know these jobs, by their ids; what their processes print goes to files in `logs`.
 
         `job_prefix` stands before the id in CLOUD_RUN_JOB: a process that finds a slash there is
-        not in the cloud. `start` takes the place of starting processes.
+        not in the cloud. `start` takes the place of starting processes. `faults` are used up one by
+        one; `calls` counts the calls.
         """
+        self.calls = 0
         self.faults: list[Fault] = []
         self.runs: dict[str, Run] = {}
         self._jobs = jobs
@@ -138,6 +140,7 @@ class RunAdminServer:
         self._processes.stop()
 
     def _answer(self, request: Request) -> Response:
+        self.calls += 1
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.SILENT:
             self._is_over.wait()
@@ -148,7 +151,7 @@ class RunAdminServer:
         try:
             answer = self._done(request)
         except Refused as refused:
-            return _refused(refused.status, str(refused))
+            answer = _refused(refused.status, str(refused))
         if fault is Fault.UNANSWERED:
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "planned")
         return answer

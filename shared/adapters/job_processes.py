@@ -46,9 +46,10 @@ class Execution:
 class JobProcesses:
     """The executions that this process has started, each watched by a thread."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *, stop_grace_s: float = STOP_GRACE_S) -> None:
         """Append what each execution prints to a file of its name in `logs`."""
         self._logs = logs
+        self._stop_grace_s = stop_grace_s
         self._is_stopping = threading.Event()
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._threads: set[threading.Thread] = set()
@@ -99,7 +100,18 @@ class JobProcesses:
                 start_new_session=True,
             )
         with self._known(process):
-            return _waited_for(process, timeout_s=execution.timeout_s)
+            return self._waited_for(process, timeout_s=execution.timeout_s)
+
+    def _waited_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+        try:
+            return process.wait(self._stop_grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.wait()
 
     @contextlib.contextmanager
     def _known(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
@@ -111,15 +123,3 @@ class JobProcesses:
             yield
         finally:
             self._processes.discard(process)
-
-
-def _waited_for(process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
-    try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-    try:
-        return process.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        return process.wait()
