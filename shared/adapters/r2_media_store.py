@@ -23,8 +23,8 @@ PRIVATE_CACHING = "private"
 PUBLIC_CACHING = "public, max-age=300"
 SINGLE_PUT_BYTES_MAX = 100 * 1024 * 1024
 """What is larger is sent in parts."""
-PART_BYTES = 16 * 1024 * 1024
-"""The size of a part, and of what is held in memory; R2 wants all but the last to be equal."""
+PART_BYTES = 64 * 1024 * 1024
+"""R2 wants all parts but the last to be of one size."""
 CONNECT_TIMEOUT_S = 10
 """How long a connection may take, and how long an upload may stand still."""
 READ_TIMEOUT_S = 30
@@ -173,9 +173,12 @@ class R2MediaStore:
         return session.client("s3", endpoint_url=self._endpoint_url, config=config)
 
 
-def _parts(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while part := file.read(PART_BYTES):
+def _parts(path: Path) -> Iterator[Any]:
+    """Yield the parts of a file as files: bytes would stay in the SDK's garbage for a while."""
+    from s3transfer.utils import ReadFileChunk
+
+    for start in range(0, path.stat().st_size, PART_BYTES):
+        with ReadFileChunk.from_filename(path, start, PART_BYTES) as part:
             yield part
 
 

@@ -33,23 +33,22 @@ MIB = 1024 * 1024
 KEY = "videos/ada/mfrggzdfmztwq2lknnwg23tpoa/1.mp4"
 PUBLIC = "public/random/1.mp4"
 SOON = NOON + timedelta(hours=2)
-CALLS: dict[str, Callable[[R2MediaStore, Path], Any]] = {
-    "put": lambda media, path: media.put(path, KEY, media_format=MediaFormat.MP4),
-    "size": lambda media, _: media.size_bytes(KEY),
-    "publish": lambda media, _: media.publish(KEY, PUBLIC),
-    "delete": lambda media, _: media.delete(KEY),
-    "everything": lambda media, _: list(media.everything()),
-}
-
+CALLS: list[Callable[[R2MediaStore, Path], Any]] = [
+    lambda media, path: media.put(path, KEY, media_format=MediaFormat.MP4),
+    lambda media, _: media.size_bytes(KEY),
+    lambda media, _: media.publish(KEY, PUBLIC),
+    lambda media, _: media.delete(KEY),
+    lambda media, _: list(media.everything()),
+]
 UPLOAD = """
-import json, resource, sys
+import json, re, sys
 from pathlib import Path
 from shared.adapters.r2_media_store import R2MediaStore
 from shared.domain.media import MediaFormat
 
 media = R2MediaStore(**json.loads(sys.argv[1]))
 media.put(Path(sys.argv[2]), sys.argv[3], media_format=MediaFormat.MP4)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 
 
@@ -187,17 +186,17 @@ def test_a_public_copy_is_kept_for_five_minutes(media: R2MediaStore, clip: Path)
 
 
 @pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("call", CALLS)
 def test_what_goes_wrong_is_told_after_one_request(
-    server: R2Server, clip: Path, call: str, fault: Fault
+    server: R2Server, clip: Path, fault: Fault
 ) -> None:
     media = R2MediaStore(**server.settings, read_timeout_s=0.3)
-    server.faults = [fault]
+    for call in CALLS:
+        server.calls, server.faults = 0, [fault]
 
-    with pytest.raises(MediaUnavailable):
-        CALLS[call](media, clip)
+        with pytest.raises(MediaUnavailable):
+            call(media, clip)
 
-    assert server.calls == 1
+        assert server.calls == 1
     media.close()
 
 
@@ -262,7 +261,7 @@ def test_a_larger_file_goes_in_equal_parts_and_once(
     *parts, last = [each.size_bytes for each in server.seen if each.method == "PUT"]
     put(media, of_size(100 * MIB + 2, tmp_path))
 
-    assert set(parts) == {16 * MIB}
+    assert set(parts) == {64 * MIB}
     assert sum(parts) + last == 100 * MIB + 1
     assert client.head_object(Bucket=DRAFTS_BUCKET, Key=KEY)["ContentType"] == "video/mp4"
     assert media.size_bytes(KEY) == 100 * MIB + 1
@@ -275,7 +274,7 @@ def test_a_large_file_that_breaks_off_leaves_nothing(
     server: R2Server, media: R2MediaStore, tmp_path: Path
 ) -> None:
     client, path = sdk(server), of_size(100 * MIB + 1, tmp_path)
-    for calls_before in range(9):
+    for calls_before in range(4):
         server.faults = [*[None] * calls_before, Fault.DOWN]
 
         with pytest.raises(MediaUnavailable):
@@ -301,9 +300,9 @@ def test_the_memory_of_an_upload_does_not_grow_with_the_file(
             capture_output=True,
             check=True,
         )
-        return int(done.stdout)
+        return int(done.stdout) * 1024
 
     small, single, largest = (peak_bytes(size * MIB) for size in (1, 100, 200))
 
     assert single - small < 8 * MIB
-    assert largest - small < 48 * MIB
+    assert largest - small < 8 * MIB
