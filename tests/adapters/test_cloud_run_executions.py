@@ -36,9 +36,7 @@ def server(tmp_path: Path) -> Iterator[RunAdminServer]:
 
 @pytest.fixture
 def executions(server: RunAdminServer) -> Iterator[CloudRunExecutions]:
-    executions = CloudRunExecutions(
-        project=PROJECT, region=REGION, emulator_host=server.host, timeout_s=0.5
-    )
+    executions = CloudRunExecutions(project=PROJECT, region=REGION, emulator_host=server.host)
     yield executions
     executions.close()
 
@@ -82,8 +80,11 @@ def test_an_execution_runs_until_its_last_attempt_has_ended(
 
 @pytest.mark.parametrize("fault", Fault)
 def test_what_goes_wrong_is_told_and_no_call_is_repeated(
-    executions: CloudRunExecutions, server: RunAdminServer, fault: Fault
+    server: RunAdminServer, fault: Fault
 ) -> None:
+    executions = CloudRunExecutions(
+        project=PROJECT, region=REGION, emulator_host=server.host, timeout_s=0.3
+    )
     server.faults = [fault, fault]
 
     with pytest.raises(QueueUnavailable):
@@ -93,6 +94,7 @@ def test_what_goes_wrong_is_told_and_no_call_is_repeated(
 
     assert server.calls == 2
     assert len(server.runs) == (fault is Fault.UNANSWERED)
+    executions.close()
 
 
 def test_a_job_that_is_not_there_is_told(server: RunAdminServer) -> None:
