@@ -63,20 +63,27 @@ class R2MediaStore:
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
         """See `MediaStore.put`."""
+        from botocore.exceptions import ClientError
+
         headers = {"ContentType": media_format.content_type, "CacheControl": PRIVATE_CACHING}
         is_large = path.stat().st_size > SINGLE_PUT_BYTES_MAX
-        with _translated(), _already_there_is_fine():
-            if is_large:
-                self._put_in_parts(path, self._place(key), headers)
-                return
-            with path.open("rb") as file:
-                self._client().put_object(**self._place(key), **headers, Body=file, IfNoneMatch="*")
+        send = self._put_in_parts if is_large else self._put_whole
+        with _translated():
+            try:
+                send(path, {**self._place(key), **headers})
+            except ClientError as error:
+                if _status(error) != HTTPStatus.PRECONDITION_FAILED:
+                    raise
 
-    def _put_in_parts(self, path: Path, place: dict[str, str], headers: dict[str, str]) -> None:
+    def _put_whole(self, path: Path, file: dict[str, str]) -> None:
+        with path.open("rb") as body:
+            self._client().put_object(**file, Body=body, IfNoneMatch="*")
+
+    def _put_in_parts(self, path: Path, file: dict[str, str]) -> None:
         """Send a file part by part; one that breaks off leaves nothing that can be seen."""
         client = self._client()
-        upload_id = client.create_multipart_upload(**place, **headers)["UploadId"]
-        upload = {**place, "UploadId": upload_id}
+        begun = client.create_multipart_upload(**file)
+        upload = {name: begun[name] for name in ("Bucket", "Key", "UploadId")}
         try:
             parts = [
                 {
@@ -191,17 +198,6 @@ def _content_type(key: str) -> str:
 def _status(error: Any) -> int:  # noqa: ANN401 (the vendor ships no types)
     status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status
-
-
-@contextlib.contextmanager
-def _already_there_is_fine() -> Iterator[None]:
-    from botocore.exceptions import ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        if _status(error) != HTTPStatus.PRECONDITION_FAILED:
-            raise
 
 
 @contextlib.contextmanager
