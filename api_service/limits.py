@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.errors import problem
 from shared.domain.errors import BodyTooLarge, PhoenixError
-from shared.telemetry import bind
+from shared.telemetry import bind, bind_trace
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ class RequestFrame:
                     headers.setdefault(name, value)
             await send(message)
 
-        with bind(request_id=request_id):
+        trace = Headers(scope=scope).get("traceparent")
+        with bind(request_id=request_id), bind_trace(trace):
             try:
                 await self._app(scope, receive, framed)
             except Exception:

@@ -30,7 +30,8 @@ def main(pipeline: Pipeline) -> NoReturn:
     telemetry.configure(f"{pipeline.kind}-generation-job")
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(_run(pipeline, os.environ))
+        with telemetry.bind_trace(os.environ.get("TRACEPARENT")):
+            sys.exit(_run(pipeline, os.environ))
     except WrongSetting as error:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)

@@ -1,18 +1,21 @@
 """One JSON line per event on standard output, with the keys that Cloud Logging reads.
 
 `bind` adds facts to every later line of the same thread or task, such as the creation it is about.
+The trace context is such a fact, so that a request, its task and its job can be found together.
 """
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})  # noqa: B039 (never changed in place)
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -24,6 +27,21 @@ def bind(**facts: object) -> Iterator[None]:
         yield
     finally:
         _BOUND.reset(token)
+
+
+def bind_trace(traceparent: str | None) -> AbstractContextManager[None]:
+    """Bind a W3C trace context that somebody sent; what is none binds nothing.
+
+    https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    is_valid = traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is not None
+    return bind(traceparent=traceparent) if is_valid else bind()
+
+
+def traceparent() -> str | None:
+    """Return the trace context that is bound here, to hand it on, or None."""
+    bound = _BOUND.get().get("traceparent")
+    return None if bound is None else str(bound)
 
 
 class JsonLine(logging.Formatter):

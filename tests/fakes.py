@@ -20,6 +20,7 @@ from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import Decision, Found, ResultT, Store
+from shared.telemetry import traceparent
 from tests.builders import NOON
 
 
@@ -78,6 +79,7 @@ class FakeQueue:
     is_down: bool = False
     tasks: dict[tuple[CreationId, int], datetime | None] = field(default_factory=dict)
     done: set[tuple[CreationId, int]] = field(default_factory=set)
+    traces: list[str | None] = field(default_factory=list)
 
     def enqueue(
         self,
@@ -89,6 +91,7 @@ class FakeQueue:
     ) -> None:
         if self.is_down:
             raise QueueUnavailable(reason="down")
+        self.traces.append(traceparent())
         self.tasks.setdefault((creation_id, number), not_before)
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.system_clock import SystemClock
-from shared.telemetry import bind, configure
+from shared.telemetry import bind, bind_trace, configure, traceparent
 from tests.eventually import eventually
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
@@ -62,3 +64,31 @@ def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(stream: io.StringIO
         eventually(lambda: "beat" in stream.getvalue())
 
     assert {line["creation_id"] for line in lines(stream)} == {"c"}
+
+
+def test_a_trace_is_on_every_line_and_can_be_handed_on(stream: io.StringIO) -> None:
+    with bind_trace(TRACE):
+        logging.getLogger().info("inside")
+        handed_on = traceparent()
+
+    assert handed_on == TRACE
+    assert lines(stream)[0]["traceparent"] == TRACE
+    assert traceparent() is None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "",
+        TRACE + "\n",
+        TRACE.upper(),
+        TRACE.replace("00-", "01-", 1),
+        "00-" + "0" * 32 + TRACE[35:],
+        TRACE[:36] + "0" * 16 + "-01",
+        "00-secret",
+    ],
+)
+def test_what_is_no_trace_is_not_bound(sent: str | None) -> None:
+    with bind_trace(sent):
+        assert traceparent() is None

@@ -17,11 +17,10 @@ from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.ports.clock import Clock
+from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
-TRIES = 2
-TRY_TIMEOUT_S = 1.4
 NAME_KEPT = timedelta(hours=24)
 """How long the name of a finished task stays taken."""
 

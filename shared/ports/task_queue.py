@@ -6,6 +6,9 @@ from typing import Protocol
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 
+TRIES = 2
+TRY_TIMEOUT_S = 1.4
+
 
 class TaskQueue(Protocol):
     """Tasks are named by creation and number; a name is used once."""

@@ -93,6 +93,15 @@ def test_the_older_addresses_and_spellings_work(
     )
 
 
+def test_a_task_carries_the_trace_of_the_request_that_opened_it(api: Api) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    post(api.client(ADA), traceparent=trace)
+    post(api.client(ADA), traceparent="a secret")
+
+    assert api.world.queue.traces == [trace, None]
+
+
 def test_a_replay_says_so_and_shows_the_creation_as_it_is(api: Api) -> None:
     client = api.client(ADA)
     headers = {"Idempotency-Key": "click 1"}

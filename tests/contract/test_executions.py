@@ -1,18 +1,22 @@
 """The promises of the Executions port, for every adapter."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from shared.adapters.cloud_run_executions import CloudRunExecutions
 from shared.adapters.local_executions import LocalExecutions
 from shared.domain.policy import Kind, Policy
 from shared.ports.executions import Executions
 from tests.builders import a_creation_id
 from tests.eventually import eventually
 from tests.fakes import CountingIds
+from tests.run_admin_server import PROJECT, REGION, Job, RunAdminServer
 
 
 @dataclass
@@ -36,7 +40,26 @@ def local(folder: Path) -> Platform:
     return Platform(executions, output, executions.stop)
 
 
-@pytest.fixture(params=[pytest.param(local, id="local")])
+def cloud_run(folder: Path) -> Platform:
+    environment = {**os.environ, "PHOENIX_DATA": str(folder / "data")}
+    jobs = {
+        f"{kind}-generation-job": Job(
+            command=[sys.executable, "-m", f"jobs.{kind}_generation_job"], environment=environment
+        )
+        for kind in Kind
+    }
+    opened = ExitStack()
+    server = opened.enter_context(RunAdminServer(jobs, logs=folder / "logs", job_prefix="local/"))
+    executions = CloudRunExecutions(project=PROJECT, region=REGION, emulator_host=server.host)
+    opened.callback(executions.close)
+
+    def output() -> str:
+        return "".join(path.read_text() for path in (folder / "logs").iterdir())
+
+    return Platform(executions, output, opened.close)
+
+
+@pytest.fixture(params=[pytest.param(local, id="local"), pytest.param(cloud_run, id="cloud-run")])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
     opened: Platform = request.param(tmp_path)
     yield opened

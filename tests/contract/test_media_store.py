@@ -1,18 +1,23 @@
 """The promises of the MediaStore port, for every adapter."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import httpx
 import pytest
 
 from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.r2_media_store import R2MediaStore
 from shared.adapters.sample_media_store import SampleMediaStore
 from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import MediaFormat
 from shared.ports.media_store import MediaStore
 from tests.builders import NOON
+from tests.r2_server import R2Server
 
 KEY = "videos/ada/mfrggzdfmztwq2lknnwg23tpoa/1.mp4"
 PUBLIC = "public/random/1.mp4"
@@ -24,7 +29,9 @@ class OpenedStore(Protocol):
 
     media: MediaStore
 
-    def open(self, link: str) -> bytes | None: ...
+    def open(self, link: str, *, at: datetime = NOON) -> bytes | None: ...
+
+    def close(self) -> None: ...
 
 
 class OpenedFiles:
@@ -35,7 +42,7 @@ class OpenedFiles:
     def __init__(self, folder: Path) -> None:
         self.media = FileMediaStore(folder, base_url="http://localhost:1", secret=b"secret")
 
-    def open(self, link: str) -> bytes | None:
+    def open(self, link: str, *, at: datetime = NOON) -> bytes | None:
         parts = urlsplit(link)
         key = unquote(parts.path).removeprefix("/media/")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -45,13 +52,16 @@ class OpenedFiles:
                     key.removeprefix("private/"),
                     expires=query["expires"],
                     signature=query["signature"],
-                    now=NOON,
+                    now=at,
                 )
             else:
                 path = self.media.path_of(key)
             return path.read_bytes()
         except (Unauthenticated, FileNotFoundError):
             return None
+
+    def close(self) -> None:
+        pass
 
 
 class OpenedSampleFiles(OpenedFiles):
@@ -63,12 +73,37 @@ class OpenedSampleFiles(OpenedFiles):
         )
 
 
+class OpenedR2:
+    """R2, whose links are opened over HTTP."""
+
+    media: R2MediaStore
+
+    def __init__(self, _: Path) -> None:
+        self._running = ExitStack()
+        self._server = self._running.enter_context(R2Server())
+        self.media = R2MediaStore(**self._server.settings)
+        self._running.callback(self.media.close)
+
+    def open(self, link: str, *, at: datetime = NOON) -> bytes | None:
+        self._server.now = lambda: at
+        answer = httpx.get(link)
+        return answer.content if answer.is_success else None
+
+    def close(self) -> None:
+        self._running.close()
+
+
 @pytest.fixture(
-    params=[pytest.param(OpenedFiles, id="files"), pytest.param(OpenedSampleFiles, id="sample")]
+    params=[
+        pytest.param(OpenedFiles, id="files"),
+        pytest.param(OpenedSampleFiles, id="sample"),
+        pytest.param(OpenedR2, id="r2"),
+    ]
 )
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> OpenedStore:
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenedStore]:
     store: OpenedStore = request.param(tmp_path / "media")
-    return store
+    yield store
+    store.close()
 
 
 @pytest.fixture
@@ -105,6 +140,27 @@ def test_a_private_link_opens_its_file(opened: OpenedStore, tmp_path: Path) -> N
     put(opened.media, tmp_path)
 
     assert opened.open(opened.media.private_link(KEY, expires_at=NOON + LATER)) == b"content"
+
+
+def test_a_private_link_is_closed_at_its_end(opened: OpenedStore, tmp_path: Path) -> None:
+    put(opened.media, tmp_path)
+
+    link = opened.media.private_link(KEY, expires_at=NOON + LATER)
+
+    assert opened.open(link, at=NOON + LATER - timedelta(seconds=1)) == b"content"
+    assert opened.open(link, at=NOON + LATER) is None
+
+
+def test_a_private_link_opens_nothing_else(opened: OpenedStore, tmp_path: Path) -> None:
+    other = KEY.replace("1.mp4", "2.mp4")
+    for key in (KEY, other):
+        put(opened.media, tmp_path, key)
+
+    link = opened.media.private_link(KEY, expires_at=NOON + LATER)
+
+    assert opened.open(link.replace("1.mp4", "2.mp4")) is None
+    assert opened.open(link[:-1] + ("0" if link[-1] != "0" else "1")) is None
+    assert opened.open(link) == b"content"
 
 
 def test_a_link_is_the_same_text_for_the_same_key_and_time(media: MediaStore) -> None:

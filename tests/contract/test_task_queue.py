@@ -1,17 +1,23 @@
 """The promises of the TaskQueue port, and of what dispatches its tasks, for every adapter."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from google.cloud import tasks_v2
 
+from shared.adapters.cloud_tasks_queue import CloudTasksQueue
+from shared.adapters.job_processes import Execution
 from shared.adapters.sqlite_queue import QueueLimits, SQLiteQueue
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.ports.task_queue import TaskQueue
 from tests.builders import a_creation_id, seconds
+from tests.cloud_tasks_server import CloudTasksServer
 from tests.fakes import FakeClock
+from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
 
 ONE, TWO = a_creation_id("one"), a_creation_id("two")
 
@@ -23,6 +29,7 @@ class Platform:
     queue: TaskQueue
     clock: FakeClock
     dispatch: Callable[[Kind, Callable[[CreationId], object]], bool]
+    close: Callable[[], None]
     delivered: list[CreationId] = field(default_factory=list)
 
     def deliver(self, kind: Kind = Kind.VIDEO) -> list[CreationId]:
@@ -37,14 +44,60 @@ def open_sqlite(folder: Path) -> Platform:
     clock = FakeClock()
     limits = QueueLimits(dispatches_per_s=2, back_off_min_s=5, back_off_max_s=20, dispatches_max=4)
     queue = SQLiteQueue(folder / "queue.db", clock=clock, limits=limits)
-    return Platform(queue, clock, queue.dispatch)
+    return Platform(queue, clock, queue.dispatch, queue.close)
 
 
-@pytest.fixture(params=[pytest.param(open_sqlite, id="sqlite")])
+def open_cloud_tasks(folder: Path) -> Platform:
+    """Cloud Tasks, whose tasks really call an Admin API; that one tells the test what it ran."""
+    clock, opened = FakeClock(), ExitStack()
+    runs: list[Callable[[CreationId], object]] = []
+
+    def start(execution: Execution, ended: Callable[[list[int]], None]) -> None:
+        runs[-1](CreationId(execution.environment["CREATION_ID"]))
+        ended([0])
+
+    jobs = {f"{kind}-generation-job": Job(command=[]) for kind in Kind}
+    run_admin = opened.enter_context(RunAdminServer(jobs, logs=folder, start=start))
+    limits = tasks_v2.RateLimits(max_dispatches_per_second=2, max_concurrent_dispatches=1)
+    retries = tasks_v2.RetryConfig(
+        min_backoff=seconds(5), max_backoff=seconds(20), max_doublings=4, max_attempts=4
+    )
+    queues = {
+        kind: tasks_v2.Queue(
+            name=f"{LOCATION}/queues/{kind}-generation-queue",
+            rate_limits=limits,
+            retry_config=retries,
+        )
+        for kind in Kind
+    }
+    server = opened.enter_context(CloudTasksServer(queues.values(), clock=clock))
+    queue = CloudTasksQueue(
+        project=PROJECT,
+        region=REGION,
+        invoker=INVOKER,
+        traceparent=lambda: None,
+        run_url=run_admin.url,
+        emulator_host=server.host,
+    )
+    opened.callback(queue.close)
+
+    def dispatch(kind: Kind, run: Callable[[CreationId], object]) -> bool:
+        runs.append(run)
+        return server.dispatch(queues[kind].name)
+
+    return Platform(queue, clock, dispatch, opened.close)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(open_sqlite, id="sqlite"),
+        pytest.param(open_cloud_tasks, id="cloud-tasks"),
+    ]
+)
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platform]:
     opened: Platform = request.param(tmp_path)
     yield opened
-    opened.queue.close()  # type: ignore[attr-defined]  # no promise of the port
+    opened.close()
 
 
 def test_a_task_is_delivered_once(platform: Platform) -> None:

@@ -1,5 +1,6 @@
 """Jobs as real processes: how they begin and what their exit status says."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "PHOENIX_TYPO is unknown" in done.stderr
     assert "PHOENIX_IMAGE_COST" in done.stderr
+
+
+def test_a_jobs_lines_carry_the_trace_of_its_task(tmp_path: Path) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    done = job("image", tmp_path, a_creation_id(), TRACEPARENT=trace)
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["traceparent"] for line in lines} == {trace}
 
 
 def test_the_local_backend_does_not_run_in_the_cloud(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""Executions' processes, as Cloud Run runs them.
+
+SIGTERM at the timeout and SIGKILL 10 s later; started again, with the next CLOUD_RUN_TASK_ATTEMPT,
+when they exit non-zero.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.domain.policy import STOP_GRACE_S
+
+RESTARTS_MAX = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What to run, and as what."""
+
+    name: str
+    job: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    timeout_s: float
+    restarts_max: int = RESTARTS_MAX
+    inherited: Sequence[int] = ()
+    """Open files that the processes keep open as long as they live."""
+
+    def environment_of(self, task_attempt: int) -> dict[str, str]:
+        """Return a process's environment; nothing overrides what Cloud Run sets."""
+        return {
+            **self.environment,
+            "CLOUD_RUN_JOB": self.job,
+            "CLOUD_RUN_EXECUTION": self.name,
+            "CLOUD_RUN_TASK_INDEX": "0",
+            "CLOUD_RUN_TASK_COUNT": "1",
+            "CLOUD_RUN_TASK_ATTEMPT": str(task_attempt),
+        }
+
+
+class JobProcesses:
+    """The executions that this process has started, each watched by a thread."""
+
+    def __init__(self, logs: Path, *, stop_grace_s: float = STOP_GRACE_S) -> None:
+        """Append what each execution prints to a file of its name in `logs`."""
+        self._logs = logs
+        self._stop_grace_s = stop_grace_s
+        self._is_stopping = threading.Event()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._threads: set[threading.Thread] = set()
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, execution: Execution, *, ended: Callable[[list[int]], None]) -> None:
+        """Start an execution; `ended` is told the exit statuses of its processes, in order."""
+        thread = threading.Thread(
+            target=self._watch, args=(execution, ended), name=execution.name, daemon=True
+        )
+        self._threads.add(thread)
+        thread.start()
+
+    def wait(self) -> None:
+        """Return when no execution is running."""
+        for thread in list(self._threads):
+            thread.join()
+
+    def stop(self) -> None:
+        """Ask every execution to hand its work back, and wait for it."""
+        self._is_stopping.set()
+        for process in list(self._processes):
+            process.terminate()
+        self.wait()
+
+    def _watch(self, execution: Execution, ended: Callable[[list[int]], None]) -> None:
+        """Run the processes until one exits 0, the restarts are used up, or all is stopped."""
+        statuses: list[int] = []
+        try:
+            while len(statuses) <= execution.restarts_max and 0 not in statuses:
+                if self._is_stopping.is_set():
+                    break
+                statuses.append(self._run(execution, task_attempt=len(statuses)))
+        finally:
+            ended(statuses)
+            self._threads.discard(threading.current_thread())
+
+    def _run(self, execution: Execution, *, task_attempt: int) -> int:
+        """Run one process and return its exit status."""
+        with (self._logs / f"{execution.name}.log").open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 (our own modules)
+                execution.command,
+                env=execution.environment_of(task_attempt),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=execution.inherited,
+                start_new_session=True,
+            )
+        with self._known(process):
+            return self._waited_for(process, timeout_s=execution.timeout_s)
+
+    def _waited_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+        try:
+            return process.wait(self._stop_grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.wait()
+
+    @contextlib.contextmanager
+    def _known(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
+        """Let `stop` find the process while it runs."""
+        self._processes.add(process)
+        if self._is_stopping.is_set():
+            process.terminate()
+        try:
+            yield
+        finally:
+            self._processes.discard(process)

@@ -1,0 +1,127 @@
+"""What is said to Cloud Run, and what happens when it does not answer."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.cloud_run_executions import CloudRunExecutions
+from shared.domain.errors import QueueUnavailable
+from shared.domain.policy import Kind
+from tests.builders import a_creation_id
+from tests.eventually import eventually
+from tests.run_admin_server import PROJECT, REGION, Fault, Job, RunAdminServer
+
+ONE = a_creation_id()
+TELL = """
+import os, sys
+names = ["CREATION_ID", "RERUN_FAILED", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION",
+         "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"]
+print(*(os.environ.get(name, "-") for name in names))
+sys.exit(int(os.environ["CLOUD_RUN_TASK_ATTEMPT"]) < int(os.environ["FAILS"]))
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunAdminServer]:
+    tell = [sys.executable, "-c", TELL]
+    jobs = {
+        "video-generation-job": Job(command=tell, environment={"FAILS": "0"}),
+        "image-generation-job": Job(command=tell, environment={"FAILS": "2"}),
+    }
+    with RunAdminServer(jobs, logs=tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def executions(server: RunAdminServer) -> Iterator[CloudRunExecutions]:
+    executions = CloudRunExecutions(project=PROJECT, region=REGION, emulator_host=server.host)
+    yield executions
+    executions.close()
+
+
+def lines(executions: CloudRunExecutions, logs: Path, name: str, kind: Kind) -> list[str]:
+    """Return what an execution's processes printed, when it has ended."""
+    eventually(lambda: not executions.is_running(name, kind=kind))
+    return (logs / f"{name}.log").read_text().splitlines()
+
+
+def test_an_execution_is_told_its_creation_and_its_own_name(
+    executions: CloudRunExecutions, tmp_path: Path
+) -> None:
+    name = executions.run(ONE, kind=Kind.VIDEO)
+
+    said = lines(executions, tmp_path, name, Kind.VIDEO)
+    assert said == [f"{ONE} - video-generation-job {name} 0 0 1"]
+
+
+def test_a_failed_creation_is_debited_again_only_when_that_is_asked_for(
+    executions: CloudRunExecutions, server: RunAdminServer
+) -> None:
+    for debit_failed in (False, True):
+        executions.run(ONE, kind=Kind.VIDEO, debit_failed=debit_failed)
+
+    plain, debited = (run.overrides for run in server.runs.values())
+    assert plain == {"CREATION_ID": ONE}
+    assert debited == {"CREATION_ID": ONE, "RERUN_FAILED": "debit"}
+
+
+def test_an_execution_runs_until_its_last_attempt_has_ended(
+    executions: CloudRunExecutions, server: RunAdminServer, tmp_path: Path
+) -> None:
+    name = executions.run(ONE, kind=Kind.IMAGE)
+
+    said = lines(executions, tmp_path, name, Kind.IMAGE)
+    assert [line.split()[3:6:2] for line in said] == [[name, "0"], [name, "1"], [name, "2"]]
+    [run] = server.runs.values()
+    assert (run.message().retried_count, run.message().succeeded_count) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_what_goes_wrong_is_told_and_no_call_is_repeated(
+    server: RunAdminServer, fault: Fault
+) -> None:
+    executions = CloudRunExecutions(
+        project=PROJECT, region=REGION, emulator_host=server.host, timeout_s=0.3
+    )
+    server.faults = [fault, fault]
+
+    with pytest.raises(QueueUnavailable):
+        executions.run(ONE, kind=Kind.VIDEO)
+    with pytest.raises(QueueUnavailable):
+        executions.is_running("unknown", kind=Kind.VIDEO)
+
+    assert server.calls == 2
+    assert len(server.runs) == (fault is Fault.UNANSWERED)
+    executions.close()
+
+
+def test_a_job_that_is_not_there_is_told(server: RunAdminServer) -> None:
+    elsewhere = CloudRunExecutions(project="other", region=REGION, emulator_host=server.host)
+
+    with pytest.raises(QueueUnavailable) as told:
+        elsewhere.run(ONE, kind=Kind.VIDEO)
+
+    assert "does not exist" in told.value.reason
+    elsewhere.close()
+
+
+def test_a_platform_that_is_out_of_reach_is_told() -> None:
+    nowhere = CloudRunExecutions(project=PROJECT, region=REGION, emulator_host="127.0.0.1:9")
+
+    with pytest.raises(QueueUnavailable):
+        nowhere.is_running("unknown", kind=Kind.VIDEO)
+
+    nowhere.close()
+
+
+def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+
+    with pytest.raises(QueueUnavailable) as told:
+        CloudRunExecutions(project=PROJECT, region=REGION).is_running("unknown", kind=Kind.VIDEO)
+
+    assert "credentials" in told.value.reason

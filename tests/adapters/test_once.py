@@ -1,0 +1,67 @@
+"""A client is made late, and once."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.once import Once
+
+LATE = """
+import sys
+from shared.adapters.cloud_run_executions import CloudRunExecutions
+from shared.adapters.cloud_tasks_queue import CloudTasksQueue
+from shared.adapters.r2_media_store import R2MediaStore
+CloudRunExecutions(project="p", region="r").close()
+CloudTasksQueue(project="p", region="r", invoker="i", traceparent=lambda: None).close()
+names = ["endpoint_url", "access_key_id", "secret_access_key", "drafts_bucket", "public_bucket",
+         "public_url"]
+R2MediaStore(**dict.fromkeys(names, "x")).close()
+print(sorted({"boto3", "botocore", "google", "grpc", "requests"} & sys.modules.keys()))
+"""
+
+
+def test_threads_that_ask_at_once_share_one_client() -> None:
+    at_once = threading.Barrier(8)
+    client = Once(object)
+
+    def ask(_: int) -> object:
+        at_once.wait()
+        return client()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(ask, range(8)))) == 1
+
+
+def test_a_client_that_could_not_be_made_is_tried_again() -> None:
+    clients: list[str] = []
+    client = Once(clients.pop)
+    with pytest.raises(IndexError):
+        client()
+
+    clients.append("client")
+
+    assert client() == "client"
+
+
+def test_closing_releases_the_client_that_was_made() -> None:
+    released: list[str] = []
+    client = Once(lambda: "client")
+
+    client.close(released.append)
+    client()
+    for _ in range(2):
+        client.close(released.append)
+
+    assert released == ["client"]
+
+
+def test_no_adapter_loads_its_vendor_before_it_is_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], cwd=Path.cwd(), capture_output=True, check=True, text=True
+    )
+
+    assert done.stdout == "[]\n"
