@@ -80,6 +80,7 @@ def examine(phoenix: Phoenix, out: Console) -> int:
     """Print a line for each check and how to mend what failed; return the exit status."""
     failures = 0
     for check in checks(phoenix):
+        # Whatever goes wrong is a finding, and the other parts are asked all the same.
         answer = asked(check.question, clock=phoenix.ports.clock, expecting=Exception)
         _print(out, phoenix.settings, check, answer)
         failures += not answer.is_ok

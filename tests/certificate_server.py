@@ -173,6 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         status = 503 if stand_in.is_down else 404 if answer is None else 200
         content = (answer or "{}").encode()
         self.send_response(status)
+        if stand_in.is_down:
+            self.send_header("Retry-After", "30")
         self.send_header("Content-Type", "application/json; charset=UTF-8")
         self.send_header("Cache-Control", f"public, max-age={stand_in.max_age_s}, no-transform")
         self.send_header("Age", str(stand_in.age_s))

@@ -106,9 +106,6 @@ class FirebaseIdentity:
         from firebase_admin import auth, exceptions
         from google.auth.exceptions import GoogleAuthError
 
-        if os.environ.get(EMULATOR):
-            # The SDK looks at it with every token, and then takes unsigned and expired ones.
-            raise IdentityUnavailable(reason=f"{EMULATOR} is set")
         try:
             claims: Mapping[str, Any] = auth.verify_id_token(
                 token, self._app(), check_revoked=check_revoked, clock_skew_seconds=CLOCK_SKEW_S
@@ -126,6 +123,9 @@ class FirebaseIdentity:
 
     def _app(self) -> Any:  # noqa: ANN401 (firebase-admin has no types)
         """Return firebase-admin's app, opened when it is first needed: it is slow to import."""
+        if os.environ.get(EMULATOR):
+            # The SDK looks at it with every token, and then takes unsigned and expired ones.
+            raise IdentityUnavailable(reason=f"{EMULATOR} is set")
         with self._lock:
             if self._opened_app is None:
                 self._opened_app = self._open_app()
@@ -152,11 +152,11 @@ class FirebaseIdentity:
         )
         client = auth._get_client(app)
         # Its own fetch asks once for every caller that waits, and takes a garbled answer for a
-        # bad token. It sends a lookup up to 5 times, over 7 s.
+        # bad token. Its lookup is sent up to 5 times, over 7 s or as long as Retry-After says.
         client._token_verifier.request = self._certificates
         users = client._user_manager
+        once_more = Retry(1, allowed_methods=None, respect_retry_after_header=False)
         for scheme in ("https://", "http://"):
-            once_more = Retry(1, allowed_methods=None)
             users.http_client.session.mount(scheme, HTTPAdapter(max_retries=once_more))
         if self._endpoint:
             users.base_url = f"{self._endpoint}/v1/projects/{self._project_id}"

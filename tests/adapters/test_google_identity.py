@@ -261,15 +261,12 @@ def test_a_silent_server_makes_everybody_wait_once(
 ) -> None:
     server.silence = threading.Event()
     token = server.user_token()
-    began_s = time.monotonic()
     with ThreadPoolExecutor(16) as threads:
         errors = list(threads.map(lambda _: error_of(identity, token), range(16)))
-    took_s = time.monotonic() - began_s
     server.silence.set()
 
     assert errors == [IdentityUnavailable] * 16
     assert server.asked == [USERS_CERTIFICATES]
-    assert TIMEOUT_S <= took_s < 8 * TIMEOUT_S
 
 
 def error_of(identity: FirebaseIdentity, token: str) -> type[Exception] | None:
@@ -310,6 +307,8 @@ def test_the_emulators_variable_lets_no_unsigned_token_in(
             each.caller(unsigned)
         with pytest.raises(IdentityUnavailable):
             each.caller(forged)
+        with pytest.raises(IdentityUnavailable):
+            each.warm_up()
 
 
 # Whether a token is still live
