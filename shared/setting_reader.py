@@ -87,7 +87,7 @@ def on_this_machine(text: str) -> str:
     """Return the address of a server that only this machine can reach."""
     parts = urlsplit(text)
     is_local = parts.scheme == "http" and parts.hostname in LOOPBACK and parts.port is not None
-    if not is_local or parts.username is not None or parts.path.strip("/") or parts.query:
+    if not is_local or parts.path.strip("/") or parts.query:
         raise ValueError("use http://127.0.0.1 and a port")
     return text.rstrip("/")
 

@@ -117,7 +117,7 @@ class PublishedCertificates:
             answer = Request()(self._url, timeout=self._timeout_s)
         except TransportError as error:
             return str(error), PAUSE_AFTER_FAILURE_S
-        if answer.status != HTTPStatus.OK or not _are_certificates(answer.data):
+        if not _are_certificates(answer.data):
             return f"status {answer.status}, no certificates", PAUSE_AFTER_FAILURE_S
         return Certificates(answer.data), _kept_s(answer.headers)
 
