@@ -1,7 +1,9 @@
 """The API as an ASGI application: `uvicorn --factory api_service.main:app`."""
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,6 +24,7 @@ from api_service.openapi import described
 from api_service.routes import account, actions, creations, feed, health, internal, local
 from shared import settings, telemetry, wiring
 from shared.domain.errors import (
+    IdentityUnavailable,
     MethodNotAllowed,
     PageNotFound,
     PhoenixError,
@@ -29,6 +32,8 @@ from shared.domain.errors import (
     WrongSetting,
 )
 from shared.wiring import Phoenix
+
+log = logging.getLogger(__name__)
 
 THREADS = 80
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
@@ -55,6 +60,7 @@ def create_app(phoenix: Phoenix) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        threading.Thread(target=_warm_up, args=[phoenix], daemon=True).start()
         yield
         phoenix.ports.close()
 
@@ -80,6 +86,15 @@ def create_app(phoenix: Phoenix) -> FastAPI:
     api.add_exception_handler(RequestValidationError, _misshapen)
     _surround(api, phoenix)
     return api
+
+
+def _warm_up(phoenix: Phoenix) -> None:
+    """Fetch what the first request would wait for; if it cannot be had, that request asks again."""
+    try:
+        phoenix.ports.identity.warm_up()
+        phoenix.ports.service_identity.warm_up()
+    except IdentityUnavailable as error:
+        log.warning("not_warmed_up", extra={"reason": error.reason})
 
 
 def _surround(api: FastAPI, phoenix: Phoenix) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.demo import demo as run_demo
+from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import Stack, StackError
 from shared import settings, telemetry, wiring
 from shared.domain.creation import creation_key
@@ -154,3 +155,9 @@ def rerun(
         phoenix.local.executions.wait()
         now = phoenix.ports.store.get(creation.key)
         out.print(f"{creation_id} is {now.status if now else 'gone'}")
+
+
+@cli.command()
+def doctor(*, data: DataOption = None) -> None:
+    """Ask every service one question, and say how to mend what fails."""
+    sys.exit(run_doctor(settings.load(_environment(data)), out))

@@ -6,26 +6,61 @@ Everything that is wrong is named at once, in one line, by its variable.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Costs, Policy
-
-ValueT = TypeVar("ValueT")
+from shared.setting_reader import (
+    Reader,
+    account,
+    accounts,
+    address,
+    count,
+    on_this_machine,
+    prefix,
+    price,
+    word,
+    words,
+)
 
 DEFAULT_PORT = 8080
 DEFAULT_DATA = ".phoenix"
 LOCAL_WELCOME_TOKENS = 100
+GCP_WELCOME_TOKENS = 0
+DEFAULT_DATABASE = "(default)"
+DEFAULT_VIDEO_MODEL = "gemini-omni-1.2-flash"
+DEFAULT_IMAGE_MODEL = "gemini-3.1-flash-image"
 
 POLICY_SETTINGS = {f"PHOENIX_POLICY_{field.name.upper()}": field for field in fields(Policy)}
 SETTINGS = {
-    "PHOENIX_BACKEND": "where it runs: `local` is this machine",
+    "PHOENIX_BACKEND": "where it runs: `local` is this machine, `gcp` Google Cloud with R2",
     "PHOENIX_DATA": "local: the folder of everything that is kept",
     "PHOENIX_BASE_URL": "the address that clients use; links begin with it",
     "PHOENIX_CORS_ORIGINS": "origins, separated by commas, whose pages may call the API",
     "PHOENIX_WELCOME_TOKENS": "tokens of a new account",
     "PHOENIX_IMAGE_COST": "tokens for one image",
     "PHOENIX_VIDEO_COST": "tokens for one video",
+    "GOOGLE_CLOUD_PROJECT": "gcp: the project, also of Firebase",
+    "PHOENIX_REGION": "gcp: where the queues and the jobs are",
+    "PHOENIX_FIRESTORE_DATABASE": "gcp: the id of the database",
+    "PHOENIX_COLLECTION_PREFIX": "gcp: what the name of every collection begins with",
+    "PHOENIX_TASKS_INVOKER": "gcp: the service account that a task starts a job as",
+    "PHOENIX_INTERNAL_AUDIENCE": "gcp: the audience of the tokens for `/internal/*`",
+    "PHOENIX_INTERNAL_ACCOUNTS": "gcp: service accounts, by commas, that may call `/internal/*`",
+    "PHOENIX_VIDEO_MODEL": "gcp: the model that makes videos",
+    "PHOENIX_IMAGE_MODEL": "gcp: the model that makes images",
+    "PHOENIX_GENERATOR_BUCKET": "gcp: the bucket where a generator leaves its videos",
+    "R2_ENDPOINT_URL": "gcp: the address of R2's S3 interface",
+    "R2_ACCESS_KEY_ID": "gcp: a key that may read, write and delete in both buckets",
+    "R2_SECRET_ACCESS_KEY": "gcp: its secret",
+    "R2_DRAFTS_BUCKET_NAME": "gcp: the private bucket",
+    "R2_BUCKET_NAME": "gcp: the public bucket",
+    "R2_PUBLIC_URL": "gcp: the address under which everybody reads the public bucket",
+    "PHOENIX_IDENTITY_ENDPOINT": "tests only: stands in for Firebase's and Google's identities",
+    "PHOENIX_TASKS_ENDPOINT": "tests only: stands in for Cloud Tasks",
+    "PHOENIX_RUN_ENDPOINT": "tests only: stands in for the Cloud Run Admin API",
+    "PHOENIX_GENERATOR_ENDPOINT": "tests only: stands in for the generators",
     "PHOENIX_REQUIRE": "tests only: parts of the machine that must be there",
 }
 """Every variable that is known, beside `POLICY_SETTINGS`."""
@@ -39,10 +74,53 @@ class LocalBackend:
 
 
 @dataclass(frozen=True, kw_only=True)
+class R2Buckets:
+    """Where media files are, and the key to them."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    drafts_bucket: str
+    public_bucket: str
+    public_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Servers on this machine that stand in for Google's, without credentials; never in the cloud.
+
+    Firestore's own is FIRESTORE_EMULATOR_HOST, which its library reads.
+    """
+
+    identity: str | None
+    tasks: str | None
+    run: str | None
+    generator: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GCPBackend:
+    """Firestore, Cloud Tasks, Cloud Run, Firebase and the generators of one project; files in R2."""
+
+    project: str
+    region: str
+    database: str
+    collection_prefix: str
+    tasks_invoker: str
+    internal_audience: str
+    internal_accounts: tuple[str, ...]
+    video_model: str
+    image_model: str
+    generator_bucket: str
+    r2: R2Buckets
+    endpoints: Endpoints
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """A checked environment; `environment` itself is what a job's process is given."""
 
-    backend: LocalBackend
+    backend: LocalBackend | GCPBackend
     base_url: str
     cors_origins: tuple[str, ...]
     welcome_tokens: int
@@ -53,105 +131,108 @@ class Settings:
 
 def load(environment: Mapping[str, str]) -> Settings:
     """Return the settings, or raise one `WrongSetting` that names everything that is wrong."""
-    reader = _Reader(environment)
+    reader = Reader(environment)
+    backend = _backend(reader)
+    is_local = isinstance(backend, LocalBackend)
     settings = Settings(
-        backend=LocalBackend(Path(reader.value("PHOENIX_DATA", DEFAULT_DATA, str)).absolute()),
-        base_url=reader.value("PHOENIX_BASE_URL", f"http://127.0.0.1:{DEFAULT_PORT}", _address),
-        cors_origins=reader.value("PHOENIX_CORS_ORIGINS", (), _words),
-        welcome_tokens=reader.value("PHOENIX_WELCOME_TOKENS", LOCAL_WELCOME_TOKENS, _count),
-        costs=reader.costs(),
-        policy=reader.policy(),
+        backend=backend,
+        base_url=(
+            reader.value("PHOENIX_BASE_URL", f"http://127.0.0.1:{DEFAULT_PORT}", address)
+            if is_local
+            else reader.required("PHOENIX_BASE_URL", address)
+        ),
+        cors_origins=reader.value("PHOENIX_CORS_ORIGINS", (), words),
+        welcome_tokens=reader.value(
+            "PHOENIX_WELCOME_TOKENS",
+            LOCAL_WELCOME_TOKENS if is_local else GCP_WELCOME_TOKENS,
+            count,
+        ),
+        costs=_costs(reader),
+        policy=_policy(reader),
         environment=environment,
     )
-    problems = [*reader.problems, *_misplaced(environment)]
+    problems = [*reader.problems, *_unknown(environment), *refusals(environment)]
+    if reader.missing:
+        problems.insert(0, f"{', '.join(reader.missing)} must be set")
     if problems:
         raise WrongSetting(setting="settings", reason="; ".join(problems))
     return settings
 
 
-def is_in_cloud(environment: Mapping[str, str]) -> bool:
-    """Tell whether Cloud Run started this process; a local job's name holds a slash."""
-    job = environment.get("CLOUD_RUN_JOB", "local/")
-    return "K_SERVICE" in environment or not job.startswith("local/")
-
-
-def _misplaced(environment: Mapping[str, str]) -> list[str]:
-    """Return what must not be set like this, here."""
+def _unknown(environment: Mapping[str, str]) -> list[str]:
     known = SETTINGS.keys() | POLICY_SETTINGS.keys()
-    problems = [
+    return [
         f"{name} is unknown"
         for name in sorted(environment)
         if name.startswith("PHOENIX_") and name not in known
     ]
-    if environment.get("PHOENIX_BACKEND", "local") != "local":
-        problems.append("PHOENIX_BACKEND must be local")
-    elif is_in_cloud(environment):
-        problems.append("PHOENIX_BACKEND must not be local in the cloud")
-    return problems
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads typed values and collects what is wrong with them."""
-
-    environment: Mapping[str, str]
-    problems: list[str] = field(default_factory=list)
-
-    def value(self, name: str, default: ValueT, parse: Callable[[str], ValueT]) -> ValueT:
-        """Return a variable's value, or the default if it is not set or not usable."""
-        text = self.environment.get(name)
-        if text is None:
-            return default
-        try:
-            return parse(text)
-        except ValueError as error:
-            self.problems.append(f"{name} is not usable: {error}")
-            return default
-
-    def costs(self) -> Costs:
-        """Return the prices."""
-        return Costs(
-            image_tokens=self.value("PHOENIX_IMAGE_COST", Costs.image_tokens, _price),
-            video_tokens=self.value("PHOENIX_VIDEO_COST", Costs.video_tokens, _price),
-        )
-
-    def policy(self) -> Policy:
-        """Return the policy; numbers that do not fit together are one more problem."""
-        values: dict[str, Any] = {
-            policy_field.name: self.value(name, policy_field.default, _PARSERS[policy_field.type])
-            for name, policy_field in POLICY_SETTINGS.items()
-        }
-        try:
-            return Policy(**values)
-        except WrongSetting as error:
-            self.problems.append(str(error))
-            return Policy()
+def _backend(reader: Reader) -> LocalBackend | GCPBackend:
+    name = reader.value("PHOENIX_BACKEND", "local", _backend_name)
+    if name == "gcp":
+        return _gcp(reader)
+    return LocalBackend(Path(reader.value("PHOENIX_DATA", DEFAULT_DATA, str)).absolute())
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def _gcp(reader: Reader) -> GCPBackend:
+    return GCPBackend(
+        project=reader.required("GOOGLE_CLOUD_PROJECT", word),
+        region=reader.required("PHOENIX_REGION", word),
+        database=reader.value("PHOENIX_FIRESTORE_DATABASE", DEFAULT_DATABASE, word),
+        collection_prefix=reader.value("PHOENIX_COLLECTION_PREFIX", "", prefix),
+        tasks_invoker=reader.required("PHOENIX_TASKS_INVOKER", account),
+        internal_audience=reader.required("PHOENIX_INTERNAL_AUDIENCE", word),
+        internal_accounts=words(reader.required("PHOENIX_INTERNAL_ACCOUNTS", accounts)),
+        video_model=reader.value("PHOENIX_VIDEO_MODEL", DEFAULT_VIDEO_MODEL, word),
+        image_model=reader.value("PHOENIX_IMAGE_MODEL", DEFAULT_IMAGE_MODEL, word),
+        generator_bucket=reader.required("PHOENIX_GENERATOR_BUCKET", word),
+        r2=R2Buckets(
+            endpoint_url=reader.required("R2_ENDPOINT_URL", address),
+            access_key_id=reader.required("R2_ACCESS_KEY_ID", word),
+            secret_access_key=reader.required("R2_SECRET_ACCESS_KEY", word),
+            drafts_bucket=reader.required("R2_DRAFTS_BUCKET_NAME", word),
+            public_bucket=reader.required("R2_BUCKET_NAME", word),
+            public_url=reader.required("R2_PUBLIC_URL", address),
+        ),
+        endpoints=Endpoints(
+            identity=reader.value("PHOENIX_IDENTITY_ENDPOINT", None, on_this_machine),
+            tasks=reader.value("PHOENIX_TASKS_ENDPOINT", None, on_this_machine),
+            run=reader.value("PHOENIX_RUN_ENDPOINT", None, on_this_machine),
+            generator=reader.value("PHOENIX_GENERATOR_ENDPOINT", None, on_this_machine),
+        ),
+    )
 
 
-def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("begin with http:// or https://")
-    return text.rstrip("/")
+def _costs(reader: Reader) -> Costs:
+    """Return the prices."""
+    return Costs(
+        image_tokens=reader.value("PHOENIX_IMAGE_COST", Costs.image_tokens, price),
+        video_tokens=reader.value("PHOENIX_VIDEO_COST", Costs.video_tokens, price),
+    )
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("use a whole number from 0 on")
-    return int(text)
+def _policy(reader: Reader) -> Policy:
+    """Return the policy; numbers that do not fit together are one more problem."""
+    values: dict[str, Any] = {
+        policy_field.name: reader.value(name, policy_field.default, _PARSERS[policy_field.type])
+        for name, policy_field in POLICY_SETTINGS.items()
+    }
+    try:
+        return Policy(**values)
+    except WrongSetting as error:
+        reader.problems.append(str(error))
+        return Policy()
 
 
-def _price(text: str) -> int:
-    if _count(text) == 0:
-        raise ValueError("use a whole number from 1 on")
-    return int(text)
+def _backend_name(text: str) -> str:
+    if text not in {"local", "gcp"}:
+        raise ValueError("use local or gcp")
+    return text
 
 
 _PARSERS: dict[object, Callable[[str], object]] = {
-    int: _count,
+    int: count,
     float: float,
-    tuple[float, ...]: lambda text: tuple(float(word) for word in _words(text)),
+    tuple[float, ...]: lambda text: tuple(float(each) for each in words(text)),
 }

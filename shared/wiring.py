@@ -11,6 +11,7 @@ from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite_queue import SQLiteQueue
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
+from shared.domain.errors import WrongSetting
 from shared.domain.policy import Kind
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
 from shared.lifecycle.attempts import Attempts
@@ -29,7 +30,7 @@ from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
-from shared.settings import LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, Settings
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
@@ -85,6 +86,8 @@ def build(settings: Settings) -> Phoenix:
         case LocalBackend() as backend:
             ports, local = _local(settings, backend)
             return assembled(settings, ports, local=local)
+        case GCPBackend():
+            raise WrongSetting(setting="PHOENIX_BACKEND", reason="gcp is not there yet")
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:

@@ -65,7 +65,7 @@ def test_every_adapter_is_in_its_ports_contract_suite() -> None:
 
 def test_every_setting_and_its_default_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    rows = dict(re.findall(r"^\| `(PHOENIX_[A-Z_]+)` \| `?([^|`]*)`? \|", readme, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| `?([^|`]*)", readme, re.MULTILINE))
 
     assert set(rows) == SETTINGS.keys() | POLICY_SETTINGS.keys()
     for setting, field in POLICY_SETTINGS.items():

@@ -1,13 +1,16 @@
 import pytest
 
+from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Policy
-from shared.settings import is_in_cloud, load
+from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
+from tests.environments import GCP, JOB, SERVICE
 
 
 def test_without_any_setting_everything_is_local() -> None:
     loaded = load({})
 
+    assert isinstance(loaded.backend, LocalBackend)
     assert loaded.backend.data.name == ".phoenix"
     assert loaded.backend.data.is_absolute()
     assert loaded.base_url == "http://127.0.0.1:8080"
@@ -40,6 +43,62 @@ def test_settings_are_read() -> None:
     assert loaded.policy.attempts_max == 3
 
 
+@pytest.mark.parametrize("environment", [GCP, SERVICE, JOB], ids=["here", "service", "job"])
+def test_the_cloud_needs_only_what_is_in_its_environment(environment: dict[str, str]) -> None:
+    loaded = load(environment)
+    backend = loaded.backend
+
+    assert isinstance(backend, GCPBackend)
+    assert (loaded.base_url, loaded.welcome_tokens) == ("https://api.example", 0)
+    assert (backend.project, backend.region) == ("phoenix-test", "europe-west1")
+    assert (backend.database, backend.collection_prefix) == ("(default)", "")
+    assert backend.tasks_invoker == "tasks@phoenix-test.iam.gserviceaccount.com"
+    assert backend.internal_audience == "https://phoenix.example/internal"
+    assert backend.internal_accounts == ("scheduler@phoenix-test.iam.gserviceaccount.com",)
+    assert backend.video_model == "gemini-omni-1.2-flash"
+    assert backend.image_model == "gemini-3.1-flash-image"
+    assert backend.generator_bucket == "phoenix-test-generated"
+    assert backend.r2.endpoint_url == "https://account.r2.cloudflarestorage.com"
+    assert (backend.r2.access_key_id, backend.r2.secret_access_key) == ("key", "very-secret")
+    assert (backend.r2.drafts_bucket, backend.r2.public_bucket) == ("drafts", "public")
+    assert backend.r2.public_url == "https://media.example"
+    assert set(vars(backend.endpoints).values()) == {None}
+
+
+def test_what_the_cloud_may_be_told_is_read() -> None:
+    loaded = load(
+        SERVICE
+        | {
+            "PHOENIX_FIRESTORE_DATABASE": "media",
+            "PHOENIX_COLLECTION_PREFIX": "staging_",
+            "PHOENIX_INTERNAL_ACCOUNTS": "a@x.example, b@x.example",
+            "PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001",
+            "PHOENIX_IMAGE_MODEL": "gemini-3-pro-image",
+            "PHOENIX_WELCOME_TOKENS": "5",
+        }
+    )
+    backend = loaded.backend
+
+    assert isinstance(backend, GCPBackend)
+    assert (backend.database, backend.collection_prefix) == ("media", "staging_")
+    assert backend.internal_accounts == ("a@x.example", "b@x.example")
+    assert backend.video_model == "veo-3.1-generate-001"
+    assert backend.image_model == "gemini-3-pro-image"
+    assert loaded.welcome_tokens == 5
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "very-secret" not in repr(load(GCP))
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(WrongSetting) as refusal:
+        load({"PHOENIX_BACKEND": "gcp", "R2_BUCKET_NAME": " ", "R2_SECRET_ACCESS_KEY": ""})
+
+    named = str(refusal.value).removeprefix("settings: ").removesuffix(" must be set").split(", ")
+    assert sorted(named) == sorted(GCP.keys() - {"PHOENIX_BACKEND"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -53,11 +112,46 @@ def test_settings_are_read() -> None:
         ("PHOENIX_POLICY_LEASE_S", "x"),
         ("PHOENIX_POLICY_RETRY_DELAYS_S", "1,x"),
         ("PHOENIX_BACKEND", "aws"),
+        ("PHOENIX_BACKEND", ""),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(WrongSetting, match=name):
         load({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PHOENIX_BASE_URL", "api.example"),
+        ("GOOGLE_CLOUD_PROJECT", "my project"),
+        ("PHOENIX_TASKS_INVOKER", "tasks"),
+        ("PHOENIX_INTERNAL_ACCOUNTS", ","),
+        ("PHOENIX_INTERNAL_ACCOUNTS", "scheduler@x.example,scheduler"),
+        ("PHOENIX_COLLECTION_PREFIX", "a/b"),
+        ("PHOENIX_VIDEO_MODEL", ""),
+        ("R2_ENDPOINT_URL", "account.r2.cloudflarestorage.com"),
+        ("R2_SECRET_ACCESS_KEY", "very-secret\n"),
+        ("R2_DRAFTS_BUCKET_NAME", "public"),
+        ("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"),
+        *((name, "https://127.0.0.1:8080") for name in STAND_INS),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://identity.example:80"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1@identity.example:80"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1:80@identity.example:80"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1.identity.example:80"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://10.0.0.1:80"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1:x"),
+        ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1:80/?a"),
+        ("PHOENIX_IDENTITY_ENDPOINT", ""),
+    ],
+)
+def test_a_wrong_setting_of_the_cloud_is_named_and_its_value_is_not(name: str, value: str) -> None:
+    with pytest.raises(WrongSetting, match=name) as refusal:
+        load(GCP | {name: value})
+
+    assert "very-secret" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +163,9 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     ],
 )
 def test_constants_that_break_the_protocol_are_named(name: str, value: str, named: str) -> None:
-    with pytest.raises(WrongSetting, match=named):
-        load({name: value})
+    for environment in ({}, SERVICE):
+        with pytest.raises(WrongSetting, match=named):
+            load(environment | {name: value})
 
 
 def test_everything_that_is_wrong_is_named_at_once() -> None:
@@ -83,12 +178,30 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
 
 def test_the_cloud_is_known_by_what_cloud_run_sets() -> None:
     assert is_in_cloud({"K_SERVICE": "phoenix-api"})
+    assert is_in_cloud({"K_SERVICE": ""})
     assert is_in_cloud({"CLOUD_RUN_JOB": "video-generation-job"})
+    assert is_in_cloud({"CLOUD_RUN_JOB": ""})
+    assert is_in_cloud({"CLOUD_RUN_JOB": "local/x", "K_SERVICE": "phoenix-api"})
     assert not is_in_cloud({"CLOUD_RUN_JOB": "local/video-generation-job"})
     assert not is_in_cloud({})
 
 
-@pytest.mark.parametrize("cloud", [{"K_SERVICE": "x"}, {"CLOUD_RUN_JOB": "x"}])
-def test_the_local_backend_is_refused_in_the_cloud(cloud: dict[str, str]) -> None:
-    with pytest.raises(WrongSetting, match="PHOENIX_BACKEND"):
-        load(cloud)
+def test_outside_the_cloud_the_cloud_may_stand_on_this_machine() -> None:
+    loaded = load(
+        GCP
+        | dict.fromkeys(STAND_INS, "http://127.0.0.1:8080/")
+        | {
+            "PHOENIX_BASE_URL": "http://127.0.0.1:8080",
+            "R2_ENDPOINT_URL": "http://127.0.0.1:5000",
+            "R2_PUBLIC_URL": "http://127.0.0.1:5000/public",
+            "FIRESTORE_EMULATOR_HOST": "127.0.0.1:8081",
+            "CLOUD_RUN_JOB": "local/video-generation-job",
+        }
+    )
+
+    assert isinstance(loaded.backend, GCPBackend)
+    assert set(vars(loaded.backend.endpoints).values()) == {"http://127.0.0.1:8080"}
+
+
+def test_every_stand_in_has_a_guard() -> None:
+    assert set(STAND_INS) == {name for name in SETTINGS if name.endswith("_ENDPOINT")}

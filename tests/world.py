@@ -40,6 +40,7 @@ class World:
     """A Phoenix on SQLite and files, with a clock, a queue, executions and a generator of ours."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
         self.clock = FakeClock()
         self.queue = FakeQueue()
         self.executions = FakeExecutions()

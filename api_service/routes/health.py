@@ -10,15 +10,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from api_service.answers import answer
 from api_service.dependencies import PhoenixDep
 from api_service.views import Alive, PartHealth, Readiness
-from shared.domain.account import account_key
 from shared.domain.errors import Unavailable
-from shared.domain.keys import CreationId, UserId
 from shared.domain.policy import Kind
+from shared.lifecycle.probing import ask_media, ask_queue, ask_store, asked
 from shared.wiring import Phoenix
 
 router = APIRouter(tags=["health"])
 
-PROBE = "health"
 ANSWER_KEPT_S = 10
 
 
@@ -41,20 +39,13 @@ class Probing:
 def _probed(phoenix: Phoenix) -> Readiness:
     ports = phoenix.ports
 
-    def part(ask: Callable[[], object]) -> PartHealth:
-        began_s = ports.clock.monotonic_s()
-        try:
-            ask()
-            is_ok = True
-        except Unavailable:
-            is_ok = False
-        return PartHealth(
-            ok=is_ok, milliseconds=round(1000 * (ports.clock.monotonic_s() - began_s), 1)
-        )
+    def part(question: Callable[[], object]) -> PartHealth:
+        answered = asked(question, clock=ports.clock, expecting=Unavailable)
+        return PartHealth(ok=answered.is_ok, milliseconds=round(1000 * answered.took_s, 1))
 
-    store = part(lambda: ports.store.get(account_key(UserId(PROBE))))
-    queue = part(lambda: ports.queue.waits(CreationId(PROBE), kind=Kind.IMAGE, number=1))
-    media = part(lambda: ports.media.size_bytes(PROBE))
+    store = part(lambda: ask_store(ports.store))
+    queue = part(lambda: ask_queue(ports.queue, Kind.IMAGE))
+    media = part(lambda: ask_media(ports.media))
     is_ok = store.ok and queue.ok and media.ok
     return Readiness(status="ok" if is_ok else "unavailable", store=store, queue=queue, media=media)
 

@@ -22,6 +22,7 @@ import httpx
 from shared import settings, wiring
 from shared.domain.errors import Unavailable
 from shared.domain.policy import STOP_GRACE_S, Kind
+from shared.settings import LocalBackend
 from shared.wiring import LocalParts, Phoenix
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Stack:
         """
         self.base_url = f"http://{HOST}:{_checked_port(port)}"
         self.settings = settings.load({**environment, "PHOENIX_BASE_URL": self.base_url})
+        if not isinstance(self.settings.backend, LocalBackend):
+            raise StackError("the one-machine stack needs the local backend")
         self.data = self.settings.backend.data
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._logs = self.data / "logs"

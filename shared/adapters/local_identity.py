@@ -31,6 +31,9 @@ class LocalIdentity:
         self._key = key
         self._clock = clock
 
+    def warm_up(self) -> None:
+        """See `Identity.warm_up`: the key is here."""
+
     def sign_in(self, username: str) -> str:
         """Return a user's token; raises `WrongField` for a username that may not be used."""
         return self._token(checked_username(username), USER_AUDIENCE, USER_TOKEN_LIFE)

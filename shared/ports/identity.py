@@ -18,6 +18,14 @@ class Caller:
 class Identity(Protocol):
     """Whose bearer token this is."""
 
+    def warm_up(self) -> None:
+        """Fetch what checking a token needs, before the first one comes.
+
+        Raises:
+            IdentityUnavailable: it cannot be had now; every check will try again.
+        """
+        ...
+
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:
         """Check signature, audience, issuer and time; `must_be_live` also asks for revocation.
 
@@ -31,6 +39,10 @@ class Identity(Protocol):
 
 class ServiceIdentity(Protocol):
     """Which of the installation's own services is calling `/internal/*`."""
+
+    def warm_up(self) -> None:
+        """See `Identity.warm_up`."""
+        ...
 
     def service(self, token: str) -> str:
         """Check the token and return the service's name.

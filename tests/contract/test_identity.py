@@ -1,69 +1,83 @@
 """The promises of the Identity and ServiceIdentity ports, for every adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-import jwt
 import pytest
 
-from shared.adapters.local_identity import ISSUER, USER_AUDIENCE, LocalIdentity
+from shared.adapters.firebase_identity import FirebaseIdentity
+from shared.adapters.google_service_identity import GoogleServiceIdentity
+from shared.adapters.local_identity import LocalIdentity
+from shared.adapters.system_clock import SystemClock
 from shared.domain.errors import Unauthenticated, WrongServiceAccount
 from shared.ports.identity import Identity, ServiceIdentity
-from tests.builders import ADA
+from tests.builders import ADA, seconds
+from tests.certificate_server import AUDIENCE, PROJECT, SCHEDULER, CertificateServer
 from tests.fakes import FakeClock
+from tests.forgeries import forged_locally, forged_service_tokens, forged_user_tokens
 
 KEY = b"0123456789abcdef0123456789abcdef"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Issuer:
-    """Identities, and how to get tokens that are good, over, and not for this purpose."""
+    """Identities, and how to get tokens that are good, over, and forged."""
 
     identity: Identity
     services: ServiceIdentity
-    user_token: Callable[[str], str]
-    service_token: Callable[[], str]
-    clock: FakeClock
-    forged: Callable[[], list[str]]
+    user_token: Callable[..., str]
+    """Of a user, made `age_s` ago; good for less than 32 days."""
+    service_token: Callable[..., str]
+    """Of an allowed service, made `age_s` ago."""
+    strangers_token: Callable[[], str]
+    """Good, and not of an allowed service."""
+    forged_users: Callable[[], dict[str, str]]
+    forged_services: Callable[[], dict[str, str]]
 
 
-def local() -> Issuer:
+@contextmanager
+def local() -> Iterator[Issuer]:
     clock = FakeClock()
     identity = LocalIdentity(KEY, clock=clock)
 
-    def forged() -> list[str]:
-        now_s = int(clock.now().timestamp())
-        good = {"iss": ISSUER, "aud": USER_AUDIENCE, "sub": "ada", "iat": now_s, "exp": now_s + 60}
-        claims: list[dict[str, object]] = [
-            good | {"aud": "other"},
-            good | {"iss": "other"},
-            good | {"exp": now_s - 1},
-            good | {"iat": now_s + 60},
-            good | {"sub": 7},
-            *({name: good[name] for name in good if name != left_out} for left_out in good),
-        ]
-        return [
-            *(jwt.encode(each, KEY, algorithm="HS256") for each in claims[:4]),
-            *(jwt.encode(each, KEY, algorithm="HS256") for each in claims[5:]),
-            jwt.encode(good, "x" * 32, algorithm="HS256"),
-            jwt.encode(good, KEY * 2, algorithm="HS512"),
-            jwt.encode(good, "", algorithm="none"),
-        ]
+    def before(age_s: float) -> LocalIdentity:
+        return LocalIdentity(KEY, clock=FakeClock(clock.now() - seconds(age_s)))
 
-    return Issuer(
-        identity,
-        identity,
-        identity.sign_in,
-        lambda: identity.service_token("scheduler"),
-        clock,
-        forged,
+    yield Issuer(
+        identity=identity,
+        services=identity,
+        user_token=lambda name, age_s=0: before(age_s).sign_in(name),
+        service_token=lambda age_s=0: before(age_s).service_token("scheduler"),
+        strangers_token=lambda: identity.sign_in("ada"),
+        forged_users=lambda: forged_locally(KEY, clock),
+        forged_services=lambda: forged_locally(KEY, clock),
     )
 
 
-@pytest.fixture(params=[pytest.param(local, id="local")])
-def issuer(request: pytest.FixtureRequest) -> Issuer:
-    made: Issuer = request.param()
-    return made
+@contextmanager
+def google() -> Iterator[Issuer]:
+    """Firebase's users and Google's service accounts."""
+    clock = SystemClock()
+    with CertificateServer() as server:
+        yield Issuer(
+            identity=FirebaseIdentity(PROJECT, clock=clock, endpoint=server.base_url),
+            services=GoogleServiceIdentity(
+                audience=AUDIENCE, accounts=[SCHEDULER], clock=clock, endpoint=server.base_url
+            ),
+            user_token=server.user_token,
+            service_token=server.service_token,
+            strangers_token=lambda: server.service_token("stranger@example.com"),
+            forged_users=lambda: forged_user_tokens(server),
+            forged_services=lambda: forged_service_tokens(server),
+        )
+
+
+@pytest.fixture(params=[pytest.param(local, id="local"), pytest.param(google, id="google")])
+def issuer(request: pytest.FixtureRequest) -> Iterator[Issuer]:
+    make: Callable[[], AbstractContextManager[Issuer]] = request.param
+    with make() as issuer:
+        yield issuer
 
 
 @pytest.mark.parametrize("must_be_live", [False, True])
@@ -78,20 +92,24 @@ def test_a_services_token_is_the_service(issuer: Issuer) -> None:
 
 
 def test_a_user_is_no_service_and_a_service_no_user(issuer: Issuer) -> None:
-    with pytest.raises(WrongServiceAccount):
+    with pytest.raises((WrongServiceAccount, Unauthenticated)):
         issuer.services.service(issuer.user_token("ada"))
     with pytest.raises(Unauthenticated):
         issuer.identity.caller(issuer.service_token())
 
 
+def test_a_service_that_is_not_allowed_is_told_apart(issuer: Issuer) -> None:
+    with pytest.raises(WrongServiceAccount):
+        issuer.services.service(issuer.strangers_token())
+
+
 def test_a_token_that_is_over_proves_nothing(issuer: Issuer) -> None:
-    user, service = issuer.user_token("ada"), issuer.service_token()
-    issuer.clock.sleep(31 * 24 * 3600)
+    month_s = 32 * 24 * 3600
 
     with pytest.raises(Unauthenticated):
-        issuer.identity.caller(user)
+        issuer.identity.caller(issuer.user_token("ada", age_s=month_s))
     with pytest.raises(Unauthenticated):
-        issuer.services.service(service)
+        issuer.services.service(issuer.service_token(age_s=month_s))
 
 
 @pytest.mark.parametrize(
@@ -104,9 +122,25 @@ def test_garbage_proves_nothing(issuer: Issuer, token: str) -> None:
 
 
 def test_forgeries_prove_nothing(issuer: Issuer) -> None:
-    for token in issuer.forged():
-        with pytest.raises(Unauthenticated):
-            issuer.identity.caller(token)
+    believed = [
+        name
+        for ask, tokens in (
+            (issuer.identity.caller, issuer.forged_users()),
+            (issuer.services.service, issuer.forged_services()),
+        )
+        for name, token in tokens.items()
+        if not is_refused(ask, token)
+    ]
+
+    assert believed == []
+
+
+def is_refused(ask: Callable[[str], object], token: str) -> bool:
+    try:
+        ask(token)
+    except Unauthenticated:
+        return True
+    return False
 
 
 def test_a_tampered_token_proves_nothing(issuer: Issuer) -> None:
@@ -116,3 +150,11 @@ def test_a_tampered_token_proves_nothing(issuer: Issuer) -> None:
     for token in (f"{head}.{others}.{signature}", f"{head}.{body}.", f"{head}.{body}"):
         with pytest.raises(Unauthenticated):
             issuer.identity.caller(token)
+
+
+def test_after_warming_up_checks_go_on(issuer: Issuer) -> None:
+    issuer.identity.warm_up()
+    issuer.services.warm_up()
+
+    assert issuer.identity.caller(issuer.user_token("ada")).user_id == ADA
+    assert issuer.services.service(issuer.service_token())

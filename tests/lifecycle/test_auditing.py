@@ -32,7 +32,7 @@ def spoil(
     world: World, collection: str, where: str, change: Callable[[dict[str, Any]], None]
 ) -> None:
     """Change documents behind the store's back."""
-    with closing(sqlite3.connect(world.settings.backend.data / "store.db")) as connection:
+    with closing(sqlite3.connect(world.folder / "store.db")) as connection:
         for trigger in ("ledger_is_not_changed", "ledger_is_not_shortened"):
             connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         rows = connection.execute(
@@ -49,7 +49,7 @@ def spoil(
 
 
 def remove(world: World, collection: str, where: str) -> None:
-    with closing(sqlite3.connect(world.settings.backend.data / "store.db")) as connection:
+    with closing(sqlite3.connect(world.folder / "store.db")) as connection:
         connection.execute("DROP TRIGGER IF EXISTS ledger_is_not_shortened")
         assert connection.execute(f'DELETE FROM "{collection}" WHERE {where}').rowcount > 0
         connection.commit()

@@ -1,0 +1,451 @@
+"""What Firebase's and Google's tokens need beyond the promises of the ports."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from shared.adapters.firebase_identity import EMULATOR, FirebaseIdentity, LiveTokens
+from shared.adapters.google_service_identity import GoogleServiceIdentity
+from shared.domain.errors import (
+    AccountDisabled,
+    IdentityUnavailable,
+    Unauthenticated,
+    WrongServiceAccount,
+)
+from shared.domain.keys import UserId
+from tests.builders import ADA
+from tests.certificate_server import (
+    AUDIENCE,
+    LOOKUP,
+    PROJECT,
+    SCHEDULER,
+    SERVICES_CERTIFICATES,
+    USERS_CERTIFICATES,
+    CertificateServer,
+    signing_key,
+)
+from tests.fakes import FakeClock
+
+TIMEOUT_S = 0.3
+
+
+class WallClock(FakeClock):
+    """The wall's time, which the vendors look at too; monotonic time moves when a test sleeps."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock()
+
+
+@pytest.fixture
+def server() -> Iterator[CertificateServer]:
+    with CertificateServer() as server:
+        yield server
+
+
+@pytest.fixture
+def identity(server: CertificateServer, clock: FakeClock) -> FirebaseIdentity:
+    return FirebaseIdentity(PROJECT, clock=clock, endpoint=server.base_url, timeout_s=TIMEOUT_S)
+
+
+@pytest.fixture
+def services(server: CertificateServer, clock: FakeClock) -> GoogleServiceIdentity:
+    return GoogleServiceIdentity(
+        audience=AUDIENCE,
+        accounts=[SCHEDULER],
+        clock=clock,
+        endpoint=server.base_url,
+        timeout_s=TIMEOUT_S,
+    )
+
+
+# Who it is
+
+
+@pytest.mark.parametrize(
+    ("claims", "hint"),
+    [
+        ({"name": "Ada Lovelace"}, "Ada Lovelace"),
+        ({"name": None}, ""),
+        ({"name": ""}, ""),
+        ({"name": 7}, ""),
+        ({"name": "ada@example.com"}, ""),
+        ({"name": "Ada (ada@example.com)"}, ""),
+    ],
+)
+def test_the_hint_is_the_display_name_and_never_the_email(
+    server: CertificateServer, identity: FirebaseIdentity, claims: dict[str, Any], hint: str
+) -> None:
+    assert identity.caller(server.user_token(**claims)).username_hint == hint
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_verified"),
+    [
+        ({"email_verified": True}, True),
+        ({"email_verified": False}, False),
+        ({"email_verified": "true"}, False),
+        ({"email_verified": None}, False),
+        ({"email_verified": True, "email": None}, False),
+        ({"email_verified": False, "phone_number": "+15550100"}, True),
+        ({"email": None, "email_verified": None, "phone_number": "+15550100"}, True),
+    ],
+)
+def test_verified_is_an_email_or_a_phone(
+    server: CertificateServer,
+    identity: FirebaseIdentity,
+    claims: dict[str, Any],
+    is_verified: bool,  # noqa: FBT001 (a parameter of pytest)
+) -> None:
+    assert identity.caller(server.user_token(**claims)).is_verified is is_verified
+
+
+@pytest.mark.parametrize("user_id", ["a", "x" * 128, "auth0|5f7c8", "line:U-1", "a.b_c~"])
+def test_a_user_id_is_taken_as_it_is(
+    server: CertificateServer, identity: FirebaseIdentity, user_id: str
+) -> None:
+    assert identity.caller(server.user_token(user_id)).user_id == UserId(user_id)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"email": "other@example.com"}, {"email": None}, {"email_verified": False}, {"email": [1]}],
+)
+def test_only_a_verified_allowed_account_is_a_service(
+    server: CertificateServer, services: GoogleServiceIdentity, claims: dict[str, Any]
+) -> None:
+    with pytest.raises(WrongServiceAccount):
+        services.service(server.service_token(**claims))
+
+    assert services.service(server.service_token()) == SCHEDULER
+
+
+def test_clocks_may_differ_by_ten_seconds(
+    server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
+) -> None:
+    for age_s in (-5, 3605):
+        assert identity.caller(server.user_token(age_s=age_s)).user_id == ADA
+        assert services.service(server.service_token(age_s=age_s)) == SCHEDULER
+
+
+# Certificates
+
+
+def test_certificates_are_fetched_once_for_as_long_as_they_are_good(
+    server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
+) -> None:
+    server.max_age_s, server.age_s = 1000, 100
+    tokens = [server.user_token(f"user-{number}") for number in range(20)]
+    for token in tokens:
+        identity.caller(token)
+    clock.sleep(899)
+    identity.caller(tokens[0])
+    before = list(server.asked)
+    clock.sleep(1)
+    identity.caller(tokens[0])
+
+    assert before == [USERS_CERTIFICATES]
+    assert server.asked == [USERS_CERTIFICATES] * 2
+
+
+def test_certificates_without_a_time_are_kept_for_a_minute(
+    server: CertificateServer, services: GoogleServiceIdentity, clock: FakeClock
+) -> None:
+    server.max_age_s = 0
+    for _ in range(3):
+        services.service(server.service_token())
+        clock.sleep(29)
+
+    assert server.asked == [SERVICES_CERTIFICATES]
+
+
+def test_many_at_once_wait_for_one_fetch(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    token = server.user_token()
+    with ThreadPoolExecutor(32) as threads:
+        callers = list(threads.map(lambda _: identity.caller(token).user_id, range(64)))
+
+    assert callers == [ADA] * 64
+    assert server.asked == [USERS_CERTIFICATES]
+
+
+def test_rotated_keys_are_picked_up_when_the_kept_ones_end(
+    server: CertificateServer,
+    identity: FirebaseIdentity,
+    services: GoogleServiceIdentity,
+    clock: FakeClock,
+) -> None:
+    old_user, old_service = server.user_token(), server.service_token()
+    identity.caller(old_user)
+    services.service(old_service)
+    server.users_key, server.services_key = signing_key("users-2"), signing_key("services-2")
+    new_user, new_service = server.user_token(), server.service_token()
+    with pytest.raises(Unauthenticated):
+        identity.caller(new_user)
+    clock.sleep(server.max_age_s)
+
+    assert identity.caller(new_user).user_id == ADA
+    assert services.service(new_service) == SCHEDULER
+    with pytest.raises(Unauthenticated):
+        identity.caller(old_user)
+    with pytest.raises(Unauthenticated):
+        services.service(old_service)
+
+
+def test_without_certificates_nothing_can_be_checked_until_they_are_back(
+    server: CertificateServer,
+    identity: FirebaseIdentity,
+    services: GoogleServiceIdentity,
+    clock: FakeClock,
+) -> None:
+    user, service = server.user_token(), server.service_token()
+    server.is_down = True
+    for _ in range(3):
+        with pytest.raises(IdentityUnavailable):
+            identity.caller(user)
+        with pytest.raises(IdentityUnavailable):
+            services.service(service)
+    server.is_down = False
+
+    assert server.asked == [USERS_CERTIFICATES, SERVICES_CERTIFICATES]
+    clock.sleep(1)
+    assert identity.caller(user).user_id == ADA
+    assert services.service(service) == SCHEDULER
+
+
+def test_kept_certificates_outlive_an_outage(
+    server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
+) -> None:
+    token = server.user_token()
+    identity.caller(token)
+    server.is_down = True
+    clock.sleep(server.max_age_s - 1)
+
+    assert identity.caller(token).user_id == ADA
+    clock.sleep(1)
+    with pytest.raises(IdentityUnavailable):
+        identity.caller(token)
+
+
+@pytest.mark.parametrize(
+    "garbled", ["<html>", "", "{}", "[]", "5", '{"keys": []}', '{"users-1": 5}', '{"users-1": ""}']
+)
+def test_what_is_no_certificate_is_nobodys_bad_token(
+    server: CertificateServer,
+    identity: FirebaseIdentity,
+    services: GoogleServiceIdentity,
+    garbled: str,
+) -> None:
+    server.garbled = garbled
+
+    with pytest.raises(IdentityUnavailable):
+        identity.caller(server.user_token())
+    with pytest.raises(IdentityUnavailable):
+        services.service(server.service_token())
+
+
+def test_a_silent_server_makes_everybody_wait_once(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    server.silence = threading.Event()
+    token = server.user_token()
+    began_s = time.monotonic()
+    with ThreadPoolExecutor(16) as threads:
+        errors = list(threads.map(lambda _: error_of(identity, token), range(16)))
+    took_s = time.monotonic() - began_s
+    server.silence.set()
+
+    assert took_s < 30
+    assert errors == [IdentityUnavailable] * 16
+    assert server.asked == [USERS_CERTIFICATES]
+
+
+def error_of(identity: FirebaseIdentity, token: str) -> type[Exception] | None:
+    try:
+        identity.caller(token)
+    except Exception as error:
+        return type(error)
+    return None
+
+
+def test_the_addresses_in_a_token_are_never_asked(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    evil = f"{server.base_url}/evil"
+    key = signing_key("somebody-else")
+    token = key.signed(server.user_claims(), kid="users-1", jku=evil, x5u=evil)
+
+    with pytest.raises(Unauthenticated):
+        identity.caller(token)
+    assert server.asked == [USERS_CERTIFICATES]
+
+
+# The emulator
+
+
+def test_the_emulators_variable_lets_no_unsigned_token_in(
+    server: CertificateServer, identity: FirebaseIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsigned = jwt.encode(server.user_claims(), "", algorithm="none")
+    forged = signing_key("somebody-else").signed(server.user_claims(), kid="users-1")
+    with pytest.raises(Unauthenticated):
+        identity.caller(forged)
+    monkeypatch.setenv(EMULATOR, "127.0.0.1:9099")
+    fresh = FirebaseIdentity(PROJECT, clock=WallClock(), endpoint=server.base_url)
+
+    for each in (identity, fresh):
+        with pytest.raises(Unauthenticated):
+            each.caller(unsigned)
+        with pytest.raises(IdentityUnavailable):
+            each.caller(forged)
+        with pytest.raises(IdentityUnavailable):
+            each.warm_up()
+
+
+# Whether a token is still live
+
+
+def test_a_revoked_token_may_look_but_not_act(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    token = server.user_token(age_s=60)
+    server.records["ada"] |= {"validSince": str(int(time.time()))}
+
+    assert identity.caller(token).user_id == ADA
+    with pytest.raises(Unauthenticated):
+        identity.caller(token, must_be_live=True)
+    assert identity.caller(server.user_token(age_s=-2), must_be_live=True).user_id == ADA
+
+
+def test_a_disabled_account_may_not_act(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    token = server.user_token()
+    server.records["ada"] |= {"disabled": True}
+
+    assert identity.caller(token).user_id == ADA
+    with pytest.raises(AccountDisabled):
+        identity.caller(token, must_be_live=True)
+
+
+def test_the_token_of_a_deleted_account_proves_nothing(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    token = server.user_token()
+    server.records.clear()
+
+    with pytest.raises(Unauthenticated):
+        identity.caller(token, must_be_live=True)
+
+
+def test_whether_a_token_is_live_is_asked_once_in_five_minutes(
+    server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
+) -> None:
+    token, other = server.user_token(), server.user_token(age_s=1)
+    for _ in range(3):
+        identity.caller(token, must_be_live=True)
+    server.records["ada"] |= {"disabled": True}
+    clock.sleep(299)
+
+    assert identity.caller(token, must_be_live=True).user_id == ADA
+    assert server.asked.count(LOOKUP) == 1
+    with pytest.raises(AccountDisabled):
+        identity.caller(other, must_be_live=True)
+    clock.sleep(1)
+    with pytest.raises(AccountDisabled):
+        identity.caller(token, must_be_live=True)
+
+
+def test_a_token_that_was_live_is_proved_all_the_same(
+    server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
+) -> None:
+    server.max_age_s = 60
+    token = server.user_token()
+    identity.caller(token, must_be_live=True)
+    server.users_key = signing_key("users-2")
+    clock.sleep(60)
+
+    with pytest.raises(Unauthenticated):
+        identity.caller(token, must_be_live=True)
+
+
+def test_as_many_live_tokens_are_kept_as_may_be(clock: FakeClock) -> None:
+    tokens = LiveTokens(clock, tokens_max=2)
+    for token in ("a", "b", "a", "c"):
+        tokens.add(token)
+
+    assert [token in tokens for token in "abc"] == [True, False, True]
+
+
+def test_without_an_answer_about_the_account_nobody_acts_and_nobody_waits_long(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    token = server.user_token()
+    identity.caller(token)
+    server.is_down = True
+    began_s = time.monotonic()
+
+    with pytest.raises(IdentityUnavailable):
+        identity.caller(token, must_be_live=True)
+    assert time.monotonic() - began_s < 5
+    assert server.asked.count(LOOKUP) == 1
+    assert identity.caller(token).user_id == ADA
+
+
+# Warming up, and credentials
+
+
+def test_after_warming_up_nothing_is_fetched(
+    server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
+) -> None:
+    identity.warm_up()
+    services.warm_up()
+    warm = list(server.asked)
+    identity.caller(server.user_token())
+    services.service(server.service_token())
+
+    assert warm == [USERS_CERTIFICATES, LOOKUP, SERVICES_CERTIFICATES] == server.asked
+
+
+def test_warming_up_says_when_it_cannot(
+    server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
+) -> None:
+    server.is_down = True
+
+    for each in (identity, services):
+        with pytest.raises(IdentityUnavailable, match="cannot be checked"):
+            each.warm_up()
+
+
+def test_warming_up_needs_the_accounts_too(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    identity.caller(server.user_token())
+    server.is_down = True
+
+    with pytest.raises(IdentityUnavailable):
+        identity.warm_up()
+
+
+def test_without_credentials_nothing_can_be_checked(
+    server: CertificateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    identity = FirebaseIdentity(PROJECT, clock=WallClock())
+
+    with pytest.raises(IdentityUnavailable):
+        identity.caller(server.user_token())

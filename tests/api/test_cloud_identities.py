@@ -1,0 +1,131 @@
+"""The API with Firebase's users and Google's service accounts."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from api_service.main import create_app
+from shared.adapters.firebase_identity import FirebaseIdentity
+from shared.adapters.google_service_identity import GoogleServiceIdentity
+from shared.adapters.system_clock import SystemClock
+from tests.api.conftest import Server
+from tests.certificate_server import (
+    AUDIENCE,
+    LOOKUP,
+    PROJECT,
+    SCHEDULER,
+    SERVICES_CERTIFICATES,
+    USERS_CERTIFICATES,
+    CertificateServer,
+)
+from tests.eventually import eventually
+from tests.forgeries import forged_service_tokens, forged_user_tokens
+from tests.world import World
+
+
+class CloudApi:
+    """The API of a world whose callers come with Google's tokens."""
+
+    def __init__(self, world: World, google: CertificateServer, server: Server) -> None:
+        self.google = google
+        clock = SystemClock()
+        identity = FirebaseIdentity(PROJECT, clock=clock, endpoint=google.base_url)
+        services = GoogleServiceIdentity(
+            audience=AUDIENCE, accounts=[SCHEDULER], clock=clock, endpoint=google.base_url
+        )
+        ports = replace(world.phoenix.ports, identity=identity, service_identity=services)
+        self.app = create_app(replace(world.phoenix, ports=ports, local=None))
+        server.app = self.app
+        self._client = httpx.Client(base_url=server.base_url, verify=False)
+        self.close = self._client.close
+
+    def ask(self, method: str, path: str, token: str, **body: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._client.request(method, path, headers=headers, json=body or None)
+
+
+@pytest.fixture
+def cloud(world: World, server: Server) -> Iterator[CloudApi]:
+    with ExitStack() as opened:
+        google = opened.enter_context(CertificateServer())
+        api = CloudApi(world, google, server)
+        opened.callback(api.close)
+        yield api
+
+
+def test_forged_tokens_are_401(cloud: CloudApi) -> None:
+    asked = [
+        *(("GET", "/api/me", each) for each in forged_user_tokens(cloud.google).items()),
+        *(
+            ("POST", "/internal/cleanup", each)
+            for each in forged_service_tokens(cloud.google).items()
+        ),
+    ]
+    answers = {
+        f"{path}: {name}": cloud.ask(method, path, token).status_code
+        for method, path, (name, token) in asked
+        if name != "followed by a line end"  # no header can hold it
+    }
+
+    assert len(answers) > 100
+    assert {name: status for name, status in answers.items() if status != 401} == {}
+
+
+def test_a_user_and_the_scheduler_get_in(cloud: CloudApi) -> None:
+    me = cloud.ask("GET", "/api/me", cloud.google.user_token(name="Ada Lovelace"))
+    swept = cloud.ask("POST", "/internal/cleanup", cloud.google.service_token())
+
+    assert (me.json()["userId"], me.json()["username"]) == ("ada", "ada-lovelace")
+    assert swept.status_code == 200
+
+
+def test_only_an_allowed_service_gets_in(cloud: CloudApi) -> None:
+    stranger = cloud.google.service_token("stranger@phoenix-test.iam.gserviceaccount.com")
+    refused = cloud.ask("POST", "/internal/cleanup", stranger)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_service_account")
+    assert cloud.ask("POST", "/internal/cleanup", cloud.google.user_token()).status_code == 401
+
+
+def test_a_disabled_account_may_look_and_not_spend(cloud: CloudApi) -> None:
+    token = cloud.google.user_token()
+    cloud.google.records["ada"] |= {"disabled": True}
+    spent = cloud.ask("POST", "/api/generate/video", token, prompt="a fox")
+
+    assert cloud.ask("GET", "/api/me", token).status_code == 200
+    assert (spent.status_code, spent.json()["code"]) == (403, "account_disabled")
+
+
+def test_without_certificates_it_is_503_and_never_401(cloud: CloudApi) -> None:
+    cloud.google.is_down = True
+    for method, path, token in (
+        ("GET", "/api/me", cloud.google.user_token()),
+        ("POST", "/internal/cleanup", cloud.google.service_token()),
+    ):
+        answer = cloud.ask(method, path, token)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def test_in_the_cloud_nobody_signs_in_by_name(cloud: CloudApi) -> None:
+    answer = cloud.ask("POST", "/api/local/sign-in", "x", username="ada")
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_the_api_warms_up_when_it_starts_and_starts_without(cloud: CloudApi, is_down: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+    cloud.google.is_down = is_down
+    everything = [USERS_CERTIFICATES, LOOKUP, SERVICES_CERTIFICATES]
+
+    async def start() -> None:
+        async with cloud.app.router.lifespan_context(cloud.app):
+            pass
+
+    asyncio.run(start())
+    eventually(lambda: cloud.google.asked == (everything[:1] if is_down else everything))

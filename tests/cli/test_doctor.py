@@ -1,0 +1,320 @@
+"""What `phoenix doctor` finds, and what it says to do about it."""
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.doctor import MENDS, checks, examine
+from shared import settings
+from shared.domain.errors import (
+    GenerationUnavailable,
+    IdentityUnavailable,
+    MediaUnavailable,
+    QueueUnavailable,
+    StoreUnavailable,
+    Unavailable,
+    WrongSetting,
+)
+from shared.domain.policy import Kind
+from shared.wiring import Phoenix
+from tests.environments import GCP
+from tests.world import World
+
+
+class Failing:
+    """A port whose methods raise: all, or those that are named."""
+
+    def __init__(self, error: Exception, port: Any = None, *methods: str) -> None:
+        self._error = error
+        self._port = port
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Any:
+        if self._methods and name not in self._methods:
+            return getattr(self._port, name)
+        return self._fail
+
+    def _fail(self, *_: object, **__: object) -> Any:
+        raise self._error
+
+
+class OtherMedia:
+    """A media store that does something otherwise."""
+
+    def __init__(self, media: Any) -> None:
+        self._media = media
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._media, name)
+
+
+class Forgetful(OtherMedia):
+    """It says it has deleted, and has not."""
+
+    def delete(self, key: str) -> None:
+        pass
+
+
+class Truncating(OtherMedia):
+    """It has another size than was written."""
+
+    def size_bytes(self, key: str) -> int | None:
+        size_bytes: int | None = self._media.size_bytes(key)
+        return size_bytes and size_bytes - 1
+
+
+class Linked(OtherMedia):
+    """Its links lead to a server."""
+
+    def __init__(self, media: Any, base_url: str) -> None:
+        super().__init__(media)
+        self._base_url = base_url
+
+    def private_link(self, key: str, *, expires_at: datetime) -> str:
+        return f"{self._base_url}/{key}"
+
+    def public_link(self, key: str) -> str:
+        return f"{self._base_url}/{key}"
+
+
+def examined(phoenix: Phoenix) -> tuple[int, str]:
+    out = io.StringIO()
+    status = examine(phoenix, Console(file=out, width=80))
+    return status, out.getvalue()
+
+
+def with_ports(phoenix: Phoenix, **ports: Any) -> Phoenix:
+    return replace(phoenix, ports=replace(phoenix.ports, **ports))
+
+
+def failures(shown: str) -> dict[str, str]:
+    """Return what is said about each part that failed, and how to mend it."""
+    lines = shown.splitlines()
+    return {
+        line[6:26].strip(): f"{line} {following}"
+        for line, following in pairwise(lines)
+        if line.startswith("FAIL")
+    }
+
+
+def test_all_is_well_and_nothing_is_left_behind(world: World) -> None:
+    status, shown = examined(world.phoenix)
+
+    assert status == 0
+    assert shown.endswith("All is well\n")
+    assert shown.count("ok  ") == len(list(checks(world.phoenix))) == 11
+    assert "fake" in shown  # the generator's model
+    assert world.stored_keys() == set()
+
+
+def broken(port: str, error: type[Unavailable], *methods: str) -> Callable[[Phoenix], Phoenix]:
+    """Return what makes these methods of a port fail, or all of them."""
+    return lambda phoenix: with_ports(
+        phoenix, **{port: Failing(error(reason=WHY), getattr(phoenix.ports, port), *methods)}
+    )
+
+
+def without_generator(phoenix: Phoenix) -> Phoenix:
+    failing = Failing(GenerationUnavailable(reason=WHY))
+    return with_ports(phoenix, generator=lambda _: failing)
+
+
+WHY = "403 [x]"
+FILES = {"private files", "public files"}
+BREAKS = {
+    "store": (broken("store", StoreUnavailable), {"store"}),
+    "queue": (broken("queue", QueueUnavailable), {"queue, images", "queue, videos"}),
+    "users": (broken("identity", IdentityUnavailable), {"users"}),
+    "services": (broken("service_identity", IdentityUnavailable), {"services"}),
+    "executions": (
+        broken("executions", QueueUnavailable),
+        {"executions, images", "executions, videos"},
+    ),
+    "generator": (without_generator, {"generator, images", "generator, videos"}),
+    "put": (broken("media", MediaUnavailable, "put"), FILES),
+    "size": (broken("media", MediaUnavailable, "size_bytes"), FILES),
+    "publish": (broken("media", MediaUnavailable, "publish"), {"public files"}),
+    "delete": (broken("media", MediaUnavailable, "delete"), FILES),
+}
+"""How a part breaks, and which checks then fail."""
+
+
+@pytest.mark.parametrize(("break_", "parts"), BREAKS.values(), ids=BREAKS)
+def test_what_fails_is_named_with_its_reason_and_how_to_mend_it(
+    world: World, break_: Callable[[Phoenix], Phoenix], parts: set[str]
+) -> None:
+    status, shown = examined(break_(world.phoenix))
+    failed = failures(shown)
+
+    assert (status, set(failed)) == (1, parts)
+    assert all(WHY in said for said in failed.values())
+    assert all(
+        f"to mend: can this user write in PHOENIX_DATA ({world.folder})" in said
+        for said in failed.values()
+    )
+    assert f"{len(failed)} of the parts must be mended" in shown
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WrongSetting(setting="PHOENIX_VIDEO_MODEL", reason="no such model"),
+        RuntimeError("a bug"),
+        KeyError(),
+    ],
+    ids=repr,
+)
+def test_an_error_nobody_expects_is_a_finding_and_the_rest_is_checked(
+    world: World, error: Exception
+) -> None:
+    def generator(_: Kind) -> Any:
+        raise error
+
+    status, shown = examined(with_ports(world.phoenix, generator=generator))
+
+    assert (status, set(failures(shown))) == (1, {"generator, images", "generator, videos"})
+    assert shown.count("ok  ") == 9
+
+
+@pytest.mark.parametrize(
+    ("media", "reason"),
+    [(Forgetful, "deleted is still there"), (Truncating, "written is not there")],
+)
+def test_a_store_that_does_not_do_what_it_says_is_found_out(
+    world: World, media: Callable[[Any], Any], reason: str
+) -> None:
+    _, shown = examined(with_ports(world.phoenix, media=media(world.media)))
+
+    assert set(failures(shown)) == FILES
+    assert all(reason in said for said in failures(shown).values())
+
+
+# In the cloud
+
+
+@pytest.fixture
+def bucket(world: World) -> Iterator[str]:
+    """The address of a server of the world's files."""
+
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = world.files.path_of(self.path[1:])
+            self.send_response(200 if path.exists() else 404)
+            self.end_headers()
+            self.wfile.write(path.read_bytes() if path.exists() else b"not here")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name for it)
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cloud(world: World, bucket: str) -> Phoenix:
+    """A world that is told it is in the cloud."""
+    in_cloud = replace(world.settings, backend=settings.load(GCP).backend)
+    phoenix = replace(world.phoenix, settings=in_cloud, local=None)
+    return with_ports(phoenix, media=Linked(world.media, bucket))
+
+
+def test_links_are_opened(world: World, cloud: Phoenix) -> None:
+    status, shown = examined(cloud)
+
+    assert status == 0, shown
+    assert world.stored_keys() == set()
+
+
+@pytest.mark.parametrize(("break_", "parts"), BREAKS.values(), ids=BREAKS)
+def test_in_the_cloud_the_setting_and_the_role_are_named(
+    cloud: Phoenix, break_: Callable[[Phoenix], Phoenix], parts: set[str]
+) -> None:
+    _, shown = examined(break_(cloud))
+    failed = failures(shown)
+
+    assert set(failed) == parts
+    for part, said in failed.items():
+        name, _, kinds = part.partition(", ")
+        kind = kinds.removesuffix("s")
+        assert said.endswith(MENDS[name].format(kind=kind, KIND=kind.upper()))
+
+
+def test_every_setting_in_the_advice_exists() -> None:
+    advice = " ".join(MENDS.values())
+    named = set(re.findall(r"(?:PHOENIX|R2|GOOGLE)_[A-Z{}_0-9]+", advice))
+
+    assert {name.format(KIND=kind.upper()) for name in named for kind in Kind} <= set(
+        settings.SETTINGS
+    )
+
+
+def test_links_that_lead_to_nothing_are_found_out(world: World, cloud: Phoenix) -> None:
+    with socket.socket() as nowhere:
+        nowhere.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nowhere.getsockname()[1]}"
+        _, shown = examined(with_ports(cloud, media=Linked(world.media, address)))
+
+    assert set(failures(shown)) == FILES
+    assert all("its link does not open" in said for said in failures(shown).values())
+    assert "R2_PUBLIC_URL" in failures(shown)["public files"]
+
+
+def test_links_that_lead_elsewhere_are_found_out(world: World, cloud: Phoenix, bucket: str) -> None:
+    media = Linked(world.media, f"{bucket}/elsewhere")
+    _, shown = examined(with_ports(cloud, media=media))
+
+    assert set(failures(shown)) == FILES
+    assert "its link answers 404 and not the file" in shown
+
+
+# As a process
+
+
+def phoenix_doctor(**environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("phoenix")), "doctor"],
+        env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> None:
+    well = phoenix_doctor(PHOENIX_DATA=str(tmp_path))
+    (tmp_path / "generator").rename(tmp_path / "was")
+    (tmp_path / "generator").write_text("no folder")
+    ill = phoenix_doctor(PHOENIX_DATA=str(tmp_path))
+    (tmp_path / "store.db").write_text(json.dumps("no database") * 100)
+    broken = phoenix_doctor(PHOENIX_DATA=str(tmp_path))
+    (tmp_path / "file").touch()
+    nowhere = phoenix_doctor(PHOENIX_DATA=str(tmp_path / "file"))
+    wrong = phoenix_doctor(PHOENIX_TYPO="1")
+
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.endswith("All is well\n")
+    for done in (ill, broken, nowhere):
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "FAIL" in done.stdout
+        assert f"to mend: can this user write in PHOENIX_DATA ({tmp_path}" in done.stdout
+    assert (wrong.returncode, wrong.stderr) == (2, "settings: PHOENIX_TYPO is unknown\n")
