@@ -21,11 +21,16 @@ def main(
     seed: Annotated[int | None, typer.Option(help="play this one only")] = None,
     *,
     trace: Annotated[bool, typer.Option(help="print all that happens in it")] = False,
+    mutants: Annotated[bool, typer.Option(help="show how each mutant is noticed")] = False,
     pairs: Annotated[bool, typer.Option(help="also play every fault and pair of faults")] = False,
 ) -> None:
     """Play histories of the real lifecycle in a hostile world; exit 1 if a promise breaks."""
     if seed is not None:
         _one(seed, is_traced=trace)
+        return
+    if mutants:
+        for name, how in campaign.mutants():
+            print(f"{name}: {how or 'NOT NOTICED'}")
         return
     is_broken = _report("at random", lambda: campaign.at_random(range(first, first + seeds)))
     if pairs:

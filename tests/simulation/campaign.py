@@ -11,10 +11,14 @@ from typing import TypeVar
 
 from tests.simulation.draws import Site
 from tests.simulation.faults import ANYWHERE, FAULTS, Faults
+from tests.simulation.gates import GATES
 from tests.simulation.history import Outcome, play, two_posts
+from tests.simulation.mutants import MUTANTS, broken
 
 PartT = TypeVar("PartT")
 BATCH = 100
+SEEDS_MAX = 5000
+"""A mutant that this many histories do not notice is too much for the net."""
 Fault = tuple[Site, str]
 PAIR_SEED = 0
 
@@ -59,6 +63,26 @@ def singles() -> Tally:
 def pairs(share: int = 1) -> Tally:
     """Play it with every ordered pair of faults, or with one in `share` of the first ones."""
     return _spread(_pairs_after, _possible({})[::share])
+
+
+def mutants() -> list[tuple[str, str | None]]:
+    """Return each mutant's name, and how it is noticed."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as processes:
+        noticed = processes.map(caught, range(len(MUTANTS)))
+        return [(mutant.name, how) for mutant, how in zip(MUTANTS, noticed, strict=True)]
+
+
+def caught(number: int) -> str | None:
+    """Return the gate that a mutant keeps shut, or the first seed and what it breaks there."""
+    mutant = MUTANTS[number]
+    with broken(mutant):
+        if mutant.gate is not None:
+            gate = next(gate for gate in GATES if gate.name == mutant.gate)
+            return next((f"{gate.name}: {failing}" for failing in gate.failings()), None)
+        for seed in range(SEEDS_MAX):
+            if violations := play(seed).violations:
+                return f"seed {seed}: {violations[0]}"
+    return None
 
 
 def _seeds(seeds: list[int]) -> Tally:
