@@ -1,13 +1,13 @@
 """The promises of the Store port, for every adapter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.account import Account, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
@@ -42,17 +42,28 @@ from tests.builders import (
     seconds,
     stored_media,
 )
+from tests.machine import needs
 
 
-def open_sqlite(folder: Path) -> SQLiteStore:
-    return SQLiteStore(folder / "store.db")
+def open_sqlite(request: pytest.FixtureRequest) -> SQLiteStore:
+    store: SQLiteStore = request.getfixturevalue("sqlite")
+    return store
 
 
-@pytest.fixture(params=[pytest.param(open_sqlite, id="sqlite")])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = request.param(tmp_path)
-    yield opened
-    opened.close()
+def open_firestore(request: pytest.FixtureRequest) -> FirestoreStore:
+    store: FirestoreStore = request.getfixturevalue("firestore")
+    return store
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(open_sqlite, id="sqlite"),
+        pytest.param(open_firestore, id="firestore", marks=needs("firestore")),
+    ]
+)
+def store(request: pytest.FixtureRequest) -> Store:
+    opened: Store = request.param(request)
+    return opened
 
 
 def put(store: Store, *documents: Document) -> None:
