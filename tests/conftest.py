@@ -12,6 +12,7 @@ from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
 from tests import firestore_emulator
 from tests.fakes import FakeClock
+from tests.firestore_proxy import FirestoreProxy
 from tests.world import World
 
 
@@ -54,6 +55,14 @@ def new_firestore(
 @pytest.fixture
 def firestore(new_firestore: Callable[..., FirestoreStore]) -> FirestoreStore:
     return new_firestore()
+
+
+@pytest.fixture
+def proxy(firestore_address: str) -> Iterator[FirestoreProxy]:
+    """Stands between a store and the emulator; what it hands on is counted."""
+    proxy = FirestoreProxy(firestore_address)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture

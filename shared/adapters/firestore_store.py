@@ -37,8 +37,8 @@ from shared.ports.store import (
 CALL_TIMEOUT_S = 5
 CONTENTION_S = 2
 """How long a transaction goes on being too late."""
-FIRST_PAUSE_S = 0.02
-PAUSE_S_MAX = 0.3
+FIRST_PAUSE_S = 0.1
+PAUSE_S_MAX = 0.5
 AT_A_TIME = 300
 """Documents in one call of the audit: few enough to come within its time."""
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]

@@ -18,6 +18,7 @@ ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 PAGE_LIMIT_MAX = 50
+WATCHED_MAX = 50
 
 
 class TransactionRuleBroken(AssertionError):
@@ -123,9 +124,6 @@ class DraftsFilter:
 
     status: Status | None = None
     kind: Kind | None = None
-
-
-WATCHED_MAX = 50
 
 
 @dataclass(frozen=True)
