@@ -6,11 +6,19 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-from google.cloud.firestore_v1.types import ExistenceFilter, ListenResponse, TargetChange
+from google.cloud.firestore_v1._helpers import encode_dict
+from google.cloud.firestore_v1.types import Document as Version
+from google.cloud.firestore_v1.types import (
+    DocumentChange,
+    ExistenceFilter,
+    ListenResponse,
+    TargetChange,
+)
 from google.rpc.status_pb2 import Status as Cause
 
+from shared.adapters.documents import to_fields
 from shared.adapters.firestore_store import FirestoreStore
-from shared.adapters.firestore_watch import LISTEN_TIMEOUT_S
+from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.account import Account
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId
@@ -128,14 +136,29 @@ def target_change(kind: int, *targets: int, **changes: object) -> bytes:
     return ListenResponse.serialize(ListenResponse(target_change=change))
 
 
+def count(target: int, documents: int) -> bytes:
+    known = ExistenceFilter(target_id=target, count=documents)
+    return ListenResponse.serialize(ListenResponse(filter=known))
+
+
+def version(creation: Creation) -> bytes:
+    name = f"projects/p/databases/d/documents/creations/{creation.creation_id}"
+    document = Version(name=name, fields=encode_dict(to_fields(creation)), update_time=NOON)
+    change = DocumentChange(document=document, target_ids=[CREATIONS])
+    return ListenResponse.serialize(ListenResponse(document_change=change))
+
+
+COMPLETE = target_change(Kind.CURRENT)
+ONE_MOMENT = target_change(Kind.NO_CHANGE)
+REFUSED = Cause(code=9, message="the query needs an index")
+
 STREAMS_THAT_END = {
     "refused": answered(grpc.StatusCode.PERMISSION_DENIED),
     "closed": told(),
-    "target removed": told(target_change(Kind.REMOVE, 2, cause=Cause(code=9, message="no index"))),
-    "count lost": told(
-        target_change(Kind.CURRENT, 2),
-        ListenResponse.serialize(ListenResponse(filter=ExistenceFilter(target_id=2, count=7))),
+    "target removed": told(
+        COMPLETE, target_change(Kind.REMOVE, CREATIONS, cause=REFUSED), ONE_MOMENT
     ),
+    "count lost": told(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
 }
 
 
@@ -151,6 +174,38 @@ def test_whatever_ends_a_stream_another_one_follows(
         eventually(lambda: watcher.sees(an_account()))
 
     assert watcher.told == [Changes(an_account(), (), ())]
+
+
+def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+    one, two = a_creation("one"), a_creation("two")
+    watcher = Watcher()
+    proxy.faults["Listen"] = [
+        told(
+            target_change(Kind.ADD, ACCOUNT),
+            ONE_MOMENT,  # nothing is complete yet
+            target_change(Kind.CURRENT, ACCOUNT),
+            ONE_MOMENT,  # the creations are not
+            version(one),
+            target_change(Kind.CURRENT, CREATIONS),
+            target_change(Kind.NO_CHANGE, CREATIONS),  # of one target only
+            count(CREATIONS, 1),
+            version(two),
+            ONE_MOMENT,
+            target_change(Kind.RESET, CREATIONS),
+            ONE_MOMENT,  # the creations are not complete any more
+            version(two),
+            COMPLETE,
+            ONE_MOMENT,
+        ),
+    ]
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: [c.method for c in proxy.calls].count("Listen") == 2)
+
+    assert watcher.told[:2] == [
+        Changes(None, (one, two), ()),
+        Changes(None, (), (one.creation_id,)),
+    ]
 
 
 def test_an_outage_is_waited_for_with_growing_pauses(
@@ -191,4 +246,4 @@ def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
 
     [listen] = proxy.calls
     assert listen.timeout_s is not None
-    assert LISTEN_TIMEOUT_S - 1 < listen.timeout_s < LISTEN_TIMEOUT_S + 1
+    assert listen.timeout_s < 1.1 * LISTEN_TIMEOUT_S  # it is rounded on the wire
