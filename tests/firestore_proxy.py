@@ -15,6 +15,8 @@ from tests.firestore_emulator import HOST
 SERVICE = "/google.firestore.v1.Firestore/"
 HANDED_ON = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
 CALLS_AT_ONCE = 40
+STREAMS_MAX = 10
+"""What one connection may carry at once; Google's servers take 100."""
 
 Send = Callable[[], Iterator[bytes]]
 """Sends a call on to the emulator and brings its answers."""
@@ -40,7 +42,11 @@ class FirestoreProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ship
         """What the next calls of a method meet, in order."""
         self._under_way: list[Any] = []
         self._emulator = grpc.insecure_channel(emulator)
-        self._server = grpc.server(ThreadPoolExecutor(CALLS_AT_ONCE), handlers=[self])
+        self._server = grpc.server(
+            ThreadPoolExecutor(CALLS_AT_ONCE),
+            handlers=[self],
+            options=[("grpc.max_concurrent_streams", STREAMS_MAX)],
+        )
         self.address = f"{HOST}:{self._server.add_insecure_port(f'{HOST}:0')}"
         self._server.start()
 

@@ -4,10 +4,11 @@ Each call has a timeout of its own and is sent by the SDK once: its default is t
 commits too, and then `ALREADY_EXISTS` may be about a write of our own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+import grpc
 from google.api_core.exceptions import (
     Aborted,
     AlreadyExists,
@@ -25,6 +26,8 @@ from google.cloud.firestore_v1 import (
     DocumentSnapshot,
     Query,
 )
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
 
 from shared.adapters.documents import from_fields, to_fields
 from shared.domain.account import account_key
@@ -36,13 +39,27 @@ NEVER = Retry(predicate=if_exception_type())
 """For queries: they look into what they are given, and fail on None."""
 READ_TRIES = 2
 """A connection that was broken while it lay idle is only noticed when it is used."""
+LISTENING = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 30_000)]
+"""No connection is shared with another channel, and a dead one is noticed."""
 
 Snapshot = DocumentSnapshot[Any]
 Snapshots = dict[Key[Any], Snapshot]
 
 
+class Stream(Protocol):
+    """What is listened to; it ends with a `grpc.RpcError`."""
+
+    def __iter__(self) -> Iterator[ListenResponse]:
+        """Wait for each message."""
+        ...
+
+    def cancel(self) -> object:
+        """End it, from whatever thread."""
+        ...
+
+
 class FirestoreDocuments:
-    """One database's documents, in collections with a prefix, over one channel."""
+    """One database's documents, in collections with a prefix."""
 
     def __init__(self, project: str, *, database: str, prefix: str, timeout_s: float) -> None:
         """Raise `StoreUnavailable` if this machine has no credentials for Google Cloud."""
@@ -50,14 +67,15 @@ class FirestoreDocuments:
             self.client = firestore.Client(project=project, database=database)
         except GoogleAuthError as error:
             raise StoreUnavailable(reason=str(error)) from error
-        self.transport = self.client._firestore_api.transport
-        """Made here: the SDK would make one for each thread that came first."""
+        self._calling = self.client._firestore_api.transport  # made here, before threads come
+        self._listening = _transport_of_its_own(self.client)
         self._prefix = prefix
         self._timeout_s = timeout_s
 
     def close(self) -> None:
-        """Close the channel."""
-        self.transport.close()
+        """Close the connections."""
+        for transport in (self._calling, self._listening):
+            transport.close()
 
     def reference(self, key: Key[Any]) -> DocumentReference:
         """Return where a document lives in Firestore."""
@@ -123,9 +141,26 @@ class FirestoreDocuments:
         try:
             batch.commit(retry=None, timeout=self._timeout_s)
         except (Aborted, AlreadyExists, FailedPrecondition) as error:
-            raise StoreContention(reason=said(error)) from error
+            raise StoreContention(reason=_said(error)) from error
         except GoogleAPIError as error:
-            raise OutcomeUnknown(reason=said(error)) from error
+            raise OutcomeUnknown(reason=_said(error)) from error
+
+    def listen(self, requests: Iterator[ListenRequest], *, timeout_s: float) -> Stream:
+        """Open a stream; it lasts as long as its requests, and at most that time."""
+        listen: Any = self._listening.listen  # the SDK has another type for it
+        stream: Stream = listen(requests, timeout=timeout_s, metadata=self.client._rpc_metadata)
+        return stream
+
+
+def _transport_of_its_own(client: firestore.Client) -> FirestoreGrpcTransport:
+    """Return a transport whose streams hold up no other call: a connection carries 100 at once."""
+    if client._emulator_host:
+        channel = grpc.insecure_channel(client._emulator_host, options=LISTENING)
+    else:
+        channel = FirestoreGrpcTransport.create_channel(
+            client._target, credentials=client._credentials, options=LISTENING
+        )
+    return FirestoreGrpcTransport(host=client._target, channel=channel)
 
 
 def document_of(key: Key[DocumentT], snapshot: Snapshot) -> DocumentT:
@@ -140,11 +175,11 @@ def _answer(ask: Callable[[], Iterable[Snapshot]]) -> list[Snapshot]:
             return list(ask())
         except GoogleAPIError as error:
             if not tries_left or not isinstance(error, ServiceUnavailable):
-                raise StoreUnavailable(reason=said(error)) from error
+                raise StoreUnavailable(reason=_said(error)) from error
     raise AssertionError("the loop above returns or raises")
 
 
-def said(error: GoogleAPIError) -> str:
+def _said(error: GoogleAPIError) -> str:
     """Return what Firestore said, by the name of its status: `PERMISSION_DENIED: ...`."""
     if isinstance(error, GoogleAPICallError) and error.grpc_status_code is not None:
         return f"{error.grpc_status_code.name}: {error.message}"

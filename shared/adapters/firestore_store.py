@@ -67,7 +67,7 @@ class FirestoreStore:
         )
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections, after the last watch has ended."""
         self._documents.close()
 
     def transact(
@@ -144,16 +144,15 @@ class FirestoreStore:
         """See `Store.everything`."""
         moment = self._documents.moment()
         for collection in Collection:
-            query = Query(self._documents.collection(collection)).order_by(BY_NAME).limit(AT_A_TIME)
-            is_more = True
-            while is_more:
+            everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
+            query: Query | None = everything.limit(AT_A_TIME)
+            while query is not None:
                 snapshots = self._documents.select(query, at=moment)
                 for snapshot in snapshots:
                     key: Key[Document] = Key(collection, snapshot.id)
                     yield document_of(key, snapshot)
-                is_more = len(snapshots) == AT_A_TIME
-                if is_more:
-                    query = query.start_after({BY_NAME: snapshots[-1].id})
+                is_full = len(snapshots) == AT_A_TIME
+                query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 
     def watch(
         self, user_id: UserId, changed: Callable[[Changes], None]

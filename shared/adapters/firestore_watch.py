@@ -20,7 +20,7 @@ from google.cloud.firestore_v1.types import Document as Version
 from google.cloud.firestore_v1.types import ListenRequest, ListenResponse, Target, TargetChange
 
 from shared.adapters.documents import from_fields
-from shared.adapters.firestore_documents import FirestoreDocuments
+from shared.adapters.firestore_documents import FirestoreDocuments, Stream
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
@@ -34,7 +34,7 @@ FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 10
 ACCOUNT, CREATIONS = 1, 2
 """What one stream listens to, by the numbers that its messages carry."""
-Kind = TargetChange.TargetChangeType
+Turn = TargetChange.TargetChangeType
 
 
 @contextmanager
@@ -98,15 +98,15 @@ class _View:
     def _turned(self, change: TargetChange) -> bool:
         targets = set(change.target_ids) or {ACCOUNT, CREATIONS}
         match change.target_change_type:
-            case Kind.CURRENT:
+            case Turn.CURRENT:
                 self.complete |= targets
-            case Kind.RESET:
+            case Turn.RESET:
                 self.complete -= targets
                 for target in targets:
                     self.versions[target].clear()
-            case Kind.REMOVE:
+            case Turn.REMOVE:
                 raise _StreamEnded(f"status {change.cause.code}: {change.cause.message}")
-            case Kind.NO_CHANGE:
+            case Turn.NO_CHANGE:
                 return not change.target_ids and self.complete == {ACCOUNT, CREATIONS}
         return False
 
@@ -125,12 +125,11 @@ class _Watch:
         self._user_id = user_id
         self._creations = creations
         self._changed = changed
-        self._told: dict[str, datetime] | None = None
-        self._told_account: datetime | None = None
-        """When what was told had been written, by the names of the creations."""
+        self._told: dict[int, dict[str, datetime]] | None = None
+        """When each document that was told had been written, as in a view."""
         self._pause_s: float = FIRST_PAUSE_S
         self._is_over = threading.Event()
-        self._stream: grpc.Future | None = None
+        self._stream: Stream | None = None
 
     def run(self) -> None:
         """Listen until it is over, whatever happens to the streams."""
@@ -151,10 +150,8 @@ class _Watch:
 
     def _listen(self) -> None:
         is_read = threading.Event()
-        self._stream = stream = self._documents.transport.listen(
-            self._requests(is_read),
-            metadata=self._documents.client._rpc_metadata,
-            timeout=LISTEN_TIMEOUT_S,
+        self._stream = stream = self._documents.listen(
+            self._requests(is_read), timeout_s=LISTEN_TIMEOUT_S
         )
         if self._is_over.is_set():
             stream.cancel()
@@ -186,25 +183,28 @@ class _Watch:
 
     def _tell(self, view: _View) -> None:
         """Call `changed` with what differs from what it was told before."""
-        creations = view.versions[CREATIONS]
-        account = next(iter(view.versions[ACCOUNT].values()), None)
-        if account is not None and account.update_time == self._told_account:
-            account = None
-        told = self._told or {}
-        news = [v for name, v in creations.items() if told.get(name) != v.update_time]
-        gone = told.keys() - creations.keys()
-        if self._told is None or account or news or gone:
-            self._told = {name: version.update_time for name, version in creations.items()}
-            self._told_account = account.update_time if account else self._told_account
-            self._changed(
-                Changes(
-                    account=account and self._document(account_key(self._user_id), account),
-                    creations=tuple(
-                        self._document(creation_key(_id(each.name)), each) for each in news
-                    ),
-                    gone=tuple(_id(name) for name in gone),
-                )
+        now = {
+            target: {name: version.update_time for name, version in versions.items()}
+            for target, versions in view.versions.items()
+        }
+        if now == self._told:
+            return
+        told = self._told or {ACCOUNT: {}, CREATIONS: {}}
+        self._told = now
+        news = {
+            target: [v for v in versions.values() if told[target].get(v.name) != v.update_time]
+            for target, versions in view.versions.items()
+        }
+        account_at = account_key(self._user_id)
+        self._changed(
+            Changes(
+                account=next((self._document(account_at, v) for v in news[ACCOUNT]), None),
+                creations=tuple(
+                    self._document(creation_key(_id(v.name)), v) for v in news[CREATIONS]
+                ),
+                gone=tuple(_id(name) for name in told[CREATIONS].keys() - now[CREATIONS].keys()),
             )
+        )
 
     def _document(self, key: Key[DocumentT], version: Version) -> DocumentT:
         fields: Any = decode_dict(version.fields, self._documents.client)

@@ -1,9 +1,11 @@
 """What the store in Firestore does beyond the port: outcomes on a bad wire, and what it costs."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -168,6 +170,7 @@ def test_a_document_that_is_gone_or_there_by_the_commit_is_noticed(
     assert firestore.get(account_key(ADA)) == an_account(tokens=1)
 
 
+@pytest.mark.slow
 def test_conflicts_without_end_are_contention(
     firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
@@ -233,6 +236,19 @@ def test_a_machine_without_credentials_cannot_use_the_store(
         FirestoreStore("project")
 
     assert "/nowhere/key.json" in unavailable.value.reason
+
+
+def test_with_credentials_it_is_ready_before_it_has_said_a_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fields = ("client_id", "client_secret", "refresh_token")
+    (tmp_path / "key.json").write_text(
+        json.dumps({"type": "authorized_user", **dict.fromkeys(fields, "x")})
+    )
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+
+    FirestoreStore("project").close()
 
 
 # Exactly once
@@ -373,6 +389,7 @@ def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
         return Counter(clients.map(open_one, range(count)))
 
 
+@pytest.mark.slow
 def test_thirty_two_clients_spend_an_account_to_its_last_token(
     new_world: Callable[..., World], firestore: FirestoreStore
 ) -> None:
@@ -394,6 +411,7 @@ def test_thirty_two_clients_spend_an_account_to_its_last_token(
     assert phoenix.auditing.audit().violations == []
 
 
+@pytest.mark.slow
 def test_thirty_two_clients_stay_within_the_limit_of_what_is_unfinished(
     phoenix: Phoenix,
 ) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -25,7 +26,7 @@ from shared.domain.keys import CreationId
 from shared.ports.store import WATCHED_MAX, Changes, Decision, Document, Found, write
 from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds
 from tests.eventually import eventually
-from tests.firestore_proxy import Fault, FirestoreProxy, answered, told
+from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
 from tests.machine import needs
 
 pytestmark = needs("firestore")
@@ -247,3 +248,15 @@ def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
     [listen] = proxy.calls
     assert listen.timeout_s is not None
     assert listen.timeout_s < 1.1 * LISTEN_TIMEOUT_S  # it is rounded on the wire
+
+
+def test_watches_leave_room_for_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+    put(store, an_account())
+    watchers = [Watcher() for _ in range(STREAMS_MAX)]
+
+    with ExitStack() as watches:
+        for watcher in watchers:
+            watches.enter_context(store.watch(ADA, watcher))
+        eventually(lambda: all(watcher.sees(an_account()) for watcher in watchers))
+        put(store, an_account(tokens=1))
+        eventually(lambda: all(watcher.sees(an_account(tokens=1)) for watcher in watchers))
