@@ -4,16 +4,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
 from tests import firestore_emulator
 from tests.fakes import FakeClock
 from tests.firestore_proxy import FirestoreProxy
 from tests.world import World
+
+if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
+    from shared.adapters.firestore_store import FirestoreStore
 
 
 @pytest.fixture
@@ -38,12 +40,14 @@ def firestore_address() -> Iterator[str]:
 @pytest.fixture
 def new_firestore(
     firestore_address: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., FirestoreStore]]:
-    """Opens stores on one empty database of the test's own; `address` leads around the emulator."""
+) -> "Iterator[Callable[..., FirestoreStore]]":
+    """Opens stores on one empty database of the test's own, by whatever address leads to it."""
     project = f"test-{uuid.uuid4().hex}"
     with ExitStack() as stores:
 
-        def open_store(*, address: str = firestore_address, **options: Any) -> FirestoreStore:
+        def open_store(*, address: str = firestore_address, **options: Any) -> "FirestoreStore":
+            from shared.adapters.firestore_store import FirestoreStore
+
             monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
             store = FirestoreStore(project, **options)
             stores.callback(store.close)
@@ -53,7 +57,7 @@ def new_firestore(
 
 
 @pytest.fixture
-def firestore(new_firestore: Callable[..., FirestoreStore]) -> FirestoreStore:
+def firestore(new_firestore: "Callable[..., FirestoreStore]") -> "FirestoreStore":
     return new_firestore()
 
 
