@@ -161,9 +161,6 @@ class SimulatedStore:
             self._clock += 1
             self.documents[key], self._versions[key] = document, self._clock
 
-    def close(self) -> None:
-        """End; there is nothing to let go."""
-
     def is_anything_due(self, now: datetime) -> bool:
         """Tell whether a sweep would find anything."""
         for each in self.documents.values():
