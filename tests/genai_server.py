@@ -50,7 +50,7 @@ from tests.genai_vendor import (
 )
 
 HANG_S = 60
-DRIP_S = 0.05
+DRIP_S = 0.3
 CHUNK_BYTES = 1024 * 1024
 CLOUD = r"/v1(?:beta1)?/projects/[^/]+/locations/[^/]+"
 ROUTES = [
@@ -213,7 +213,7 @@ class Handler(BaseHTTPRequestHandler):
         prefix = parse_qs(urlsplit(self.path).query)["prefix"][0]
         names = [work.address.removeprefix(f"gs://{bucket}/") for work in vendor.objects()]
         found = [{"name": name, "size": "1"} for name in names if name.startswith(prefix)]
-        self.meet(vendor.fault("find"), lambda: {"items": found} if found else {})
+        self.meet(vendor.fault("find"), lambda: {"kind": "storage#objects", "items": found})
 
     def send_object(self, _: Any, bucket: str, name: str) -> None:
         works = list(self.server.vendor.objects())

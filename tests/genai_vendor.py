@@ -16,6 +16,7 @@ from shared.adapters.sample_drawings import draw_picture, shoot_film
 from shared.domain.brief import Brief
 from shared.domain.policy import Kind
 
+WITH_MEDIA = {"media", "cut", "text", "huge", "strange"}
 HUGE_BYTES = 300_000_000
 POLICY_TEXT = (
     "The prompt could not be submitted. It contains sensitive words that violate Google's "
@@ -55,12 +56,17 @@ def drawn(kind: Kind, aspect_ratio: str, duration_s: int | None) -> bytes:
         return path.read_bytes()
 
 
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
 @dataclass
 class Vendor:
     """What the server has seen, and what it will do."""
 
     clock: Callable[[], float] = time.time
     draw: Callable[[Kind, str, int | None], bytes] = drawn
+    inline: Callable[[bytes], str] = encoded
     takes_s: float = 2.0
     faults: dict[str, list[str]] = field(default_factory=dict)
     ends: list[str] = field(default_factory=list)
@@ -119,16 +125,12 @@ class Vendor:
     def objects(self) -> Iterator[Work]:
         """Yield the works whose media lie in the bucket."""
         for work in self.works:
-            if work.folder and self.is_done(work) and work.end in {"media", "cut", "text", "huge"}:
+            if work.folder and self.is_done(work) and work.end in WITH_MEDIA:
                 yield work
 
 
 def status_json(status: int, text: str = SECRET_TEXT) -> dict[str, Any]:
     return {"error": {"code": status, "message": text, "status": "PLANNED"}}
-
-
-def inline(content: bytes) -> str:
-    return base64.b64encode(content).decode()
 
 
 # What an answer holds, by the kind of call
@@ -152,7 +154,10 @@ def operation_json(vendor: Vendor, work: Work) -> dict[str, Any]:
         case _ if work.folder:
             answer["response"] = {"videos": [{"gcsUri": work.address, "mimeType": "video/mp4"}]}
         case _:
-            video = {"bytesBase64Encoded": inline(vendor.media(work)), "mimeType": "video/mp4"}
+            video = {
+                "bytesBase64Encoded": vendor.inline(vendor.media(work)),
+                "mimeType": "video/mp4",
+            }
             answer["response"] = {"videos": [video]}
     if work.end == "strange":
         answer["new"] = answer["response"]["new"] = {"nobody": ["knows"]}
@@ -191,7 +196,7 @@ def video_json(vendor: Vendor, work: Work) -> dict[str, Any]:
         return video | {"uri": f"{host}/files/{work.name.replace('_', '')}:download?alt=media"}
     if work.folder:
         return video | {"uri": work.address}
-    return video | {"data": inline(vendor.media(work))}
+    return video | {"data": vendor.inline(vendor.media(work))}
 
 
 def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
@@ -210,7 +215,7 @@ def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
         case ["strange"]:
             candidate |= {"finishReason": "NEW_WORD", "new": {"nobody": "knows"}}
             parts.insert(0, {"newPart": {}})
-    data = inline(vendor.media(work))
+    data = vendor.inline(vendor.media(work))
     parts.append(
         {"inlineData": {"mimeType": "image/png", "data": data}, "thoughtSignature": "eA=="}
     )
