@@ -101,9 +101,9 @@ def sources(image: ContainerImage, folder: Path) -> None:
 def test_a_processs_own_dependencies_are_enough(image: ContainerImage, tmp_path: Path) -> None:
     packages, work = tmp_path / "packages", tmp_path / "app"
     sources(image, work)
-    uv = Path(sys.prefix) / "bin" / "uv"  # it keeps what it has downloaded once
-    target = ["--quiet", "--python", sys.executable, "--target", packages]
-    install: list[str | Path] = [uv, "pip", "install", *HOW, *target, "-r", image.pins]
+    uv = str(Path(sys.prefix) / "bin" / "uv")  # it keeps what it has downloaded once
+    target = f"--target={packages}"
+    install = [uv, "pip", "install", "--quiet", *HOW, target, "--requirements", str(image.pins)]
     subprocess.run(install, check=True, timeout=300)
 
     # Without site packages (-S), nothing but the image's own is there.
