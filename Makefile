@@ -6,10 +6,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
-.PHONY: help setup demo run check test bench
+.PHONY: help setup demo run check test bench container-test
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Phoenix needs Python 3.11 or newer")'
@@ -41,3 +41,6 @@ bench: $(READY) ## Measure, as ratios within one run (benchmarks/results.md has 
 
 test: $(READY) ## Everything this machine can run
 	$(BIN)/pytest -n auto
+
+container-test: $(READY) ## Build the three images and run them in their memory (root; buildah, podman, runc)
+	$(BIN)/python -m tests.containers

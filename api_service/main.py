@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from importlib.metadata import version
 
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
@@ -18,6 +17,7 @@ from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
+from api_service import VERSION
 from api_service.errors import problem
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
 from api_service.openapi import described
@@ -66,7 +66,7 @@ def create_app(phoenix: Phoenix) -> FastAPI:
 
     api = FastAPI(
         title="Phoenix",
-        version=version("phoenix"),
+        version=VERSION,
         description="Images and videos from prompts, paid with tokens.",
         lifespan=lifespan,
         docs_url=None,

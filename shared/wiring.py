@@ -1,8 +1,9 @@
 """The composition root: the only place that chooses adapters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.local_executions import LocalExecutions
@@ -11,7 +12,6 @@ from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite_queue import SQLiteQueue
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
-from shared.domain.errors import WrongSetting
 from shared.domain.policy import Kind
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
 from shared.lifecycle.attempts import Attempts
@@ -23,6 +23,7 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
+from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -31,6 +32,7 @@ from shared.ports.media_store import MediaStore
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.telemetry import traceparent
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
@@ -86,8 +88,8 @@ def build(settings: Settings) -> Phoenix:
         case LocalBackend() as backend:
             ports, local = _local(settings, backend)
             return assembled(settings, ports, local=local)
-        case GCPBackend():
-            raise WrongSetting(setting="PHOENIX_BACKEND", reason="gcp is not there yet")
+        case GCPBackend() as backend:
+            return assembled(settings, _gcp(backend), local=None)
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
@@ -173,3 +175,102 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         close=close,
     )
     return ports, local
+
+
+def _gcp(backend: GCPBackend) -> Ports:
+    """Choose Google Cloud and R2; each vendor is imported by the process that first needs it."""
+    from shared.adapters.cloud_run_executions import CloudRunExecutions
+    from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
+    from shared.adapters.firebase_identity import FirebaseIdentity
+    from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.google_service_identity import GoogleServiceIdentity
+    from shared.adapters.r2_media_store import R2MediaStore
+
+    clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
+    cards = _chosen_cards(backend, today=clock.now().date())
+    store = FirestoreStore(
+        backend.project, database=backend.database, prefix=backend.collection_prefix
+    )
+    queue = CloudTasksQueue(
+        project=backend.project,
+        region=backend.region,
+        invoker=backend.tasks_invoker,
+        traceparent=traceparent,
+        run_url=endpoints.run or RUN_URL,
+        emulator_host=_host(endpoints.tasks),
+    )
+    executions = CloudRunExecutions(
+        project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
+    )
+    media = R2MediaStore(
+        endpoint_url=r2.endpoint_url,
+        access_key_id=r2.access_key_id,
+        secret_access_key=r2.secret_access_key,
+        drafts_bucket=r2.drafts_bucket,
+        public_bucket=r2.public_bucket,
+        public_url=r2.public_url,
+    )
+
+    def close() -> None:
+        for port in (store, queue, executions, media):
+            port.close()
+
+    return Ports(
+        store=store,
+        queue=queue,
+        media=media,
+        executions=executions,
+        identity=FirebaseIdentity(backend.project, clock=clock, endpoint=endpoints.identity),
+        service_identity=GoogleServiceIdentity(
+            audience=backend.internal_audience,
+            accounts=backend.internal_accounts,
+            clock=clock,
+            endpoint=endpoints.identity,
+        ),
+        clock=clock,
+        ids=SystemIds(),
+        generator=lambda kind: _google_generator(cards[kind], backend),
+        close=close,
+    )
+
+
+def _chosen_cards(backend: GCPBackend, *, today: date) -> Mapping[Kind, ModelCard]:
+    """Return the card of each kind's model, or raise `WrongSetting` naming the good ones."""
+    models = {Kind.VIDEO: backend.video_model, Kind.IMAGE: backend.image_model}
+    return {
+        kind: chosen_card(kind, model, surface=Surface.AGENT_PLATFORM, today=today)
+        for kind, model in models.items()
+    }
+
+
+def _google_generator(card: ModelCard, backend: GCPBackend) -> Generator:
+    """Return the adapter of the card's call style."""
+    from google.oauth2.credentials import Credentials
+
+    from shared.adapters.gemini_image_generator import GeminiImageGenerator
+    from shared.adapters.genai_client import STORAGE_URL, CloudProject, Connection
+    from shared.adapters.omni_video_generator import OmniVideoGenerator
+    from shared.adapters.veo_video_generator import VeoVideoGenerator
+
+    endpoint = backend.endpoints.generator
+    connection = Connection(
+        access=CloudProject(
+            backend.project,
+            credentials=Credentials("none") if endpoint else None,  # type: ignore[no-untyped-call]  # it ships no types
+        ),
+        bucket=backend.generator_bucket,
+        base_url=endpoint,
+        storage_url=endpoint or STORAGE_URL,
+    )
+    match card.call_style:
+        case CallStyle.GENERATE_CONTENT:
+            return GeminiImageGenerator(card, connection)
+        case CallStyle.INTERACTIONS:
+            return OmniVideoGenerator(card, connection)
+        case CallStyle.GENERATE_VIDEOS:
+            return VeoVideoGenerator(card, connection)
+
+
+def _host(endpoint: str | None) -> str | None:
+    """Return the host and port of a server on this machine, as gRPC wants them."""
+    return endpoint.removeprefix("http://") if endpoint else None

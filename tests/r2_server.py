@@ -31,7 +31,7 @@ from tests.web_server import WebServer
 
 REGION = "auto"
 ACCESS_KEY_ID = "phoenix-test"
-SECRET_ACCESS_KEY = "a secret of the tests"
+SECRET_ACCESS_KEY = "a-secret-of-the-tests"
 DRAFTS_BUCKET, PUBLIC_BUCKET = "phoenix-drafts", "phoenix-public"
 LINK_LIFE_MAX_S = 7 * 24 * 3600
 REFUSED_HEADERS = ("x-amz-acl", "x-amz-checksum-", "x-amz-grant-", "x-amz-tagging", "x-amz-trailer")

@@ -1,6 +1,7 @@
 """The promises of the Generator port, for every adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,19 @@ from shared.domain.policy import VIDEO_SIZE_BYTES_MAX, Kind
 from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Running
 from tests.builders import a_brief, a_creation_id
 from tests.fakes import CountingIds, FakeClock
+from tests.genai_makers import IMAGE_MAKERS, VIDEO_MAKERS, Maker
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import Vendor as Google
 
 ONE = a_creation_id()
+MAGIC = {Kind.VIDEO: b"ftyp", Kind.IMAGE: b"\x89PNG"}
 
 
 @dataclass
 class Vendor:
     """A generator, how to reach the same vendor from a fresh process, and its clock."""
 
+    kind: Kind
     generator: Generator
     fresh: Callable[[], Generator]
     clock: FakeClock
@@ -33,25 +39,67 @@ class Vendor:
     """How many paid starts the vendor has seen."""
 
 
-def sample(folder: Path) -> Vendor:
-    clock, ids = FakeClock(), CountingIds()
+def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
+    def make(folder: Path, _: ExitStack) -> Vendor:
+        clock, ids = FakeClock(), CountingIds()
 
-    def fresh() -> Generator:
-        return SampleGenerator(folder, clock=clock, ids=ids)
+        def fresh() -> Generator:
+            return SampleGenerator(folder, clock=clock, ids=ids)
 
-    return Vendor(fresh(), fresh, clock, lambda: len(list((folder / "operations").glob("*.json"))))
+        def starts() -> int:
+            return len(list((folder / "operations").glob("*.json")))
+
+        return Vendor(kind, fresh(), fresh, clock, starts)
+
+    return make
 
 
-@pytest.fixture(params=[pytest.param(sample, id="sample")])
-def vendor(request: pytest.FixtureRequest, tmp_path: Path) -> Vendor:
-    made: Vendor = request.param(tmp_path / "vendor")
-    return made
+def google(maker: Maker) -> Callable[[Path, ExitStack], Vendor]:
+    """Return one of these over the local server.
+
+    shared.adapters.gemini_image_generator, shared.adapters.omni_video_generator,
+    shared.adapters.veo_video_generator
+    """
+
+    def make(_: Path, stack: ExitStack) -> Vendor:
+        clock = FakeClock()
+        server = stack.enter_context(GenaiServer(Google(clock=lambda: clock.now().timestamp())))
+
+        def fresh() -> Generator:
+            return maker.make(server.url)
+
+        return Vendor(maker.kind, fresh(), fresh, clock, lambda: server.vendor.starts)
+
+    return make
 
 
-def finished(vendor: Vendor, operation: Operation) -> Ready:
+OPERATING = [
+    pytest.param(sample(Kind.VIDEO), id="sample-video"),
+    pytest.param(sample(Kind.IMAGE), id="sample-image"),
+    *(pytest.param(google(maker), id=maker.id) for maker in VIDEO_MAKERS),
+]
+"""The generators whose starts become operations; the others answer a start with the media."""
+ALL = [*OPERATING, *(pytest.param(google(maker), id=maker.id) for maker in IMAGE_MAKERS)]
+
+
+@pytest.fixture(params=ALL)
+def vendor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
+    with ExitStack() as stack:
+        yield request.param(tmp_path / "vendor", stack)
+
+
+@pytest.fixture(params=OPERATING)
+def operating(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
+    with ExitStack() as stack:
+        yield request.param(tmp_path / "vendor", stack)
+
+
+def finished(vendor: Vendor, begun: Operation | Ready) -> Ready:
     """Poll until the operation has ended with media."""
+    if isinstance(begun, Ready):
+        return begun
     for _ in range(100):
-        state = vendor.generator.poll(operation)
+        state = vendor.generator.poll(begun)
         if isinstance(state, Ready):
             return state
         assert isinstance(state, Running)
@@ -59,41 +107,44 @@ def finished(vendor: Vendor, operation: Operation) -> Ready:
     raise AssertionError("it never ended")
 
 
-def started(vendor: Vendor, prompt: str = "a fox", kind: Kind = Kind.VIDEO) -> Operation:
-    begun = vendor.generator.start(a_brief(kind, prompt), creation_id=ONE, attempt=1)
+def started(vendor: Vendor, prompt: str = "a fox") -> Operation | Ready:
+    return vendor.generator.start(a_brief(vendor.kind, prompt), creation_id=ONE, attempt=1)
+
+
+def operation(vendor: Vendor, prompt: str = "a fox") -> Operation:
+    begun = started(vendor, prompt)
     assert isinstance(begun, Operation)
     return begun
 
 
-@pytest.mark.parametrize(("kind", "magic"), [(Kind.VIDEO, b"ftyp"), (Kind.IMAGE, b"\x89PNG")])
-def test_a_start_becomes_a_file(vendor: Vendor, tmp_path: Path, kind: Kind, magic: bytes) -> None:
-    ready = finished(vendor, started(vendor, kind=kind))
+def test_a_start_becomes_a_file(vendor: Vendor, tmp_path: Path) -> None:
+    ready = finished(vendor, started(vendor))
 
     vendor.generator.fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
 
-    assert magic in (tmp_path / "file").read_bytes()[:12]
+    assert MAGIC[vendor.kind] in (tmp_path / "file").read_bytes()[:12]
     assert vendor.starts() == 1
 
 
 def test_an_operation_is_resumed_by_its_name_in_a_fresh_process(
-    vendor: Vendor, tmp_path: Path
+    operating: Vendor, tmp_path: Path
 ) -> None:
-    name = started(vendor).name
-    vendor.generator = vendor.fresh()
+    name = operation(operating).name
+    operating.generator = operating.fresh()
 
-    ready = finished(vendor, Operation(name))
-    vendor.fresh().fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+    ready = finished(operating, Operation(name))
+    operating.fresh().fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
 
     assert (tmp_path / "file").stat().st_size > 1000
-    assert vendor.starts() == 1
+    assert operating.starts() == 1
 
 
-def test_progress_does_not_fall(vendor: Vendor) -> None:
-    operation = started(vendor, "a fox [slow 5]")
+def test_progress_does_not_fall(operating: Vendor) -> None:
+    begun = operation(operating, "a fox [slow 5]")
     shares: list[float] = []
-    while isinstance(state := vendor.generator.poll(operation), Running):
+    while isinstance(state := operating.generator.poll(begun), Running):
         shares.append(state.progress or 0.0)
-        vendor.clock.sleep(1)
+        operating.clock.sleep(1)
 
     assert shares == sorted(shares)
     assert all(0 <= share < 1 for share in shares)
@@ -152,13 +203,13 @@ def test_what_is_too_large_is_not_taken(vendor: Vendor, tmp_path: Path) -> None:
         vendor.generator.fetch(ready, tmp_path / "file", size_bytes_max=1000)
 
 
-def test_a_hanging_operation_stays_running(vendor: Vendor) -> None:
-    operation = started(vendor, "[hang]")
-    vendor.clock.sleep(3600)
+def test_a_hanging_operation_stays_running(operating: Vendor) -> None:
+    begun = operation(operating, "[hang]")
+    operating.clock.sleep(3600)
 
-    assert isinstance(vendor.generator.poll(operation), Running)
+    assert isinstance(operating.generator.poll(begun), Running)
 
 
 def test_it_has_a_model_and_a_price(vendor: Vendor) -> None:
     assert vendor.generator.model
-    assert vendor.generator.cost_usd(a_brief()) >= 0
+    assert vendor.generator.cost_usd(a_brief(vendor.kind)) >= 0

@@ -17,7 +17,7 @@ from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.builders import HOLDER, a_brief
 from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
-from tests.jobs.test_attempt import workshop
+from tests.workshop import workshop
 from tests.world import World
 
 GIB = 1024**3

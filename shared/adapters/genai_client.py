@@ -1,0 +1,229 @@
+"""The way to Google's generators: one client for one surface and one location.
+
+The SDK (google-genai) has two halves with two trees of errors, private in part; it follows
+redirects, repeats requests by itself where it is not told otherwise, and reads answers of any
+size. So its requests go out through `Border`, which hands on a good answer within its limits and
+raises everything else by one of four names. Both halves let these pass untouched.
+
+    NotSent     nothing has reached the vendor: no connection, or no TLS
+    NoAnswer    it was sent, and no whole answer came back in time
+    AnsweredNo  an HTTP status that is not a success
+    TooLarge    a success of more bytes than can be meant
+"""
+
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+import google.auth
+import httpx2
+from google import genai
+from google.auth.credentials import Credentials
+from google.genai import types
+
+from shared.model_cards import ModelCard, Surface
+
+VIDEO_TIMEOUT_S = 60
+IMAGE_TIMEOUT_S = 120
+"""An image is made while its start is answered."""
+ERROR_SIZE_BYTES_MAX = 64 * 1024
+RESOLUTION = "720p"
+BASE64_FACTOR = 4 / 3
+BESIDE_MEDIA_BYTES_MAX = 8 * 1024 * 1024
+"""What an answer may hold beside its media: text, drafts, signatures."""
+CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+STORAGE_URL = "https://storage.googleapis.com"
+API_VERSIONS = {Surface.AGENT_PLATFORM: "v1beta1", Surface.GEMINI_API: "v1"}
+
+
+class NotSent(Exception):
+    """Nothing has reached the vendor."""
+
+
+class NoAnswer(Exception):
+    """It was sent, and no whole answer came back in time."""
+
+
+class TooLarge(Exception):
+    """The answer is larger than it can be meant to be; the rest was not read."""
+
+
+class AnsweredNo(Exception):
+    """An HTTP status that is not a success, with the vendor's text."""
+
+    def __init__(self, status: int, *, text: str, retry_after: str | None) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+        self.text = text
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """The developer API, by a key."""
+
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CloudProject:
+    """Google Cloud, by the process's own service account unless others are given."""
+
+    project: str
+    credentials: Credentials | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """How a generator reaches its vendor; the addresses are the vendor's own unless given."""
+
+    access: ApiKey | CloudProject
+    bucket: str | None = None
+    """Google Cloud: where videos are put; without one they come inside the answer."""
+    base_url: str | None = None
+    storage_url: str = STORAGE_URL
+    timeout_s: float | None = None
+
+    def credentials(self) -> Credentials | None:
+        """Return what this process proves itself by in Google Cloud, or None with a key."""
+        if isinstance(self.access, ApiKey):
+            return None
+        if self.access.credentials is not None:
+            return self.access.credentials
+        found: Credentials = google.auth.default(scopes=[CLOUD_SCOPE])[0]
+        return found
+
+    def http(self, *, timeout_s: float, size_bytes_max: int) -> httpx2.Client:
+        """Return an HTTP client behind the border, for media of up to this size."""
+        time_s = self.timeout_s or timeout_s
+        answer_bytes_max = int(size_bytes_max * BASE64_FACTOR) + BESIDE_MEDIA_BYTES_MAX
+        return httpx2.Client(
+            transport=Border(time_s_max=time_s, size_bytes_max=answer_bytes_max),
+            timeout=time_s,
+            follow_redirects=True,
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    def client(
+        self, card: ModelCard, *, http: httpx2.Client, credentials: Credentials | None
+    ) -> genai.Client:
+        """Return the SDK's client; keep it, or it closes."""
+        timeout_s = http.timeout.read or 0
+        tls = {"verify": _tls()}
+        options = types.HttpOptions(
+            base_url=self.base_url,
+            api_version=card.api_version or API_VERSIONS[card.surface],
+            timeout=int(timeout_s * 1000),
+            retry_options=types.HttpRetryOptions(attempts=1),
+            httpx_client=http,
+            client_args=tls,
+            async_client_args=tls,
+        )
+        if isinstance(self.access, ApiKey):
+            return genai.Client(enterprise=False, api_key=self.access.key, http_options=options)
+        return genai.Client(
+            enterprise=True,
+            project=self.access.project,
+            location=card.location,
+            credentials=credentials,
+            http_options=options,
+        )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the one set of trusted certificates: loading it takes 16 ms."""
+    return httpx2.create_ssl_context()
+
+
+class Border(httpx2.BaseTransport):
+    """Lets whole, small and timely successes pass."""
+
+    def __init__(self, *, time_s_max: float, size_bytes_max: int) -> None:
+        # No connection is kept: on a stale one, nobody could tell whether a start was sent.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        self._inner = httpx2.HTTPTransport(verify=_tls(), limits=limits)
+        self._time_s_max = time_s_max
+        self._size_bytes_max = size_bytes_max
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request once.
+
+        Raises:
+            NotSent, NoAnswer, AnsweredNo; reading the answer raises TooLarge and NoAnswer.
+        """
+        try:
+            response = self._inner.handle_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise NotSent(repr(error)) from error
+        except httpx2.TransportError as error:
+            raise NoAnswer(repr(error)) from error
+        is_redirected_read = request.method == "GET" and response.is_redirect
+        is_good = response.is_success or is_redirected_read
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        response.stream = _Bounded(
+            response.stream,
+            until_s=time.monotonic() + self._time_s_max,
+            size_bytes_max=self._size_bytes_max if is_good else ERROR_SIZE_BYTES_MAX,
+        )
+        if not is_good:
+            raise _no(response)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            response.close()
+            raise NoAnswer("it is compressed, which was not asked for")
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """A body that ends in time, within its size, or by an error."""
+
+    def __init__(
+        self, stream: httpx2.SyncByteStream, *, until_s: float, size_bytes_max: int
+    ) -> None:
+        self._stream = stream
+        self._until_s = until_s
+        self._size_bytes_max = size_bytes_max
+
+    def __iter__(self) -> Iterator[bytes]:
+        size_bytes = 0
+        try:
+            for chunk in self._stream:
+                size_bytes += len(chunk)
+                if size_bytes > self._size_bytes_max:
+                    raise TooLarge(f"more than {self._size_bytes_max} bytes")
+                if time.monotonic() > self._until_s:
+                    raise NoAnswer("it came too slowly")
+                yield chunk
+        except httpx2.TransportError as error:
+            raise NoAnswer(repr(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _no(response: httpx2.Response) -> AnsweredNo:
+    """Return the error for a status; its text may be lost, the status is the answer."""
+    try:
+        text = response.read().decode(errors="replace")
+    except (NoAnswer, TooLarge) as error:
+        text = repr(error)
+    finally:
+        response.close()
+    return AnsweredNo(
+        response.status_code, text=_message(text), retry_after=response.headers.get("Retry-After")
+    )
+
+
+def _message(text: str) -> str:
+    """Return the message of an error in Google's JSON, or the text itself."""
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return text

@@ -1,0 +1,114 @@
+"""Videos by Veo on Google Cloud: long-running operations, resumed by their full names."""
+
+from pathlib import Path
+from typing import Self
+
+from google.genai import types
+
+from shared.adapters.genai_answers import at, ended, reading, starting, without_media
+from shared.adapters.genai_client import RESOLUTION, VIDEO_TIMEOUT_S, Connection
+from shared.adapters.genai_media import BUCKET_SCHEME, MediaFile, Outputs, decoded
+from shared.domain.brief import Brief
+from shared.domain.errors import BadOutput, StartOutcomeUnknown
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId
+from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
+from shared.model_cards import ModelCard
+from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
+
+
+class _Answer(types.Operation):
+    """An operation as it is on the wire: the SDK's own type drops what it does not know."""
+
+    def __init__(self, name: str, fields: object = None) -> None:
+        self.name = name
+        self.fields = fields
+
+    @classmethod
+    def from_api_response(cls, api_response: object, is_vertex_ai: bool = False) -> Self:  # noqa: ARG003, FBT001, FBT002 (the SDK's signature)
+        """Return the operation with this answer."""
+        return cls("", api_response)
+
+
+class VeoVideoGenerator:
+    """The `Generator` of videos for models that are called by `generate_videos`."""
+
+    def __init__(self, card: ModelCard, connection: Connection) -> None:
+        credentials = connection.credentials()
+        http = connection.http(timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+        self._card = card
+        self._client = connection.client(card, http=http, credentials=credentials)
+        self._outputs = Outputs(connection, http=http, credentials=credentials)
+
+    @property
+    def model(self) -> str:
+        """See `Generator.model`."""
+        return self._card.model
+
+    def cost_usd(self, brief: Brief) -> float:
+        """See `Generator.cost_usd`."""
+        return self._card.cost_usd(brief)
+
+    def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
+        """See `Generator.start`."""
+        with starting():
+            begun = self._client.models.generate_videos(
+                model=self._card.model,
+                source=types.GenerateVideosSource(prompt=brief.prompt),
+                config=types.GenerateVideosConfig(
+                    number_of_videos=1,
+                    duration_seconds=brief.duration_s,
+                    aspect_ratio=brief.aspect_ratio,
+                    resolution=RESOLUTION,
+                    generate_audio=True,
+                    output_gcs_uri=self._outputs.folder(creation_id, attempt=attempt),
+                ),
+            )
+        if not begun.name:
+            raise StartOutcomeUnknown(reason="the answer names no operation")
+        return Operation(begun.name)
+
+    def poll(self, operation: Operation) -> Running | Ready | Refused:
+        """See `Generator.poll`."""
+        try:
+            answer = self._asked(operation.name)
+        except BadOutput as error:
+            return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=error.reason)
+        return _state(answer, operation.name)
+
+    def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
+        """See `Generator.fetch`; a video inside an answer is asked for once more."""
+        if result.locator.startswith(BUCKET_SCHEME):
+            self._outputs.fetch(result.locator, path, size_bytes_max=size_bytes_max)
+            return
+        video = at(self._asked(result.locator), "response", "videos", 0)
+        with MediaFile(path, size_bytes_max=size_bytes_max) as file:
+            file.write(decoded(at(video, "bytesBase64Encoded")))
+
+    def find_output(
+        self, creation_id: CreationId, *, attempt: int
+    ) -> Ready | NotFound | CannotTell:
+        """See `Generator.find_output`."""
+        return self._outputs.find(creation_id, attempt=attempt)
+
+    def _asked(self, name: str) -> object:
+        with reading():
+            return self._client.operations.get(_Answer(name)).fields
+
+
+def _state(answer: object, name: str) -> Running | Ready | Refused:
+    """Return what an operation's answer means: its error first, then its videos, then filters."""
+    if not at(answer, "done"):
+        return Running()
+    if error := at(answer, "error"):
+        return ended(error)
+    if address := at(answer, "response", "videos", 0, "gcsUri"):
+        return Ready(str(address))
+    if at(answer, "response", "videos", 0, "bytesBase64Encoded"):
+        return Ready(name)
+    response = at(answer, "response")
+    for place in (response, at(response, "generateVideoResponse")):
+        if at(place, "raiMediaFilteredCount"):
+            reasons = str(at(place, "raiMediaFilteredReasons"))
+            return Refused(FailureCode.SAFETY_FILTER, reason=reasons)
+    return without_media(answer)

@@ -1,0 +1,270 @@
+"""The three images, built from their unmodified Dockerfiles and run as the cloud runs them.
+
+Read-only, without rights, not root, each with its declared memory. Needs root and buildah, podman,
+runc and debootstrap: `make container-test`. What it finds wrong, it names; then it exits 1.
+"""
+
+import argparse
+import io
+import json
+import os
+import secrets
+import shutil
+import socket
+import struct
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX, Kind
+from tests.containers.machine import BASE, Ended, Machine, missing
+from tests.eventually import eventually
+from tests.genai_makers import ADAPTERS, IMAGE, VEO
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import Vendor, drawn
+
+ROOT = Path(__file__).parent.parent.parent
+WORK = Path("/var/tmp/phoenix-containers")
+MIB = 1024 * 1024
+USER = 10001
+API, VIDEO_JOB, IMAGE_JOB = (f"localhost/phoenix-{name}:test" for name in ("api", "video", "image"))
+IMAGES = {
+    API: ("api_service/Dockerfile", "512m"),
+    VIDEO_JOB: ("jobs/video_generation_job/Dockerfile", "4g"),
+    IMAGE_JOB: ("jobs/image_generation_job/Dockerfile", "1g"),
+}
+HANDED_BACK = 1
+STOP_GRACE_S = 10
+LARGEST = """
+import sys
+from datetime import date
+from pathlib import Path
+from google.oauth2.credentials import Credentials
+from jobs.{kind}_generation_job.pipeline import {title}Pipeline
+from shared.adapters.{module} import {adapter}
+from shared.adapters.genai_client import CloudProject, Connection
+from shared.domain.brief import Brief
+from shared.domain.policy import Kind, Policy
+from shared.model_cards import Surface, chosen_card
+from shared.ports.generator import Ready
+
+kind, url = Kind("{kind}"), sys.argv[1]
+card = chosen_card(kind, "{model}", surface=Surface.AGENT_PLATFORM, today=date(2026, 11, 21))
+access = CloudProject("p", Credentials(token="t"))
+generator = {adapter}(card, Connection(access=access, base_url=url, storage_url=url))
+brief = Brief.of(kind, prompt="large")
+begun = generator.start(brief, creation_id="c", attempt=1)
+while not isinstance(begun, Ready):
+    state = generator.poll(begun)
+    begun = state if isinstance(state, Ready) else begun
+file = Path("/tmp/file")
+generator.fetch(begun, file, size_bytes_max=Policy().size_bytes_max(kind))
+{title}Pipeline().produce(file, Path("/tmp"), brief=brief)
+print("produced from", file.stat().st_size)
+"""
+"""A job's work with the largest media there may be, inside the vendor's answer."""
+
+
+class Checks:
+    """What was looked at, printed as it goes; `bad` is what did not hold."""
+
+    def __init__(self) -> None:
+        self.bad = 0
+
+    def note(self, what: str, *, holds: bool = True) -> None:
+        print(f"{'ok ' if holds else 'BAD'} {what}", flush=True)  # noqa: T201 (it reports)
+        self.bad += not holds
+
+
+def mib(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:.0f} MiB"
+
+
+class Api:
+    """The API in its container, and somebody signed in."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._token = ""
+
+    def call(self, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{self._url}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def is_healthy(self) -> bool:
+        try:
+            self.call("/api/health")
+        except OSError:
+            return False
+        return True
+
+    def sign_in(self) -> None:
+        self._token = self.call("/api/local/sign-in", {"username": "ada"})["token"]
+
+    def open(self, kind: str, prompt: str) -> str:
+        opened = self.call("/api/generate/creation", {"type": kind, "prompt": prompt})
+        return str(opened["creationId"])
+
+    def creation(self, creation_id: str) -> Any:
+        return self.call(f"/api/generate/creation/{creation_id}")["creation"]
+
+
+def built(machine: Machine, checks: Checks) -> None:
+    """Build the images and look at what is in them."""
+    machine.ensure_base()
+    base_bytes = machine.size_bytes(BASE)
+    for tag, (file, _) in IMAGES.items():
+        took_s = machine.build(ROOT / file, context=ROOT, tag=tag)
+        added = mib(machine.size_bytes(tag) - base_bytes)
+        checks.note(f"{tag} built in {took_s:.0f} s: {added} on a base of {mib(base_bytes)}")
+        found = machine.podman(
+            *("run", "--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=all"),
+            *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", tag),
+            *("sh", "-c", "id -u; find / -xdev -name '*ffmpeg-*' | wc -l; touch /app/x || echo ro"),
+        ).split()
+        checks.note(f"{tag} runs as {found[0]}", holds=found[0] == str(USER))
+        checks.note(f"{tag} cannot write to itself", holds=found[-1] == "ro")
+        has_ffmpeg = found[1] != "0"
+        checks.note(f"{tag} has ffmpeg: {has_ffmpeg}", holds=has_ffmpeg is (tag == VIDEO_JOB))
+
+
+def served(machine: Machine, checks: Checks, data: Path) -> None:
+    """Let the API open creations and the jobs make them, in their containers."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = int(probe.getsockname()[1])
+    api = Api(port)
+    environment = {
+        "PHOENIX_DATA": "/data",
+        "PHOENIX_BASE_URL": f"http://127.0.0.1:{port}",
+        "PORT": str(port),
+    }
+    began_s = time.monotonic()
+    with machine.started(API, memory=IMAGES[API][1], data=data, environment=environment) as name:
+        eventually(api.is_healthy)
+        checks.note(f"the API is healthy {time.monotonic() - began_s:.1f} s after its start")
+        api.sign_in()
+        for tag, kind in ((VIDEO_JOB, "video"), (IMAGE_JOB, "image")):
+            made(machine, checks, api, tag=tag, kind=kind, data=data)
+            stopped(machine, checks, api, tag=tag, kind=kind, data=data)
+        took_s, ended = stop(machine, name)
+        is_clean = ended.exit_status == 0 and took_s < STOP_GRACE_S
+        figures = f"with {ended.exit_status}, {took_s:.1f} s after SIGTERM"
+        checks.note(f"the API ends {figures}", holds=is_clean)
+
+
+def job(machine: Machine, tag: str, creation_id: str, data: Path) -> Any:
+    environment = {"PHOENIX_DATA": "/data", "CREATION_ID": creation_id}
+    return machine.started(tag, memory=IMAGES[tag][1], data=data, environment=environment)
+
+
+def made(machine: Machine, checks: Checks, api: Api, *, tag: str, kind: str, data: Path) -> None:
+    """Let a job make something and measure it."""
+    creation_id = api.open(kind, "a fox in the snow")
+    with job(machine, tag, creation_id, data) as name:
+        ended = machine.ended(name)
+    creation = api.creation(creation_id)
+    is_made = ended.exit_status == 0 and creation["status"] == "draft"
+    figures = f"{mib(ended.memory_bytes)} of {IMAGES[tag][1]} at its peak, {ended.took_s:.1f} s"
+    checks.note(f"the {kind} job makes a {creation['status']}: {figures}", holds=is_made)
+    checks.note(f"the {kind} has {creation['sizeBytes']} bytes", holds=bool(creation["sizeBytes"]))
+
+
+def stopped(machine: Machine, checks: Checks, api: Api, *, tag: str, kind: str, data: Path) -> None:
+    """Stop a job in the middle and look at what it left."""
+    creation_id = api.open(kind, "a fox [slow 60]")
+    with job(machine, tag, creation_id, data) as name:
+        operations = data / "generator" / "operations"
+        eventually(lambda: list(operations.glob(f"{creation_id}-*.json")))
+        took_s, ended = stop(machine, name)
+    status = api.creation(creation_id)["status"]
+    is_clean = (ended.exit_status, status) == (HANDED_BACK, "pending") and took_s < STOP_GRACE_S
+    figures = f"{took_s:.1f} s after SIGTERM, and leaves it {status}"
+    checks.note(f"the {kind} job ends with {ended.exit_status}, {figures}", holds=is_clean)
+
+
+def stop(machine: Machine, name: str) -> tuple[float, Ended]:
+    began_s = time.monotonic()
+    machine.podman("stop", f"--time={STOP_GRACE_S}", name)
+    return time.monotonic() - began_s, machine.ended(name)
+
+
+def largest_image() -> bytes:
+    """Return noise of just under the limit."""
+    file = io.BytesIO()
+    side = int((IMAGE_SIZE_BYTES_MAX / 3) ** 0.5) - 40
+    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(file, "PNG")
+    return file.getvalue()
+
+
+def largest_video() -> bytes:
+    """Return a film that is filled up to the limit with a free box (ISO/IEC 14496-12)."""
+    film = drawn(Kind.VIDEO, "16:9", 8)
+    free_bytes = VIDEO_SIZE_BYTES_MAX - len(film)
+    return film + struct.pack(">I4s", free_bytes, b"free") + bytes(free_bytes - 8)
+
+
+def large(machine: Machine, checks: Checks, data: Path) -> None:
+    """Give each job the largest media there may be, inside Google's answer."""
+    for tag, maker, content in (
+        (VIDEO_JOB, VEO, largest_video()),
+        (IMAGE_JOB, IMAGE, largest_image()),
+    ):
+        adapter = ADAPTERS[maker.call_style]
+        script = LARGEST.format(
+            kind=maker.kind,
+            title=maker.kind.title(),
+            module=adapter.__module__.rpartition(".")[2],
+            adapter=adapter.__name__,
+            model=maker.card.model,
+        )
+        vendor = Vendor(takes_s=0, draw=lambda *_, content=content: content)
+        with (
+            GenaiServer(vendor) as server,
+            machine.started(
+                *(tag, "python", "-c", script, server.url),
+                memory=IMAGES[tag][1],
+                data=data,
+                environment={},
+            ) as name,
+        ):
+            ended = machine.ended(name)
+        figures = f"{mib(ended.memory_bytes)} of {IMAGES[tag][1]}, {ended.took_s:.1f} s"
+        is_good = ended.exit_status == 0 and vendor.starts == 1
+        checks.note(
+            f"the largest {maker.kind}, {mib(len(content))} in an answer: {figures}", holds=is_good
+        )
+        if not is_good:
+            print(ended.log[-2000:])  # noqa: T201 (why)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--work", type=Path, default=WORK, help="where images are kept")
+    given = arguments.parse_args()
+    if lacking := missing():
+        sys.exit(f"this needs {', '.join(lacking)}")
+    machine, checks = Machine(given.work), Checks()
+    data = given.work / f"data-{secrets.token_hex(4)}"
+    data.mkdir(parents=True)
+    os.chown(data, USER, USER)
+    try:
+        built(machine, checks)
+        served(machine, checks, data)
+        large(machine, checks, data)
+    finally:
+        shutil.rmtree(data)
+    sys.exit(1 if checks.bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The cloud in a box: the API and the jobs as processes with the cloud's adapters.
+
+Firestore is Google's emulator; Cloud Tasks, Cloud Run's Admin API, R2, the generators and Google's
+certificates are local servers that speak the real protocols.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from google.cloud import tasks_v2
+
+from shared import settings, wiring
+from shared.adapters.system_clock import SystemClock
+from shared.domain.creation import Creation, creation_key
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
+from shared.lifecycle.invariants import Violation
+from shared.wiring import Phoenix
+from tests.builders import seconds
+from tests.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
+from tests.cloud_tasks_server import CloudTasksServer
+from tests.end_to_end.conftest import SCALED_DOWN
+from tests.environments import GCP
+from tests.eventually import eventually
+from tests.firestore_emulator import free_port
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import Vendor
+from tests.r2_server import R2Server
+from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+
+UNFINISHED = ("pending", "processing")
+
+
+class CloudInABox:
+    """Every server, the API process, and a second look at the same store from the test."""
+
+    def __init__(
+        self, folder: Path, *, firestore: str, prefix: str, models: dict[str, str]
+    ) -> None:
+        self.folder = folder
+        self.vendor = Vendor(takes_s=0.5)
+        self.running = ExitStack()
+        self._models = models
+        self._own = {
+            **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME")},
+            "FIRESTORE_EMULATOR_HOST": firestore,
+            "PHOENIX_COLLECTION_PREFIX": prefix,
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.running.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        enter = self.running.enter_context
+        self.google = enter(CertificateServer())
+        self.r2 = enter(R2Server())
+        self.generators = enter(GenaiServer(self.vendor))
+        self.port = free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        environment: dict[str, str] = {}
+        jobs = {f"{kind}-generation-job": _job(kind, environment) for kind in Kind}
+        self.run = enter(RunAdminServer(jobs, logs=self.folder, job_prefix="local/"))
+        self.tasks = enter(CloudTasksServer(map(_queue, Kind), clock=SystemClock()))
+        self.environment = self._environment()
+        environment.update(self.environment)
+        self.tasks.dispatching()
+        os.environ["FIRESTORE_EMULATOR_HOST"] = self._own["FIRESTORE_EMULATOR_HOST"]
+        self.running.callback(os.environ.pop, "FIRESTORE_EMULATOR_HOST")
+        self.phoenix: Phoenix = wiring.build(settings.load(self.environment))
+        self.running.callback(self.phoenix.ports.close)
+        enter(self._api())
+
+    def __exit__(self, *_: object) -> None:
+        self.running.close()
+
+    def _environment(self) -> dict[str, str]:
+        r2 = self.r2.settings
+        return {
+            **self._own,
+            **GCP,
+            **SCALED_DOWN,
+            **self._models,
+            "PHOENIX_BASE_URL": self.base_url,
+            "PHOENIX_WELCOME_TOKENS": "100",
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "PHOENIX_REGION": REGION,
+            "PHOENIX_TASKS_INVOKER": INVOKER,
+            "PHOENIX_INTERNAL_AUDIENCE": AUDIENCE,
+            "PHOENIX_INTERNAL_ACCOUNTS": SCHEDULER,
+            "PHOENIX_IDENTITY_ENDPOINT": self.google.base_url,
+            "PHOENIX_TASKS_ENDPOINT": f"http://{self.tasks.host}",
+            "PHOENIX_RUN_ENDPOINT": self.run.url,
+            "PHOENIX_GENERATOR_ENDPOINT": self.generators.url,
+            "R2_ENDPOINT_URL": r2["endpoint_url"],
+            "R2_ACCESS_KEY_ID": r2["access_key_id"],
+            "R2_SECRET_ACCESS_KEY": r2["secret_access_key"],
+            "R2_DRAFTS_BUCKET_NAME": r2["drafts_bucket"],
+            "R2_BUCKET_NAME": r2["public_bucket"],
+            "R2_PUBLIC_URL": r2["public_url"],
+        }
+
+    @contextmanager
+    def _api(self) -> Iterator[None]:
+        command = (
+            *(sys.executable, "-m", "uvicorn", "--factory", "api_service.main:app"),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"),
+        )
+        with (
+            (self.folder / "api.log").open("ab") as output,
+            subprocess.Popen(
+                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+            ) as process,
+        ):
+            try:
+                eventually(lambda: self._is_up() or process.poll() is not None, within_s=60)
+                assert process.poll() is None, (self.folder / "api.log").read_text()
+                yield
+            finally:
+                process.terminate()
+
+    def _is_up(self) -> bool:
+        try:
+            return httpx.get(f"{self.base_url}/api/health").is_success
+        except httpx.TransportError:
+            return False
+
+    # What tests do
+
+    def client(self, user: str) -> httpx.Client:
+        token = self.google.user_token(user)
+        headers = {"Authorization": f"Bearer {token}"}
+        client = httpx.Client(base_url=self.base_url, headers=headers, timeout=60)
+        return self.running.enter_context(client)
+
+    def sweep(self) -> dict[str, int]:
+        """Call the sweep as Cloud Scheduler does."""
+        headers = {"Authorization": f"Bearer {self.google.service_token()}"}
+        answer = httpx.post(f"{self.base_url}/internal/cleanup", headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        counts: dict[str, int] = answer.json()
+        return counts
+
+    def open(self, client: httpx.Client, prompt: str, kind: str = "video") -> str:
+        answer = client.post("/api/generate/creation", json={"type": kind, "prompt": prompt})
+        assert answer.status_code == 202, answer.text
+        creation_id: str = answer.json()["creationId"]
+        return creation_id
+
+    def view(self, client: httpx.Client, creation_id: str) -> dict[str, Any]:
+        answer = client.get(f"/api/generate/creation/{creation_id}")
+        assert answer.status_code == 200, answer.text
+        view: dict[str, Any] = answer.json()["creation"]
+        return view
+
+    def settled(self, client: httpx.Client, creation_id: str) -> dict[str, Any]:
+        """Wait until a creation is settled, and return it."""
+        eventually(lambda: self.view(client, creation_id)["status"] not in UNFINISHED, within_s=60)
+        return self.view(client, creation_id)
+
+    def document(self, creation_id: str) -> Creation:
+        found = self.phoenix.ports.store.get(creation_key(CreationId(creation_id)))
+        assert found is not None
+        return found
+
+    def balance(self, client: httpx.Client) -> int:
+        balance: int = client.get("/api/me").json()["tokenBalance"]
+        return balance
+
+    def violations(self) -> list[Violation]:
+        return self.phoenix.auditing.audit().violations
+
+
+def _job(kind: Kind, environment: dict[str, str]) -> Job:
+    command = [sys.executable, "-m", f"jobs.{kind}_generation_job"]
+    return Job(command=command, environment=environment, timeout_s=40)
+
+
+def _queue(kind: Kind) -> tasks_v2.Queue:
+    return tasks_v2.Queue(
+        name=f"{LOCATION}/queues/{kind}-generation-queue",
+        rate_limits=tasks_v2.RateLimits(max_dispatches_per_second=20, max_concurrent_dispatches=5),
+        retry_config=tasks_v2.RetryConfig(
+            min_backoff=seconds(0.5), max_backoff=seconds(2), max_doublings=2, max_attempts=10
+        ),
+    )

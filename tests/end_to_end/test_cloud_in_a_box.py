@@ -1,0 +1,136 @@
+"""Everything that the cloud does, with its own adapters and processes, on this machine."""
+
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.domain.policy import Kind
+from tests.cloud_tasks_server import Fault
+from tests.end_to_end.cloud import CloudInABox
+from tests.end_to_end.processes import jobs_of, kill
+from tests.eventually import eventually
+from tests.machine import needs
+
+pytestmark = [pytest.mark.slow, needs("firestore")]
+
+OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
+VEO = {"PHOENIX_VIDEO_MODEL": "veo-3.1-lite-generate-001"}
+
+
+@pytest.fixture(scope="module", params=[OMNI, VEO], ids=["omni", "veo"])
+def box(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, firestore_address: str
+) -> Iterator[CloudInABox]:
+    folder: Path = tmp_path_factory.mktemp("box")
+    prefix = f"t{uuid.uuid4().hex}-"
+    with CloudInABox(
+        folder, firestore=firestore_address, prefix=prefix, models=request.param
+    ) as box:
+        yield box
+        assert box.violations() == []
+
+
+@pytest.fixture
+def ada(box: CloudInABox) -> httpx.Client:
+    """Somebody new, with a hundred tokens."""
+    return box.client(f"ada-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_from_a_post_to_a_draft_to_published_to_deleted(
+    box: CloudInABox, ada: httpx.Client, kind: Kind
+) -> None:
+    creation_id = box.open(ada, "a fox", kind)
+    draft = box.settled(ada, creation_id)
+    assert draft["status"] == "draft", draft["error"]
+    media = httpx.get(draft["mediaUrl"])
+    assert (media.status_code, len(media.content)) == (200, draft["sizeBytes"])
+    assert httpx.get(draft["thumbnailUrl"]).status_code == 200
+
+    address = f"/api/generate/creation/{creation_id}"
+    published = ada.post(f"{address}/publish", json={"caption": "snow"}).json()["creation"]
+    public = httpx.get(published["mediaUrl"])
+    assert (public.status_code, public.content) == (200, media.content)
+    assert creation_id in [each["creationId"] for each in ada.get("/api/feed").json()["creations"]]
+
+    assert ada.delete(address).status_code == 204
+    assert httpx.get(published["mediaUrl"]).status_code == 404
+    assert httpx.get(draft["mediaUrl"]).status_code == 404
+    assert ada.get(address).status_code == 404
+    assert box.balance(ada) == 100 - (10 if kind is Kind.VIDEO else 1)
+
+
+def test_a_refusal_is_refunded_and_keeps_the_vendors_words(
+    box: CloudInABox, ada: httpx.Client
+) -> None:
+    box.vendor.ends.append("filtered")
+
+    failed = box.settled(ada, box.open(ada, "a fox"))
+
+    assert (failed["status"], failed["refunded"]) == ("failed", True)
+    assert failed["error"]["code"] == "safety_filter"
+    assert box.balance(ada) == 100
+
+
+def test_a_job_killed_while_it_polls_is_resumed_without_a_second_paid_start(
+    box: CloudInABox, ada: httpx.Client
+) -> None:
+    starts = box.vendor.starts
+    creation_id = box.open(ada, "a fox [slow 5]")
+    eventually(lambda: box.document(creation_id).operation_name is not None, within_s=30)
+
+    kill(jobs_of(creation_id), signal.SIGKILL)
+    draft = box.settled(ada, creation_id)
+
+    assert draft["status"] == "draft", draft["error"]
+    assert draft["attempt"] == 2
+    assert box.vendor.starts == starts + 1
+
+
+def test_with_the_queue_down_the_tokens_are_back_before_the_answer(
+    box: CloudInABox, ada: httpx.Client
+) -> None:
+    box.balance(ada)
+    box.tasks.is_down = True
+    answer = ada.post("/api/generate/creation", json={"type": "video", "prompt": "a fox"})
+    box.tasks.is_down = False
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
+    assert answer.json()["refunded"] is True
+    assert box.balance(ada) == 100
+
+
+def test_a_duplicate_task_changes_nothing(box: CloudInABox, ada: httpx.Client) -> None:
+    starts = box.vendor.starts
+    creation_id = box.open(ada, "a fox", "image")
+    draft = box.settled(ada, creation_id)
+
+    name = box.phoenix.ports.executions.run(box.document(creation_id).creation_id, kind=Kind.IMAGE)
+    eventually(
+        lambda: not box.phoenix.ports.executions.is_running(name, kind=Kind.IMAGE), within_s=30
+    )
+
+    assert box.view(ada, creation_id)["attempt"] == draft["attempt"] == 1
+    assert box.vendor.starts == starts + 1
+
+
+def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
+    box: CloudInABox, ada: httpx.Client
+) -> None:
+    box.tasks.faults.append(Fault.LOST)
+    creation_id = box.open(ada, "a fox", "image")
+
+    eventually(lambda: box.sweep()["requeued"] == 1)
+
+    assert box.settled(ada, creation_id)["status"] == "draft"
+    assert box.document(creation_id).enqueues == 2
+    assert box.balance(ada) == 99
+
+
+def test_a_stranger_may_not_call_the_sweep(box: CloudInABox, ada: httpx.Client) -> None:
+    assert ada.post("/internal/cleanup").status_code in (401, 403)
+    assert httpx.post(f"{box.base_url}/internal/cleanup").status_code == 401

@@ -1,0 +1,222 @@
+"""What Google's generators know and say, without the HTTP around it (`tests/genai_server.py`)."""
+
+import base64
+import re
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.sample_drawings import draw_picture, shoot_film
+from shared.domain.brief import Brief
+from shared.domain.policy import Kind
+
+WITH_MEDIA = {"media", "cut", "text", "huge", "strange"}
+HUGE_BYTES = 300_000_000
+POLICY_TEXT = (
+    "The prompt could not be submitted. It contains sensitive words that violate Google's "
+    "Responsible AI practices. support code 15236754"
+)
+SECRET_TEXT = "vendor-secret-words"
+"""In every error: it must never reach a user."""
+
+
+@dataclass
+class Work:
+    """One accepted, paid start."""
+
+    name: str
+    kind: Kind
+    prompt: str
+    aspect_ratio: str
+    duration_s: int | None
+    folder: str | None
+    started_s: float
+    takes_s: float
+    end: str
+
+    @property
+    def address(self) -> str:
+        """Return where its media is put in the bucket."""
+        return f"{(self.folder or '').rstrip('/')}/{self.name.rpartition('/')[2]}/sample_0.mp4"
+
+
+@cache
+def drawn(kind: Kind, aspect_ratio: str, duration_s: int | None) -> bytes:
+    """Return a real file."""
+    brief = Brief.of(kind, prompt="a fox", aspect_ratio=aspect_ratio, duration_s=duration_s)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        (draw_picture if kind is Kind.IMAGE else shoot_film)(brief, path)
+        return path.read_bytes()
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+@dataclass
+class Vendor:
+    """What the server has seen, and what it will do."""
+
+    clock: Callable[[], float] = time.time
+    draw: Callable[[Kind, str, int | None], bytes] = drawn
+    inline: Callable[[bytes], str] = encoded
+    takes_s: float = 2.0
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    ends: list[str] = field(default_factory=list)
+    works: list[Work] = field(default_factory=list)
+    requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def starts(self) -> int:
+        """Return how many starts it was paid for."""
+        return len(self.works)
+
+    def accepted(self, kind: Kind, prompt: str, name: str, **facts: Any) -> Work:
+        slow = re.search(r"\[slow (\d+)\]", prompt)
+        end = self.ends.pop(0) if self.ends else "media"
+        work = Work(
+            name=f"{name}{len(self.works) + 1}",
+            kind=kind,
+            prompt=prompt,
+            started_s=self.clock(),
+            takes_s=float(slow[1]) if slow else self.takes_s,
+            end="never" if "[hang]" in prompt else end,
+            **facts,
+        )
+        self.works.append(work)
+        return work
+
+    def fault(self, call: str, prompt: str = "") -> str:
+        """Return what this request meets, if anything."""
+        if waiting := self.faults.get(call):
+            return waiting.pop(0)
+        if call != "start":
+            return ""
+        for word, status in (("rate-limit", "429"), ("unavailable", "503")):
+            wanted = re.search(rf"\[{word} x(\d+)\]", prompt)
+            if wanted and self.refusals[word, prompt] < int(wanted[1]):
+                self.refusals[word, prompt] += 1
+                return status
+        return "lost" if "[silent]" in prompt else ""
+
+    def work(self, name: str) -> Work | None:
+        return next((work for work in self.works if work.name == name), None)
+
+    def is_done(self, work: Work) -> bool:
+        return work.end != "never" and self.clock() >= work.started_s + work.takes_s
+
+    def media(self, work: Work) -> bytes:
+        if work.end == "text":
+            return b"no media at all" * 100
+        if work.end == "huge":
+            return bytes(HUGE_BYTES)
+        content = self.draw(work.kind, work.aspect_ratio, work.duration_s)
+        return content[: len(content) // 2] if work.end == "cut" else content
+
+    def objects(self) -> Iterator[Work]:
+        """Yield the works whose media lie in the bucket."""
+        for work in self.works:
+            if work.folder and self.is_done(work) and work.end in WITH_MEDIA:
+                yield work
+
+
+def status_json(status: int, text: str = SECRET_TEXT) -> dict[str, Any]:
+    return {"error": {"code": status, "message": text, "status": "PLANNED"}}
+
+
+# What an answer holds, by the kind of call
+
+
+def operation_json(vendor: Vendor, work: Work) -> dict[str, Any]:
+    answer: dict[str, Any] = {"name": work.name, "metadata": {"@type": "type.googleapis.com/x"}}
+    if not vendor.is_done(work):
+        return answer
+    answer["done"] = True
+    filtered = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [SECRET_TEXT]}
+    match work.end.split(":"):
+        case ["error", code, message]:
+            answer["error"] = {"code": int(code), "message": message}
+        case ["nothing"]:
+            answer["response"] = {}
+        case ["filtered"]:
+            answer["response"] = filtered
+        case ["filtered-nested"]:
+            answer["response"] = {"generateVideoResponse": filtered}
+        case _ if work.folder:
+            answer["response"] = {"videos": [{"gcsUri": work.address, "mimeType": "video/mp4"}]}
+        case _:
+            video = {
+                "bytesBase64Encoded": vendor.inline(vendor.media(work)),
+                "mimeType": "video/mp4",
+            }
+            answer["response"] = {"videos": [video]}
+    if work.end == "strange":
+        answer["new"] = answer["response"]["new"] = {"nobody": ["knows"]}
+    return answer
+
+
+def interaction_json(vendor: Vendor, work: Work) -> dict[str, Any]:
+    answer: dict[str, Any] = {"id": work.name, "status": "in_progress", "model": "m"}
+    if not vendor.is_done(work):
+        return answer
+    answer["status"] = "completed"
+    match work.end.split(":"):
+        case ["error", code, message]:
+            errors = [{"code": code, "message": message}]
+            return {**answer, "status": "failed", "errors": errors}
+        case ["nothing"]:
+            return {**answer, "usage": {"total_output_tokens": 0}}
+        case ["status", word]:
+            return {**answer, "status": word}
+    steps = [
+        {"type": "thought", "summary": [{"type": "text", "text": "a fox, then"}]},
+        {
+            "type": "model_output",
+            "content": [{"type": "text", "text": "here"}, video_json(vendor, work)],
+        },
+    ]
+    if work.end == "strange":
+        return {**answer, "steps": [{"type": "odd"}, None, "odd", *steps], "new": {}}
+    return {**answer, "steps": steps}
+
+
+def video_json(vendor: Vendor, work: Work) -> dict[str, Any]:
+    video = {"type": "video", "mime_type": "video/mp4"}
+    if work.folder == "files":
+        host = "https://generativelanguage.googleapis.com/v1beta"
+        return video | {"uri": f"{host}/files/{work.name.replace('_', '')}:download?alt=media"}
+    if work.folder:
+        return video | {"uri": work.address}
+    return video | {"data": vendor.inline(vendor.media(work))}
+
+
+def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
+    content = {"inlineData": {"mimeType": "image/png", "data": "bm90IHRoaXM="}}
+    draft = {"thought": True, **content}
+    parts: list[Any] = [{"text": "Here is your fox:"}, draft]
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}}
+    candidate["finishReason"] = "STOP"
+    match work.end.split(":"):
+        case ["block", reason]:
+            return {"promptFeedback": {"blockReason": reason}}
+        case ["finish", reason]:
+            return {"candidates": [{"finishReason": reason, "content": None}]}
+        case ["nothing"]:
+            return {"candidates": [candidate], "usageMetadata": {}}
+        case ["strange"]:
+            candidate |= {"finishReason": "NEW_WORD", "new": {"nobody": "knows"}}
+            parts.insert(0, {"newPart": {}})
+    data = vendor.inline(vendor.media(work))
+    parts.append(
+        {"inlineData": {"mimeType": "image/png", "data": data}, "thoughtSignature": "eA=="}
+    )
+    return {"candidates": [candidate], "usageMetadata": {"totalTokenCount": 1290}}

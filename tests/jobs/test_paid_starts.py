@@ -1,0 +1,250 @@
+"""What is paid for: real attempts over Google's generators, and one start for each creation.
+
+The vendor accepted a start in every row; whatever happens then, it is never asked to start again,
+and the creation ends as a draft or refunded. Where a row has "or", a bucket makes the difference.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from jobs.attempt import Terminated, Workshop, run_attempt
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
+from shared.domain.errors import BadOutput
+from shared.domain.failure import FailureCode
+from shared.domain.policy import Kind
+from shared.domain.status import Status
+from tests.genai_makers import (
+    IMAGE,
+    IMAGE_KEY,
+    MAKERS,
+    OMNI,
+    OMNI_BUCKET,
+    OMNI_KEY,
+    VEO,
+    VEO_BUCKET,
+    VIDEO_MAKERS,
+    Maker,
+)
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
+from tests.workshop import FakePipeline, workshop
+from tests.world import World
+
+ATTEMPTS = 8
+BETWEEN_ATTEMPTS_S = 130
+"""Longer than a lease, and than a first retry's delay."""
+DRAFT = Status.DRAFT
+SILENT = FailureCode.GENERATOR_SILENT
+LOST = "draft or silent"
+
+
+@dataclass
+class Trouble:
+    """What goes wrong on the way of one creation."""
+
+    vendor: dict[str, list[str]] = field(default_factory=dict)
+    end: str = "media"
+    world: Callable[[World, Creation], None] = lambda _world, _creation: None
+    pipeline: FakePipeline = field(default_factory=FakePipeline)
+
+
+def stopped_when(is_time: Callable[[Creation], bool]) -> Callable[[World, Creation], None]:
+    """Return what sends SIGTERM once, after the first commit that brings a creation so far."""
+
+    def arrange(world: World, creation: Creation) -> None:
+        def look() -> None:
+            if is_time(world.now(creation)):
+                world.store.afterwards = lambda: None
+                raise Terminated
+
+        world.store.afterwards = look
+
+    return arrange
+
+
+def unrecorded(world: World, _: Creation) -> None:
+    """Let the store be down where the operation's name would be written."""
+    world.store.faults = ["ok", "ok", *["down"] * 5]
+
+
+def storage_down(world: World, _: Creation) -> None:
+    world.media.failures = 4
+
+
+def unanswered_commits(world: World, _: Creation) -> None:
+    world.store.faults = ["lost"] * 12
+
+
+TROUBLES: dict[str, tuple[Trouble, object]] = {
+    "none": (Trouble(), DRAFT),
+    "no, no, yes": (Trouble({"start": ["503", "429:5"]}), DRAFT),
+    "polls fail": (Trouble({"poll": ["500", "reset", "429:1", "half", "nonsense"]}), DRAFT),
+    "downloads fail": (Trouble({"fetch": ["503", "lost", "half"]}), DRAFT),
+    "stopped at the operation": (
+        Trouble(world=stopped_when(lambda now: now.operation_name is not None)),
+        DRAFT,
+    ),
+    "stopped while uploading": (Trouble(world=stopped_when(lambda now: now.progress >= 95)), DRAFT),
+    "storage down": (Trouble(world=storage_down), DRAFT),
+    "commits unanswered": (Trouble(world=unanswered_commits), DRAFT),
+    "the operation's name is lost": (Trouble(world=unrecorded), LOST),
+    "reset after it": (Trouble({"start": ["lost"]}), LOST),
+    "never answered": (Trouble({"start": ["hang"]}), LOST),
+    "answered too slowly": (Trouble({"start": ["drip"]}), LOST),
+    "half an answer": (Trouble({"start": ["half"]}), LOST),
+    "an empty answer": (Trouble({"start": ["empty"]}), LOST),
+    "a nameless answer": (Trouble({"start": ["nameless"]}), LOST),
+    "search fails": (Trouble({"start": ["lost"], "find": ["503", "reset"]}), LOST),
+    "done with an error": (Trouble(end="error:4:too late"), FailureCode.GENERATOR_BAD_OUTPUT),
+    "done against policy": (Trouble(end=f"error:3:{POLICY_TEXT}"), FailureCode.POLICY_VIOLATION),
+    "done without media": (Trouble(end="nothing"), FailureCode.GENERATOR_BAD_OUTPUT),
+    "never done": (Trouble(end="never"), FailureCode.DEADLINE_EXCEEDED),
+    "unusable": (
+        Trouble(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
+        FailureCode.GENERATOR_BAD_OUTPUT,
+    ),
+}
+TROUBLES_OF_VEO: dict[str, tuple[Trouble, object]] = {
+    "filtered": (Trouble(end="filtered"), FailureCode.SAFETY_FILTER),
+    "filtered, nested": (Trouble(end="filtered-nested"), FailureCode.SAFETY_FILTER),
+}
+ROWS = [
+    *((maker, *row) for maker in VIDEO_MAKERS for row in TROUBLES.items()),
+    *((maker, *row) for maker in (VEO, VEO_BUCKET) for row in TROUBLES_OF_VEO.items()),
+]
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[GenaiServer]:
+    vendor = Vendor(clock=lambda: world.clock.now().timestamp(), draw=lambda *_: b"small media")
+    with GenaiServer(vendor) as server:
+        yield server
+
+
+def settled(world: World, shop: Workshop, creation: Creation) -> Creation:
+    """Run executions, one after another, until the creation is a draft or refunded."""
+    for number in range(ATTEMPTS):
+        run_attempt(shop, creation.creation_id, holder=Holder(f"execution-{number}", 0))
+        if not world.now(creation).is_unfinished:
+            return world.now(creation)
+        world.clock.sleep(BETWEEN_ATTEMPTS_S)
+    raise AssertionError("it was never settled")
+
+
+def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Creation:
+    """Bring one creation to its end, through this trouble, by fresh processes."""
+    creation = world.open(kind=maker.kind).creation
+    server.vendor.faults = {call: list(faults) for call, faults in trouble.vendor.items()}
+    server.vendor.ends = [trouble.end]
+    trouble.world(world, creation)
+    is_slow = {"hang", "drip"} & {*trouble.vendor.get("start", ())}
+    pipeline = replace(trouble.pipeline, kind=maker.kind)
+    shop = replace(
+        workshop(world, pipeline),
+        generator=lambda: maker.make(server.url, timeout_s=0.4 if is_slow else 10),
+    )
+    return settled(world, shop, creation)
+
+
+@pytest.mark.parametrize(
+    ("maker", "trouble", "expected"),
+    [
+        pytest.param(maker, trouble, expected, id=f"{maker.id}: {name}")
+        for maker, name, (trouble, expected) in ROWS
+    ],
+)
+def test_a_video_that_was_accepted_is_paid_once(
+    world: World, server: GenaiServer, maker: Maker, trouble: Trouble, expected: object
+) -> None:
+    creation = end(world, server, maker, trouble)
+
+    if expected == LOST:
+        expected = DRAFT if maker.bucket else SILENT
+    assert server.vendor.starts == 1
+    assert (creation.error.code if creation.error else creation.status) == expected
+    assert world.account().balance_tokens == (90 if expected is DRAFT else 100)
+
+
+IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
+    "none": (Trouble(), 1, DRAFT),
+    "no, no, yes": (Trouble({"start": ["503", "429:5"]}), 1, DRAFT),
+    "reset before it": (Trouble({"start": ["reset"]}), 1, DRAFT),
+    "commits unanswered": (Trouble(world=unanswered_commits), 1, DRAFT),
+    "filtered": (Trouble(end="finish:IMAGE_SAFETY"), 1, FailureCode.SAFETY_FILTER),
+    "done without media": (Trouble(end="nothing"), 1, FailureCode.GENERATOR_BAD_OUTPUT),
+    "unusable": (
+        Trouble(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
+        1,
+        FailureCode.GENERATOR_BAD_OUTPUT,
+    ),
+    "reset after it, once": (Trouble({"start": ["lost"]}), 2, DRAFT),
+    "reset after it, always": (Trouble({"start": ["lost"] * 9}), 2, SILENT),
+    "never answered": (Trouble({"start": ["hang"] * 9}), 2, SILENT),
+    "stopped while uploading": (
+        Trouble(world=stopped_when(lambda now: now.progress >= 95)),
+        2,
+        DRAFT,
+    ),
+    "storage down": (Trouble(world=storage_down), 2, DRAFT),
+}
+"""An image whose answer is lost, or whose process ends, may be started once more: it costs less
+than telling anybody where it was."""
+
+
+@pytest.mark.parametrize("maker", [IMAGE, IMAGE_KEY], ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize(("trouble", "starts", "expected"), IMAGE_ROWS.values(), ids=IMAGE_ROWS)
+def test_an_image_is_paid_once_and_once_more_where_it_was_lost(
+    world: World,
+    server: GenaiServer,
+    maker: Maker,
+    trouble: Trouble,
+    starts: int,
+    expected: object,
+) -> None:
+    creation = end(world, server, maker, trouble)
+
+    assert server.vendor.starts == starts
+    assert (creation.error.code if creation.error else creation.status) == expected
+    assert world.account().balance_tokens == (99 if expected is DRAFT else 100)
+
+
+@pytest.mark.parametrize("maker", [VEO, OMNI_KEY], ids=lambda maker: str(maker.id))
+def test_an_operation_that_ended_in_a_passing_error_is_started_anew(
+    world: World, server: GenaiServer, maker: Maker
+) -> None:
+    creation = end(world, server, maker, Trouble(end="error:8:quota"))
+
+    assert server.vendor.starts == 2
+    assert creation.status is DRAFT
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("fault", ["400", "401", "500"])
+def test_the_vendors_words_are_for_the_log_alone(
+    world: World,
+    server: GenaiServer,
+    maker: Maker,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    creation = end(world, server, maker, Trouble({"start": [fault] * 9}))
+
+    assert creation.error is not None
+    assert SECRET_TEXT not in creation.error.message
+    assert SECRET_TEXT in str([vars(record) for record in caplog.records])
+    assert server.vendor.starts == 0
+
+
+@pytest.mark.parametrize("maker", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda maker: str(maker.id))
+def test_the_cost_and_the_model_are_written_down(
+    world: World, server: GenaiServer, maker: Maker
+) -> None:
+    creation = end(world, server, maker, Trouble())
+
+    seconds = 8 if maker.kind is Kind.VIDEO else 1
+    assert creation.model == maker.card.model
+    assert creation.intent is not None
+    assert creation.intent.cost_usd == pytest.approx(maker.card.price_usd * seconds)

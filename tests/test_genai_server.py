@@ -1,0 +1,53 @@
+"""The vendor's server as its own process, steered from outside."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.domain.errors import GenerationUnavailable
+from shared.ports.generator import Operation, Ready, Refused
+from tests.builders import a_brief, a_creation_id
+from tests.eventually import eventually
+from tests.genai_makers import VEO_BUCKET
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.genai_server", "--takes", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+def control(url: str, steering: dict[str, Any] | None = None) -> Any:
+    body = None if steering is None else json.dumps(steering).encode()
+    with urllib.request.urlopen(f"{url}/control", data=body) as answer:
+        return json.load(answer)
+
+
+def test_it_is_steered_and_tells_what_it_was_paid_for(url: str) -> None:
+    generator = VEO_BUCKET.make(url)
+    control(url, {"faults": {"start": ["429:7"]}, "ends": ["filtered", "media"]})
+
+    with pytest.raises(GenerationUnavailable):
+        generator.start(a_brief(), creation_id=a_creation_id(), attempt=1)
+    works = [
+        generator.start(a_brief(), creation_id=a_creation_id(), attempt=number) for number in (2, 3)
+    ]
+
+    def ended(work: Any) -> Any:
+        state = generator.poll(work)
+        return state if isinstance(state, Ready | Refused) else None
+
+    assert all(isinstance(work, Operation) for work in works)
+    assert isinstance(eventually(lambda: ended(works[0])), Refused)
+    assert isinstance(eventually(lambda: ended(works[1])), Ready)
+    assert [work["end"] for work in control(url)["works"]] == ["filtered", "media"]

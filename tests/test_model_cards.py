@@ -1,0 +1,134 @@
+"""Model cards: what may be chosen, what is told when it may not, and when a model ends."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from shared.domain.brief import ASPECT_RATIOS
+from shared.domain.errors import WrongSetting
+from shared.domain.policy import Kind
+from shared.model_cards import (
+    CallStyle,
+    ModelCard,
+    Surface,
+    chosen_card,
+    good_cards,
+    known_cards,
+    retiring_soon,
+)
+from tests.builders import a_brief
+
+TODAY = date(2026, 11, 21)
+CLOUD = Surface.AGENT_PLATFORM
+VIDEO = ModelCard(
+    model="new-model",
+    kind=Kind.VIDEO,
+    surface=CLOUD,
+    call_style=CallStyle.INTERACTIONS,
+    aspect_ratios=("16:9", "9:16"),
+    durations_s=(4, 6, 8),
+    price_usd=0.1,
+)
+OTHER = replace(VIDEO, model="other-model")
+
+
+@pytest.mark.parametrize(
+    ("kind", "surface"), [(kind, surface) for kind in Kind for surface in Surface]
+)
+def test_each_surface_has_models_for_each_kind(kind: Kind, surface: Surface) -> None:
+    assert len(good_cards(kind, surface=surface, today=TODAY)) >= 2
+
+
+@pytest.mark.parametrize("card", known_cards(), ids=lambda card: f"{card.model}-{card.surface}")
+def test_every_card_is_whole(card: ModelCard) -> None:
+    [same] = [each for each in known_cards() if each == card]
+    alike = [
+        each for each in known_cards() if (each.model, each.surface) == (card.model, card.surface)
+    ]
+    fallbacks = [
+        each
+        for each in known_cards()
+        if (each.model, each.kind, each.surface) == (card.fallback, card.kind, card.surface)
+    ]
+
+    assert alike == [same]
+    assert card.price_usd > 0
+    assert (card.location is None) is (card.surface is Surface.GEMINI_API)
+    assert len(fallbacks) == 1
+    assert fallbacks[0].retires_at is None
+    assert card.makes_all_that_is_sold
+
+
+def test_a_new_model_needs_a_card_and_nothing_else() -> None:
+    assert chosen_card(Kind.VIDEO, "new-model", surface=CLOUD, today=TODAY, cards=[VIDEO]) == VIDEO
+
+
+@pytest.mark.parametrize(
+    ("card", "why"),
+    [
+        (replace(VIDEO, model="another"), "is unknown"),
+        (replace(VIDEO, kind=Kind.IMAGE), "is unknown"),
+        (replace(VIDEO, surface=Surface.GEMINI_API), "is unknown"),
+        (replace(VIDEO, retires_at=TODAY), "retired on 2026-11-21"),
+        (replace(VIDEO, durations_s=(5, 10)), "cannot make all that is sold"),
+        (replace(VIDEO, aspect_ratios=("16:9",)), "cannot make all that is sold"),
+    ],
+)
+def test_what_may_not_be_chosen_is_named_with_what_may(card: ModelCard, why: str) -> None:
+    cards = [card, OTHER, replace(OTHER, model="third-model")]
+
+    with pytest.raises(WrongSetting) as raised:
+        chosen_card(Kind.VIDEO, "new-model", surface=CLOUD, today=TODAY, cards=cards)
+
+    others = [
+        each.model for each in good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
+    ]
+    expected = f"PHOENIX_VIDEO_MODEL: new-model {why}; use one of: {', '.join(others)}"
+    assert str(raised.value) == expected
+    assert "third-model" in expected
+
+
+def test_an_image_model_is_another_setting() -> None:
+    with pytest.raises(WrongSetting) as raised:
+        chosen_card(Kind.IMAGE, "imagen-4.0-generate-001", surface=CLOUD, today=TODAY)
+
+    assert raised.value.setting == "PHOENIX_IMAGE_MODEL"
+    assert "gemini-3.1-flash-image" in raised.value.reason
+
+
+def test_a_model_may_be_chosen_until_the_day_before_it_retires() -> None:
+    card = replace(VIDEO, retires_at=TODAY + timedelta(days=1))
+
+    assert good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
+
+
+def test_a_retirement_is_told_sixty_days_ahead() -> None:
+    soon = replace(VIDEO, retires_at=TODAY + timedelta(days=60))
+    later = replace(VIDEO, retires_at=TODAY + timedelta(days=61))
+
+    assert retiring_soon([VIDEO, soon, later], today=TODAY) == [soon]
+
+
+def test_the_price_is_by_the_image_and_by_the_second() -> None:
+    image = replace(VIDEO, kind=Kind.IMAGE, price_usd=0.067)
+
+    assert VIDEO.cost_usd(a_brief(Kind.VIDEO, duration_s=6)) == pytest.approx(0.6)
+    assert image.cost_usd(a_brief(Kind.IMAGE)) == 0.067
+
+
+def test_a_word_that_no_card_knows_is_refused() -> None:
+    entry = {
+        "model": "m",
+        "kind": "image",
+        "surface": "agent-platform",
+        "call_style": "generate_content",
+        "aspect_ratios": list(ASPECT_RATIOS[Kind.IMAGE]),
+        "price_usd": 0.1,
+    }
+
+    assert ModelCard.of(entry).makes_all_that_is_sold
+    with pytest.raises(TypeError):
+        ModelCard.of({**entry, "colour": "red"})
+    with pytest.raises(ValueError, match="telepathy"):
+        ModelCard.of({**entry, "call_style": "telepathy"})
