@@ -47,14 +47,14 @@ class Maker:
         cards = good_cards(self.kind, surface=self.surface, today=TODAY)
         return next(card for card in cards if card.call_style is self.call_style)
 
-    def make(self, url: str, *, timeout_s: float = 10, storage_url: str | None = None) -> Generator:
+    def make(self, url: str, *, timeout_s: float = 10) -> Generator:
         """Return a generator, as a fresh process would make it."""
         is_cloud = self.surface is Surface.AGENT_PLATFORM
+        cloud = CloudProject("p", bucket=self.bucket, credentials=CREDENTIALS)
         connection = Connection(
-            access=CloudProject("p", CREDENTIALS) if is_cloud else ApiKey("k"),
-            bucket=self.bucket,
+            access=cloud if is_cloud else ApiKey("k"),
             base_url=url,
-            storage_url=storage_url or url,
+            storage_url=url,
             timeout_s=timeout_s,
         )
         return ADAPTERS[self.call_style](self.card, connection)

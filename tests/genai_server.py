@@ -25,6 +25,7 @@ Ends of an accepted work: `media` (or nothing said), `cut`, `text` (no media at 
 """
 
 import argparse
+import gzip
 import json
 import re
 import socket
@@ -160,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
         is_cloud = "/projects/" in self.path
         if is_cloud and wanted.get("delivery") == "uri" and not folder:
             return self.send_json(400, status_json(400, "gcs_uri is required"))
+        if not (body.get("background") and body.get("store")):
+            return self.send_json(400, status_json(400, "it would be answered when it is done"))
 
         def accept() -> dict[str, Any]:
             work = self.server.vendor.accepted(
@@ -271,6 +274,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_bytes(status, json.dumps(answer).encode(), **headers)
 
     def send_bytes(self, status: int, content: bytes, **headers: str) -> None:
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            content, headers = gzip.compress(content), {**headers, "Content_Encoding": "gzip"}
         self.send_head(status, len(content), **headers)
         self.wfile.write(content)
 

@@ -185,7 +185,8 @@ def interaction_json(vendor: Vendor, work: Work) -> dict[str, Any]:
         },
     ]
     if work.end == "strange":
-        return {**answer, "steps": [{"type": "odd"}, None, "odd", *steps], "new": {}}
+        first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}]}
+        return {**answer, "steps": [{"type": "odd"}, None, "odd", first, *steps], "new": {}}
     return {**answer, "steps": steps}
 
 

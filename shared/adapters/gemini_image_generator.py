@@ -30,10 +30,11 @@ class GeminiImageGenerator:
     """The `Generator` of images; an image lives in this object from its start to its fetch."""
 
     def __init__(self, card: ModelCard, connection: Connection) -> None:
-        http = connection.http(timeout_s=IMAGE_TIMEOUT_S, size_bytes_max=IMAGE_SIZE_BYTES_MAX)
         self._card = card
         self._images: dict[str, bytes] = {}
-        self._client = connection.client(card, http=http, credentials=connection.credentials())
+        self._google = connection.opened(
+            card, timeout_s=IMAGE_TIMEOUT_S, size_bytes_max=IMAGE_SIZE_BYTES_MAX
+        )
 
     @property
     def model(self) -> str:
@@ -47,7 +48,7 @@ class GeminiImageGenerator:
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         """See `Generator.start`."""
         with starting():
-            answer = self._client.models.generate_content(
+            answer = self._google.sdk.models.generate_content(
                 model=self._card.model,
                 contents=brief.prompt,
                 config=types.GenerateContentConfig(
@@ -59,7 +60,7 @@ class GeminiImageGenerator:
                     should_return_http_response=True,
                 ),
             ).sdk_http_response
-            image = _image(json.loads((answer and answer.body) or ""))
+            image = _image(json.loads((answer.body if answer else None) or ""))
         locator = f"{creation_id}-{attempt}"
         self._images[locator] = image
         return Ready(locator)

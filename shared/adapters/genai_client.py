@@ -73,6 +73,8 @@ class CloudProject:
     """Google Cloud, by the process's own service account unless others are given."""
 
     project: str
+    bucket: str | None = None
+    """Where videos are put; without one they come inside the answer."""
     credentials: Credentials | None = field(default=None, repr=False)
 
 
@@ -81,56 +83,56 @@ class Connection:
     """How a generator reaches its vendor; the addresses are the vendor's own unless given."""
 
     access: ApiKey | CloudProject
-    bucket: str | None = None
-    """Google Cloud: where videos are put; without one they come inside the answer."""
     base_url: str | None = None
     storage_url: str = STORAGE_URL
     timeout_s: float | None = None
 
-    def credentials(self) -> Credentials | None:
-        """Return what this process proves itself by in Google Cloud, or None with a key."""
-        if isinstance(self.access, ApiKey):
-            return None
-        if self.access.credentials is not None:
-            return self.access.credentials
-        found: Credentials = google.auth.default(scopes=[CLOUD_SCOPE])[0]
-        return found
+    @property
+    def bucket(self) -> str | None:
+        """Return where videos are put, if there is such a place."""
+        return self.access.bucket if isinstance(self.access, CloudProject) else None
 
-    def http(self, *, timeout_s: float, size_bytes_max: int) -> httpx2.Client:
-        """Return an HTTP client behind the border, for media of up to this size."""
+    def opened(self, card: ModelCard, *, timeout_s: float, size_bytes_max: int) -> "Google":
+        """Return the way to a model whose media are of up to this size; keep it, or it closes."""
         time_s = self.timeout_s or timeout_s
         answer_bytes_max = int(size_bytes_max * BASE64_FACTOR) + BESIDE_MEDIA_BYTES_MAX
-        return httpx2.Client(
+        http = httpx2.Client(
             transport=Border(time_s_max=time_s, size_bytes_max=answer_bytes_max),
             timeout=time_s,
             follow_redirects=True,
             headers={"Accept-Encoding": "identity"},
         )
-
-    def client(
-        self, card: ModelCard, *, http: httpx2.Client, credentials: Credentials | None
-    ) -> genai.Client:
-        """Return the SDK's client; keep it, or it closes."""
-        timeout_s = http.timeout.read or 0
-        tls = {"verify": _tls()}
+        tls = {"verify": _tls(), "ssl": _tls()}  # of clients that the SDK makes and never uses
         options = types.HttpOptions(
             base_url=self.base_url,
             api_version=card.api_version or API_VERSIONS[card.surface],
-            timeout=int(timeout_s * 1000),
+            timeout=int(time_s * 1000),
             retry_options=types.HttpRetryOptions(attempts=1),
             httpx_client=http,
             client_args=tls,
             async_client_args=tls,
         )
         if isinstance(self.access, ApiKey):
-            return genai.Client(enterprise=False, api_key=self.access.key, http_options=options)
-        return genai.Client(
+            key = self.access.key
+            return Google(genai.Client(enterprise=False, api_key=key, http_options=options), http)
+        credentials = self.access.credentials or google.auth.default(scopes=[CLOUD_SCOPE])[0]
+        sdk = genai.Client(
             enterprise=True,
             project=self.access.project,
             location=card.location,
             credentials=credentials,
             http_options=options,
         )
+        return Google(sdk, http, credentials)
+
+
+@dataclass(frozen=True)
+class Google:
+    """An open way to Google: the SDK's client, and what it sends through."""
+
+    sdk: genai.Client
+    http: httpx2.Client
+    credentials: Credentials | None = None
 
 
 @cache
@@ -211,7 +213,7 @@ class _Bounded(httpx2.SyncByteStream):
 def _no(response: httpx2.Response) -> AnsweredNo:
     """Return the error for a status; its text may be lost, the status is the answer."""
     try:
-        text = response.read().decode(errors="replace")
+        text = b"".join(response.iter_raw()).decode(errors="replace")
     except (NoAnswer, TooLarge) as error:
         text = repr(error)
     finally:

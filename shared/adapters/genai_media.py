@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx2
-from google.auth.credentials import Credentials
 from google.auth.transport.requests import Request
 
 from shared.adapters.genai_answers import all_at, at, reading
-from shared.adapters.genai_client import Connection
+from shared.adapters.genai_client import Google
 from shared.domain.errors import BadOutput
 from shared.domain.keys import CreationId
 from shared.ports.generator import CannotTell, NotFound, Ready
@@ -53,13 +51,10 @@ class Outputs:
     The protocol is https://cloud.google.com/storage/docs/json_api.
     """
 
-    def __init__(
-        self, connection: Connection, *, http: httpx2.Client, credentials: Credentials | None
-    ) -> None:
-        self._bucket = connection.bucket if credentials is not None else None
-        self._credentials = credentials
-        self._url = connection.storage_url
-        self._http = http
+    def __init__(self, google: Google, *, bucket: str | None, url: str) -> None:
+        self._google = google
+        self._bucket = bucket
+        self._url = url
 
     def folder(self, creation_id: CreationId, *, attempt: int) -> str | None:
         """Return where the output of this attempt belongs, or None without a bucket."""
@@ -74,13 +69,12 @@ class Outputs:
             return CannotTell()
         bucket, prefix = _split(folder)
         with reading():
-            answer = self._http.get(
+            answer = self._google.http.get(
                 f"{self._url}/storage/v1/b/{quote(bucket)}/o",
-                params={"prefix": prefix, "fields": "items(name,size)"},
+                params={"prefix": prefix, "fields": "items(name)"},
                 headers=self._headers(),
             ).json()
-        objects = [each for each in all_at(answer, "items") if at(each, "size") != "0"]
-        names = sorted(str(at(each, "name")) for each in objects)
+        names = sorted(str(at(each, "name")) for each in all_at(answer, "items"))
         return Ready(f"{BUCKET_SCHEME}{bucket}/{names[0]}") if names else NotFound()
 
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
@@ -90,17 +84,20 @@ class Outputs:
         with (
             reading(),
             MediaFile(path, size_bytes_max=size_bytes_max) as file,
-            self._http.stream("GET", url, params={"alt": "media"}, headers=self._headers()) as body,
+            self._google.http.stream(
+                "GET", url, params={"alt": "media"}, headers=self._headers()
+            ) as body,
         ):
             for chunk in body.iter_raw(CHUNK_BYTES):
                 file.write(chunk)
 
     def _headers(self) -> dict[str, str]:
-        if self._credentials is None:
+        credentials = self._google.credentials
+        if credentials is None:
             return {}
-        if not self._credentials.valid:
-            self._credentials.refresh(Request())  # type: ignore[no-untyped-call]  # it ships no types
-        return {"Authorization": f"Bearer {self._credentials.token}"}
+        if not credentials.valid:
+            credentials.refresh(Request())  # type: ignore[no-untyped-call]  # it ships no types
+        return {"Authorization": f"Bearer {credentials.token}"}
 
 
 def _split(address: str) -> tuple[str, str]:

@@ -21,11 +21,11 @@ class OmniVideoGenerator:
     """The `Generator` of videos for models that are called by `interactions`."""
 
     def __init__(self, card: ModelCard, connection: Connection) -> None:
-        credentials = connection.credentials()
-        http = connection.http(timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX)
         self._card = card
-        self._client = connection.client(card, http=http, credentials=credentials)
-        self._outputs = Outputs(connection, http=http, credentials=credentials)
+        self._google = connection.opened(
+            card, timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX
+        )
+        self._outputs = Outputs(self._google, bucket=connection.bucket, url=connection.storage_url)
 
     @property
     def model(self) -> str:
@@ -39,7 +39,7 @@ class OmniVideoGenerator:
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         """See `Generator.start`."""
         with starting():
-            begun = self._client.interactions.with_raw_response.create(
+            begun = self._google.sdk.interactions.with_raw_response.create(
                 model=self._card.model,
                 input=brief.prompt,
                 background=True,
@@ -79,7 +79,7 @@ class OmniVideoGenerator:
         with reading(), MediaFile(path, size_bytes_max=size_bytes_max) as file:
             if address := at(video, "uri"):
                 # The SDK takes only the file's id from it and asks the vendor's own address.
-                self._client.files.download(file=str(address), destination=file)
+                self._google.sdk.files.download(file=str(address), destination=file)
             else:
                 file.write(decoded(at(video, "data")))
 
@@ -91,7 +91,7 @@ class OmniVideoGenerator:
 
     def _asked(self, name: str) -> object:
         with reading():
-            answer: object = self._client.interactions.with_raw_response.get(name).json()
+            answer: object = self._google.sdk.interactions.with_raw_response.get(name).json()
         return answer
 
 

@@ -34,11 +34,11 @@ class VeoVideoGenerator:
     """The `Generator` of videos for models that are called by `generate_videos`."""
 
     def __init__(self, card: ModelCard, connection: Connection) -> None:
-        credentials = connection.credentials()
-        http = connection.http(timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX)
         self._card = card
-        self._client = connection.client(card, http=http, credentials=credentials)
-        self._outputs = Outputs(connection, http=http, credentials=credentials)
+        self._google = connection.opened(
+            card, timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX
+        )
+        self._outputs = Outputs(self._google, bucket=connection.bucket, url=connection.storage_url)
 
     @property
     def model(self) -> str:
@@ -52,7 +52,7 @@ class VeoVideoGenerator:
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         """See `Generator.start`."""
         with starting():
-            begun = self._client.models.generate_videos(
+            begun = self._google.sdk.models.generate_videos(
                 model=self._card.model,
                 source=types.GenerateVideosSource(prompt=brief.prompt),
                 config=types.GenerateVideosConfig(
@@ -93,7 +93,7 @@ class VeoVideoGenerator:
 
     def _asked(self, name: str) -> object:
         with reading():
-            return self._client.operations.get(_Answer(name)).fields
+            return self._google.sdk.operations.get(_Answer(name)).fields
 
 
 def _state(answer: object, name: str) -> Running | Ready | Refused:

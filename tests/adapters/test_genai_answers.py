@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +20,7 @@ from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.adapters.gemini_image_generator import GeminiImageGenerator
 from shared.adapters.genai_answers import retry_after_s
 from shared.adapters.genai_client import CloudProject, Connection
+from shared.adapters.veo_video_generator import VeoVideoGenerator
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -42,6 +42,7 @@ from shared.ports.generator import (
 from tests.builders import a_brief, a_creation_id
 from tests.fakes import FakeClock
 from tests.genai_makers import (
+    BUCKET,
     IMAGE,
     IMAGE_KEY,
     MAKERS,
@@ -80,13 +81,8 @@ class Google:
         return self.server.vendor
 
     def generator(self, maker: Maker, fault: str = "") -> Generator:
-        return made(maker, self.server.url, PATIENCE_S if fault in SLOW_FAULTS else 10)
-
-
-@cache
-def made(maker: Maker, url: str, timeout_s: float) -> Generator:
-    """Return a generator; this takes 30 ms and it keeps nothing from one test to the next."""
-    return maker.make(url, timeout_s=timeout_s)
+        timeout_s = PATIENCE_S if fault in SLOW_FAULTS else 10
+        return maker.make(self.server.url, timeout_s=timeout_s)
 
 
 @pytest.fixture(scope="module")
@@ -287,10 +283,25 @@ class Expired(Credentials):
         raise RefreshError(SECRET_TEXT)  # type: ignore[no-untyped-call]  # it ships no types
 
 
-def test_without_an_access_token_nothing_is_started(google: Google) -> None:
-    connection = Connection(access=CloudProject("p", Expired()), base_url=google.server.url)
+def expired(google: Google) -> Connection:
+    access = CloudProject("p", bucket=BUCKET, credentials=Expired())
+    return Connection(access=access, base_url=google.server.url, storage_url=google.server.url)
 
-    assert outcome(GeminiImageGenerator(IMAGE.card, connection), Kind.IMAGE) == UNAVAILABLE
+
+def test_without_an_access_token_nothing_is_started(google: Google) -> None:
+    generator = GeminiImageGenerator(IMAGE.card, expired(google))
+
+    assert outcome(generator, Kind.IMAGE) == UNAVAILABLE
+    assert google.vendor.requests == []
+
+
+def test_without_an_access_token_it_is_asked_again(google: Google) -> None:
+    generator = VeoVideoGenerator(VEO.card, expired(google))
+
+    with pytest.raises(GenerationUnavailable):
+        generator.poll(Operation("projects/p/operations/1"))
+    with pytest.raises(GenerationUnavailable):
+        generator.find_output(ONE, attempt=1)
     assert google.vendor.requests == []
 
 
@@ -506,6 +517,16 @@ def test_a_download_that_fails_is_asked_again(
     assert (tmp_path / "file").read_bytes() == b"small media"
 
 
+def test_a_download_that_is_sent_round_in_circles_is_asked_again(
+    google: Google, tmp_path: Path
+) -> None:
+    result = ready(google, OMNI_KEY)
+    google.vendor.faults["fetch"] = ["redirect"] * 50
+
+    with pytest.raises(GenerationUnavailable):
+        google.generator(OMNI_KEY).fetch(result, tmp_path / "file", size_bytes_max=100)
+
+
 @by_id(VIDEO_MAKERS)
 def test_a_download_stops_where_it_becomes_too_large(
     google: Google, maker: Maker, tmp_path: Path
@@ -570,13 +591,14 @@ def test_the_output_of_an_unanswered_start_is_found_in_its_own_folder(
     google: Google, maker: Maker, tmp_path: Path
 ) -> None:
     google.vendor.faults["start"] = ["lost"]
-    assert outcome(google.generator(maker), maker.kind) == UNKNOWN
     generator = google.generator(maker)
+    with pytest.raises(StartOutcomeUnknown):
+        generator.start(a_brief(maker.kind), creation_id=ONE, attempt=11)
 
-    early = generator.find_output(ONE, attempt=1)
+    early = generator.find_output(ONE, attempt=11)
     google.clock.sleep(600)
-    others = [generator.find_output(ONE, attempt=11), generator.find_output(ONE, attempt=2)]
-    found = generator.find_output(ONE, attempt=1)
+    others = [generator.find_output(ONE, attempt=1), generator.find_output(ONE, attempt=2)]
+    found = generator.find_output(ONE, attempt=11)
 
     assert [early, *others] == [NotFound()] * 3
     assert isinstance(found, Ready)

@@ -55,7 +55,7 @@ from shared.ports.generator import Ready
 
 kind, url = Kind("{kind}"), sys.argv[1]
 card = chosen_card(kind, "{model}", surface=Surface.AGENT_PLATFORM, today=date(2026, 11, 21))
-access = CloudProject("p", Credentials(token="t"))
+access = CloudProject("p", credentials=Credentials(token="t"))
 generator = {adapter}(card, Connection(access=access, base_url=url, storage_url=url))
 brief = Brief.of(kind, prompt="large")
 begun = generator.start(brief, creation_id="c", attempt=1)
