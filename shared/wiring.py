@@ -256,9 +256,9 @@ def _google_generator(card: ModelCard, backend: GCPBackend) -> Generator:
     connection = Connection(
         access=CloudProject(
             backend.project,
+            bucket=backend.generator_bucket,
             credentials=Credentials("none") if endpoint else None,  # type: ignore[no-untyped-call]  # it ships no types
         ),
-        bucket=backend.generator_bucket,
         base_url=endpoint,
         storage_url=endpoint or STORAGE_URL,
     )
