@@ -5,8 +5,8 @@ from pathlib import Path
 
 from google.genai import types
 
-from shared.adapters.genai_answers import REASON_LENGTH_MAX, all_at, at, starting
-from shared.adapters.genai_client import IMAGE_TIMEOUT_S, Connection
+from shared.adapters.genai_answers import all_at, at, starting
+from shared.adapters.genai_client import IMAGE_TIMEOUT_S, REASON_LENGTH_MAX, Connection
 from shared.adapters.genai_media import MediaFile, decoded
 from shared.domain.brief import Brief
 from shared.domain.errors import GenerationRefused
@@ -17,11 +17,9 @@ from shared.model_cards import ModelCard
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
 IMAGE_SIZE = "1K"
-_FILTERED = frozenset(
-    {
-        *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
-        *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
-    }
+_FILTERED = (
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+    *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
 )
 """The finish reasons of an image that was made and held back."""
 

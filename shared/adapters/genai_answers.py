@@ -36,7 +36,13 @@ from http import HTTPStatus
 import httpx2
 from google.auth.exceptions import GoogleAuthError
 
-from shared.adapters.genai_client import AnsweredNo, NoAnswer, NotSent, TooLarge
+from shared.adapters.genai_client import (
+    REASON_LENGTH_MAX,
+    AnsweredNo,
+    NoAnswer,
+    NotSent,
+    TooLarge,
+)
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -47,7 +53,6 @@ from shared.domain.failure import FailureCode
 from shared.ports.generator import Refused
 
 RETRY_AFTER_S_MAX = 3600
-REASON_LENGTH_MAX = 500
 _POLICY = re.compile(
     r"responsible ai|safety|polic(y|ies)|sensitive|prohibited|violat", re.IGNORECASE
 )

@@ -30,6 +30,7 @@ VIDEO_TIMEOUT_S = 60
 IMAGE_TIMEOUT_S = 120
 """An image is made while its start is answered."""
 ERROR_SIZE_BYTES_MAX = 64 * 1024
+REASON_LENGTH_MAX = 500
 RESOLUTION = "720p"
 BASE64_FACTOR = 4 / 3
 BESIDE_MEDIA_BYTES_MAX = 8 * 1024 * 1024
@@ -55,7 +56,7 @@ class AnsweredNo(Exception):
     """An HTTP status that is not a success, with the vendor's text."""
 
     def __init__(self, status: int, *, text: str, retry_after: str | None) -> None:
-        super().__init__(f"{status}: {text}")
+        super().__init__(f"{status}: {text[:REASON_LENGTH_MAX]}")
         self.status = status
         self.text = text
         self.retry_after = retry_after

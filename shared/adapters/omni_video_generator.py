@@ -13,7 +13,7 @@ from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from shared.model_cards import ModelCard, Surface
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
-_WITHOUT_VIDEO = frozenset({"cancelled", "incomplete", "requires_action", "budget_exceeded"})
+_WITHOUT_VIDEO = ("cancelled", "incomplete", "requires_action", "budget_exceeded")
 """The ends that are neither `completed` nor `failed`; every other status goes on."""
 
 

@@ -1,0 +1,82 @@
+"""What the tests of Google's generators share: the server's face, and what a start comes to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from shared.domain.errors import (
+    GenerationRefused,
+    GenerationUnavailable,
+    StartOutcomeUnknown,
+    WorkError,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.policy import Kind
+from shared.ports.generator import Generator, Operation, Ready, Refused, Running
+from tests.builders import a_brief, a_creation_id
+from tests.fakes import FakeClock
+from tests.genai_makers import Maker
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import SECRET_TEXT, Vendor
+
+ONE = a_creation_id()
+PATIENCE_S = 0.4
+SLOW_FAULTS = {"hang", "drip"}
+"""Where the server keeps an adapter waiting, it waits so long."""
+UNKNOWN = StartOutcomeUnknown
+UNAVAILABLE = (GenerationUnavailable, FailureCode.GENERATOR_UNAVAILABLE)
+BUSY = (GenerationUnavailable, FailureCode.GENERATOR_RATE_LIMITED)
+REJECTED = (GenerationRefused, FailureCode.GENERATOR_REJECTED)
+OURS = (GenerationRefused, FailureCode.INTERNAL)
+UNUSABLE = (GenerationRefused, FailureCode.GENERATOR_BAD_OUTPUT)
+
+
+@dataclass
+class Google:
+    """The server, its clock, and how to reach it."""
+
+    server: GenaiServer
+    clock: FakeClock
+
+    @property
+    def vendor(self) -> Vendor:
+        return self.server.vendor
+
+    def generator(self, maker: Maker, fault: str = "") -> Generator:
+        timeout_s = PATIENCE_S if fault in SLOW_FAULTS else 10
+        return maker.make(self.server.url, timeout_s=timeout_s)
+
+
+def start(generator: Generator, kind: Kind) -> Operation | Ready:
+    return generator.start(a_brief(kind, "a fox"), creation_id=ONE, attempt=1)
+
+
+def outcome(generator: Generator, kind: Kind) -> Any:
+    """Return what a start raises: its type, and its failure where it has one."""
+    with pytest.raises(WorkError) as raised:
+        start(generator, kind)
+    error = raised.value
+    assert SECRET_TEXT not in str(error)
+    if isinstance(error, GenerationRefused | GenerationUnavailable):
+        return type(error), error.failure
+    return type(error)
+
+
+def by_id(makers: list[Maker]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("maker", [pytest.param(each, id=each.id) for each in makers])
+
+
+def polled(google: Google, maker: Maker) -> Running | Ready | Refused:
+    """Return the state of a work that has had its time."""
+    generator = google.generator(maker)
+    begun = start(generator, maker.kind)
+    assert isinstance(begun, Operation)
+    google.clock.sleep(600)
+    return generator.poll(begun)
+
+
+def ready(google: Google, maker: Maker) -> Ready:
+    state = polled(google, maker)
+    assert isinstance(state, Ready)
+    return state
