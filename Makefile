@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
-.PHONY: help setup demo run check test bench container-test
+.PHONY: help setup demo run check test simulate bench container-test
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -16,7 +16,8 @@ from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, asked
-from shared.settings import LocalBackend, Settings
+from shared.model_cards import known_cards, retiring_soon
+from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 
 FILE = b"a file of phoenix doctor"
@@ -160,9 +161,21 @@ def _check_gone(phoenix: Phoenix, key: str) -> None:
 
 
 def _model(phoenix: Phoenix, kind: Kind) -> str:
-    """Ask a generator for an output that is not there; return its model."""
-    generator = phoenix.ports.generator(kind)
+    """Ask a generator for an output that is not there; return its model, and when it retires.
+
+    The API's image holds no vendor's SDK to ask with: there the model's card must do.
+    """
+    try:
+        generator = phoenix.ports.generator(kind)
+    except ModuleNotFoundError as error:
+        backend = phoenix.settings.backend
+        model = backend.model_of(kind) if isinstance(backend, GCPBackend) else "?"
+        return f"{model}: not asked, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
+    today = phoenix.ports.clock.now().date()
+    cards = [card for card in known_cards() if (card.kind, card.model) == (kind, generator.model)]
+    for card in retiring_soon(cards, today=today):
+        return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"
     return generator.model
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Costs, Policy
+from shared.domain.policy import Costs, Kind, Policy
 from shared.setting_reader import (
     Reader,
     account,
@@ -114,6 +114,10 @@ class GCPBackend:
     generator_bucket: str
     r2: R2Buckets
     endpoints: Endpoints
+
+    def model_of(self, kind: Kind) -> str:
+        """Return the model that makes this kind."""
+        return self.video_model if kind is Kind.VIDEO else self.image_model
 
 
 @dataclass(frozen=True, kw_only=True)

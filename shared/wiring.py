@@ -236,10 +236,10 @@ def _gcp(backend: GCPBackend) -> Ports:
 
 def _chosen_cards(backend: GCPBackend, *, today: date) -> Mapping[Kind, ModelCard]:
     """Return the card of each kind's model, or raise `WrongSetting` naming the good ones."""
-    models = {Kind.VIDEO: backend.video_model, Kind.IMAGE: backend.image_model}
+    surface = Surface.AGENT_PLATFORM
     return {
-        kind: chosen_card(kind, model, surface=Surface.AGENT_PLATFORM, today=today)
-        for kind, model in models.items()
+        kind: chosen_card(kind, backend.model_of(kind), surface=surface, today=today)
+        for kind in Kind
     }
 
 

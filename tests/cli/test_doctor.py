@@ -31,6 +31,7 @@ from shared.domain.errors import (
     WrongSetting,
 )
 from shared.domain.policy import Kind
+from shared.ports.generator import Generator
 from shared.wiring import Phoenix
 from tests.environments import GCP
 from tests.world import World
@@ -318,3 +319,22 @@ def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> Non
         assert "FAIL" in done.stdout
         assert f"to mend: can this user write in PHOENIX_DATA ({tmp_path}" in done.stdout
     assert (wrong.returncode, wrong.stderr) == (2, "settings: PHOENIX_TYPO is unknown\n")
+
+
+def test_a_model_that_retires_soon_is_named_with_what_takes_its_place(world: World) -> None:
+    world.generator.model = "veo-3.1-generate-001"
+
+    status, shown = examined(world.phoenix)
+
+    assert status == 0
+    assert "veo-3.1-generate-001: retires on 2026-11-17, use gemini-omni" in shown
+
+
+def test_an_image_without_the_vendors_sdk_says_that_the_model_was_not_asked(world: World) -> None:
+    def generator(_kind: Kind) -> Generator:
+        raise ModuleNotFoundError(name="google.genai")
+
+    status, shown = examined(with_ports(world.phoenix, generator=generator))
+
+    assert status == 0
+    assert "not asked, there is no google.genai in this image" in shown
