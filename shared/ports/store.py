@@ -1,13 +1,14 @@
 """The store of documents: transactions whose decision is a pure function, and pages of queries."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
-from shared.domain.keys import DocumentT, Key, UserId
+from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
@@ -18,6 +19,7 @@ ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 PAGE_LIMIT_MAX = 50
+WATCHED_MAX = 50
 
 
 class TransactionRuleBroken(AssertionError):
@@ -125,6 +127,16 @@ class DraftsFilter:
     kind: Kind | None = None
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What is new of a user's account and newest creations; the first call brings all of it."""
+
+    account: Account | None
+    creations: tuple[Creation, ...]
+    gone: tuple[CreationId, ...]
+    """Deleted, or no longer among the newest `WATCHED_MAX`."""
+
+
 class Store(Protocol):
     """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read."""
 
@@ -176,4 +188,13 @@ class Store(Protocol):
 
     def everything(self) -> Iterator[Document]:
         """Stream every document as it was at one moment."""
+        ...
+
+    def watch(
+        self, user_id: UserId, changed: Callable[[Changes], None]
+    ) -> AbstractContextManager[object]:
+        """Call `changed` from a thread of the store's, at once with all and then with each change, until the block ends.
+
+        `account` is None while it is as before. An outage delays a call and loses none. `changed` must not raise.
+        """
         ...
