@@ -111,7 +111,7 @@ def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dic
 def _opens(kind: Kind, *, type_required: bool) -> dict[str, Any]:
     """Return the schema of a body that opens a creation of one kind."""
     properties = {
-        "type": {"const": str(kind)},
+        "type": {"const": str(kind)} if type_required else {"enum": [str(kind), None]},
         "prompt": _text("what to make", length_max=PROMPT_LENGTH_MAX),
         "aspectRatio": {"enum": [*map(str, ASPECT_RATIOS[kind]), None]},
     }

@@ -11,6 +11,14 @@ from shared.domain.errors import TooManyStreams
 
 router = APIRouter(tags=["creations"])
 
+ONE_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["snapshot", "change", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 EXAMPLE = (
     'event: snapshot\ndata: {"account": {..}, "creations": [{..}, {..}], "gone": []}\n\n'
     f"{HEARTBEAT}"
@@ -29,7 +37,7 @@ EXAMPLE = (
             "/api/generate/creation/{creation_id}) and `gone` (ids: deleted, or no longer among "
             "the 50 newest); `end` with `reason` `settled`, `time` or `shutdown`. A comment every "
             "15 s says that the stream lives.",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
         },
         **problems(*SIGNED_IN, TooManyStreams(limit=100)),
     },
