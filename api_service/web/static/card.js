@@ -97,8 +97,10 @@ export class Card {
   }
 
   broken() {
-    const { message } = this.creation.error;
-    return h("div", { class: "frame" }, h("div", { class: "broken" }, icon("alert"), h("p", {}, message)));
+    const { message, retryable } = this.creation.error;
+    const change = () => this.deeds.change(this);
+    const other = retryable ? null : button("Change the prompt", change, { kind: "small" });
+    return h("div", { class: "frame" }, h("div", { class: "broken" }, icon("alert"), h("p", {}, message), other));
   }
 
   ready() {
@@ -133,17 +135,15 @@ export class Card {
   }
 
   buttons() {
-    const { status, cost, error } = this.creation;
+    const { status, cost } = this.creation;
     const act = (name) => () => this.deeds[name](this);
     const remove = () =>
       button("", act("remove"), { kind: "small bare", icon: "trash", "aria-label": "Delete", title: "Delete" });
-    const retry = (kind) => button(`Retry · ${tokens(cost)}`, act("retry"), { kind, icon: "retry" });
-    const change = button("Change the prompt", act("change"), { kind: "small" });
     const made = {
       pending: () => [button("Cancel", act("cancel"), { kind: "small bare" })],
       processing: () => [],
       draft: () => [button("Publish", act("publish"), { kind: "small", icon: "publish" }), remove()],
-      failed: () => (error.retryable ? [retry("small"), remove()] : [change, retry("small bare"), remove()]),
+      failed: () => [button(`Retry · ${tokens(cost)}`, act("retry"), { kind: "small", icon: "retry" }), remove()],
     }[status]();
     return h("div", { class: "deeds" }, ...made);
   }

@@ -33,13 +33,9 @@ let state = {
   ...JSON.parse(sessionStorage.getItem(FORM) ?? "{}"),
 };
 
-function chip(name, value, label, glyph, checked) {
-  return h(
-    "label",
-    { class: "chip" },
-    h("input", { type: "radio", name, value, checked }),
-    h("span", { class: "face-of-chip" }, glyph, label),
-  );
+function chip(name, value, checked, ...face) {
+  const input = h("input", { type: "radio", name, value, checked });
+  return h("label", { class: "chip" }, input, h("span", { class: "face-of-chip" }, ...face));
 }
 
 function glyph(format) {
@@ -53,7 +49,7 @@ function drawFormats() {
   const chosen = state.formats[state.kind];
   find("formats").replaceChildren(
     ...Object.entries(FORMATS[state.kind]).map(([format, name]) =>
-      chip("format", format, `${name} ${format}`, glyph(format), format === chosen),
+      chip("format", format, format === chosen, glyph(format), h("span", { class: "unseen" }, name), format),
     ),
   );
 }
@@ -161,11 +157,14 @@ function fill(idea) {
 
 async function start() {
   if (!session()) return goToSignIn();
+  // Somebody may have been faster than this script.
+  if (form.elements.kind.value === "video") state.kind = "video";
+  if (prompt.value) state.prompt = prompt.value;
   prompt.value = state.prompt;
   form.querySelector(`[value="${state.kind}"]`).checked = true;
   find("durations").lastElementChild.append(
     ...DURATIONS_S.map((seconds) =>
-      chip("duration", seconds, `${seconds} seconds`, null, seconds === state.duration),
+      chip("duration", seconds, seconds === state.duration, `${seconds} seconds`),
     ),
   );
   find("ideas").append(
@@ -175,6 +174,9 @@ async function start() {
   draw();
   form.addEventListener("input", changed);
   form.addEventListener("submit", submit);
+  prompt.addEventListener("keydown", ({ key, metaKey, ctrlKey }) => {
+    if (key === "Enter" && (metaKey || ctrlKey)) form.requestSubmit();
+  });
   follow({
     changed: ({ account: mine }) => {
       if (mine) showBalance(mine.tokenBalance);

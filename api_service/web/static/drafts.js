@@ -19,6 +19,7 @@ const isNewer = (a, b) => a.createdAt > b.createdAt || (a.createdAt === b.create
 
 export class Drafts {
   cards = new Map();
+  watched = new Set();
   cursor = null;
   ready = 0;
   isLoaded = false;
@@ -69,9 +70,12 @@ export class Drafts {
 
   changed({ account, creations, gone, isSnapshot }) {
     if (account) showBalance(account.tokenBalance);
+    if (isSnapshot) this.watched.clear();
+    for (const creation of creations) this.watched.add(creation.creationId);
     for (const creation of creations) this.take(creation);
     if (isSnapshot) this.dropAllBut(creations);
-    for (const id of gone) this.look(id);
+    for (const id of gone) this.watched.delete(id);
+    for (const id of gone) this.watched.size < WHOLE ? this.drop(id) : this.look(id);
     this.settle();
   }
 
@@ -126,7 +130,7 @@ export class Drafts {
     }
   }
 
-  /** Deleted, or only too old to be watched? */
+  /** Deleted, or only too old to be watched? Where all are watched, it is deleted. */
   async look(creationId) {
     if (!this.cards.has(creationId)) return;
     try {
@@ -154,7 +158,7 @@ export class Drafts {
 
   offerNotices() {
     if (globalThis.Notification?.permission !== "default") return;
-    const offer = button("Tell me when ready", async () => {
+    const offer = button("Notify me", async () => {
       await Notification.requestPermission();
       offer.remove();
     }, { kind: "bare", icon: "bell" });
@@ -178,8 +182,8 @@ export class Drafts {
         value: creation.caption ?? "",
         limit: CAPTION_LENGTH_MAX,
         explain: sentence,
-        send: async (caption) => {
-          await call(address(creation, "publish"), { method: "POST", body: { caption } });
+        send: (caption) => call(address(creation, "publish"), { method: "POST", body: { caption } }),
+        done: () => {
           this.drop(creation.creationId);
           toast("Published.", h("a", { href: "/soho/explore" }, "See it on Explore"));
         },

@@ -75,8 +75,8 @@ function deeds(wall, item, viewer) {
       value: item.caption ?? "",
       limit: CAPTION_LENGTH_MAX,
       explain: sentence,
-      send: async (caption) => {
-        const { data } = await call(`${path}/publish`, { method: "POST", body: { caption } });
+      send: (caption) => call(`${path}/publish`, { method: "POST", body: { caption } }),
+      done: ({ data }) => {
         wall.recaption(item.creationId, data.creation.caption);
         viewer.draw();
       },

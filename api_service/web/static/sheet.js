@@ -3,9 +3,10 @@
 import { button, find, h } from "./dom.js";
 
 /**
- * Ask for a text; `send` is called with it and may fail, which is then told in the dialog.
+ * Ask for a text; `send` is called with it and may fail, which is then told in the dialog; `done`
+ * is called with its answer when the dialog is closed.
  */
-export function ask({ title, label, words, value = "", limit, send, explain }) {
+export function ask({ title, label, words, value = "", limit, send, done, explain }) {
   const counted = h("span");
   const field = h("textarea", { class: "field", id: "asked", "aria-describedby": "asked-count" });
   field.value = value;
@@ -23,8 +24,9 @@ export function ask({ title, label, words, value = "", limit, send, explain }) {
     if ([...field.value].length > limit || go.getAttribute("aria-disabled") === "true") return;
     go.setAttribute("aria-disabled", "true");
     try {
-      await send(field.value);
+      const answer = await send(field.value);
       sheet.close();
+      done(answer);
     } catch (error) {
       problem.replaceChildren(h("p", { class: "message" }, explain(error)));
     }

@@ -1,8 +1,8 @@
 // A wall of published creations: endless, in columns, films that play while one looks.
 
 import { call } from "./api.js";
-import { button, h, say } from "./dom.js";
-import { Cinema, knob, still, film } from "./media.js";
+import { button, h, icon, say } from "./dom.js";
+import { Cinema, film, still } from "./media.js";
 import { view } from "./viewer.js";
 import { sentence } from "./words.js";
 
@@ -69,14 +69,13 @@ export class Wall {
       "button",
       { class: "open", "aria-label": `Open ${item.type}: ${name}`, onclick: () => this.view(item) },
       still(item, ""),
-      item.type === "video" ? knob() : null,
     );
     const owner = h("a", { href: `/soho/${encodeURIComponent(item.username)}` }, `@${item.username}`);
     const tile = h(
       "article",
       { class: "tile new", "data-id": item.creationId },
       open,
-      item.type === "video" ? h("span", { class: "badge" }, `${item.duration}s`) : null,
+      item.type === "video" ? h("span", { class: "badge" }, icon("play"), `${item.duration}s`) : null,
       h(
         "div",
         { class: "under" },
@@ -92,7 +91,6 @@ export class Wall {
   film(tile, item) {
     const made = film(item, { muted: true, loop: true, tabindex: "-1", "aria-hidden": "true" });
     made.muted = true; // the attribute alone does not mute a film that is made by a script
-    made.addEventListener("playing", () => tile.querySelector(".knob")?.remove(), { once: true });
     tile.querySelector(".open").append(made);
     return made;
   }
