@@ -20,7 +20,9 @@ from playwright.sync_api import (
 from infrastructure.local.stack import Stack
 from shared.adapters.ffmpeg import run_ffmpeg
 from shared.domain.creation import Creation
+from shared.domain.media import StoredMedia
 from tests.api.conftest import Api, Server, running_server
+from tests.builders import stored_media
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
 from tests.world import World
 
@@ -145,6 +147,14 @@ class Site:
 
     def serve(self, **options: Any) -> Api:
         return Api(self.world, self._server, **options)
+
+    def media_of(self, claimed: Creation) -> StoredMedia:
+        """Store the files of a claimed creation, and return what they are."""
+        self.world.store_files(claimed)
+        media = stored_media(claimed)
+        self.world.files.path_of(media.media_key).write_bytes(self._clip)
+        self.world.files.path_of(str(media.thumbnail_key)).write_bytes(self._picture)
+        return media
 
     def with_files(self, creation: Creation) -> Creation:
         """Return a ready creation whose files hold real pictures."""

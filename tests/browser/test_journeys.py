@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewVisitor
 from tests.end_to_end.conftest import OneMachine
+from tests.eventually import eventually
 from tests.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
@@ -15,7 +16,7 @@ SETTLED_MS = 45_000
 
 
 def create(page: Page, kind: str, prompt: str) -> None:
-    page.get_by_role("radio", name=kind).check(force=True)
+    page.get_by_role("radio", name=kind).check()
     page.get_by_label("Prompt").fill(prompt)
     page.get_by_role("button", name=f"Create {kind.lower()}").click()
     page.wait_for_url(re.compile(r"/soho/[a-z-]+\?tab=drafts"))
@@ -52,7 +53,7 @@ def test_the_life_of_a_video(machine: OneMachine, new_visitor: NewVisitor) -> No
 
     # It plays.
     waves.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('#cards video').currentTime > 0.2")
+    eventually(lambda: plays(waves.locator("video")))
 
     # It is published with a caption and stands on top of explore.
     waves.get_by_role("button", name="Publish").click()
@@ -153,9 +154,9 @@ def test_a_lost_connection_loses_nothing(machine: OneMachine, new_visitor: NewVi
 
 def test_create_another_keeps_the_form(machine: OneMachine, new_visitor: NewVisitor) -> None:
     page = new_visitor(machine.stack.base_url).sign_in("anoa")
-    page.get_by_role("radio", name="Video").check(force=True)
-    page.get_by_role("radio", name="9:16").check(force=True)
-    page.get_by_role("radio", name="4 seconds").check(force=True)
+    page.get_by_role("radio", name="Video").check()
+    page.get_by_role("radio", name="9:16").check()
+    page.get_by_role("radio", name="4 seconds").check()
     page.get_by_label("Prompt").fill("A paper crane [slow 0]")
     page.get_by_role("button", name="Create video · 10 tokens").click()
 

@@ -1,6 +1,6 @@
 // Calls of the API: an answer, a `Problem` with its code and facts, or `Unreachable`.
 
-import { goToSignIn, forget, token } from "./session.js";
+import { goToSignIn, token } from "./session.js";
 
 const TIMEOUT_MS = 20_000;
 
@@ -27,15 +27,14 @@ export function newKey() {
 }
 
 /** Open an address with the session's token; 401 leads to sign-in and back. */
-export async function open(path, { anonymous = false, headers = {}, ...options } = {}) {
+export async function open(path, { anonymous = false, as = null, headers = {}, ...options } = {}) {
   for (const fresh of [false, true]) {
-    const bearer = anonymous ? null : await token({ fresh });
+    const bearer = anonymous ? null : (as ?? (await token({ fresh })));
     if (!anonymous && !bearer) break;
     const authorization = bearer ? { Authorization: `Bearer ${bearer}` } : {};
     const answer = await reached(path, { ...options, headers: { ...headers, ...authorization } });
     if (answer.status !== 401 || anonymous) return answer;
   }
-  forget();
   return goToSignIn("over");
 }
 

@@ -1,6 +1,7 @@
 // Who is signed in. The token goes into headers only, never into an address.
 
 const KEY = "phoenix.session";
+const LAST = "phoenix.last";
 
 /** What is kept of the session: `{username, token}`, or `{username, firebase: true}`. */
 export function session() {
@@ -11,7 +12,10 @@ export function session() {
   }
 }
 
+/** Keep who is signed in; what another user left in this tab is not for them. */
 export function keep(kept) {
+  if (sessionStorage.getItem(LAST) !== kept.username) sessionStorage.clear();
+  sessionStorage.setItem(LAST, kept.username);
   localStorage.setItem(KEY, JSON.stringify(kept));
 }
 
@@ -26,19 +30,15 @@ export async function token({ fresh = false } = {}) {
 
 export async function signOut() {
   const kept = session();
-  forget();
+  localStorage.removeItem(KEY);
+  sessionStorage.clear();
   if (kept?.firebase) await (await firebaseOf(await webConfig())).signOut();
   location.assign("/sign-in");
 }
 
-/** Forget everything that belongs to one user. */
-export function forget() {
-  localStorage.removeItem(KEY);
-  sessionStorage.clear();
-}
-
 /** Go to sign in, and come back here afterwards. */
 export function goToSignIn(why = "") {
+  localStorage.removeItem(KEY);
   const here = location.pathname + location.search;
   location.replace(`/sign-in?${new URLSearchParams({ next: here, ...(why && { why }) })}`);
   return new Promise(() => {}); // this page is over

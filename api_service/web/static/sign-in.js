@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { button, find, h } from "./dom.js";
 import "./frame.js";
-import { firebaseOf, forget, keep, session, webConfig } from "./session.js";
+import { firebaseOf, keep, session, webConfig } from "./session.js";
 
 const asked = new URLSearchParams(location.search);
 
@@ -15,17 +15,11 @@ function next() {
     : "/create";
 }
 
-async function enter(kept) {
-  forget();
-  keep({ ...kept, username: "" });
-  try {
-    const { data } = await call("/api/me");
-    keep({ ...kept, username: data.username });
-    location.replace(next());
-  } catch (problem) {
-    forget();
-    throw problem;
-  }
+/** Keep the session under the account's own name, and go on. */
+async function enter(kept, bearer) {
+  const { data } = await call("/api/me", { as: bearer });
+  keep({ ...kept, username: data.username });
+  location.replace(next());
 }
 
 /** Return a form that tells what went wrong below its fields. */
@@ -74,7 +68,7 @@ function byName() {
   const made = form([name], "Sign in", async () => {
     const body = { username: value() };
     const { data } = await call("/api/local/sign-in", { method: "POST", body, anonymous: true });
-    await enter({ token: data.token });
+    await enter({ token: data.token }, data.token);
   });
   return [made, h("p", { class: "note" }, "Phoenix runs on this machine: a name is enough.")];
 }
@@ -86,11 +80,11 @@ async function byFirebase(config) {
   const value = (each) => each.querySelector("input").value;
   const withEmail = form([email, password], "Sign in", async () => {
     await firebase.withEmail(value(email), value(password));
-    await enter({ firebase: true });
+    await enter({ firebase: true }, await firebase.token());
   });
   const withGoogle = button("Continue with Google", async () => {
     await firebase.withGoogle();
-    await enter({ firebase: true });
+    await enter({ firebase: true }, await firebase.token());
   }, { kind: "large" });
   return [withGoogle, h("p", { class: "or" }, "or"), withEmail];
 }
