@@ -6,7 +6,6 @@ version is a hash of all of it: that may be kept for ever, and needs no build st
 
 import gzip
 import hashlib
-import mimetypes
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -24,6 +23,11 @@ from shared.wiring import Phoenix
 FOLDER = Path(__file__).parent / "web"
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 PAGES = {"sign-in", "create", "explore"}
 PROFILE = "profile"
 """The page of every `/soho/{username}`."""
@@ -68,7 +72,9 @@ class Site:
         self._phoenix = phoenix
         static = sorted(path for path in (FOLDER / "static").rglob("*.*") if path.is_file())
         self._static = {
-            str(path.relative_to(FOLDER / "static")): _File(path.read_bytes(), _media_type(path))
+            str(path.relative_to(FOLDER / "static")): _File(
+                path.read_bytes(), MEDIA_TYPES[path.suffix]
+            )
             for path in static
         }
         tags = "".join(f"{name} {file.tag}\n" for name, file in self._static.items())
@@ -142,11 +148,6 @@ class Site:
 def _origin(address: str) -> str:
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _media_type(path: Path) -> str:
-    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
 def _answer(file: _File, request: Request, headers: dict[str, str]) -> Response:

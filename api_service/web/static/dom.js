@@ -71,3 +71,17 @@ export function hue(name) {
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 360;
   return sum;
 }
+
+/** Make a button that presses itself when it comes near, once for each `watch()`. */
+export function nearby(words, load) {
+  const made = button(words, load);
+  const watcher = new IntersectionObserver(
+    (entries) => entries.some((entry) => entry.isIntersecting) && load(),
+    { rootMargin: "900px" },
+  );
+  made.watch = () => {
+    watcher.unobserve(made); // what is in view all the time would not be told again
+    watcher.observe(made);
+  };
+  return made;
+}

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { Card, isUnfinished } from "./card.js";
 import { deleteSoon } from "./deleting.js";
-import { button, find, h, say, toast, tokens } from "./dom.js";
+import { button, find, h, nearby, say, toast, tokens } from "./dom.js";
 import { showBalance, showReady, watchQueue } from "./frame.js";
 import { follow, wakeOthers } from "./live.js";
 import { ask } from "./sheet.js";
@@ -17,7 +17,12 @@ const LIST = "/api/generate/drafts";
 const address = ({ creationId }, deed = "") => `/api/generate/creation/${creationId}${deed && `/${deed}`}`;
 const isNewer = (a, b) => a.createdAt > b.createdAt || (a.createdAt === b.createdAt && a.creationId > b.creationId);
 
-export class Drafts {
+/** Show them, and whatever happens to them from now on. */
+export function showDrafts() {
+  new Drafts(find("list"), find("more")).start();
+}
+
+class Drafts {
   cards = new Map();
   watched = new Set();
   cursor = null;
@@ -35,10 +40,7 @@ export class Drafts {
     );
     list.replaceChildren(this.list, this.empty);
     this.below = below;
-    this.next = button("Show more", () => this.load());
-    new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && this.load(), {
-      rootMargin: "600px",
-    }).observe(this.next);
+    this.next = nearby("Show more", () => this.load());
   }
 
   start() {
@@ -61,6 +63,7 @@ export class Drafts {
       for (const creation of data.creations) this.take(creation);
       this.cursor = data.nextCursor;
       this.below.replaceChildren(...(this.cursor ? [this.next] : []));
+      this.next.watch();
       this.settle();
     } catch (error) {
       this.below.replaceChildren(h("p", { class: "message" }, sentence(error)), this.next);
@@ -185,6 +188,8 @@ export class Drafts {
         send: (caption) => call(address(creation, "publish"), { method: "POST", body: { caption } }),
         done: () => {
           this.drop(creation.creationId);
+          // The live change may have been faster: then nothing has the focus any more.
+          if (document.activeElement === document.body) find("main").focus();
           toast("Published.", h("a", { href: "/soho/explore" }, "See it on Explore"));
         },
       }),

@@ -1,16 +1,8 @@
 // `/soho/{username}`: what somebody has published; their drafts too, for themselves.
 
-import { call } from "./api.js";
-import { deleteSoon } from "./deleting.js";
-import { button, find, h, hue, toast } from "./dom.js";
-import { Drafts } from "./drafts.js";
-import { account } from "./frame.js";
+import { find, h, hue } from "./dom.js";
+import "./frame.js";
 import { goToSignIn, session } from "./session.js";
-import { ask } from "./sheet.js";
-import { Wall } from "./wall.js";
-import { sentence } from "./words.js";
-
-const CAPTION_LENGTH_MAX = 500;
 
 const asked = decodeURIComponent(location.pathname.split("/")[2]);
 const mine = session()?.username;
@@ -33,97 +25,15 @@ function drawHead(username, isMine) {
   find("head-actions").append(again);
 }
 
-function showDrafts() {
-  document.title = "Drafts · Phoenix";
-  new Drafts(find("list"), find("more")).start();
-}
-
-function showPublished(username, isMine) {
-  document.title = `${username} · Phoenix`;
-  find("about").textContent = isMine ? "What everybody can see of you" : "On Phoenix";
-  const empty = () =>
-    h("div", { class: "empty" }, h("h2", {}, "Nothing published yet"), isMine && h("p", { class: "aside" }, "Publish a draft and it stands here."));
-  const grid = h("div", { class: "wall", id: "wall" });
-  find("list").replaceChildren(grid);
-  const wall = new Wall(grid, find("more"), {
-    path: `/api/profiles/${encodeURIComponent(username)}`,
-    showsOwner: false,
-    deeds: (item, viewer) => (isMine ? deeds(wall, item, viewer) : null),
-    empty,
-  });
-  wall.load().catch((error) => error.status === 404 && showNobody(username));
-  if (session()) account().catch(() => {});
-}
-
-function showNobody(username) {
-  find("about").textContent = "";
-  find("list").replaceChildren(
-    h("div", { class: "empty" }, h("h2", {}, `There is nobody called ${username}`), h("a", { class: "button", href: "/soho/explore" }, "Explore")),
-  );
-  find("more").replaceChildren();
-}
-
-/** What an owner does to a publication, in the viewer. */
-function deeds(wall, item, viewer) {
-  const path = `/api/generate/creation/${item.creationId}`;
-  const problem = h("div", { role: "alert" });
-  const recaption = () =>
-    ask({
-      title: "Caption",
-      label: "What stands below it",
-      words: "Save",
-      value: item.caption ?? "",
-      limit: CAPTION_LENGTH_MAX,
-      explain: sentence,
-      send: (caption) => call(`${path}/publish`, { method: "POST", body: { caption } }),
-      done: ({ data }) => {
-        wall.recaption(item.creationId, data.creation.caption);
-        viewer.draw();
-      },
-    });
-  const unpublish = async () => {
-    try {
-      await call(`${path}/unpublish`, { method: "POST", body: {} });
-      viewer.dialog.close();
-      wall.remove(item.creationId);
-      toast("A draft again.", h("a", { href: `/soho/${mine}?tab=drafts` }, "See drafts"));
-    } catch (error) {
-      problem.replaceChildren(h("p", {}, sentence(error)));
-    }
-  };
-  const remove = () => {
-    viewer.dialog.close();
-    const tile = wall.tiles.get(item.creationId);
-    tile.hidden = true;
-    const undo = deleteSoon(item.creationId, {
-      gone: () => wall.remove(item.creationId),
-      failed: (error) => {
-        tile.hidden = false;
-        toast(sentence(error));
-      },
-    });
-    const back = () => {
-      undo();
-      tile.hidden = false;
-      toast("Kept.");
-    };
-    toast("Deleted.", h("button", { class: "button small", onclick: back }, "Undo"));
-  };
-  const made = [
-    button("Edit caption", recaption, { kind: "small" }),
-    button("Unpublish", unpublish, { kind: "small" }),
-    button("Delete", remove, { kind: "small", icon: "trash" }),
-  ];
-  return h("div", {}, h("div", { class: "deeds" }, ...made), problem);
-}
-
-function start() {
+async function start() {
   if (!mine && (wantsDrafts || asked === "me")) return goToSignIn();
   if (asked === "me") return location.replace(`/soho/${mine}${location.search}`);
   const isMine = asked === mine;
+  const showsDrafts = isMine && wantsDrafts;
+  document.title = `${showsDrafts ? "Drafts" : asked} · Phoenix`;
   drawHead(asked, isMine);
-  if (isMine && wantsDrafts) showDrafts();
-  else showPublished(asked, isMine);
+  if (showsDrafts) (await import("./drafts.js")).showDrafts();
+  else (await import("./published.js")).showPublished(asked, isMine);
 }
 
 start();

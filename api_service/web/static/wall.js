@@ -1,13 +1,12 @@
 // A wall of published creations: endless, in columns, films that play while one looks.
 
 import { call } from "./api.js";
-import { button, h, icon, say } from "./dom.js";
+import { h, icon, nearby, say } from "./dom.js";
 import { Cinema, film, still } from "./media.js";
 import { view } from "./viewer.js";
 import { sentence } from "./words.js";
 
 const ROW_PX = 4;
-const AHEAD = "900px";
 
 export class Wall {
   items = [];
@@ -21,11 +20,7 @@ export class Wall {
   constructor(wall, below, { path, showsOwner, deeds = () => null, empty }) {
     Object.assign(this, { wall, below, path, showsOwner, deeds, empty });
     new ResizeObserver(() => this.fit()).observe(wall);
-    this.next = button("Show more", () => this.load(), { "data-more": true });
-    new IntersectionObserver(
-      (entries) => entries.some((entry) => entry.isIntersecting) && this.load().catch(() => {}),
-      { rootMargin: AHEAD },
-    ).observe(this.next);
+    this.next = nearby("Show more", () => this.load().catch(() => {}));
   }
 
   /** Load the next page, once at a time. */
@@ -50,6 +45,7 @@ export class Wall {
       this.wall.removeAttribute("aria-busy");
     }
     this.below.replaceChildren(...(this.isAtEnd ? [] : [this.next]));
+    this.next.watch();
     if (!this.items.length) this.wall.replaceWith(this.empty());
   }
 
