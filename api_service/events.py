@@ -75,10 +75,9 @@ class Known:
         """Return it after what the store has told."""
         new = {creation.creation_id: creation for creation in changes.creations}
         creations = {**self.creations, **new}
-        return Known(
-            account=changes.account or self.account,
-            creations={key: creations[key] for key in creations.keys() - set(changes.gone)},
-        )
+        for creation_id in changes.gone:
+            creations.pop(creation_id, None)
+        return Known(changes.account or self.account, creations)
 
 
 class _Watched:
@@ -160,16 +159,14 @@ class Streams:
                 await run_sync(watched.watch.__exit__, None, None, None)
 
     def news(self, shown: Known, known: Known) -> ChangesView:
-        """Return what of `known` a reader was not yet shown."""
+        """Return what of `known` a reader was not yet shown, newest first."""
         links = self._new_links()
         account = known.account if known.account != shown.account else None
+        new = [each for key, each in known.creations.items() if each != shown.creations.get(key)]
+        new.sort(key=lambda each: (each.created_at, each.creation_id), reverse=True)
         return ChangesView(
             account=AccountView.of(account, self._costs) if account else None,
-            creations=[
-                CreationView.of(creation, links)
-                for creation_id, creation in known.creations.items()
-                if creation != shown.creations.get(creation_id)
-            ],
+            creations=[CreationView.of(creation, links) for creation in new],
             gone=sorted(shown.creations.keys() - known.creations.keys()),
         )
 

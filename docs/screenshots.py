@@ -19,17 +19,21 @@ PICTURES = Path(__file__).parent / "pictures"
 SIZE = {"width": 1280, "height": 860}
 QUALITY = 82
 SCHEMES = {"drafts": "light", "explore": "dark"}
+LIVELY = {"PHOENIX_POLICY_HEARTBEAT_S": "0.5", "PHOENIX_POLICY_VIDEO_POLL_S": "0.5"}
 LOOK_EVERY_S = 0.5
 REST_MS = 2500
 """Until pictures have come and what moves has come to rest."""
 TIDE = "Paper boats drifting through a flooded library"
 POND = "Koi in a night pond, lanterns above, slow ripples"
+MONASTERY = (
+    "A foggy mountain monastery at first light, bells far away, a slow pan across the valley"
+)
 ADAS: list[dict[str, Any]] = [
     {"type": "video", "prompt": "A fox runs through fresh snow", "duration": 4},
-    {"type": "image", "prompt": "A lighthouse in a storm, from a small boat [refuse]"},
     {"type": "image", "prompt": "Stained glass whale, macro, sunlit", "aspectRatio": "4:3"},
+    {"type": "image", "prompt": "A lighthouse in a storm, from a small boat [refuse]"},
     {"type": "video", "prompt": "Northern lights over a sleeping harbour", "duration": 8},
-    {"type": "video", "prompt": "A foggy mountain monastery [slow 600]", "duration": 8},
+    {"type": "video", "prompt": f"{MONASTERY} [slow 15]", "duration": 8},
 ]
 BENS: dict[str, dict[str, Any]] = {
     "Harbour lights": {"type": "video", "prompt": "harbour", "duration": 8},
@@ -63,7 +67,7 @@ def main() -> None:
     """Fill a fresh stack with two people's work and take the pictures."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Stack({**os.environ, "PHOENIX_DATA": folder}) as stack,
+        Stack({**os.environ, "PHOENIX_DATA": folder, **LIVELY}) as stack,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))

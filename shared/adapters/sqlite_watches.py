@@ -123,5 +123,5 @@ class SQLiteWatches:
                     if watch.version != version:
                         watch.look(connection)
                         watch.version = version
-            self._look_now.wait(LOOK_EVERY_S)
+            self._look_now.wait(LOOK_EVERY_S if self._watches else None)
             self._look_now.clear()

@@ -74,6 +74,7 @@ def test_a_stream_begins_with_everything_as_its_owner_sees_it(api: Api) -> None:
     assert data["account"] == client.get("/api/me").json()
     assert data["gone"] == []
     shown = {creation["creationId"]: creation for creation in data["creations"]}
+    assert list(shown) == sorted(shown, reverse=True)  # at one time: by id
     assert shown == {
         each.creation_id: client.get(f"/api/generate/creation/{each.creation_id}").json()[
             "creation"

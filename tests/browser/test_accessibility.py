@@ -97,6 +97,7 @@ def test_dialogs_menus_and_messages_keep_nobody_out(visited: Callable[[str], Pag
 @pytest.mark.parametrize("width", [390])
 def test_what_keeps_people_out_would_be_found(visited: Callable[[str], Page]) -> None:
     page = visited("/sign-in")
+    expect(page.get_by_label("Your name")).to_be_visible()
     page.evaluate("document.querySelector('label').remove()")
 
     assert [text for text in findings(page) if text.startswith("label")]

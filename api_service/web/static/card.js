@@ -16,13 +16,18 @@ const KINDS = { image: "Image", video: "Video" };
 export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
 
 /** What a card shows as a whole: while it is the same, only numbers, words and links change. */
-const face = ({ status, error }) => (isUnfinished({ status }) ? `making ${status}` : `${status} ${error?.code}`);
+const face = ({ status, error }) =>
+  isUnfinished({ status }) ? `making ${status}` : `${status} ${error?.code}`;
 
 export class Card {
   /** `deeds` are what its buttons do: publish, remove, retry, cancel, change, view. */
   constructor(creation, deeds) {
     this.deeds = deeds;
-    this.article = h("article", { class: "card new", tabindex: "-1", "aria-labelledby": `p-${creation.creationId}` });
+    this.article = h("article", {
+      class: "card new",
+      tabindex: "-1",
+      "aria-labelledby": `p-${creation.creationId}`,
+    });
     this.element = h("li", { "data-id": creation.creationId }, this.article);
     this.update(creation);
   }
@@ -48,7 +53,11 @@ export class Card {
       h(
         "div",
         { class: "words" },
-        h("h2", { class: "prompt", id: `p-${creation.creationId}`, title: creation.prompt }, creation.prompt),
+        h(
+          "h2",
+          { class: "prompt", id: `p-${creation.creationId}`, title: creation.prompt },
+          creation.prompt,
+        ),
         this.facts,
         this.money(),
       ),
@@ -65,7 +74,9 @@ export class Card {
     const { type, duration, aspectRatio, cost } = creation;
     this.facts.textContent = isUnfinished(creation)
       ? this.promise()
-      : [KINDS[type], duration && `${duration} s`, aspectRatio, tokens(cost)].filter(Boolean).join(" · ");
+      : [KINDS[type], duration && `${duration} s`, aspectRatio, tokens(cost)]
+          .filter(Boolean)
+          .join(" · ");
     if (this.progress) {
       const { stage, progress, retryAt } = creation;
       const isWaiting = stage === "waiting_to_retry" && retryAt;
@@ -100,7 +111,11 @@ export class Card {
     const { message, retryable } = this.creation.error;
     const change = () => this.deeds.change(this);
     const other = retryable ? null : button("Change the prompt", change, { kind: "small" });
-    return h("div", { class: "frame" }, h("div", { class: "broken" }, icon("alert"), h("p", {}, message), other));
+    return h(
+      "div",
+      { class: "frame" },
+      h("div", { class: "broken" }, icon("alert"), h("p", {}, message), other),
+    );
   }
 
   ready() {
@@ -118,7 +133,12 @@ export class Card {
     );
     if (!isVideo) return h("div", { class: "frame" }, open);
     open.append(knob());
-    return h("div", { class: "frame" }, open, h("span", { class: "badge" }, `${creation.duration}s`));
+    return h(
+      "div",
+      { class: "frame" },
+      open,
+      h("span", { class: "badge" }, `${creation.duration}s`),
+    );
   }
 
   play() {
@@ -138,12 +158,23 @@ export class Card {
     const { status, cost } = this.creation;
     const act = (name) => () => this.deeds[name](this);
     const remove = () =>
-      button("", act("remove"), { kind: "small bare", icon: "trash", "aria-label": "Delete", title: "Delete" });
+      button("", act("remove"), {
+        kind: "small bare",
+        icon: "trash",
+        "aria-label": "Delete",
+        title: "Delete",
+      });
     const made = {
       pending: () => [button("Cancel", act("cancel"), { kind: "small bare" })],
       processing: () => [],
-      draft: () => [button("Publish", act("publish"), { kind: "small", icon: "publish" }), remove()],
-      failed: () => [button(`Retry · ${tokens(cost)}`, act("retry"), { kind: "small", icon: "retry" }), remove()],
+      draft: () => [
+        button("Publish", act("publish"), { kind: "small", icon: "publish" }),
+        remove(),
+      ],
+      failed: () => [
+        button(`Retry · ${tokens(cost)}`, act("retry"), { kind: "small", icon: "retry" }),
+        remove(),
+      ],
     }[status]();
     return h("div", { class: "deeds" }, ...made);
   }

@@ -29,7 +29,10 @@ const prompt = find("prompt");
 const go = find("go");
 let costs = { image: 1, video: 10 };
 let state = {
-  kind: "image", prompt: "", formats: { ...FORMAT }, duration: 8,
+  kind: "image",
+  prompt: "",
+  formats: { ...FORMAT },
+  duration: 8,
   ...JSON.parse(sessionStorage.getItem(FORM) ?? "{}"),
 };
 
@@ -49,7 +52,14 @@ function drawFormats() {
   const chosen = state.formats[state.kind];
   find("formats").replaceChildren(
     ...Object.entries(FORMATS[state.kind]).map(([format, name]) =>
-      chip("format", format, format === chosen, glyph(format), h("span", { class: "unseen" }, name), format),
+      chip(
+        "format",
+        format,
+        format === chosen,
+        glyph(format),
+        h("span", { class: "unseen" }, name),
+        format,
+      ),
     ),
   );
 }
@@ -75,7 +85,9 @@ function draw() {
   stage.style.aspectRatio = `${wide} / ${high}`;
   stage.style.width = `${Math.min(100, (wide / high) * 118)}%`;
   stage.firstElementChild.textContent =
-    kind === "image" ? `Image · ${state.formats.image}` : `Video · ${state.formats.video} · ${state.duration} s`;
+    kind === "image"
+      ? `Image · ${state.formats.image}`
+      : `Video · ${state.formats.video} · ${state.duration} s`;
   sessionStorage.setItem(FORM, JSON.stringify(state));
 }
 
@@ -168,7 +180,9 @@ async function start() {
     ),
   );
   find("ideas").append(
-    ...IDEAS.map((idea) => h("button", { type: "button", class: "idea", onclick: () => fill(idea) }, idea.split(",")[0])),
+    ...IDEAS.map((idea) =>
+      h("button", { type: "button", class: "idea", onclick: () => fill(idea) }, idea.split(",")[0]),
+    ),
   );
   drawFormats();
   draw();

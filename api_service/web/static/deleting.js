@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 
-const UNDO_MS = 5_000;
+export const UNDO_MS = 5_000;
 const waiting = new Map();
 
 /** Delete a creation soon; the function that is returned takes it back. */

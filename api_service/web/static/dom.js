@@ -47,20 +47,22 @@ export function button(words, onclick, { kind = "", icon: shape = null, ...attri
 
 export const find = (id) => document.getElementById(id);
 
-/** Say something to whoever does not see it. */
+/** Say something to whoever does not see it, also if it was said before. */
 export function say(words) {
-  find("said").textContent = words;
+  find("said").textContent = "";
+  setTimeout(() => (find("said").textContent = words), 50);
 }
 
-/** Show a few words for a while; a link may follow them. */
-export function toast(words, link = null) {
+/** Show a few words for a while; a link or a button may follow them. */
+export function toast(words, link = null, { milliseconds = 7000 } = {}) {
   const shown = h("div", { class: "toast" }, h("span", {}, words), link);
   find("toasts").replaceChildren(shown);
   say(words);
-  setTimeout(() => shown.remove(), 7000);
+  setTimeout(() => shown.remove(), milliseconds);
 }
 
-export const tokens = (count) => `${count.toLocaleString("en")} ${count === 1 ? "token" : "tokens"}`;
+export const tokens = (count) =>
+  `${count.toLocaleString("en")} ${count === 1 ? "token" : "tokens"}`;
 
 export const clock = (time) =>
   new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

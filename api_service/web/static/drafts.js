@@ -14,8 +14,10 @@ const CAPTION_LENGTH_MAX = 500;
 const WHOLE = 50; // a snapshot with fewer holds everything
 const LIST = "/api/generate/drafts";
 
-const address = ({ creationId }, deed = "") => `/api/generate/creation/${creationId}${deed && `/${deed}`}`;
-const isNewer = (a, b) => a.createdAt > b.createdAt || (a.createdAt === b.createdAt && a.creationId > b.creationId);
+const address = ({ creationId }, deed = "") =>
+  `/api/generate/creation/${creationId}${deed && `/${deed}`}`;
+const isNewer = (a, b) =>
+  a.createdAt > b.createdAt || (a.createdAt === b.createdAt && a.creationId > b.creationId);
 
 /** Show them, and whatever happens to them from now on. */
 export function showDrafts() {
@@ -107,7 +109,9 @@ class Drafts {
 
   insert(creation) {
     const card = new Card(creation, this.deeds);
-    const after = [...this.list.children].find((each) => isNewer(creation, this.cards.get(each.dataset.id).creation));
+    const after = [...this.list.children].find((each) =>
+      isNewer(creation, this.cards.get(each.dataset.id).creation),
+    );
     this.list.insertBefore(card.element, after ?? null);
     this.cards.set(creation.creationId, card);
   }
@@ -129,7 +133,8 @@ class Drafts {
     const isWhole = creations.length < WHOLE;
     const oldest = creations.reduce((a, b) => (!a || isNewer(a, b) ? b : a), null);
     for (const { creation } of [...this.cards.values()]) {
-      if (!ids.has(creation.creationId) && (isWhole || isNewer(creation, oldest))) this.drop(creation.creationId);
+      if (!ids.has(creation.creationId) && (isWhole || isNewer(creation, oldest)))
+        this.drop(creation.creationId);
     }
   }
 
@@ -153,29 +158,43 @@ class Drafts {
     say(words);
     if (!document.hidden) return;
     showReady((this.ready += 1));
-    if (globalThis.Notification?.permission === "granted") {
+    if (globalThis.Notification?.permission !== "granted") return;
+    try {
       const notice = new Notification(words, { body: prompt, tag: "phoenix" });
       notice.onclick = () => globalThis.focus();
+    } catch {
+      // Some phones allow notices to installed applications only: the title has said it.
     }
   }
 
   offerNotices() {
     if (globalThis.Notification?.permission !== "default") return;
-    const offer = button("Notify me", async () => {
-      await Notification.requestPermission();
-      offer.remove();
-    }, { kind: "bare", icon: "bell" });
+    const offer = button(
+      "Notify me",
+      async () => {
+        await Notification.requestPermission();
+        offer.remove();
+      },
+      { kind: "bare", icon: "bell" },
+    );
     find("head-actions").prepend(offer);
   }
 
   deeds = {
     view: (creation) => {
-      const ready = [...this.cards.values()].map((card) => card.creation).filter(({ status }) => status === "draft");
+      const ready = [...this.cards.values()]
+        .map((card) => card.creation)
+        .filter(({ status }) => status === "draft");
       const items = ready.sort((a, b) => (isNewer(a, b) ? -1 : 1));
-      view(items, items.findIndex(({ creationId }) => creationId === creation.creationId), {
-        describe: ({ prompt }) => h("p", {}, prompt),
-        closed: ({ creationId }) => this.cards.get(creationId)?.article.querySelector(".open, .card")?.focus(),
-      });
+      view(
+        items,
+        items.findIndex(({ creationId }) => creationId === creation.creationId),
+        {
+          describe: ({ prompt }) => h("p", {}, prompt),
+          closed: ({ creationId }) =>
+            this.cards.get(creationId)?.article.querySelector(".open, .card")?.focus(),
+        },
+      );
     },
     publish: ({ creation }) =>
       ask({
@@ -185,7 +204,8 @@ class Drafts {
         value: creation.caption ?? "",
         limit: CAPTION_LENGTH_MAX,
         explain: sentence,
-        send: (caption) => call(address(creation, "publish"), { method: "POST", body: { caption } }),
+        send: (caption) =>
+          call(address(creation, "publish"), { method: "POST", body: { caption } }),
         done: () => {
           this.drop(creation.creationId);
           // The live change may have been faster: then nothing has the focus any more.
@@ -213,7 +233,10 @@ class Drafts {
     cancel: (card) => this.act(card, "cancel", {}),
     change: ({ creation: { type, prompt, aspectRatio, duration } }) => {
       const formats = { image: "1:1", video: "16:9", [type]: aspectRatio };
-      sessionStorage.setItem("phoenix.form", JSON.stringify({ kind: type, prompt, formats, duration: duration ?? 8 }));
+      sessionStorage.setItem(
+        "phoenix.form",
+        JSON.stringify({ kind: type, prompt, formats, duration: duration ?? 8 }),
+      );
       location.assign("/create");
     },
   };
@@ -228,7 +251,11 @@ class Drafts {
       wakeOthers();
     } catch (error) {
       const isPaid = deed === "retry";
-      card.tell(isPaid ? explained(error, card.creation.cost) : h("p", { class: "message" }, sentence(error)));
+      card.tell(
+        isPaid
+          ? explained(error, card.creation.cost)
+          : h("p", { class: "message" }, sentence(error)),
+      );
     }
     card.isActing = false;
   }

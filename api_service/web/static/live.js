@@ -28,10 +28,12 @@ class Following {
   tag = null;
   failures = 0;
   stream = null;
+  isAway = false;
 
   constructor(changed, connected) {
     this.connected = connected;
     this.changed = (changes) => {
+      if (changes.isSnapshot) this.unfinished.clear();
       for (const { creationId, status } of changes.creations) {
         const isUnfinished = status === "pending" || status === "processing";
         this.unfinished[isUnfinished ? "add" : "delete"](creationId);
@@ -47,12 +49,19 @@ class Following {
       wake();
     });
     addEventListener("online", wake);
+    addEventListener("focus", wake);
     addEventListener("offline", () => {
       this.connected(false);
       this.stream?.abort();
     });
-    addEventListener("pagehide", () => this.stream?.abort());
-    addEventListener("pageshow", wake);
+    addEventListener("pagehide", () => {
+      this.isAway = true; // for good, or until somebody comes back to the page as it was
+      this.stream?.abort();
+    });
+    addEventListener("pageshow", () => {
+      this.isAway = false;
+      wake();
+    });
     tabs.addEventListener("message", wake);
     addEventListener("phoenix.wake", wake);
   }
@@ -60,7 +69,8 @@ class Following {
   async run() {
     for (;;) {
       try {
-        await this.pause(await (document.hidden ? this.poll() : this.read()));
+        const wait = this.isAway ? Infinity : await (document.hidden ? this.poll() : this.read());
+        await this.pause(this.isAway ? Infinity : wait);
       } catch {
         this.connected(navigator.onLine && this.failures === 0);
         const wait = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)];
@@ -140,7 +150,11 @@ async function* eventsOf(body, controller) {
       text = blocks.pop();
       for (const block of blocks) {
         const [name, data] = block.split("\n");
-        if (data) yield { name: name.slice("event: ".length), data: JSON.parse(data.slice("data: ".length)) };
+        if (data)
+          yield {
+            name: name.slice("event: ".length),
+            data: JSON.parse(data.slice("data: ".length)),
+          };
       }
     }
   } finally {

@@ -33,7 +33,8 @@ export function picture(link, alt) {
 
 /** Make a film with its controls. */
 export function film(creation, attributes = {}) {
-  const made = h("video", { playsinline: true, preload: "metadata", ...attributes });
+  const preload = savesData() ? "none" : "metadata";
+  const made = h("video", { playsinline: true, preload, ...attributes });
   if (creation.thumbnailUrl) made.poster = creation.thumbnailUrl;
   show(made, creation.mediaUrl);
   return made;
@@ -57,7 +58,8 @@ export class Cinema {
   constructor() {
     this.watcher = new IntersectionObserver(
       (entries) => {
-        for (const { target, intersectionRatio } of entries) this.views.set(target, intersectionRatio);
+        for (const { target, intersectionRatio } of entries)
+          this.views.set(target, intersectionRatio);
         this.choose();
       },
       { threshold: [0, 0.25, 0.5, 0.75, 1] },

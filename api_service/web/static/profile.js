@@ -4,7 +4,7 @@ import { find, h, hue } from "./dom.js";
 import "./frame.js";
 import { goToSignIn, session } from "./session.js";
 
-const asked = decodeURIComponent(location.pathname.split("/")[2]);
+const asked = location.pathname.split("/")[2];
 const mine = session()?.username;
 const wantsDrafts = new URLSearchParams(location.search).get("tab") === "drafts";
 
@@ -14,7 +14,8 @@ function drawHead(username, isMine) {
   portrait.textContent = username[0];
   portrait.style.setProperty("--hue", hue(username));
   if (!isMine) return;
-  const tab = (name, address, isHere) => h("a", { href: address, "aria-current": isHere && "page" }, name);
+  const tab = (name, address, isHere) =>
+    h("a", { href: address, "aria-current": isHere && "page" }, name);
   const here = `/soho/${username}`;
   find("switch").replaceChildren(
     tab("Drafts", `${here}?tab=drafts`, wantsDrafts),

@@ -1,7 +1,7 @@
 // What somebody has published; its owner can give it other words, take it back, delete it.
 
 import { call } from "./api.js";
-import { deleteSoon } from "./deleting.js";
+import { deleteSoon, UNDO_MS } from "./deleting.js";
 import { button, find, h, toast } from "./dom.js";
 import { account } from "./frame.js";
 import { session } from "./session.js";
@@ -14,7 +14,12 @@ const CAPTION_LENGTH_MAX = 500;
 export function showPublished(username, isMine) {
   find("about").textContent = isMine ? "What everybody can see of you" : "On Phoenix";
   const empty = () =>
-    h("div", { class: "empty" }, h("h2", {}, "Nothing published yet"), isMine && h("p", { class: "aside" }, "Publish a draft and it stands here."));
+    h(
+      "div",
+      { class: "empty" },
+      h("h2", {}, "Nothing published yet"),
+      isMine && h("p", { class: "aside" }, "Publish a draft and it stands here."),
+    );
   const grid = h("div", { class: "wall", id: "wall" });
   find("list").replaceChildren(grid);
   const wall = new Wall(grid, find("more"), {
@@ -30,7 +35,12 @@ export function showPublished(username, isMine) {
 function showNobody(username) {
   find("about").textContent = "";
   find("list").replaceChildren(
-    h("div", { class: "empty" }, h("h2", {}, `There is nobody called ${username}`), h("a", { class: "button", href: "/soho/explore" }, "Explore")),
+    h(
+      "div",
+      { class: "empty" },
+      h("h2", {}, `There is nobody called ${username}`),
+      h("a", { class: "button", href: "/soho/explore" }, "Explore"),
+    ),
   );
   find("more").replaceChildren();
 }
@@ -58,7 +68,10 @@ function deeds(wall, item, viewer) {
       await call(`${path}/unpublish`, { method: "POST", body: {} });
       viewer.dialog.close();
       wall.remove(item.creationId);
-      toast("A draft again.", h("a", { href: `/soho/${session().username}?tab=drafts` }, "See drafts"));
+      toast(
+        "A draft again.",
+        h("a", { href: `/soho/${session().username}?tab=drafts` }, "See drafts"),
+      );
     } catch (error) {
       problem.replaceChildren(h("p", {}, sentence(error)));
     }
@@ -79,7 +92,9 @@ function deeds(wall, item, viewer) {
       tile.hidden = false;
       toast("Kept.");
     };
-    toast("Deleted.", h("button", { class: "button small", onclick: back }, "Undo"));
+    const undoing = button("Undo", back, { kind: "small" });
+    toast("Deleted.", undoing, { milliseconds: UNDO_MS });
+    undoing.focus();
   };
   const made = [
     button("Edit caption", recaption, { kind: "small" }),

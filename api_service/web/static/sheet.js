@@ -44,10 +44,20 @@ export function ask({ title, label, words, value = "", limit, send, done, explai
         {},
         h("label", { class: "label", for: "asked" }, label),
         field,
-        h("p", { class: "below", id: "asked-count" }, h("span", {}, "Everybody can read it"), counted),
+        h(
+          "p",
+          { class: "below", id: "asked-count" },
+          h("span", {}, "Everybody can read it"),
+          counted,
+        ),
       ),
       problem,
-      h("div", { class: "deeds" }, button("Cancel", () => sheet.close(), { kind: "bare" }), go),
+      h(
+        "div",
+        { class: "deeds" },
+        button("Cancel", () => sheet.close(), { kind: "bare" }),
+        go,
+      ),
     ),
   );
   find("main").append(sheet);

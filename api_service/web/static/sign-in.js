@@ -50,19 +50,30 @@ function wordsFor(error) {
   if (error.code === "invalid_field") {
     return "Use 3 to 24 letters a-z, digits or hyphens. A few names are taken by Phoenix itself.";
   }
-  const isCredential = /wrong-password|invalid-credential|user-not-found|invalid-email/.test(error.code);
+  const isCredential = /wrong-password|invalid-credential|user-not-found|invalid-email/.test(
+    error.code,
+  );
   return isCredential ? "This email and password do not fit." : error.message;
 }
 
 function field(label, attributes) {
   const { name } = attributes;
-  return h("div", {}, h("label", { class: "label", for: name }, label), h("input", { class: "field", id: name, required: true, ...attributes }));
+  return h(
+    "div",
+    {},
+    h("label", { class: "label", for: name }, label),
+    h("input", { class: "field", id: name, required: true, ...attributes }),
+  );
 }
 
 function byName() {
   const name = field("Your name", {
-    name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false",
-    maxlength: "24", autofocus: true,
+    name: "username",
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: "false",
+    maxlength: "24",
+    autofocus: true,
   });
   const value = () => name.querySelector("input").value.trim().toLowerCase();
   const made = form([name], "Sign in", async () => {
@@ -76,16 +87,24 @@ function byName() {
 async function byFirebase(config) {
   const firebase = await firebaseOf(config);
   const email = field("Email", { name: "email", type: "email", autocomplete: "username" });
-  const password = field("Password", { name: "password", type: "password", autocomplete: "current-password" });
+  const password = field("Password", {
+    name: "password",
+    type: "password",
+    autocomplete: "current-password",
+  });
   const value = (each) => each.querySelector("input").value;
   const withEmail = form([email, password], "Sign in", async () => {
     await firebase.withEmail(value(email), value(password));
     await enter({ firebase: true }, await firebase.token());
   });
-  const withGoogle = button("Continue with Google", async () => {
-    await firebase.withGoogle();
-    await enter({ firebase: true }, await firebase.token());
-  }, { kind: "large" });
+  const withGoogle = button(
+    "Continue with Google",
+    async () => {
+      await firebase.withGoogle();
+      await enter({ firebase: true }, await firebase.token());
+    },
+    { kind: "large" },
+  );
   return [withGoogle, h("p", { class: "or" }, "or"), withEmail];
 }
 

@@ -15,19 +15,32 @@ class Viewer {
   constructor(items, index, { describe, closed, more = async () => {}, hasMore = () => false }) {
     Object.assign(this, { items, index, describe, closed, more, hasMore });
     const turn = (name, words, by) =>
-      h("button", { class: `round ${name}`, "aria-label": words, onclick: () => this.turn(by) }, icon(name));
+      h(
+        "button",
+        { class: `round ${name}`, "aria-label": words, onclick: () => this.turn(by) },
+        icon(name),
+      );
     this.show = h("div", { class: "show", tabindex: "-1" });
     this.says = h("div", { class: "says" });
     this.before = turn("before", "Previous", -1);
     this.after = turn("after", "Next", 1);
     this.dialog = h(
       "dialog",
-      { class: "viewer", "aria-label": "Viewer", onkeydown: (event) => this.press(event), onclose: () => this.leave() },
+      {
+        class: "viewer",
+        "aria-label": "Viewer",
+        onkeydown: (event) => this.press(event),
+        onclose: () => this.leave(),
+      },
       this.show,
       this.says,
       this.before,
       this.after,
-      h("button", { class: "round close", "aria-label": "Close", onclick: () => this.dialog.close() }, icon("close")),
+      h(
+        "button",
+        { class: "round close", "aria-label": "Close", onclick: () => this.dialog.close() },
+        icon("close"),
+      ),
     );
     this.back = () => this.dialog.close();
   }

@@ -66,12 +66,18 @@ export class Wall {
       { class: "open", "aria-label": `Open ${item.type}: ${name}`, onclick: () => this.view(item) },
       still(item, ""),
     );
-    const owner = h("a", { href: `/soho/${encodeURIComponent(item.username)}` }, `@${item.username}`);
+    const owner = h(
+      "a",
+      { href: `/soho/${encodeURIComponent(item.username)}` },
+      `@${item.username}`,
+    );
     const tile = h(
       "article",
       { class: "tile new", "data-id": item.creationId },
       open,
-      item.type === "video" ? h("span", { class: "badge" }, icon("play"), `${item.duration}s`) : null,
+      item.type === "video"
+        ? h("span", { class: "badge" }, icon("play"), `${item.duration}s`)
+        : null,
       h(
         "div",
         { class: "under" },
@@ -95,7 +101,7 @@ export class Wall {
     this.cinema.isPaused = true;
     view(this.items, this.items.indexOf(item), {
       describe: (shown, viewer) => this.describe(shown, viewer),
-      more: () => this.load(),
+      more: () => this.load().catch(() => {}),
       hasMore: () => !this.isAtEnd,
       closed: (last) => {
         this.cinema.isPaused = false;
@@ -106,7 +112,11 @@ export class Wall {
 
   describe(item, viewer) {
     const when = new Date(item.publishedAt).toLocaleDateString([], { dateStyle: "medium" });
-    const owner = h("a", { href: `/soho/${encodeURIComponent(item.username)}` }, `@${item.username}`);
+    const owner = h(
+      "a",
+      { href: `/soho/${encodeURIComponent(item.username)}` },
+      `@${item.username}`,
+    );
     return h(
       "div",
       {},

@@ -70,5 +70,7 @@ export function explained(error, cost) {
 
 /** Return a sentence for anything else that did not go through. */
 export function sentence(error) {
-  return error instanceof Unreachable ? "No answer: try again when you are back online." : error.message;
+  return error instanceof Unreachable
+    ? "No answer: try again when you are back online."
+    : error.message;
 }
