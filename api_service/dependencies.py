@@ -7,6 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 
+from api_service.events import Streams
 from api_service.links import Links
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.domain.errors import Unauthenticated, WrongField
@@ -75,6 +76,11 @@ def links_of(phoenix: PhoenixDep) -> Links:
     return Links(phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
 
 
+def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
 def idempotency_key_of(
     idempotency_key: Annotated[str | None, Header(), WithJsonSchema(_KEY)] = None,
 ) -> str | None:
@@ -87,5 +93,6 @@ def idempotency_key_of(
 LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
 OwnerDep = Annotated[Caller, Depends(owner_of)]
 ServiceDep = Annotated[str, Depends(service_of)]
+StreamsDep = Annotated[Streams, Depends(_streams)]
 LinksDep = Annotated[Links, Depends(links_of)]
 IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_of)]

@@ -33,6 +33,7 @@ from shared.domain.errors import (
     StoreContention,
     StoreUnavailable,
     TooManyOpened,
+    TooManyStreams,
     TooManyUnfinished,
     Unauthenticated,
     WrongField,
@@ -67,6 +68,7 @@ STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
     StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     MediaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     OutcomeUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

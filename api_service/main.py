@@ -1,13 +1,16 @@
 """The API as an ASGI application: `uvicorn --factory api_service.main:app`."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from types import FrameType
 
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
@@ -18,10 +21,23 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from api_service import VERSION
+from api_service.dependencies import links_of
 from api_service.errors import problem
+from api_service.events import StreamLimits, Streams
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
 from api_service.openapi import described
-from api_service.routes import account, actions, creations, feed, health, internal, local
+from api_service.routes import (
+    account,
+    actions,
+    creations,
+    events,
+    feed,
+    health,
+    internal,
+    local,
+    pages,
+)
+from api_service.site import FirebaseWeb, Site
 from shared import settings, telemetry, wiring
 from shared.domain.errors import (
     IdentityUnavailable,
@@ -54,13 +70,25 @@ def app() -> FastAPI:
     return create_app(phoenix)
 
 
-def create_app(phoenix: Phoenix) -> FastAPI:
-    """Return the API of this Phoenix."""
+def create_app(
+    phoenix: Phoenix,
+    *,
+    firebase: FirebaseWeb | None = None,
+    stream_limits: StreamLimits | None = None,
+) -> FastAPI:
+    """Return the API of this Phoenix; `firebase` is what the pages sign in with in the cloud."""
+    streams = Streams(
+        phoenix.ports.store,
+        phoenix.settings.costs,
+        partial(links_of, phoenix),
+        stream_limits or StreamLimits(),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         threading.Thread(target=_warm_up, args=[phoenix], daemon=True).start()
+        _tell_of_signals(streams.stop)
         yield
         phoenix.ports.close()
 
@@ -76,7 +104,9 @@ def create_app(phoenix: Phoenix) -> FastAPI:
     api.state.phoenix = phoenix
     api.state.known_accounts = set()
     api.state.probing = health.Probing()
-    for part in (creations, actions, feed, account, health, internal):
+    api.state.streams = streams
+    api.state.site = Site(phoenix, firebase)
+    for part in (events, creations, actions, feed, account, health, internal, pages):
         api.include_router(part.router)
     if phoenix.local is not None:
         api.include_router(local.router)
@@ -95,6 +125,23 @@ def _warm_up(phoenix: Phoenix) -> None:
         phoenix.ports.service_identity.warm_up()
     except IdentityUnavailable as error:
         log.warning("not_warmed_up", extra={"reason": error.reason})
+
+
+def _tell_of_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` when the server is told to end: it waits for streams before the lifespan ends."""
+    loop = asyncio.get_running_loop()
+
+    def chained(server: Callable[[int, FrameType | None], object]) -> None:
+        def told(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(stop)
+            server(number, frame)
+
+        signal.signal(number, told)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            chained(handler)
 
 
 def _surround(api: FastAPI, phoenix: Phoenix) -> None:

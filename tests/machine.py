@@ -1,14 +1,21 @@
-"""What a machine may lack: found here, named where it is skipped, required by PHOENIX_REQUIRE."""
+"""What a machine may lack: found here, named where it is skipped, required by PHOENIX_REQUIRE.
+
+`tests/browser/install.sh` gets the browser, and axe-core, which looks for what keeps people out.
+"""
 
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests import firestore_emulator
 
+AXE = Path(__file__).parent.parent / ".cache/axe-core-4.14.1.min.js"
+
 PARTS: dict[str, Callable[[], bool]] = {
+    "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": firestore_emulator.is_installed,
 }

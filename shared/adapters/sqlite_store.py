@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 from shared.adapters.documents import from_fields
 from shared.adapters.sqlite import ConnectionPool, connect
+from shared.adapters.sqlite_watches import SQLiteWatches
 from shared.adapters.sqlite_writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
@@ -18,7 +20,15 @@ from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT
+from shared.ports.store import (
+    Changes,
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    ResultT,
+)
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -67,9 +77,11 @@ class SQLiteStore:
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
         self._writer = SQLiteWriter(path)
+        self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
-        """End the writer, after what is waiting."""
+        """End the watches, and the writer after what is waiting."""
+        self._watches.close()
         self._writer.close()
         self._readers.close()
 
@@ -132,6 +144,12 @@ class SQLiteStore:
             for collection in Collection:
                 for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
                     yield from_fields(Key(collection, id_), json.loads(text))
+
+    def watch(
+        self, user_id: UserId, changed: Callable[[Changes], None]
+    ) -> AbstractContextManager[object]:
+        """See `Store.watch`."""
+        return self._watches.watch(user_id, changed)
 
     def _page(self, query: "_Query", page: Page) -> list[Any]:
         text, values = query.text, query.values

@@ -8,7 +8,8 @@
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened
     │   ├── IllegalTransition, KeyReused, ReferenceReused
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
-    │                               IdentityUnavailable, MediaUnavailable, OutcomeUnknown
+    │                               IdentityUnavailable, MediaUnavailable, TooManyStreams,
+    │                               OutcomeUnknown
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, BadOutput
@@ -262,6 +263,16 @@ class MediaUnavailable(Unavailable):
 
     code = "media_unavailable"
     sentence = "The media store is out of reach at the moment."
+
+
+@dataclass(kw_only=True, eq=False)
+class TooManyStreams(Unavailable):
+    """The process has as many streams of events as it may: ask for what has changed instead."""
+
+    code = "too_many_streams"
+    sentence = "Too many are watching live at the moment. Ask for what has changed instead."
+    retry_after_s: int = 30
+    limit: int
 
 
 @dataclass(kw_only=True, eq=False)

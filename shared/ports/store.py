@@ -1,6 +1,7 @@
 """The store of documents: transactions whose decision is a pure function, and pages of queries."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -190,4 +191,13 @@ class Store(Protocol):
 
     def everything(self) -> Iterator[Document]:
         """Stream every document as it was at one moment."""
+        ...
+
+    def watch(
+        self, user_id: UserId, changed: Callable[[Changes], None]
+    ) -> AbstractContextManager[object]:
+        """Call `changed` from a thread of the store's, at once with all and then with each change, until the block ends.
+
+        `account` is None while it is as before. An outage delays a call and loses none. `changed` must not raise.
+        """
         ...

@@ -7,19 +7,22 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from shared.adapters import sqlite as sqlite_files
 from shared.adapters import sqlite_writer
+from shared.adapters.sqlite import connect
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.account import account_key
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
+from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 from shared.domain.policy import Kind
 from shared.ports.store import (
+    Changes,
     Cursor,
     DraftsFilter,
     Page,
@@ -28,6 +31,7 @@ from shared.ports.store import (
     write,
 )
 from tests.builders import ADA, NOON, a_creation, an_account
+from tests.eventually import eventually
 
 SPEND = """
 import sys
@@ -257,3 +261,48 @@ def test_every_list_has_its_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
             assert all("USING INDEX" in step for step in steps), (statement, steps)
     assert len(plans) == 6
+
+
+def test_a_watch_sees_what_another_process_commits(tmp_path: Path, sqlite: SQLiteStore) -> None:
+    sqlite.transact([], lambda _: write(an_account(tokens=1), result=None))
+    balances: list[int] = []
+
+    def changed(changes: Changes) -> None:
+        balances.extend([changes.account.balance_tokens] if changes.account else [])
+
+    with sqlite.watch(ADA, changed):
+        eventually(lambda: balances == [1])
+        subprocess.run(
+            [sys.executable, "-c", SPEND, str(tmp_path / "store.db")],
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(lambda: balances == [1, 0])
+
+
+def test_an_outage_delays_what_a_watch_tells_and_loses_none(
+    tmp_path: Path, sqlite: SQLiteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    balances: list[int] = []
+
+    def changed(changes: Changes) -> None:
+        balances.extend([changes.account.balance_tokens] if changes.account else [])
+
+    with closing(connect(tmp_path / "store.db")) as operator, sqlite.watch(ADA, changed):
+        operator.execute("ALTER TABLE users RENAME TO moved")
+        eventually(lambda: "watch_failed" in caplog.text)
+        operator.execute("ALTER TABLE moved RENAME TO users")
+        sqlite.transact([], lambda _: write(an_account(tokens=1), result=None))
+        eventually(lambda: balances == [1])
+
+
+def test_all_watches_of_a_store_share_one_thread(sqlite: SQLiteStore) -> None:
+    threads: set[int] = set()
+    with ExitStack() as watches:
+        for number in range(5):
+            watch = sqlite.watch(UserId(str(number)), lambda _: threads.add(threading.get_ident()))
+            watches.enter_context(watch)
+        eventually(lambda: threads)
+
+    assert len(threads) == 1

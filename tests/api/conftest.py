@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -41,11 +42,11 @@ class Server:
 class Api:
     """The API of one world, and a client for each user."""
 
-    def __init__(self, world: World, server: Server) -> None:
+    def __init__(self, world: World, server: Server, **options: Any) -> None:
         self.world = world
         self.base_url = server.base_url
         self.clients = ExitStack()
-        server.app = create_app(world.phoenix)
+        server.app = create_app(world.phoenix, **options)
 
     def client(self, user: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.world.identity.sign_in(user)}"} if user else {}
@@ -77,8 +78,8 @@ def server() -> Iterator[Server]:
 def new_api(new_world: Callable[..., World], server: Server) -> Iterator[Callable[..., Api]]:
     with ExitStack() as apis:
 
-        def make(**environment: str) -> Api:
-            api = Api(new_world(**environment), server)
+        def make(options: dict[str, Any] | None = None, **environment: str) -> Api:
+            api = Api(new_world(**environment), server, **(options or {}))
             apis.callback(api.clients.close)
             return api
 

@@ -249,6 +249,7 @@ def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
         "/api/generate/video",
         "/api/image/generate",
         "/api/generate/drafts",
+        "/api/generate/events",
         "/api/generate/creation/{creation_id}",
         "/api/generate/video/{creation_id}",
         *(
@@ -262,6 +263,7 @@ def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
         "/api/me/transactions",
         "/api/health",
         "/api/health/ready",
+        "/api/web-config",
         "/api/local/sign-in",
         "/internal/cleanup",
         "/internal/tokens/grant",

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from api_service.events import StreamLimits
 from api_service.main import create_app
 from shared.adapters.local_identity import LocalIdentity
 from tests.api.conftest import Api, running_server
@@ -32,7 +33,8 @@ def living_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     with ExitStack() as closing:
         world = World(Path(tmp_path_factory.mktemp("world")), **NO_LIMITS)
         closing.callback(world.close)
-        api = Api(world, closing.enter_context(running_server()))
+        server, limits = closing.enter_context(running_server()), StreamLimits(life_s=0.01)
+        api = Api(world, server, stream_limits=limits)
         closing.callback(api.clients.close)
         yield api
 

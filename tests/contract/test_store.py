@@ -1,5 +1,6 @@
 """The promises of the Store port, for every adapter."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,16 +10,18 @@ import pytest
 
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
-from shared.domain.account import UsernameClaim, account_key
+from shared.domain.account import Account, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import Key
+from shared.domain.keys import CreationId, Key
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.store import (
+    WATCHED_MAX,
+    Changes,
     Cursor,
     Decision,
     Document,
@@ -33,6 +36,7 @@ from shared.ports.store import (
 from tests.builders import (
     ADA,
     BEN,
+    HOLDER,
     NOON,
     POLICY,
     a_claimed_creation,
@@ -42,6 +46,7 @@ from tests.builders import (
     seconds,
     stored_media,
 )
+from tests.eventually import eventually
 from tests.machine import needs
 from tests.simulation.store import CalmCalls, SimulatedStore
 
@@ -425,3 +430,116 @@ def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
     assert store.get(odd.key) == odd
     assert store.get(entry_key("x")) is None
     assert store.get(creation_key(a_creation_id("y"))) is None
+
+
+# Watches
+
+
+class Watcher:
+    """What a watch has told, put together."""
+
+    def __init__(self) -> None:
+        self.told: list[Changes] = []
+        self.threads: set[int] = set()
+        self.account: Account | None = None
+        self.creations: dict[CreationId, Creation] = {}
+
+    def __call__(self, changes: Changes) -> None:
+        self.account = changes.account or self.account
+        self.creations |= {creation.creation_id: creation for creation in changes.creations}
+        for creation_id in changes.gone:
+            del self.creations[creation_id]
+        self.threads.add(threading.get_ident())
+        self.told.append(changes)
+
+    def sees(self, account: Account | None, *creations: Creation) -> bool:
+        newest = {creation.creation_id: creation for creation in creations}
+        return bool(self.told) and (self.account, self.creations) == (account, newest)
+
+
+def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
+    creation, account, watcher = a_creation(), an_account(), Watcher()
+    put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(account, creation))
+        assert watcher.told == [Changes(account, (creation,), ())]
+
+        claimed = creation.claimed(HOLDER, policy=POLICY, at=NOON)
+        put(store, claimed)
+        eventually(lambda: watcher.sees(account, claimed))
+        put(store, an_account(tokens=7))
+        eventually(lambda: watcher.sees(an_account(tokens=7), claimed))
+        store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
+        eventually(lambda: watcher.sees(an_account(tokens=7)))
+
+    assert watcher.told[1:] == [
+        Changes(None, (claimed,), ()),
+        Changes(an_account(tokens=7), (), ()),
+        Changes(None, (), (creation.creation_id,)),
+    ]
+    assert threading.get_ident() not in watcher.threads
+
+
+def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> None:
+    watcher = Watcher()
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(None))
+        put(store, an_account(), a_draft("one", status=Status.PUBLISHED, published_at=NOON))
+        eventually(lambda: watcher.account is not None and watcher.creations)
+
+    assert watcher.told[0] == Changes(None, (), ())
+
+
+def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> None:
+    creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 2)]
+    put(store, *creations[:WATCHED_MAX])
+    watcher = Watcher()
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(None, *creations[:WATCHED_MAX]))
+        put(store, *creations[WATCHED_MAX:])
+        eventually(lambda: watcher.sees(None, *creations[2:]))
+
+    gone = {creation_id for changes in watcher.told for creation_id in changes.gone}
+    assert gone == {creation.creation_id for creation in creations[:2]}
+
+
+def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
+    ada, ben = Watcher(), Watcher()
+    with store.watch(ADA, ada), store.watch(BEN, ben):
+        put(store, an_account(), a_creation())
+        eventually(lambda: ada.sees(an_account(), a_creation()))
+    told = len(ada.told)
+
+    put(store, an_account(tokens=1))
+    later = Watcher()
+    with store.watch(ADA, later):
+        eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
+
+    assert len(ada.told) == told
+    assert ben.told == [Changes(None, (), ())]
+
+
+def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
+    first, second = Watcher(), Watcher()
+    with store.watch(ADA, first):
+        put(store, an_account())
+        with store.watch(ADA, second):
+            put(store, an_account(tokens=3))
+            eventually(lambda: first.sees(an_account(tokens=3)))
+            eventually(lambda: second.sees(an_account(tokens=3)))
+
+
+def test_the_last_of_many_changes_is_told(store: Store) -> None:
+    put(store, an_account(tokens=50))
+    watcher = Watcher()
+    with store.watch(ADA, watcher), ThreadPoolExecutor(4) as writers:
+        list(
+            writers.map(
+                lambda _: retried(lambda: store.transact([account_key(ADA)], debit_one)), range(50)
+            )
+        )
+        last = store.get(account_key(ADA))
+        eventually(lambda: watcher.sees(last))
+
+    balances = [changes.account.balance_tokens for changes in watcher.told if changes.account]
+    assert balances == sorted(balances, reverse=True)

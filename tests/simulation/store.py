@@ -24,6 +24,7 @@ from shared.ports.store import (
 )
 from tests.simulation.draws import Site
 from tests.simulation.scheduler import Simulation, Step
+from tests.simulation.watches import Watches
 
 TRIES_MAX = 5
 LATE_S = (0.1, 260.0)
@@ -73,6 +74,8 @@ class SimulatedStore:
         self._simulation = simulation
         self._tries_max = tries_max
         self._lock = Lock()
+        self._watches = Watches(self.documents)
+        self.watch = self._watches.watch
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
@@ -152,6 +155,7 @@ class SimulatedStore:
                 self._put(key, after)
         if changes:
             self.seen(actor, changes)
+            self._watches.tell()
         return True
 
     def _put(self, key: Key[Any], document: Document | None) -> None:

@@ -1,0 +1,47 @@
+"""Live changes of one's own creations and balance."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from api_service.dependencies import OwnerDep, StreamsDep
+from api_service.events import HEARTBEAT, MEDIA_TYPE, EventStream
+from api_service.openapi import SIGNED_IN, problems
+from shared.domain.errors import TooManyStreams
+
+router = APIRouter(tags=["creations"])
+
+ONE_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["snapshot", "change", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+EXAMPLE = (
+    'event: snapshot\ndata: {"account": {..}, "creations": [{..}, {..}], "gone": []}\n\n'
+    f"{HEARTBEAT}"
+    'event: change\ndata: {"account": null, "creations": [{..}], "gone": []}\n\n'
+    'event: end\ndata: {"reason": "settled"}\n\n'
+)
+
+
+@router.get(
+    "/api/generate/events",
+    response_class=Response,
+    responses={
+        HTTPStatus.OK: {
+            "description": "Server-sent events: `snapshot` once, then `change` after `change`, each "
+            "with `account` (as in /api/me, null while it is as before), `creations` (as in "
+            "/api/generate/creation/{creation_id}) and `gone` (ids: deleted, or no longer among "
+            "the 50 newest); `end` with `reason` `settled`, `time` or `shutdown`. A comment every "
+            "15 s says that the stream lives.",
+            "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
+        },
+        **problems(*SIGNED_IN, TooManyStreams(limit=100)),
+    },
+)
+def events(streams: StreamsDep, owner: OwnerDep) -> Response:
+    """Follow one's own creations and balance live, for five minutes at most."""
+    return EventStream(streams, owner.user_id)

@@ -1,0 +1,272 @@
+"""Live events: a snapshot, then each change, to the owner only, until it is time to end."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio import to_thread
+from starlette.types import Message
+
+from api_service.events import EventStream, Known, StreamLimits, Streams
+from infrastructure.local.stack import Stack
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import Actor
+from shared.domain.policy import Kind
+from tests.api.conftest import Api
+from tests.builders import ADA, BEN, COSTS, a_caller
+from tests.eventually import eventually
+from tests.world import World
+
+EVENTS = "/api/generate/events"
+NewApi = Callable[..., Api]
+
+
+class Reader:
+    """One stream as its reader takes it."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        assert answer.status_code == 200, answer.read()
+        self.answer = answer
+        self._lines = answer.iter_lines()
+
+    def next(self) -> tuple[str, Any]:
+        """Return the next event's name and data; a comment's name is its text."""
+        name = next(line for line in self._lines if line)
+        if name.startswith(":"):
+            return name, None
+        data = next(self._lines)
+        return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+    def rest(self) -> list[tuple[str, Any]]:
+        """Return every event up to the stream's end; comments are none."""
+        events = [self.next()]
+        while events[-1][0] != "end":
+            events.append(self.next())
+        assert list(self._lines) == [""]
+        return [(name, data) for name, data in events if data is not None]
+
+
+@contextmanager
+def reading(client: httpx.Client) -> Iterator[Reader]:
+    with client.stream("GET", EVENTS) as answer:
+        yield Reader(answer)
+
+
+def limited(new_api: NewApi, **limits: float) -> Api:
+    return new_api({"stream_limits": StreamLimits(**limits)})  # type: ignore[arg-type]  # one is a count
+
+
+def test_a_stream_begins_with_everything_as_its_owner_sees_it(api: Api) -> None:
+    draft, published = api.world.draft(), api.world.published()
+    client = api.client(ADA)
+
+    with reading(client) as reader:
+        name, data = reader.next()
+
+    assert name == "snapshot"
+    assert data["account"] == client.get("/api/me").json()
+    assert data["gone"] == []
+    shown = {creation["creationId"]: creation for creation in data["creations"]}
+    assert list(shown) == sorted(shown, reverse=True)  # at one time: by id
+    assert shown == {
+        each.creation_id: client.get(f"/api/generate/creation/{each.creation_id}").json()[
+            "creation"
+        ]
+        for each in (draft, published)
+    }
+    assert reader.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert reader.answer.headers["cache-control"] == "no-store"
+
+
+def test_each_change_follows_with_nothing_that_is_as_before(api: Api) -> None:
+    client = api.client(ADA)
+    with reading(client) as reader:
+        assert reader.next()[1]["creations"] == []
+
+        creation = api.world.open(kind=Kind.VIDEO).creation
+        opened = reader.next()[1]
+        assert opened["account"]["tokenBalance"] == 90
+        assert [each["status"] for each in opened["creations"]] == ["pending"]
+
+        api.world.claim(creation)
+        claimed = reader.next()[1]
+        assert claimed["account"] is None
+        assert [each["stage"] for each in claimed["creations"]] == ["generating"]
+
+
+def test_what_is_deleted_is_named_as_gone(api: Api) -> None:
+    draft, client = api.world.draft(), api.client(ADA)
+    with reading(client) as reader:
+        reader.next()
+        client.delete(f"/api/generate/creation/{draft.creation_id}")
+
+        assert reader.next() == (
+            "change",
+            {"account": None, "creations": [], "gone": [draft.creation_id]},
+        )
+
+
+def test_nobody_is_told_of_another_user(new_api: NewApi) -> None:
+    api = limited(new_api, life_s=0.5)
+    with reading(api.client(BEN)) as bens:
+        bens.next()
+        api.world.draft()
+
+        assert bens.rest() == [("end", {"reason": "time"})]
+
+
+def test_without_a_token_there_is_no_stream(api: Api) -> None:
+    assert api.client().get(EVENTS).status_code == 401
+    assert api.client().get(f"{EVENTS}?token={api.world.identity.sign_in(ADA)}").status_code == 401
+
+
+def test_a_quiet_stream_says_that_it_lives(new_api: NewApi) -> None:
+    api = limited(new_api, heartbeat_s=0.02)
+    with reading(api.client(ADA)) as reader:
+        reader.next()
+
+        assert [reader.next()[0] for _ in range(3)] == [": heartbeat"] * 3
+
+
+def test_a_stream_ends_when_nothing_has_been_in_the_making_for_a_while(new_api: NewApi) -> None:
+    api = limited(new_api, settled_s=0.3, heartbeat_s=0.1)
+    claimed = api.world.claim(api.world.open().creation)
+    with reading(api.client(ADA)) as reader:
+        reader.next()
+        assert [reader.next()[0] for _ in range(5)] == [": heartbeat"] * 5
+        api.world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        settled_s = time.monotonic()
+
+        events = reader.rest()
+
+    assert [name for name, _ in events] == ["change", "end"]
+    assert events[-1][1] == {"reason": "settled"}
+    assert 0.25 < time.monotonic() - settled_s < 3
+
+
+def test_one_user_has_one_watch_however_many_streams(api: Api) -> None:
+    class Counting:
+        begun = 0
+
+        def watch(self, *watched: Any) -> Any:
+            self.begun += 1
+            return api.world.sqlite.watch(*watched)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(api.world.sqlite, name)
+
+    counting = Counting()
+    api.world.store.store = counting
+    client = api.client(ADA)
+    with reading(client) as first, reading(client) as second:
+        snapshots = first.next(), second.next()
+        api.world.open()
+
+        assert first.next() == second.next()
+    assert snapshots[0] == snapshots[1]
+    assert counting.begun == 1
+    assert eventually(lambda: not api.world.sqlite._watches._watches)
+
+
+def test_too_many_streams_are_a_503_until_one_ends(new_api: NewApi) -> None:
+    api = limited(new_api, streams_max=2)
+    client = api.client(ADA)
+    with reading(client), reading(api.client(BEN)):
+        refused = client.get(EVENTS)
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+    assert int(refused.headers["retry-after"]) > 0
+
+    def opens_again() -> bool:
+        with client.stream("GET", EVENTS) as answer:
+            return answer.status_code == 200
+
+    eventually(opens_again)
+
+
+# Readers that do not read
+
+
+def streams_of(world: World, **limits: float) -> Streams:
+    links: Any = None
+    return Streams(world.sqlite, COSTS, lambda: links, StreamLimits(**limits))  # type: ignore[arg-type]  # one is a count
+
+
+async def never() -> Message:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+def test_a_slow_reader_skips_what_is_over(world: World) -> None:
+    world.phoenix.accounts.of(a_caller())
+    streams, sent = streams_of(world), list[str]()
+
+    def grant_ten() -> None:
+        for number in range(10):
+            world.phoenix.accounts.grant(ADA, 1, reference=str(number), actor=Actor.OPERATOR)
+        eventually(lambda: streams._watched[ADA].known == Known(world.account(), {}))
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b"").decode())
+        if "snapshot" in sent[-1]:
+            await to_thread.run_sync(grant_ten)
+        if "change" in sent[-1]:
+            streams.stop()
+
+    anyio.run(EventStream(streams, ADA), {"type": "http"}, never, send)
+
+    assert [text.split("\n")[0] for text in sent if text] == [
+        "event: snapshot",
+        "event: change",
+        "event: end",
+    ]
+    assert '"tokenBalance":110' in sent[2]
+
+
+def test_a_reader_who_takes_nothing_is_given_up(world: World) -> None:
+    streams = streams_of(world, life_s=0.1, write_s=0.1)
+
+    async def send(_: Message) -> None:
+        await anyio.sleep_forever()
+
+    anyio.run(EventStream(streams, ADA), {"type": "http"}, never, send)
+
+    assert (streams._count, streams._watched) == (0, {})
+
+
+def test_a_reader_who_leaves_frees_the_stream_at_once(world: World) -> None:
+    streams = streams_of(world)
+
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        pass
+
+    anyio.run(EventStream(streams, ADA), {"type": "http"}, leave, send)
+
+    assert (streams._count, streams._watched) == (0, {})
+
+
+@pytest.mark.slow
+def test_a_server_that_is_told_to_end_ends_its_streams_first(tmp_path: Path) -> None:
+    stack = Stack({**os.environ, "PHOENIX_DATA": str(tmp_path)})
+    with stack, httpx.Client(base_url=stack.base_url, timeout=20) as client:
+        token = client.post("/api/local/sign-in", json={"username": "ada"}).json()["token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        with reading(client) as reader:
+            reader.next()
+            began_s = time.monotonic()
+            stack._api.terminate()
+
+            assert reader.rest() == [("end", {"reason": "shutdown"})]
+            assert time.monotonic() - began_s < 2
+
+    assert "ERROR" not in (tmp_path / "logs/api.log").read_text()

@@ -1,0 +1,149 @@
+"""How pages are served: headers, caching, versions, and what they are told."""
+
+import gzip
+import re
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from api_service.site import FOLDER, FirebaseWeb
+from tests.api.conftest import Api
+
+NewApi = Callable[..., Api]
+PAGES = ["/sign-in", "/create", "/soho/explore", "/soho/ada", "/soho/ada?tab=drafts"]
+FIREBASE = FirebaseWeb(api_key="k", auth_domain="p.firebaseapp.com", project_id="p")
+
+
+def directives(answer: httpx.Response) -> dict[str, list[str]]:
+    policy = answer.headers["content-security-policy"].split("; ")
+    return {name: values for name, *values in (each.split() for each in policy)}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_runs_nothing_but_our_own_files(api: Api, path: str) -> None:
+    answer = api.client().get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = directives(answer)
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["img-src"] == policy["media-src"] == ["'self'", "http://localhost"]
+    assert policy["require-trusted-types-for"] == ["'script'"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "strict-transport-security" not in answer.headers
+
+
+def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own() -> None:
+    for page in FOLDER.glob("*.html"):
+        text = page.read_text()
+        assert not re.search(r"<script(?! type=\"module\" src=)|<style|\sstyle=|\son\w+=", text)
+        assert "//" not in re.sub(r'xmlns="[^"]*"', "", text)
+
+
+def test_no_script_makes_markup_from_text() -> None:
+    for script in (FOLDER / "static").glob("*.js"):
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(",
+            script.read_text(),
+        )
+
+
+def test_the_root_leads_to_create(api: Api) -> None:
+    answer = api.client().get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (302, "/create")
+
+
+def test_a_page_is_asked_for_anew_and_not_sent_twice(api: Api) -> None:
+    client = api.client()
+    first = client.get("/create")
+
+    again = client.get("/create", headers={"If-None-Match": first.headers["etag"]})
+
+    assert first.headers["cache-control"] == "no-cache"
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
+
+
+def test_what_a_page_loads_is_kept_for_ever_under_its_version(api: Api) -> None:
+    client = api.client()
+    addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get("/create").text)
+    assert len(addresses) > 5
+    for address in addresses:
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+    script = next(address for address in addresses if address.endswith("create.js"))
+    old = client.get(re.sub(r"/static/\w+/", "/static/0ld/", script))
+    assert (old.status_code, old.headers["cache-control"]) == (200, "no-cache")
+    assert old.headers["content-type"] == "text/javascript; charset=utf-8"
+
+
+def test_files_are_packed_for_those_who_unpack_them(api: Api) -> None:
+    client = api.client()
+    packed = client.get("/create", headers={"Accept-Encoding": "gzip"})
+    plain = client.get("/create", headers={"Accept-Encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) == len(gzip.compress(plain.content, mtime=0))
+    assert packed.headers["etag"] != plain.headers["etag"]
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/x/nothing.js", "/static/x/../create.html", "/static/x/%2e%2e/top.html", "/soho"],
+)
+def test_what_is_not_there_is_404(api: Api, path: str) -> None:
+    assert api.client().get(path).status_code == 404
+
+
+def test_head_has_no_body(api: Api) -> None:
+    answer = api.client().head("/create")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_on_one_machine_a_name_is_enough(api: Api) -> None:
+    answer = api.client().get("/api/web-config")
+
+    assert answer.json() == {"firebase": None, "costs": {"image": 1, "video": 10}}
+
+
+def test_in_the_cloud_the_pages_may_load_firebase_and_nothing_else(new_api: NewApi) -> None:
+    api = new_api({"firebase": FIREBASE}, PHOENIX_BASE_URL="https://phoenix.example")
+    client = api.client()
+
+    told = client.get("/api/web-config").json()["firebase"]
+    page = client.get("/sign-in")
+
+    assert told == {
+        "apiKey": "k",
+        "authDomain": "p.firebaseapp.com",
+        "projectId": "p",
+        "sdkUrl": FIREBASE.sdk_url,
+    }
+    policy = directives(page)
+    assert policy["script-src"] == [
+        "'self'",
+        "https://www.gstatic.com",
+        "https://apis.google.com",
+    ]
+    assert policy["connect-src"] == [
+        "'self'",
+        "https://identitytoolkit.googleapis.com",
+        "https://securetoken.googleapis.com",
+    ]
+    assert policy["frame-src"] == ["https://p.firebaseapp.com"]
+    assert policy["img-src"] == ["'self'", "https://phoenix.example"]
+    assert page.headers["cross-origin-opener-policy"] == "same-origin-allow-popups"
+    assert page.headers["strict-transport-security"] == "max-age=31536000"

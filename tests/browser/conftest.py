@@ -1,0 +1,203 @@
+"""Pages in a headless Chromium, over the whole one-machine stack or over the steerable world."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+from infrastructure.local.stack import Stack
+from shared.adapters.ffmpeg import run_ffmpeg
+from shared.domain.creation import Creation
+from shared.domain.media import StoredMedia
+from tests.api.conftest import Api, Server, running_server
+from tests.builders import stored_media
+from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
+from tests.world import World
+
+PATIENCE_MS = 10_000
+TOKEN = re.compile(r"eyJ[\w-]+\.eyJ")
+REFUSED = "Failed to load resource: the server responded with a status of "
+
+
+class Visitor:
+    """One person's browser: its pages, everything they asked for, and what went wrong in them."""
+
+    def __init__(self, context: BrowserContext, base_url: str) -> None:
+        self.context = context
+        self.base_url = base_url
+        self.ours = [base_url, "blob:", "data:"]
+        """Beginnings of the addresses that may be asked."""
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.expected: list[str] = []
+        """Beginnings of complaints that a test brings about."""
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("request", lambda request: self.requests.append(request.url))
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def expect_refusals(self, *statuses: int) -> None:
+        self.expected += [f"{REFUSED}{status}" for status in statuses]
+
+    def page(self, path: str | None = None) -> Page:
+        page = self.context.new_page()
+        if path is not None:
+            page.goto(f"{self.base_url}{path}")
+        return page
+
+    def sign_in(self, name: str, path: str = "/create") -> Page:
+        """Sign in as a person does, and return the page that was asked for."""
+        page = self.page(path)
+        page.get_by_label("Your name").fill(name)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{self.base_url}{path}")
+        expect(page.locator("#balance")).to_be_visible()
+        return page
+
+    def check(self) -> None:
+        """Nothing went wrong that was not expected, and nobody else was asked for anything."""
+        surprises = [
+            text for text in self.complaints if not text.startswith(tuple(self.expected) or "\0")
+        ]
+        elsewhere = [url for url in self.requests if not url.startswith(tuple(self.ours))]
+        assert (surprises, elsewhere) == ([], [])
+        assert not [url for url in self.requests if TOKEN.search(url)]
+
+
+NewVisitor = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_visitor(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Makes browsers without a past; nothing may have gone wrong in them when the test ends."""
+    visitors: list[Visitor] = []
+
+    def make(base_url: str, **options: Any) -> Visitor:
+        visitors.append(Visitor(chromium.new_context(**options), base_url))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.context.close()
+    for visitor in visitors:
+        visitor.check()
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
+    """One running stack for all journeys; each has users of its own."""
+    folder = tmp_path_factory.mktemp("stack")
+    with Stack({**os.environ, "PHOENIX_DATA": str(folder), **SCALED_DOWN}) as stack:
+        machine = OneMachine(stack)
+        yield machine
+        machine.clients.close()
+    assert machine.violations() == []
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    picture = ("-f", "lavfi", "-i", "testsrc=size=320x180:rate=24:duration=4")
+    sound = ("-f", "lavfi", "-i", "sine=duration=4")
+    coding = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac")
+    shot = run_ffmpeg(["-v", "error", *picture, *sound, *coding, str(path)], timeout_s=30)
+    assert shot.exit_status == 0, shot.said
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("picture") / "picture.jpg"
+    arguments = ["-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=1:duration=1"]
+    shot = run_ffmpeg([*arguments, "-frames:v", "1", str(path)], timeout_s=30)
+    assert shot.exit_status == 0, shot.said
+    return path.read_bytes()
+
+
+class Site:
+    """Pages over a world that a test steers, with files that a browser can show."""
+
+    def __init__(self, world: World, server: Server, media: tuple[bytes, bytes]) -> None:
+        self.world = world
+        self.base_url = server.base_url
+        self._server = server
+        self._clip, self._picture = media
+
+    def serve(self, **options: Any) -> Api:
+        return Api(self.world, self._server, **options)
+
+    def media_of(self, claimed: Creation) -> StoredMedia:
+        """Store the files of a claimed creation, and return what they are."""
+        self.world.store_files(claimed)
+        media = stored_media(claimed)
+        self.world.files.path_of(media.media_key).write_bytes(self._clip)
+        self.world.files.path_of(str(media.thumbnail_key)).write_bytes(self._picture)
+        return media
+
+    def with_files(self, creation: Creation) -> Creation:
+        """Return a ready creation whose files hold real pictures."""
+        keys = {creation.media_key: self._clip, creation.thumbnail_key: self._picture}
+        for key, content in keys.items():
+            self.world.files.path_of(str(key)).write_bytes(content)
+        for key, public in creation.public_keys.items():
+            self.world.files.path_of(public).write_bytes(keys[key])
+        return creation
+
+    def draft(self, **user: str) -> Creation:
+        return self.with_files(self.world.draft(**user))
+
+    def published(self, **changes: Any) -> Creation:
+        return self.with_files(self.world.published(**changes))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def new_site(
+    tmp_path: Path, server: Server, clip: bytes, picture: bytes
+) -> Iterator[Callable[..., Site]]:
+    with ExitStack() as worlds:
+
+        def make(options: dict[str, Any] | None = None, **environment: str) -> Site:
+            world = World(tmp_path, **{"PHOENIX_BASE_URL": server.base_url, **environment})
+            worlds.callback(world.close)
+            site = Site(world, server, (clip, picture))
+            site.serve(**(options or {}))
+            return site
+
+        yield make
+
+
+@pytest.fixture
+def site(new_site: Callable[..., Site]) -> Site:
+    return new_site()

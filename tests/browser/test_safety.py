@@ -1,0 +1,217 @@
+"""What strangers write does nothing but stand there; what pages load comes from us alone."""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import Locator, Page, Response, expect
+
+from api_service.site import FirebaseWeb
+from shared.domain.policy import Kind
+from tests.api.hostile import XSS_CAPTIONS
+from tests.browser.conftest import NewVisitor, Site
+from tests.builders import ADA
+from tests.eventually import eventually
+from tests.machine import needs
+
+pytestmark = [needs("browser"), pytest.mark.slow]
+
+NewSite = Callable[..., Site]
+DRAFTS = "/soho/ada?tab=drafts"
+MANY = {
+    "PHOENIX_WELCOME_TOKENS": "1000",
+    "PHOENIX_POLICY_OPENED_PER_HOUR_MAX": "1000",
+    "PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX": "1000",
+}
+CAPTIONS = {caption.strip() for caption in XSS_CAPTIONS}
+PAGE_BYTES_MAX = 80_000
+
+
+def test_sixty_captions_full_of_scripts_run_nowhere(
+    new_site: NewSite, new_visitor: NewVisitor
+) -> None:
+    site = new_site(**MANY)
+    for caption in XSS_CAPTIONS:
+        site.world.published(caption=caption)
+        site.world.open(kind=Kind.IMAGE, prompt=caption)
+        site.world.clock.sleep(1)
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+
+    shown_everywhere(page.locator("#cards .prompt"), page)
+    for path in ("/soho/explore", "/soho/ada"):
+        page.goto(f"{site.base_url}{path}")
+        shown_everywhere(page.locator(".tile .caption"), page)
+    page.locator(".tile .open").first.click()
+    viewer = page.get_by_role("dialog")
+    for caption in reversed(XSS_CAPTIONS):
+        expect(viewer.locator(".says p").first).to_have_text(caption.strip())
+        page.keyboard.press("ArrowRight")
+    nothing_ran(page)
+
+
+def shown_everywhere(texts: Locator, page: Page) -> None:
+    """Scroll to the end and find all sixty as the text they are."""
+
+    def are_shown() -> bool:
+        page.keyboard.press("End")
+        return {text.strip() for text in texts.all_text_contents()} == CAPTIONS
+
+    eventually(are_shown)
+    nothing_ran(page)
+
+
+def nothing_ran(page: Page) -> None:
+    assert page.evaluate(
+        "[window.pwned, document.querySelectorAll('main script, iframe').length]"
+    ) == [
+        None,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/create", DRAFTS, "/soho/ada", "/soho/explore"])
+def test_a_page_weighs_little_and_asks_nobody_else(
+    site: Site, new_visitor: NewVisitor, path: str
+) -> None:
+    site.draft()
+    site.published()
+    visitor = new_visitor(site.base_url)
+    if path != "/sign-in":
+        visitor.sign_in("ada")
+    fresh = visitor.page()
+    answers: list[Response] = []
+    fresh.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 (Playwright marks its handlers)
+    cache = visitor.context.new_cdp_session(fresh)
+    cache.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    fresh.goto(f"{site.base_url}{path}")
+    expect(fresh.locator("h1")).to_be_visible()
+    if path != "/sign-in":
+        expect(fresh.locator("#balance")).to_be_visible()
+
+    ours = [each for each in answers if not re.search("/media/|/api/", each.url)]
+    sizes = {each.url: len(each.body()) for each in ours}
+    assert sum(sizes.values()) < PAGE_BYTES_MAX, sizes
+    print(f"{path}: {sum(sizes.values())} bytes in {len(sizes)} answers")  # noqa: T201 (a measurement)
+
+
+def test_sign_in_leads_to_no_other_site(site: Site, new_visitor: NewVisitor) -> None:
+    for number, trap in enumerate(("//evil.example", "https://evil.example", "javascript:pwned=1")):
+        page = new_visitor(site.base_url).page(f"/sign-in?next={trap}")
+        page.get_by_label("Your name").fill(f"person{number}")
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "/sign-in" not in url)
+
+        assert page.url.startswith(f"{site.base_url}/")
+        nothing_ran(page)
+
+
+def test_nothing_that_is_injected_runs(site: Site, new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(site.base_url)
+    visitor.expected += ["Executing inline", "Applying inline", "Refused to", "Loading the", "This"]
+    page = visitor.page("/soho/explore")
+
+    ran = page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          try { script.text = "window.pwned = 1"; document.body.append(script); } catch {}
+          try { document.body.innerHTML = "<img src=x onerror=window.pwned=1>"; return "html"; }
+          catch { return window.pwned ?? "nothing"; }
+        }"""
+    )
+
+    assert ran == "nothing"
+
+
+# Signing in in the cloud, with a stand-in for Firebase's web SDK
+
+SDK = {
+    "/firebase-app.js": "export const initializeApp = (options) => options;",
+    "/firebase-auth.js": """
+      const users = { "ada@example.com": "a long password" };
+      let kept = localStorage.getItem("sdk");
+      const enter = () => { localStorage.setItem("sdk", "ada"); kept = "ada"; };
+      export const getAuth = (options) => ({
+        authStateReady: async () => {},
+        get currentUser() {
+          return kept && { getIdToken: async () => localStorage.getItem("id-token") };
+        },
+        options,
+      });
+      export class GoogleAuthProvider {}
+      export const signInWithPopup = async () => enter();
+      export const signInWithEmailAndPassword = async (auth, email, password) => {
+        if (users[email] !== password) {
+          throw Object.assign(new Error("no"), { code: "auth/invalid-credential" });
+        }
+        enter();
+      };
+      export const signOut = async () => { localStorage.removeItem("sdk"); };
+    """,
+}
+
+
+@pytest.fixture
+def sdk_url() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/javascript")
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+            self.wfile.write(SDK[self.path].encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("way", ["email", "google"])
+def test_in_the_cloud_firebase_signs_in(
+    new_site: NewSite, new_visitor: NewVisitor, sdk_url: str, way: str
+) -> None:
+    firebase = FirebaseWeb(
+        api_key="k", auth_domain="p.firebaseapp.com", project_id="p", sdk_url=sdk_url
+    )
+    site = new_site({"firebase": firebase})
+    visitor = new_visitor(site.base_url)
+    visitor.ours.append(sdk_url)
+    page = visitor.page()
+    page.add_init_script(
+        f"localStorage['id-token'] = {json.dumps(site.world.identity.sign_in(ADA))}"
+    )
+    page.goto(f"{site.base_url}{DRAFTS}")
+    page.wait_for_url("**/sign-in?*")
+
+    if way == "google":
+        page.get_by_role("button", name="Continue with Google").click()
+    else:
+        page.get_by_label("Email").fill("ada@example.com")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("This email and password do not fit.")).to_be_visible()
+        page.get_by_label("Password").fill("a long password")
+        page.get_by_role("button", name="Sign in").click()
+
+    page.wait_for_url(f"**{DRAFTS}")
+    expect(page.locator("#balance")).to_have_text("100 tokens")
+    page.get_by_role("button", name="Account of ada").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in*")
+    expect(page.get_by_label("Email")).to_be_visible()
+    assert page.evaluate("localStorage.sdk") is None
+
+
+def test_on_one_machine_nobody_asks_for_firebase(site: Site, new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(site.base_url)
+    visitor.sign_in("ada")
+
+    assert not [url for url in visitor.requests if "firebase" in url]
