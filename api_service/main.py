@@ -47,6 +47,7 @@ from shared.domain.errors import (
     WrongField,
     WrongSetting,
 )
+from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,17 @@ def app() -> FastAPI:
     except WrongSetting as error:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)
-    return create_app(phoenix)
+    return create_app(phoenix, firebase=_firebase(phoenix.settings.backend))
+
+
+def _firebase(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:
+    if isinstance(backend, LocalBackend):
+        return None
+    return FirebaseWeb(
+        api_key=backend.firebase_api_key,
+        auth_domain=backend.firebase_auth_domain,
+        project_id=backend.project,
+    )
 
 
 def create_app(

@@ -42,6 +42,8 @@ SETTINGS = {
     "PHOENIX_IMAGE_COST": "tokens for one image",
     "PHOENIX_VIDEO_COST": "tokens for one video",
     "GOOGLE_CLOUD_PROJECT": "gcp: the project, also of Firebase",
+    "PHOENIX_FIREBASE_API_KEY": "gcp: the key of Firebase's web app, which is public",
+    "PHOENIX_FIREBASE_AUTH_DOMAIN": "gcp: where Firebase's web app signs people in",
     "PHOENIX_REGION": "gcp: where the queues and the jobs are",
     "PHOENIX_FIRESTORE_DATABASE": "gcp: the id of the database",
     "PHOENIX_COLLECTION_PREFIX": "gcp: what the name of every collection begins with",
@@ -103,6 +105,8 @@ class GCPBackend:
     """Firestore, Cloud Tasks, Cloud Run, Firebase and the generators of one project; files in R2."""
 
     project: str
+    firebase_api_key: str
+    firebase_auth_domain: str
     region: str
     database: str
     collection_prefix: str
@@ -180,8 +184,13 @@ def _backend(reader: Reader) -> LocalBackend | GCPBackend:
 
 
 def _gcp(reader: Reader) -> GCPBackend:
+    project = reader.required("GOOGLE_CLOUD_PROJECT", word)
     return GCPBackend(
-        project=reader.required("GOOGLE_CLOUD_PROJECT", word),
+        project=project,
+        firebase_api_key=reader.required("PHOENIX_FIREBASE_API_KEY", word),
+        firebase_auth_domain=reader.value(
+            "PHOENIX_FIREBASE_AUTH_DOMAIN", f"{project}.firebaseapp.com", word
+        ),
         region=reader.required("PHOENIX_REGION", word),
         database=reader.value("PHOENIX_FIRESTORE_DATABASE", DEFAULT_DATABASE, word),
         collection_prefix=reader.value("PHOENIX_COLLECTION_PREFIX", "", prefix),

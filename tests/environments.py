@@ -4,6 +4,7 @@ GCP = {
     "PHOENIX_BACKEND": "gcp",
     "PHOENIX_BASE_URL": "https://api.example",
     "GOOGLE_CLOUD_PROJECT": "phoenix-test",
+    "PHOENIX_FIREBASE_API_KEY": "web-key",
     "PHOENIX_REGION": "europe-west1",
     "PHOENIX_TASKS_INVOKER": "tasks@phoenix-test.iam.gserviceaccount.com",
     "PHOENIX_INTERNAL_AUDIENCE": "https://phoenix.example/internal",

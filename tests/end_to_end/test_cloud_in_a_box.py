@@ -175,3 +175,10 @@ def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
 def test_a_stranger_may_not_call_the_sweep(box: CloudInABox, ada: httpx.Client) -> None:
     assert ada.post("/internal/cleanup").status_code in (401, 403)
     assert httpx.post(f"{box.base_url}/internal/cleanup").status_code == 401
+
+
+def test_the_pages_are_told_how_people_sign_in(box: CloudInABox) -> None:
+    firebase = httpx.get(f"{box.base_url}/api/web-config").json()["firebase"]
+
+    assert (firebase["apiKey"], firebase["projectId"]) == ("web-key", "phoenix-test")
+    assert firebase["authDomain"] == "phoenix-test.firebaseapp.com"
