@@ -271,7 +271,7 @@ def test_drafts_are_shown_to_nobody_else(site: Site, new_visitor: NewVisitor) ->
     site.draft()
     page = new_visitor(site.base_url).sign_in("ben", DRAFTS)
 
-    expect(page.get_by_text("Nothing published yet")).to_be_visible()
+    expect(page.locator(".empty")).to_have_text("Nothing published yet")
     expect(page.get_by_role("link", name="Published")).to_have_count(0)
 
 
@@ -339,7 +339,8 @@ def test_pictures_are_not_loaded_again_while_their_path_is_the_same(
 
 def test_refusals_are_what_the_browser_complains_of(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    page = visitor.page("/api/me")
+    page = visitor.page("/soho/explore")
+    page.evaluate("() => fetch('/api/me')")
 
     eventually(lambda: visitor.complaints or pumped(page))
     visitor.expect_refusals(401)

@@ -15,7 +15,7 @@ const ICONS = {
   trash: "M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13",
 };
 
-/** Make an element: `on..` are listeners, true is an empty attribute, null and false are none. */
+/** Make an element: `on..` are listeners, true is an empty attribute, null and false are nothing. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -23,7 +23,7 @@ export function h(tag, attributes = {}, ...children) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== false));
   return element;
 }
 

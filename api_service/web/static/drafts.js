@@ -208,8 +208,8 @@ class Drafts {
           call(address(creation, "publish"), { method: "POST", body: { caption } }),
         done: () => {
           this.drop(creation.creationId);
-          // The live change may have been faster: then nothing has the focus any more.
-          if (document.activeElement === document.body) find("main").focus();
+          // The live change may have been faster: then the focus is on nothing that is left.
+          if (!this.list.contains(document.activeElement)) find("main").focus();
           toast("Published.", h("a", { href: "/soho/explore" }, "See it on Explore"));
         },
       }),

@@ -76,6 +76,7 @@ export class Cinema {
   remove(tile) {
     this.watcher.unobserve(tile);
     this.views.delete(tile);
+    this.choose();
   }
 
   set isPaused(paused) {

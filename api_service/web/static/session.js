@@ -32,8 +32,11 @@ export async function signOut() {
   const kept = session();
   localStorage.removeItem(KEY);
   sessionStorage.clear();
-  if (kept?.firebase) await (await firebaseOf(await webConfig())).signOut();
-  location.assign("/sign-in");
+  try {
+    if (kept?.firebase) await (await firebaseOf(await webConfig())).signOut();
+  } finally {
+    location.assign("/sign-in");
+  }
 }
 
 /** Go to sign in, and come back here afterwards. */

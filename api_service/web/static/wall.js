@@ -1,7 +1,7 @@
 // A wall of published creations: endless, in columns, films that play while one looks.
 
 import { call } from "./api.js";
-import { h, icon, nearby, say } from "./dom.js";
+import { h, icon, nearby } from "./dom.js";
 import { Cinema, film, still } from "./media.js";
 import { view } from "./viewer.js";
 import { sentence } from "./words.js";
@@ -56,7 +56,6 @@ export class Wall {
     this.tiles.set(item.creationId, tile);
     this.wall.append(tile);
     this.fitOne(tile, this.width());
-    if (item.type === "video") this.cinema.add(tile, () => this.film(tile, item));
   }
 
   tile(item) {
@@ -86,6 +85,7 @@ export class Wall {
       ),
     );
     const [wide, high] = item.aspectRatio.split(":").map(Number);
+    if (item.type === "video") this.cinema.add(tile, () => this.film(tile, item));
     tile.ratio = item.width && item.height ? item.width / item.height : wide / high;
     return tile;
   }
@@ -132,13 +132,14 @@ export class Wall {
     tile.remove();
     this.tiles.delete(creationId);
     this.items = this.items.filter((item) => item.creationId !== creationId);
-    say("Removed.");
+    if (this.isAtEnd && !this.items.length) this.wall.replaceWith(this.empty());
   }
 
   recaption(creationId, caption) {
     const item = this.items.find((each) => each.creationId === creationId);
     item.caption = caption;
     const old = this.tiles.get(creationId);
+    this.cinema.remove(old);
     const tile = this.tile(item);
     this.tiles.set(creationId, tile);
     old.replaceWith(tile);
