@@ -1,14 +1,21 @@
 """What every test may ask for."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.adapters.sqlite_store import SQLiteStore
+from tests import firestore_emulator
 from tests.fakes import FakeClock
+from tests.firestore_proxy import FirestoreProxy
 from tests.world import World
+
+if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
+    from shared.adapters.firestore_store import FirestoreStore
 
 
 @pytest.fixture
@@ -21,6 +28,45 @@ def sqlite(tmp_path: Path) -> Iterator[SQLiteStore]:
     store = SQLiteStore(tmp_path / "store.db")
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def firestore_address() -> Iterator[str]:
+    """The emulator of this test process, started when the first test asks for it."""
+    with firestore_emulator.running() as address:
+        yield address
+
+
+@pytest.fixture
+def new_firestore(
+    firestore_address: str, monkeypatch: pytest.MonkeyPatch
+) -> "Iterator[Callable[..., FirestoreStore]]":
+    """Opens stores on one empty database of the test's own, by whatever address leads to it."""
+    project = f"test-{uuid.uuid4().hex}"
+    with ExitStack() as stores:
+
+        def open_store(*, address: str = firestore_address, **options: Any) -> "FirestoreStore":
+            from shared.adapters.firestore_store import FirestoreStore
+
+            monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
+            store = FirestoreStore(project, **options)
+            stores.callback(store.close)
+            return store
+
+        yield open_store
+
+
+@pytest.fixture
+def firestore(new_firestore: "Callable[..., FirestoreStore]") -> "FirestoreStore":
+    return new_firestore()
+
+
+@pytest.fixture
+def proxy(firestore_address: str) -> Iterator[FirestoreProxy]:
+    """Stands between a store and the emulator; what it hands on is counted."""
+    proxy = FirestoreProxy(firestore_address)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture

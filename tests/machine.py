@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import firestore_emulator
+
 PARTS: dict[str, Callable[[], bool]] = {
     "curl": lambda: shutil.which("curl") is not None,
+    "firestore": firestore_emulator.is_installed,
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
 

@@ -8,6 +8,7 @@ from shared import settings, wiring
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.local_identity import LocalIdentity
 from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation, creation_key
@@ -19,7 +20,7 @@ from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
-from shared.ports.store import Page
+from shared.ports.store import Page, Store
 from shared.wiring import LocalParts, Phoenix, Ports
 from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
 from tests.fakes import (
@@ -77,6 +78,11 @@ class World:
 
     def close(self) -> None:
         self.sqlite.close()
+
+    def over(self, store: Store) -> Phoenix:
+        """Put the use cases on another store, for threads and in real time."""
+        ports = replace(self.phoenix.ports, store=store, clock=SystemClock(), ids=SystemIds())
+        return wiring.assembled(self.settings, ports, local=self.phoenix.local)
 
     # Short cuts
 

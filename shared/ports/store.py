@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
-from shared.domain.keys import DocumentT, Key, UserId
+from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
@@ -18,6 +18,7 @@ ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 PAGE_LIMIT_MAX = 50
+WATCHED_MAX = 50
 
 
 class TransactionRuleBroken(AssertionError):
@@ -123,6 +124,16 @@ class DraftsFilter:
 
     status: Status | None = None
     kind: Kind | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is new of a user's account and newest creations; the first call brings all of it."""
+
+    account: Account | None
+    creations: tuple[Creation, ...]
+    gone: tuple[CreationId, ...]
+    """Deleted, or no longer among the newest `WATCHED_MAX`."""
 
 
 class Store(Protocol):

@@ -1,0 +1,186 @@
+"""Documents in Firestore: how they are addressed, read and committed, and what its errors mean.
+
+Each call has a timeout of its own and is sent by the SDK once: its default is to send for minutes,
+commits too, and then `ALREADY_EXISTS` may be about a write of our own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import grpc
+from google.api_core.exceptions import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    GoogleAPICallError,
+    GoogleAPIError,
+    ServiceUnavailable,
+)
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import firestore
+from google.cloud.firestore_v1 import (
+    CollectionReference,
+    DocumentReference,
+    DocumentSnapshot,
+    Query,
+)
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
+
+from shared.adapters.documents import from_fields, to_fields
+from shared.domain.account import account_key
+from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
+from shared.domain.keys import Collection, DocumentT, Key, UserId
+from shared.ports.store import Plan
+
+NEVER = Retry(predicate=if_exception_type())
+"""For queries: they look into what they are given, and fail on None."""
+READ_TRIES = 2
+"""A connection that was broken while it lay idle is only noticed when it is used."""
+LISTENING = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 30_000)]
+"""No connection is shared with another channel, and a dead one is noticed."""
+
+Snapshot = DocumentSnapshot[Any]
+Snapshots = dict[Key[Any], Snapshot]
+
+
+class Stream(Protocol):
+    """What is listened to; it ends with a `grpc.RpcError`."""
+
+    def __iter__(self) -> Iterator[ListenResponse]:
+        """Wait for each message."""
+        ...
+
+    def cancel(self) -> object:
+        """End it, from whatever thread."""
+        ...
+
+
+class FirestoreDocuments:
+    """One database's documents, in collections with a prefix."""
+
+    def __init__(self, project: str, *, database: str, prefix: str, timeout_s: float) -> None:
+        """Raise `StoreUnavailable` if this machine has no credentials for Google Cloud."""
+        try:
+            self.client = firestore.Client(project=project, database=database)
+        except GoogleAuthError as error:
+            raise StoreUnavailable(reason=str(error)) from error
+        self._calling = self.client._firestore_api.transport  # made here, before threads come
+        self._listening = _transport_of_its_own(self.client)
+        self._prefix = prefix
+        self._timeout_s = timeout_s
+
+    def close(self) -> None:
+        """Close the connections."""
+        for transport in (self._calling, self._listening):
+            transport.close()
+
+    def reference(self, key: Key[Any]) -> DocumentReference:
+        """Return where a document lives in Firestore."""
+        return self.client.document(f"{self._prefix}{key.collection}", key.id)
+
+    def collection(self, collection: Collection) -> CollectionReference:
+        """Return where a collection lives in Firestore."""
+        return self.client.collection(f"{self._prefix}{collection}")
+
+    def read(self, keys: Sequence[Key[Any]]) -> Snapshots:
+        """Return those documents that exist, as they were at one moment: one round trip.
+
+        Raises:
+            StoreUnavailable
+        """
+        key_of = {self.reference(key): key for key in keys}
+        return {
+            key_of[snapshot.reference]: snapshot
+            for snapshot in self._read_all(list(key_of))
+            if snapshot.exists
+        }
+
+    def moment(self) -> datetime:
+        """Return the time of a read that is made now, by Firestore's clock."""
+        [snapshot] = self._read_all([self.reference(account_key(UserId("moment")))])
+        moment: datetime = snapshot.read_time
+        return moment
+
+    def _read_all(self, references: list[DocumentReference]) -> list[Snapshot]:
+        def ask() -> Iterable[Snapshot]:
+            return self.client.get_all(references, retry=None, timeout=self._timeout_s)
+
+        return _answer(ask) if references else []
+
+    def select(self, query: Query, *, at: datetime | None = None) -> list[Snapshot]:
+        """Return what a query finds, as it was at a moment (default: now): one round trip.
+
+        Raises:
+            StoreUnavailable
+        """
+
+        def ask() -> Iterable[Snapshot]:
+            return query.stream(retry=NEVER, timeout=self._timeout_s, read_time=at)
+
+        return _answer(ask)
+
+    def commit(self, plan: Plan, read: Snapshots) -> None:
+        """Write and remove, each document under its precondition, all or nothing: one round trip.
+
+        Raises:
+            StoreContention: a precondition does not hold; nothing was written.
+            OutcomeUnknown
+        """
+        batch = self.client.batch()
+        for document in plan.creates:
+            batch.create(self.reference(document.key), to_fields(document))
+        for document in plan.updates:
+            as_read = self.client.write_option(last_update_time=read[document.key].update_time)
+            batch.update(self.reference(document.key), to_fields(document), option=as_read)
+        for key in plan.removes:
+            as_read = self.client.write_option(last_update_time=read[key].update_time)
+            batch.delete(self.reference(key), option=as_read)
+        try:
+            batch.commit(retry=None, timeout=self._timeout_s)
+        except (Aborted, AlreadyExists, FailedPrecondition) as error:
+            raise StoreContention(reason=_said(error)) from error
+        except GoogleAPIError as error:
+            raise OutcomeUnknown(reason=_said(error)) from error
+
+    def listen(self, requests: Iterator[ListenRequest], *, timeout_s: float) -> Stream:
+        """Open a stream; it lasts as long as its requests, and at most that time."""
+        listen: Any = self._listening.listen  # the SDK has another type for it
+        stream: Stream = listen(requests, timeout=timeout_s, metadata=self.client._rpc_metadata)
+        return stream
+
+
+def _transport_of_its_own(client: firestore.Client) -> FirestoreGrpcTransport:
+    """Return a transport whose streams hold up no other call: a connection carries 100 at once."""
+    if client._emulator_host:
+        channel = grpc.insecure_channel(client._emulator_host, options=LISTENING)
+    else:
+        channel = FirestoreGrpcTransport.create_channel(
+            client._target, credentials=client._credentials, options=LISTENING
+        )
+    return FirestoreGrpcTransport(host=client._target, channel=channel)
+
+
+def document_of(key: Key[DocumentT], snapshot: Snapshot) -> DocumentT:
+    """Return the document that a snapshot holds."""
+    return from_fields(key, snapshot.to_dict() or {})
+
+
+def _answer(ask: Callable[[], Iterable[Snapshot]]) -> list[Snapshot]:
+    """Return the answer to a pure read, which may be sent again."""
+    for tries_left in reversed(range(READ_TRIES)):
+        try:
+            return list(ask())
+        except GoogleAPIError as error:
+            if not tries_left or not isinstance(error, ServiceUnavailable):
+                raise StoreUnavailable(reason=_said(error)) from error
+    raise AssertionError("the loop above returns or raises")
+
+
+def _said(error: GoogleAPIError) -> str:
+    """Return what Firestore said, by the name of its status: `PERMISSION_DENIED: ...`."""
+    if isinstance(error, GoogleAPICallError) and error.grpc_status_code is not None:
+        return f"{error.grpc_status_code.name}: {error.message}"
+    return repr(error)

@@ -1,0 +1,194 @@
+"""The store in Firestore: two round trips for a transaction, one for everything else.
+
+A transaction is one batched read and one commit with a precondition on every document, not the
+SDK's transaction: that needs a third round trip, holds locks meanwhile, and collapses when many
+want one account.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from google.cloud.firestore_v1 import FieldFilter, Query
+
+from shared.adapters.firestore_documents import FirestoreDocuments, document_of
+from shared.adapters.firestore_watch import watching
+from shared.domain.creation import Creation
+from shared.domain.errors import StoreContention
+from shared.domain.keys import Collection, DocumentT, Key, UserId
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.status import Status
+from shared.ports.store import (
+    WATCHED_MAX,
+    Changes,
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    ResultT,
+    planned,
+)
+
+CALL_TIMEOUT_S = 5
+CONTENTION_S = 2
+"""How long a transaction goes on being too late."""
+FIRST_PAUSE_S = 0.1
+PAUSE_S_MAX = 0.5
+AT_A_TIME = 300
+"""Documents in one call of the audit: few enough to come within its time."""
+UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
+BY_NAME = "__name__"
+NEWEST_FIRST, OLDEST_FIRST = Query.DESCENDING, Query.ASCENDING
+
+
+class FirestoreStore:
+    """The `Store` in the cloud."""
+
+    def __init__(
+        self,
+        project: str,
+        *,
+        database: str = "(default)",
+        prefix: str = "",
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """Connect to a database; each collection's name begins with the prefix.
+
+        Raises:
+            StoreUnavailable: this machine has no credentials.
+        """
+        self._documents = FirestoreDocuments(
+            project, database=database, prefix=prefix, timeout_s=timeout_s
+        )
+
+    def close(self) -> None:
+        """Close the connections, after the last watch has ended."""
+        self._documents.close()
+
+    def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        """See `Store.transact`."""
+        give_up_s = time.monotonic() + CONTENTION_S
+        pause_s = FIRST_PAUSE_S
+        while True:
+            read = self._documents.read(reading)
+            found = Found({key: document_of(key, snapshot) for key, snapshot in read.items()})
+            decision = decide(found)
+            plan = planned(decision, found)
+            try:
+                if plan is not None:
+                    self._documents.commit(plan, read)
+            except StoreContention:
+                if time.monotonic() > give_up_s:
+                    raise
+            else:
+                return decision.result
+            time.sleep(random.uniform(0, pause_s))
+            pause_s = min(2 * pause_s, PAUSE_S_MAX)
+
+    def get(self, key: Key[DocumentT]) -> DocumentT | None:
+        """See `Store.get`."""
+        read = self._documents.read([key])
+        return document_of(key, read[key]) if read else None
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        """See `Store.drafts`."""
+        wanted = [FieldFilter("userId", "==", user_id)]
+        if which.status:
+            wanted.append(FieldFilter("status", "==", which.status))
+        else:
+            wanted.append(FieldFilter("status", "in", UNPUBLISHED))
+        if which.kind:
+            wanted.append(FieldFilter("mediaType", "==", which.kind))
+        return self._page(Collection.CREATIONS, wanted, page, sort="createdAt")
+
+    def feed(self, page: Page) -> list[Creation]:
+        """See `Store.feed`."""
+        wanted = [FieldFilter("status", "==", Status.PUBLISHED)]
+        return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
+
+    def published_by(self, username: str, page: Page) -> list[Creation]:
+        """See `Store.published_by`."""
+        wanted = [
+            FieldFilter("username", "==", username),
+            FieldFilter("status", "==", Status.PUBLISHED),
+        ]
+        return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
+
+    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+        """See `Store.ledger`."""
+        wanted = [FieldFilter("userId", "==", user_id)]
+        return self._page(Collection.TRANSACTIONS, wanted, page, sort="sequence")
+
+    def due(self, now: datetime, page: Page) -> list[Creation]:
+        """See `Store.due`."""
+        wanted = [FieldFilter("sweepAt", "<=", now)]
+        return self._page(
+            Collection.CREATIONS, wanted, page, sort="sweepAt", direction=OLDEST_FIRST
+        )
+
+    def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
+        """See `Store.due_deletions`."""
+        wanted = [FieldFilter("dueAt", "<=", now)]
+        return self._page(
+            Collection.MEDIA_DELETIONS, wanted, page, sort="dueAt", direction=OLDEST_FIRST
+        )
+
+    def everything(self) -> Iterator[Document]:
+        """See `Store.everything`."""
+        moment = self._documents.moment()
+        for collection in Collection:
+            everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
+            query: Query | None = everything.limit(AT_A_TIME)
+            while query is not None:
+                snapshots = self._documents.select(query, at=moment)
+                for snapshot in snapshots:
+                    key: Key[Document] = Key(collection, snapshot.id)
+                    yield document_of(key, snapshot)
+                is_full = len(snapshots) == AT_A_TIME
+                query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
+
+    def watch(
+        self, user_id: UserId, changed: Callable[[Changes], None]
+    ) -> AbstractContextManager[object]:
+        """See `Store.watch`."""
+        wanted = [FieldFilter("userId", "==", user_id)]
+        creations = self._query(Collection.CREATIONS, wanted, sort="createdAt").limit(WATCHED_MAX)
+        return watching(self._documents, user_id, creations, changed)
+
+    def _page(
+        self,
+        collection: Collection,
+        wanted: list[FieldFilter],
+        page: Page,
+        *,
+        sort: str,
+        direction: str = NEWEST_FIRST,
+    ) -> list[Any]:
+        query = self._query(collection, wanted, sort=sort, direction=direction).limit(page.limit)
+        if page.after is not None:
+            query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
+        return [
+            document_of(Key(collection, snapshot.id), snapshot)
+            for snapshot in self._documents.select(query)
+        ]
+
+    def _query(
+        self,
+        collection: Collection,
+        wanted: list[FieldFilter],
+        *,
+        sort: str,
+        direction: str = NEWEST_FIRST,
+    ) -> Query:
+        query = Query(self._documents.collection(collection))
+        query = query.order_by(sort, direction).order_by(BY_NAME, direction)
+        for each in wanted:
+            query = query.where(filter=each)
+        return query

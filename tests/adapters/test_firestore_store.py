@@ -1,0 +1,469 @@
+"""What the store in Firestore does beyond the port: outcomes on a bad wire, and what it costs."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+
+from shared.adapters.documents import to_fields
+from shared.adapters.firestore_store import CALL_TIMEOUT_S, FirestoreStore
+from shared.domain.account import account_key
+from shared.domain.errors import (
+    InsufficientTokens,
+    OutcomeUnknown,
+    StoreContention,
+    StoreUnavailable,
+    TooManyUnfinished,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import EntryType
+from shared.domain.policy import Kind
+from shared.lifecycle.opening import Opened
+from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, write
+from shared.wiring import Phoenix
+from tests.builders import (
+    ADA,
+    NOON,
+    a_brief,
+    a_caller,
+    a_claimed_creation,
+    a_creation_id,
+    an_account,
+)
+from tests.firestore_emulator import HOST, free_port
+from tests.firestore_proxy import (
+    Fault,
+    FirestoreProxy,
+    Late,
+    answered,
+    applied_but_answered,
+    applied_in_silence,
+)
+from tests.machine import needs
+from tests.world import World
+
+pytestmark = needs("firestore")
+
+TIMEOUT_S = 1
+"""Short, for tests that wait until it is over, and enough for all others."""
+CONFLICTS = {
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+ERRORS: list[grpc.StatusCode] = [code for code in grpc.StatusCode if code.name != "OK"]
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.fixture
+def on_bad_wire(
+    new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy
+) -> FirestoreStore:
+    """The same database as `firestore`, through the proxy."""
+    return new_firestore(address=proxy.address, timeout_s=TIMEOUT_S)
+
+
+def put(store: FirestoreStore, *documents: Document) -> None:
+    def decide(found: Found) -> Decision[None]:
+        return write(*documents, result=None)
+
+    store.transact([document.key for document in documents], decide)
+
+
+def spend_one(found: Found) -> Decision[int]:
+    account = found.get(account_key(ADA))
+    assert account is not None
+    left = account.balance_tokens - 1
+    return write(replace(account, balance_tokens=left), result=left)
+
+
+# Outcomes
+
+
+@pytest.mark.parametrize("code", [code for code in ERRORS if code not in CONFLICTS])
+def test_a_commit_that_fails_without_a_conflict_is_unknown_and_sent_once(
+    firestore: FirestoreStore,
+    on_bad_wire: FirestoreStore,
+    proxy: FirestoreProxy,
+    code: grpc.StatusCode,
+) -> None:
+    put(firestore, an_account(tokens=7))
+    proxy.faults["Commit"] = [applied_but_answered(code)]
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        on_bad_wire.transact([account_key(ADA)], spend_one)
+
+    assert unknown.value.reason.startswith(f"{code.name}: ")
+    assert proxy.counted() == {"BatchGetDocuments": 1, "Commit": 1}
+    assert firestore.get(account_key(ADA)) == an_account(tokens=6)
+
+
+@pytest.mark.parametrize("code", [code for code in ERRORS if code in CONFLICTS])
+def test_a_conflict_is_decided_again_on_what_is_there_now(
+    firestore: FirestoreStore,
+    on_bad_wire: FirestoreStore,
+    proxy: FirestoreProxy,
+    code: grpc.StatusCode,
+) -> None:
+    put(firestore, an_account(tokens=7))
+    proxy.faults["Commit"] = [answered(code)]
+
+    assert on_bad_wire.transact([account_key(ADA)], spend_one) == 6
+    assert proxy.counted() == {"BatchGetDocuments": 2, "Commit": 2}
+
+
+def remove(found: Found) -> Decision[None]:
+    return write(removing=tuple(found.documents), result=None)
+
+
+def change(store: FirestoreStore) -> None:
+    put(store, an_account(tokens=5))
+
+
+def make_anew(store: FirestoreStore) -> None:
+    store.transact([account_key(ADA)], remove)
+    put(store, an_account(tokens=7))
+
+
+@pytest.mark.parametrize("rival", [change, make_anew])
+@pytest.mark.parametrize("decision", [spend_one, remove])
+def test_somebody_between_the_read_and_the_commit_is_noticed(
+    firestore: FirestoreStore,
+    rival: Callable[[FirestoreStore], None],
+    decision: Callable[[Found], Decision[object]],
+) -> None:
+    put(firestore, an_account(tokens=7))
+    seen: list[Found] = []
+
+    def decide(found: Found) -> Decision[object]:
+        seen.append(found)
+        if len(seen) == 1:
+            rival(firestore)
+        return decision(found)
+
+    firestore.transact([account_key(ADA)], decide)
+
+    assert len(seen) == 2
+
+
+def test_a_document_that_is_gone_or_there_by_the_commit_is_noticed(
+    firestore: FirestoreStore,
+) -> None:
+    seen: list[bool] = []
+
+    def decide(found: Found) -> Decision[None]:
+        seen.append(bool(found.documents))
+        if len(seen) == 1:
+            put(firestore, an_account(tokens=7))
+        if len(seen) == 2:
+            firestore.transact([account_key(ADA)], remove)
+        return write(an_account(tokens=1), result=None)
+
+    firestore.transact([account_key(ADA)], decide)
+
+    assert seen == [False, True, False]
+    assert firestore.get(account_key(ADA)) == an_account(tokens=1)
+
+
+@pytest.mark.slow
+def test_conflicts_without_end_are_contention(
+    firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    put(firestore, an_account(tokens=7))
+    proxy.faults["Commit"] = [answered(grpc.StatusCode.ABORTED)] * 1000
+
+    with pytest.raises(StoreContention, match="Nothing was changed"):
+        on_bad_wire.transact([account_key(ADA)], spend_one)
+
+    assert proxy.counted()["Commit"] > 3
+    assert firestore.get(account_key(ADA)) == an_account(tokens=7)
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_whatever_fails_while_reading_nothing_is_written(
+    on_bad_wire: FirestoreStore, proxy: FirestoreProxy, code: grpc.StatusCode
+) -> None:
+    page = Page(limit=5)
+    proxy.faults["BatchGetDocuments"] = [answered(code)] * 6
+    proxy.faults["RunQuery"] = [answered(code)] * 2
+
+    for read in (
+        lambda: on_bad_wire.transact([account_key(ADA)], spend_one),
+        lambda: on_bad_wire.get(account_key(ADA)),
+        lambda: list(on_bad_wire.everything()),
+        lambda: on_bad_wire.feed(page),
+    ):
+        with pytest.raises(StoreUnavailable) as unavailable:
+            read()
+        assert unavailable.value.reason == f"{code.name}: planned"
+
+    tries = 2 if code is UNAVAILABLE else 1
+    assert proxy.counted() == {"BatchGetDocuments": 3 * tries, "RunQuery": tries}
+
+
+def test_a_read_over_a_connection_that_had_died_is_sent_again(
+    firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    put(firestore, an_account())
+    proxy.faults["BatchGetDocuments"] = [answered(UNAVAILABLE)]
+
+    assert on_bad_wire.get(account_key(ADA)) == an_account()
+
+
+def test_a_store_that_nobody_serves_is_unavailable(
+    new_firestore: Callable[..., FirestoreStore],
+) -> None:
+    store = new_firestore(address=f"{HOST}:{free_port()}")
+
+    with pytest.raises(StoreUnavailable) as unavailable:
+        store.get(account_key(ADA))
+
+    assert "UNAVAILABLE" in unavailable.value.reason
+
+
+def test_a_machine_without_credentials_cannot_use_the_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
+
+    with pytest.raises(StoreUnavailable) as unavailable:
+        FirestoreStore("project")
+
+    assert "/nowhere/key.json" in unavailable.value.reason
+
+
+def test_with_credentials_it_is_ready_before_it_has_said_a_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fields = ("client_id", "client_secret", "refresh_token")
+    (tmp_path / "key.json").write_text(
+        json.dumps({"type": "authorized_user", **dict.fromkeys(fields, "x")})
+    )
+    monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+
+    FirestoreStore("project").close()
+
+
+# Exactly once
+
+
+@pytest.fixture
+def phoenix(world: World, firestore: FirestoreStore) -> Phoenix:
+    """The use cases on a database with one account."""
+    phoenix = world.over(firestore)
+    phoenix.accounts.of(a_caller())
+    return phoenix
+
+
+@pytest.fixture
+def open_meeting(
+    world: World, phoenix: Phoenix, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
+) -> Callable[..., Opened]:
+    """Opens an image over a wire that spoils the next commits."""
+    opening = world.over(on_bad_wire).opening
+
+    def open_(*faults: Fault) -> Opened:
+        proxy.faults["Commit"] = list(faults)
+        return opening.open(a_brief(Kind.IMAGE), caller=a_caller(), idempotency_key="k")
+
+    return open_
+
+
+def check_one_debit(phoenix: Phoenix) -> None:
+    account = phoenix.ports.store.get(account_key(ADA))
+    entries = phoenix.ports.store.ledger(ADA, Page(limit=50))
+    assert account is not None
+    assert account.balance_tokens == 99
+    assert [entry.entry_type for entry in entries] == [EntryType.DEBIT, EntryType.GRANT]
+    assert phoenix.auditing.audit().violations == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        applied_in_silence,
+        applied_but_answered(UNAVAILABLE),
+        applied_but_answered(grpc.StatusCode.PERMISSION_DENIED),
+    ],
+    ids=["timed out", "connection lost", "refused"],
+)
+def test_a_debit_that_landed_unanswered_is_recognised_and_not_sent_again(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy, fault: Fault
+) -> None:
+    opened = open_meeting(fault)
+
+    assert not opened.is_replay
+    assert opened.balance_tokens == 99
+    assert proxy.counted() == {"BatchGetDocuments": 2, "Commit": 1}
+    check_one_debit(phoenix)
+
+
+def test_a_debit_that_was_lost_is_sent_again(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
+) -> None:
+    opened = open_meeting(answered(UNAVAILABLE))
+
+    assert not opened.is_replay
+    assert proxy.counted() == {"BatchGetDocuments": 2, "Commit": 2}
+    check_one_debit(phoenix)
+
+
+def test_a_debit_that_lands_after_it_was_sent_again_changes_nothing(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened]
+) -> None:
+    late = Late()
+
+    opened = open_meeting(late)
+    with pytest.raises(grpc.RpcError) as refusal:
+        late.land()
+
+    assert refusal.value.code() in CONFLICTS
+    assert not opened.is_replay
+    check_one_debit(phoenix)
+
+
+def test_a_debit_that_meets_its_own_earlier_send_recognises_it(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
+) -> None:
+    late = Late()
+
+    opened = open_meeting(late, late.lands_first)
+
+    assert not opened.is_replay
+    assert proxy.counted() == {"BatchGetDocuments": 3, "Commit": 2}
+    check_one_debit(phoenix)
+
+
+def test_a_store_that_refuses_every_commit_leaves_the_outcome_unknown(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
+) -> None:
+    with pytest.raises(OutcomeUnknown) as unknown:
+        open_meeting(*[answered(grpc.StatusCode.PERMISSION_DENIED)] * 5)
+
+    assert unknown.value.creation_id == a_creation_id("k")
+    assert unknown.value.reason == "PERMISSION_DENIED: planned"
+    assert proxy.counted() == {"BatchGetDocuments": 5, "Commit": 5}
+
+
+def test_a_store_that_cannot_be_read_takes_nothing(
+    phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
+) -> None:
+    proxy.faults["BatchGetDocuments"] = [answered(grpc.StatusCode.INTERNAL)] * 5
+
+    with pytest.raises(StoreUnavailable, match="no token was taken"):
+        open_meeting()
+
+    assert proxy.counted() == {"BatchGetDocuments": 5}
+
+
+# Many at once
+
+
+WRITERS = 32
+
+
+def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
+    """Open images by many clients, who ask again after contention, and count their answers."""
+
+    def open_one(number: int) -> type:
+        while True:
+            try:
+                return type(
+                    phoenix.opening.open(
+                        a_brief(Kind.IMAGE), caller=a_caller(), idempotency_key=f"k{number}"
+                    )
+                )
+            except (InsufficientTokens, TooManyUnfinished) as refusal:
+                return type(refusal)
+            except StoreContention:
+                continue
+
+    with ThreadPoolExecutor(WRITERS) as clients:
+        return Counter(clients.map(open_one, range(count)))
+
+
+@pytest.mark.slow
+def test_thirty_two_clients_spend_an_account_to_its_last_token(
+    new_world: Callable[..., World], firestore: FirestoreStore
+) -> None:
+    world = new_world(
+        PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX="1000", PHOENIX_POLICY_OPENED_PER_HOUR_MAX="1000"
+    )
+    phoenix = world.over(firestore)
+    phoenix.accounts.of(a_caller())
+
+    answers = open_at_once(phoenix, 120)
+
+    account = firestore.get(account_key(ADA))
+    debits = [entry for entry in firestore.ledger(ADA, Page(limit=200)) if entry.sequence > 1]
+    assert answers == {Opened: 100, InsufficientTokens: 20}
+    assert account is not None
+    assert (account.balance_tokens, account.in_flight.image) == (0, 100)
+    assert [entry.sequence for entry in debits] == list(range(101, 1, -1))
+    assert [entry.balance_after_tokens for entry in debits] == list(range(100))
+    assert phoenix.auditing.audit().violations == []
+
+
+@pytest.mark.slow
+def test_thirty_two_clients_stay_within_the_limit_of_what_is_unfinished(
+    phoenix: Phoenix,
+) -> None:
+    answers = open_at_once(phoenix, WRITERS)
+
+    assert answers == {Opened: 20, TooManyUnfinished: 12}
+    assert phoenix.auditing.audit().violations == []
+
+
+# How it is kept
+
+
+def test_every_call_has_a_deadline(
+    new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy
+) -> None:
+    store = new_firestore(address=proxy.address)
+    put(store, an_account())
+    store.get(account_key(ADA))
+    store.drafts(ADA, DraftsFilter(), Page(limit=1))
+    list(store.everything())
+
+    timeouts_s = [call.timeout_s for call in proxy.calls]
+    assert all(each is not None and each < CALL_TIMEOUT_S + 1 for each in timeouts_s)
+
+
+def test_every_field_is_written_each_time_and_null_where_it_has_no_value(
+    firestore: FirestoreStore,
+) -> None:
+    claimed = a_claimed_creation()
+    put(firestore, claimed)
+    settled = claimed.failed(FailureCode.INTERNAL, at=NOON)
+    put(firestore, settled)
+
+    [kept] = firestore._documents.read([settled.key]).values()
+
+    assert kept.to_dict() == to_fields(settled)
+    assert {field for field, value in to_fields(settled).items() if value is None} > {
+        "leaseExpiresAt",
+        "sweepAt",
+        "caption",
+    }
+
+
+def test_prefixes_and_databases_keep_apart(new_firestore: Callable[..., FirestoreStore]) -> None:
+    stores = [
+        new_firestore(),
+        new_firestore(prefix="staging-"),
+        new_firestore(database="other"),
+    ]
+    for number, store in enumerate(stores):
+        put(store, an_account(tokens=number))
+
+    kept = [list(store.everything()) for store in stores]
+
+    assert kept == [[an_account(tokens=number)] for number in range(3)]

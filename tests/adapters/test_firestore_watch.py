@@ -1,0 +1,262 @@
+"""How a watch of Firestore lives through what happens to its streams."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from google.cloud.firestore_v1._helpers import encode_dict
+from google.cloud.firestore_v1.types import Document as Version
+from google.cloud.firestore_v1.types import (
+    DocumentChange,
+    ExistenceFilter,
+    ListenResponse,
+    TargetChange,
+)
+from google.rpc.status_pb2 import Status as Cause
+
+from shared.adapters.documents import to_fields
+from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
+from shared.domain.account import Account
+from shared.domain.creation import Creation
+from shared.domain.keys import CreationId
+from shared.ports.store import WATCHED_MAX, Changes, Decision, Document, Found, write
+from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds
+from tests.eventually import eventually
+from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
+from tests.machine import needs
+
+pytestmark = needs("firestore")
+
+UNAVAILABLE = answered(grpc.StatusCode.UNAVAILABLE)
+Kind = TargetChange.TargetChangeType
+
+
+class Watcher:
+    """What a watch has told, and what it comes to."""
+
+    def __init__(self) -> None:
+        self.told: list[Changes] = []
+        self.account: Account | None = None
+        self.creations: dict[CreationId, Creation] = {}
+
+    def __call__(self, changes: Changes) -> None:
+        self.account = changes.account or self.account
+        self.creations |= {creation.creation_id: creation for creation in changes.creations}
+        for creation_id in changes.gone:
+            del self.creations[creation_id]
+        self.told.append(changes)
+
+    def sees(self, account: Account | None, *creations: Creation) -> bool:
+        expected = {creation.creation_id: creation for creation in creations}
+        return bool(self.told) and (self.account, self.creations) == (account, expected)
+
+
+@pytest.fixture
+def store(new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy) -> FirestoreStore:
+    return new_firestore(address=proxy.address)
+
+
+def put(store: FirestoreStore, *documents: Document) -> None:
+    def decide(found: Found) -> Decision[None]:
+        return write(*documents, result=None)
+
+    store.transact([document.key for document in documents], decide)
+
+
+def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None:
+    creation, watcher = a_creation(), Watcher()
+    put(store, an_account(), creation, an_account(BEN), a_creation("theirs", user_id=BEN))
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(an_account(), creation))
+        put(store, an_account(tokens=1), a_creation("two"))
+        eventually(lambda: watcher.sees(an_account(tokens=1), creation, a_creation("two")))
+        put(store, an_account(BEN, tokens=1))
+        store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
+        eventually(lambda: watcher.sees(an_account(tokens=1), a_creation("two")))
+
+    assert watcher.told == [
+        Changes(an_account(), (creation,), ()),
+        Changes(an_account(tokens=1), (a_creation("two"),), ()),
+        Changes(None, (), (creation.creation_id,)),
+    ]
+
+
+def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
+    creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 1)]
+    put(store, *creations[:-1])
+    watcher = Watcher()
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(None, *creations[:-1]))
+        put(store, creations[-1])
+        eventually(lambda: watcher.sees(None, *creations[1:]))
+
+    assert watcher.told[-1] == Changes(None, (creations[-1],), (creations[0].creation_id,))
+
+
+def test_an_outage_delays_what_is_told_and_loses_nothing(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    removed, kept, watcher = a_creation("removed"), a_creation("kept"), Watcher()
+    put(store, an_account(), removed, kept)
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(an_account(), removed, kept))
+        proxy.faults["Listen"] = [UNAVAILABLE] * 3
+        proxy.cut()
+        put(store, an_account(tokens=1), a_creation("new"))
+        store.transact([removed.key], lambda _: write(removing=(removed.key,), result=None))
+        eventually(lambda: watcher.sees(an_account(tokens=1), kept, a_creation("new")))
+
+    assert kept not in [each for changes in watcher.told[1:] for each in changes.creations]
+
+
+def test_an_outage_without_a_change_tells_nothing(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    watcher = Watcher()
+    put(store, an_account(), a_creation())
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(an_account(), a_creation()))
+        proxy.cut()
+        eventually(lambda: [call.method for call in proxy.calls].count("Listen") == 2)
+        put(store, an_account(tokens=1))
+        eventually(lambda: watcher.sees(an_account(tokens=1), a_creation()))
+
+    assert watcher.told[1:] == [Changes(an_account(tokens=1), (), ())]
+
+
+def target_change(kind: int, *targets: int, **changes: object) -> bytes:
+    change = TargetChange(target_change_type=kind, target_ids=targets, **changes)
+    return ListenResponse.serialize(ListenResponse(target_change=change))
+
+
+def count(target: int, documents: int) -> bytes:
+    known = ExistenceFilter(target_id=target, count=documents)
+    return ListenResponse.serialize(ListenResponse(filter=known))
+
+
+def version(creation: Creation) -> bytes:
+    name = f"projects/p/databases/d/documents/creations/{creation.creation_id}"
+    document = Version(name=name, fields=encode_dict(to_fields(creation)), update_time=NOON)
+    change = DocumentChange(document=document, target_ids=[CREATIONS])
+    return ListenResponse.serialize(ListenResponse(document_change=change))
+
+
+COMPLETE = target_change(Kind.CURRENT)
+ONE_MOMENT = target_change(Kind.NO_CHANGE)
+REFUSED = Cause(code=9, message="the query needs an index")
+
+STREAMS_THAT_END = {
+    "refused": answered(grpc.StatusCode.PERMISSION_DENIED),
+    "closed": told(),
+    "target removed": told(
+        COMPLETE, target_change(Kind.REMOVE, CREATIONS, cause=REFUSED), ONE_MOMENT
+    ),
+    "count lost": told(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS_THAT_END.values(), ids=STREAMS_THAT_END)
+def test_whatever_ends_a_stream_another_one_follows(
+    store: FirestoreStore, proxy: FirestoreProxy, stream: Fault
+) -> None:
+    put(store, an_account())
+    proxy.faults["Listen"] = [stream]
+    watcher = Watcher()
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(an_account()))
+
+    assert watcher.told == [Changes(an_account(), (), ())]
+
+
+def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+    one, two = a_creation("one"), a_creation("two")
+    watcher = Watcher()
+    proxy.faults["Listen"] = [
+        told(
+            target_change(Kind.ADD, ACCOUNT),
+            ONE_MOMENT,  # nothing is complete yet
+            target_change(Kind.CURRENT, ACCOUNT),
+            ONE_MOMENT,  # the creations are not
+            version(one),
+            target_change(Kind.CURRENT, CREATIONS),
+            target_change(Kind.NO_CHANGE, CREATIONS),  # of one target only
+            count(CREATIONS, 1),
+            version(two),
+            ONE_MOMENT,
+            target_change(Kind.RESET, CREATIONS),
+            ONE_MOMENT,  # the creations are not complete any more
+            version(two),
+            COMPLETE,
+            ONE_MOMENT,
+        ),
+    ]
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: [c.method for c in proxy.calls].count("Listen") == 2)
+
+    assert watcher.told[:2] == [
+        Changes(None, (one, two), ()),
+        Changes(None, (), (one.creation_id,)),
+    ]
+
+
+def test_an_outage_is_waited_for_with_growing_pauses(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    proxy.faults["Listen"] = [UNAVAILABLE] * 4
+    began_s, watcher = time.monotonic(), Watcher()
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(None))
+
+    assert len(proxy.calls) == 5
+    assert time.monotonic() - began_s > (0.1 + 0.2 + 0.4 + 0.8) / 2
+
+
+@pytest.mark.parametrize("faults", [[], [UNAVAILABLE] * 1000], ids=["quiet", "outage"])
+def test_the_end_of_the_block_ends_the_watch_at_once(
+    store: FirestoreStore, proxy: FirestoreProxy, faults: list[Fault]
+) -> None:
+    proxy.faults["Listen"] = faults
+    watcher = Watcher()
+    with store.watch(ADA, watcher):
+        eventually(lambda: proxy.calls)
+        ended_s = time.monotonic()
+
+    assert time.monotonic() - ended_s < 1
+    assert [each.name for each in threading.enumerate() if each.name == "firestore-watch"] == []
+    told = len(watcher.told)
+    put(store, an_account())
+    assert len(watcher.told) == told
+
+
+def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    with store.watch(ADA, lambda _: None):
+        eventually(lambda: proxy.calls)
+
+    [listen] = proxy.calls
+    assert listen.timeout_s is not None
+    assert listen.timeout_s < 1.1 * LISTEN_TIMEOUT_S  # it is rounded on the wire
+
+
+def test_watches_leave_room_for_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+    put(store, an_account())
+    watchers = [Watcher() for _ in range(STREAMS_MAX)]
+
+    with ExitStack() as watches:
+        for watcher in watchers:
+            watches.enter_context(store.watch(ADA, watcher))
+        eventually(lambda: all(watcher.sees(an_account()) for watcher in watchers))
+        put(store, an_account(tokens=1))
+        eventually(lambda: all(watcher.sees(an_account(tokens=1)) for watcher in watchers))

@@ -1,0 +1,115 @@
+"""The declared indexes against the queries as they are sent: only Google's own Firestore refuses."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from google.cloud.firestore_v1.types import ListenRequest, RunQueryRequest, StructuredQuery
+
+from shared.adapters.firestore_store import FirestoreStore
+from shared.domain.keys import Collection
+from shared.domain.policy import Kind
+from shared.domain.status import Status
+from shared.ports.store import Cursor, DraftsFilter, Page
+from tests.builders import ADA, NOON
+from tests.eventually import eventually
+from tests.firestore_proxy import FirestoreProxy
+from tests.machine import needs
+
+FILE = Path(__file__).parents[2] / "infrastructure/gcp/firestore.indexes.json"
+INDEXES = json.loads(FILE.read_text())
+INDEXED = {
+    *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
+    *("sweepAt", "dueAt", "sequence"),
+}
+
+Index = tuple[str, frozenset[str], str, str]
+"""Collection, fields compared for equality, the field that is sorted by, its direction."""
+
+
+def ask_everything(store: FirestoreStore) -> None:
+    """Ask every query of the port, with every combination of filters, and with a cursor."""
+    for page in (Page(limit=5), Page(limit=5, after=Cursor(NOON, "x"))):
+        for status in (None, *Status):
+            for kind in (None, *Kind):
+                store.drafts(ADA, DraftsFilter(status=status, kind=kind), page)
+        store.feed(page)
+        store.published_by("ada", page)
+        store.due(NOON, page)
+        store.due_deletions(NOON, page)
+    store.ledger(ADA, Page(limit=5))
+    store.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
+    list(store.everything())
+
+
+def queries(proxy: FirestoreProxy) -> Iterator[StructuredQuery]:
+    """Yield every query that was sent, and the one that was listened to."""
+    for call in proxy.calls:
+        if call.method == "RunQuery":
+            yield RunQueryRequest.deserialize(call.messages[0]).structured_query
+        if call.method == "Listen":
+            for message in call.messages:
+                target = ListenRequest.deserialize(message).add_target
+                if "query" in target:
+                    yield target.query.structured_query
+
+
+def compared(query: StructuredQuery) -> dict[str, str]:
+    """Return the operator of each field that a query filters by."""
+    filters = [part.field_filter for part in query.where.composite_filter.filters]
+    return {each.field.field_path: each.op.name for each in filters or [query.where.field_filter]}
+
+
+def needed(query: StructuredQuery) -> Index:
+    [sort, tie] = [(order.field.field_path, order.direction.name) for order in query.order_by]
+    assert tie == ("__name__", sort[1]), "an index ends with the id, in its last field's direction"
+    equal = {field for field, operator in compared(query).items() if operator in ("EQUAL", "IN")}
+    return (query.from_[0].collection_id, frozenset(equal), *sort)
+
+
+def declared() -> set[Index]:
+    composite = {
+        (
+            index["collectionGroup"],
+            frozenset(field["fieldPath"] for field in index["fields"][:-1]),
+            index["fields"][-1]["fieldPath"],
+            index["fields"][-1]["order"],
+        )
+        for index in INDEXES["indexes"]
+    }
+    single = {
+        (each["collectionGroup"], frozenset[str](), each["fieldPath"], index["order"])
+        for each in INDEXES["fieldOverrides"]
+        for index in each["indexes"]
+    }
+    return composite | single
+
+
+@needs("firestore")
+def test_every_query_has_its_index_and_every_index_its_query(
+    new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy
+) -> None:
+    store = new_firestore(address=proxy.address)
+    ask_everything(store)
+    with store.watch(ADA, lambda _: None):
+        eventually(lambda: any(len(c.messages) == 2 for c in proxy.calls if c.method == "Listen"))
+
+    sorted_by_more_than_id = [
+        query for query in queries(proxy) if query.order_by[0].field.field_path != "__name__"
+    ]
+    assert {needed(query) for query in sorted_by_more_than_id} == declared()
+
+
+def test_nothing_else_is_indexed() -> None:
+    fields = [(each["collectionGroup"], each["fieldPath"]) for each in INDEXES["fieldOverrides"]]
+    unindexed = {group for group, field in fields if field == "*"}
+    indexed = {field["fieldPath"] for index in INDEXES["indexes"] for field in index["fields"]}
+
+    assert unindexed == set(Collection)
+    assert len(fields) == len(set(fields))
+    assert indexed | {field for _, field in fields if field != "*"} == INDEXED
+    assert all(
+        index["queryScope"] == "COLLECTION"
+        for each in [*INDEXES["indexes"], *INDEXES["fieldOverrides"]]
+        for index in each.get("indexes", [each])
+    )
