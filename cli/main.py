@@ -16,13 +16,13 @@ from rich.table import Table
 
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
-from infrastructure.local.stack import Stack, StackError
+from infrastructure.local.stack import LOGS, Stack, StackError
 from shared import settings, telemetry, wiring
 from shared.domain.creation import creation_key
 from shared.domain.errors import CreationNotFound, PhoenixError, WrongSetting
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend
 from shared.wiring import Phoenix
 
 cli = typer.Typer(
@@ -63,7 +63,16 @@ def _environment(data: Path | None) -> Mapping[str, str]:
 
 
 def _phoenix(data: Path | None) -> Phoenix:
-    return wiring.build(settings.load(_environment(data)))
+    """Put Phoenix together; its log lines go where those of the other processes go."""
+    loaded = settings.load(_environment(data))
+    phoenix = wiring.build(loaded)
+    if isinstance(loaded.backend, LocalBackend):
+        logs = loaded.backend.data / LOGS
+        logs.mkdir(exist_ok=True)
+        telemetry.configure("cli", stream=(logs / "cli.log").open("a"))
+    else:
+        telemetry.configure("cli", project=loaded.backend.project, stream=sys.stderr)
+    return phoenix
 
 
 @cli.command()
@@ -76,7 +85,7 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with (stack.data / "logs" / "stack.log").open("a") as log_file:
+    with (stack.data / LOGS / "stack.log").open("a") as log_file:
         telemetry.configure("stack", stream=log_file)
         with stack:
             out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
@@ -87,9 +96,15 @@ def up(
 
 
 @cli.command()
-def demo(*, as_json: JsonOption = False) -> None:
+def demo(
+    *,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep everything in this folder [default: nothing is kept]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Make an image and a video, a refusal and a retry on a fresh stack, and audit every token."""
-    sys.exit(run_demo(out, as_json=as_json))
+    sys.exit(run_demo(out, data=data, as_json=as_json))
 
 
 @cli.command()
