@@ -11,6 +11,7 @@ from tests import firestore_emulator
 PARTS: dict[str, Callable[[], bool]] = {
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": firestore_emulator.is_installed,
+    "gcloud": lambda: shutil.which("gcloud") is not None,
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
 

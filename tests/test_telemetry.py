@@ -47,7 +47,7 @@ def test_bound_facts_end_with_their_block(stream: io.StringIO) -> None:
     assert not {"outer", "inner"} & set(lines(stream)[0])
 
 
-def test_a_stack_trace_stays_in_its_line(stream: io.StringIO) -> None:
+def test_a_stack_trace_stands_beside_its_message_in_the_same_line(stream: io.StringIO) -> None:
     try:
         int("why")
     except ValueError:
@@ -55,7 +55,8 @@ def test_a_stack_trace_stays_in_its_line(stream: io.StringIO) -> None:
 
     [line] = lines(stream)
     assert line["severity"] == "ERROR"
-    assert "ValueError" in line["message"]
+    assert line["message"] == "unexpected"
+    assert "ValueError" in line["stack_trace"]
 
 
 def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(stream: io.StringIO) -> None:
@@ -73,7 +74,26 @@ def test_a_trace_is_on_every_line_and_can_be_handed_on(stream: io.StringIO) -> N
 
     assert handed_on == TRACE
     assert lines(stream)[0]["traceparent"] == TRACE
+    assert "logging.googleapis.com/trace" not in lines(stream)[0]
     assert traceparent() is None
+
+
+def test_in_a_project_a_trace_is_one_that_cloud_trace_knows(stream: io.StringIO) -> None:
+    configure("api", project="phoenix-test", stream=stream)
+    logging.getLogger().info("without")
+    with bind_trace(TRACE):
+        logging.getLogger().info("sampled")
+    with bind_trace(TRACE.removesuffix("01") + "00"):
+        logging.getLogger().info("unsampled")
+
+    without, sampled, unsampled = lines(stream)
+    assert not [key for key in without if key.startswith("logging.googleapis.com/")]
+    assert sampled["logging.googleapis.com/trace"] == (
+        "projects/phoenix-test/traces/4bf92f3577b34da6a3ce929d0e0e4736"
+    )
+    assert sampled["logging.googleapis.com/spanId"] == "00f067aa0ba902b7"
+    assert sampled["logging.googleapis.com/trace_sampled"] is True
+    assert unsampled["logging.googleapis.com/trace_sampled"] is False
 
 
 @pytest.mark.parametrize(

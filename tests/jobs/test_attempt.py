@@ -1,13 +1,11 @@
 """The attempt's shell over steerable ports: every way an attempt can end."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from jobs.attempt import RESTART, SETTLED, Terminated, Workshop, run_attempt
-from jobs.making import Pipeline, Produced
-from shared.domain.brief import Brief
+from jobs.making import Pipeline
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -17,37 +15,13 @@ from shared.domain.errors import (
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.builders import HOLDER, NOON, RIVAL, a_creation_id, seconds
+from tests.fakes import FakePipeline
 from tests.world import World
-
-
-@dataclass
-class FakePipeline:
-    """Takes the download as it is."""
-
-    kind: Kind = Kind.VIDEO
-    error: Exception | None = None
-    with_thumbnail: bool = True
-    seen: list[bytes] = field(default_factory=list)
-
-    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
-        if self.error:
-            raise self.error
-        self.seen.append(download.read_bytes())
-        thumbnail = folder / "thumbnail"
-        thumbnail.write_bytes(b"small")
-        return Produced(
-            path=download,
-            media_format=MediaFormat.MP4 if self.kind is Kind.VIDEO else MediaFormat.PNG,
-            width=1280,
-            height=720,
-            thumbnail=thumbnail if self.with_thumbnail else None,
-        )
 
 
 def workshop(world: World, pipeline: Pipeline | None = None) -> Workshop:
