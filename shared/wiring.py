@@ -9,11 +9,13 @@ from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
 from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite_queue import SQLiteQueue
+from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Kind
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
@@ -28,6 +30,7 @@ from shared.ports.executions import Executions
 from shared.ports.generator import Generator
 from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
+from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 from shared.settings import GCPBackend, LocalBackend, Settings
@@ -50,6 +53,8 @@ class Ports:
     ids: Ids
     generator: Callable[[Kind], Generator]
     """Makes the generator when a job first needs it: its vendor is slow to import."""
+    raw_documents: Callable[[], RawDocuments]
+    """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
 
 
@@ -77,6 +82,7 @@ class Phoenix:
     publishing: Publishing
     sweeping: Sweeping
     auditing: Auditing
+    adopting: Callable[[], Adopting]
     local: LocalParts | None
 
 
@@ -125,6 +131,9 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             policy,
         ),
         auditing=Auditing(ports.store, ports.media, clock, policy),
+        adopting=lambda: Adopting(
+            ports.raw_documents(), ports.store, accounts, clock, settings.costs
+        ),
         local=local,
     )
 
@@ -170,6 +179,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         clock=clock,
         ids=ids,
         generator=sample_generator,
+        raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
     )
     return ports, local
