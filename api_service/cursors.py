@@ -8,15 +8,22 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 
 from shared.domain.errors import WrongField
+from shared.domain.keys import Collection, Key
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
 
 FoundT = TypeVar("FoundT")
 
 LIMIT_DEFAULT = 20
+
+
+def _checked_id(id_: str) -> str:
+    if not Key(Collection.CREATIONS, id_).can_exist:
+        raise ValueError("no document has this id")
+    return id_
 
 
 class _Written(BaseModel):
@@ -25,8 +32,8 @@ class _Written(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     of: str
-    value: int | datetime
-    id: str
+    value: Annotated[int, Field(ge=0, lt=2**63)] | datetime
+    id: Annotated[str, AfterValidator(_checked_id)]
 
 
 _LIMIT: JsonSchemaValue = {

@@ -91,7 +91,7 @@ class FirestoreDocuments:
         Raises:
             StoreUnavailable
         """
-        key_of = {self.reference(key): key for key in keys}
+        key_of = {self.reference(key): key for key in keys if key.can_exist}
         return {
             key_of[snapshot.reference]: snapshot
             for snapshot in self._read_all(list(key_of))

@@ -1,5 +1,6 @@
 """Where documents live: collections, and keys that know what they lead to."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, NewType, TypeVar
@@ -8,6 +9,11 @@ UserId = NewType("UserId", str)
 CreationId = NewType("CreationId", str)
 
 DocumentT = TypeVar("DocumentT")
+
+
+ID_SIZE_BYTES_MAX = 1500
+NO_ID = re.compile(r"\.{0,2}|__.*__|.*/.*", re.DOTALL)
+"""Firestore's rules: https://firebase.google.com/docs/firestore/quotas#limits"""
 
 
 class Collection(StrEnum):
@@ -29,3 +35,8 @@ class Key(Generic[DocumentT]):
 
     collection: Collection
     id: str
+
+    @property
+    def can_exist(self) -> bool:
+        """Tell whether every store can keep a document under this id."""
+        return not NO_ID.fullmatch(self.id) and len(self.id.encode()) <= ID_SIZE_BYTES_MAX

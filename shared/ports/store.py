@@ -79,13 +79,16 @@ def planned(decision: Decision[Any], found: Found) -> Plan | None:
 
     Raises:
         TransactionRuleBroken: a found document is neither written nor removed, a document is named
-            twice, something is removed that was not found, or a ledger entry is not new.
+            twice or by an id that no document can have, something is removed that was not found,
+            or a ledger entry is not new.
     """
     if not decision.writes and not decision.removes:
         return None
     named = [document.key for document in decision.writes] + list(decision.removes)
     if len(set(named)) != len(named):
         raise TransactionRuleBroken("a document is named twice")
+    if not all(key.can_exist for key in named):
+        raise TransactionRuleBroken("no document can have this id")
     left = set(found.documents) - set(named)
     if left:
         raise TransactionRuleBroken(f"found and left unwritten: {sorted(key.id for key in left)}")

@@ -407,6 +407,17 @@ def test_everything_is_of_one_moment_however_much_it_is(store: Store) -> None:
     assert [first, *documents] == [an_account(user) for user in users]
 
 
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "a/b/c", "__x__", "x" * 1501], ids=lambda name: name[:9]
+)
+def test_a_document_that_no_store_can_keep_is_never_there(store: Store, name: str) -> None:
+    odd = an_account(name)
+
+    assert store.get(odd.key) is None
+    with pytest.raises(TransactionRuleBroken, match="id"):
+        put(store, odd)
+
+
 def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
     odd = an_account("Ünï.code:uid-42_|@x")
     put(store, odd)
