@@ -40,6 +40,8 @@ class RawDocuments(Protocol):
     ) -> None:
         """Put `writes` in the place of `read`, all or nothing: what is not written is removed.
 
+        A field that a write does not name may stay in what it replaces.
+
         Raises:
             StoreContention: something read has changed, or something that was not read is there;
                 nothing was written.

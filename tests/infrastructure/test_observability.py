@@ -2,20 +2,18 @@
 
 import io
 import json
-import logging
 import re
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.attempt import Workshop, run_attempt
-from shared import telemetry
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import OutcomeUnknown
@@ -155,11 +153,11 @@ def test_an_alert_names_what_to_do_in_the_runbook(name: str) -> None:
 # What is counted
 
 
+@dataclass(frozen=True)
 class Logged:
-    """What this process logs as the API."""
+    """What this process has logged, as the metrics see it."""
 
-    def __init__(self) -> None:
-        self.stream = io.StringIO()
+    stream: io.StringIO
 
     def samples(self, name: str) -> list[Sample]:
         return METRICS[f"phoenix_{name}"].samples(lines_of(self.stream.getvalue()))
@@ -172,13 +170,8 @@ class Logged:
 
 
 @pytest.fixture
-def logged() -> Iterator[Logged]:
-    logged, root = Logged(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    telemetry.configure("api", stream=logged.stream)
-    yield logged
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def logged(log_stream: io.StringIO) -> Logged:
+    return Logged(log_stream)
 
 
 def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged) -> None:
