@@ -62,7 +62,10 @@ WRONG_CONFIGURATION = 2
 
 def app() -> FastAPI:
     """Return the application as the environment describes it, or exit 2 with one line."""
-    telemetry.configure("api")
+    telemetry.configure("api", project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
+    server = logging.getLogger("uvicorn")  # it comes with a handler that writes no JSON
+    server.handlers.clear()
+    server.propagate = True
     try:
         phoenix = wiring.build(settings.load(os.environ))
     except WrongSetting as error:

@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from infrastructure.local.stack import Stack
+from infrastructure.local.stack import LOGS, Stack
 from shared import telemetry
 from shared.lifecycle.auditing import AuditReport
 
@@ -80,13 +81,14 @@ def stories() -> list[Story]:
     ]
 
 
-def demo(out: Console, *, as_json: bool) -> int:
+def demo(out: Console, *, data: Path | None, as_json: bool) -> int:
     """Run the demo and return its exit status: 0 only if all is as promised."""
     told = stories()
-    with tempfile.TemporaryDirectory(prefix="phoenix-demo-") as folder:
-        environment = {**os.environ, **QUICK_POLICY, "PHOENIX_DATA": folder}
+    with ExitStack() as kept:
+        folder = data or kept.enter_context(tempfile.TemporaryDirectory(prefix="phoenix-demo-"))
+        environment = {**os.environ, **QUICK_POLICY, "PHOENIX_DATA": str(folder)}
         stack = Stack(environment)
-        with (Path(folder) / "demo.log").open("a") as log_file:
+        with (stack.data / LOGS / "demo.log").open("a") as log_file:
             telemetry.configure("demo", stream=log_file)
             with stack, httpx.Client(base_url=stack.base_url) as client:
                 token = client.post("/api/local/sign-in", json={"username": USERNAME}).json()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,13 +16,14 @@ from rich.table import Table
 
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
-from infrastructure.local.stack import Stack, StackError
+from infrastructure.local.stack import LOGS, Stack, StackError
 from shared import settings, telemetry, wiring
 from shared.domain.creation import creation_key
 from shared.domain.errors import CreationNotFound, PhoenixError, WrongSetting
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT
+from shared.lifecycle.auditing import AuditReport
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend
 from shared.wiring import Phoenix
 
 cli = typer.Typer(
@@ -63,7 +64,16 @@ def _environment(data: Path | None) -> Mapping[str, str]:
 
 
 def _phoenix(data: Path | None) -> Phoenix:
-    return wiring.build(settings.load(_environment(data)))
+    """Put Phoenix together; its log lines go where those of the other processes go."""
+    loaded = settings.load(_environment(data))
+    phoenix = wiring.build(loaded)
+    if isinstance(loaded.backend, LocalBackend):
+        logs = loaded.backend.data / LOGS
+        logs.mkdir(exist_ok=True)
+        telemetry.configure("cli", stream=(logs / "cli.log").open("a"))
+    else:
+        telemetry.configure("cli", project=loaded.backend.project, stream=sys.stderr)
+    return phoenix
 
 
 @cli.command()
@@ -76,7 +86,7 @@ def up(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with (stack.data / "logs" / "stack.log").open("a") as log_file:
+    with (stack.data / LOGS / "stack.log").open("a") as log_file:
         telemetry.configure("stack", stream=log_file)
         with stack:
             out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
@@ -87,9 +97,15 @@ def up(
 
 
 @cli.command()
-def demo(*, as_json: JsonOption = False) -> None:
+def demo(
+    *,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep everything in this folder [default: nothing is kept]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Make an image and a video, a refusal and a retry on a fresh stack, and audit every token."""
-    sys.exit(run_demo(out, as_json=as_json))
+    sys.exit(run_demo(out, data=data, as_json=as_json))
 
 
 @cli.command()
@@ -98,17 +114,22 @@ def audit(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     report = _phoenix(data).auditing.audit()
     if as_json:
         print(json.dumps(asdict(report)))
-    else:
-        table = Table("invariant", "document", "what")
-        for violation in report.violations:
-            table.add_row(violation.invariant, violation.document, violation.what)
-        if report.violations:
-            out.print(table)
-        out.print(
-            f"{report.accounts} accounts, {report.creations} creations, "
-            f"{report.ledger_entries} ledger entries, {report.files} files: "
-            f"{len(report.violations)} violations"
-        )
+        sys.exit(1 if report.violations else 0)
+    _print_audit(report)
+
+
+def _print_audit(report: AuditReport) -> NoReturn:
+    """Print each violation, and exit with 1 if there is one."""
+    table = Table("invariant", "document", "what")
+    for violation in report.violations:
+        table.add_row(violation.invariant, violation.document, violation.what)
+    if report.violations:
+        out.print(table)
+    out.print(
+        f"{report.accounts} accounts, {report.creations} creations, "
+        f"{report.ledger_entries} ledger entries, {report.files} files: "
+        f"{len(report.violations)} violations"
+    )
     sys.exit(1 if report.violations else 0)
 
 
@@ -131,6 +152,31 @@ def grant(
         UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
     )
     out.print(f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}")
+
+
+@cli.command()
+def adopt(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be taken over; change nothing.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Take over the Celery system's accounts, once it has stopped, and audit what came of it."""
+    phoenix = _phoenix(data)
+    done = phoenix.adopting().adopt(dry_run=dry_run)
+    out.print(
+        f"{'Would adopt' if dry_run else 'Adopted'} {done.accounts} accounts with "
+        f"{done.opening_tokens} tokens; {done.refunds} creations refunded "
+        f"({done.refunded_tokens} tokens), {done.creations_aside} put aside; "
+        f"{done.marked_entries} ledger entries marked",
+        soft_wrap=True,
+    )
+    for problem in done.problems:
+        out.print(f"left as it is: {problem.document}: {problem.what}", soft_wrap=True)
+    if done.problems or dry_run:
+        sys.exit(1 if done.problems else 0)
+    _print_audit(phoenix.auditing.audit())
 
 
 @cli.command()

@@ -74,11 +74,10 @@ class Workshop:
 
 def run_attempt(workshop: Workshop, creation_id: CreationId, *, holder: Holder) -> int:
     """Work on one creation as this holder and return the process's exit status."""
-    with bind(creation_id=creation_id, execution=holder.execution):
+    kind = workshop.pipeline.kind
+    with bind(creation_id=creation_id, kind=kind, execution=holder.execution):
         try:
-            claimed = workshop.attempts.claim(
-                creation_id, kind=workshop.pipeline.kind, holder=holder
-            )
+            claimed = workshop.attempts.claim(creation_id, kind=kind, holder=holder)
         except NotClaimable as error:
             log.info("nothing_to_claim", extra={"reason": error.reason})
             return SETTLED

@@ -27,7 +27,8 @@ RESTART = 1
 
 def main(pipeline: Pipeline) -> NoReturn:
     """Work on the creation that the environment names, and exit with the attempt's status."""
-    telemetry.configure(f"{pipeline.kind}-generation-job")
+    project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+    telemetry.configure(f"{pipeline.kind}-generation-job", project=project)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with telemetry.bind_trace(os.environ.get("TRACEPARENT")):

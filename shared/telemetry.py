@@ -2,6 +2,7 @@
 
 `bind` adds facts to every later line of the same thread or task, such as the creation it is about.
 The trace context is such a fact, so that a request, its task and its job can be found together.
+A line's message is its event's name, which metrics count by; a stack trace stands beside it.
 """
 
 import json
@@ -45,32 +46,48 @@ def traceparent() -> str | None:
 
 
 class JsonLine(logging.Formatter):
-    """Formats a record as one line; a stack trace becomes part of the message."""
+    """Formats a record as one line; with a project, its trace is one that Cloud Trace knows."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, project: str | None) -> None:
         super().__init__()
         self._service = service
+        self._project = project
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        message = record.getMessage()
-        if record.exc_info:
-            message += "\n" + self.formatException(record.exc_info)
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            extra["stack_trace"] = self.formatException(record.exc_info)
         line = {
             "severity": record.levelname,
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
-            "message": message,
+            "message": record.getMessage(),
             "service": self._service,
             "logger": record.name,
             **_BOUND.get(),
+            **self._trace(),
             **extra,
         }
         return json.dumps(line, default=str)
 
+    def _trace(self) -> dict[str, object]:
+        """Return the bound trace under the keys that Cloud Logging takes out of a line.
 
-def configure(service: str, *, stream: TextIO | None = None) -> None:
+        https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
+        """
+        bound = traceparent()
+        if bound is None or self._project is None:
+            return {}
+        _, trace, span, flags = bound.split("-")
+        return {
+            "logging.googleapis.com/trace": f"projects/{self._project}/traces/{trace}",
+            "logging.googleapis.com/spanId": span,
+            "logging.googleapis.com/trace_sampled": bool(int(flags, 16) & 1),
+        }
+
+
+def configure(service: str, *, project: str | None = None, stream: TextIO | None = None) -> None:
     """Send every log line of this process to one stream, under the service's name."""
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(JsonLine(service))
+    handler.setFormatter(JsonLine(service, project=project))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

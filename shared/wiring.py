@@ -10,10 +10,12 @@ from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
 from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite_queue import SQLiteQueue
+from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
@@ -29,6 +31,7 @@ from shared.ports.executions import Executions
 from shared.ports.generator import Generator
 from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
+from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 from shared.settings import GCPBackend, LocalBackend, Settings
@@ -52,6 +55,8 @@ class Ports:
     ids: Ids
     generator: Callable[[Kind], Generator]
     """Makes the generator when a job first needs it: its vendor is slow to import."""
+    raw_documents: Callable[[], RawDocuments]
+    """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
 
 
@@ -79,6 +84,7 @@ class Phoenix:
     publishing: Publishing
     sweeping: Sweeping
     auditing: Auditing
+    adopting: Callable[[], Adopting]
     local: LocalParts | None
 
 
@@ -127,6 +133,9 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             policy,
         ),
         auditing=Auditing(ports.store, ports.media, clock, policy),
+        adopting=lambda: Adopting(
+            ports.raw_documents(), ports.store, accounts, clock, settings.costs
+        ),
         local=local,
     )
 
@@ -172,6 +181,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         clock=clock,
         ids=ids,
         generator=sample_generator,
+        raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
     )
     return ports, local
@@ -182,15 +192,15 @@ def _gcp(backend: GCPBackend) -> Ports:
     from shared.adapters.cloud_run_executions import CloudRunExecutions
     from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
     from shared.adapters.firebase_identity import FirebaseIdentity
+    from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.google_service_identity import GoogleServiceIdentity
     from shared.adapters.r2_media_store import R2MediaStore
 
     clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
     cards = _chosen_cards(backend, today=clock.now().date())
-    store = FirestoreStore(
-        backend.project, database=backend.database, prefix=backend.collection_prefix
-    )
+    where = {"database": backend.database, "prefix": backend.collection_prefix}
+    store = FirestoreStore(backend.project, **where)
     queue = CloudTasksQueue(
         project=backend.project,
         region=backend.region,
@@ -230,6 +240,7 @@ def _gcp(backend: GCPBackend) -> Ports:
         clock=clock,
         ids=SystemIds(),
         generator=lambda kind: _google_generator(cards[kind], backend),
+        raw_documents=lambda: FirestoreRawDocuments(backend.project, **where),
         close=close,
     )
 

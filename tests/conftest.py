@@ -1,5 +1,7 @@
 """What every test may ask for."""
 
+import io
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared import telemetry
 from shared.adapters.sqlite_store import SQLiteStore
 from tests import firestore_emulator
 from tests.fakes import FakeClock
@@ -21,6 +24,17 @@ if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def log_stream() -> Iterator[io.StringIO]:
+    """What this process logs, as the API's process does."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    telemetry.configure("api", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": firestore_emulator.is_installed,
+    "gcloud": lambda: shutil.which("gcloud") is not None,
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
 

@@ -1,7 +1,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,25 +12,15 @@ from tests.eventually import eventually
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    configure("api", stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def lines(log_stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log_stream.getvalue().splitlines()]
 
 
-def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def test_an_event_is_one_json_line_with_its_facts(stream: io.StringIO) -> None:
+def test_an_event_is_one_json_line_with_its_facts(log_stream: io.StringIO) -> None:
     with bind(creation_id="c", attempt=2):
         logging.getLogger("jobs").warning("claimed", extra={"seconds": 1.5})
 
-    [line] = lines(stream)
+    [line] = lines(log_stream)
     assert line["severity"] == "WARNING"
     assert line["message"] == "claimed"
     assert line["service"] == "api"
@@ -39,41 +28,61 @@ def test_an_event_is_one_json_line_with_its_facts(stream: io.StringIO) -> None:
     assert line["time"].endswith("+00:00")
 
 
-def test_bound_facts_end_with_their_block(stream: io.StringIO) -> None:
+def test_bound_facts_end_with_their_block(log_stream: io.StringIO) -> None:
     with bind(outer=1), bind(inner=2):
         pass
     logging.getLogger().info("after")
 
-    assert not {"outer", "inner"} & set(lines(stream)[0])
+    assert not {"outer", "inner"} & set(lines(log_stream)[0])
 
 
-def test_a_stack_trace_stays_in_its_line(stream: io.StringIO) -> None:
+def test_a_stack_trace_stands_beside_its_message_in_the_same_line(log_stream: io.StringIO) -> None:
     try:
         int("why")
     except ValueError:
         logging.getLogger().exception("unexpected")
 
-    [line] = lines(stream)
+    [line] = lines(log_stream)
     assert line["severity"] == "ERROR"
-    assert "ValueError" in line["message"]
+    assert line["message"] == "unexpected"
+    assert "ValueError" in line["stack_trace"]
 
 
-def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(stream: io.StringIO) -> None:
+def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(log_stream: io.StringIO) -> None:
     clock = SystemClock()
     with bind(creation_id="c"), clock.every(0.01, lambda: logging.getLogger().info("beat")):
-        eventually(lambda: "beat" in stream.getvalue())
+        eventually(lambda: "beat" in log_stream.getvalue())
 
-    assert {line["creation_id"] for line in lines(stream)} == {"c"}
+    assert {line["creation_id"] for line in lines(log_stream)} == {"c"}
 
 
-def test_a_trace_is_on_every_line_and_can_be_handed_on(stream: io.StringIO) -> None:
+def test_a_trace_is_on_every_line_and_can_be_handed_on(log_stream: io.StringIO) -> None:
     with bind_trace(TRACE):
         logging.getLogger().info("inside")
         handed_on = traceparent()
 
     assert handed_on == TRACE
-    assert lines(stream)[0]["traceparent"] == TRACE
+    assert lines(log_stream)[0]["traceparent"] == TRACE
+    assert "logging.googleapis.com/trace" not in lines(log_stream)[0]
     assert traceparent() is None
+
+
+def test_in_a_project_a_trace_is_one_that_cloud_trace_knows(log_stream: io.StringIO) -> None:
+    configure("api", project="phoenix-test", stream=log_stream)
+    logging.getLogger().info("without")
+    with bind_trace(TRACE):
+        logging.getLogger().info("sampled")
+    with bind_trace(TRACE.removesuffix("01") + "00"):
+        logging.getLogger().info("unsampled")
+
+    without, sampled, unsampled = lines(log_stream)
+    assert not [key for key in without if key.startswith("logging.googleapis.com/")]
+    assert sampled["logging.googleapis.com/trace"] == (
+        "projects/phoenix-test/traces/4bf92f3577b34da6a3ce929d0e0e4736"
+    )
+    assert sampled["logging.googleapis.com/spanId"] == "00f067aa0ba902b7"
+    assert sampled["logging.googleapis.com/trace_sampled"] is True
+    assert unsampled["logging.googleapis.com/trace_sampled"] is False
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from shared import settings, wiring
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.local_identity import LocalIdentity
+from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
@@ -63,6 +64,7 @@ class World:
             clock=self.clock,
             ids=CountingIds(),
             generator=lambda _: self.generator,
+            raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
             close=self.sqlite.close,
         )
         not_asked_for: Any = None

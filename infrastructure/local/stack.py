@@ -32,6 +32,7 @@ START_TIMEOUT_S = 30
 LOOK_EVERY_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
+LOGS = "logs"
 
 
 class StackError(Exception):
@@ -53,7 +54,7 @@ class Stack:
             raise StackError("the one-machine stack needs the local backend")
         self.data = self.settings.backend.data
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._logs = self.data / "logs"
+        self._logs = self.data / LOGS
         self._logs.mkdir(exist_ok=True)
         self._is_stopping = threading.Event()
         self._running = contextlib.ExitStack()

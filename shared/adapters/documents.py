@@ -4,6 +4,7 @@ A document's id is its key and no field. Times stay `datetime`; a store that has
 writes and reads them as text. A field that an older release did not write is read as its default.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ _TYPES: dict[Collection, type[Document]] = {
     Collection.COSTS: Cost,
     Collection.MEDIA_DELETIONS: MediaDeletion,
 }
+HELD = tuple(_TYPES)
+"""The collections whose documents a store holds."""
 _ID_FIELDS = {
     Collection.USERS: "userId",
     Collection.USERNAMES: "username",
@@ -80,6 +83,11 @@ def _converter() -> Converter:
 
 
 _CONVERTER = _converter()
+
+
+def is_legacy(fields: Mapping[str, Any]) -> bool:
+    """Tell whether an older system wrote this document, which then is nothing that a store holds."""
+    return fields.get("legacy") is True
 
 
 def to_fields(document: Document) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Each call has a timeout of its own and is sent by the SDK once: its default is t
 commits too, and then `ALREADY_EXISTS` may be about a write of our own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -129,14 +129,35 @@ class FirestoreDocuments:
             StoreContention: a precondition does not hold; nothing was written.
             OutcomeUnknown
         """
+        self.commit_fields(
+            creates={document.key: to_fields(document) for document in plan.creates},
+            replaces={
+                document.key: (to_fields(document), read[document.key].update_time)
+                for document in plan.updates
+            },
+            removes={key: read[key].update_time for key in plan.removes},
+        )
+
+    def commit_fields(
+        self,
+        *,
+        creates: Mapping[Key[Any], dict[str, Any]],
+        replaces: Mapping[Key[Any], tuple[dict[str, Any], Any]],
+        removes: Mapping[Key[Any], Any],
+    ) -> None:
+        """Commit documents by their fields; what is replaced or removed was last changed then.
+
+        Raises:
+            as `commit`
+        """
         batch = self.client.batch()
-        for document in plan.creates:
-            batch.create(self.reference(document.key), to_fields(document))
-        for document in plan.updates:
-            as_read = self.client.write_option(last_update_time=read[document.key].update_time)
-            batch.update(self.reference(document.key), to_fields(document), option=as_read)
-        for key in plan.removes:
-            as_read = self.client.write_option(last_update_time=read[key].update_time)
+        for key, fields in creates.items():
+            batch.create(self.reference(key), fields)
+        for key, (fields, changed_at) in replaces.items():
+            as_read = self.client.write_option(last_update_time=changed_at)
+            batch.update(self.reference(key), fields, option=as_read)
+        for key, changed_at in removes.items():
+            as_read = self.client.write_option(last_update_time=changed_at)
             batch.delete(self.reference(key), option=as_read)
         try:
             batch.commit(retry=None, timeout=self._timeout_s)

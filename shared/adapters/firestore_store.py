@@ -14,6 +14,7 @@ from typing import Any
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
+from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore_documents import FirestoreDocuments, document_of
 from shared.adapters.firestore_watch import watching
 from shared.domain.creation import Creation
@@ -143,14 +144,15 @@ class FirestoreStore:
     def everything(self) -> Iterator[Document]:
         """See `Store.everything`."""
         moment = self._documents.moment()
-        for collection in Collection:
+        for collection in HELD:
             everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
             query: Query | None = everything.limit(AT_A_TIME)
             while query is not None:
                 snapshots = self._documents.select(query, at=moment)
                 for snapshot in snapshots:
                     key: Key[Document] = Key(collection, snapshot.id)
-                    yield document_of(key, snapshot)
+                    if not is_legacy(snapshot.to_dict() or {}):
+                        yield document_of(key, snapshot)
                 is_full = len(snapshots) == AT_A_TIME
                 query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from shared.adapters.documents import from_fields
+from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.sqlite import ConnectionPool, connect
 from shared.adapters.sqlite_watches import SQLiteWatches
 from shared.adapters.sqlite_writer import SQLiteWriter, read_document, time_text
@@ -47,6 +47,7 @@ _TABLES = "".join(
 _SCHEMA = f"""
 {_TABLES}
 CREATE TRIGGER IF NOT EXISTS ledger_is_not_changed BEFORE UPDATE ON transactions
+  WHEN json_extract(OLD.document, '$.sequence') IS NOT NULL
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS ledger_is_not_shortened BEFORE DELETE ON transactions
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -121,7 +122,7 @@ class SQLiteStore:
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
         """See `Store.ledger`."""
-        where = f"{_field('userId')} = ?"
+        where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
         query = _Query(Collection.TRANSACTIONS, where, (user_id,), sort="sequence")
         return cast("list[LedgerEntry]", self._page(query, page))
 
@@ -141,9 +142,11 @@ class SQLiteStore:
         """See `Store.everything`."""
         with _translated(), contextlib.closing(connect(self._path)) as connection:
             connection.execute("BEGIN")
-            for collection in Collection:
+            for collection in HELD:
                 for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
-                    yield from_fields(Key(collection, id_), json.loads(text))
+                    fields = json.loads(text)
+                    if not is_legacy(fields):
+                        yield from_fields(Key(collection, id_), fields)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Changes], None]

@@ -136,6 +136,14 @@ class Creation:
         """Tell whether the time shown on its card is over."""
         return self.deadline_at is not None and at >= self.deadline_at
 
+    def unfinished_s(self, at: datetime, *, policy: Policy) -> float:
+        """Return how long ago it was last debited, in seconds; 0 when it is settled."""
+        return policy.deadline_s + self.overdue_s(at) if self.deadline_at else 0.0
+
+    def overdue_s(self, at: datetime) -> float:
+        """Return the seconds since its deadline; below 0 before it, 0 when it is settled."""
+        return (at - self.deadline_at).total_seconds() if self.deadline_at else 0.0
+
     def is_leased(self, at: datetime) -> bool:
         """Tell whether somebody holds it."""
         return self.lease_expires_at is not None and at < self.lease_expires_at

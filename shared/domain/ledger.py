@@ -90,6 +90,11 @@ def welcome_id(user_id: UserId) -> str:
     return f"{user_id}_grant_welcome"
 
 
+def opening_id(user_id: UserId) -> str:
+    """Return the id of the grant that an account of an older system begins with."""
+    return f"{user_id}_grant_opening"
+
+
 def grant_id(reference: str) -> str:
     """Return the id of the one grant that a reference can make, whoever it is for."""
     return "grant_" + hashlib.sha256(reference.encode()).hexdigest()

@@ -62,7 +62,7 @@ class Accounts:
 
     def make(self, caller: Caller) -> Account:
         """Make the caller's account in one transaction, or return the one that is there."""
-        for username in self._usernames(caller.username_hint):
+        for username in self.usernames(caller.username_hint):
             account = self._make_as(caller, username)
             if account is not None:
                 return account
@@ -95,7 +95,8 @@ class Accounts:
 
         return self.transactions.run([key, claim.key], decide)
 
-    def _usernames(self, hint: str) -> Iterator[str]:
+    def usernames(self, hint: str) -> Iterator[str]:
+        """Yield names to try, best first, without an end; each may be another's."""
         name = slug(hint)
         if USERNAME.fullmatch(name) and name not in RESERVED_USERNAMES:
             yield name

@@ -192,7 +192,7 @@ class Attempts:
                 "creation_id": mine.creation_id,
                 "kind": mine.kind,
                 "attempt": mine.attempt,
-                "seconds": round((at - mine.created_at).total_seconds(), 1),
+                "seconds": round(mine.unfinished_s(at, policy=self.policy), 1),
                 "size_bytes": media.size_bytes,
             },
         )

@@ -1,7 +1,8 @@
 """The audit: every document and every file of one moment against what must hold. Reads only."""
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from shared.domain.creation import Creation
@@ -12,7 +13,11 @@ from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore, StoredFile
 from shared.ports.store import Store
 
+log = logging.getLogger(__name__)
+
 UNREFERENCED_FILE_AGE_MAX = timedelta(hours=48)
+LOGGED_MAX = 100
+"""Violations with a log line of their own; the count names all."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Auditing:
     policy: Policy
 
     def audit(self) -> AuditReport:
-        """Check the whole store and every file."""
+        """Check the whole store and every file, and log what is wrong."""
         at = self.clock.now()
         books = Books.of(self.store.everything())
         files = {file.key: file for file in self.media.everything()}
@@ -47,13 +52,17 @@ class Auditing:
                 *self._forgotten_files(books, files),
             ]
         )
-        return AuditReport(
+        report = AuditReport(
             accounts=len(books.accounts),
             creations=len(books.creations),
             ledger_entries=len(books.entries),
             files=len(files),
             violations=found,
         )
+        for violation in found[:LOGGED_MAX]:
+            log.error("violation", extra=asdict(violation))
+        log.info("audited", extra={**vars(report), "violations": len(found)})
+        return report
 
     def _missing_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
         """I14: a draft's or publication's files exist with the recorded size."""

@@ -75,7 +75,10 @@ class Opening:
             opened = self._debit_and_create(creation_id, brief, caller)
         if opened is None:
             raise AssertionError("an account that was made is there")
-        return opened if opened.is_replay else self.with_task(opened, number=FIRST_TASK)
+        if opened.is_replay:
+            return opened
+        log_debit(opened.creation)
+        return self.with_task(opened, number=FIRST_TASK)
 
     def _debit_and_create(
         self, creation_id: CreationId, brief: Brief, caller: Caller
@@ -136,13 +139,11 @@ class Opening:
             OutcomeUnknown: whether they are could not be found out; the sweep goes on with it.
         """
         creation = opened.creation
+        facts = {"creation_id": creation.creation_id, "kind": creation.kind}
         try:
             self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)
         except QueueUnavailable as error:
-            log.warning(
-                "enqueue_failed",
-                extra={"creation_id": creation.creation_id, "reason": error.reason},
-            )
+            log.warning("enqueue_failed", extra={**facts, "reason": error.reason})
             return self._without_task(opened)
         return opened
 
@@ -157,3 +158,14 @@ class Opening:
         if settlement.creation is None:
             raise CreationGone
         return replace(opened, creation=settlement.creation)
+
+
+def log_debit(creation: Creation) -> None:
+    """Tell that a creation was paid, for the first time or again."""
+    facts = {
+        "creation_id": creation.creation_id,
+        "kind": creation.kind,
+        "debit": creation.debits,
+        "cost_tokens": creation.cost_tokens,
+    }
+    log.info("creation_opened", extra=facts)

@@ -12,7 +12,7 @@ from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.lifecycle.deleting import Deleting
-from shared.lifecycle.opening import Opened, Opening
+from shared.lifecycle.opening import Opened, Opening, log_debit
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
@@ -97,10 +97,13 @@ class Owning:
             return write(again, debited, entry, result=decided)
 
         try:
-            return self.transactions.run([failed.key, account_at], decide)
+            opened = self.transactions.run([failed.key, account_at], decide)
         except OutcomeUnknown as error:
             error.creation_id = failed.creation_id
             raise
+        if not opened.is_replay:
+            log_debit(opened.creation)
+        return opened
 
     def cancel(self, creation_id: str, *, owner: UserId) -> Creation:
         """Fail and refund a pending creation that no generator was told of.

@@ -130,7 +130,8 @@ class Publishing:
             return write(decided, removing=(undo_at,), result=decided)
 
         published = self.transactions.run([draft.key, undo_at], decide)
-        log.info("creation_published", extra={"creation_id": draft.creation_id})
+        facts = {"creation_id": draft.creation_id, "kind": draft.kind}
+        log.info("creation_published", extra=facts)
         return published
 
     def unpublish(self, creation_id: str, *, owner: UserId) -> Creation:

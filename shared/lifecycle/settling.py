@@ -7,7 +7,7 @@ from datetime import datetime
 
 from shared.domain.account import account_key
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import LeaseLost
+from shared.domain.errors import LeaseLost, Unavailable
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import Actor, Cost, entry_key, refund_id
 from shared.domain.media import MediaDeletion, attempts_deletion_id
@@ -132,18 +132,24 @@ class Settling:
                 result=Settlement(failed, is_mine=True, is_refunded=True),
             )
 
-        settlement = self.transactions.run([creation_at, account_at, refund_at], decide)
+        facts = {
+            "creation_id": creation.creation_id,
+            "kind": creation.kind,
+            "attempt": creation.attempt,
+            "execution": creation.execution_name,
+            "failure": code,
+            "actor": actor,
+        }
+        try:
+            settlement = self.transactions.run([creation_at, account_at, refund_at], decide)
+        except Unavailable:
+            log.exception("refund_failed", extra=facts)
+            raise
         if settlement.is_mine:
-            log.info(
-                "creation_failed",
-                extra={
-                    "creation_id": creation.creation_id,
-                    "kind": creation.kind,
-                    "failure": code,
-                    "actor": actor,
-                    "refunded_tokens": creation.cost_tokens,
-                },
-            )
+            facts["refunded_tokens"] = creation.cost_tokens
+            facts["seconds"] = round(creation.unfinished_s(at, policy=self.policy), 1)
+            facts["refund_lag_s"] = round(max(0.0, creation.overdue_s(at)), 1)
+            log.info("creation_failed", extra=facts)
         return settlement
 
 

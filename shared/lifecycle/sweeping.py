@@ -62,9 +62,10 @@ class Sweeping:
         """Work on what is due, within the policy's bounds, and count what came of it."""
         stop_s = self.clock.monotonic_s() + self.policy.sweep_budget_s
         counts = Counter({str(look): 0 for look in Look})
-        self._work_through(self._due_creations(), self._repair, counts, stop_s=stop_s)
+        ages_s = [0.0]
+        self._work_through(self._due_creations(ages_s), self._repair, counts, stop_s=stop_s)
         self._work_through(self._due_deletions(), self._delete, counts, stop_s=stop_s)
-        log.info("swept", extra=dict(counts))
+        log.info("swept", extra={**counts, "oldest_unfinished_s": round(max(ages_s), 1)})
         return dict(counts)
 
     def _work_through(
@@ -82,10 +83,12 @@ class Sweeping:
         ):
             counts.update(self.workers.map(partial(_safely, look), page))
 
-    def _due_creations(self) -> Iterator[list[Creation]]:
+    def _due_creations(self, ages_s: list[float]) -> Iterator[list[Creation]]:
+        """Yield pages of what is due, and add each one's seconds since its debit to `ages_s`."""
         at = self.clock.now()
         after: Cursor | None = None
         while page := self.transactions.store.due(at, Page(limit=AT_A_TIME, after=after)):
+            ages_s += [each.unfinished_s(at, policy=self.policy) for each in page]
             yield page
             after = Cursor(page[-1].sweep_at or at, page[-1].creation_id)
 

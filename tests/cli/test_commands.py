@@ -142,3 +142,34 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
     assert f"{failed.creation_id} is draft" in rerun(failed.creation_id, "--debit").stdout
     assert rerun("nobody").stderr == "There is no such creation.\n"
     assert phoenix("audit", "--data", str(tmp_path)).returncode == 0
+
+
+def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:
+    wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)})).ports.close()
+    old = {
+        ("users", "ada"): {"tokenBalance": 40, "username": "ada"},
+        ("users", "ben"): {"tokenBalance": "many"},
+        ("creations", "Xy9"): {"userId": "ada", "status": "pending", "cost": 10},
+    }
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        for (collection, id_), fields in old.items():
+            connection.execute(f"INSERT INTO {collection} VALUES (?, ?)", [id_, json.dumps(fields)])
+        connection.commit()
+    command = ("adopt", "--data", str(tmp_path))
+    would, done = phoenix(*command, "--dry-run"), phoenix(*command)
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute("DELETE FROM users WHERE id = 'ben'")
+        connection.commit()
+    again = phoenix(*command)
+
+    told = (
+        "dopt 1 accounts with 50 tokens; 1 creations refunded (10 tokens), 1 put aside; "
+        "0 ledger entries marked\n"
+        "left as it is: users/ben: its tokenBalance is 'many'\n"
+    )
+    assert (would.returncode, would.stdout) == (1, f"Would a{told}")
+    assert (done.returncode, done.stdout) == (1, f"A{told}".replace("dopt ", "dopted "))
+    nothing, audited = again.stdout.splitlines()
+    assert again.returncode == 0
+    assert nothing.startswith("Adopted 0 accounts with 0 tokens; 0 creations refunded")
+    assert audited == "1 accounts, 0 creations, 1 ledger entries, 0 files: 0 violations"

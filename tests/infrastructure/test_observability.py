@@ -1,0 +1,284 @@
+"""The metrics, alerts and dashboard as files: they fit together, and count what happened."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.attempt import Workshop, run_attempt
+from shared.domain.account import account_key
+from shared.domain.creation import Creation
+from shared.domain.errors import OutcomeUnknown
+from shared.domain.failure import FailureCode
+from shared.domain.keys import UserId
+from shared.domain.policy import Kind
+from shared.ports.store import write
+from tests.builders import ADA, HOLDER, POLICY
+from tests.fakes import FakePipeline
+from tests.log_metrics import LogMetric, Sample, lines_of
+from tests.machine import needs
+from tests.world import World
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "infrastructure/gcp/observability"
+METRICS = {path.stem: LogMetric.read(path) for path in sorted((FOLDER / "metrics").iterdir())}
+ALERTS = {path.stem: json.loads(path.read_text()) for path in (FOLDER / "alerts").iterdir()}
+DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
+GOOGLES = {
+    "cloudtasks.googleapis.com/queue/depth",
+    "run.googleapis.com/job/completed_execution_count",
+    "run.googleapis.com/request_count",
+    "run.googleapis.com/request_latencies",
+}
+"""https://cloud.google.com/monitoring/api/metrics_gcp"""
+USERS = "logging.googleapis.com/user/"
+
+
+def filters(part: Any) -> Iterator[str]:
+    """Yield every filter inside a policy or a dashboard."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("filter", "denominatorFilter"):
+                yield value
+            else:
+                yield from filters(value)
+    if isinstance(part, list):
+        for each in part:
+            yield from filters(each)
+
+
+def metric_type(monitored: str) -> str:
+    [name] = re.findall(r'metric\.type = "([^"]+)"', monitored)
+    return name
+
+
+EVERY_FILTER = [each for part in (*ALERTS.values(), DASHBOARD) for each in filters(part)]
+
+
+# The files
+
+
+@needs("gcloud")
+def test_every_field_is_one_that_googles_apis_know() -> None:
+    checked = subprocess.run(
+        [sys.executable, ROOT / "tests/google_messages.py", FOLDER],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (checked.stdout, checked.returncode) == ("", 0), checked.stderr
+
+
+def test_every_metric_that_is_looked_at_exists_and_every_one_is_looked_at() -> None:
+    looked_at = {metric_type(each) for each in EVERY_FILTER}
+
+    assert looked_at == {f"{USERS}{name}" for name in METRICS} | GOOGLES
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_declares_the_labels_that_it_extracts(name: str) -> None:
+    metric = METRICS[name]
+    descriptor = metric.description["metricDescriptor"]
+
+    assert metric.name == name
+    assert {label["key"] for label in descriptor.get("labels", [])} == metric.labels.keys()
+    assert (descriptor["valueType"] == "DISTRIBUTION") == ("valueExtractor" in metric.description)
+
+
+def test_a_label_that_is_looked_at_is_one_of_its_metrics() -> None:
+    for each in EVERY_FILTER:
+        name = metric_type(each).removeprefix(USERS)
+        asked = set(re.findall(r"metric\.labels\.(\w+)", each))
+        assert name not in METRICS or asked <= METRICS[name].labels.keys()
+
+
+def test_an_alert_looks_at_named_resources_only() -> None:
+    """Cloud Monitoring refuses a condition without."""
+    for alert in ALERTS.values():
+        assert all("resource.type = " in each for each in filters(alert))
+
+
+def test_a_threshold_of_a_percentile_is_a_bound_between_buckets() -> None:
+    """Within a bucket a percentile is a guess."""
+    for alert in ALERTS.values():
+        for condition in alert["conditions"]:
+            threshold = condition.get("conditionThreshold", {})
+            if "PERCENTILE" in json.dumps(threshold):
+                metric = METRICS[metric_type(threshold["filter"]).removeprefix(USERS)]
+                bounds = metric.description["bucketOptions"]["explicitBuckets"]["bounds"]
+                assert threshold["thresholdValue"] in bounds
+
+
+def threshold(alert: str, condition: int = 0) -> float:
+    return ALERTS[alert]["conditions"][condition]["conditionThreshold"]["thresholdValue"]
+
+
+def test_the_thresholds_are_what_is_promised() -> None:
+    two_sweeps_s = 2 * POLICY.sweep_every_s
+
+    assert threshold("oldest_unfinished") == POLICY.deadline_s + two_sweeps_s
+    assert threshold("refund_lag") == two_sweeps_s
+    assert (threshold("slow", 0), threshold("slow", 1)) == (30, 180)
+    assert (threshold("failures"), threshold("queue_depth")) == (0.1, 50)
+    assert (threshold("refund_failures"), threshold("audit_violations")) == (0, 0)
+
+
+def test_failures_that_are_the_owners_alarm_nobody() -> None:
+    owners = {FailureCode.CANCELLED, FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER}
+    counted = [each for each in filters(ALERTS["failures"]) if "creation_failed" in each]
+
+    assert len(counted) == 2
+    for each in counted:
+        assert set(re.findall(r'metric\.labels\.failure != "(\w+)"', each)) == owners
+
+
+@pytest.mark.parametrize("name", sorted(ALERTS))
+def test_an_alert_names_what_to_do_in_the_runbook(name: str) -> None:
+    [section] = re.findall(
+        r'docs/operating\.md, "([^"]+)"', ALERTS[name]["documentation"]["content"]
+    )
+
+    assert f"\n## {section}\n" in (ROOT / "docs/operating.md").read_text()
+
+
+# What is counted
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What this process has logged, as the metrics see it."""
+
+    stream: io.StringIO
+
+    def samples(self, name: str) -> list[Sample]:
+        return METRICS[f"phoenix_{name}"].samples(lines_of(self.stream.getvalue()))
+
+    def counts(self, name: str) -> Counter[tuple[str, ...]]:
+        return Counter(tuple(sample.labels.values()) for sample in self.samples(name))
+
+    def values(self, name: str) -> list[float]:
+        return [sample.value for sample in self.samples(name)]
+
+
+@pytest.fixture
+def logged(log_stream: io.StringIO) -> Logged:
+    return Logged(log_stream)
+
+
+def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged) -> None:
+    draft = world.open(kind=Kind.IMAGE, key="draft").creation
+    world.clock.sleep(7)
+    attempt(world, draft)
+    world.open(kind=Kind.IMAGE, key="draft")
+    world.phoenix.publishing.publish(draft.creation_id, owner=draft.user_id, caption=None)
+    cancelled = world.open().creation
+    world.phoenix.owning.cancel(cancelled.creation_id, owner=cancelled.user_id)
+    world.phoenix.owning.retry(cancelled.creation_id, owner=cancelled.user_id)
+
+    assert logged.counts("creations_opened") == {("image",): 1, ("video",): 2}
+    assert logged.counts("creations_settled") == {
+        ("image", "creation_completed", ""): 1,
+        ("video", "creation_failed", "cancelled"): 1,
+    }
+    assert logged.counts("creations_published") == {("image",): 1}
+    assert logged.counts("processing_seconds") == {("image",): 1}
+    assert logged.values("processing_seconds") == [8]
+    assert logged.counts("refund_lag_seconds") == {("owner",): 1}
+
+
+def test_a_retried_creations_seconds_begin_with_its_last_debit(
+    world: World, logged: Logged
+) -> None:
+    failed = world.failed()
+    world.clock.sleep(3000)
+    world.phoenix.owning.retry(failed.creation_id, owner=failed.user_id)
+    world.clock.sleep(5)
+    attempt(world, world.now(failed))
+
+    assert logged.values("processing_seconds") == [10]
+
+
+def test_a_late_refund_says_how_late_and_the_sweep_how_old_the_oldest_is(
+    world: World, logged: Logged
+) -> None:
+    world.phoenix.sweeping.sweep()
+    world.open()
+    world.clock.sleep(10)
+    world.open()
+    world.clock.sleep(POLICY.deadline_s + 120)
+    world.phoenix.sweeping.sweep()
+    world.phoenix.sweeping.sweep()
+
+    assert logged.values("oldest_unfinished_seconds") == [0, POLICY.deadline_s + 130, 0]
+    assert sorted(logged.values("refund_lag_seconds")) == [120, 130]
+    assert logged.counts("refund_lag_seconds") == {("sweep",): 2}
+
+
+def test_a_refund_that_could_not_be_written_is_counted_by_who_tried(
+    world: World, logged: Logged
+) -> None:
+    creation = world.open().creation
+    world.store.faults = ["unsent"] * 5
+    with pytest.raises(OutcomeUnknown):
+        world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    world.clock.sleep(POLICY.deadline_s)
+    world.store.faults = ["down"] * 5
+    world.phoenix.sweeping.sweep()
+
+    assert logged.counts("refund_failures") == {("owner",): 1, ("sweep",): 1}
+    assert logged.counts("creations_settled") == {}
+
+
+def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
+    world: World, logged: Logged
+) -> None:
+    creation = world.open().creation
+    for _ in range(2):
+        world.media.failures = 4
+        attempt(world, creation)
+        world.clock.sleep(120)
+
+    assert logged.counts("upload_failures") == {("video",): 2}
+
+
+def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged) -> None:
+    world.open()
+    account = replace(world.account(), balance_tokens=91, total_tokens_spent=9)
+    spoilt = account_key(UserId(ADA))
+    right = world.account()
+    world.sqlite.transact([spoilt], lambda _: write(account, result=None))
+    world.phoenix.auditing.audit()
+    world.sqlite.transact([spoilt], lambda _: write(right, result=None))
+    world.phoenix.auditing.audit()
+
+    assert logged.counts("audit_violations") == {("I1",): 2}
+    audits = [
+        line["violations"]
+        for line in lines_of(logged.stream.getvalue())
+        if line["message"] == "audited"
+    ]
+    assert audits == [2, 0]
+
+
+def attempt(world: World, creation: Creation) -> None:
+    """Work on a creation as its job does."""
+    workshop = Workshop(
+        attempts=world.phoenix.attempts,
+        settling=world.phoenix.settling,
+        queue=world.queue,
+        media=world.phoenix.ports.media,
+        generator=lambda: world.generator,
+        pipeline=FakePipeline(kind=creation.kind),
+        clock=world.clock,
+        policy=world.settings.policy,
+    )
+    run_attempt(workshop, creation.creation_id, holder=HOLDER)

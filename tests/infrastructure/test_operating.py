@@ -1,0 +1,227 @@
+"""The runbook: its commands are run as they stand, on what its symptoms look like."""
+
+import json
+import os
+import re
+import shlex
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import settings, wiring
+from shared.domain.brief import creation_id_for
+from shared.domain.policy import Kind
+from tests.builders import ADA, a_brief, a_caller
+from tests.machine import needs
+
+RUNBOOK = Path(__file__).parents[2] / "docs/operating.md"
+PHOENIX = str(Path(sys.executable).with_name("phoenix"))
+CHANGING = {
+    r" *\d+ ms": " N ms",
+    r"-generation-job-[a-z0-9]{8}\b": "-generation-job-NAME",
+}
+"""What is different each time."""
+APIS = ("CLOUDSCHEDULER", "CLOUDTASKS", "LOGGING", "RUN")
+
+
+def sections() -> dict[str, str]:
+    """Return the text under each heading."""
+    parts = re.split(r"^## (.+)$", RUNBOOK.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def told(block: str) -> Iterator[tuple[str, str]]:
+    """Yield each command of a console block, and what it is said to print."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def normal(output: str) -> str:
+    """Return an output without what is different each time."""
+    for pattern, name in CHANGING.items():
+        output = re.sub(pattern, name, output)
+    return "\n".join(line.rstrip() for line in output.strip().splitlines())
+
+
+# What the symptoms look like
+
+
+def change(data: Path, collection: str, id_: str, **fields: object) -> None:
+    """Change a document behind the store's back."""
+    with closing(sqlite3.connect(data / "store.db")) as connection:
+        [text] = connection.execute(
+            f'SELECT document FROM "{collection}" WHERE id = ?', [id_]
+        ).fetchone()
+        changed = json.dumps({**json.loads(text), **fields})
+        connection.execute(f'UPDATE "{collection}" SET document = ? WHERE id = ?', [changed, id_])
+        connection.commit()
+
+
+def opened(data: Path, key: str, *, kind: Kind = Kind.VIDEO, cancel: bool = False) -> str:
+    """Open a creation whose id the runbook knows."""
+    phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(data)}))
+    creation = phoenix.opening.open(
+        a_brief(kind, "a fox [slow 0]"), caller=a_caller(), idempotency_key=key
+    ).creation
+    if cancel:
+        phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    phoenix.ports.close()
+    return creation.creation_id
+
+
+def stuck(data: Path) -> None:
+    long_ago = "2026-11-01T12:15:00.000000+00:00"
+    opened(data, "waiting", kind=Kind.IMAGE)
+    change(data, "creations", opened(data, "stuck"), deadlineAt=long_ago, sweepAt=long_ago)
+
+
+def healthy(data: Path) -> None:
+    opened(data, "failed", kind=Kind.IMAGE, cancel=True)
+
+
+def spoilt(data: Path) -> None:
+    opened(data, "failed", cancel=True)
+    change(data, "users", ADA, tokenBalance=95)
+
+
+def left_by_celery(data: Path) -> None:
+    wiring.build(settings.load({"PHOENIX_DATA": str(data)})).ports.close()
+    old: dict[tuple[str, str], dict[str, Any]] = {
+        ("users", "ada"): {"tokenBalance": 40, "username": "ada"},
+        ("users", "ben"): {"tokenBalance": 7},
+        ("creations", "Xy9"): {"userId": "ada", "status": "pending", "cost": 10},
+        ("creations", "Xy8"): {"userId": "ben", "status": "completed", "cost": 10},
+        ("transactions", "row"): {"userId": "ada", "type": "generation", "amount": -10},
+    }
+    with closing(sqlite3.connect(data / "store.db")) as connection:
+        for (collection, id_), fields in old.items():
+            connection.execute(
+                f'INSERT INTO "{collection}" VALUES (?, ?)', [id_, json.dumps(fields)]
+            )
+        connection.commit()
+
+
+SCENES: dict[str, Callable[[Path], None]] = {
+    "Stuck in processing": stuck,
+    "High failure rate": healthy,
+    "Refund alert": stuck,
+    "Audit violation": spoilt,
+    "Model retired": healthy,
+    "Redis-era leftovers": left_by_celery,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", SCENES)
+def test_the_runbooks_commands_print_what_it_says(section: str, tmp_path: Path) -> None:
+    data = tmp_path / "phoenix-data"
+    data.mkdir()
+    SCENES[section](data)
+
+    for block in blocks(sections()[section], "console"):
+        for command, output in told(block):
+            name, *arguments = shlex.split(command)
+            assert name == "phoenix"
+            done = subprocess.run(
+                [PHOENIX, *arguments],
+                env={**os.environ, "PHOENIX_DATA": str(data), "COLUMNS": "100"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert normal(done.stdout + done.stderr) == normal(output), command
+
+
+def test_every_command_of_phoenix_stands_where_it_is_run() -> None:
+    everywhere = {name for name, text in sections().items() if blocks(text, "console")}
+
+    assert everywhere == SCENES.keys()
+
+
+def test_the_creations_of_the_runbook_are_those_of_its_scenes() -> None:
+    ids = set(re.findall(r"\b[a-z2-7]{26}\b", RUNBOOK.read_text()))
+
+    assert ids == {creation_id_for(ADA, key) for key in ("waiting", "stuck", "failed")}
+
+
+# gcloud
+
+
+class Absent(BaseHTTPRequestHandler):
+    """Knows nothing."""
+
+    def do_GET(self) -> None:
+        body = b'{"error": {"code": 404, "message": "nothing", "status": "NOT_FOUND"}}'
+        self.send_response(404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PATCH = do_PUT = do_CONNECT = do_GET  # noqa: N815 (as the server calls them)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def nothing_there() -> Iterator[int]:
+    """The port of a proxy that answers 404 for every API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Absent) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def gcloud_commands() -> list[str]:
+    scripts = "".join(blocks(RUNBOOK.read_text(), "sh")).replace("\\\n", " ")
+    return [line for line in scripts.splitlines() if line.startswith("gcloud ")]
+
+
+@pytest.mark.slow
+@needs("gcloud")
+@pytest.mark.parametrize("command", gcloud_commands())
+def test_gcloud_understands_every_command(command: str, nothing_there: int, tmp_path: Path) -> None:
+    known = {
+        "CLOUDSDK_CONFIG": str(tmp_path),
+        "HOME": str(tmp_path),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a-token-of-the-tests",
+        "CLOUDSDK_CORE_PROJECT": "phoenix-test",
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": str(nothing_there),
+        "REGION": "us-central1",
+    }
+    for api in APIS:
+        known[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"http://{api.lower()}.googleapis.com/"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": os.environ["PATH"], **known},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert re.search("NOT_FOUND|annot find|not be found", done.stderr), done.stderr

@@ -1,0 +1,98 @@
+"""Google's log-based metrics on log lines: as much of their language as our files use.
+
+https://cloud.google.com/logging/docs/view/logging-query-language
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TERM = re.compile(r'([\w.]+)=(?:"([^"]*)"|\(("[^"]*"(?: OR "[^"]*")*)\))')
+EXTRACTOR = re.compile(r"EXTRACT\(([\w.]+)\)")
+TAKEN_OUT = ("severity", "time", "httpRequest", "logging.googleapis.com/")
+"""What Cloud Logging moves from a line into the entry around it."""
+RUNS_AS = {
+    "api": "cloud_run_revision",
+    "image-generation-job": "cloud_run_job",
+    "video-generation-job": "cloud_run_job",
+    "cli": "cloud_run_job",
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One log entry as a metric sees it: its labels, and 1 or the extracted value."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class LogMetric:
+    """A metric as its file describes it."""
+
+    description: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "LogMetric":
+        return cls(json.loads(path.read_text()))
+
+    @property
+    def name(self) -> str:
+        return self.description["name"]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.description.get("labelExtractors", {})
+
+    def samples(self, lines: Iterable[Mapping[str, Any]]) -> list[Sample]:
+        return [self._sample(entry) for entry in map(entry_of, lines) if self._counts(entry)]
+
+    def _counts(self, entry: Mapping[str, Any]) -> bool:
+        terms = self.description["filter"].split(" AND ")
+        return all(at(entry, path) in values for path, values in map(term, terms))
+
+    def _sample(self, entry: Mapping[str, Any]) -> Sample:
+        labels = {
+            label: str(extracted(entry, extractor) or "")
+            for label, extractor in self.labels.items()
+        }
+        value = self.description.get("valueExtractor")
+        return Sample(labels, 1 if value is None else float(extracted(entry, value)))
+
+
+def term(text: str) -> tuple[str, set[str]]:
+    """Return which field must have one of which values."""
+    parsed = TERM.fullmatch(text)
+    assert parsed, f"unknown in a filter: {text}"
+    path, value, values = parsed.groups()
+    return path, set(re.findall(r'"([^"]*)"', values)) if values else {value}
+
+
+def extracted(entry: Mapping[str, Any], extractor: str) -> Any:
+    parsed = EXTRACTOR.fullmatch(extractor)
+    assert parsed, f"unknown extractor: {extractor}"
+    return at(entry, parsed[1])
+
+
+def at(entry: Any, path: str) -> Any:
+    """Return the value at a path, or None."""
+    for name in path.split("."):
+        entry = entry.get(name) if isinstance(entry, Mapping) else None
+    return entry
+
+
+def entry_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Cloud Logging makes of a line."""
+    payload = {key: value for key, value in line.items() if not key.startswith(TAKEN_OUT)}
+    return {"resource": {"type": RUNS_AS.get(line["service"])}, "jsonPayload": payload}
+
+
+def lines_of(*texts: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of log files; each must be JSON."""
+    for text in texts:
+        for line in text.splitlines():
+            yield json.loads(line)
