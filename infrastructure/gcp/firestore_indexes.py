@@ -5,7 +5,6 @@ The file is Firebase's own: https://firebase.google.com/docs/reference/firestore
 
 import argparse
 import json
-import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,10 +38,8 @@ def missing_overrides(declared: Sequence[Json], existing: Sequence[Json]) -> Ite
         wanted = {(each["queryScope"], each["order"]) for each in field["indexes"]}
         if there.get((field["collectionGroup"], field["fieldPath"])) == wanted:
             continue
-        indexes = [
-            f"--index=order={order.lower()},query-scope={scope.lower().replace('_', '-')}"
-            for scope, order in sorted(wanted)
-        ]
+        # gcloud makes a field's own index for the scope COLLECTION.
+        indexes = [f"--index=order={order.lower()}" for _, order in sorted(wanted)]
         group = f"--collection-group={field['collectionGroup']}"
         yield [
             "fields",
@@ -92,7 +89,7 @@ def main() -> None:
         *missing_overrides(declared["fieldOverrides"], fields),
     ):
         # Building an index takes minutes; Firestore goes on by itself.
-        print(shlex.join(["gcloud", "firestore", "indexes", *words, database, "--async"]))  # noqa: T201 (its output)
+        print("gcloud firestore indexes", *words, database, "--async --format=none")  # noqa: T201 (its output)
 
 
 if __name__ == "__main__":

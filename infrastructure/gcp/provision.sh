@@ -47,7 +47,7 @@ make_database() {
   begin "Firestore database"
   exists gcloud firestore databases describe --database="$database" ||
     run gcloud firestore databases create --database="$database" --location="$region" \
-      --type=firestore-native --delete-protection --enable-pitr
+      --type=firestore-native --delete-protection --enable-pitr --format=none
 
   begin "Firestore indexes"
   commands=$("$python" "$folder/firestore_indexes.py" "$folder/firestore.indexes.json" \
