@@ -385,7 +385,7 @@ def patch_release(cloud: Cloud, asked: Asked, name: str) -> Json:
 def create_build(cloud: Cloud, asked: Asked, parent: str) -> Json:
     key = f"cloudbuild:{parent}/builds/{cloud.next()}"
     build = cloud.add(key, {**asked.body, "id": key.rsplit("/", 1)[-1], "status": "SUCCESS"})
-    build |= {"logUrl": "http://console.example", "name": key.partition(":")[2]}
+    build |= {"name": key.partition(":")[2], "projectId": cloud.project}
     kind = "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata"
     name = f"operations/build/{cloud.project}/{build['id']}"
     return {"name": name, "metadata": {"@type": kind, "build": build}}

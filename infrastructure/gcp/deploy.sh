@@ -3,7 +3,7 @@
 # then shift the traffic.
 #   deploy.sh [--settings FILE] [--dry-run] RELEASE
 # RELEASE is the tag of the three images. GOOGLE_CLOUD_PROJECT and PHOENIX_REGION may come from the
-# environment instead of the settings file.
+# environment instead of the settings file; with ENV, only an installation of that name is touched.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
 
@@ -16,6 +16,8 @@ release=${arguments[0]:-}
 
 begin "what serves now"
 if [[ -z $dry_run ]]; then
+  found=$(describe_api metadata.labels.env)
+  [[ ${ENV:-$found} == "$found" ]] || fail "$project is $found and not $ENV"
   serving=$(revision_with percent 100)
   newest=$(describe_api 'status.latestCreatedRevisionName')
   if [[ $(release_of "$serving") == "$release" && $newest == "$serving" ]]; then

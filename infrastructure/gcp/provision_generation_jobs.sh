@@ -122,7 +122,7 @@ make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2
 make_job image-generation-job phoenix-image-job 1Gi 1 300s 2
 make_job phoenix-audit phoenix-api 1Gi 1 1800s 0 --command=python --args=-m,cli,audit
-make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --command=python --args=-m,cli,doctor,--as=api
+make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --command=python --args=-m,cli,doctor,--api
 make_api
 make_schedule phoenix-sweep --schedule="* * * * *" --uri="$PHOENIX_BASE_URL/internal/cleanup" \
   --oidc-service-account-email="$(email phoenix-scheduler)" --oidc-token-audience="$audience"

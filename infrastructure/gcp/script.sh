@@ -90,7 +90,9 @@ name_everything() {
   project=$GOOGLE_CLOUD_PROJECT
   region=$PHOENIX_REGION
   api=phoenix-api
+  # shellcheck disable=SC2034  # the scripts that read this file use them
   secret=phoenix-r2-secret-access-key
+  # shellcheck disable=SC2034
   labels=app=phoenix,env=${ENV:-},phase=${PHASE:-}
   registry=$region-docker.pkg.dev/$project/phoenix
   export CLOUDSDK_CORE_PROJECT=$project
