@@ -148,7 +148,14 @@ class GcloudRecorder:
         """Check that nothing is other after the block than before it."""
         before = self.snapshot()
         yield
-        assert self.snapshot() == before
+        after = self.snapshot()
+        changed = [
+            (key, before[part].get(key), after[part].get(key))
+            for part in before
+            for key in before[part].keys() | after[part].keys()
+            if before[part].get(key) != after[part].get(key)
+        ]
+        assert changed == []
 
     # What the server does
 

@@ -39,11 +39,11 @@ def execute(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
     job = cloud.get(f"run:{parent}/{name}")
     execution = f"{name}-{cloud.next():05d}"
     why = cloud.unready.get(f"{name} execution")
-    made = {
+    made: Json = {
         "apiVersion": "run.googleapis.com/v1",
         "kind": "Execution",
         "metadata": {"name": execution, "namespace": cloud.project, "generation": 1},
-        "spec": {**deepcopy(job["spec"]["template"]["spec"]), "overrides": asked.body},
+        "spec": deepcopy(job["spec"]["template"]["spec"]),
         "status": {
             "conditions": [
                 _condition("ResourcesAvailable"),
@@ -56,7 +56,6 @@ def execute(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
             **({"failedCount": 1} if why else {"succeededCount": 1}),
         },
     }
-    del made["spec"]["overrides"]
     namespace = parent.rsplit("/", 1)[0]
     cloud.resources[f"run:{namespace}/executions/{execution}"] = made
     return made
@@ -73,12 +72,7 @@ def _kept(cloud: Cloud, asked: Asked, name: str, body: Json, was: Json | None = 
     metadata["resourceVersion"] = f"v{metadata['generation']}"
     if body["kind"] == "Job":
         ready = [_condition("Ready")]
-        body["status"] = {
-            "conditions": ready,
-            "observedGeneration": metadata["generation"],
-            **({"latestCreatedExecution": {}} if was else {}),
-        }
-        body["status"].pop("latestCreatedExecution", None)
+        body["status"] = {"conditions": ready, "observedGeneration": metadata["generation"]}
     else:
         body["status"] = _service_status(cloud, name, body, was)
     cloud.resources[f"run:{name}"] = body
@@ -95,6 +89,7 @@ def _service_status(cloud: Cloud, name: str, body: Json, was: Json | None) -> Js
         status["latestCreatedRevisionName"] = revision
         if why is None:
             status["latestReadyRevisionName"] = revision
+    body["spec"].setdefault("traffic", [{"latestRevision": True, "percent": 100}])
     status["observedGeneration"] = body["metadata"]["generation"]
     status["url"] = f"https://{service}-{cloud.number}.{_region(body)}.run.app"
     status["address"] = {"url": status["url"]}
@@ -116,29 +111,25 @@ def _region(body: Json) -> str:
 def _add_revision(cloud: Cloud, name: str, body: Json, why: str | None) -> str:
     namespace, service = name.rsplit("/", 2)[0], body["metadata"]["name"]
     template = deepcopy(body["spec"]["template"])
-    revision = template.get("metadata", {}).get("name") or f"{service}-{cloud.next():05d}-abc"
-    labels = {
-        **template.get("metadata", {}).get("labels", {}),
-        "serving.knative.dev/service": service,
-    }
-    made = {
+    metadata = template.get("metadata", {})
+    revision = str(metadata.get("name") or f"{service}-{cloud.next():05d}-abc")
+    key = f"run:{namespace}/revisions/{revision}"
+    if key in cloud.resources:
+        raise Refusal(409, f"Revision {revision} exists with another configuration")
+    cloud.resources[key] = {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Revision",
-        "metadata": {**template.get("metadata", {}), "name": revision, "labels": labels},
+        "metadata": {**metadata, "name": revision},
         "spec": template["spec"],
         "status": {"conditions": [_condition("Ready", why)]},
     }
-    cloud.add(f"run-revision:{revision}", {})
-    cloud.resources[f"run:{namespace}/revisions/{revision}"] = made
-    del cloud.resources[f"run-revision:{revision}"]
-    return str(revision)
+    return revision
 
 
 def _traffic(cloud: Cloud, body: Json, status: Json) -> list[Json]:
     """Return where the requests go; what cannot be is refused."""
-    wanted = body["spec"].get("traffic") or [{"latestRevision": True, "percent": 100}]
     found: list[Json] = []
-    for target in wanted:
+    for target in body["spec"]["traffic"]:
         revision = target.get("revisionName") or status["latestReadyRevisionName"]
         key = f"run:namespaces/{cloud.project}/revisions/{revision}"
         is_ready = cloud.get(key)["status"]["conditions"][0]["status"] == "True"

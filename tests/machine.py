@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import warm_gcloud
+
 PARTS: dict[str, Callable[[], bool]] = {
     "curl": lambda: shutil.which("curl") is not None,
+    "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
 
