@@ -63,6 +63,8 @@ class Cloud:
     unready: dict[str, str] = field(default_factory=dict)
     """Services, and jobs' executions, that do not come up, and why."""
     serial: int = 0
+    on_build: Callable[[Json], None] | None = None
+    """Does a build; without it a build has succeeded at once."""
 
     def answer(self, asked: Asked) -> Any:
         """Return the answer, or raise `Refusal`; `NotImplementedError` if nothing knows it."""
@@ -217,7 +219,8 @@ def _masked(was: Json, body: Json, mask: str) -> Json:
         *parents, last = path.split(".")
         source, target = body, changed
         for parent in parents:
-            source, target = source.get(parent, {}), target.setdefault(parent, {})
+            source = source.get(parent, {})
+            target = target.setdefault(parent, {}) if source else target.get(parent, {})
         if last in source:
             target[last] = source[last]
         else:
@@ -386,6 +389,9 @@ def create_build(cloud: Cloud, asked: Asked, parent: str) -> Json:
     key = f"cloudbuild:{parent}/builds/{cloud.next()}"
     build = cloud.add(key, {**asked.body, "id": key.rsplit("/", 1)[-1], "status": "SUCCESS"})
     build |= {"name": key.partition(":")[2], "projectId": cloud.project}
+    if cloud.on_build:
+        build["status"] = "WORKING"
+        cloud.on_build(build)
     kind = "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata"
     name = f"operations/build/{cloud.project}/{build['id']}"
     return {"name": name, "metadata": {"@type": kind, "build": build}}

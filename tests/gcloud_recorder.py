@@ -155,7 +155,7 @@ class GcloudRecorder:
             for key in before[part].keys() | after[part].keys()
             if before[part].get(key) != after[part].get(key)
         ]
-        assert changed == []
+        assert not changed, changed
 
     # What the server does
 
