@@ -26,24 +26,28 @@ NAME_LETTERS = 16
 LINK_LIFE = timedelta(minutes=5)
 LINK_TIMEOUT_S = 10
 
+SECRET = (
+    "R2_SECRET_ACCESS_KEY comes from Secret Manager, "
+    "where this service account needs roles/secretmanager.secretAccessor"
+)
 MENDS = {
     "start": "run as a service account, or sign in with `gcloud auth application-default login`",
     "store": "GOOGLE_CLOUD_PROJECT and PHOENIX_FIRESTORE_DATABASE name the database; "
     "this service account needs roles/datastore.user",
     "queue": "GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the queue {kind}-generation-queue; "
-    "this service account needs roles/cloudtasks.enqueuer and roles/cloudtasks.viewer, "
+    "this service account needs roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on it, "
     "and roles/iam.serviceAccountUser on PHOENIX_TASKS_INVOKER",
     "private files": "R2_ENDPOINT_URL and R2_DRAFTS_BUCKET_NAME name the bucket; "
-    "the token of R2_ACCESS_KEY_ID needs Object Read & Write on it",
+    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {SECRET}",
     "public files": "R2_BUCKET_NAME names the bucket, R2_PUBLIC_URL is its public domain; "
-    "the token of R2_ACCESS_KEY_ID needs Object Read & Write on it",
+    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {SECRET}",
     "users": "this process must reach www.googleapis.com and identitytoolkit.googleapis.com; "
     "GOOGLE_CLOUD_PROJECT needs Firebase Authentication, "
     "this service account roles/firebaseauth.viewer",
     "services": "this process must reach www.googleapis.com",
     "executions": "GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the job {kind}-generation-job; "
-    "this service account needs roles/run.viewer, "
-    "and roles/run.jobsExecutorWithOverrides on the job",
+    "this service account needs roles/run.viewer on the job, "
+    "and PHOENIX_TASKS_INVOKER roles/run.jobsExecutorWithOverrides on it",
     "generator": "PHOENIX_{KIND}_MODEL must be a model that GOOGLE_CLOUD_PROJECT may use; "
     "this service account needs roles/aiplatform.user, "
     "and roles/storage.objectUser on PHOENIX_GENERATOR_BUCKET",
@@ -66,21 +70,21 @@ class Check:
         return f"{self.part}, {self.kind}s" if self.kind else self.part
 
 
-def doctor(settings: Settings, out: Console) -> int:
-    """Put Phoenix together and examine it; return the exit status."""
+def doctor(settings: Settings, out: Console, *, as_api: bool = False) -> int:
+    """Put Phoenix together and examine it, or what the API uses of it; return the exit status."""
     try:
         phoenix = build(settings)
     except (OSError, Unavailable) as error:
         start = Check(part="start", question=partial(build, settings))
         _print(out, settings, start, Answer(took_s=0, error=error))
         return 1
-    return examine(phoenix, out)
+    return examine(phoenix, out, as_api=as_api)
 
 
-def examine(phoenix: Phoenix, out: Console) -> int:
+def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
     """Print a line for each check and how to mend what failed; return the exit status."""
     failures = 0
-    for check in checks(phoenix):
+    for check in checks(phoenix, as_api=as_api):
         # Whatever goes wrong is a finding, and the other parts are asked all the same.
         answer = asked(check.question, clock=phoenix.ports.clock, expecting=Exception)
         _print(out, phoenix.settings, check, answer)
@@ -89,8 +93,11 @@ def examine(phoenix: Phoenix, out: Console) -> int:
     return 1 if failures else 0
 
 
-def checks(phoenix: Phoenix) -> Iterator[Check]:
-    """Yield a check of every service that a creation comes across."""
+def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
+    """Yield a check of every service that a creation comes across.
+
+    Only the jobs may use generators, and only their images hold a vendor's library for it.
+    """
     ports = phoenix.ports
     yield Check(part="store", question=partial(ask_store, ports.store))
     for kind in Kind:
@@ -102,7 +109,7 @@ def checks(phoenix: Phoenix) -> Iterator[Check]:
     for kind in Kind:
         question = partial(ports.executions.is_running, PROBE, kind=kind)
         yield Check(part="executions", kind=kind, question=question)
-    for kind in Kind:
+    for kind in () if as_api else Kind:
         yield Check(part="generator", kind=kind, question=partial(_model, phoenix, kind))
 
 

@@ -204,6 +204,10 @@ def rerun(
 
 
 @cli.command()
-def doctor(*, data: DataOption = None) -> None:
+def doctor(
+    *,
+    data: DataOption = None,
+    api: Annotated[bool, typer.Option("--api", help="Only what the API may use.")] = False,
+) -> None:
     """Ask every service one question, and say how to mend what fails."""
-    sys.exit(run_doctor(settings.load(_environment(data)), out))
+    sys.exit(run_doctor(settings.load(_environment(data)), out, as_api=api))

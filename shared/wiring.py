@@ -199,8 +199,8 @@ def _gcp(backend: GCPBackend) -> Ports:
 
     clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
     cards = _chosen_cards(backend, today=clock.now().date())
-    where = {"database": backend.database, "prefix": backend.collection_prefix}
-    store = FirestoreStore(backend.project, **where)
+    database, prefix = backend.database, backend.collection_prefix
+    store = FirestoreStore(backend.project, database=database, prefix=prefix)
     queue = CloudTasksQueue(
         project=backend.project,
         region=backend.region,
@@ -240,7 +240,9 @@ def _gcp(backend: GCPBackend) -> Ports:
         clock=clock,
         ids=SystemIds(),
         generator=lambda kind: _google_generator(cards[kind], backend),
-        raw_documents=lambda: FirestoreRawDocuments(backend.project, **where),
+        raw_documents=lambda: FirestoreRawDocuments(
+            backend.project, database=database, prefix=prefix
+        ),
         close=close,
     )
 

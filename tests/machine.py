@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import firestore_emulator
+from tests import firestore_emulator, warm_gcloud
 
 AXE = Path(__file__).parent.parent / ".cache/axe-core-4.14.1.min.js"
 
@@ -18,7 +18,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": firestore_emulator.is_installed,
-    "gcloud": lambda: shutil.which("gcloud") is not None,
+    "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
 

@@ -1,0 +1,1 @@
+"""Scripts that put Phoenix into a project of Google Cloud."""

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Put everything that Phoenix needs into a project; run again, it changes nothing.
+#   provision.sh [--settings FILE] [--dry-run]
+# R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY (Admin Read & Write) make the buckets of R2;
+# the first time, R2_SECRET_ACCESS_KEY goes from the environment into Secret Manager.
+# shellcheck source-path=SCRIPTDIR source=script.sh
+source "$(dirname "$0")/script.sh"
+
+SERVICES=(
+  aiplatform artifactregistry cloudbuild cloudscheduler cloudtasks firebaserules firestore iam
+  identitytoolkit logging monitoring run secretmanager storage
+)
+ACCOUNTS=(
+  "phoenix-api:the API, the audit and the doctor"
+  "phoenix-video-job:the video generation job"
+  "phoenix-image-job:the image generation job"
+  "phoenix-tasks:a task starts a job as this"
+  "phoenix-scheduler:calls the sweep"
+  "phoenix-auditor:starts the audit"
+  "phoenix-deployer:Cloud Build deploys as this"
+)
+
+enable_services() {
+  begin "services of the project"
+  run gcloud services enable "${SERVICES[@]/%/.googleapis.com}"
+}
+
+make_accounts() {
+  local account name
+  for account in "${ACCOUNTS[@]}"; do
+    name=${account%%:*}
+    begin "service account $name"
+    exists gcloud iam service-accounts describe "$(email "$name")" ||
+      run gcloud iam service-accounts create "$name" --display-name="Phoenix: ${account#*:}"
+  done
+}
+
+make_registry() {
+  begin "image registry"
+  exists gcloud artifacts repositories describe phoenix --location="$region" ||
+    run gcloud artifacts repositories create phoenix --location="$region" \
+      --repository-format=docker --immutable-tags --labels="$labels,service=registry"
+}
+
+make_database() {
+  local commands command
+  begin "Firestore database"
+  exists gcloud firestore databases describe --database="$database" ||
+    run gcloud firestore databases create --database="$database" --location="$region" \
+      --type=firestore-native --delete-protection --enable-pitr --format=none
+
+  begin "Firestore indexes"
+  commands=$("$python" "$folder/firestore_indexes.py" "$folder/firestore.indexes.json" \
+    --database="$database" ${dry_run:+--all})
+  while IFS= read -r command; do
+    read -ra words <<<"$command"
+    run "${words[@]}"
+  done <<<"$commands"
+
+  begin "Firestore rules"
+  run "$python" "$folder/firestore_rules.py" "$folder/firestore.rules" \
+    --project="$project" --database="$database"
+}
+
+# make_bucket NAME SERVICE: a private bucket whose files live for a day.
+make_bucket() {
+  begin "bucket $1"
+  exists gcloud storage buckets describe "gs://$1" ||
+    run gcloud storage buckets create "gs://$1" --location="$region" \
+      --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0
+  run gcloud storage buckets update "gs://$1" --lifecycle-file="$folder/one_day.json" \
+    --update-labels="$labels,service=$2"
+}
+
+make_secret() {
+  begin "secret $secret"
+  exists gcloud secrets describe "$secret" ||
+    run gcloud secrets create "$secret" --replication-policy=automatic \
+      --labels="$labels,service=media"
+  if ! exists gcloud secrets versions describe latest --secret="$secret"; then
+    [[ -n $dry_run ]] || require R2_SECRET_ACCESS_KEY
+    echo "gcloud secrets versions add $secret --data-file=-  # R2_SECRET_ACCESS_KEY"
+    [[ -n $dry_run ]] ||
+      printf %s "$R2_SECRET_ACCESS_KEY" | gcloud secrets versions add "$secret" --data-file=-
+  fi
+}
+
+make_r2_buckets() {
+  begin "R2 buckets"
+  [[ -n $dry_run ]] || require R2_ADMIN_ACCESS_KEY_ID R2_ADMIN_SECRET_ACCESS_KEY
+  run "$python" "$folder/r2_buckets.py" --endpoint-url="$R2_ENDPOINT_URL" \
+    --drafts="$R2_DRAFTS_BUCKET_NAME" --public="$R2_BUCKET_NAME" \
+    --origins="${PHOENIX_CORS_ORIGINS:-}"
+}
+
+make_grants() {
+  local account
+  begin "grants on the project"
+  on_project phoenix-api datastore.user
+  on_project phoenix-api firebaseauth.viewer
+  for account in phoenix-video-job phoenix-image-job; do
+    on_project "$account" datastore.user
+    on_project "$account" aiplatform.user
+  done
+  on_project phoenix-deployer run.developer
+  on_project phoenix-deployer logging.logWriter
+
+  begin "grants on accounts, secret, buckets and registry"
+  for account in phoenix-api phoenix-video-job phoenix-image-job; do
+    act_as phoenix-tasks "$account"
+    act_as "$account" phoenix-deployer
+    grant "$account" secretmanager.secretAccessor \
+      secrets add-iam-policy-binding "$secret" --condition=None
+  done
+  for account in phoenix-video-job phoenix-image-job; do
+    grant "$account" storage.objectUser \
+      storage buckets add-iam-policy-binding "gs://$PHOENIX_GENERATOR_BUCKET"
+  done
+  grant phoenix-deployer storage.objectViewer storage buckets add-iam-policy-binding "gs://$builds"
+  grant phoenix-deployer artifactregistry.writer \
+    artifacts repositories add-iam-policy-binding phoenix --location="$region"
+}
+
+on_project() {
+  grant "$1" "$2" projects add-iam-policy-binding "$project" --condition=None
+}
+
+# act_as ACCOUNT WHO: who may run something as this account.
+act_as() {
+  grant "$2" iam.serviceAccountUser \
+    iam service-accounts add-iam-policy-binding "$(email "$1")" --condition=None
+}
+
+parse "$@"
+read_settings
+name_everything
+require ENV PHASE PHOENIX_BASE_URL PHOENIX_GENERATOR_BUCKET \
+  R2_ENDPOINT_URL R2_ACCESS_KEY_ID R2_DRAFTS_BUCKET_NAME R2_BUCKET_NAME R2_PUBLIC_URL
+python=${PYTHON:-$folder/../../.venv/bin/python}
+database=${PHOENIX_FIRESTORE_DATABASE:-(default)}
+builds=$project-phoenix-builds
+
+enable_services
+make_accounts
+make_registry
+make_database
+make_bucket "$PHOENIX_GENERATOR_BUCKET" generators
+make_bucket "$builds" builds
+make_secret
+make_r2_buckets
+make_grants
+begin "queues, jobs and the API"
+"$folder/provision_generation_jobs.sh" --settings "$settings_file" ${dry_run:+--dry-run}
+
+begin "done"
+cat <<DONE
+What is next (docs/deploying.md):
+  1. In Firebase's console: add Firebase to $project and switch Authentication on.
+  2. In Cloudflare's console: give the bucket $R2_BUCKET_NAME the domain $R2_PUBLIC_URL.
+  3. Deploy: gcloud builds submit, or infrastructure/gcp/deploy.sh RELEASE.
+DONE

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# The part of provision.sh that a creation goes through: queues, jobs, the API and the scheduler.
+#   provision_generation_jobs.sh [--settings FILE] [--dry-run]
+# A job or API that is there keeps its image: images are deploy.sh's.
+# shellcheck source-path=SCRIPTDIR source=script.sh
+source "$(dirname "$0")/script.sh"
+
+PLACEHOLDER_JOB=us-docker.pkg.dev/cloudrun/container/job:latest
+PLACEHOLDER_API=us-docker.pkg.dev/cloudrun/container/hello:latest
+KINDS=(video image)
+
+# make_queue KIND PER_SECOND CONCURRENT
+# 10 and 45 dispatches a minute are together below the 60 jobs:run a minute that some projects have.
+# A queue gives a task up when both the attempts and the duration are used up.
+make_queue() {
+  local queue=$1-generation-queue verb=update
+  begin "queue $queue"
+  exists gcloud tasks queues describe "$queue" --location="$region" || verb=create
+  run gcloud tasks queues "$verb" "$queue" --location="$region" \
+    --max-dispatches-per-second="$2" --max-concurrent-dispatches="$3" \
+    --max-attempts=10 --max-retry-duration=900s --min-backoff=5s --max-backoff=60s
+}
+
+# make_job NAME ACCOUNT MEMORY CPU TIMEOUT RETRIES FLAGS...
+make_job() {
+  local image=$PLACEHOLDER_JOB
+  begin "job $1"
+  if exists gcloud run jobs describe "$1" --region="$region"; then
+    image=$(gcloud run jobs describe "$1" --region="$region" \
+      --format='value(spec.template.spec.template.spec.containers[0].image)')
+  fi
+  run gcloud run jobs deploy "$1" --image="$image" --service-account="$(email "$2")" \
+    --memory="$3" --cpu="$4" --task-timeout="$5" --max-retries="$6" \
+    --labels="$labels,service=$1" "${configuration[@]}" "${@:7}"
+}
+
+# Every change of a service is a new revision, so what did not change is not sent again. A changed
+# one gets no traffic: deploy.sh asks the doctor first.
+make_api() {
+  local image=$PLACEHOLDER_API flags mark
+  begin "service $api"
+  flags=(
+    --service-account="$(email phoenix-api)" --concurrency=250 --memory=1Gi --cpu=1 --cpu-boost
+    --timeout=3600 --min-instances=0 --max-instances=10 --ingress=all "${configuration[@]}"
+  )
+  mark=$(printf '%s\n' "$labels" "${flags[@]}" | sha256sum | cut -c1-16)
+  flags+=(--labels="$labels,service=$api,settings=$mark")
+  if exists gcloud run services describe "$api" --region="$region"; then
+    read -r image was < <(gcloud run services describe "$api" --region="$region" \
+      --format='value[separator=" "](spec.template.spec.containers[0].image,metadata.labels.settings)')
+    if [[ $was != "$mark" ]]; then
+      run gcloud run deploy "$api" --image="$image" "${flags[@]}" --no-traffic --tag=candidate
+      changed=yes
+    fi
+  else
+    flags[-1]+=",release=none"
+    run gcloud run deploy "$api" --image="$image" "${flags[@]}"
+  fi
+  # Users come with Firebase's tokens, and /internal/* checks its callers itself.
+  run gcloud run services add-iam-policy-binding "$api" --region="$region" --member=allUsers \
+    --role=roles/run.invoker --format=none
+}
+
+# make_schedule NAME FLAGS...
+make_schedule() {
+  local verb=update
+  begin "schedule $1"
+  exists gcloud scheduler jobs describe "$1" --location="$region" || verb=create
+  run gcloud scheduler jobs "$verb" http "$1" --location="$region" --time-zone=Etc/UTC \
+    --http-method=POST --max-retry-attempts=0 --attempt-deadline=60s "${@:2}"
+}
+
+make_grants() {
+  local kind
+  begin "grants on the queues"
+  for kind in "${KINDS[@]}"; do
+    on_queue "$kind" phoenix-api cloudtasks.enqueuer
+    on_queue "$kind" phoenix-api cloudtasks.viewer
+    on_queue "$kind" "phoenix-$kind-job" cloudtasks.enqueuer
+  done
+  begin "grants on the jobs"
+  for kind in "${KINDS[@]}"; do
+    on_job "$kind-generation-job" phoenix-api run.viewer
+    on_job "$kind-generation-job" phoenix-tasks run.jobsExecutorWithOverrides
+  done
+  on_job phoenix-audit phoenix-auditor run.jobsExecutor
+}
+
+on_queue() {
+  grant "$2" "$3" tasks queues add-iam-policy-binding "$1-generation-queue" --location="$region"
+}
+
+on_job() {
+  grant "$2" "$3" run jobs add-iam-policy-binding "$1" --region="$region"
+}
+
+# What the API and the jobs are told: the settings file, and what follows from it.
+configure() {
+  local name variables
+  variables="PHOENIX_BACKEND=gcp|GOOGLE_CLOUD_PROJECT=$project"
+  variables+="|PHOENIX_TASKS_INVOKER=$(email phoenix-tasks)"
+  variables+="|PHOENIX_INTERNAL_AUDIENCE=$audience"
+  variables+="|PHOENIX_INTERNAL_ACCOUNTS=$(email phoenix-scheduler)"
+  for name in "${given[@]}"; do
+    [[ $name != PHOENIX_* && $name != R2_* ]] || variables+="|$name=${!name}"
+  done
+  configuration=(
+    --region="$region" --set-env-vars="^|^$variables" --set-secrets="R2_SECRET_ACCESS_KEY=$secret:latest"
+  )
+}
+
+parse "$@"
+read_settings
+name_everything
+require ENV PHASE PHOENIX_BASE_URL
+audience=${PHOENIX_INTERNAL_AUDIENCE:-$PHOENIX_BASE_URL/internal}
+changed=
+configure
+
+make_queue video 0.1666 5
+make_queue image 0.75 10
+make_job video-generation-job phoenix-video-job 4Gi 2 600s 2
+make_job image-generation-job phoenix-image-job 1Gi 1 300s 2
+make_job phoenix-audit phoenix-api 1Gi 1 1800s 0 --command=python --args=-m,cli,audit
+make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --command=python --args=-m,cli,doctor,--api
+make_api
+make_schedule phoenix-sweep --schedule="* * * * *" --uri="$PHOENIX_BASE_URL/internal/cleanup" \
+  --oidc-service-account-email="$(email phoenix-scheduler)" --oidc-token-audience="$audience"
+make_schedule phoenix-audit --schedule="17 3 * * *" --message-body="{}" \
+  --uri="https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/phoenix-audit:run" \
+  --oauth-service-account-email="$(email phoenix-auditor)"
+make_grants
+[[ -z $changed ]] ||
+  echo "The API's settings changed; they serve after infrastructure/gcp/deploy.sh RELEASE."

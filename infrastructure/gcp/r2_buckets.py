@@ -1,0 +1,131 @@
+"""Make both R2 buckets, and say who may read them from a page and how long left-overs live.
+
+R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY are a token's with Admin Read & Write: the
+running system's own cannot make buckets.
+https://developers.cloudflare.com/r2/api/s3/api/
+"""
+
+import argparse
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+REGION = "auto"
+LINK_AGE_S = 3600
+"""How long a browser remembers that a page may read."""
+NEVER_ANSWERED = {"404", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"}
+LIFECYCLE = {
+    "Rules": [
+        {
+            "ID": "uploads that broke off",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        },
+        {
+            "ID": "files of phoenix doctor",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "doctor/"},
+            "Expiration": {"Days": 1},
+        },
+    ]
+}
+
+
+def connect(endpoint_url: str, *, key_id: str, secret: str) -> Any:  # noqa: ANN401 (boto3 has no types)
+    """Return a client that speaks as R2 understands it."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        config=Config(
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"},
+        ),
+    )
+    client.meta.events.register("before-sign.s3", _send_md5)
+    return client
+
+
+def prepare(client: Any, bucket: str, origins: Sequence[str]) -> list[str]:  # noqa: ANN401 (boto3 has no types)
+    """Bring a bucket to what is declared; return what had to be changed."""
+    changed = []
+    if _asked(client.head_bucket, bucket) is None:
+        location = {"LocationConstraint": REGION}
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+        changed.append("made")
+    cors = _cors(origins)
+    if _asked(client.get_bucket_cors, bucket, "CORSRules") != (cors or {}).get("CORSRules"):
+        if cors:
+            client.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors)
+        else:
+            client.delete_bucket_cors(Bucket=bucket)
+        changed.append("CORS")
+    rules = _asked(client.get_bucket_lifecycle_configuration, bucket, "Rules")
+    if rules != LIFECYCLE["Rules"]:
+        client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=LIFECYCLE)
+        changed.append("lifecycle")
+    return changed
+
+
+def _cors(origins: Sequence[str]) -> Mapping[str, Any] | None:
+    if not origins:
+        return None
+    rule = {
+        "AllowedOrigins": list(origins),
+        "AllowedMethods": ["GET", "HEAD"],
+        "AllowedHeaders": ["Range"],
+        "ExposeHeaders": ["Content-Length", "Content-Range", "ETag"],
+        "MaxAgeSeconds": LINK_AGE_S,
+    }
+    return {"CORSRules": [rule]}
+
+
+def _asked(question: Any, bucket: str, part: str | None = None) -> Any:  # noqa: ANN401 (boto3 has no types)
+    """Return an answer, or part of it; None where there is nothing."""
+    try:
+        answer = question(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in NEVER_ANSWERED:
+            return None
+        raise
+    return answer[part] if part else answer
+
+
+def _send_md5(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore has no types)
+    """Send the checksum that R2 takes instead of the SDK's own."""
+    if request.headers.get("x-amz-checksum-crc32"):
+        del request.headers["x-amz-checksum-crc32"]
+        del request.headers["x-amz-sdk-checksum-algorithm"]
+        digest = hashlib.md5(request.data, usedforsecurity=False).digest()
+        request.headers["Content-MD5"] = base64.b64encode(digest).decode()
+
+
+def main() -> None:
+    """Prepare both buckets: the app's pages read drafts by link, and everybody reads the public."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--endpoint-url", "--drafts", "--public", "--origins"):
+        parser.add_argument(name, required=True)
+    arguments = parser.parse_args()
+    client = connect(
+        arguments.endpoint_url,
+        key_id=os.environ["R2_ADMIN_ACCESS_KEY_ID"],
+        secret=os.environ["R2_ADMIN_SECRET_ACCESS_KEY"],
+    )
+    origins = [origin for origin in arguments.origins.split(",") if origin]
+    for bucket, readers in ((arguments.drafts, origins), (arguments.public, ["*"])):
+        changed = prepare(client, bucket, readers)
+        print(f"{bucket}: {', '.join(changed) or 'as it should be'}")  # noqa: T201 (what it did)
+
+
+if __name__ == "__main__":
+    main()

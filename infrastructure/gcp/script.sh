@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# What the scripts of this folder have in common: settings, steps, and commands that are shown.
+set -euo pipefail
+export CLOUDSDK_CORE_DISABLE_PROMPTS=1
+
+folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+script=$(basename "$0")
+settings_file=$folder/settings.env
+dry_run=
+step="the beginning"
+arguments=()
+given=()
+trap 'stopped $?' EXIT
+
+# Say where the script stopped.
+stopped() {
+  [[ $1 == 0 ]] || echo "$script stopped at: $step. Mend it and run it again: what is done is not done twice." >&2
+}
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+begin() {
+  step=$1
+  echo "== $step"
+}
+
+# Show a command and, unless this is a dry run, run it.
+run() {
+  local words
+  words=$(printf ' %q' "$@")
+  echo "${words:1}"
+  [[ -n $dry_run ]] || "$@" </dev/null
+}
+
+# Tell whether a `describe` finds what it looks for; in a dry run nothing is there.
+exists() {
+  local said
+  [[ -z $dry_run ]] || return 1
+  if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
+  grep -qiE 'NOT_FOUND|not found|cannot find|404' <<<"$said" || fail "$said"
+  return 1
+}
+
+# Take --dry-run and --settings FILE; what is left are the `arguments`.
+parse() {
+  while (($#)); do
+    case $1 in
+      --dry-run) dry_run=yes ;;
+      --settings)
+        settings_file=${2:?--settings needs a file}
+        shift
+        ;;
+      -*) fail "$script does not know $1: it takes --dry-run and --settings FILE" ;;
+      *) arguments+=("$1") ;;
+    esac
+    shift
+  done
+}
+
+# Read the settings file, if there is one; what the environment already says stays.
+read_settings() {
+  local line
+  step="the settings"
+  [[ ! -e $settings_file ]] || while IFS= read -r line || [[ -n $line ]]; do
+    [[ -n $line && $line != \#* ]] || continue
+    [[ $line =~ ^([A-Z][A-Z0-9_]*)=([^\'\"]*)$ ]] ||
+      fail "$settings_file: not NAME=value without quotes: $line"
+    [[ ${BASH_REMATCH[1]} != R2_SECRET_ACCESS_KEY ]] ||
+      fail "$settings_file: no secret belongs here: set R2_SECRET_ACCESS_KEY in the environment"
+    given+=("${BASH_REMATCH[1]}")
+    [[ -n ${!BASH_REMATCH[1]:-} ]] || declare -g "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
+  done <"$settings_file"
+}
+
+# Stop unless all of these are set; name all that are not.
+require() {
+  local name missing=
+  for name in "$@"; do
+    [[ -n ${!name:-} ]] || missing+=" $name"
+  done
+  [[ -z $missing ]] || fail "$settings_file or the environment must set:$missing"
+}
+
+# Name what every script works on, from GOOGLE_CLOUD_PROJECT and PHOENIX_REGION.
+name_everything() {
+  require GOOGLE_CLOUD_PROJECT PHOENIX_REGION
+  project=$GOOGLE_CLOUD_PROJECT
+  region=$PHOENIX_REGION
+  api=phoenix-api
+  # shellcheck disable=SC2034  # the scripts that read this file use them
+  secret=phoenix-r2-secret-access-key
+  # shellcheck disable=SC2034
+  labels=app=phoenix,env=${ENV:-},phase=${PHASE:-}
+  registry=$region-docker.pkg.dev/$project/phoenix
+  export CLOUDSDK_CORE_PROJECT=$project
+}
+
+# email NAME: the address of a service account of this project.
+email() {
+  echo "$1@$project.iam.gserviceaccount.com"
+}
+
+# grant ACCOUNT ROLE COMMAND...: the command adds a binding to one resource's policy.
+grant() {
+  run gcloud "${@:3}" --member="serviceAccount:$(email "$1")" --role="roles/$2" --format=none
+}
+
+# describe_api FIELD: a field of the API's service.
+describe_api() {
+  gcloud run services describe "$api" --region="$region" --format="value($1)"
+}
+
+# revision_with FIELD VALUE: the revision that has all the traffic (percent 100), or a tag.
+revision_with() {
+  gcloud run services describe "$api" --region="$region" --flatten='status.traffic[]' \
+    --format="csv[no-heading](status.traffic.$1,status.traffic.revisionName)" |
+    awk -F, -v value="$2" '$1 == value {print $2; exit}'
+}
+
+# release_of REVISION
+release_of() {
+  gcloud run revisions describe "$1" --region="$region" --format='value(metadata.labels.release)'
+}
+
+# set_job_images RELEASE: every job runs this release from its next execution on.
+set_job_images() {
+  local job image
+  for job in video-generation-job image-generation-job phoenix-audit phoenix-doctor; do
+    image=$job
+    [[ $job == *-generation-job ]] || image=api
+    begin "job $job"
+    run gcloud run jobs update "$job" --region="$region" --image="$registry/$image:$1" \
+      --update-labels="release=$1"
+  done
+}

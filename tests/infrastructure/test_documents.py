@@ -1,0 +1,231 @@
+"""docs/deploying.md followed to the letter, and cloudbuild.yaml as gcloud reads it."""
+
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.gcloud_recorder import GcloudRecorder
+from tests.infrastructure.conftest import (
+    PROJECT,
+    REGION,
+    ROOT,
+    SECRETS,
+    filled_in,
+    new_checkout,
+)
+from tests.machine import needs
+from tests.r2_server import R2Server
+
+pytestmark = [pytest.mark.slow, needs("gcloud"), needs("curl")]
+
+API_HOST = "phoenix.example"
+SAID = [*SECRETS.values(), "id-token", "a-user", "another secret of R2"]
+"""What somebody types when the document asks, in order."""
+SUBMIT = ["gcloud", "builds", "submit", "--config=cloudbuild.yaml", f"--region={REGION}"]
+
+
+def commands_of(document: str) -> str:
+    """Return what the document says to type, as one script."""
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", document, re.DOTALL | re.MULTILINE))
+
+
+class PhoenixSite:
+    """An API that makes a video while it is looked at."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __call__(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        self.seen.append(f"{method} {path}")
+        if path == "/api/me":
+            return 200, {"userId": "a-user", "balance": 0}
+        if method == "POST":
+            return 202, {"creationId": "c1", "status": "pending"}
+        is_done = self.seen.count(f"GET {path}") > 1
+        return 200, {"creation": {"status": "draft" if is_done else "processing"}}
+
+
+def deploys(api: GcloudRecorder, checkout: Path) -> Callable[[dict[str, Any]], None]:
+    """Return what does the last step of a build, as Cloud Build would."""
+
+    def do(build: dict[str, Any]) -> None:
+        given = build["substitutions"] | {"PROJECT_ID": PROJECT}
+
+        def told(text: str) -> str:
+            return re.sub(r"\$(\w+)", lambda name: given[name[1]], text)
+
+        step = build["steps"][-1]
+        environment = dict(told(each).split("=", 1) for each in step["env"])
+        (checkout / "infrastructure/gcp/settings.env").rename(checkout / "settings.env")
+        done = api.run(
+            [step["entrypoint"], *map(told, step["args"])], cwd=checkout, env=environment
+        )
+        (checkout / "settings.env").rename(checkout / "infrastructure/gcp/settings.env")
+        build["status"] = "FAILURE" if done.returncode else "SUCCESS"
+
+    return lambda build: threading.Thread(target=do, args=(build,)).start()
+
+
+def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: Path) -> None:
+    site = PhoenixSite()
+    with GcloudRecorder(PROJECT) as api, R2Server() as r2:
+        checkout = new_checkout(tmp_path, r2.settings["endpoint_url"])
+        scripts = checkout / "infrastructure/gcp"
+        wanted = filled_in(
+            (scripts / "settings.env.example").read_text(), r2.settings["endpoint_url"]
+        ).replace("https://api.example.com", f"http://{API_HOST}")
+        (scripts / "settings.env").unlink()
+        (checkout / "wanted.env").write_text(wanted)
+        (checkout / "Makefile").write_text("setup:\n")
+        (checkout / ".venv/bin").mkdir(parents=True)
+        python = checkout / ".venv/bin/python"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        (checkout / "script").write_text(commands_of((ROOT / "docs/deploying.md").read_text()))
+        api.sites[API_HOST] = site
+        api.cloud.on_build = deploys(api, checkout)
+
+        done = api.run(
+            ["bash", "-euo", "pipefail", "script"],
+            cwd=checkout,
+            env={"EDITOR": f"cp {checkout / 'wanted.env'}"},
+            input="\n".join(SAID) + "\n",
+        )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    builds = [body for key, body in api.cloud.resources.items() if "/builds/" in key]
+    assert (api.leaks, api.unknown) == ([], [])
+    assert [build["status"] for build in builds] == ["SUCCESS"]
+    assert api.cloud.find("/versions/2")["data"] == SAID[-1]
+    assert site.seen == [
+        "GET /api/me",
+        "POST /api/generate/creation",
+        "GET /api/generate/creation/c1",
+        "GET /api/generate/creation/c1",
+    ]
+    assert "serves again, with its jobs" in done.stdout
+    (granted,) = [
+        asked.body["overrides"]["containerOverrides"][0]["args"]
+        for asked in api.requests
+        if asked.path.endswith("phoenix-doctor:run") and asked.body.get("overrides")
+    ]
+    assert granted == ["-m", "cli", "grant", "a-user", "100", "--reference=first"]
+
+
+def test_the_document_gives_the_figures_of_the_scripts() -> None:
+    document = (ROOT / "docs/deploying.md").read_text()
+    script = (ROOT / "infrastructure/gcp/provision_generation_jobs.sh").read_text()
+
+    for kind, memory in (("video", 4), ("image", 1)):
+        (made,) = re.findall(rf"make_job {kind}-generation-job \S+ (.+)", script)
+        memory_gib, cpu, timeout, retries = made.split()
+        assert (
+            f"| `{kind}-generation-job` | {memory} GiB, {cpu} CPU, {timeout[:-1]} s, {retries} retries |"
+            in document
+        )
+        assert memory_gib == f"{memory}Gi"
+
+
+# cloudbuild.yaml
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GcloudRecorder, Path]]:
+    """A project in which something can be built, and a folder for the file."""
+    with GcloudRecorder(PROJECT) as api:
+        made = api.run(["gcloud", "iam", "service-accounts", "create", "phoenix-deployer"])
+        assert made.returncode == 0
+        yield api, tmp_path_factory.mktemp("build")
+
+
+def submitted(
+    prepared: tuple[GcloudRecorder, Path], build: Any, substitutions: str
+) -> "subprocess.CompletedProcess[str]":
+    api, folder = prepared
+    (folder / "cloudbuild.yaml").write_text(yaml.safe_dump(build))
+    return api.run(
+        [*SUBMIT, "--no-source", f"--substitutions={substitutions}"], cwd=folder, is_warm=False
+    )
+
+
+ALL = f"_REGION={REGION},_ENV=dev,_RELEASE=r1"
+BUILD = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
+
+
+def test_gcloud_and_cloud_build_take_the_file(prepared: tuple[GcloudRecorder, Path]) -> None:
+    done = submitted(prepared, BUILD, ALL)
+    steps = [step["id"] for step in BUILD["steps"]]
+
+    assert done.returncode == 0, done.stderr
+    assert steps[0] == "test"
+    assert steps[-1] == "deploy"
+    assert {step for step in steps if step.startswith("push-")} == set(
+        BUILD["steps"][-1]["waitFor"]
+    )
+
+
+def test_the_images_of_the_build_are_those_that_are_deployed() -> None:
+    script = (ROOT / "infrastructure/gcp/script.sh").read_text()
+    pushed = [step["args"][1] for step in BUILD["steps"] if step["id"].startswith("push-")]
+
+    assert "registry=$region-docker.pkg.dev/$project/phoenix" in script
+    assert {image.rpartition("/")[2] for image in pushed} == {
+        "api:$_RELEASE",
+        "video-generation-job:$_RELEASE",
+        "image-generation-job:$_RELEASE",
+    }
+    assert all(image.startswith("$_REGION-docker.pkg.dev/$PROJECT_ID/phoenix/") for image in pushed)
+
+
+def wrong(change: Callable[[Any], Any]) -> Any:
+    build = deepcopy(BUILD)
+    change(build)
+    return build
+
+
+@pytest.mark.parametrize(
+    ("build", "substitutions", "said"),
+    [
+        (wrong(lambda build: build.update(timeout=10)), ALL, "timeout"),
+        (wrong(lambda build: build["steps"][0].update(arg=["x"])), ALL, ".steps[0].arg: unused"),
+        (wrong(lambda build: build["steps"][4].update(waitFor=["tset"])), ALL, "waitFor"),
+        (BUILD, f"_REGION={REGION},_ENV=dev", "substitutions"),
+        (
+            wrong(lambda build: build.update(serviceAccount="projects/p/serviceAccounts/x@y")),
+            ALL,
+            "x@y",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused(
+    prepared: tuple[GcloudRecorder, Path], build: Any, substitutions: str, said: str
+) -> None:
+    done = submitted(prepared, build, substitutions)
+
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_a_request_to_anywhere_else_is_refused_and_listed() -> None:
+    with GcloudRecorder(PROJECT) as api:
+        direct = api.run(["curl", "-sf", "https://run.googleapis.com/v1/projects"])
+        plain = api.run(["curl", "-sf", "http://elsewhere.example/"])
+        command = shlex.split("gcloud tasks queues list --location=us-central1")
+        override = {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS": "https://cloudtasks.googleapis.com/"
+        }
+        secure = api.run([*command], env=override)
+
+    assert 0 not in {direct.returncode, plain.returncode, secure.returncode}
+    assert api.leaks[0] == "CONNECT run.googleapis.com:443"
+    assert api.leaks[1] == "GET http://elsewhere.example/"
+    assert set(api.leaks[2:]) == {"CONNECT cloudtasks.googleapis.com:443"}

@@ -1,0 +1,99 @@
+"""Provisioning that fails at each single step: it stops there, says where, and goes on when rerun.
+
+Here gcloud is a stand-in of a few lines, because it is called thousands of times: it knows what was
+made, and refuses every change the first time it is asked for it.
+"""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.infrastructure.conftest import SCRIPTS, new_checkout
+
+pytestmark = pytest.mark.slow
+
+STAND_IN = r"""#!/bin/bash
+# Remembers in $STATE; only builtins, to be fast.
+words="$*"
+name=$3
+case $words in
+  "auth "*) echo token; exit ;;
+  *" list "*) echo "[]"; exit ;;
+  "run services "*) key=run-phoenix-api name=$4 ;;
+  "run deploy "*) key=run-phoenix-api ;;
+  "run jobs describe "* | "run jobs deploy "*) key="run-jobs-$4" ;;
+  "scheduler jobs "*) key="schedule-${words#scheduler jobs * }"; key=${key#*http }; key=${key%% *} ;;
+  "secrets versions "*) key=secret-version ;;
+  "secrets describe "* | "secrets create "*) key="secret-$3" ;;
+  *) key="$1-$2-${4%@*}" ;;
+esac
+key="${key//[\/ ]/_}"
+key=${key#schedule-}
+if [[ $words == *" describe "* ]]; then
+  [[ -e $STATE/made-$key ]] || { echo NOT_FOUND >&2; exit 1; }
+  [[ $words == *value* ]] && echo "an/image:1 a-mark"
+  exit 0
+fi
+asked="${words//[\/ *]/_}"
+asked="asked-${asked:0:100}${asked: -120}"
+echo "$words" >>"$STATE/changes"
+if [[ ! -e $STATE/$asked ]]; then
+  : >"$STATE/$asked"
+  echo "refused: $words" >&2
+  exit 1
+fi
+: >"$STATE/made-$key"
+"""
+PYTHON = r"""#!/bin/bash
+[[ $1 == *firestore_indexes.py ]] || exec gcloud python "$@"
+echo "gcloud firestore indexes composite create one"
+echo "gcloud firestore indexes composite create two"
+"""
+RUNS_MAX = 120
+
+
+def test_it_stops_at_each_step_says_where_and_goes_on_when_rerun(tmp_path: Path) -> None:
+    checkout = new_checkout(tmp_path, "http://127.0.0.1:1")
+    commands, state = tmp_path / "bin", tmp_path / "state"
+    commands.mkdir()
+    state.mkdir()
+    for name, text in {"gcloud": STAND_IN, "python": PYTHON}.items():
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    changes = state / "changes"
+    stops: list[str] = []
+    steps: list[str] = []
+    for _ in range(RUNS_MAX):
+        changes.write_text("")
+        done = subprocess.run(
+            [checkout / SCRIPTS / "provision.sh"],
+            env={
+                "PATH": f"{commands}:/usr/bin:/bin",
+                "STATE": str(state),
+                "PYTHON": str(commands / "python"),
+                "R2_ADMIN_ACCESS_KEY_ID": "x",
+                "R2_ADMIN_SECRET_ACCESS_KEY": "x",
+                "R2_SECRET_ACCESS_KEY": "x",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode == 0:
+            break
+        refused, *said = [line for line in done.stderr.splitlines() if line != "NOT_FOUND"]
+        assert refused == f"refused: {changes.read_text().splitlines()[-1]}"
+        assert "stopped at: " in said[0]
+        assert said[-1].startswith("provision.sh stopped at: ")
+        stops.append(refused)
+        steps.append(said[0].split("stopped at: ")[1].partition(". Mend")[0])
+
+    assert done.returncode == 0
+    assert "What is next" in done.stdout
+    assert len(stops) == len(set(stops)) > 60
+    assert {"services of the project", "Firestore indexes", "R2 buckets", "grants on the jobs"} < (
+        set(steps)
+    )
+    assert "service account phoenix-deployer" in steps

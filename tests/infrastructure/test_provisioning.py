@@ -1,0 +1,251 @@
+"""What `provision.sh` makes, field by field, and that it makes it once."""
+
+import shlex
+from typing import Any
+
+import pytest
+
+from shared import settings
+from shared.settings import GCPBackend
+from tests.infrastructure.conftest import PROJECT, REGION, Installation
+from tests.machine import needs
+
+pytestmark = [pytest.mark.slow, needs("gcloud")]
+
+LABELS = {"app": "phoenix", "env": "dev", "phase": "pilot"}
+SECRET = "phoenix-r2-secret-access-key"
+
+
+def account(name: str) -> str:
+    return f"{name}@{PROJECT}.iam.gserviceaccount.com"
+
+
+def holder(*names: str) -> set[str]:
+    return {f"serviceAccount:{account(name)}" for name in names}
+
+
+def labels(resource: Any) -> dict[str, str]:
+    found = resource.get("labels") or resource["metadata"]["labels"]
+    return {name: value for name, value in found.items() if "." not in name}
+
+
+def environment(container: Any) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+def test_a_second_run_changes_nothing(installation: Installation) -> None:
+    with installation.api.unchanged():
+        done = installation.run("provision.sh", R2_SECRET_ACCESS_KEY="")
+
+    assert done.returncode == 0, done.stderr
+    assert " create" not in done.stdout
+    assert f"{PROJECT}-drafts: as it should be" in done.stdout
+    assert "these rules hold already" in done.stdout
+    assert "gcloud run deploy" not in done.stdout
+
+
+def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installation) -> None:
+    before = len(installation.api.requests)
+
+    done = installation.run("provision.sh", "--dry-run", R2_SECRET_ACCESS_KEY="")
+    commands = [shlex.split(line) for line in done.stdout.splitlines() if line[:2] == "gc"]
+
+    assert done.returncode == 0, done.stderr
+    assert len(installation.api.requests) == before
+    assert len(commands) > 60
+    assert sum("add-iam-policy-binding" in command for command in commands) == 33
+
+
+def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
+    find = installation.api.cloud.find
+
+    for kind, a_minute, at_once in (("video", 10, 5), ("image", 45, 10)):
+        queue = find(f"{REGION}/queues/{kind}-generation-queue")
+        assert round(60 * queue["rateLimits"]["maxDispatchesPerSecond"]) == a_minute
+        assert queue["rateLimits"]["maxConcurrentDispatches"] == at_once
+        assert queue["retryConfig"] == {
+            "maxAttempts": 10,
+            "maxRetryDuration": "900s",
+            "minBackoff": "5s",
+            "maxBackoff": "60s",
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "who", "memory", "cpu", "timeout_s", "retries", "arguments"),
+    [
+        ("video-generation-job", "phoenix-video-job", "4Gi", "2", 600, 2, None),
+        ("image-generation-job", "phoenix-image-job", "1Gi", "1", 300, 2, None),
+        ("phoenix-audit", "phoenix-api", "1Gi", "1", 1800, 0, ["-m", "cli", "audit"]),
+        ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["-m", "cli", "doctor", "--api"]),
+    ],
+)
+def test_a_job_has_its_machine_its_account_and_its_labels(
+    installation: Installation,
+    name: str,
+    who: str,
+    memory: str,
+    cpu: str,
+    timeout_s: int,
+    retries: int,
+    arguments: list[str] | None,
+) -> None:
+    job = installation.api.cloud.find(f"/jobs/{name}") if "audit" not in name else None
+    task = installation.job(name)
+    (container,) = task["containers"]
+
+    assert task["serviceAccountName"] == account(who)
+    assert container["resources"]["limits"] == {"memory": memory, "cpu": cpu}
+    assert (int(task["timeoutSeconds"]), task["maxRetries"]) == (timeout_s, retries)
+    assert container.get("args") == arguments
+    assert container.get("command") == (["python"] if arguments else None)
+    if job:
+        assert labels(job) == LABELS | {"service": name}
+
+
+def test_the_api_takes_250_requests_at_once(installation: Installation) -> None:
+    service = installation.service
+    template = service["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    found = labels(service)
+
+    assert template["spec"]["containerConcurrency"] == 250
+    assert template["spec"]["serviceAccountName"] == account("phoenix-api")
+    assert template["spec"]["timeoutSeconds"] == 3600
+    assert container["resources"]["limits"] == {"memory": "1Gi", "cpu": "1"}
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/maxScale"] == "10"
+    assert service["metadata"]["annotations"]["run.googleapis.com/ingress"] == "all"
+    assert len(found.pop("settings")) == 16
+    assert found == LABELS | {"service": "phoenix-api", "release": "none"}
+    assert installation.api.cloud.holders("/services/phoenix-api") == {
+        "roles/run.invoker": {"allUsers"}
+    }
+
+
+@pytest.mark.parametrize("name", ["phoenix-api", "video-generation-job", "image-generation-job"])
+def test_every_process_starts_with_what_it_is_told(installation: Installation, name: str) -> None:
+    spec = (
+        installation.service["spec"]["template"]["spec"]
+        if name == "phoenix-api"
+        else installation.job(name)
+    )
+    (container,) = spec["containers"]
+    told = environment(container)
+    (secret,) = [each for each in container["env"] if "valueFrom" in each]
+    told |= {"K_SERVICE": name, "R2_SECRET_ACCESS_KEY": "secret"}
+    # In the cloud it is https.
+    assert told["R2_ENDPOINT_URL"] == installation.r2.settings["endpoint_url"]
+    told["R2_ENDPOINT_URL"] = "https://account.r2.cloudflarestorage.com"
+
+    backend = settings.load(told).backend
+
+    assert secret["valueFrom"]["secretKeyRef"] == {"name": SECRET, "key": "latest"}
+    assert isinstance(backend, GCPBackend)
+    assert backend.tasks_invoker == account("phoenix-tasks")
+    assert backend.internal_accounts == (account("phoenix-scheduler"),)
+    assert backend.internal_audience == "https://api.example.com/internal"
+    assert (backend.project, backend.region) == (PROJECT, REGION)
+
+
+def test_the_scheduler_sweeps_every_minute_and_audits_every_night(
+    installation: Installation,
+) -> None:
+    jobs = installation.api.cloud.resources
+    sweep = jobs[f"cloudscheduler:projects/{PROJECT}/locations/{REGION}/jobs/phoenix-sweep"]
+    audit = jobs[f"cloudscheduler:projects/{PROJECT}/locations/{REGION}/jobs/phoenix-audit"]
+
+    assert (sweep["schedule"], sweep["timeZone"]) == ("* * * * *", "Etc/UTC")
+    assert sweep["attemptDeadline"] == "60s"
+    assert sweep.get("retryConfig", {}).get("retryCount", 0) == 0
+    assert sweep["httpTarget"]["httpMethod"] == "POST"
+    assert sweep["httpTarget"]["uri"] == "https://api.example.com/internal/cleanup"
+    assert sweep["httpTarget"]["oidcToken"] == {
+        "serviceAccountEmail": account("phoenix-scheduler"),
+        "audience": "https://api.example.com/internal",
+    }
+    assert audit["schedule"] == "17 3 * * *"
+    assert audit["httpTarget"]["uri"] == (
+        f"https://run.googleapis.com/v2/projects/{PROJECT}/locations/{REGION}"
+        "/jobs/phoenix-audit:run"
+    )
+    assert audit["httpTarget"]["oauthToken"]["serviceAccountEmail"] == account("phoenix-auditor")
+
+
+def test_files_secrets_and_documents_have_a_place(installation: Installation) -> None:
+    find = installation.api.cloud.find
+    bucket = find(f"storage:b/{PROJECT}-generated")
+    database = find("/databases/(default)")
+    registry = find("/repositories/phoenix")
+
+    assert bucket["lifecycle"]["rule"] == [{"action": {"type": "Delete"}, "condition": {"age": 1}}]
+    assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert labels(bucket) == LABELS | {"service": "generators"}
+    assert labels(find(f"/secrets/{SECRET}")) == LABELS | {"service": "media"}
+    assert find(f"/secrets/{SECRET}/versions/1")["data"] == "secret of the running system"
+    assert labels(registry) == LABELS | {"service": "registry"}
+    assert (registry["format"], registry["dockerConfig"]["immutableTags"]) == ("DOCKER", True)
+    assert (database["type"], database["locationId"]) == ("FIRESTORE_NATIVE", REGION)
+    assert database["deleteProtectionState"] == "DELETE_PROTECTION_ENABLED"
+
+
+def test_firestore_has_the_declared_indexes_and_rules(installation: Installation) -> None:
+    cloud = installation.api.cloud
+    scripts = installation.checkout / "infrastructure/gcp"
+    release = cloud.find(f"firebaserules:projects/{PROJECT}/releases/cloud.firestore")
+    ruleset = cloud.resources[f"firebaserules:{release['rulesetName']}"]
+    composites = [key for key in cloud.resources if "/indexes/" in key]
+    sweep = cloud.find("/collectionGroups/creations/fields/sweepAt")
+
+    assert ruleset["source"]["files"][0]["content"] == (scripts / "firestore.rules").read_text()
+    assert len(composites) == (scripts / "firestore.indexes.json").read_text().count('"fields"')
+    assert sweep["indexConfig"]["indexes"] == [
+        {"fields": [{"order": "ASCENDING"}], "queryScope": "COLLECTION"}
+    ]
+    assert cloud.find("/collectionGroups/users/fields/*")["indexConfig"] == {}
+
+
+def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
+    installation: Installation,
+) -> None:
+    before = installation.service["status"]["traffic"][0]["revisionName"]
+    installation.settings(
+        PHOENIX_WELCOME_TOKENS="5", PHOENIX_CORS_ORIGINS="https://a.b,https://c.d"
+    )
+
+    done = installation.run("provision_generation_jobs.sh")
+    (job,) = installation.job("video-generation-job")["containers"]
+    (api,) = installation.service["spec"]["template"]["spec"]["containers"]
+
+    assert done.returncode == 0, done.stderr
+    assert "they serve after infrastructure/gcp/deploy.sh RELEASE" in done.stdout
+    for container in (job, api):
+        assert environment(container)["PHOENIX_WELCOME_TOKENS"] == "5"
+        assert environment(container)["PHOENIX_CORS_ORIGINS"] == "https://a.b,https://c.d"
+    assert [
+        target["revisionName"]
+        for target in installation.service["status"]["traffic"]
+        if target.get("percent")
+    ] == [before]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("R2_BUCKET_NAME='quoted'", "not NAME=value without quotes: R2_BUCKET_NAME='quoted'"),
+        ("R2_SECRET_ACCESS_KEY=x", "no secret belongs here"),
+        ("ENV=", "must set: ENV"),
+    ],
+)
+def test_a_wrong_settings_file_is_refused_before_anything_is_sent(
+    installation: Installation, line: str, said: str
+) -> None:
+    name, _, value = line.partition("=")
+    before = len(installation.api.requests)
+    installation.settings(**{name: value})
+
+    done = installation.run("provision.sh")
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(installation.api.requests) == before
