@@ -115,6 +115,8 @@ def _build(body: Json, is_there: IsThere) -> str:
     if used != given:
         return f"substitutions used {used}, given {given}"
     account = body.get("serviceAccount", "").replace("$PROJECT_ID", "")
-    if account and not is_there(account.rsplit("/", 1)[-1].split("@")[0] + "@phoenix-test.iam.gserviceaccount.com"):
+    if account and not is_there(
+        account.rsplit("/", 1)[-1].split("@")[0] + "@phoenix-test.iam.gserviceaccount.com"
+    ):
         return f"service account {account} does not exist"
     return ""

@@ -52,13 +52,15 @@ def missing_overrides(declared: Sequence[Json], existing: Sequence[Json]) -> Ite
 
 def _group(name: str) -> str:
     """Return the collection group in the name of an index or a field."""
-    return name.split("/collectionGroups/")[1].split("/")[0]
+    return name.split("/collectionGroups/")[1].split("/", maxsplit=1)[0]
 
 
 def _fields(index: Json) -> list[tuple[str, str]]:
     """Return what an index sorts by; Firestore itself adds the name of the document."""
     fields = index["fields"]
-    return [(each["fieldPath"], each["order"]) for each in fields if each["fieldPath"] != "__name__"]
+    return [
+        (each["fieldPath"], each["order"]) for each in fields if each["fieldPath"] != "__name__"
+    ]
 
 
 def _of_field(config: Json) -> set[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # it ships none
 
 from tests.gcloud_recorder import GcloudRecorder
 from tests.infrastructure.conftest import (
@@ -168,7 +168,9 @@ def test_gcloud_and_cloud_build_take_the_file(prepared: tuple[GcloudRecorder, Pa
     assert done.returncode == 0, done.stderr
     assert steps[0] == "test"
     assert steps[-1] == "deploy"
-    assert {step for step in steps if step.startswith("push-")} == set(BUILD["steps"][-1]["waitFor"])
+    assert {step for step in steps if step.startswith("push-")} == set(
+        BUILD["steps"][-1]["waitFor"]
+    )
 
 
 def test_the_images_of_the_build_are_those_that_are_deployed() -> None:
@@ -197,7 +199,11 @@ def wrong(change: Callable[[Any], Any]) -> Any:
         (wrong(lambda build: build["steps"][0].update(arg=["x"])), ALL, ".steps[0].arg: unused"),
         (wrong(lambda build: build["steps"][4].update(waitFor=["tset"])), ALL, "waitFor"),
         (BUILD, f"_REGION={REGION},_ENV=dev", "substitutions"),
-        (wrong(lambda build: build.update(serviceAccount="projects/p/serviceAccounts/x@y")), ALL, "x@y"),
+        (
+            wrong(lambda build: build.update(serviceAccount="projects/p/serviceAccounts/x@y")),
+            ALL,
+            "x@y",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(
@@ -214,7 +220,9 @@ def test_a_request_to_anywhere_else_is_refused_and_listed() -> None:
         direct = api.run(["curl", "-sf", "https://run.googleapis.com/v1/projects"])
         plain = api.run(["curl", "-sf", "http://elsewhere.example/"])
         command = shlex.split("gcloud tasks queues list --location=us-central1")
-        override = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS": "https://cloudtasks.googleapis.com/"}
+        override = {
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS": "https://cloudtasks.googleapis.com/"
+        }
         secure = api.run([*command], env=override)
 
     assert 0 not in {direct.returncode, plain.returncode, secure.returncode}

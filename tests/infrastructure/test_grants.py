@@ -97,9 +97,7 @@ def test_nothing_is_granted_that_no_process_needs(installation: Installation) ->
     unneeded = [
         (who, role, key)
         for who, role, key in grants
-        if not any(
-            (who, role) == need[:2] and key.endswith(need[2]) for need in NEEDED
-        )
+        if not any((who, role) == need[:2] and key.endswith(need[2]) for need in NEEDED)
     ]
 
     assert unneeded == []

@@ -177,9 +177,7 @@ def test_files_secrets_and_documents_have_a_place(installation: Installation) ->
     database = find("/databases/(default)")
     registry = find("/repositories/phoenix")
 
-    assert bucket["lifecycle"]["rule"] == [
-        {"action": {"type": "Delete"}, "condition": {"age": 1}}
-    ]
+    assert bucket["lifecycle"]["rule"] == [{"action": {"type": "Delete"}, "condition": {"age": 1}}]
     assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     assert labels(bucket) == LABELS | {"service": "generators"}
@@ -211,7 +209,9 @@ def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
     installation: Installation,
 ) -> None:
     before = installation.service["status"]["traffic"][0]["revisionName"]
-    installation.settings(PHOENIX_WELCOME_TOKENS="5", PHOENIX_CORS_ORIGINS="https://a.b,https://c.d")
+    installation.settings(
+        PHOENIX_WELCOME_TOKENS="5", PHOENIX_CORS_ORIGINS="https://a.b,https://c.d"
+    )
 
     done = installation.run("provision_generation_jobs.sh")
     (job,) = installation.job("video-generation-job")["containers"]
