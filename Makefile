@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
 .PHONY: help setup demo run check test simulate bench container-test
@@ -31,6 +32,9 @@ check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint api_service/Dockerfile jobs/*/Dockerfile
+	$(BIN)/shellcheck .ci/run $(SCRIPTS)
+	$(BIN)/yamllint --strict cloudbuild.yaml
 	$(BIN)/pytest -q -n auto -m "not slow"
 
 simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)

@@ -26,7 +26,7 @@ NAME_LETTERS = 16
 LINK_LIFE = timedelta(minutes=5)
 LINK_TIMEOUT_S = 10
 
-SECRET = (
+WHERE_IT_IS = (
     "R2_SECRET_ACCESS_KEY comes from Secret Manager, "
     "where this service account needs roles/secretmanager.secretAccessor"
 )
@@ -38,9 +38,9 @@ MENDS = {
     "this service account needs roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on it, "
     "and roles/iam.serviceAccountUser on PHOENIX_TASKS_INVOKER",
     "private files": "R2_ENDPOINT_URL and R2_DRAFTS_BUCKET_NAME name the bucket; "
-    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {SECRET}",
+    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {WHERE_IT_IS}",
     "public files": "R2_BUCKET_NAME names the bucket, R2_PUBLIC_URL is its public domain; "
-    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {SECRET}",
+    f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {WHERE_IT_IS}",
     "users": "this process must reach www.googleapis.com and identitytoolkit.googleapis.com; "
     "GOOGLE_CLOUD_PROJECT needs Firebase Authentication, "
     "this service account roles/firebaseauth.viewer",

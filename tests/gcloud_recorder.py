@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests import gcloud_run, warm_gcloud
+from tests import gcloud_run, gcloud_services, warm_gcloud
 from tests.gcloud_apis import Asked, Cloud, Refusal
 
-assert gcloud_run.JOBS  # registers its routes
+MODELS = (gcloud_run, gcloud_services)
+"""Importing these registers what answers."""
 
 APIS = [
     "artifactregistry",
@@ -143,7 +144,7 @@ class GcloudRecorder:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=900,
             check=False,
             **options,
         )
@@ -229,7 +230,7 @@ def _handler(recorder: GcloudRecorder) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815 (the library's names)
 
         def do_CONNECT(self) -> None:
             recorder.leaks.append(f"CONNECT {self.path}")

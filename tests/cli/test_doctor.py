@@ -123,6 +123,16 @@ def test_all_is_well_and_nothing_is_left_behind(world: World) -> None:
     assert world.stored_keys() == set()
 
 
+def test_as_the_api_nothing_is_asked_of_the_generators(world: World) -> None:
+    out = io.StringIO()
+
+    status = examine(without_generator(world.phoenix), Console(file=out, width=80), as_api=True)
+
+    assert status == 0
+    assert out.getvalue().count("ok  ") == 9
+    assert "generator" not in out.getvalue()
+
+
 def broken(port: str, error: type[Unavailable], *methods: str) -> Callable[[Phoenix], Phoenix]:
     """Return what makes these methods of a port fail, or all of them."""
     return lambda phoenix: with_ports(
@@ -311,7 +321,16 @@ def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     nowhere = phoenix_doctor(PHOENIX_DATA=str(tmp_path / "file"))
     wrong = phoenix_doctor(PHOENIX_TYPO="1")
+    module = subprocess.run(
+        [sys.executable, "-m", "cli", "doctor", "--api", "--data", str(tmp_path / "new")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
+    assert (module.returncode, module.stderr) == (0, "")
+    assert "generator" not in module.stdout
     assert (well.returncode, well.stderr) == (0, "")
     assert well.stdout.endswith("All is well\n")
     for done in (ill, broken, nowhere):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # it ships none
 
 from tests.gcloud_recorder import GcloudRecorder
 from tests.infrastructure.conftest import (
