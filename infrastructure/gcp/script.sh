@@ -40,7 +40,7 @@ exists() {
   local said
   [[ -z $dry_run ]] || return 1
   if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
-  grep -qiE 'NOT_FOUND|not found|cannot find|404' <<<"$said" || fail "$said"
+  grep -qiE 'NOT_FOUND|not found|cannot find' <<<"$said" || fail "$said"
   return 1
 }
 

@@ -39,7 +39,6 @@ def test_a_second_run_changes_nothing(installation: Installation) -> None:
 
     assert done.returncode == 0, done.stderr
     assert " create" not in done.stdout
-    assert f"{PROJECT}-drafts: as it should be" in done.stdout
     assert "these rules hold already" in done.stdout
     assert " deploy " not in done.stdout
 
@@ -227,6 +226,18 @@ def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
         for target in installation.service["status"]["traffic"]
         if target.get("percent")
     ] == [before]
+
+
+def test_what_may_not_be_looked_at_is_not_taken_for_missing(installation: Installation) -> None:
+    installation.api.fail("GET", "/queues/image-generation-queue", 403)
+
+    with installation.api.unchanged():
+        done = installation.run("provision_generation_jobs.sh")
+
+    assert done.returncode == 1
+    assert "PERMISSION_DENIED" in done.stderr
+    assert "stopped at: queue image-generation-queue" in done.stderr
+    assert "queues create" not in done.stdout
 
 
 @pytest.mark.parametrize(
