@@ -54,7 +54,7 @@ make_database() {
     --database="$database" ${dry_run:+--all})
   while IFS= read -r command; do
     read -ra words <<<"$command"
-    run "${words[@]}"
+    [[ -z $command ]] || run "${words[@]}"
   done <<<"$commands"
 
   begin "Firestore rules"

@@ -21,40 +21,49 @@ make_queue() {
     --max-attempts=10 --max-retry-duration=900s --min-backoff=5s --max-backoff=60s
 }
 
-# make_job NAME ACCOUNT MEMORY CPU TIMEOUT RETRIES FLAGS...
-make_job() {
-  local image=$PLACEHOLDER_JOB
-  begin "job $1"
-  if exists gcloud run jobs describe "$1" --region="$region"; then
-    image=$(gcloud run jobs describe "$1" --region="$region" \
-      --format='value(spec.template.spec.template.spec.containers[0].image)')
+# look_up KIND NAME FIELD FLAGS...: set `image` and `was` to the image and to the mark of the flags
+# that a job or service was given, nothing if there is none; and `mark` to the mark of these flags.
+# gcloud changes a job and a service whenever it deploys, so what has its mark is not deployed again.
+look_up() {
+  image='' was=''
+  mark=$(printf '%s\n' "$labels" "${@:4}" | sha256sum | cut -c1-16)
+  if exists gcloud run "$1" describe "$2" --region="$region"; then
+    read -r image was < <(gcloud run "$1" describe "$2" --region="$region" \
+      --format="value[separator=' ']($3.containers[0].image,metadata.labels.settings)")
   fi
-  run gcloud run jobs deploy "$1" --image="$image" --service-account="$(email "$2")" \
-    --memory="$3" --cpu="$4" --task-timeout="$5" --max-retries="$6" \
-    --labels="$labels,service=$1" "${configuration[@]}" "${@:7}"
 }
 
-# Every change of a service is a new revision, so what did not change is not sent again. A changed
-# one gets no traffic: deploy.sh asks the doctor first.
+# make_job NAME ACCOUNT MEMORY CPU TIMEOUT RETRIES FLAGS...
+make_job() {
+  local flags
+  begin "job $1"
+  flags=(
+    --service-account="$(email "$2")" --memory="$3" --cpu="$4" --task-timeout="$5"
+    --max-retries="$6" "${configuration[@]}" "${@:7}"
+  )
+  look_up jobs "$1" spec.template.spec.template.spec "${flags[@]}"
+  [[ $was == "$mark" ]] ||
+    run gcloud run jobs deploy "$1" --image="${image:-$PLACEHOLDER_JOB}" "${flags[@]}" \
+      --labels="$labels,service=$1,settings=$mark"
+}
+
+# Changed settings make a revision without traffic: deploy.sh asks the doctor first.
 make_api() {
-  local image=$PLACEHOLDER_API flags mark
+  local flags marks
   begin "service $api"
   flags=(
     --service-account="$(email phoenix-api)" --concurrency=250 --memory=1Gi --cpu=1 --cpu-boost
     --timeout=3600 --min-instances=0 --max-instances=10 --ingress=all "${configuration[@]}"
   )
-  mark=$(printf '%s\n' "$labels" "${flags[@]}" | sha256sum | cut -c1-16)
-  flags+=(--labels="$labels,service=$api,settings=$mark")
-  if exists gcloud run services describe "$api" --region="$region"; then
-    read -r image was < <(gcloud run services describe "$api" --region="$region" \
-      --format='value[separator=" "](spec.template.spec.containers[0].image,metadata.labels.settings)')
-    if [[ $was != "$mark" ]]; then
-      run gcloud run deploy "$api" --image="$image" "${flags[@]}" --no-traffic --tag=candidate
-      changed=yes
-    fi
-  else
-    flags[-1]+=",release=none"
-    run gcloud run deploy "$api" --image="$image" "${flags[@]}"
+  look_up services "$api" spec.template.spec "${flags[@]}"
+  marks=$labels,service=$api,settings=$mark
+  if [[ -z $image ]]; then
+    run gcloud run deploy "$api" --image="$PLACEHOLDER_API" "${flags[@]}" \
+      --labels="$marks,release=none"
+  elif [[ $was != "$mark" ]]; then
+    run gcloud run deploy "$api" --image="$image" "${flags[@]}" --labels="$marks" \
+      --no-traffic --tag=candidate
+    changed=yes
   fi
   # Users come with Firebase's tokens, and /internal/* checks its callers itself.
   run gcloud run services add-iam-policy-binding "$api" --region="$region" --member=allUsers \

@@ -40,7 +40,7 @@ exists() {
   local said
   [[ -z $dry_run ]] || return 1
   if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
-  grep -qiE 'NOT_FOUND|not found|cannot find|404' <<<"$said" || fail "$said"
+  grep -qiE 'NOT_FOUND|not found|cannot find' <<<"$said" || fail "$said"
   return 1
 }
 
@@ -129,10 +129,17 @@ release_of() {
 set_job_images() {
   local job image
   for job in video-generation-job image-generation-job phoenix-audit phoenix-doctor; do
-    image=$job
-    [[ $job == *-generation-job ]] || image=api
+    image=$registry/$job:$1
+    [[ $job == *-generation-job ]] || image=$registry/api:$1
     begin "job $job"
-    run gcloud run jobs update "$job" --region="$region" --image="$registry/$image:$1" \
-      --update-labels="release=$1"
+    [[ -z $dry_run && $(image_of "$job") == "$image" ]] ||
+      run gcloud run jobs update "$job" --region="$region" --image="$image" \
+        --update-labels="release=$1"
   done
+}
+
+# image_of JOB
+image_of() {
+  gcloud run jobs describe "$1" --region="$region" \
+    --format='value(spec.template.spec.template.spec.containers[0].image)'
 }
