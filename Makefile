@@ -33,8 +33,9 @@ check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint api_service/Dockerfile jobs/*/Dockerfile
-	$(BIN)/shellcheck .ci/run $(SCRIPTS)
+	$(BIN)/shellcheck -x .ci/run $(SCRIPTS)
 	$(BIN)/yamllint --strict cloudbuild.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml
 	$(BIN)/pytest -q -n auto -m "not slow"
 
 simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)

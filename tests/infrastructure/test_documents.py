@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # it ships none
+import yaml
 
 from tests.eventually import eventually
 from tests.gcloud_recorder import GcloudRecorder
