@@ -22,7 +22,7 @@ from tests.world import World
 
 GIB = 1024**3
 PRODUCE_EACH = """
-import json, resource, sys, tempfile
+import json, re, resource, sys, tempfile
 from pathlib import Path
 from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.video_generation_job.pipeline import VideoPipeline
@@ -38,8 +38,9 @@ for download in sys.argv[2:]:
             pipeline.produce(Path(download), Path(folder), brief=brief)
         except BadOutput:
             pass
-print(json.dumps([resource.getrusage(who).ru_maxrss * 1024
-                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]))
+mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
+ffmpegs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([int(mine) * 1024, ffmpegs * 1024]))
 """
 
 
