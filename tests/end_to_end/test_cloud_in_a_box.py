@@ -142,23 +142,23 @@ def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
 
 @pytest.mark.parametrize("box", [VEO], ids=["veo"], indirect=True)
 def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
-    def killed_after(delay_s: float) -> str:
+    def is_killed_after(delay_s: float) -> bool:
         owner = box.client(f"victim-{delay_s:.2f}".replace(".", "-"))
-        creation_id = box.open(owner, f"a fox after {delay_s}")
+        creation_id = box.open(owner, f"a fox after {delay_s} [slow 3]")
         eventually(lambda: jobs_of(creation_id), within_s=60)
         time.sleep(delay_s)  # the moment is the point of this test
-        kill(jobs_of(creation_id), signal.SIGKILL)
+        victims = jobs_of(creation_id)
+        kill(victims, signal.SIGKILL)
         settled = box.settled(owner, creation_id)
         assert settled["status"] == "draft" or settled["refunded"], settled
-        return creation_id
+        return bool(victims)
 
     with ThreadPoolExecutor(4) as owners:
-        creation_ids = list(owners.map(killed_after, [0.2 * nth for nth in range(20)]))
+        hits = list(owners.map(is_killed_after, [0.15 * nth for nth in range(20)]))
 
     starts = Counter(work.prompt for work in box.vendor.works)
-    attempts = [box.document(creation_id).attempt for creation_id in creation_ids]
     assert max(starts.values()) == 1
-    assert sum(attempt > 1 for attempt in attempts) >= 5
+    assert sum(hits) >= 15
 
 
 def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
