@@ -220,7 +220,7 @@ def test_without_certificates_nothing_can_be_checked_until_they_are_back(
     server.is_down = False
 
     assert server.asked == [USERS_CERTIFICATES, SERVICES_CERTIFICATES]
-    clock.sleep(1)
+    clock.sleep(1.1)
     assert identity.caller(user).user_id == ADA
     assert services.service(service) == SCHEDULER
 
