@@ -152,7 +152,7 @@ def test_certificates_are_fetched_once_for_as_long_as_they_are_good(
     clock.sleep(899)
     identity.caller(tokens[0])
     before = list(server.asked)
-    clock.sleep(1)
+    clock.sleep(1.1)
     identity.caller(tokens[0])
 
     assert before == [USERS_CERTIFICATES]
@@ -234,7 +234,7 @@ def test_kept_certificates_outlive_an_outage(
     clock.sleep(server.max_age_s - 1)
 
     assert identity.caller(token).user_id == ADA
-    clock.sleep(1)
+    clock.sleep(1.1)
     with pytest.raises(IdentityUnavailable):
         identity.caller(token)
 
@@ -363,7 +363,7 @@ def test_whether_a_token_is_live_is_asked_once_in_five_minutes(
     assert server.asked.count(LOOKUP) == 1
     with pytest.raises(AccountDisabled):
         identity.caller(other, must_be_live=True)
-    clock.sleep(1)
+    clock.sleep(1.1)
     with pytest.raises(AccountDisabled):
         identity.caller(token, must_be_live=True)
 
