@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jobs.making import Produced
 from shared.domain.brief import Brief
 from shared.domain.errors import (
     MediaUnavailable,
@@ -232,27 +231,3 @@ class FaultyMediaStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.media, name)
-
-
-@dataclass
-class FakePipeline:
-    """Takes the download as it is."""
-
-    kind: Kind = Kind.VIDEO
-    error: Exception | None = None
-    with_thumbnail: bool = True
-    seen: list[bytes] = field(default_factory=list)
-
-    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
-        if self.error:
-            raise self.error
-        self.seen.append(download.read_bytes())
-        thumbnail = folder / "thumbnail"
-        thumbnail.write_bytes(b"small")
-        return Produced(
-            path=download,
-            media_format=MediaFormat.MP4 if self.kind is Kind.VIDEO else MediaFormat.PNG,
-            width=1280,
-            height=720,
-            thumbnail=thumbnail if self.with_thumbnail else None,
-        )

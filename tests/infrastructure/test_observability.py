@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.attempt import Workshop, run_attempt
+from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import OutcomeUnknown
@@ -22,9 +22,9 @@ from shared.domain.keys import UserId
 from shared.domain.policy import Kind
 from shared.ports.store import write
 from tests.builders import ADA, HOLDER, POLICY
-from tests.fakes import FakePipeline
 from tests.log_metrics import LogMetric, Sample, lines_of
 from tests.machine import needs
+from tests.workshop import FakePipeline, workshop
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -271,14 +271,5 @@ def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged)
 
 def attempt(world: World, creation: Creation) -> None:
     """Work on a creation as its job does."""
-    workshop = Workshop(
-        attempts=world.phoenix.attempts,
-        settling=world.phoenix.settling,
-        queue=world.queue,
-        media=world.phoenix.ports.media,
-        generator=lambda: world.generator,
-        pipeline=FakePipeline(kind=creation.kind),
-        clock=world.clock,
-        policy=world.settings.policy,
-    )
-    run_attempt(workshop, creation.creation_id, holder=HOLDER)
+    pipeline = FakePipeline(kind=creation.kind)
+    run_attempt(workshop(world, pipeline), creation.creation_id, holder=HOLDER)

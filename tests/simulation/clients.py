@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from shared.domain.brief import creation_id_for
-from shared.domain.creation import Creation, creation_key
+from shared.domain.creation import Creation
 from shared.domain.errors import (
     CreationGone,
     CreationNotFound,
@@ -25,7 +25,7 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, UserId
-from shared.domain.ledger import debit_id, entry_key, refund_id
+from shared.domain.ledger import debit_id, refund_id
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
@@ -100,13 +100,6 @@ class Clients:
         self.operations.append(operation)
         return operation not in self.skipped
 
-    def _has(self, entry_id: str) -> bool:
-        return entry_key(entry_id) in self.store.documents
-
-    def _known(self, creation_id: CreationId) -> Creation | None:
-        found = self.store.documents.get(creation_key(creation_id))
-        return found if isinstance(found, Creation) else None
-
     # Journeys
 
     def journey(self, user: UserId, number: int) -> None:
@@ -128,7 +121,7 @@ class Clients:
         if self._acts(f"{name}.operator", 0.3):
             self._spawn(f"{name}.operator", lambda: self._rerun(creation_id, kind))
         self._look_after(name, user, creation_id)
-        if self._known(creation_id) is None and self._acts(f"{name}.late replay", 0.7):
+        if self.store.creation(creation_id) is None and self._acts(f"{name}.late replay", 0.7):
             self.open(f"{name}.late", user, key, kind)
 
     def _spawn(self, name: str, run: Callable[[], None]) -> None:
@@ -146,8 +139,8 @@ class Clients:
 
         def request() -> Opened:
             nonlocal was_debited, was_gone
-            was_debited = self._has(entry_id)
-            was_gone = was_debited and self._known(creation_id) is None
+            was_debited = self.store.has_entry(entry_id)
+            was_gone = was_debited and self.store.creation(creation_id) is None
             return self.phoenix.opening.open(
                 a_brief(kind), caller=a_caller(user), idempotency_key=key
             )
@@ -156,15 +149,15 @@ class Clients:
         must = self.inspector.must
         if isinstance(answer, Opened):
             must(answer.creation.creation_id == creation_id, "I9", f"{name} got another id")
-            must(self._has(entry_id), "I10", f"{name} was told 202 and nothing is there")
+            must(self.store.has_entry(entry_id), "I10", f"{name} was told 202 and nothing is there")
             must(not was_gone, "I9", f"{name} opened a deleted one again")
         elif isinstance(answer, NotQueued):
-            must(self._has(refund_id(creation_id, 1)), "I10", f"{name} is not refunded")
+            must(self.store.has_entry(refund_id(creation_id, 1)), "I10", f"{name} is not refunded")
         elif isinstance(answer, InsufficientTokens | TooManyUnfinished | TooManyOpened):
             must(not was_debited, "I10", f"{name} got {answer!r} for a replay")
         elif isinstance(answer, CreationGone):
             self.simulation.marks["replay_after_delete"] += 1
-            is_gone = self._has(entry_id) and self._known(creation_id) is None
+            is_gone = self.store.has_entry(entry_id) and self.store.creation(creation_id) is None
             must(is_gone, "I9", f"{name} is told of a deletion that never was")
         elif was_gone and isinstance(answer, RequestError):
             must(isinstance(answer, Unavailable), "I9", f"{name} got {answer!r}, not 410")
@@ -174,7 +167,7 @@ class Clients:
         for look in range(LOOKS_MAX):
             each = f"{name}.{look}"
             self.simulation.sleep(5 + 235 * self.simulation.chance(each, "sleep"))
-            known = self._known(creation_id)
+            known = self.store.creation(creation_id)
             if known is None:
                 continue
             if known.user_id != user:
@@ -212,17 +205,19 @@ class Clients:
             return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
 
         answer = self.ask(name, request, tries_max=TRIES_MAX if debits else 1)
-        now = self._known(known.creation_id)
+        now = self.store.creation(known.creation_id)
         clicks = self._clicks[known.creation_id]
         is_once = now is None or now.debits <= clicks + 1
         self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks debited more often")
         if isinstance(answer, Opened):
             self.simulation.marks["retried"] += 1
             entry_id = debit_id(known.creation_id, known.debits + 1)
-            self.inspector.must(self._has(entry_id), "I10", f"{name} was told 202, no debit")
+            self.inspector.must(
+                self.store.has_entry(entry_id), "I10", f"{name} was told 202, no debit"
+            )
         elif isinstance(answer, NotQueued):
             entry_id = refund_id(known.creation_id, known.debits + 1)
-            self.inspector.must(self._has(entry_id), "I10", f"{name} is not refunded")
+            self.inspector.must(self.store.has_entry(entry_id), "I10", f"{name} is not refunded")
 
     def _owners(self, verb: str, known: Creation) -> Any:
         """Do this once more, and count it."""
@@ -233,12 +228,12 @@ class Clients:
     def _cancel(self, name: str, known: Creation) -> None:
         answer = self.ask(name, lambda: self._owners("cancel", known))
         if isinstance(answer, IllegalTransition) and self._sent["cancel", known.creation_id] == 1:
-            now = self._known(known.creation_id)
+            now = self.store.creation(known.creation_id)
             is_ours = now and now.error and now.error.code is FailureCode.CANCELLED
             self.inspector.must(not is_ours, "I10", f"{name} was told 409 for its own effect")
         if isinstance(answer, Creation):
             self.simulation.marks["cancelled"] += 1
-            is_refunded = self._has(refund_id(known.creation_id, known.debits))
+            is_refunded = self.store.has_entry(refund_id(known.creation_id, known.debits))
             self.inspector.must(is_refunded, "I10", f"{name} was told 200 and is not refunded")
 
     def _delete(self, name: str, known: Creation) -> None:
@@ -248,7 +243,7 @@ class Clients:
             self.inspector.must(not is_first, "I10", f"{name} was told 404 for its own effect")
         if answer is None:
             self.simulation.marks["deleted"] += 1
-            is_gone = self._known(known.creation_id) is None
+            is_gone = self.store.creation(known.creation_id) is None
             self.inspector.must(is_gone, "I10", f"{name} was told 204 and it is there")
 
     def _publish(self, name: str, known: Creation) -> None:

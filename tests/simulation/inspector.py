@@ -6,6 +6,7 @@ table would believe whatever the code believes.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from shared.domain.account import Account
@@ -68,7 +69,7 @@ class Inspector:
         self.media.seen = self._deleted
         self.queue.seen = self._enqueued
         for generator in self.generators.values():
-            generator.seen = self._started
+            generator.seen = partial(self._started, generator)
 
     def report(self, invariant: str, what: str) -> None:
         """Write down what must not be."""
@@ -215,7 +216,7 @@ class Inspector:
             is_there = file and file.size_bytes == after.size_bytes
             self.must(is_there, "I14", f"{after.creation_id} is a draft without its file")
             self.must(
-                refund_id(after.creation_id, after.debits) not in self._entry_ids(),
+                not self.store.has_entry(refund_id(after.creation_id, after.debits)),
                 "I4",
                 f"{after.creation_id} is a draft and refunded",
             )
@@ -223,9 +224,6 @@ class Inspector:
             self.was_published.add(after.creation_id)
             missing = [key for key in after.public_keys.values() if key not in self.media.files]
             self.must(not missing, "I14", f"{after.creation_id} is published without {missing}")
-
-    def _entry_ids(self) -> set[str]:
-        return {key.id for key, each in self.store.documents.items() if type(each) is LedgerEntry}
 
     # What is beside the store
 
@@ -239,10 +237,9 @@ class Inspector:
             is_new = not self.queue.knows(creation_id, number)
             self.must(is_new, "I7", f"the sweep used task {number} of {creation_id} again")
 
-    def _started(self, start: Start) -> None:
+    def _started(self, generator: SimulatedGenerator, start: Start) -> None:
         """I5: nothing is started while an earlier start of the debit may be running."""
         debit = self._debit_of.get((start.creation_id, start.attempt))
-        generator = next(g for g in self.generators.values() if self._is_of(g, start))
         earlier = [
             each
             for each in generator.starts
@@ -258,23 +255,9 @@ class Inspector:
         )
         if earlier and len(earlier) <= allowed:
             self.simulation.marks["second_image_start"] += 1
-        creation = self._known(start.creation_id)
+        creation = self.store.creation(start.creation_id)
         if creation and creation.debits == debit and creation.is_unfinished:
             self.must(creation.intent, "I5", f"{start.creation_id} was started without an intent")
-
-    def _is_of(self, generator: SimulatedGenerator, start: Start) -> bool:
-        creation = self._known(start.creation_id)
-        return creation is None or creation.kind is generator.kind
-
-    def _known(self, creation_id: CreationId) -> Creation | None:
-        return next(
-            (
-                each
-                for each in self.store.documents.values()
-                if isinstance(each, Creation) and each.creation_id == creation_id
-            ),
-            None,
-        )
 
     # The end
 

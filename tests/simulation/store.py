@@ -6,10 +6,10 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol, TypeVar, cast
 
-from shared.domain.creation import Creation
+from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
-from shared.domain.keys import DocumentT, Key, UserId
-from shared.domain.ledger import LedgerEntry
+from shared.domain.keys import CreationId, DocumentT, Key, UserId
+from shared.domain.ledger import LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
@@ -164,6 +164,15 @@ class SimulatedStore:
         else:
             self._clock += 1
             self.documents[key], self._versions[key] = document, self._clock
+
+    def creation(self, creation_id: CreationId) -> Creation | None:
+        """Return a creation as it is, without a call."""
+        found = self.documents.get(creation_key(creation_id))
+        return found if isinstance(found, Creation) else None
+
+    def has_entry(self, entry_id: str) -> bool:
+        """Tell whether the ledger has this entry, without a call."""
+        return entry_key(entry_id) in self.documents
 
     def is_anything_due(self, now: datetime) -> bool:
         """Tell whether a sweep would find anything."""
