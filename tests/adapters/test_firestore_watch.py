@@ -20,39 +20,18 @@ from google.rpc.status_pb2 import Status as Cause
 from shared.adapters.documents import to_fields
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
-from shared.domain.account import Account
 from shared.domain.creation import Creation
-from shared.domain.keys import CreationId
 from shared.ports.store import WATCHED_MAX, Changes, Decision, Document, Found, write
 from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds
 from tests.eventually import eventually
 from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
 from tests.machine import needs
+from tests.watcher import Watcher
 
 pytestmark = needs("firestore")
 
 UNAVAILABLE = answered(grpc.StatusCode.UNAVAILABLE)
 Kind = TargetChange.TargetChangeType
-
-
-class Watcher:
-    """What a watch has told, and what it comes to."""
-
-    def __init__(self) -> None:
-        self.told: list[Changes] = []
-        self.account: Account | None = None
-        self.creations: dict[CreationId, Creation] = {}
-
-    def __call__(self, changes: Changes) -> None:
-        self.account = changes.account or self.account
-        self.creations |= {creation.creation_id: creation for creation in changes.creations}
-        for creation_id in changes.gone:
-            del self.creations[creation_id]
-        self.told.append(changes)
-
-    def sees(self, account: Account | None, *creations: Creation) -> bool:
-        expected = {creation.creation_id: creation for creation in creations}
-        return bool(self.told) and (self.account, self.creations) == (account, expected)
 
 
 @pytest.fixture

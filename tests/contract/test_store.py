@@ -10,11 +10,11 @@ import pytest
 
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
-from shared.domain.account import Account, UsernameClaim, account_key
+from shared.domain.account import UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import CreationId, Key
+from shared.domain.keys import Key
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
@@ -49,6 +49,7 @@ from tests.builders import (
 from tests.eventually import eventually
 from tests.machine import needs
 from tests.simulation.store import CalmCalls, SimulatedStore
+from tests.watcher import Watcher
 
 
 def open_sqlite(request: pytest.FixtureRequest) -> SQLiteStore:
@@ -433,28 +434,6 @@ def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
 
 
 # Watches
-
-
-class Watcher:
-    """What a watch has told, put together."""
-
-    def __init__(self) -> None:
-        self.told: list[Changes] = []
-        self.threads: set[int] = set()
-        self.account: Account | None = None
-        self.creations: dict[CreationId, Creation] = {}
-
-    def __call__(self, changes: Changes) -> None:
-        self.account = changes.account or self.account
-        self.creations |= {creation.creation_id: creation for creation in changes.creations}
-        for creation_id in changes.gone:
-            del self.creations[creation_id]
-        self.threads.add(threading.get_ident())
-        self.told.append(changes)
-
-    def sees(self, account: Account | None, *creations: Creation) -> bool:
-        newest = {creation.creation_id: creation for creation in creations}
-        return bool(self.told) and (self.account, self.creations) == (account, newest)
 
 
 def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
