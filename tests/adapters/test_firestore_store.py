@@ -24,7 +24,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.ledger import EntryType
 from shared.domain.policy import Kind
 from shared.lifecycle.opening import Opened
-from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, write
+from shared.ports.store import Decision, DraftsFilter, Found, Page, write
 from shared.wiring import Phoenix
 from tests.builders import (
     ADA,
@@ -45,6 +45,7 @@ from tests.firestore_proxy import (
     applied_in_silence,
 )
 from tests.machine import needs
+from tests.putting import put
 from tests.world import World
 
 pytestmark = needs("firestore")
@@ -66,13 +67,6 @@ def on_bad_wire(
 ) -> FirestoreStore:
     """The same database as `firestore`, through the proxy."""
     return new_firestore(address=proxy.address, timeout_s=TIMEOUT_S)
-
-
-def put(store: FirestoreStore, *documents: Document) -> None:
-    def decide(found: Found) -> Decision[None]:
-        return write(*documents, result=None)
-
-    store.transact([document.key for document in documents], decide)
 
 
 def spend_one(found: Found) -> Decision[int]:

@@ -21,11 +21,12 @@ from shared.adapters.documents import to_fields
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
-from shared.ports.store import WATCHED_MAX, Changes, Decision, Document, Found, write
+from shared.ports.store import WATCHED_MAX, Changes, write
 from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds
 from tests.eventually import eventually
 from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
 from tests.machine import needs
+from tests.putting import put
 from tests.watcher import Watcher
 
 pytestmark = needs("firestore")
@@ -37,13 +38,6 @@ Kind = TargetChange.TargetChangeType
 @pytest.fixture
 def store(new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy) -> FirestoreStore:
     return new_firestore(address=proxy.address)
-
-
-def put(store: FirestoreStore, *documents: Document) -> None:
-    def decide(found: Found) -> Decision[None]:
-        return write(*documents, result=None)
-
-    store.transact([document.key for document in documents], decide)
 
 
 def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None:

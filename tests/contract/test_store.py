@@ -48,6 +48,7 @@ from tests.builders import (
 )
 from tests.eventually import eventually
 from tests.machine import needs
+from tests.putting import put
 from tests.simulation.store import CalmCalls, SimulatedStore
 from tests.watcher import Watcher
 
@@ -76,13 +77,6 @@ def open_firestore(request: pytest.FixtureRequest) -> FirestoreStore:
 def store(request: pytest.FixtureRequest) -> Store:
     opened: Store = request.param(request)
     return opened
-
-
-def put(store: Store, *documents: Document) -> None:
-    def decide(found: Found) -> Decision[None]:
-        return write(*documents, result=None)
-
-    store.transact([document.key for document in documents], decide)
 
 
 def an_entry(sequence: int = 1, user: str = ADA, **changes: object) -> LedgerEntry:

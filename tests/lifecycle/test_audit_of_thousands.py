@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.auditing import Auditing, AuditReport
 from shared.ports.media_store import StoredFile
-from shared.ports.store import Decision, Document, Found, write
+from shared.ports.store import Document
 from tests.builders import HOLDER, NOON, POLICY, a_creation, an_account, seconds, stored_media
 from tests.fakes import FakeClock
+from tests.putting import put
 
 ACCOUNTS = 100
 CREATIONS_EACH = 100
@@ -155,16 +155,12 @@ def all_books() -> Books:
     )
 
 
-def all_written(documents: list[Document], _found: Found) -> Decision[None]:
-    return write(*documents, result=None)
-
-
 def audited(folder: Path, books: Books) -> AuditReport:
     """Put the books into a store and audit it; nothing may be written."""
     store = SQLiteStore(folder / "store.db")
     rest = iter(books.documents.values())
     while batch := list(islice(rest, BATCH)):
-        store.transact([], partial(all_written, batch))
+        put(store, *batch)
     before = list(store.everything())
     clock = FakeClock(NOON + seconds(49 * 3600))
     media: Any = ListedFiles(books.files)

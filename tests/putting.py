@@ -1,0 +1,12 @@
+"""Documents into a store, without a use case."""
+
+from shared.ports.store import Decision, Document, Found, Store, write
+
+
+def put(store: Store, *documents: Document) -> None:
+    """Write documents, over what is there."""
+
+    def decide(found: Found) -> Decision[None]:
+        return write(*documents, result=None)
+
+    store.transact([document.key for document in documents], decide)
