@@ -28,6 +28,10 @@ class Asked:
     body: Any
 
 
+class UnknownRequest(Exception):
+    """No model answers this; whoever counts leaks wants to know."""
+
+
 class Refusal(Exception):
     """An answer that is no."""
 
@@ -67,12 +71,12 @@ class Cloud:
     """Does a build; without it a build has succeeded at once."""
 
     def answer(self, asked: Asked) -> Any:
-        """Return the answer, or raise `Refusal`; `NotImplementedError` if nothing knows it."""
+        """Return the answer, or raise `Refusal`; `UnknownRequest` if nothing knows it."""
         for method, api, path, model in ROUTES:
             found = path.fullmatch(asked.path)
             if method == asked.method and api in {asked.api, "*"} and found:
                 return model(self, asked, **found.groupdict())
-        raise NotImplementedError
+        raise UnknownRequest
 
     def get(self, key: str) -> Json:
         """Return a resource, or refuse."""

@@ -22,7 +22,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests import gcloud_run, gcloud_services, warm_gcloud
-from tests.gcloud_apis import Asked, Cloud, Refusal
+from tests.gcloud_apis import Asked, Cloud, Refusal, UnknownRequest
 
 MODELS = (gcloud_run, gcloud_services)
 """Importing these registers what answers."""
@@ -192,7 +192,7 @@ class GcloudRecorder:
             try:
                 self._check_fault(method, address)
                 return 200, self.cloud.answer(asked)
-            except NotImplementedError:
+            except UnknownRequest:
                 self.unknown.append(f"{method} {address}")
                 return _refused(Refusal(501, "the recorder does not know this request"))
             except Refusal as refusal:
