@@ -19,6 +19,11 @@ pytestmark = [needs("browser"), pytest.mark.slow]
 
 NewSite = Callable[..., Site]
 DRAFTS = "/soho/ada?tab=drafts"
+HIDDEN_POLL_MS = 10_000
+LOOK = """(where) => {
+  Object.defineProperty(document, "hidden", { value: where === "away", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 def ask_for_video(page: BrowserPage) -> None:
@@ -295,21 +300,40 @@ def test_whoever_looks_elsewhere_is_told_in_the_title_and_by_a_notice(
           globalThis.notices = [];
           globalThis.Notification = class { static permission = "granted";
             constructor(title) { notices.push(title); } };
-          globalThis.look = (away) => {
-            Object.defineProperty(document, "hidden", { value: away, configurable: true });
-            document.dispatchEvent(new Event("visibilitychange"));
-          };
-          look(true);
         }"""
     )
+    page.evaluate(LOOK, "away")
 
     site.world.phoenix.attempts.complete(claimed, site.media_of(claimed))
     page.evaluate("dispatchEvent(new Event('online'))")  # a reason to look before 10 s are over
 
     expect(page).to_have_title("(1) Drafts · Phoenix")
     assert page.evaluate("notices") == ["Your video is ready."]
-    page.evaluate("look(false)")
+    page.evaluate(LOOK, "here")
     expect(page).to_have_title("Drafts · Phoenix")
+
+
+def test_a_reason_to_look_while_the_page_is_asking_is_not_forgotten(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    claimed = site.world.claim(site.world.open().creation)
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    asked: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+
+    page.route("**/api/generate/drafts?*", hold, times=1)
+    page.evaluate(LOOK, "away")
+    eventually(lambda: pumped(page) or asked)
+    old_answer = asked[0].fetch()
+
+    site.world.phoenix.attempts.complete(claimed, site.media_of(claimed))
+    page.evaluate("dispatchEvent(new Event('online'))")
+    asked[0].fulfill(response=old_answer)
+
+    expect(page).to_have_title("(1) Drafts · Phoenix", timeout=HIDDEN_POLL_MS / 2)
 
 
 def test_pictures_are_not_loaded_again_while_their_path_is_the_same(

@@ -41,9 +41,8 @@ class Following {
       for (const id of changes.gone) this.unfinished.delete(id);
       changed(changes);
     };
-    // Whatever may have brought news ends the pause.
-    this.wakes = new EventTarget();
-    const wake = () => this.wakes.dispatchEvent(new Event("wake"));
+    this.renewWake();
+    const wake = () => this.wake();
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) this.stream?.abort();
       wake();
@@ -80,14 +79,20 @@ class Following {
     }
   }
 
-  pause(milliseconds) {
-    return new Promise((resolve) => {
-      const timer = Number.isFinite(milliseconds) ? setTimeout(over, milliseconds) : 0;
-      this.wakes.addEventListener("wake", over, { once: true });
-      function over() {
-        clearTimeout(timer);
-        resolve();
-      }
+  /** Whatever may have brought news ends the pause, or the next one if it comes before it. */
+  async pause(milliseconds) {
+    let timer;
+    const over = new Promise((resolve) => {
+      if (Number.isFinite(milliseconds)) timer = setTimeout(resolve, milliseconds);
+    });
+    await Promise.race([over, this.woken]);
+    clearTimeout(timer);
+    this.renewWake();
+  }
+
+  renewWake() {
+    this.woken = new Promise((resolve) => {
+      this.wake = resolve;
     });
   }
 
