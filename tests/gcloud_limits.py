@@ -41,6 +41,8 @@ def is_on(role: str, key: str) -> bool:
 
 def check(key: str, body: Json, *, is_there: IsThere) -> str:
     """Return what is wrong with a resource, or nothing."""
+    if key.startswith("monitoring:"):  # whose channels' labels are addresses
+        return _monitored(body, is_there)
     labels = body.get("labels") or body.get("metadata", {}).get("labels") or {}
     for name, value in labels.items():
         if not LABEL.fullmatch(value) or not LABEL.fullmatch(name.rsplit("/", 1)[-1]):
@@ -99,6 +101,16 @@ def _run(body: Json, is_there: IsThere) -> str:
         secret = variable.get("valueFrom", {}).get("secretKeyRef")
         if secret and not is_there(f"/secrets/{secret['name']}/versions/1"):
             return f"secret {secret['name']} has no version"
+    return ""
+
+
+def _monitored(body: Json, is_there: IsThere) -> str:
+    for metric in re.findall(r"logging\.googleapis\.com/user/(\w+)", repr(body)):
+        if not is_there(f"/metrics/{metric}"):
+            return f"Cannot find metric that matches type {metric}"
+    for channel in body.get("notificationChannels", []):
+        if not is_there(channel):
+            return f"{channel} was not found"
     return ""
 
 

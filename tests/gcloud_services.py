@@ -148,6 +148,47 @@ def patch_release(cloud: Cloud, asked: Asked, name: str) -> Json:
     return release
 
 
+@route("POST", "logging", r"/v2/(?P<parent>projects/[^/]+/metrics)")
+def create_metric(cloud: Cloud, asked: Asked, parent: str) -> Json:
+    return cloud.add(f"logging:{parent}/{asked.body['name']}", asked.body)
+
+
+@route("GET", "logging", r"/v2/(?P<name>projects/[^/]+/metrics/[^/]+)")
+def get_metric(cloud: Cloud, asked: Asked, name: str) -> Json:
+    return cloud.get(f"logging:{name}")
+
+
+@route("PUT", "logging", r"/v2/(?P<name>projects/[^/]+/metrics/[^/]+)")
+def put_metric(cloud: Cloud, asked: Asked, name: str) -> Json:
+    cloud.get(f"logging:{name}").update(asked.body)
+    return cloud.get(f"logging:{name}")
+
+
+MONITORED = r"(?P<parent>projects/[^/]+/(?P<kind>alertPolicies|dashboards|notificationChannels))"
+
+
+@route("POST", "monitoring", r"/v[13]/" + MONITORED)
+def create_monitored(cloud: Cloud, asked: Asked, parent: str, kind: str) -> Json:
+    name = f"{parent}/{cloud.next()}"
+    return cloud.add(f"monitoring:{name}", {**asked.body, "name": name})
+
+
+@route("GET", "monitoring", r"/v[13]/" + MONITORED)
+def list_monitored(cloud: Cloud, asked: Asked, parent: str, kind: str) -> Json:
+    found = [
+        body for key, body in cloud.resources.items() if key.startswith(f"monitoring:{parent}/")
+    ]
+    return {kind: found}
+
+
+@route("PATCH", "monitoring", r"/v[13]/(?P<name>projects/[^/]+/(?:alertPolicies|dashboards)/[^/]+)")
+def replace_monitored(cloud: Cloud, asked: Asked, name: str) -> Json:
+    cloud.get(f"monitoring:{name}")
+    cloud.check(f"monitoring:{name}", asked.body)
+    cloud.resources[f"monitoring:{name}"] = {**asked.body, "name": name}
+    return cloud.resources[f"monitoring:{name}"]
+
+
 @route("POST", "cloudbuild", r"/v1/(?P<parent>projects/[^/]+/locations/[^/]+)/builds")
 def create_build(cloud: Cloud, asked: Asked, parent: str) -> Json:
     key = f"cloudbuild:{parent}/builds/{cloud.next()}"

@@ -5,47 +5,8 @@
 # add up, or a new queue is not proven. What is already gone is passed over. `phoenix` must be on the
 # PATH, with the API's settings; names other than below are set as CELERY_SERVICE, CELERY_REDIS and
 # CELERY_CONNECTOR.
-set -euo pipefail
-export CLOUDSDK_CORE_DISABLE_PROMPTS=1
-
-settings=$(dirname "$0")/settings.env
-dry_run=
-step="the beginning"
-trap 'stopped $?' EXIT
-
-# Say where the script stopped.
-stopped() {
-  [[ $1 == 0 ]] || echo "decommission_celery.sh stopped at: $step. Nothing after it was done." >&2
-}
-
-fail() {
-  echo "$*" >&2
-  exit 1
-}
-
-begin() {
-  step=$1
-  echo "== $step"
-}
-
-# found COMMAND...: tell whether a `describe` finds what it looks for.
-found() {
-  local said
-  if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
-  grep -qiE 'NOT_FOUND|not found|cannot find|not be found' <<<"$said" || fail "$said"
-  return 1
-}
-
-# setting NAME [DEFAULT]: from the environment, else from the settings file, else the default.
-setting() {
-  local value=${!1:-}
-  if [[ -z $value && -e $settings ]]; then
-    value=$(sed -n "s/^$1=//p" "$settings" | tail -n 1)
-  fi
-  value=${value:-${2:-}}
-  [[ -n $value ]] || fail "$settings or the environment must set $1"
-  echo "$value"
-}
+# shellcheck source-path=SCRIPTDIR source=script.sh
+source "$(dirname "$0")/script.sh"
 
 # Nothing of the old system may wait for its refund or its account.
 check_adopted() {
@@ -105,25 +66,12 @@ delete() {
   fi
 }
 
-while (($#)); do
-  case $1 in
-    --dry-run) dry_run=yes ;;
-    --settings)
-      settings=${2:?--settings needs a file}
-      shift
-      ;;
-    *) fail "decommission_celery.sh takes --dry-run and --settings FILE, not $1" ;;
-  esac
-  shift
-done
-
-step="the settings"
-project=$(setting GOOGLE_CLOUD_PROJECT)
-region=$(setting PHOENIX_REGION)
-service=$(setting CELERY_SERVICE celery-worker)
-redis=$(setting CELERY_REDIS celery-redis)
-connector=$(setting CELERY_CONNECTOR celery-connector)
-export CLOUDSDK_CORE_PROJECT=$project
+parse "$@"
+read_settings
+name_everything
+service=${CELERY_SERVICE:-celery-worker}
+redis=${CELERY_REDIS:-celery-redis}
+connector=${CELERY_CONNECTOR:-celery-connector}
 
 check_adopted
 check_ledger

@@ -7,10 +7,11 @@
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
 
+takes=RELEASE
 parse "$@"
 read_settings
 name_everything
-release=${arguments[0]:-}
+release=$argument
 [[ $release =~ ^[a-z0-9][a-z0-9_-]{0,62}$ ]] ||
   fail "usage: $script [--dry-run] RELEASE, of small letters, digits, _ and -"
 

@@ -8,7 +8,8 @@ script=$(basename "$0")
 settings_file=$folder/settings.env
 dry_run=
 step="the beginning"
-arguments=()
+takes=
+argument=
 given=()
 trap 'stopped $?' EXIT
 
@@ -35,16 +36,20 @@ run() {
   [[ -n $dry_run ]] || "$@" </dev/null
 }
 
-# Tell whether a `describe` finds what it looks for; in a dry run nothing is there.
-exists() {
+# Tell whether a `describe` finds what it looks for.
+found() {
   local said
-  [[ -z $dry_run ]] || return 1
   if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
-  grep -qiE 'NOT_FOUND|not found|cannot find' <<<"$said" || fail "$said"
+  grep -qiE 'NOT_FOUND|not found|cannot find|not be found' <<<"$said" || fail "$said"
   return 1
 }
 
-# Take --dry-run and --settings FILE; what is left are the `arguments`.
+# The same; in a dry run nothing is there.
+exists() {
+  [[ -z $dry_run ]] && found "$@"
+}
+
+# Take --dry-run, --settings FILE and, in a script that `takes` one, the `argument`.
 parse() {
   while (($#)); do
     case $1 in
@@ -53,8 +58,11 @@ parse() {
         settings_file=${2:?--settings needs a file}
         shift
         ;;
-      -*) fail "$script does not know $1: it takes --dry-run and --settings FILE" ;;
-      *) arguments+=("$1") ;;
+      *)
+        [[ -n $takes && -z $argument && $1 != -* ]] ||
+          fail "$script does not know $1: it takes --dry-run, --settings FILE${takes:+ and $takes}"
+        argument=$1
+        ;;
     esac
     shift
   done

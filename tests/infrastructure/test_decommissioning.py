@@ -232,7 +232,7 @@ def test_settings_may_come_from_a_file_and_must_be_there(old: OldSystem) -> None
 
     assert "worker-of-old" in done.stdout
     assert without.returncode == 1
-    assert "must set PHOENIX_REGION" in without.stderr
+    assert "must set: PHOENIX_REGION" in without.stderr
     assert "stopped at: the settings" in without.stderr
     assert unknown.returncode == 1
-    assert "not --force" in unknown.stderr
+    assert "does not know --force" in unknown.stderr

@@ -105,6 +105,9 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
     builds = [body for key, body in api.cloud.resources.items() if "/builds/" in key]
     assert (api.leaks, api.unknown) == ([], [])
     assert [build["status"] for build in builds] == ["SUCCESS"]
+    alerts = [body for key, body in api.cloud.resources.items() if "/alertPolicies/" in key]
+    assert len(alerts) == len(list((ROOT / "infrastructure/gcp/observability/alerts").iterdir()))
+    assert all("/notificationChannels/" in str(each["notificationChannels"]) for each in alerts)
     assert api.cloud.find("/versions/2")["data"] == SAID[-1]
     assert site.seen == [
         "GET /api/me",
