@@ -31,7 +31,7 @@ MEDIA_TYPES = {
 PAGES = {"sign-in", "create", "explore"}
 PROFILE = "profile"
 """The page of every `/soho/{username}`."""
-_STATIC, _TOP = "/static/", "<!-- top -->"
+_STATIC = "/static/"
 
 GOOGLE_SIGN_IN = (
     "https://apis.google.com",
@@ -79,13 +79,16 @@ class Site:
         }
         tags = "".join(f"{name} {file.tag}\n" for name, file in self._static.items())
         self._version = hashlib.sha256(tags.encode()).hexdigest()[:12]
-        top = (FOLDER / "top.html").read_text()
-        self._pages = {
-            path.stem: self._assembled(path.read_text().replace(_TOP, top))
-            for path in FOLDER.glob("*.html")
+        self._parts = {
+            f"<!-- {path.stem} -->\n": path.read_text()
+            for path in (FOLDER / "parts").glob("*.html")
         }
+        self._pages = {path.stem: self._assembled(path) for path in FOLDER.glob("*.html")}
 
-    def _assembled(self, page: str) -> _File:
+    def _assembled(self, path: Path) -> _File:
+        page = path.read_text()
+        for comment, part in self._parts.items():
+            page = page.replace(comment, part)
         versioned = page.replace(_STATIC, f"{_STATIC}{self._version}/")
         return _File(versioned.encode(), "text/html; charset=utf-8")
 
