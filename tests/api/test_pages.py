@@ -101,7 +101,12 @@ def test_files_are_packed_for_those_who_unpack_them(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/x/nothing.js", "/static/x/../create.html", "/static/x/%2e%2e/parts/top.html", "/soho"],
+    [
+        "/static/x/nothing.js",
+        "/static/x/../create.html",
+        "/static/x/%2e%2e/parts/top.html",
+        "/soho",
+    ],
 )
 def test_what_is_not_there_is_404(api: Api, path: str) -> None:
     assert api.client().get(path).status_code == 404

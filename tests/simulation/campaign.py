@@ -73,13 +73,13 @@ def mutants() -> list[tuple[str, str | None]]:
 
 
 def caught(number: int) -> str | None:
-    """Return the gate that a mutant keeps shut, or the first seed and what it breaks there."""
+    """Return the gate that a mutant keeps shut, or a seed and what it breaks there."""
     mutant = MUTANTS[number]
     with broken(mutant):
         if mutant.gate is not None:
             gate = next(gate for gate in GATES if gate.name == mutant.gate)
             return next((f"{gate.name}: {failing}" for failing in gate.failings()), None)
-        for seed in range(SEEDS_MAX):
+        for seed in (mutant.seed, *range(SEEDS_MAX)):
             if violations := play(seed).violations:
                 return f"seed {seed}: {violations[0]}"
     return None

@@ -36,6 +36,8 @@ class Mutant:
     edits: tuple[Edit, ...]
     gate: str | None = None
     """It loses no token and only costs availability: the gate that stays shut."""
+    seed: int = 0
+    """The history to look at first, because it noticed the mutant before."""
 
 
 @contextmanager
@@ -75,8 +77,9 @@ def _one(
     new: str,
     *users: Any,
     gate: str | None = None,
+    seed: int = 0,
 ) -> Mutant:
-    return Mutant(name, (Edit(owner, function, old, new, users),), gate)
+    return Mutant(name, (Edit(owner, function, old, new, users),), gate, seed)
 
 
 UNKNOWN_COMPLETE_IS_REFUNDED = _one(
@@ -113,6 +116,7 @@ MUTANTS = [
         "has_attempts_left",
         "< policy.attempts_max",
         "<= policy.attempts_max",
+        seed=2922,
     ),
     _one(
         "complete is not fenced",
@@ -120,6 +124,7 @@ MUTANTS = [
         "complete",
         "now = _held(found, mine)",
         "now = now or _held(found, mine)",
+        seed=1057,
     ),
     _one(
         "a worker's writes are not fenced by attempt",
@@ -157,6 +162,7 @@ MUTANTS = [
         "_settle",
         "self._retry_later(FailureCode.STORAGE_FAILED, error)",
         "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
+        seed=1120,
     ),
     _one(
         "a known operation is not resumed",
@@ -275,6 +281,7 @@ MUTANTS = [
         "_requeue",
         "if found.may_have_landed and requeued is not None and now == requeued:",
         "if found.may_have_landed and requeued is not None:",
+        seed=2179,
     ),
     _one(
         "a retry may come after the deadline",
@@ -361,6 +368,7 @@ MUTANTS = [
         "debit_again",
         "if now.debits > debits:",
         "if now.is_unfinished:",
+        seed=2459,
     ),
     _one(
         "a deletion of one's own is answered 404",
@@ -375,6 +383,7 @@ MUTANTS = [
         "_fail",
         "is_mine = found.may_have_landed and is_refunded",
         "is_mine = False",
+        seed=1410,
     ),
     _one(
         "one sees another's creations",
@@ -397,6 +406,7 @@ MUTANTS = [
         "_finish",
         "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
         "if False:",
+        seed=912,
     ),
     _one(
         "a copy is deleted under a publication that commits",
@@ -404,6 +414,7 @@ MUTANTS = [
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
+        seed=1644,
     ),
     _one(
         "a deletion is not carried out twice",
