@@ -8,7 +8,12 @@ from typing import TypeVar
 from shared.domain.creation import Creation
 from shared.domain.errors import GenerationUnavailable, LeaseLost
 from shared.domain.policy import Policy
-from shared.domain.status import CLAIMED_PROGRESS, STAGE_PROGRESS, Stage
+from shared.domain.status import (
+    CLAIMED_PROGRESS,
+    GENERATED_PROGRESS_MAX,
+    STAGE_PROGRESS,
+    Stage,
+)
 from shared.lifecycle.attempts import Attempts
 from shared.ports.clock import Clock
 
@@ -38,6 +43,7 @@ class Lease:
         self._is_lost = False
         self._stage = Stage.GENERATING
         self._progress = CLAIMED_PROGRESS
+        self._is_told = False
 
     def hold(self) -> None:
         """Raise `LeaseLost` if a heartbeat was refused."""
@@ -46,8 +52,11 @@ class Lease:
 
     def beat(self) -> None:
         """Renew the lease, beside the work; a refusal is read before the next port call."""
+        stage, progress = self._stage, self._progress
+        if stage is Stage.GENERATING and not self._is_told:
+            progress = _generated(self._typical_share())
         try:
-            self.attempts.report(self.mine, stage=self._stage, progress=self._progress)
+            self.attempts.report(self.mine, stage=stage, progress=progress)
         except LeaseLost:
             self._is_lost = True
         except Exception as error:  # noqa: BLE001 (the next beat tries again)
@@ -59,9 +68,18 @@ class Lease:
         self._stage, self._progress = stage, STAGE_PROGRESS[stage]
         self.attempts.report(self.mine, stage=stage, progress=self._progress)
 
-    def has_come_to(self, progress: int) -> None:
-        """Show the progress with the next heartbeat."""
-        self._progress = max(self._progress, progress)
+    def has_come_to(self, share: float) -> None:
+        """Show with the next heartbeat how much the generator says is done.
+
+        As long as it says nothing, the time that has passed since the intent says it.
+        """
+        self._progress, self._is_told = max(self._progress, _generated(share)), True
+
+    def _typical_share(self) -> float:
+        if self.mine.intent is None:
+            return 0.0
+        elapsed_s = (self.clock.now() - self.mine.intent.at).total_seconds()
+        return elapsed_s / self.policy.typical_s(self.mine.kind)
 
     def pause(self, seconds: float) -> None:
         """Wait, or raise `OutOfTime` if the deadline is over before that."""
@@ -81,3 +99,9 @@ class Lease:
                 log.info("asked_in_vain", extra={"reason": error.reason})
                 self.pause(max(again_s, error.retry_after_s))
                 again_s = min(again_s * 2, ASK_AGAIN_MAX_S)
+
+
+def _generated(share: float) -> int:
+    """Return the progress of this much of the generator's work, from 5 to 85."""
+    span = GENERATED_PROGRESS_MAX - CLAIMED_PROGRESS
+    return CLAIMED_PROGRESS + int(span * min(1.0, max(0.0, share)))

@@ -17,8 +17,8 @@ from shared.domain.errors import (
 )
 from shared.domain.media import MediaFormat, StoredMedia, media_key, thumbnail_key
 from shared.domain.policy import Kind
-from shared.domain.status import CLAIMED_PROGRESS, GENERATED_PROGRESS_MAX, Stage
-from shared.lifecycle.attempts import STARTS_UNKNOWN_MAX
+from shared.domain.status import Stage
+from shared.lifecycle.attempts import has_starts_left
 from shared.ports.generator import CannotTell, Generator, Operation, Ready, Refused
 from shared.ports.media_store import MediaStore
 
@@ -80,7 +80,7 @@ class Making:
         lease = self.lease
         if lease.mine.operation_name is not None:
             return Operation(lease.mine.operation_name)
-        while lease.mine.unknown_starts <= STARTS_UNKNOWN_MAX[lease.mine.kind]:
+        while has_starts_left(lease.mine):
             try:
                 return self._start()
             except StartOutcomeUnknown as error:
@@ -147,18 +147,9 @@ class Making:
                 if state.is_transient:
                     raise GenerationUnavailable(failure=state.failure, reason=state.reason)
                 raise GenerationRefused(failure=state.failure, reason=state.reason)
-            lease.has_come_to(self._generated(state.progress))
+            if state.progress is not None:
+                lease.has_come_to(state.progress)
             lease.pause(lease.policy.poll_s(lease.mine.kind))
-
-    def _generated(self, share: float | None) -> int:
-        """Return the progress, from 5 to 85: told by the generator, or by a typical time."""
-        lease = self.lease
-        if share is None:
-            began_at = lease.mine.intent.at if lease.mine.intent else lease.mine.updated_at
-            elapsed_s = (lease.clock.now() - began_at).total_seconds()
-            share = elapsed_s / lease.policy.typical_s(lease.mine.kind)
-        span = GENERATED_PROGRESS_MAX - CLAIMED_PROGRESS
-        return CLAIMED_PROGRESS + int(span * min(1.0, max(0.0, share)))
 
     def _download(self, ready: Ready, folder: Path) -> Path:
         lease = self.lease
@@ -176,11 +167,9 @@ class Making:
     def _upload(self, produced: Produced) -> StoredMedia:
         mine = self.lease.mine
         address = (mine.kind, mine.user_id, mine.creation_id, mine.attempt)
-        key, thumbnail = media_key(*address, produced.media_format), None
+        key = media_key(*address, produced.media_format)
         self._put(produced.path, key, produced.media_format)
-        if produced.thumbnail is not None:
-            thumbnail = thumbnail_key(*address)
-            self._put(produced.thumbnail, thumbnail, MediaFormat.JPEG)
+        thumbnail = self._with_thumbnail(produced, thumbnail_key(*address))
         self.lease.hold()
         return StoredMedia(
             media_key=key,
@@ -189,6 +178,17 @@ class Making:
             height=produced.height,
             size_bytes=produced.path.stat().st_size,
         )
+
+    def _with_thumbnail(self, produced: Produced, key: str) -> str | None:
+        """Store the thumbnail and return its key; without one the media is still a draft."""
+        if produced.thumbnail is None:
+            return None
+        try:
+            self._put(produced.thumbnail, key, MediaFormat.JPEG)
+        except MediaUnavailable as error:
+            log.warning("no_thumbnail", extra={"reason": error.reason})
+            return None
+        return key
 
     def _put(self, path: Path, key: str, media_format: MediaFormat) -> None:
         """Store a file, with a few tries, until it is there in its full size."""

@@ -205,13 +205,16 @@ def _next(answers: list[Any]) -> Any:
 
 @dataclass
 class FaultyMediaStore:
-    """A media store whose next `put`s fail, or that is down."""
+    """A media store whose next `put`s fail, or all whose keys hold `unstored`, or that is down."""
 
     media: Any
     failures: int = 0
+    unstored: str | None = None
     is_down: bool = False
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
+        if self.unstored is not None and self.unstored in key:
+            raise MediaUnavailable(reason="planned")
         if self.failures:
             self.failures -= 1
             raise MediaUnavailable(reason="planned")

@@ -118,7 +118,7 @@ class Attempts:
             now = _held(found, mine)
             if found.may_have_landed and now.intent == decided:
                 return unchanged(now)
-            if now.operation_name is not None or now.unknown_starts > STARTS_UNKNOWN_MAX[now.kind]:
+            if now.operation_name is not None or not has_starts_left(now):
                 raise StartNotAllowed(reason="an earlier start may be running")
             if not now.has_time_to_run(at, policy=self.policy):
                 raise StartNotAllowed(reason="the deadline is too near")
@@ -224,6 +224,8 @@ class Attempts:
                 return unchanged(None)
             if answered_no:
                 now = now.without_start(at=at)
+            if not _can_go_on(now):
+                return unchanged(None)
             waiting = now.waiting_to_retry(retry_at, policy=self.policy, at=at)
             task = RetryTask(number=waiting.enqueues, not_before=retry_at)
             return write(waiting, result=task)
@@ -245,6 +247,17 @@ class Attempts:
             return write(now.handed_back(policy=self.policy, at=at), result=None)
 
         self.transactions.run([mine.key], decide)
+
+
+def has_starts_left(creation: Creation) -> bool:
+    """Tell whether the generator may be started, as far as earlier starts of this debit allow."""
+    return creation.unknown_starts <= STARTS_UNKNOWN_MAX[creation.kind]
+
+
+def _can_go_on(creation: Creation) -> bool:
+    """Tell whether a later attempt has something to do: an image is an answer, found nowhere."""
+    is_lost = creation.kind is Kind.IMAGE and creation.operation_name is None
+    return has_starts_left(creation) or not is_lost
 
 
 def _is_held(found: Found, mine: Creation) -> bool:

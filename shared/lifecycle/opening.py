@@ -87,8 +87,10 @@ class Opening:
         at = self.clock.now()
         account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
         entry_at = entry_key(debit_id(creation_id, 1))
+        decided: Opened | None = None
 
         def decide(found: Found) -> Decision[Opened | None]:
+            nonlocal decided
             account, known = found.get(account_at), found.get(creation_at)
             if account is None:
                 return unchanged(None)
@@ -99,7 +101,7 @@ class Opening:
                     Opened(
                         creation=known,
                         balance_tokens=account.balance_tokens,
-                        is_replay=not found.may_have_landed,
+                        is_replay=decided is None or not found.may_have_landed,
                     )
                 )
             if found.get(entry_at) is not None:
@@ -121,8 +123,8 @@ class Opening:
                 policy=self.policy,
                 at=at,
             )
-            opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
-            return write(debited, creation, entry, result=opened)
+            decided = Opened(creation=creation, balance_tokens=debited.balance_tokens)
+            return write(debited, creation, entry, result=decided)
 
         try:
             return self.transactions.run([account_at, creation_at, entry_at], decide)

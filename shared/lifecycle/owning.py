@@ -57,7 +57,9 @@ class Owning:
             OutcomeUnknown: see its `creation_id`.
         """
         failed = self.one(creation_id, owner=owner)
-        opened = self.debit_again(failed, debits=debits or failed.debits, actor=Actor.OWNER)
+        opened = self.debit_again(
+            failed, debits=min(debits or failed.debits, failed.debits), actor=Actor.OWNER
+        )
         if opened.is_replay:
             return opened
         return self.opening.with_task(opened, number=opened.creation.enqueues)

@@ -9,6 +9,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeGuard
 
 from shared.domain.creation import Creation
 from shared.domain.errors import MediaUnavailable, StoreContention
@@ -69,9 +70,12 @@ class Publishing:
         """Row 12a: return the draft with its next publication's number, or the published one."""
         at, public_id = self.clock.now(), self.ids.letters(PUBLIC_ID_LETTERS)
         decided: Creation | None = None
+        captioned: Creation | None = None
 
         def decide(found: Found) -> Decision[Creation]:
-            nonlocal decided
+            nonlocal captioned, decided
+            if found.may_have_landed and _is_over(captioned, found):
+                return unchanged(captioned)
             now = owned(found.get(draft.key), draft.user_id)
             if now.status is Status.PUBLISHED:
                 if caption in (None, now.caption):
@@ -142,10 +146,13 @@ class Publishing:
         """
         published = self.owning.one(creation_id, owner=owner)
         at = self.clock.now()
+        draft: Creation | None = None
         deletion: MediaDeletion | None = None
 
         def decide(found: Found) -> Decision[Creation]:
-            nonlocal deletion
+            nonlocal draft, deletion
+            if found.may_have_landed and _is_over(draft, found):
+                return unchanged(draft)
             now = owned(found.get(published.key), owner)
             if now.status is Status.DRAFT:
                 return unchanged(now)
@@ -158,11 +165,21 @@ class Publishing:
             )
             return write(draft, deletion, result=draft)
 
-        draft = self.transactions.run([published.key], decide)
+        unpublished = self.transactions.run([published.key], decide)
         if deletion is not None:
             self.deleting.carry_out_or_leave(deletion)
             log.info("creation_unpublished", extra={"creation_id": creation_id})
-        return draft
+        return unpublished
+
+
+def _is_over(decided: Creation | None, found: Found) -> TypeGuard[Creation]:
+    """Tell whether the publication that was decided about is over: nothing is done to it twice."""
+    if decided is None:
+        return False
+    now = found.get(decided.key)
+    if now is None or now.status is not Status.PUBLISHED:
+        return True
+    return now.publications != decided.publications
 
 
 def _undo_id(creation: Creation) -> str:

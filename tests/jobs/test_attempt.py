@@ -18,7 +18,7 @@ from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.builders import HOLDER, NOON, RIVAL, a_creation_id, seconds
+from tests.builders import HOLDER, NOON, POLICY, RIVAL, a_creation_id, seconds
 from tests.workshop import FakePipeline, workshop
 from tests.world import World
 
@@ -278,6 +278,54 @@ def test_an_image_stays_at_two_unknown_starts_over_all_attempts(world: World) ->
 
     assert failure(world, creation) == "generator_silent"
     assert world.generator.started == 3
+
+
+@pytest.mark.parametrize(
+    ("unstored", "error", "code"),
+    [("images/", None, "storage_failed"), (None, RuntimeError("a bug"), "internal")],
+)
+def test_an_image_that_no_attempt_could_start_again_fails_for_its_own_reason(
+    world: World, unstored: str | None, error: Exception | None, code: str
+) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [Ready("inline")]
+    world.media.unstored = unstored
+
+    for holder in (HOLDER, RIVAL):
+        run(world, creation, holder=holder, pipeline=FakePipeline(Kind.IMAGE, error))
+        world.clock.sleep(60)
+
+    assert failure(world, creation) == code
+    assert world.generator.started == 2
+    assert world.account().balance_tokens == 100
+
+
+def test_a_thumbnail_that_cannot_be_stored_is_done_without(world: World) -> None:
+    creation = world.open().creation
+    world.media.unstored = "_thumb"
+
+    run(world, creation)
+
+    draft = world.now(creation)
+    assert (draft.status, draft.thumbnail_key) == (Status.DRAFT, None)
+    assert draft.media_key in world.stored_keys()
+
+
+def test_a_generator_that_says_nothing_progresses_as_is_typical(world: World) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    seen: list[int] = []
+
+    def a_slow_answer() -> Ready:
+        for _ in range(2):
+            seen.append(world.now(creation).progress)
+            world.clock.sleep(POLICY.heartbeat_s)
+        seen.append(world.now(creation).progress)
+        return Ready("inline")
+
+    world.generator.starts = [a_slow_answer]
+    run(world, creation)
+
+    assert seen == [5, 85, 85]
 
 
 def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> None:

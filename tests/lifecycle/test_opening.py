@@ -201,6 +201,15 @@ def test_a_lost_answer_is_found_out_and_is_no_replay(world: World) -> None:
     assert (opened.creation.creation_id, 1) in world.queue.tasks
 
 
+def test_a_replay_whose_answer_is_lost_is_still_a_replay(world: World) -> None:
+    waiting = world.open(key="k").creation
+    world.queue.is_down = True
+    world.store.faults = ["lost"]
+
+    assert world.open(key="k").is_replay
+    assert world.now(waiting).status is Status.PENDING
+
+
 def test_a_commit_that_never_landed_is_sent_again(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.store.faults = ["unsent", "down", "unsent"]

@@ -123,6 +123,16 @@ def test_a_retry_whose_answer_is_lost_debits_once_and_makes_its_task(
     assert (failed.creation_id, 2) in world.queue.tasks
 
 
+def test_a_retry_that_counts_more_debits_than_there_are_recognises_its_own(world: World) -> None:
+    failed = world.failed()
+    world.store.faults = ["lost"]
+
+    opened = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=99)
+
+    assert not opened.is_replay
+    assert (failed.creation_id, 2) in world.queue.tasks
+
+
 def test_a_retry_without_a_queue_is_refunded_at_once(world: World) -> None:
     failed = world.failed()
     world.queue.is_down = True

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from shared.domain.creation import Creation
@@ -251,6 +253,64 @@ def test_an_unpublish_whose_answer_is_lost_still_closes_the_copy(
     draft = unpublish(world, published)
 
     assert draft.status is Status.DRAFT
+    assert public(world) == set()
+
+
+def after_it_has_landed(world: World, act: Callable[[], object]) -> None:
+    """Lose the answer to the next commit, and do something between it and its next run."""
+
+    def once() -> None:
+        world.store.afterwards = lambda: None
+        world.store.faults = []
+        act()
+
+    world.store.faults, world.store.afterwards = ["lost"], once
+
+
+def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(world: World) -> None:
+    published = world.published()
+    after_it_has_landed(world, lambda: publish(world, published))
+
+    assert unpublish(world, published).status is Status.DRAFT
+
+    now = world.now(published)
+    assert (now.status, now.publications) == (Status.PUBLISHED, 2)
+    assert public(world) == set(now.public_keys.values())
+
+
+def test_an_unpublish_of_what_was_deleted_since_has_succeeded(world: World) -> None:
+    published = world.published()
+    delete = world.phoenix.owning.delete
+    after_it_has_landed(world, lambda: delete(published.creation_id, owner=ADA))
+
+    assert unpublish(world, published).status is Status.DRAFT
+    assert world.stored_keys() == set()
+
+
+def test_an_unpublish_that_did_not_land_closes_what_another_has_captioned_since(
+    world: World,
+) -> None:
+    published = world.published(caption="old")
+
+    def caption() -> None:
+        publish(world, published, "new")
+
+    world.store.meanwhile = caption
+    world.store.faults = ["unsent", "before"]
+
+    unpublish(world, published)
+
+    assert world.now(published).status is Status.DRAFT
+    assert public(world) == set()
+
+
+def test_a_caption_found_out_late_does_not_publish_again(world: World) -> None:
+    published = world.published(caption="old")
+    after_it_has_landed(world, lambda: unpublish(world, published))
+
+    assert publish(world, published, "new").caption == "new"
+
+    assert world.now(published).status is Status.DRAFT
     assert public(world) == set()
 
 

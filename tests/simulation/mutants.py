@@ -145,8 +145,13 @@ MUTANTS = [
     Mutant(
         "a video may be started once more",
         (
-            Edit(making.Making, "_begin", "<= STARTS_UNKNOWN_MAX[lease.mine.kind]", "<= 1"),
-            Edit(attempts.Attempts, "intend", "> STARTS_UNKNOWN_MAX[now.kind]", "> 1"),
+            Edit(
+                attempts,
+                "has_starts_left",
+                "<= STARTS_UNKNOWN_MAX[creation.kind]",
+                "<= 1",
+                users=(making,),
+            ),
         ),
     ),
     _one(
@@ -336,9 +341,11 @@ MUTANTS = [
         opening.Opening,
         "_debit_and_create",
         "    def decide(found: Found) -> Decision[Opened | None]:\n"
+        "        nonlocal decided\n"
         "        account, known = found.get(account_at), found.get(creation_at)\n",
         "    outside = self.transactions.store.get(account_at)\n"
         "    def decide(found: Found) -> Decision[Opened | None]:\n"
+        "        nonlocal decided\n"
         "        account, known = outside, found.get(creation_at)\n",
     ),
     _one(
