@@ -15,7 +15,7 @@ from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
 from shared.domain.keys import CreationId
-from shared.domain.media import StoredMedia
+from shared.domain.media import StoredMedia, thumbnail_key
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import Stage, Status
 from shared.lifecycle.settling import leftovers
@@ -178,10 +178,13 @@ class Attempts:
             if account is None:
                 raise AssertionError("a creation has an account")
             earlier = range(now.first_attempt, now.attempt)
+            unused = now.keys_of(earlier)
+            if media.thumbnail_key is None:  # one may have been sent, and land yet
+                unused += (thumbnail_key(now.kind, now.user_id, now.creation_id, now.attempt),)
             return write(
                 now.completed(media, at=at),
                 account.relieved(now.kind, at=at),
-                *leftovers(now, earlier, policy=self.policy, at=at),
+                *leftovers(now, unused, policy=self.policy, at=at),
                 result=None,
             )
 

@@ -128,7 +128,7 @@ class Settling:
                 failed,
                 refunded,
                 entry,
-                *leftovers(now, now.attempts_of_this_debit, policy=self.policy, at=at),
+                *leftovers(now, now.keys_of(now.attempts_of_this_debit), policy=self.policy, at=at),
                 result=Settlement(failed, is_mine=True, is_refunded=True),
             )
 
@@ -160,19 +160,19 @@ def is_overdue(creation: Creation, *, at: datetime, policy: Policy) -> bool:
 
 
 def leftovers(
-    creation: Creation, attempts: range, *, policy: Policy, at: datetime
+    creation: Creation, keys: tuple[str, ...], *, policy: Policy, at: datetime
 ) -> tuple[Document, ...]:
-    """Return what settles with a creation: the run's cost, and the files of these attempts."""
+    """Return what settles with a creation: the run's cost, and the files that nothing names."""
     cost = Cost(
         cost_id=f"{creation.creation_id}_{creation.debits}",
         model=creation.model,
         estimated_cost_usd=creation.estimated_cost_usd,
     )
-    if not attempts:
+    if not keys:
         return (cost,)
     deletion = MediaDeletion.later(
         attempts_deletion_id(creation.creation_id, creation.debits),
-        creation.keys_of(attempts),
+        keys,
         at=at,
         policy=policy,
     )

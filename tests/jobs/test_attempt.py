@@ -309,6 +309,8 @@ def test_a_thumbnail_that_cannot_be_stored_is_done_without(world: World) -> None
     draft = world.now(creation)
     assert (draft.status, draft.thumbnail_key) == (Status.DRAFT, None)
     assert draft.media_key in world.stored_keys()
+    [left_over] = world.deletions()
+    assert [key.rsplit("/", 1)[-1] for key in left_over.keys] == ["1_thumb.jpg"]
 
 
 def test_a_generator_that_says_nothing_progresses_as_is_typical(world: World) -> None:
