@@ -16,6 +16,7 @@ from shared import settings, wiring
 from shared.adapters.system_clock import SystemClock
 from shared.domain.policy import Kind
 from tests.builders import a_brief, a_caller
+from tests.environments import DEAD_PROXY
 from tests.eventually import eventually
 
 PHOENIX = str(Path(sys.executable).with_name("phoenix"))
@@ -92,7 +93,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [PHOENIX, "up", "--port", "0", "--data", str(tmp_path)],
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **DEAD_PROXY},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
