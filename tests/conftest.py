@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
     from shared.adapters.firestore_store import FirestoreStore
 
 
-for name in [*os.environ]:  # no test, and no process of one, leaves this machine
+for name in [*os.environ]:  # whom the tests speak to is on this machine: no proxy leads there
     if name.lower().endswith("_proxy"):
         del os.environ[name]
 
