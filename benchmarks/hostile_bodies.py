@@ -23,7 +23,10 @@ def main() -> None:
     """Print the median of each body, and its ratio to the ordinary refusal."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PHOENIX_DATA": folder}
-        with Stack(environment) as stack, httpx.Client(base_url=stack.base_url) as client:
+        with (
+            Stack(environment) as stack,
+            httpx.Client(base_url=stack.base_url, trust_env=False) as client,
+        ):
             token = client.post("/api/local/sign-in", json={"username": "ada"}).json()["token"]
             client.headers["Authorization"] = f"Bearer {token}"
             table = Table("body", "status", "bytes", "median", "ratio", box=box.SIMPLE)

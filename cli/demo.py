@@ -90,7 +90,8 @@ def demo(out: Console, *, data: Path | None, as_json: bool) -> int:
         stack = Stack(environment)
         with (stack.data / LOGS / "demo.log").open("a") as log_file:
             telemetry.configure("demo", stream=log_file)
-            with stack, httpx.Client(base_url=stack.base_url) as client:
+            # No proxy leads to this machine.
+            with stack, httpx.Client(base_url=stack.base_url, trust_env=False) as client:
                 token = client.post("/api/local/sign-in", json={"username": USERNAME}).json()
                 client.headers["Authorization"] = f"Bearer {token['token']}"
                 began_tokens = _balance(client)

@@ -19,7 +19,7 @@ from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import LOGS, Stack, StackError
 from shared import settings, telemetry, wiring
 from shared.domain.creation import creation_key
-from shared.domain.errors import CreationNotFound, PhoenixError, WrongSetting
+from shared.domain.errors import CreationNotFound, PhoenixError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.lifecycle.auditing import AuditReport
@@ -52,11 +52,19 @@ def main() -> None:
     try:
         cli()
     except WrongSetting as error:
-        err.print(f"[red]{error}[/red]")
+        _say(str(error))
         sys.exit(WRONG_CONFIGURATION)
-    except (PhoenixError, StackError) as error:
-        err.print(f"[red]{error}[/red]")
+    except Unavailable as error:
+        _say(f"{error} ({error.reason})" if error.reason else str(error))
         sys.exit(1)
+    except (PhoenixError, StackError) as error:
+        _say(str(error))
+        sys.exit(1)
+
+
+def _say(problem: str) -> None:
+    """Print what went wrong, in a vendor's own words too, as they are."""
+    err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _environment(data: Path | None) -> Mapping[str, str]:
@@ -201,6 +209,10 @@ def rerun(
         phoenix.local.executions.wait()
         now = phoenix.ports.store.get(creation.key)
         out.print(f"{creation_id} is {now.status if now else 'gone'}")
+        failure = phoenix.local.executions.failure(name)
+        if failure is not None:
+            _say(f"{name} failed with {failure}")
+            sys.exit(1)
 
 
 @cli.command()

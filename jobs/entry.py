@@ -16,7 +16,7 @@ from shared.domain.claim import Holder
 from shared.domain.creation import creation_key
 from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
-from shared.domain.ledger import Actor
+from shared.domain.ledger import Actor, debit_id, entry_key
 from shared.domain.status import Status
 from shared.wiring import Phoenix
 
@@ -56,8 +56,8 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
         )
     phoenix = wiring.build(settings.load(environment))
     holder = _holder(environment)
-    if rerun_failed is not None and holder.task_attempt == 0:
-        _debit_again(phoenix, CreationId(creation_id))
+    if rerun_failed is not None:
+        _debit_again(phoenix, CreationId(creation_id), execution=holder.execution)
     workshop = Workshop(
         attempts=phoenix.attempts,
         settling=phoenix.settling,
@@ -71,15 +71,25 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
     return run_attempt(workshop, CreationId(creation_id), holder=holder)
 
 
-def _debit_again(phoenix: Phoenix, creation_id: CreationId) -> None:
-    """Debit a failed creation for an operator; this execution is its task.
+def _debit_again(phoenix: Phoenix, creation_id: CreationId, *, execution: str) -> None:
+    """Debit a failed creation for an operator, once for an execution, which is its task.
+
+    A restart asks the ledger: its execution's debit may have landed, and been refunded since.
 
     Raises:
         InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
     """
-    creation = phoenix.ports.store.get(creation_key(creation_id))
-    if creation is not None and creation.status is Status.FAILED:
-        phoenix.owning.debit_again(creation, debits=creation.debits, actor=Actor.OPERATOR)
+    store = phoenix.ports.store
+    creation = store.get(creation_key(creation_id))
+    if creation is None or creation.status is not Status.FAILED:
+        return
+    numbers = range(1, creation.debits + 1)
+    entries = (store.get(entry_key(debit_id(creation_id, number))) for number in numbers)
+    if any(entry is not None and entry.reference == execution for entry in entries):
+        return
+    phoenix.owning.debit_again(
+        creation, debits=creation.debits, actor=Actor.OPERATOR, reference=execution
+    )
 
 
 def _holder(environment: Mapping[str, str]) -> Holder:

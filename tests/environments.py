@@ -23,3 +23,9 @@ SERVICE = GCP | {"K_SERVICE": "phoenix-api"}
 """The API in the cloud."""
 JOB = GCP | {"CLOUD_RUN_JOB": "video-generation-job"}
 """A job in the cloud."""
+
+DEAD_PROXY = dict.fromkeys(
+    ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
+    "http://127.0.0.1:1",
+)
+"""A proxy that nothing on this machine may be reached through; port 1 refuses."""

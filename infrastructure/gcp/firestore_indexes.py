@@ -50,6 +50,11 @@ def missing_overrides(declared: Sequence[Json], existing: Sequence[Json]) -> Ite
         ]
 
 
+def prefixed(declared: Sequence[Json], prefix: str) -> list[Json]:
+    """Return the declarations for collections whose names begin with the prefix."""
+    return [{**each, "collectionGroup": prefix + each["collectionGroup"]} for each in declared]
+
+
 def _group(name: str) -> str:
     """Return the collection group in the name of an index or a field."""
     return name.split("/collectionGroups/")[1].split("/", maxsplit=1)[0]
@@ -80,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--database", required=True)
+    parser.add_argument("--prefix", default="", help="what the collections' names begin with")
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
     declared = json.loads(arguments.file.read_text())
@@ -87,8 +93,8 @@ def main() -> None:
     composites = [] if arguments.all else _listed("composite", database)
     fields = [] if arguments.all else _listed("fields", database)
     for words in (
-        *missing_composites(declared["indexes"], composites),
-        *missing_overrides(declared["fieldOverrides"], fields),
+        *missing_composites(prefixed(declared["indexes"], arguments.prefix), composites),
+        *missing_overrides(prefixed(declared["fieldOverrides"], arguments.prefix), fields),
     ):
         # Building an index takes minutes; Firestore goes on by itself.
         print("gcloud firestore indexes", *words, database, "--async --format=none")  # noqa: T201 (its output)

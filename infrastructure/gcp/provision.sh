@@ -51,7 +51,7 @@ make_database() {
 
   begin "Firestore indexes"
   commands=$("$python" "$folder/firestore_indexes.py" "$folder/firestore.indexes.json" \
-    --database="$database" ${dry_run:+--all})
+    --database="$database" --prefix="${PHOENIX_COLLECTION_PREFIX:-}" ${dry_run:+--all})
   while IFS= read -r command; do
     read -ra words <<<"$command"
     [[ -z $command ]] || run "${words[@]}"

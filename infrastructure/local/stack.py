@@ -111,7 +111,7 @@ class Stack:
     def _wait_for_api(self) -> None:
         for _ in range(int(START_TIMEOUT_S / LOOK_EVERY_S)):
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.base_url}/api/health").is_success:
+                if httpx.get(f"{self.base_url}/api/health", trust_env=False).is_success:
                     return
             if self._api.poll() is not None:
                 break
@@ -150,6 +150,7 @@ class Stack:
                     f"{self.base_url}/internal/cleanup",
                     headers={"Authorization": f"Bearer {token}"},
                     timeout=SWEEP_TIMEOUT_S,
+                    trust_env=False,  # no proxy leads to this machine
                 ).raise_for_status()
             except httpx.HTTPError as error:
                 log.warning("sweep_failed", extra={"reason": repr(error)})

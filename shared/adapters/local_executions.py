@@ -35,7 +35,9 @@ class LocalExecutions:
         self._package = package
         self._locks = folder / "locks"
         self._locks.mkdir(parents=True, exist_ok=True)
-        self._processes = JobProcesses(folder / "logs")
+        self._logs = folder / "logs"
+        self._processes = JobProcesses(self._logs)
+        self._failed: dict[str, int] = {}
         self._environment = environment
         self._policy = policy
         self._ids = ids
@@ -72,8 +74,22 @@ class LocalExecutions:
             timeout_s=self._policy.job_timeout_s(kind),
             inherited=(lock,),
         )
-        self._processes.start(execution, ended=lambda _: os.close(lock))
+
+        def ended(statuses: list[int]) -> None:
+            if statuses and statuses[-1] != 0:
+                self._failed[name] = statuses[-1]
+            os.close(lock)
+
+        self._processes.start(execution, ended=ended)
         return name
+
+    def failure(self, execution_name: str) -> str | None:
+        """Return the last exit status and the last line of one that was started here and failed."""
+        status = self._failed.get(execution_name)
+        if status is None:
+            return None
+        lines = (self._logs / f"{execution_name}.log").read_text(errors="replace").splitlines()
+        return f"exit status {status}: {lines[-1] if lines else 'it printed nothing'}"
 
     def wait(self) -> None:
         """Return when no execution that was started here is running."""

@@ -97,7 +97,7 @@ class Accounts:
 
     def usernames(self, hint: str) -> Iterator[str]:
         """Yield names to try, best first, without an end; each may be another's."""
-        name = slug(hint)
+        name = hint if USERNAME.fullmatch(hint) else slug(hint)
         if USERNAME.fullmatch(name) and name not in RESERVED_USERNAMES:
             yield name
             stem = name[: SLUG_LENGTH_MAX - SUFFIX_DIGITS - 1].rstrip("-")

@@ -29,6 +29,8 @@ from shared.ports.raw_documents import RawDocument, RawDocuments
 from shared.ports.store import Document, Store
 
 ENTRIES_AT_A_TIME = 100
+SECONDS_MAX = 1e11
+"""A greater number is a time in milliseconds; in seconds it would be after the year 5000."""
 UNFINISHED = {"pending", "queued", "received", "started", "processing", "generating", "retry"}
 FAILED = {"failed", "failure", "error", "revoked"}
 FINISHED = {"completed", "success", "draft", "published"}
@@ -250,14 +252,15 @@ def _whole(value: object) -> int | None:
 
 
 def _time(value: object) -> datetime | None:
-    """Return a time that was stored as one, as text or as seconds."""
-    if isinstance(value, str):
-        try:
+    """Return a time that was stored as one, as text, as seconds or as milliseconds."""
+    try:
+        if isinstance(value, str):
             value = datetime.fromisoformat(value)
-        except ValueError:
+        if isinstance(value, int | float):
+            seconds = value / 1000 if value > SECONDS_MAX else value
+            value = datetime.fromtimestamp(seconds, tz=UTC)
+        if not isinstance(value, datetime):
             return None
-    if isinstance(value, int | float):
-        value = datetime.fromtimestamp(value, tz=UTC)
-    if not isinstance(value, datetime):
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)

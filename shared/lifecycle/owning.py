@@ -1,7 +1,7 @@
 """What owners do with their creations beside publishing them: look, retry, cancel, delete."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.account import account_key
 from shared.domain.brief import CREATION_ID
@@ -64,8 +64,12 @@ class Owning:
             return opened
         return self.opening.with_task(opened, number=opened.creation.enqueues)
 
-    def debit_again(self, failed: Creation, *, debits: int, actor: Actor) -> Opened:
+    def debit_again(
+        self, failed: Creation, *, debits: int, actor: Actor, reference: str | None = None
+    ) -> Opened:
         """Debit a failed creation for its run after `debits`; whoever calls sees to its task.
+
+        The ledger entry keeps the `reference`.
 
         Raises:
             as `retry`
@@ -95,6 +99,7 @@ class Owning:
                 policy=self.policy,
                 at=at,
             )
+            entry = replace(entry, reference=reference)
             decided = Opened(creation=again, balance_tokens=debited.balance_tokens)
             return write(again, debited, entry, result=decided)
 

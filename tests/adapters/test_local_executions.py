@@ -75,6 +75,18 @@ def test_a_crash_is_restarted_twice_under_the_same_name(
     assert not platform.is_running(name, kind=Kind.VIDEO)
 
 
+def test_an_execution_that_failed_says_with_what(
+    executions: Callable[..., LocalExecutions],
+) -> None:
+    platform = executions("sys.exit('not this one')")
+
+    name = platform.run(ONE, kind=Kind.VIDEO)
+    platform.wait()
+
+    assert platform.failure(name) == "exit status 1: not this one"
+    assert platform.failure("another") is None
+
+
 def test_a_timeout_is_a_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
     script = """
 def stop(*_):

@@ -16,6 +16,7 @@ from shared import settings, wiring
 from shared.adapters.system_clock import SystemClock
 from shared.domain.policy import Kind
 from tests.builders import a_brief, a_caller
+from tests.environments import DEAD_PROXY
 from tests.eventually import eventually
 
 PHOENIX = str(Path(sys.executable).with_name("phoenix"))
@@ -92,7 +93,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [PHOENIX, "up", "--port", "0", "--data", str(tmp_path)],
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **DEAD_PROXY},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -142,6 +143,35 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
     assert f"{failed.creation_id} is draft" in rerun(failed.creation_id, "--debit").stdout
     assert rerun("nobody").stderr == "There is no such creation.\n"
     assert phoenix("audit", "--data", str(tmp_path)).returncode == 0
+
+
+def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
+    made = wiring.build(
+        settings.load({"PHOENIX_DATA": str(tmp_path), "PHOENIX_WELCOME_TOKENS": "1"})
+    )
+    failed = made.opening.open(a_brief(Kind.IMAGE), caller=a_caller()).creation
+    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
+    made.ports.close()
+
+    done = phoenix("rerun", failed.creation_id, "--debit", "--data", str(tmp_path))
+
+    name = done.stdout.split()[0]
+    assert done.returncode == 1
+    assert f"{failed.creation_id} is failed" in done.stdout
+    assert done.stderr == (
+        f"{name} failed with exit status 2: This costs 1 tokens and the balance is 0.\n"
+    )
+
+
+def test_what_is_out_of_reach_is_told_in_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_text("no database" * 100)
+
+    done = phoenix("sweep", "--data", str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("The store is out of reach at the moment.")
+    assert done.stderr.endswith(" (file is not a database)\n")
 
 
 def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:

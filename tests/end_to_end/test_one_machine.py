@@ -20,6 +20,7 @@ from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
 from tests.end_to_end.processes import jobs_of, kill
+from tests.environments import DEAD_PROXY
 from tests.eventually import eventually
 from tests.mp4 import top_boxes
 
@@ -38,7 +39,7 @@ def phoenix(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
 
 
 def test_the_demo_keeps_its_promises() -> None:
-    done = phoenix("demo", "--json")
+    done = phoenix("demo", "--json", **DEAD_PROXY)
 
     shown = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

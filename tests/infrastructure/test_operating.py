@@ -20,6 +20,7 @@ from shared import settings, wiring
 from shared.domain.brief import creation_id_for
 from shared.domain.policy import Kind
 from tests.builders import ADA, a_brief, a_caller
+from tests.infrastructure.conftest import REGION, Installation
 from tests.machine import needs
 
 RUNBOOK = Path(__file__).parents[2] / "docs/operating.md"
@@ -194,9 +195,37 @@ def gcloud_commands() -> list[str]:
     return [line for line in scripts.splitlines() if line.startswith("gcloud ")]
 
 
+def is_rerun(command: str) -> bool:
+    """Tell whether a command starts a job with variables: gcloud crashes where there is no job."""
+    return "--update-env-vars=CREATION_ID" in command
+
+
 @pytest.mark.slow
 @needs("gcloud")
-@pytest.mark.parametrize("command", gcloud_commands())
+def test_a_rerun_in_the_project_starts_the_job_of_its_creation(installation: Installation) -> None:
+    for command in filter(is_rerun, gcloud_commands()):
+        done = installation.api.run(
+            ["bash", "-c", command], cwd=installation.checkout, env={"REGION": REGION}
+        )
+        assert done.returncode == 0, done.stderr
+
+    started = [
+        {
+            each["name"]: each["value"]
+            for each in asked.body["overrides"]["containerOverrides"][0]["env"]
+        }
+        for asked in installation.api.requests
+        if asked.path.endswith("/jobs/image-generation-job:run")
+    ]
+    assert started == [
+        {"CREATION_ID": creation_id_for(ADA, "waiting")},
+        {"CREATION_ID": creation_id_for(ADA, "failed"), "RERUN_FAILED": "debit"},
+    ]
+
+
+@pytest.mark.slow
+@needs("gcloud")
+@pytest.mark.parametrize("command", [each for each in gcloud_commands() if not is_rerun(each)])
 def test_gcloud_understands_every_command(command: str, nothing_there: int, tmp_path: Path) -> None:
     known = {
         "CLOUDSDK_CONFIG": str(tmp_path),

@@ -1,11 +1,14 @@
 """What `provision.sh` makes, field by field, and that it makes it once."""
 
+import re
 import shlex
+import sys
 from typing import Any
 
 import pytest
 
 from shared import settings
+from shared.domain.keys import Collection
 from shared.settings import GCPBackend
 from tests.infrastructure.conftest import PROJECT, REGION, Installation
 from tests.machine import needs
@@ -204,6 +207,40 @@ def test_firestore_has_the_declared_indexes_and_rules(installation: Installation
     assert cloud.find("/collectionGroups/users/fields/*")["indexConfig"] == {}
 
 
+def test_collections_with_a_prefix_have_the_same_indexes(installation: Installation) -> None:
+    groups = "/collectionGroups/"
+
+    def indexed(prefix: str) -> list[str]:
+        kept = [key for key in installation.api.cloud.resources if groups + prefix in key]
+        return sorted(key.split(groups + prefix)[1].partition("/indexes/")[0] for key in kept)
+
+    def script() -> list[str]:
+        scripts = installation.checkout / "infrastructure/gcp"
+        files = (scripts / "firestore_indexes.py", scripts / "firestore.indexes.json")
+        options = ("--database=(default)", "--prefix=staging_")
+        done = installation.api.run([sys.executable, *files, *options], cwd=scripts, env={})
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    wanted = indexed("")
+    for command in script():
+        done = installation.api.run([*shlex.split(command)], cwd=installation.checkout, env={})
+        assert done.returncode == 0, done.stderr
+
+    assert indexed("staging_") == wanted
+    assert script() == []
+
+
+def test_the_prefix_of_the_settings_is_that_of_the_indexes(installation: Installation) -> None:
+    installation.settings(PHOENIX_COLLECTION_PREFIX="staging_")
+
+    done = installation.run("provision.sh", "--dry-run")
+    collections = set(re.findall(r"--collection-group=(\S+)", done.stdout))
+
+    assert done.returncode == 0, done.stderr
+    assert collections == {f"staging_{each}" for each in Collection}
+
+
 def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
     installation: Installation,
 ) -> None:
@@ -259,4 +296,16 @@ def test_a_wrong_settings_file_is_refused_before_anything_is_sent(
 
     assert done.returncode == 1
     assert said in done.stderr
+    assert len(installation.api.requests) == before
+
+
+def test_a_word_that_a_script_does_not_take_is_refused_before_anything_is_sent(
+    installation: Installation,
+) -> None:
+    before = len(installation.api.requests)
+
+    done = installation.run("provision.sh", "prod.env")
+
+    assert done.returncode == 1
+    assert "provision.sh does not know prod.env: it takes --dry-run, --settings" in done.stderr
     assert len(installation.api.requests) == before

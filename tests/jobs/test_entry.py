@@ -118,6 +118,11 @@ def status_and_ledger(folder: Path, creation_id: CreationId) -> tuple[Status, li
     return now.status, [entry.actor for entry in reversed(ledger)]
 
 
+def restart_of(execution: str, task_attempt: int = 1) -> dict[str, str]:
+    """Return what the platform tells a later try of an execution."""
+    return {"CLOUD_RUN_EXECUTION": execution, "CLOUD_RUN_TASK_ATTEMPT": str(task_attempt)}
+
+
 def test_a_failed_creation_is_left_alone(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
 
@@ -140,10 +145,39 @@ def test_an_operator_may_have_it_debited_again(tmp_path: Path) -> None:
     )
 
 
-def test_without_tokens_it_is_not_debited_again(tmp_path: Path) -> None:
+def test_a_restart_debits_what_the_execution_could_not_debit_before(tmp_path: Path) -> None:
+    creation_id = failed_creation(tmp_path)
+
+    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart_of("one"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert status_and_ledger(tmp_path, creation_id)[0] is Status.DRAFT
+
+
+def test_an_execution_debits_once_whatever_became_of_its_debit(tmp_path: Path) -> None:
+    creation_id = failed_creation(tmp_path)
+    phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    failed = phoenix.owning.one(creation_id, owner=ADA)
+    phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR, reference="one")
+    phoenix.owning.cancel(creation_id, owner=ADA)
+    phoenix.owning.retry(creation_id, owner=ADA)
+    phoenix.owning.cancel(creation_id, owner=ADA)
+    phoenix.ports.close()
+    before = status_and_ledger(tmp_path, creation_id)
+
+    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart_of("one"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it is failed" in done.stdout
+    assert status_and_ledger(tmp_path, creation_id) == before
+
+
+@pytest.mark.parametrize("task_attempt", [0, 1])
+def test_without_tokens_it_is_not_debited_again(tmp_path: Path, task_attempt: int) -> None:
     creation_id = failed_creation(tmp_path, tokens="1")
 
-    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit")
+    restart = restart_of("one", task_attempt)
+    done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart)
 
     assert done.returncode == 2
     assert done.stderr == "This costs 1 tokens and the balance is 0.\n"

@@ -31,6 +31,11 @@ def test_a_lost_answer_grants_no_second_welcome(world: World) -> None:
     assert len(world.ledger()) == 1
 
 
+def test_a_name_that_may_be_a_username_is_one_as_it_is(world: World) -> None:
+    for name in ("a--b", "ada---lovelace"):
+        assert world.phoenix.accounts.of(a_caller(name, username_hint=name)).username == name
+
+
 def test_a_taken_username_gets_a_number(world: World) -> None:
     world.phoenix.accounts.of(a_caller("ada"))
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from shared.adapters.firestore_store import FirestoreStore
 
 EVE = UserId("eve")
-OLD_TIMES = ["2024-05-01T12:00:00+00:00", 1714564800.0, datetime(2024, 5, 1, 12, tzinfo=UTC)]
+OLD_TIMES = [
+    *("2024-05-01T12:00:00+00:00", "2024-05-01T14:00:00+02:00", 1714564800.0, 1714564800000),
+    datetime(2024, 5, 1, 12, tzinfo=UTC),
+]
+NO_TIMES = ["soon", None, 10**18, -1e300, "0001-01-01T00:00:00+14:00"]
+"""What says no time, or none that a calendar has."""
 
 
 @dataclass
@@ -152,13 +157,26 @@ def test_an_account_goes_on_with_its_balance_as_its_first_entry(old: OldWorld) -
     assert old.violations() == []
 
 
-@pytest.mark.parametrize("created_at", [*OLD_TIMES, "2024-05-01T12:00:00", "soon", None])
+@pytest.mark.parametrize("created_at", [*OLD_TIMES, "2024-05-01T12:00:00", *NO_TIMES])
 def test_the_age_of_an_account_is_kept_where_it_is_known(old: OldWorld, created_at: object) -> None:
     old.put(an_old_user(createdAt=created_at))
     old.adopt()
 
-    is_known = created_at not in ("soon", None)
+    is_known = created_at not in NO_TIMES
     assert old.account().created_at == (datetime(2024, 5, 1, 12, tzinfo=UTC) if is_known else NOON)
+
+
+@pytest.mark.parametrize("created_at", [float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "old", [pytest.param(open_firestore, marks=needs("firestore"))], indirect=True
+)
+def test_so_is_it_where_only_firestore_can_hold_what_it_says(
+    old: OldWorld, created_at: object
+) -> None:
+    old.put(an_old_user(createdAt=created_at))
+
+    assert old.adopt().accounts == 1
+    assert old.account().created_at == NOON
 
 
 def test_an_empty_account_has_no_entry_and_a_float_of_whole_tokens_is_one(old: OldWorld) -> None:
