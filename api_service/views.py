@@ -271,12 +271,12 @@ class PartHealth(View):
 
 
 class Readiness(View):
-    """Whether everything a creation needs is in reach."""
+    """Whether everything a creation needs is in reach; a part is null until it has answered."""
 
-    status: Literal["ok", "unavailable"]
-    store: PartHealth
-    queue: PartHealth
-    media: PartHealth
+    status: Literal["ok", "unavailable", "unknown"] = "unknown"
+    store: PartHealth | None = None
+    queue: PartHealth | None = None
+    media: PartHealth | None = None
 
 
 class Problem(BaseModel):

@@ -21,19 +21,30 @@ ANSWER_KEPT_S = 10
 
 
 class Probing:
-    """One probe at a time; its answer is kept for 10 s."""
+    """One probe at a time; its answer is kept for 10 s from when it came."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._kept: tuple[float, Readiness] | None = None
 
     def readiness(self, phoenix: Phoenix) -> Readiness:
-        """Return the state of every part."""
-        with self._lock:
-            now_s = phoenix.ports.clock.monotonic_s()
-            if self._kept is None or now_s - self._kept[0] >= ANSWER_KEPT_S:
-                self._kept = (now_s, _probed(phoenix))
-            return self._kept[1]
+        """Return the state of every part, or the last known one while it is being asked for.
+
+        Nobody waits for another's probe: it may last as long as an outage, and waiters would hold
+        the threads that every other request needs.
+        """
+        if self._turn.acquire(blocking=False):
+            try:
+                if self._is_old(phoenix):
+                    probed = _probed(phoenix)
+                    self._kept = (phoenix.ports.clock.monotonic_s(), probed)
+            finally:
+                self._turn.release()
+        return Readiness() if self._kept is None else self._kept[1]
+
+    def _is_old(self, phoenix: Phoenix) -> bool:
+        now_s = phoenix.ports.clock.monotonic_s()
+        return self._kept is None or now_s - self._kept[0] >= ANSWER_KEPT_S
 
 
 def _probed(phoenix: Phoenix) -> Readiness:

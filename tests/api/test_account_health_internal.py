@@ -134,6 +134,56 @@ def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(a
     assert down.json()["store"]["ok"] is True
 
 
+def test_an_answer_that_was_long_in_coming_is_kept_from_when_it_came(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def slow(key: object) -> None:
+        asked.append(key)
+        api.world.clock.sleep(11)
+
+    monkeypatch.setattr(api.world.store, "get", slow)
+    client = api.client()
+    for _ in range(2):
+        client.get("/api/health/ready")
+    api.world.clock.sleep(9)
+    client.get("/api/health/ready")
+
+    assert len(asked) == 1
+
+
+def test_nobody_waits_for_anothers_probe(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        hangs.set()
+        assert go_on.wait(20)
+
+    def hanging() -> threading.Thread:
+        hangs.clear()
+        go_on.clear()
+        asking = threading.Thread(target=api.client().get, args=("/api/health/ready",))
+        asking.start()
+        assert hangs.wait(20)
+        return asking
+
+    monkeypatch.setattr(api.world.store, "get", hang)
+    client, answers = api.client(), []
+    client.timeout = httpx.Timeout(5)
+    for _ in range(2):
+        asking = hanging()
+        answers.append(client.get("/api/health/ready"))
+        go_on.set()
+        asking.join()
+        api.world.clock.sleep(10)
+
+    unknown, last = answers
+    nothing = {"store": None, "queue": None, "media": None}
+    assert (unknown.status_code, unknown.json()) == (503, {"status": "unknown", **nothing})
+    assert (last.status_code, last.json()["status"]) == (200, "ok")
+
+
 def test_signing_in_locally_needs_only_a_name(api: Api) -> None:
     answer = api.client().post("/api/local/sign-in", json={"username": "grace"})
     token = answer.json()["token"]
