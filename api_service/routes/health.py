@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from api_service.views import Alive, PartHealth, Readiness
 from shared.domain.errors import Unavailable
 from shared.domain.policy import Kind
 from shared.lifecycle.probing import ask_media, ask_queue, ask_store, asked
+from shared.ports.task_queue import TaskQueue
 from shared.wiring import Phoenix
 
 router = APIRouter(tags=["health"])
@@ -55,10 +57,15 @@ def _probed(phoenix: Phoenix) -> Readiness:
         return PartHealth(ok=answered.is_ok, milliseconds=round(1000 * answered.took_s, 1))
 
     store = part(lambda: ask_store(ports.store))
-    queue = part(lambda: ask_queue(ports.queue, Kind.IMAGE))
+    queue = part(partial(_ask_queues, ports.queue))
     media = part(lambda: ask_media(ports.media))
     is_ok = store.ok and queue.ok and media.ok
     return Readiness(status="ok" if is_ok else "unavailable", store=store, queue=queue, media=media)
+
+
+def _ask_queues(queue: TaskQueue) -> None:
+    for kind in Kind:
+        ask_queue(queue, kind)
 
 
 def _probing(request: Request) -> Probing:

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.domain.errors import QueueUnavailable
+from shared.domain.policy import Kind
 from tests.api.conftest import Api
 from tests.builders import ADA
 
@@ -132,6 +134,22 @@ def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(a
     assert [answer.status_code for answer in (down, kept, up)] == [503, 503, 200]
     assert down.json()["queue"]["ok"] is False
     assert down.json()["store"]["ok"] is True
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_ready_needs_the_queues_of_both_kinds(
+    api: Api, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    def waits(_: object, *, kind: Kind, number: int) -> bool:
+        if kind is missing:
+            raise QueueUnavailable(reason=f"no queue number {number}")
+        return False
+
+    missing = kind
+    monkeypatch.setattr(api.world.queue, "waits", waits)
+    answer = api.client().get("/api/health/ready")
+
+    assert (answer.status_code, answer.json()["queue"]["ok"]) == (503, False)
 
 
 def test_an_answer_that_was_long_in_coming_is_kept_from_when_it_came(
