@@ -1,6 +1,7 @@
 """Opening creations, and an owner's view of them."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import WithJsonSchema
 
 from api_service.answers import answer, tagged_answer
 from api_service.bodies import json_body
-from api_service.cursors import AskedPageDep, next_cursor
+from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import (
     IdempotencyKeyDep,
     LinksDep,
@@ -145,12 +146,15 @@ def drafts(
     """List one's own unpublished creations, newest first."""
     this_list = f"drafts {owner.user_id} {which.status} {which.kind}"
     page = asked.of(this_list)
-    creations = phoenix.ports.store.drafts(owner.user_id, which, page)
+    creations, next_cursor = listed(
+        partial(phoenix.ports.store.drafts, owner.user_id, which),
+        page,
+        of=this_list,
+        place=lambda c: Cursor(c.created_at, c.creation_id),
+    )
     view = Creations(
         creations=[CreationView.of(creation, links) for creation in creations],
-        next_cursor=next_cursor(
-            creations, page, of=this_list, place=lambda c: Cursor(c.created_at, c.creation_id)
-        ),
+        next_cursor=next_cursor,
     )
     return tagged_answer(view, request)
 
