@@ -40,7 +40,7 @@ def test_publishing_answers_the_creation_and_enters_feed_and_profile(api: Api) -
     assert client.get("/api/generate/drafts").json()["creations"] == []
 
 
-@pytest.mark.parametrize("caption", ["x" * 501, "a\x07b", "\u202e", 7, ["x"]])
+@pytest.mark.parametrize("caption", ["x" * 501, "a\x07b", "snow\x0b", "\u202e", 7, ["x"]])
 def test_a_wrong_caption_is_400_and_publishes_nothing(api: Api, caption: Any) -> None:
     draft = api.world.draft()
 
