@@ -1,12 +1,13 @@
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from shared.domain.errors import QueueUnavailable
 from shared.domain.policy import Kind
+from shared.ports.store import Store
 from tests.api.conftest import Api
 from tests.builders import ADA
 
@@ -266,6 +267,9 @@ def test_another_host_is_refused_on_one_machine(api: Api) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [400, 200, 200]
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    assert set(answers[0].json()) == PROBLEM | {"field"}
+    assert answers[0].json()["field"] == "Host"
 
 
 def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
@@ -288,12 +292,18 @@ def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
         asked("https://app.example", "PUT"),
     )
     got = client.get("/api/health", headers={"Origin": "https://app.example"})
+    api.world.store.store = cast("Store", object())
+    bug = api.client(ADA).get("/api/me", headers={"Origin": "https://app.example"})
+    api.world.store.store = api.world.sqlite
 
     assert good.headers["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-credentials" not in good.headers
     assert (bad.status_code, put.status_code) == (400, 400)
     assert "access-control-allow-origin" not in bad.headers
     assert "X-Request-Id" in got.headers["access-control-expose-headers"]
+    assert (bug.status_code, bug.json()["code"]) == (500, "internal")
+    assert bug.headers["access-control-allow-origin"] == "https://app.example"
+    assert bug.headers["x-request-id"]
 
 
 def test_without_a_list_no_origin_may_call(api: Api) -> None:
