@@ -50,8 +50,10 @@ from shared.ports.store import Cursor, DraftsFilter
 
 router = APIRouter(tags=["creations"])
 
-CREATION = "/api/generate/creation/{creation_id}"
-CREATION_ALIAS = "/api/generate/video/{creation_id}"
+CREATIONS = "/api/generate/creation"
+CREATION = f"{CREATIONS}/{{creation_id:path}}"
+"""An id may come with a slash in it (`a%2Fb`): that creation is as unknown as any other."""
+CREATION_ALIAS = "/api/generate/video/{creation_id:path}"
 """The older clients' address of any creation, whatever its kind."""
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
 
@@ -69,7 +71,7 @@ def accepted(opened: Opened, links: LinksDep) -> Response:
     """Return the 202 of a creation that was paid, now or before."""
     creation = opened.creation
     headers = {
-        "Location": CREATION.format(creation_id=creation.creation_id),
+        "Location": f"{CREATIONS}/{creation.creation_id}",
         "Retry-After": str(RETRY_AFTER_S[creation.kind]),
     }
     if opened.is_replay:
@@ -95,7 +97,7 @@ def _opens(kind: Kind | None) -> Callable[..., Response]:
 
 
 for _path, _kind, _body in (
-    ("/api/generate/creation", None, OPEN_CREATION),
+    (CREATIONS, None, OPEN_CREATION),
     ("/api/generate/video", Kind.VIDEO, OPEN_VIDEO),
     ("/api/image/generate", Kind.IMAGE, OPEN_IMAGE),
 ):
