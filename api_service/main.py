@@ -41,6 +41,7 @@ from shared import settings, telemetry, wiring
 from shared.domain.errors import (
     IdentityUnavailable,
     MethodNotAllowed,
+    OutcomeUnknown,
     PageNotFound,
     PhoenixError,
     WrongField,
@@ -174,7 +175,10 @@ def _surround(api: FastAPI, phoenix: Phoenix) -> None:
     api.add_middleware(RequestFrame, new_id=lambda: phoenix.ports.ids.letters(REQUEST_ID_LETTERS))
 
 
-def _known(_: Request, error: Exception) -> Response:
+def _known(request: Request, error: Exception) -> Response:
+    is_action = request.method != "GET"  # which leaves at most its caller's new account unknown
+    if isinstance(error, OutcomeUnknown) and is_action:
+        error.creation_id = error.creation_id or request.path_params.get("creation_id")
     return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
 
 

@@ -98,6 +98,38 @@ def test_cancelling_gives_the_tokens_back(api: Api) -> None:
     assert client.get("/api/me").json()["tokenBalance"] == 100
 
 
+@pytest.mark.parametrize(
+    ("status", "method", "action"),
+    [
+        ("draft", "POST", "/publish"),
+        ("published", "POST", "/unpublish"),
+        ("failed", "POST", "/retry"),
+        ("pending", "POST", "/cancel"),
+        ("draft", "DELETE", ""),
+    ],
+)
+def test_an_action_whose_outcome_is_unknown_names_its_creation(
+    api: Api, status: str, method: str, action: str
+) -> None:
+    creation = api.world.creation_that_is(status)
+    client = api.client(ADA)
+    api.world.store.faults = ["lost", *["down"] * 4]
+
+    answer = client.request(method, f"/api/generate/creation/{creation.creation_id}{action}")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert answer.json()["creationId"] == creation.creation_id
+
+
+def test_an_account_whose_making_is_unknown_names_no_creation(api: Api) -> None:
+    api.world.store.faults = ["lost", *["down"] * 4]
+
+    answer = api.client(ADA).get("/api/generate/creation/x")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert "creationId" not in answer.json()
+
+
 def test_a_key_whose_creation_was_deleted_is_410(api: Api) -> None:
     draft = api.world.draft(key="k")
     client = api.client(ADA)
