@@ -176,8 +176,8 @@ def _surround(api: FastAPI, phoenix: Phoenix) -> None:
 
 
 def _known(request: Request, error: Exception) -> Response:
-    is_action = request.method != "GET"  # which leaves at most its caller's new account unknown
-    if isinstance(error, OutcomeUnknown) and is_action:
+    if isinstance(error, OutcomeUnknown) and request.method != "GET":
+        # What a GET may leave unknown is its caller's new account alone.
         error.creation_id = error.creation_id or request.path_params.get("creation_id")
     return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
 
