@@ -6,7 +6,7 @@ depends on the caller, so that 401 and 403 come before 415 and 400.
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -46,11 +46,14 @@ def parsed(model: type[BodyT], body: bytes, content_type: str) -> BodyT:
     """
     if body and content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
         raise NotJson
-    fields = _in_camel_case(_object(body) if body else {})
+    sent = _object(body) if body else {}
+    names = {_in_camel_case(name): name for name in sent}
+    if len(names) != len(sent):
+        raise WrongJson(reason="a field stands in it in two spellings")
     try:
-        return model.model_validate(fields)
+        return model.model_validate({camel: sent[name] for camel, name in names.items()})
     except ValidationError as error:
-        raise _wrong_field(error) from None
+        raise _wrong_field(error, names) from None
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -78,22 +81,16 @@ def _no_constant(_: str) -> float:
     raise WrongJson(reason="NaN and Infinity are not JSON")
 
 
-def _in_camel_case(fields: dict[str, Any]) -> dict[str, Any]:
-    camel = {
-        to_camel(name) if SNAKE_CASE.fullmatch(name) else name: value
-        for name, value in fields.items()
-    }
-    if len(camel) != len(fields):
-        raise WrongJson(reason="a field stands in it in two spellings")
-    return camel
+def _in_camel_case(name: str) -> str:
+    return to_camel(name) if SNAKE_CASE.fullmatch(name) else name
 
 
-def _wrong_field(error: ValidationError) -> WrongField:
-    """Return the first problem; an unknown field is named only if its name is harmless."""
+def _wrong_field(error: ValidationError, names: Mapping[str, str]) -> WrongField:
+    """Return the first problem; an unknown field is named as it was sent, if that is harmless."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "body"
     if first["type"] == "extra_forbidden":
-        shown = name if NAMEABLE_FIELD.fullmatch(name) else "a field"
+        shown = names[name] if NAMEABLE_FIELD.fullmatch(names[name]) else "a field"
         return WrongField(field=shown, reason="it is unknown")
     return WrongField(field=name, reason=_REASONS.get(first["type"], "it has the wrong type"))
 

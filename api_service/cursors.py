@@ -2,8 +2,8 @@
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -68,11 +68,16 @@ class AskedPage:
 AskedPageDep = Annotated[AskedPage, Depends()]
 
 
-def next_cursor(
-    found: Sequence[FoundT], page: Page, *, of: str, place: Callable[[FoundT], Cursor]
-) -> str | None:
-    """Return the cursor of the page after this one, or None at the list's end."""
-    return encoded(place(found[-1]), of=of) if len(found) == page.limit else None
+def listed(
+    read: Callable[[Page], list[FoundT]], page: Page, *, of: str, place: Callable[[FoundT], Cursor]
+) -> tuple[list[FoundT], str | None]:
+    """Return a page, and the cursor of the one after it, or None at the list's end.
+
+    One more is read than is shown: it tells whether the list goes on.
+    """
+    found = read(replace(page, limit=page.limit + 1))
+    shown = found[: page.limit]
+    return shown, encoded(place(shown[-1]), of=of) if len(found) > page.limit else None
 
 
 def encoded(cursor: Cursor, *, of: str) -> str:

@@ -1,17 +1,17 @@
-"""What surrounds every request: the body limit, the request id, security headers, the last resort.
+"""What surrounds every request: id, security headers, log line, last resort, host, body limit.
 
 Pure ASGI: a decorator-style middleware costs two thirds of the throughput.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.errors import problem
-from shared.domain.errors import BodyTooLarge, PhoenixError
+from shared.domain.errors import BodyTooLarge, PhoenixError, WrongField
 from shared.telemetry import bind, bind_trace
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,51 @@ async def _read(headers: Headers, receive: Receive) -> bytes | None:
             return bytes(body)
 
 
+class HostCheck:
+    """Refuses a request that was sent to another host's name."""
+
+    def __init__(self, app: ASGIApp, *, allowed: Collection[str]) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            host = Headers(scope=scope).get("host", "").split(":", maxsplit=1)[0]
+            if host not in self._allowed:
+                reason = f"use one of {', '.join(self._allowed)}"
+                await problem(WrongField(field="Host", reason=reason))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class LastResort:
+    """Answers a 500 without detail for what nobody expected, unless an answer has begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            log.exception("unexpected")
+            if has_begun:
+                raise
+            await problem(PhoenixError())(scope, receive, send)
+
+
 class RequestFrame:
     """Gives each request an id, its answer the security headers, and its outcome a log line."""
 
@@ -92,11 +137,6 @@ class RequestFrame:
         with bind(request_id=request_id), bind_trace(trace):
             try:
                 await self._app(scope, receive, framed)
-            except Exception:
-                log.exception("unexpected")
-                if status:
-                    raise
-                await problem(PhoenixError())(scope, receive, framed)
             finally:
                 log.info("request", extra={"httpRequest": _facts(scope, status, began_s)})
 

@@ -16,7 +16,6 @@ import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -24,7 +23,7 @@ from api_service import VERSION
 from api_service.dependencies import links_of
 from api_service.errors import problem
 from api_service.events import StreamLimits, Streams
-from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, RequestFrame
+from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, HostCheck, LastResort, RequestFrame
 from api_service.openapi import described
 from api_service.routes import (
     account,
@@ -42,6 +41,7 @@ from shared import settings, telemetry, wiring
 from shared.domain.errors import (
     IdentityUnavailable,
     MethodNotAllowed,
+    OutcomeUnknown,
     PageNotFound,
     PhoenixError,
     WrongField,
@@ -162,7 +162,8 @@ def _surround(api: FastAPI, phoenix: Phoenix) -> None:
     """Add what surrounds every request; the last one added is the outermost."""
     api.add_middleware(BodyLimit)
     if phoenix.local is not None:
-        api.add_middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS)
+        api.add_middleware(HostCheck, allowed=LOCAL_HOSTS)
+    api.add_middleware(LastResort)  # inside CORS: other origins' pages may read its answer too
     if phoenix.settings.cors_origins:
         api.add_middleware(
             CORSMiddleware,
@@ -174,7 +175,10 @@ def _surround(api: FastAPI, phoenix: Phoenix) -> None:
     api.add_middleware(RequestFrame, new_id=lambda: phoenix.ports.ids.letters(REQUEST_ID_LETTERS))
 
 
-def _known(_: Request, error: Exception) -> Response:
+def _known(request: Request, error: Exception) -> Response:
+    if isinstance(error, OutcomeUnknown) and request.method != "GET":
+        # What a GET may leave unknown is its caller's new account alone.
+        error.creation_id = error.creation_id or request.path_params.get("creation_id")
     return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from api_service.links import Links
@@ -271,12 +271,12 @@ class PartHealth(View):
 
 
 class Readiness(View):
-    """Whether everything a creation needs is in reach."""
+    """Whether everything a creation needs is in reach; a part is null until it has answered."""
 
-    status: Literal["ok", "unavailable"]
-    store: PartHealth
-    queue: PartHealth
-    media: PartHealth
+    status: Literal["ok", "unavailable", "unknown"] = "unknown"
+    store: PartHealth | None = None
+    queue: PartHealth | None = None
+    media: PartHealth | None = None
 
 
 class Problem(BaseModel):
@@ -286,7 +286,10 @@ class Problem(BaseModel):
 
     type: str
     title: str
-    status: int
+    status: int | str = Field(
+        description="The answer's own status, but with `illegal_transition` the creation's: "
+        "older clients read it there"
+    )
     code: str
     detail: str
     success: Literal[False]

@@ -3,7 +3,8 @@
 It speaks gRPC in the vendor's own messages and behaves as the service is documented to: a name is
 taken for an hour after its task is gone, a task that is refused comes again after a back-off.
 https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2
-Left out: pausing, purging, OIDC tokens, and the slow start of a queue that is new.
+Left out: what a queue's state does (it is only told), purging, OIDC tokens, and the slow start of
+a queue that is new.
 """
 
 import re
@@ -82,11 +83,12 @@ class CloudTasksServer:
         self._server = grpc.server(ThreadPoolExecutor(32))
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                self._with_faults(method), asked.deserialize, tasks_v2.Task.serialize
+                self._with_faults(method), asked.deserialize, answered.serialize
             )
-            for name, method, asked in (
-                ("CreateTask", self._create, tasks_v2.CreateTaskRequest),
-                ("GetTask", self._get, tasks_v2.GetTaskRequest),
+            for name, method, asked, answered in (
+                ("CreateTask", self._create, tasks_v2.CreateTaskRequest, tasks_v2.Task),
+                ("GetTask", self._get, tasks_v2.GetTaskRequest, tasks_v2.Task),
+                ("GetQueue", self._get_queue, tasks_v2.GetQueueRequest, tasks_v2.Queue),
             )
         }
         service = "google.cloud.tasks.v2.CloudTasks"
@@ -175,6 +177,14 @@ class CloudTasksServer:
         if held is None:
             _refuse(context, grpc.StatusCode.NOT_FOUND, "The task no longer exists, or never did.")
         return held.task
+
+    def _get_queue(
+        self, request: tasks_v2.GetQueueRequest, context: grpc.ServicerContext
+    ) -> tasks_v2.Queue:
+        queue = self._queues.get(request.name)
+        if queue is None:
+            _refuse(context, grpc.StatusCode.NOT_FOUND, "Queue does not exist.")
+        return tasks_v2.Queue(queue, state=queue.state or tasks_v2.Queue.State.RUNNING)
 
     # Dispatching
 

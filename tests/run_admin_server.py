@@ -30,6 +30,7 @@ INVOKER = f"tasks-invoker@{PROJECT}.iam.gserviceaccount.com"
 OWNER = "owner"
 RESERVED = re.compile(r"CLOUD_RUN_.*|K_.*|PORT")
 _RUN = re.compile(r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/jobs/(?P<job>[^/:]+):run")
+_JOB = re.compile(r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/jobs/(?P<job>[^/:]+)")
 _EXECUTION = re.compile(r"/v2/(?P<name>projects/[^/]+/locations/[^/]+/jobs/[^/]+/executions/[^/]+)")
 
 
@@ -165,12 +166,18 @@ class RunAdminServer:
             if run is None:
                 raise Refused(HTTPStatus.NOT_FOUND, f"Execution {asked['name']} does not exist.")
             return _message(run_v2.Execution.pb(run.message()))
+        if (asked := _JOB.fullmatch(request.path)) and request.method == "GET":
+            self._job(asked["location"], asked["job"])
+            return _message(run_v2.Job.pb(run_v2.Job(name=request.path.removeprefix("/v2/"))))
         raise Refused(HTTPStatus.NOT_FOUND, "no such method")
 
-    def _run(self, location: str, job_id: str, caller: str, body: bytes) -> Response:
+    def _job(self, location: str, job_id: str) -> Job:
         if location != LOCATION or job_id not in self._jobs:
             raise Refused(HTTPStatus.NOT_FOUND, f"Job {location}/jobs/{job_id} does not exist.")
-        job, overrides = self._jobs[job_id], _overrides(body)
+        return self._jobs[job_id]
+
+    def _run(self, location: str, job_id: str, caller: str, body: bytes) -> Response:
+        job, overrides = self._job(location, job_id), _overrides(body)
         execution_id = f"{job_id}-{self._ids.letters(5)}"
         run = Run(
             f"{location}/jobs/{job_id}/executions/{execution_id}",

@@ -1,9 +1,11 @@
 """The caller's own account and ledger."""
 
+from functools import partial
+
 from fastapi import APIRouter, Response
 
 from api_service.answers import answer
-from api_service.cursors import AskedPageDep, next_cursor
+from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import OwnerDep, PhoenixDep
 from api_service.openapi import PAGED, SIGNED_IN, problems
 from api_service.views import AccountView, Transactions, TransactionView
@@ -26,11 +28,13 @@ def transactions(phoenix: PhoenixDep, owner: OwnerDep, asked: AskedPageDep) -> R
     """List every movement of one's own tokens, newest first."""
     this_list = f"ledger {owner.user_id}"
     page = asked.of(this_list)
-    entries = phoenix.ports.store.ledger(owner.user_id, page)
+    entries, next_cursor = listed(
+        partial(phoenix.ports.store.ledger, owner.user_id),
+        page,
+        of=this_list,
+        place=lambda e: Cursor(e.sequence, e.entry_id),
+    )
     view = Transactions(
-        transactions=[TransactionView.of(entry) for entry in entries],
-        next_cursor=next_cursor(
-            entries, page, of=this_list, place=lambda e: Cursor(e.sequence, e.entry_id)
-        ),
+        transactions=[TransactionView.of(entry) for entry in entries], next_cursor=next_cursor
     )
     return answer(view)

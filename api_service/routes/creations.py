@@ -1,6 +1,7 @@
 """Opening creations, and an owner's view of them."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import WithJsonSchema
 
 from api_service.answers import answer, tagged_answer
 from api_service.bodies import json_body
-from api_service.cursors import AskedPageDep, next_cursor
+from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import (
     IdempotencyKeyDep,
     LinksDep,
@@ -49,8 +50,10 @@ from shared.ports.store import Cursor, DraftsFilter
 
 router = APIRouter(tags=["creations"])
 
-CREATION = "/api/generate/creation/{creation_id}"
-CREATION_ALIAS = "/api/generate/video/{creation_id}"
+CREATIONS = "/api/generate/creation"
+CREATION = f"{CREATIONS}/{{creation_id:path}}"
+"""An id may come with a slash in it (`a%2Fb`): that creation is as unknown as any other."""
+CREATION_ALIAS = "/api/generate/video/{creation_id:path}"
 """The older clients' address of any creation, whatever its kind."""
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
 
@@ -68,7 +71,7 @@ def accepted(opened: Opened, links: LinksDep) -> Response:
     """Return the 202 of a creation that was paid, now or before."""
     creation = opened.creation
     headers = {
-        "Location": CREATION.format(creation_id=creation.creation_id),
+        "Location": f"{CREATIONS}/{creation.creation_id}",
         "Retry-After": str(RETRY_AFTER_S[creation.kind]),
     }
     if opened.is_replay:
@@ -94,7 +97,7 @@ def _opens(kind: Kind | None) -> Callable[..., Response]:
 
 
 for _path, _kind, _body in (
-    ("/api/generate/creation", None, OPEN_CREATION),
+    (CREATIONS, None, OPEN_CREATION),
     ("/api/generate/video", Kind.VIDEO, OPEN_VIDEO),
     ("/api/image/generate", Kind.IMAGE, OPEN_IMAGE),
 ):
@@ -145,12 +148,15 @@ def drafts(
     """List one's own unpublished creations, newest first."""
     this_list = f"drafts {owner.user_id} {which.status} {which.kind}"
     page = asked.of(this_list)
-    creations = phoenix.ports.store.drafts(owner.user_id, which, page)
+    creations, next_cursor = listed(
+        partial(phoenix.ports.store.drafts, owner.user_id, which),
+        page,
+        of=this_list,
+        place=lambda c: Cursor(c.created_at, c.creation_id),
+    )
     view = Creations(
         creations=[CreationView.of(creation, links) for creation in creations],
-        next_cursor=next_cursor(
-            creations, page, of=this_list, place=lambda c: Cursor(c.created_at, c.creation_id)
-        ),
+        next_cursor=next_cursor,
     )
     return tagged_answer(view, request)
 

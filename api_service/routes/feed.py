@@ -1,9 +1,12 @@
 """What everybody may see: the feed and the profiles."""
 
+from collections.abc import Callable
+from functools import partial
+
 from fastapi import APIRouter, Response
 
 from api_service.answers import answer
-from api_service.cursors import AskedPageDep, next_cursor
+from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import PhoenixDep
 from api_service.openapi import PAGED, problems
 from api_service.views import Publications, PublicationView
@@ -15,15 +18,15 @@ from shared.ports.store import Cursor, Page
 router = APIRouter(tags=["feed"])
 
 
-def _shown(phoenix: PhoenixDep, found: list[Creation], page: Page, *, of: str) -> Response:
+def _shown(
+    phoenix: PhoenixDep, read: Callable[[Page], list[Creation]], page: Page, *, of: str
+) -> Response:
+    creations, next_cursor = listed(
+        read, page, of=of, place=lambda c: Cursor(c.published_at or c.created_at, c.creation_id)
+    )
     view = Publications(
-        creations=[PublicationView.of(creation, phoenix.ports.media) for creation in found],
-        next_cursor=next_cursor(
-            found,
-            page,
-            of=of,
-            place=lambda c: Cursor(c.published_at or c.created_at, c.creation_id),
-        ),
+        creations=[PublicationView.of(creation, phoenix.ports.media) for creation in creations],
+        next_cursor=next_cursor,
     )
     return answer(view)
 
@@ -34,7 +37,7 @@ def _shown(phoenix: PhoenixDep, found: list[Creation], page: Page, *, of: str) -
 def feed(phoenix: PhoenixDep, asked: AskedPageDep) -> Response:
     """List what is published, newest first."""
     page = asked.of("feed")
-    return _shown(phoenix, phoenix.ports.store.feed(page), page, of="feed")
+    return _shown(phoenix, phoenix.ports.store.feed, page, of="feed")
 
 
 @router.get(
@@ -48,5 +51,4 @@ def profile(phoenix: PhoenixDep, username: str, asked: AskedPageDep) -> Response
     page = asked.of(this_list)
     if phoenix.ports.store.get(username_key(username)) is None:
         raise AccountNotFound
-    found = phoenix.ports.store.published_by(username, page)
-    return _shown(phoenix, found, page, of=this_list)
+    return _shown(phoenix, partial(phoenix.ports.store.published_by, username), page, of=this_list)

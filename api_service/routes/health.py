@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from api_service.views import Alive, PartHealth, Readiness
 from shared.domain.errors import Unavailable
 from shared.domain.policy import Kind
 from shared.lifecycle.probing import ask_media, ask_queue, ask_store, asked
+from shared.ports.task_queue import TaskQueue
 from shared.wiring import Phoenix
 
 router = APIRouter(tags=["health"])
@@ -21,19 +23,30 @@ ANSWER_KEPT_S = 10
 
 
 class Probing:
-    """One probe at a time; its answer is kept for 10 s."""
+    """One probe at a time; its answer is kept for 10 s from when it came."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._kept: tuple[float, Readiness] | None = None
 
     def readiness(self, phoenix: Phoenix) -> Readiness:
-        """Return the state of every part."""
-        with self._lock:
-            now_s = phoenix.ports.clock.monotonic_s()
-            if self._kept is None or now_s - self._kept[0] >= ANSWER_KEPT_S:
-                self._kept = (now_s, _probed(phoenix))
-            return self._kept[1]
+        """Return the state of every part, or the last known one while it is being asked for.
+
+        Nobody waits for another's probe: it may last as long as an outage, and waiters would hold
+        the threads that every other request needs.
+        """
+        if self._turn.acquire(blocking=False):
+            try:
+                if self._is_old(phoenix):
+                    probed = _probed(phoenix)
+                    self._kept = (phoenix.ports.clock.monotonic_s(), probed)
+            finally:
+                self._turn.release()
+        return Readiness() if self._kept is None else self._kept[1]
+
+    def _is_old(self, phoenix: Phoenix) -> bool:
+        now_s = phoenix.ports.clock.monotonic_s()
+        return self._kept is None or now_s - self._kept[0] >= ANSWER_KEPT_S
 
 
 def _probed(phoenix: Phoenix) -> Readiness:
@@ -44,10 +57,15 @@ def _probed(phoenix: Phoenix) -> Readiness:
         return PartHealth(ok=answered.is_ok, milliseconds=round(1000 * answered.took_s, 1))
 
     store = part(lambda: ask_store(ports.store))
-    queue = part(lambda: ask_queue(ports.queue, Kind.IMAGE))
+    queue = part(partial(_ask_queues, ports.queue))
     media = part(lambda: ask_media(ports.media))
     is_ok = store.ok and queue.ok and media.ok
     return Readiness(status="ok" if is_ok else "unavailable", store=store, queue=queue, media=media)
+
+
+def _ask_queues(queue: TaskQueue) -> None:
+    for kind in Kind:
+        ask_queue(queue, kind)
 
 
 def _probing(request: Request) -> Probing:

@@ -59,7 +59,10 @@ class CloudRunExecutions:
                 execution = self._clients().executions.get_execution(
                     name=name, retry=None, timeout=self._timeout_s
                 )
-            except NotFound:
+            except NotFound:  # as of every execution of a job that is missing
+                self._clients().jobs.get_job(
+                    name=self._job(kind), retry=None, timeout=self._timeout_s
+                )
                 return False
         return execution.completion_time is None
 

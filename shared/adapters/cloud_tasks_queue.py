@@ -90,16 +90,25 @@ class CloudTasksQueue:
         """See `TaskQueue.waits`."""
         from google.api_core.exceptions import NotFound
 
-        name = _task(self._queue(kind), creation_id, number)
+        queue = self._queue(kind)
+        name = _task(queue, creation_id, number)
 
         def is_there() -> bool:
             try:
                 self._client().get_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
+                self._check_queue(queue)  # of a queue that is missing every task is not found
                 return False
             return True
 
         return _tried(is_there)
+
+    def _check_queue(self, queue: str) -> None:
+        from google.cloud.tasks_v2 import Queue
+
+        found = self._client().get_queue(name=queue, retry=None, timeout=TRY_TIMEOUT_S)
+        if found.state is not Queue.State.RUNNING:
+            raise QueueUnavailable(reason=f"{queue} is {found.state.name}")
 
     def _queue(self, kind: Kind) -> str:
         return f"{self._location}/queues/{kind}-generation-queue"

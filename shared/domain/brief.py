@@ -104,20 +104,21 @@ def _aspect_ratio(kind: Kind, aspect_ratio: str | None, orientation: str | None)
 def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool = False) -> str:
     """Return the text trimmed, or raise `WrongField` naming `field`.
 
-    Refused: blank (unless allowed), more than `length_max` code points, control characters other
-    than newline and tab, lone surrogates, and characters that override the writing direction.
+    Refused: blank (unless allowed), more than `length_max` code points, and, also at its ends,
+    control characters other than newline and tab, lone surrogates, and characters that override
+    the writing direction.
     """
-    text = text.strip()
-    if not text and not may_be_blank:
-        raise WrongField(field=field, reason="it is blank")
-    if len(text) > length_max:
-        raise WrongField(field=field, reason=f"it is longer than {length_max} characters")
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\n\t"):
             raise WrongField(field=field, reason="it holds a control character or half a character")
         if character in _DIRECTION_OVERRIDES:
             raise WrongField(field=field, reason="it overrides the writing direction")
+    text = text.strip()
+    if not text and not may_be_blank:
+        raise WrongField(field=field, reason="it is blank")
+    if len(text) > length_max:
+        raise WrongField(field=field, reason=f"it is longer than {length_max} characters")
     return text
 
 

@@ -9,7 +9,8 @@ from shared.domain.policy import Kind
 class Executions(Protocol):
     """One execution is a job's process for one creation, restarted a few times when it crashes.
 
-    Both methods raise `QueueUnavailable` when they cannot reach the platform.
+    Both methods raise `QueueUnavailable` when they cannot reach the platform, or it has no job of
+    this kind.
     """
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:

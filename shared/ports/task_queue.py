@@ -32,6 +32,7 @@ class TaskQueue(Protocol):
         """Tell whether the task is still to be dispatched.
 
         Raises:
-            QueueUnavailable: it cannot be told.
+            QueueUnavailable: it cannot be told, or its queue dispatches nothing: it is paused,
+                or not there at all.
         """
         ...

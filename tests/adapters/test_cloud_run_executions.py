@@ -100,10 +100,15 @@ def test_what_goes_wrong_is_told_and_no_call_is_repeated(
 def test_a_job_that_is_not_there_is_told(server: RunAdminServer) -> None:
     elsewhere = CloudRunExecutions(project="other", region=REGION, emulator_host=server.host)
 
-    with pytest.raises(QueueUnavailable) as told:
-        elsewhere.run(ONE, kind=Kind.VIDEO)
+    for ask in (
+        lambda: elsewhere.run(ONE, kind=Kind.VIDEO),
+        lambda: elsewhere.is_running("unknown", kind=Kind.VIDEO),
+    ):
+        with pytest.raises(QueueUnavailable) as told:
+            ask()
 
-    assert "does not exist" in told.value.reason
+        assert "Job" in told.value.reason
+        assert "does not exist" in told.value.reason
     elsewhere.close()
 
 

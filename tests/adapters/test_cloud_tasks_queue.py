@@ -164,8 +164,24 @@ def test_a_queue_or_a_server_that_is_not_there_is_told(queue: CloudTasksQueue) -
     for each, kind in ((queue, Kind.IMAGE), (nowhere, Kind.VIDEO)):
         with pytest.raises(QueueUnavailable):
             enqueue(each, kind=kind)
+        with pytest.raises(QueueUnavailable):
+            each.waits(ONE, kind=kind, number=1)
 
     nowhere.close()
+
+
+def test_a_queue_that_is_paused_is_told_of_what_does_not_wait_in_it(clock: FakeClock) -> None:
+    paused = tasks_v2.Queue(VIDEOS, state=tasks_v2.Queue.State.PAUSED)
+    with CloudTasksServer([paused], clock=clock) as server:
+        queue = a_queue(server.host)
+        enqueue(queue)
+
+        assert queue.waits(ONE, kind=Kind.VIDEO, number=1)
+        with pytest.raises(QueueUnavailable) as told:
+            queue.waits(ONE, kind=Kind.VIDEO, number=2)
+
+        assert told.value.reason == f"{VIDEOS.name} is PAUSED"
+        queue.close()
 
 
 def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from shared.domain.errors import QueueUnavailable
+from shared.domain.policy import Kind
+from shared.ports.store import Store
 from tests.api.conftest import Api
 from tests.builders import ADA
 
@@ -134,6 +137,72 @@ def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(a
     assert down.json()["store"]["ok"] is True
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_ready_needs_the_queues_of_both_kinds(
+    api: Api, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    def waits(_: object, *, kind: Kind, number: int) -> bool:
+        if kind is missing:
+            raise QueueUnavailable(reason=f"no queue number {number}")
+        return False
+
+    missing = kind
+    monkeypatch.setattr(api.world.queue, "waits", waits)
+    answer = api.client().get("/api/health/ready")
+
+    assert (answer.status_code, answer.json()["queue"]["ok"]) == (503, False)
+
+
+def test_an_answer_that_was_long_in_coming_is_kept_from_when_it_came(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def slow(key: object) -> None:
+        asked.append(key)
+        api.world.clock.sleep(11)
+
+    monkeypatch.setattr(api.world.store, "get", slow)
+    client = api.client()
+    for _ in range(2):
+        client.get("/api/health/ready")
+    api.world.clock.sleep(9)
+    client.get("/api/health/ready")
+
+    assert len(asked) == 1
+
+
+def test_nobody_waits_for_anothers_probe(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        hangs.set()
+        assert go_on.wait(20)
+
+    def hanging() -> threading.Thread:
+        hangs.clear()
+        go_on.clear()
+        asking = threading.Thread(target=api.client().get, args=("/api/health/ready",))
+        asking.start()
+        assert hangs.wait(20)
+        return asking
+
+    monkeypatch.setattr(api.world.store, "get", hang)
+    client, answers = api.client(), []
+    client.timeout = httpx.Timeout(5)
+    for _ in range(2):
+        asking = hanging()
+        answers.append(client.get("/api/health/ready"))
+        go_on.set()
+        asking.join()
+        api.world.clock.sleep(10)
+
+    unknown, last = answers
+    nothing = {"store": None, "queue": None, "media": None}
+    assert (unknown.status_code, unknown.json()) == (503, {"status": "unknown", **nothing})
+    assert (last.status_code, last.json()["status"]) == (200, "ok")
+
+
 def test_signing_in_locally_needs_only_a_name(api: Api) -> None:
     answer = api.client().post("/api/local/sign-in", json={"username": "grace"})
     token = answer.json()["token"]
@@ -198,6 +267,9 @@ def test_another_host_is_refused_on_one_machine(api: Api) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [400, 200, 200]
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    assert set(answers[0].json()) == PROBLEM | {"field"}
+    assert answers[0].json()["field"] == "Host"
 
 
 def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
@@ -220,12 +292,18 @@ def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
         asked("https://app.example", "PUT"),
     )
     got = client.get("/api/health", headers={"Origin": "https://app.example"})
+    api.world.store.store = cast("Store", object())
+    bug = api.client(ADA).get("/api/me", headers={"Origin": "https://app.example"})
+    api.world.store.store = api.world.sqlite
 
     assert good.headers["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-credentials" not in good.headers
     assert (bad.status_code, put.status_code) == (400, 400)
     assert "access-control-allow-origin" not in bad.headers
     assert "X-Request-Id" in got.headers["access-control-expose-headers"]
+    assert (bug.status_code, bug.json()["code"]) == (500, "internal")
+    assert bug.headers["access-control-allow-origin"] == "https://app.example"
+    assert bug.headers["x-request-id"]
 
 
 def test_without_a_list_no_origin_may_call(api: Api) -> None:

@@ -40,7 +40,7 @@ def test_publishing_answers_the_creation_and_enters_feed_and_profile(api: Api) -
     assert client.get("/api/generate/drafts").json()["creations"] == []
 
 
-@pytest.mark.parametrize("caption", ["x" * 501, "a\x07b", "\u202e", 7, ["x"]])
+@pytest.mark.parametrize("caption", ["x" * 501, "a\x07b", "snow\x0b", "\u202e", 7, ["x"]])
 def test_a_wrong_caption_is_400_and_publishes_nothing(api: Api, caption: Any) -> None:
     draft = api.world.draft()
 
@@ -96,6 +96,38 @@ def test_cancelling_gives_the_tokens_back(api: Api) -> None:
         "retryable": True,
     }
     assert client.get("/api/me").json()["tokenBalance"] == 100
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "action"),
+    [
+        ("draft", "POST", "/publish"),
+        ("published", "POST", "/unpublish"),
+        ("failed", "POST", "/retry"),
+        ("pending", "POST", "/cancel"),
+        ("draft", "DELETE", ""),
+    ],
+)
+def test_an_action_whose_outcome_is_unknown_names_its_creation(
+    api: Api, status: str, method: str, action: str
+) -> None:
+    creation = api.world.creation_that_is(status)
+    client = api.client(ADA)
+    api.world.store.faults = ["lost", *["down"] * 4]
+
+    answer = client.request(method, f"/api/generate/creation/{creation.creation_id}{action}")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert answer.json()["creationId"] == creation.creation_id
+
+
+def test_an_account_whose_making_is_unknown_names_no_creation(api: Api) -> None:
+    api.world.store.faults = ["lost", *["down"] * 4]
+
+    answer = api.client(ADA).get("/api/generate/creation/x")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert "creationId" not in answer.json()
 
 
 def test_a_key_whose_creation_was_deleted_is_410(api: Api) -> None:

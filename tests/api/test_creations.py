@@ -243,6 +243,9 @@ def test_an_unknown_outcome_names_the_creation_and_promises_nothing(api: Api) ->
         ({"type": "video", "prompt": "x", "cost": 0}, "cost"),
         ({"type": "video", "prompt": "x", "userId": "ben"}, "userId"),
         ({"type": "video", "prompt": "x", "status": "draft"}, "status"),
+        ({"type": "video", "prompt": "x", "foo_bar": 1}, "foo_bar"),
+        ({"type": "video", "prompt": "x", "fooBar": 1}, "fooBar"),
+        ({"type": "video", "prompt": "x", "aspect_ratio": 1}, "aspectRatio"),
         ({"type": "video", "prompt": "x", "<script>": 1}, "a field"),
         ({"type": "video", "prompt": "x", "x" * 41: 1}, "a field"),
     ],
@@ -294,7 +297,7 @@ def test_a_body_that_is_no_acceptable_json_is_400(api: Api, body: bytes) -> None
     assert len(answer.content) < 1024
 
 
-@pytest.mark.parametrize("prompt", ["\\ud800", "\\u0000", "a\\u202eb"])
+@pytest.mark.parametrize("prompt", ["\\ud800", "\\u0000", "a\\u202eb", "\\f"])
 def test_escapes_that_hide_bad_characters_are_400(api: Api, prompt: str) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation",
@@ -501,7 +504,8 @@ def test_a_wrong_parameter_is_400_and_named(api: Api, params: dict[str, str], fi
 
 def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
     client = api.client(ADA)
-    post(client)
+    for _ in range(2):
+        post(client)
     cursor = client.get("/api/generate/drafts", params={"limit": 1}).json()["nextCursor"]
     post(api.client("ben"))
 

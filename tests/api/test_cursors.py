@@ -8,9 +8,31 @@ from tests.builders import ADA
 
 
 @pytest.mark.parametrize(
+    "address",
+    ["/api/feed", "/api/profiles/ada", "/api/generate/drafts", "/api/me/transactions"],
+)
+def test_a_last_page_that_is_full_leads_to_no_other(api: Api, address: str) -> None:
+    name = "transactions" if address.endswith("transactions") else "creations"
+    for _ in range(2):
+        api.world.published()
+        api.world.draft()
+        api.world.clock.sleep(1)
+    client = api.client(ADA)
+    every = client.get(address).json()[name]
+
+    first = client.get(address, params={"limit": len(every) - 1}).json()
+    second = client.get(address, params={"limit": 1, "cursor": first["nextCursor"]}).json()
+    whole = client.get(address, params={"limit": len(every)}).json()
+
+    assert (first[name], second[name], whole[name]) == (every[:-1], every[-1:], every)
+    assert (second["nextCursor"], whole["nextCursor"]) == (None, None)
+
+
+@pytest.mark.parametrize(
     "change", [{"id": ".."}, {"id": "a/b"}, {"id": ""}, {"value": 2**63}, {"value": -1}], ids=str
 )
 def test_a_cursor_that_a_client_has_changed_is_400(api: Api, change: dict[str, object]) -> None:
+    api.world.failed()
     client, address = api.client(ADA), "/api/me/transactions"
     cursor = client.get(address, params={"limit": 1}).json()["nextCursor"]
     written = json.loads(urlsafe_b64decode(cursor + "=="))

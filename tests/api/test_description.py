@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from api_service.errors import PROBLEM_JSON
 from api_service.events import StreamLimits
 from api_service.main import create_app
+from api_service.views import Problem
 from shared.adapters.local_identity import LocalIdentity
 from tests.api.conftest import Api, running_server
 from tests.builders import ADA
@@ -79,6 +81,23 @@ def test_the_api_is_as_it_is_described(case: schemathesis.Case[Any], living_api:
     answer = case.call(base_url=living_api.base_url)
     excluded: list[Any] = [positive_data_acceptance] if is_beyond_schemas(answer) else []
     case.validate_response(answer, excluded_checks=excluded)
+
+
+def test_every_example_of_a_problem_is_one() -> None:
+    answers = [
+        answer
+        for operations in description()["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+    ]
+    examples = [
+        example["value"]
+        for answer in answers
+        for example in answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}).values()
+    ]
+
+    statuses = {Problem.model_validate(example, strict=True).status for example in examples}
+    assert {400, 404, "pending"} <= statuses
 
 
 def test_the_description_is_valid_openapi(api: Api) -> None:

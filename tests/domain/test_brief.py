@@ -49,7 +49,10 @@ def test_what_a_kind_does_not_have_is_refused_by_its_name_on_the_wire(
 
 @pytest.mark.parametrize(
     "text",
-    ["", " \n\t ", "x" * 2001, "a\x00b", "a\x07b", "a\rb", "\ud800", "a\u202eb", "a\u2066b"],
+    [
+        *["", " \n\t ", "x" * 2001, "a\x00b", "a\x07b", "a\rb", "\ud800", "a\u202eb", "a\u2066b"],
+        *["\x0cfox", "fox\r", "\x1c", "\x85 fox"],
+    ],
     ids=ascii,
 )
 def test_prompts_that_are_refused(text: str) -> None:
