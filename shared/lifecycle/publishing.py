@@ -69,11 +69,10 @@ class Publishing:
     def _prepare(self, draft: Creation, caption: str | None) -> Creation:
         """Row 12a: return the draft with its next publication's number, or the published one."""
         at, public_id = self.clock.now(), self.ids.letters(PUBLIC_ID_LETTERS)
-        decided: Creation | None = None
         captioned: Creation | None = None
 
         def decide(found: Found) -> Decision[Creation]:
-            nonlocal captioned, decided
+            nonlocal captioned
             if found.may_have_landed and _is_over(captioned, found):
                 return unchanged(captioned)
             now = owned(found.get(draft.key), draft.user_id)
@@ -82,13 +81,11 @@ class Publishing:
                     return unchanged(now)
                 captioned = now.captioned(caption or "", at=at)
                 return write(captioned, result=captioned)
-            if found.may_have_landed and now == decided:
-                return unchanged(now)
-            decided = now.prepared_for_publication(public_id, at=at)
+            prepared = now.prepared_for_publication(public_id, at=at)
             undo = MediaDeletion.later(
-                _undo_id(decided), decided.public_keys.values(), at=at, policy=self.policy
+                _undo_id(prepared), prepared.public_keys.values(), at=at, policy=self.policy
             )
-            return write(decided, undo, result=decided)
+            return write(prepared, undo, result=prepared)
 
         return self.transactions.run([draft.key], decide)
 

@@ -127,6 +127,18 @@ def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
     assert world.now(creation).status is Status.DRAFT
 
 
+def test_the_last_attempt_waits_for_no_other(world: World) -> None:
+    creation = world.open().creation
+    for attempt in range(POLICY.attempts_max - 1):
+        world.phoenix.attempts.hand_back(world.claim(creation, Holder("e", attempt)))
+    world.generator.starts = [GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)]
+
+    run(world, creation, holder=Holder("e", POLICY.attempts_max))
+
+    assert failure(world, creation) == "generator_rate_limited"
+    assert world.account().balance_tokens == 100
+
+
 def test_three_retries_are_all_there_are(world: World) -> None:
     creation = world.open().creation
     unavailable = GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)
@@ -345,16 +357,24 @@ def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> 
 def test_a_slow_intent_is_withdrawn_and_written_anew(world: World) -> None:
     creation = world.open().creation
     slow = iter([11.0])
+    ages_s: list[float] = []
 
     def dawdle() -> None:
         if world.now(creation).intent is not None:
             world.clock.sleep(next(slow, 0))
 
+    def started() -> Operation:
+        intent = world.now(creation).intent
+        assert intent is not None
+        ages_s.append((world.clock.now() - intent.at).total_seconds())
+        return Operation("operation-1")
+
     world.store.afterwards = dawdle
+    world.generator.starts = [started]
     run(world, creation)
 
     assert world.now(creation).status is Status.DRAFT
-    assert world.generator.started == 1
+    assert ages_s == [0]
 
 
 # Bad output, storage, surprises

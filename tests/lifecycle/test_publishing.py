@@ -134,6 +134,15 @@ def test_lost_answers_publish_once(world: World, faults: list[str]) -> None:
     assert public(world) == set(published.public_keys.values())
 
 
+def test_a_publication_of_what_was_deleted_since_has_succeeded(world: World) -> None:
+    draft = world.draft()
+    delete = world.phoenix.owning.delete
+    after_it_has_landed(world, lambda: delete(draft.creation_id, owner=ADA), skipping=1)
+
+    assert publish(world, draft).status is Status.PUBLISHED
+    assert world.stored_keys() == set()
+
+
 def test_a_copy_that_took_too_long_is_not_kept(world: World) -> None:
     draft = world.draft()
 
@@ -256,15 +265,17 @@ def test_an_unpublish_whose_answer_is_lost_still_closes_the_copy(
     assert public(world) == set()
 
 
-def after_it_has_landed(world: World, act: Callable[[], object]) -> None:
-    """Lose the answer to the next commit, and do something between it and its next run."""
+def after_it_has_landed(world: World, act: Callable[[], object], *, skipping: int = 0) -> None:
+    """Lose the answer to the next commit but so many, and act between it and its next run."""
+    commits = iter(range(skipping))
 
     def once() -> None:
-        world.store.afterwards = lambda: None
-        world.store.faults = []
-        act()
+        if next(commits, None) is None:
+            world.store.afterwards = lambda: None
+            world.store.faults = []
+            act()
 
-    world.store.faults, world.store.afterwards = ["lost"], once
+    world.store.faults, world.store.afterwards = ["ok"] * skipping + ["lost"], once
 
 
 def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(world: World) -> None:
