@@ -205,10 +205,11 @@ def _next(answers: list[Any]) -> Any:
 
 @dataclass
 class FaultyMediaStore:
-    """A media store whose next `put`s fail, or all whose keys hold `unstored`, or that is down."""
+    """A media store whose next `put`s fail or are swallowed, or all whose keys hold `unstored`."""
 
     media: Any
     failures: int = 0
+    swallowed: int = 0
     unstored: str | None = None
     is_down: bool = False
 
@@ -218,6 +219,9 @@ class FaultyMediaStore:
         if self.failures:
             self.failures -= 1
             raise MediaUnavailable(reason="planned")
+        if self.swallowed:
+            self.swallowed -= 1
+            return
         self.media.put(path, key, media_format=media_format)
 
     def publish(self, key: str, public_key: str) -> None:

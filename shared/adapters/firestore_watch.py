@@ -139,6 +139,8 @@ class _Watch:
             except (grpc.RpcError, _StreamEnded) as error:
                 if not self._is_over.is_set():
                     log.info("watch_interrupted", extra={"reason": _said(error)})
+            except Exception:
+                log.exception("watch_failed")
             self._is_over.wait(random.uniform(self._pause_s / 2, self._pause_s))
             self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
 

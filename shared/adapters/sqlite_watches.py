@@ -51,21 +51,19 @@ class _Watch:
         new = {id_: text for id_, text in creations.items() if self._creations.get(id_) != text}
         gone = self._creations.keys() - creations.keys()
         is_other = account is not None and account != self._account
-        self._account, self._creations = account, creations
         if new or gone or is_other or not self._was_told:
-            self._was_told = True
-            self._changed(
-                Changes(
-                    account=from_fields(account_key(self._user_id), json.loads(account))
-                    if is_other
-                    else None,
-                    creations=tuple(
-                        from_fields(creation_key(CreationId(id_)), json.loads(text))
-                        for id_, text in new.items()
-                    ),
-                    gone=tuple(CreationId(id_) for id_ in gone),
-                )
+            changes = Changes(
+                account=from_fields(account_key(self._user_id), json.loads(account))
+                if is_other
+                else None,
+                creations=tuple(
+                    from_fields(creation_key(CreationId(id_)), json.loads(text))
+                    for id_, text in new.items()
+                ),
+                gone=tuple(CreationId(id_) for id_ in gone),
             )
+            self._account, self._creations, self._was_told = account, creations, True
+            self._changed(changes)
 
 
 class SQLiteWatches:
@@ -121,7 +119,17 @@ class SQLiteWatches:
             with self._telling:
                 for watch in self._watches:
                     if watch.version != version:
-                        watch.look(connection)
                         watch.version = version
+                        _look(watch, connection)
             self._look_now.wait(LOOK_EVERY_S if self._watches else None)
             self._look_now.clear()
+
+
+def _look(watch: _Watch, connection: sqlite3.Connection) -> None:
+    """Let one watch look; a document that cannot be read spoils no other user's."""
+    try:
+        watch.look(connection)
+    except sqlite3.Error:
+        raise
+    except Exception:
+        log.exception("watch_failed")

@@ -47,7 +47,7 @@ class SQLiteWriter:
     """Carries out the transactions of one process."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._connection = connect(path)
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -69,7 +69,6 @@ class SQLiteWriter:
             raise OutcomeUnknown(reason="the writer did not answer") from error
 
     def _write(self) -> None:
-        connection = connect(self._path)
         is_open = True
         while is_open:
             group = [self._waiting.get()]
@@ -77,8 +76,8 @@ class SQLiteWriter:
                 while len(group) < GROUP_MAX:
                     group.append(self._waiting.get_nowait())
             is_open = None not in group
-            _commit_group(connection, [waiting for waiting in group if waiting is not None])
-        connection.close()
+            _commit_group(self._connection, [each for each in group if each is not None])
+        self._connection.close()
 
 
 def _commit_group(connection: sqlite3.Connection, group: list[_Waiting]) -> None:

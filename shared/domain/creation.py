@@ -157,14 +157,10 @@ class Creation:
     @property
     def public_keys(self) -> dict[str, str]:
         """Return the public key of each of its files, by private key, for its last publication."""
-        return self.public_keys_of(self.publications)
-
-    def public_keys_of(self, publication: int) -> dict[str, str]:
-        """Return the public key of each of its files, by private key, for one publication."""
         if self.public_id is None:
             return {}
         return {
-            key: public_key(self.public_id, publication, key)
+            key: public_key(self.public_id, self.publications, key)
             for key in (self.media_key, self.thumbnail_key)
             if key is not None
         }
@@ -175,10 +171,8 @@ class Creation:
 
     @property
     def every_key(self) -> tuple[str, ...]:
-        """Return every private and public key that may ever have been written for it."""
-        publications = range(1, self.publications + 1)
-        public_keys = [key for each in publications for key in self.public_keys_of(each).values()]
-        return (*self.keys_of(range(1, self.attempt + 1)), *public_keys)
+        """Return every key that may hold a file of it; the outbox has earlier publications'."""
+        return (*self.keys_of(range(1, self.attempt + 1)), *self.public_keys.values())
 
     @classmethod
     def opened(

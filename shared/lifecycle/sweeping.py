@@ -8,10 +8,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import TypeVar
 
 from shared.domain.creation import Creation
@@ -81,7 +81,7 @@ class Sweeping:
             and counts.total() < self.policy.sweep_creations_max
             and (page := next(pages, None))
         ):
-            counts.update(self.workers.map(partial(_safely, look), page))
+            counts.update(self.workers.map(_safely(look), page))
 
     def _due_creations(self, ages_s: list[float]) -> Iterator[list[Creation]]:
         """Yield pages of what is due, and add each one's seconds since its debit to `ages_s`."""
@@ -159,12 +159,20 @@ class Sweeping:
         return Look.REQUEUED
 
 
-def _safely(look: Callable[[DueT], Look], due: DueT) -> str:
-    """Return what came of a look; one bad case stops no other."""
-    try:
-        return look(due)
-    except PhoenixError as error:
-        log.warning("sweep_error", extra={"document": due.key.id, "reason": repr(error)})
-    except Exception:
-        log.exception("sweep_error", extra={"document": due.key.id})
-    return Look.ERROR
+def _safely(look: Callable[[DueT], Look]) -> Callable[[DueT], str]:
+    """Return what tells what came of a look; one bad case stops no other.
+
+    Its log lines, and the tasks it makes, carry the trace of whoever swept, in any thread.
+    """
+    context = copy_context()
+
+    def looked(due: DueT) -> str:
+        try:
+            return look(due)
+        except PhoenixError as error:
+            log.warning("sweep_error", extra={"document": due.key.id, "reason": repr(error)})
+        except Exception:
+            log.exception("sweep_error", extra={"document": due.key.id})
+        return Look.ERROR
+
+    return lambda due: context.copy().run(looked, due)

@@ -59,6 +59,19 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
     ]
 
 
+def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStore) -> None:
+    watcher = Watcher()
+    put(store, an_account())
+    broken = store._documents.reference(a_creation("x").key)
+
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(an_account()))
+        broken.set({"userId": ADA, "createdAt": NOON})
+        put(store, a_creation("mine"))
+        broken.delete()
+        eventually(lambda: watcher.sees(an_account(), a_creation("mine")))
+
+
 def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 1)]
     put(store, *creations[:-1])

@@ -30,8 +30,9 @@ from shared.ports.store import (
     unchanged,
     write,
 )
-from tests.builders import ADA, NOON, a_creation, an_account
+from tests.builders import ADA, BEN, NOON, a_creation, an_account
 from tests.eventually import eventually
+from tests.watcher import Watcher
 
 SPEND = """
 import sys
@@ -70,6 +71,23 @@ def test_processes_that_spend_at_once_lose_no_token(tmp_path: Path, sqlite: SQLi
     assert account is not None
     assert account.balance_tokens == 0
     assert sum(spent) == 400
+
+
+def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path, sqlite: SQLiteStore) -> None:
+    sqlite.transact([], lambda _: write(an_account(), an_account(BEN), result=None))
+    ada, ben = Watcher(), Watcher()
+    broken = json.dumps({"userId": ADA, "createdAt": "soon"})
+
+    with sqlite.watch(ADA, ada), sqlite.watch(BEN, ben):
+        eventually(lambda: ada.sees(an_account()) and ben.sees(an_account(BEN)))
+        with closing(connect(tmp_path / "store.db")) as connection:
+            connection.execute("INSERT INTO creations VALUES ('x', ?)", [broken])
+        sqlite.transact([], lambda _: write(a_creation(user_id=BEN), result=None))
+        eventually(lambda: ben.sees(an_account(BEN), a_creation(user_id=BEN)))
+        with closing(connect(tmp_path / "store.db")) as connection:
+            connection.execute("DELETE FROM creations WHERE id = 'x'")
+        sqlite.transact([], lambda _: write(a_creation("mine"), result=None))
+        eventually(lambda: ada.sees(an_account(), a_creation("mine")))
 
 
 def test_a_negative_balance_cannot_be_stored(sqlite: SQLiteStore) -> None:

@@ -244,6 +244,19 @@ def test_a_silent_video_start_without_output_is_refunded_after_five_minutes(worl
     assert world.generator.started == 1
 
 
+def test_the_search_is_counted_from_the_intent_in_a_later_attempt_too(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [Terminated()]
+    run(world, creation)
+    world.clock.sleep(200)
+    world.generator.found = [NotFound()]
+
+    run(world, creation, holder=Holder(HOLDER.execution, 1))
+
+    assert failure(world, creation) == "generator_silent"
+    assert 300 <= world.clock.monotonic_s() <= 310
+
+
 def test_where_the_generator_cannot_tell_a_silent_video_is_refunded_at_once(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [StartOutcomeUnknown()]
@@ -405,6 +418,17 @@ def test_an_upload_is_tried_four_times(world: World) -> None:
     run(world, creation)
 
     assert world.now(creation).status is Status.DRAFT
+
+
+def test_a_file_that_is_not_stored_whole_is_sent_again(world: World) -> None:
+    creation = world.open().creation
+    world.media.swallowed = 1
+
+    run(world, creation)
+
+    draft = world.now(creation)
+    assert draft.status is Status.DRAFT
+    assert world.files.size_bytes(draft.media_key or "") == draft.size_bytes
 
 
 def test_storage_out_of_reach_is_retried_later_with_the_same_operation(world: World) -> None:

@@ -60,6 +60,33 @@ def test_a_second_run_may_fail_and_is_refunded_too(world: World) -> None:
     assert world.now(failed).debits == 2
 
 
+def test_a_retry_begins_anew(world: World) -> None:
+    creation = world.open().creation
+    world.queue.tasks.clear()
+    world.clock.sleep(60)
+    world.phoenix.sweeping.sweep()
+    attempts = world.phoenix.attempts
+    first = attempts.intend(world.claim(creation), model="m", cost_usd=1)
+    waiting = attempts.retry_later(
+        attempts.record_operation(first, "operation-1"), retry_after_s=0, answered_no=False
+    )
+    assert waiting is not None
+    world.clock.sleep(900)
+    world.phoenix.sweeping.sweep()
+    failed = world.now(creation)
+    assert failed.intent
+    assert failed.operation_name
+    assert failed.retries
+    assert failed.requeues
+
+    retry(world, failed)
+
+    again = world.now(creation)
+    assert (again.intent, again.operation_name, again.error, again.retry_at) == (None,) * 4
+    assert (again.retries, again.requeues, again.progress) == (0, 0, 0)
+    assert (again.first_attempt, again.attempt) == (2, 1)
+
+
 @pytest.mark.parametrize("status", ["pending", "processing", "draft", "published"])
 def test_only_a_failed_creation_is_retried(world: World, status: str) -> None:
     creation = world.creation_that_is(status)

@@ -1,4 +1,8 @@
+import io
+import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +14,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
+from shared.telemetry import bind
 from tests.builders import HOLDER, RIVAL
 from tests.world import World
 
@@ -126,6 +131,19 @@ def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
 
     assert sweep(world) == {"requeued": 1}
     assert (mine.creation_id, task.number + 1) in world.queue.tasks
+
+
+def test_what_a_sweep_does_in_its_threads_carries_its_trace(
+    world: World, log_stream: io.StringIO
+) -> None:
+    world.open()
+    world.clock.sleep(900)
+    with ThreadPoolExecutor(2) as threads, bind(request_id="r1"):
+        counts = replace(world.phoenix.sweeping, workers=threads).sweep()
+
+    lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    assert counts["refunded"] == 1
+    assert {line["message"]: line.get("request_id") for line in lines}["creation_failed"] == "r1"
 
 
 def test_a_claim_between_the_query_and_the_transaction_wins(world: World) -> None:
