@@ -22,8 +22,9 @@ if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
     from shared.adapters.firestore_store import FirestoreStore
 
 
-for name in [*os.environ]:  # whom the tests speak to is on this machine: no proxy leads there
-    if name.lower().endswith("_proxy"):
+for name in [*os.environ]:
+    # Whom the tests speak to is on this machine: no proxy leads there. And they read plain text.
+    if name.lower().endswith("_proxy") or name == "FORCE_COLOR":
         del os.environ[name]
 
 

@@ -104,7 +104,7 @@ def _wrong_claims(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         "over": {"iat": now_s - 2 * HOUR_S, "exp": now_s - HOUR_S},
         "just over": {"iat": now_s - HOUR_S, "exp": now_s - 15},
         "issued tomorrow": {"iat": now_s + 24 * HOUR_S, "exp": now_s + 25 * HOUR_S},
-        "issued in half a minute": {"iat": now_s + 30},
+        "issued in ten minutes": {"iat": now_s + 600},
         "not before tomorrow": {"nbf": now_s + 24 * HOUR_S},
         "not before NaN": {"nbf": float("nan")},
         "not before a word": {"nbf": "now"},

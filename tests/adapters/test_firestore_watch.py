@@ -218,7 +218,7 @@ def test_the_end_of_the_block_ends_the_watch_at_once(
         eventually(lambda: proxy.calls)
         ended_s = time.monotonic()
 
-    assert time.monotonic() - ended_s < 1
+    assert time.monotonic() - ended_s < 5
     assert [each.name for each in threading.enumerate() if each.name == "firestore-watch"] == []
     told = len(watcher.told)
     put(store, an_account())

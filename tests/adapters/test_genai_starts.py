@@ -30,7 +30,6 @@ from tests.adapters.google import (
     BUSY,
     ONE,
     OURS,
-    PATIENCE_S,
     REJECTED,
     UNAVAILABLE,
     UNKNOWN,
@@ -41,6 +40,7 @@ from tests.adapters.google import (
     start,
 )
 from tests.builders import a_brief
+from tests.eventually import eventually
 from tests.genai_makers import (
     BUCKET,
     IMAGE,
@@ -248,12 +248,18 @@ def test_a_stop_of_the_process_goes_through_a_start(google: Google, maker: Maker
     def stop(*_: object) -> NoReturn:
         raise Terminated
 
+    def ask_to_stop() -> None:
+        eventually(lambda: google.vendor.requests)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    generator, asking = google.generator(maker), threading.Thread(target=ask_to_stop)
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        asking.start()
         with pytest.raises(Terminated):
-            start(google.generator(maker), maker.kind)
+            start(generator, maker.kind)
     finally:
+        asking.join()
         signal.signal(signal.SIGALRM, before)
 
     assert len(google.vendor.requests) == 1

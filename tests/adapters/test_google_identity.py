@@ -33,7 +33,7 @@ from tests.certificate_server import (
 )
 from tests.fakes import FakeClock
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1
 
 
 class WallClock(FakeClock):

@@ -57,7 +57,8 @@ def test_at_the_timeout_comes_sigterm_and_then_sigkill(
 ) -> None:
     stubborn = "trap 'echo asked to stop' TERM; while :; do sleep 0.05; done"
 
-    assert run(processes, stubborn, timeout_s=0.5, restarts_max=0) == [-9]
+    processes._stop_grace_s = 2
+    assert run(processes, stubborn, timeout_s=2, restarts_max=0) == [-9]
     assert (tmp_path / "execution.log").read_text() == "asked to stop\n"
 
 

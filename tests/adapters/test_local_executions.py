@@ -95,7 +95,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 time.sleep(60)
 """
-    platform = executions(script, video_job_timeout_s=0.5)
+    platform = executions(script, video_job_timeout_s=3)
 
     platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()

@@ -25,6 +25,8 @@ from tests.eventually import eventually
 from tests.world import World
 
 EVENTS = "/api/generate/events"
+SHUTDOWN_S_MAX = 8
+"""After which uvicorn would cut its connections."""
 NewApi = Callable[..., Api]
 
 
@@ -43,6 +45,11 @@ class Reader:
             return name, None
         data = next(self._lines)
         return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+    def begin(self) -> None:
+        """Read up to the snapshot; a busy machine may say before it that it lives."""
+        while self.next()[0] != "snapshot":
+            pass
 
     def rest(self) -> list[tuple[str, Any]]:
         """Return every event up to the stream's end; comments are none."""
@@ -130,7 +137,7 @@ def test_without_a_token_there_is_no_stream(api: Api) -> None:
 def test_a_quiet_stream_says_that_it_lives(new_api: NewApi) -> None:
     api = limited(new_api, heartbeat_s=0.02)
     with reading(api.client(ADA)) as reader:
-        reader.next()
+        reader.begin()
 
         assert [reader.next()[0] for _ in range(3)] == [": heartbeat"] * 3
 
@@ -139,16 +146,16 @@ def test_a_stream_ends_when_nothing_has_been_in_the_making_for_a_while(new_api: 
     api = limited(new_api, settled_s=0.3, heartbeat_s=0.1)
     claimed = api.world.claim(api.world.open().creation)
     with reading(api.client(ADA)) as reader:
-        reader.next()
+        reader.begin()
         assert [reader.next()[0] for _ in range(5)] == [": heartbeat"] * 5
+        began_s = time.monotonic()
         api.world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
-        settled_s = time.monotonic()
 
         events = reader.rest()
 
     assert [name for name, _ in events] == ["change", "end"]
     assert events[-1][1] == {"reason": "settled"}
-    assert 0.25 < time.monotonic() - settled_s < 3
+    assert time.monotonic() - began_s >= 0.3
 
 
 def test_one_user_has_one_watch_however_many_streams(api: Api) -> None:
@@ -267,6 +274,6 @@ def test_a_server_that_is_told_to_end_ends_its_streams_first(tmp_path: Path) -> 
             stack._api.terminate()
 
             assert reader.rest() == [("end", {"reason": "shutdown"})]
-            assert time.monotonic() - began_s < 2
+            assert time.monotonic() - began_s < SHUTDOWN_S_MAX
 
     assert "ERROR" not in (tmp_path / "logs/api.log").read_text()

@@ -27,7 +27,7 @@ from tests.builders import stored_media
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
 from tests.world import World
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 TOKEN = re.compile(r"eyJ[\w-]+\.eyJ")
 REFUSED = "Failed to load resource: the server responded with a status of "
 

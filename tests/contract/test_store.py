@@ -497,8 +497,10 @@ def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
 def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
     first, second = Watcher(), Watcher()
     with store.watch(ADA, first):
+        eventually(lambda: first.told)
         put(store, an_account())
         with store.watch(ADA, second):
+            eventually(lambda: second.told)
             put(store, an_account(tokens=3))
             eventually(lambda: first.sees(an_account(tokens=3)))
             eventually(lambda: second.sees(an_account(tokens=3)))

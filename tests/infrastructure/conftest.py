@@ -46,8 +46,11 @@ def filled_in(example: str, r2_url: str) -> str:
 def new_checkout(folder: Path, r2_url: str) -> Path:
     """Return a copy of what is deployed, with settings of its own."""
     for name in ("infrastructure", "cloudbuild.yaml", "docs", "Makefile"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+        if (ROOT / name).is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        else:
+            shutil.copy(ROOT / name, folder / name)
     scripts = folder / SCRIPTS
     for name, text in {"firestore.rules": RULES, "firestore.indexes.json": INDEXES}.items():
         if not (scripts / name).exists():
