@@ -1,6 +1,6 @@
 """The composition root: the only place that chooses adapters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,7 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
-from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card
+from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card, known_card
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -88,14 +88,18 @@ class Phoenix:
     local: LocalParts | None
 
 
-def build(settings: Settings) -> Phoenix:
-    """Choose the adapters and put the use cases on them."""
+def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
+    """Choose the adapters and put the use cases on them.
+
+    A job names the kind that it makes, and is refused (`WrongSetting`) if its model has retired.
+    What makes nothing is refused an unknown model alone: it must sweep and refund all the same.
+    """
     match settings.backend:
         case LocalBackend() as backend:
             ports, local = _local(settings, backend)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
-            return assembled(settings, _gcp(backend), local=None)
+            return assembled(settings, _gcp(backend, makes=makes), local=None)
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
@@ -187,7 +191,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
     return ports, local
 
 
-def _gcp(backend: GCPBackend) -> Ports:
+def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     """Choose Google Cloud and R2; each vendor is imported by the process that first needs it."""
     from shared.adapters.cloud_run_executions import CloudRunExecutions
     from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
@@ -198,7 +202,7 @@ def _gcp(backend: GCPBackend) -> Ports:
     from shared.adapters.r2_media_store import R2MediaStore
 
     clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
-    cards = _chosen_cards(backend, today=clock.now().date())
+    _check_models(backend, makes=makes, today=clock.now().date())
     database, prefix = backend.database, backend.collection_prefix
     store = FirestoreStore(backend.project, database=database, prefix=prefix)
     queue = CloudTasksQueue(
@@ -239,7 +243,9 @@ def _gcp(backend: GCPBackend) -> Ports:
         ),
         clock=clock,
         ids=SystemIds(),
-        generator=lambda kind: _google_generator(cards[kind], backend),
+        generator=lambda kind: _google_generator(
+            chosen_model(backend, kind, today=clock.now().date()), backend
+        ),
         raw_documents=lambda: FirestoreRawDocuments(
             backend.project, database=database, prefix=prefix
         ),
@@ -247,13 +253,17 @@ def _gcp(backend: GCPBackend) -> Ports:
     )
 
 
-def _chosen_cards(backend: GCPBackend, *, today: date) -> Mapping[Kind, ModelCard]:
-    """Return the card of each kind's model, or raise `WrongSetting` naming the good ones."""
-    surface = Surface.AGENT_PLATFORM
-    return {
-        kind: chosen_card(kind, backend.model_of(kind), surface=surface, today=today)
-        for kind in Kind
-    }
+def chosen_model(backend: GCPBackend, kind: Kind, *, today: date) -> ModelCard:
+    """Return the card of a kind's model, or raise `WrongSetting` naming the good ones."""
+    return chosen_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
+
+
+def _check_models(backend: GCPBackend, *, makes: Kind | None, today: date) -> None:
+    if makes is not None:
+        chosen_model(backend, makes, today=today)
+        return
+    for kind in Kind:
+        known_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
 
 
 def _google_generator(card: ModelCard, backend: GCPBackend) -> Generator:
