@@ -48,6 +48,7 @@ from shared.domain.errors import (
     WrongSetting,
 )
 from shared.domain.policy import Kind
+from shared.generators import chosen_model
 from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix
 
@@ -83,7 +84,7 @@ def _tell_of_models(phoenix: Phoenix) -> None:
         return
     for kind in Kind:
         try:
-            wiring.chosen_model(backend, kind, today=phoenix.ports.clock.now().date())
+            chosen_model(backend, kind, today=phoenix.ports.clock.now().date())
         except WrongSetting as error:
             log.error("model_retired", extra={"kind": kind, "reason": str(error)})  # noqa: TRY400 (a trace tells nothing)
 

@@ -15,10 +15,11 @@ from shared.domain.errors import MediaUnavailable, Unavailable
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
+from shared.generators import chosen_model
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, asked
 from shared.model_cards import retiring_soon
 from shared.settings import GCPBackend, LocalBackend, Settings
-from shared.wiring import Phoenix, build, chosen_model
+from shared.wiring import Phoenix, Ports, build
 
 FILE = b"a file of phoenix doctor"
 FOLDER = "doctor/"
@@ -104,20 +105,33 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
     ports = phoenix.ports
     yield Check(part="store", question=partial(ask_store, ports.store))
     for kind in Kind:
-        yield Check(part="queue", kind=kind, question=partial(ask_queue, ports.queue, kind))
+        yield Check(part="queue", kind=kind, question=partial(_queue, ports, kind))
     yield Check(part="private files", question=partial(_keep_a_file, phoenix))
     yield Check(part="public files", question=partial(_publish_a_file, phoenix))
     yield Check(part="users", question=ports.identity.warm_up)
     yield Check(part="services", question=ports.service_identity.warm_up)
     for kind in Kind:
-        question = partial(ports.executions.is_running, PROBE, kind=kind)
-        yield Check(part="executions", kind=kind, question=question)
+        yield Check(part="executions", kind=kind, question=partial(_executions, ports, kind))
     backend = phoenix.settings.backend
     if isinstance(backend, GCPBackend):
         for kind in Kind:
             yield Check(part="model", kind=kind, question=partial(_model, phoenix, backend, kind))
     for kind in () if as_api else Kind:
         yield Check(part="generator", kind=kind, question=partial(_ask_generator, phoenix, kind))
+
+
+def _queue(ports: Ports, kind: Kind) -> None:
+    """Look for a task, and ask whether one may be created: none is."""
+    ask_queue(ports.queue, kind)
+    if ports.grants is not None:
+        ports.grants.check_task(kind)
+
+
+def _executions(ports: Ports, kind: Kind) -> None:
+    """Look for an execution, and for the grant that a task starts one by."""
+    ports.executions.is_running(PROBE, kind=kind)
+    if ports.grants is not None:
+        ports.grants.check_start(kind)
 
 
 def _keep_a_file(phoenix: Phoenix) -> None:
@@ -184,7 +198,7 @@ def _model(phoenix: Phoenix, backend: GCPBackend, kind: Kind) -> str:
 
 
 def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
-    """Ask a generator for an output that is not there; return its model.
+    """Ask a generator for an output that is not there; return its model, which is not called.
 
     The API's image holds no vendor's SDK to ask with: there the model's card must do.
     """
@@ -193,7 +207,8 @@ def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
     except ModuleNotFoundError as error:
         return f"not asked, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
-    return generator.model
+    is_local = isinstance(phoenix.settings.backend, LocalBackend)
+    return generator.model if is_local else f"{generator.model}: it was not called"
 
 
 def _print(out: Console, settings: Settings, check: Check, answer: Answer) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 
 from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.google_grants import GoogleGrants
 from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
 from shared.adapters.sample_media_store import SampleMediaStore
@@ -14,6 +14,7 @@ from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
+from shared.generators import check_models, google_generator
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
@@ -25,7 +26,6 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
-from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card, known_card
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -58,6 +58,8 @@ class Ports:
     raw_documents: Callable[[], RawDocuments]
     """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
+    grants: GoogleGrants | None = None
+    """Only the cloud has grants; they are asked about by the doctor alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     from shared.adapters.r2_media_store import R2MediaStore
 
     clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
-    _check_models(backend, makes=makes, today=clock.now().date())
+    check_models(backend, makes=makes, today=clock.now().date())
     database, prefix = backend.database, backend.collection_prefix
     store = FirestoreStore(backend.project, database=database, prefix=prefix)
     queue = CloudTasksQueue(
@@ -216,6 +218,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     executions = CloudRunExecutions(
         project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
     )
+    grants = _grants(backend)
     media = R2MediaStore(
         endpoint_url=r2.endpoint_url,
         access_key_id=r2.access_key_id,
@@ -226,7 +229,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     )
 
     def close() -> None:
-        for port in (store, queue, executions, media):
+        for port in (store, queue, executions, media, grants):
             port.close()
 
     return Ports(
@@ -243,55 +246,22 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         ),
         clock=clock,
         ids=SystemIds(),
-        generator=lambda kind: _google_generator(
-            chosen_model(backend, kind, today=clock.now().date()), backend
-        ),
+        generator=lambda kind: google_generator(backend, kind, today=clock.now().date()),
         raw_documents=lambda: FirestoreRawDocuments(
             backend.project, database=database, prefix=prefix
         ),
         close=close,
+        grants=grants,
     )
 
 
-def chosen_model(backend: GCPBackend, kind: Kind, *, today: date) -> ModelCard:
-    """Return the card of a kind's model, or raise `WrongSetting` naming the good ones."""
-    return chosen_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
-
-
-def _check_models(backend: GCPBackend, *, makes: Kind | None, today: date) -> None:
-    if makes is not None:
-        chosen_model(backend, makes, today=today)
-        return
-    for kind in Kind:
-        known_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
-
-
-def _google_generator(card: ModelCard, backend: GCPBackend) -> Generator:
-    """Return the adapter of the card's call style."""
-    from google.oauth2.credentials import Credentials
-
-    from shared.adapters.gemini_image_generator import GeminiImageGenerator
-    from shared.adapters.genai_client import STORAGE_URL, CloudProject, Connection
-    from shared.adapters.omni_video_generator import OmniVideoGenerator
-    from shared.adapters.veo_video_generator import VeoVideoGenerator
-
-    endpoint = backend.endpoints.generator
-    connection = Connection(
-        access=CloudProject(
-            backend.project,
-            bucket=backend.generator_bucket,
-            credentials=Credentials("none") if endpoint else None,  # type: ignore[no-untyped-call]  # it ships no types
-        ),
-        base_url=endpoint,
-        storage_url=endpoint or STORAGE_URL,
+def _grants(backend: GCPBackend) -> GoogleGrants:
+    return GoogleGrants(
+        project=backend.project,
+        region=backend.region,
+        invoker=backend.tasks_invoker,
+        endpoint=backend.endpoints.run,
     )
-    match card.call_style:
-        case CallStyle.GENERATE_CONTENT:
-            return GeminiImageGenerator(card, connection)
-        case CallStyle.INTERACTIONS:
-            return OmniVideoGenerator(card, connection)
-        case CallStyle.GENERATE_VIDEOS:
-            return VeoVideoGenerator(card, connection)
 
 
 def _host(endpoint: str | None) -> str | None:

@@ -38,9 +38,9 @@ class ContainerImage:
         return ROOT / "requirements" / f"{self.name}.txt"
 
 
-def adapters_named_in(function: str) -> frozenset[str]:
-    """Return the adapters that a function of the composition root imports."""
-    tree = ast.parse((ROOT / "shared/wiring.py").read_text())
+def adapters_named_in(file: str, function: str) -> frozenset[str]:
+    """Return the adapters that a function imports."""
+    tree = ast.parse((ROOT / file).read_text())
     [body] = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
     ]
@@ -51,13 +51,14 @@ def adapters_named_in(function: str) -> frozenset[str]:
     )
 
 
+OF_THE_API = adapters_named_in("shared/wiring.py", "_gcp") | {"google_grants"}
 OF_A_JOB = frozenset({"cloud_tasks_queue", "firestore_store", "genai_client", "r2_media_store"})
 IMAGES = [
     ContainerImage(
         "api",
         "api_service",
         ("from api_service.main import app", "app()"),
-        adapters_named_in("_gcp"),
+        OF_THE_API,
         has_ffmpeg=False,
     ),
     ContainerImage(
@@ -147,7 +148,7 @@ def vendors_of(adapters: frozenset[str]) -> list[str]:
 def test_each_adapter_of_the_cloud_is_some_images() -> None:
     used = frozenset[str]().union(*(image.adapters for image in IMAGES))
 
-    assert used >= adapters_named_in("_gcp") | adapters_named_in("_google_generator")
+    assert used >= adapters_named_in("shared/generators.py", "google_generator")
 
 
 @pytest.mark.slow
