@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from shared import settings, wiring
 from shared.adapters.google_grants import EXECUTOR, GoogleGrants
 from shared.domain.errors import QueueUnavailable
 from shared.domain.policy import Kind
+from tests.environments import GCP
 from tests.run_admin_server import INVOKER, PROJECT, REGION, Fault, Job, RunAdminServer
 
 
@@ -23,6 +25,14 @@ def grants(server: RunAdminServer) -> Iterator[GoogleGrants]:
     grants = GoogleGrants(project=PROJECT, region=REGION, invoker=INVOKER, endpoint=server.url)
     yield grants
     grants.close()
+
+
+def test_in_the_cloud_there_are_grants_to_ask_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
+    phoenix = wiring.build(settings.load(GCP))
+    phoenix.ports.close()
+
+    assert phoenix.ports.grants is not None
 
 
 @pytest.mark.parametrize("kind", Kind)
