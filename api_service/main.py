@@ -47,6 +47,8 @@ from shared.domain.errors import (
     WrongField,
     WrongSetting,
 )
+from shared.domain.policy import Kind
+from shared.generators import chosen_model
 from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix
 
@@ -71,7 +73,20 @@ def app() -> FastAPI:
     except WrongSetting as error:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)
+    _tell_of_models(phoenix)
     return create_app(phoenix, firebase=_firebase(phoenix.settings.backend))
+
+
+def _tell_of_models(phoenix: Phoenix) -> None:
+    """Log which kinds cannot be made: the jobs refuse a model that has retired, the API does not."""
+    backend = phoenix.settings.backend
+    if isinstance(backend, LocalBackend):
+        return
+    for kind in Kind:
+        try:
+            chosen_model(backend, kind, today=phoenix.ports.clock.now().date())
+        except WrongSetting as error:
+            log.error("model_retired", extra={"kind": kind, "reason": str(error)})  # noqa: TRY400 (a trace tells nothing)
 
 
 def _firebase(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:

@@ -15,10 +15,11 @@ from shared.domain.errors import MediaUnavailable, Unavailable
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
+from shared.generators import chosen_model
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, asked
-from shared.model_cards import known_cards, retiring_soon
+from shared.model_cards import retiring_soon
 from shared.settings import GCPBackend, LocalBackend, Settings
-from shared.wiring import Phoenix, build
+from shared.wiring import Phoenix, Ports, build
 
 FILE = b"a file of phoenix doctor"
 FOLDER = "doctor/"
@@ -48,6 +49,8 @@ MENDS = {
     "executions": "GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the job {kind}-generation-job; "
     "this service account needs roles/run.viewer on the job, "
     "and PHOENIX_TASKS_INVOKER roles/run.jobsExecutorWithOverrides on it",
+    "model": "set PHOENIX_{KIND}_MODEL for {kind}-generation-job, the API and this job: "
+    "docs/operating.md, *Model retired*",
     "generator": "PHOENIX_{KIND}_MODEL must be a model that GOOGLE_CLOUD_PROJECT may use; "
     "this service account needs roles/aiplatform.user, "
     "and roles/storage.objectUser on PHOENIX_GENERATOR_BUCKET",
@@ -96,21 +99,39 @@ def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
 def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
     """Yield a check of every service that a creation comes across.
 
-    Only the jobs may use generators, and only their images hold a vendor's library for it.
+    Only the jobs may use generators, and only their images hold a vendor's library for it; a
+    model's card is in every image.
     """
     ports = phoenix.ports
     yield Check(part="store", question=partial(ask_store, ports.store))
     for kind in Kind:
-        yield Check(part="queue", kind=kind, question=partial(ask_queue, ports.queue, kind))
+        yield Check(part="queue", kind=kind, question=partial(_queue, ports, kind))
     yield Check(part="private files", question=partial(_keep_a_file, phoenix))
     yield Check(part="public files", question=partial(_publish_a_file, phoenix))
     yield Check(part="users", question=ports.identity.warm_up)
     yield Check(part="services", question=ports.service_identity.warm_up)
     for kind in Kind:
-        question = partial(ports.executions.is_running, PROBE, kind=kind)
-        yield Check(part="executions", kind=kind, question=question)
+        yield Check(part="executions", kind=kind, question=partial(_executions, ports, kind))
+    backend = phoenix.settings.backend
+    if isinstance(backend, GCPBackend):
+        for kind in Kind:
+            yield Check(part="model", kind=kind, question=partial(_model, phoenix, backend, kind))
     for kind in () if as_api else Kind:
-        yield Check(part="generator", kind=kind, question=partial(_model, phoenix, kind))
+        yield Check(part="generator", kind=kind, question=partial(_ask_generator, phoenix, kind))
+
+
+def _queue(ports: Ports, kind: Kind) -> None:
+    """Look for a task, and ask whether one may be created: none is."""
+    ask_queue(ports.queue, kind)
+    if ports.grants is not None:
+        ports.grants.check_task(kind)
+
+
+def _executions(ports: Ports, kind: Kind) -> None:
+    """Look for an execution, and for the grant that a task starts one by."""
+    ports.executions.is_running(PROBE, kind=kind)
+    if ports.grants is not None:
+        ports.grants.check_start(kind)
 
 
 def _keep_a_file(phoenix: Phoenix) -> None:
@@ -167,23 +188,27 @@ def _check_gone(phoenix: Phoenix, key: str) -> None:
         raise MediaUnavailable(reason="what was deleted is still there")
 
 
-def _model(phoenix: Phoenix, kind: Kind) -> str:
-    """Ask a generator for an output that is not there; return its model, and when it retires.
+def _model(phoenix: Phoenix, backend: GCPBackend, kind: Kind) -> str:
+    """Return a kind's model, and when it retires; raise `WrongSetting` if it has."""
+    today = phoenix.ports.clock.now().date()
+    chosen = chosen_model(backend, kind, today=today)
+    for card in retiring_soon([chosen], today=today):
+        return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"
+    return chosen.model
+
+
+def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
+    """Ask a generator for an output that is not there; return its model, which is not called.
 
     The API's image holds no vendor's SDK to ask with: there the model's card must do.
     """
     try:
         generator = phoenix.ports.generator(kind)
     except ModuleNotFoundError as error:
-        backend = phoenix.settings.backend
-        model = backend.model_of(kind) if isinstance(backend, GCPBackend) else "?"
-        return f"{model}: not asked, there is no {error.name} in this image"
+        return f"not asked, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
-    today = phoenix.ports.clock.now().date()
-    cards = [card for card in known_cards() if (card.kind, card.model) == (kind, generator.model)]
-    for card in retiring_soon(cards, today=today):
-        return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"
-    return generator.model
+    is_local = isinstance(phoenix.settings.backend, LocalBackend)
+    return generator.model if is_local else f"{generator.model}: it was not called"
 
 
 def _print(out: Console, settings: Settings, check: Check, answer: Answer) -> None:

@@ -54,7 +54,7 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
         raise WrongSetting(
             setting="RERUN_FAILED", reason=f"leave it out or set it to {RERUN_FAILED}"
         )
-    phoenix = wiring.build(settings.load(environment))
+    phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
     holder = _holder(environment)
     if rerun_failed is not None:
         _debit_again(phoenix, CreationId(creation_id), execution=holder.execution)

@@ -100,6 +100,29 @@ def good_cards(
     ]
 
 
+def known_card(
+    kind: Kind,
+    model: str,
+    *,
+    surface: Surface,
+    today: date,
+    cards: Iterable[ModelCard] | None = None,
+) -> ModelCard:
+    """Return the card of a model that makes all that is sold, or did until it retired.
+
+    Raises:
+        WrongSetting: there is none; the good ones are named.
+    """
+    cards = known_cards() if cards is None else tuple(cards)
+    why = f"{model} is unknown"
+    for card in cards:
+        if (card.kind, card.surface, card.model) == (kind, surface, model):
+            if card.makes_all_that_is_sold:
+                return card
+            why = f"{model} cannot make all that is sold"
+    raise _refusal(kind, why, good_cards(kind, surface=surface, today=today, cards=cards))
+
+
 def chosen_card(
     kind: Kind,
     model: str,
@@ -114,17 +137,16 @@ def chosen_card(
         WrongSetting: there is none; the good ones are named.
     """
     cards = known_cards() if cards is None else tuple(cards)
-    good = good_cards(kind, surface=surface, today=today, cards=cards)
-    for card in good:
-        if card.model == model:
-            return card
-    why = "is unknown"
-    for card in cards:
-        if (card.kind, card.surface, card.model) == (kind, surface, model):
-            is_gone = card.retires_by(today)
-            why = f"retired on {card.retires_at}" if is_gone else "cannot make all that is sold"
+    card = known_card(kind, model, surface=surface, today=today, cards=cards)
+    if card.retires_by(today):
+        good = good_cards(kind, surface=surface, today=today, cards=cards)
+        raise _refusal(kind, f"{model} retired on {card.retires_at}", good)
+    return card
+
+
+def _refusal(kind: Kind, why: str, good: Iterable[ModelCard]) -> WrongSetting:
     choice = ", ".join(card.model for card in good)
-    raise WrongSetting(setting=MODEL_SETTINGS[kind], reason=f"{model} {why}; use one of: {choice}")
+    return WrongSetting(setting=MODEL_SETTINGS[kind], reason=f"{why}; use one of: {choice}")
 
 
 def retiring_soon(chosen: Iterable[ModelCard], *, today: date) -> list[ModelCard]:

@@ -61,7 +61,7 @@ SETTINGS = {
     "R2_PUBLIC_URL": "gcp: the address under which everybody reads the public bucket",
     "PHOENIX_IDENTITY_ENDPOINT": "tests only: stands in for Firebase's and Google's identities",
     "PHOENIX_TASKS_ENDPOINT": "tests only: stands in for Cloud Tasks",
-    "PHOENIX_RUN_ENDPOINT": "tests only: stands in for the Cloud Run Admin API",
+    "PHOENIX_RUN_ENDPOINT": "tests only: stands in for the Cloud Run Admin API and for grants",
     "PHOENIX_GENERATOR_ENDPOINT": "tests only: stands in for the generators",
     "PHOENIX_REQUIRE": "tests only: parts of the machine that must be there",
 }

@@ -1,11 +1,11 @@
 """The composition root: the only place that chooses adapters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 
 from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.google_grants import GoogleGrants
 from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
 from shared.adapters.sample_media_store import SampleMediaStore
@@ -14,6 +14,7 @@ from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
+from shared.generators import check_models, google_generator
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
@@ -25,7 +26,6 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
-from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -58,6 +58,8 @@ class Ports:
     raw_documents: Callable[[], RawDocuments]
     """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
+    grants: GoogleGrants | None = None
+    """Only the cloud has grants; they are asked about by the doctor alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +90,18 @@ class Phoenix:
     local: LocalParts | None
 
 
-def build(settings: Settings) -> Phoenix:
-    """Choose the adapters and put the use cases on them."""
+def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
+    """Choose the adapters and put the use cases on them.
+
+    A job names the kind that it makes, and is refused (`WrongSetting`) if its model has retired.
+    What makes nothing is refused an unknown model alone: it must sweep and refund all the same.
+    """
     match settings.backend:
         case LocalBackend() as backend:
             ports, local = _local(settings, backend)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
-            return assembled(settings, _gcp(backend), local=None)
+            return assembled(settings, _gcp(backend, makes=makes), local=None)
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
@@ -187,7 +193,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
     return ports, local
 
 
-def _gcp(backend: GCPBackend) -> Ports:
+def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     """Choose Google Cloud and R2; each vendor is imported by the process that first needs it."""
     from shared.adapters.cloud_run_executions import CloudRunExecutions
     from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
@@ -198,7 +204,7 @@ def _gcp(backend: GCPBackend) -> Ports:
     from shared.adapters.r2_media_store import R2MediaStore
 
     clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
-    cards = _chosen_cards(backend, today=clock.now().date())
+    check_models(backend, makes=makes, today=clock.now().date())
     database, prefix = backend.database, backend.collection_prefix
     store = FirestoreStore(backend.project, database=database, prefix=prefix)
     queue = CloudTasksQueue(
@@ -212,6 +218,7 @@ def _gcp(backend: GCPBackend) -> Ports:
     executions = CloudRunExecutions(
         project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
     )
+    grants = _grants(backend)
     media = R2MediaStore(
         endpoint_url=r2.endpoint_url,
         access_key_id=r2.access_key_id,
@@ -222,7 +229,7 @@ def _gcp(backend: GCPBackend) -> Ports:
     )
 
     def close() -> None:
-        for port in (store, queue, executions, media):
+        for port in (store, queue, executions, media, grants):
             port.close()
 
     return Ports(
@@ -239,49 +246,22 @@ def _gcp(backend: GCPBackend) -> Ports:
         ),
         clock=clock,
         ids=SystemIds(),
-        generator=lambda kind: _google_generator(cards[kind], backend),
+        generator=lambda kind: google_generator(backend, kind, today=clock.now().date()),
         raw_documents=lambda: FirestoreRawDocuments(
             backend.project, database=database, prefix=prefix
         ),
         close=close,
+        grants=grants,
     )
 
 
-def _chosen_cards(backend: GCPBackend, *, today: date) -> Mapping[Kind, ModelCard]:
-    """Return the card of each kind's model, or raise `WrongSetting` naming the good ones."""
-    surface = Surface.AGENT_PLATFORM
-    return {
-        kind: chosen_card(kind, backend.model_of(kind), surface=surface, today=today)
-        for kind in Kind
-    }
-
-
-def _google_generator(card: ModelCard, backend: GCPBackend) -> Generator:
-    """Return the adapter of the card's call style."""
-    from google.oauth2.credentials import Credentials
-
-    from shared.adapters.gemini_image_generator import GeminiImageGenerator
-    from shared.adapters.genai_client import STORAGE_URL, CloudProject, Connection
-    from shared.adapters.omni_video_generator import OmniVideoGenerator
-    from shared.adapters.veo_video_generator import VeoVideoGenerator
-
-    endpoint = backend.endpoints.generator
-    connection = Connection(
-        access=CloudProject(
-            backend.project,
-            bucket=backend.generator_bucket,
-            credentials=Credentials("none") if endpoint else None,  # type: ignore[no-untyped-call]  # it ships no types
-        ),
-        base_url=endpoint,
-        storage_url=endpoint or STORAGE_URL,
+def _grants(backend: GCPBackend) -> GoogleGrants:
+    return GoogleGrants(
+        project=backend.project,
+        region=backend.region,
+        invoker=backend.tasks_invoker,
+        endpoint=backend.endpoints.run,
     )
-    match card.call_style:
-        case CallStyle.GENERATE_CONTENT:
-            return GeminiImageGenerator(card, connection)
-        case CallStyle.INTERACTIONS:
-            return OmniVideoGenerator(card, connection)
-        case CallStyle.GENERATE_VIDEOS:
-            return VeoVideoGenerator(card, connection)
 
 
 def _host(endpoint: str | None) -> str | None:

@@ -29,6 +29,13 @@ LOCATION = f"projects/{PROJECT}/locations/{REGION}"
 INVOKER = f"tasks-invoker@{PROJECT}.iam.gserviceaccount.com"
 OWNER = "owner"
 RESERVED = re.compile(r"CLOUD_RUN_.*|K_.*|PORT")
+EXECUTOR = "roles/run.jobsExecutorWithOverrides"
+_TESTED = re.compile(
+    r"/v[12]/projects/.+/(?:queues|serviceAccounts)/(?P<id>[^/:]+):testIamPermissions"
+)
+_POLICY = re.compile(
+    r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/jobs/(?P<job>[^/:]+):getIamPolicy"
+)
 _RUN = re.compile(r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/jobs/(?P<job>[^/:]+):run")
 _JOB = re.compile(r"/v2/(?P<location>projects/[^/]+/locations/[^/]+)/jobs/(?P<job>[^/:]+)")
 _EXECUTION = re.compile(r"/v2/(?P<name>projects/[^/]+/locations/[^/]+/jobs/[^/]+/executions/[^/]+)")
@@ -117,9 +124,11 @@ class RunAdminServer:
 
         `job_prefix` stands before the id in CLOUD_RUN_JOB: a process that finds a slash there is
         not in the cloud. `start` takes the place of starting processes. `faults` are used up one by
-        one; `calls` counts the calls.
+        one; `calls` counts the calls. `denied` are resources' ids with a permission or role on
+        them that nobody has; every other there is, also of Cloud Tasks and IAM.
         """
         self.calls = 0
+        self.denied: set[tuple[str, str]] = set()
         self.faults: list[Fault] = []
         self.runs: dict[str, Run] = {}
         self._jobs = jobs
@@ -161,6 +170,15 @@ class RunAdminServer:
         caller = _caller(request)
         if (asked := _RUN.fullmatch(request.path)) and request.method == "POST":
             return self._run(asked["location"], asked["job"], caller, request.get_data())
+        if (asked := _TESTED.fullmatch(request.path)) and request.method == "POST":
+            wanted = request.get_json()["permissions"]
+            had = [each for each in wanted if (asked["id"], each) not in self.denied]
+            return _json({"permissions": had} if had else {})
+        if (asked := _POLICY.fullmatch(request.path)) and request.method == "GET":
+            self._job(asked["location"], asked["job"])
+            granted = (asked["job"], EXECUTOR) not in self.denied
+            binding = {"role": EXECUTOR, "members": [f"serviceAccount:{INVOKER}"]}
+            return _json({"etag": "BwY=", **({"bindings": [binding]} if granted else {})})
         if (asked := _EXECUTION.fullmatch(request.path)) and request.method == "GET":
             run = self.runs.get(asked["name"])
             if run is None:
@@ -229,6 +247,10 @@ def _overrides(body: bytes) -> dict[str, str]:
     if len(containers) > 1 or any(RESERVED.fullmatch(name) for name in variables):
         raise Refused(HTTPStatus.BAD_REQUEST, "these overrides are not allowed")
     return variables
+
+
+def _json(answer: dict[str, Any]) -> Response:
+    return Response(json.dumps(answer), content_type="application/json")
 
 
 def _message(message: Any) -> Response:

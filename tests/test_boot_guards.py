@@ -1,5 +1,6 @@
 """Every boot guard: what it names, and that real processes exit 2 before they do anything."""
 
+import json
 import os
 import socket
 import subprocess
@@ -54,6 +55,13 @@ GUARDS = {
     "a typo": ({"PHOENIX_REGOIN": "x"}, "PHOENIX_REGOIN"),
 }
 """What is changed in a good environment of the cloud, and what is then named."""
+
+RETIRED = GCP | {
+    "PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001",
+    "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
+    "PHOENIX_IDENTITY_ENDPOINT": "http://127.0.0.1:1",
+}
+"""A model that is gone, in a cloud where nothing answers."""
 
 guards = pytest.mark.parametrize(("wrong", "named"), GUARDS.values(), ids=GUARDS)
 
@@ -115,9 +123,43 @@ def test_a_job_exits_2_with_one_line(kind: Kind, wrong: dict[str, str], named: s
 
 def assert_refused(done: "subprocess.CompletedProcess[str]", named: str) -> None:
     assert (done.returncode, done.stdout) == (2, ""), done.stdout + done.stderr
-    assert done.stderr.startswith("settings: ")
+    assert done.stderr.startswith(("settings: ", "PHOENIX_VIDEO_MODEL: "))
     assert named in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_job_refuses_its_own_model_when_it_has_retired() -> None:
+    job = RETIRED | {"CREATION_ID": a_creation_id()}
+
+    assert_refused(started(("jobs.video_generation_job",), job), "retired on 2026-11-17")
+
+
+@pytest.mark.slow
+def test_a_job_starts_when_the_other_kinds_model_has_retired() -> None:
+    done = started(("jobs.image_generation_job",), RETIRED | {"CREATION_ID": a_creation_id()})
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "claim_failed" in done.stdout  # its store is out of reach
+
+
+@pytest.mark.slow
+def test_the_api_starts_when_a_model_has_retired_and_says_so() -> None:
+    done = started_on_a_taken_port(RETIRED)
+
+    assert done.returncode != 2
+    assert "address already in use" in done.stdout + done.stderr
+    [line] = [json.loads(each) for each in done.stdout.splitlines() if "model_retired" in each]
+    assert (line["severity"], line["kind"]) == ("ERROR", "video")
+    assert "PHOENIX_VIDEO_MODEL: veo-3.1-generate-001 retired on 2026-11-17" in line["reason"]
+
+
+@pytest.mark.slow
+def test_nothing_starts_with_its_model_unknown() -> None:
+    unknown = RETIRED | {"PHOENIX_VIDEO_MODEL": "video-1", "CREATION_ID": a_creation_id()}
+
+    assert_refused(started_on_a_taken_port(unknown), "video-1 is unknown")
+    assert_refused(started(("jobs.video_generation_job",), unknown), "video-1 is unknown")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The container images: what their files say, and that their dependencies are enough."""
 
+import ast
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ADAPTERS = "shared.adapters."
 HOW = ["--require-hashes", "--only-binary=:all:", "--no-deps"]
 
 
@@ -21,6 +23,8 @@ class ContainerImage:
     name: str
     folder: str
     imports: tuple[str, ...]
+    adapters: frozenset[str]
+    """What it uses in the cloud; an adapter imports its vendor when it is first used."""
     has_ffmpeg: bool
 
     @property
@@ -34,9 +38,28 @@ class ContainerImage:
         return ROOT / "requirements" / f"{self.name}.txt"
 
 
+def adapters_named_in(file: str, function: str) -> frozenset[str]:
+    """Return the adapters that a function imports."""
+    tree = ast.parse((ROOT / file).read_text())
+    [body] = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
+    ]
+    return frozenset(
+        node.module.removeprefix(ADAPTERS)
+        for node in ast.walk(body)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(ADAPTERS)
+    )
+
+
+OF_THE_API = adapters_named_in("shared/wiring.py", "_gcp") | {"google_grants"}
+OF_A_JOB = frozenset({"cloud_tasks_queue", "firestore_store", "genai_client", "r2_media_store"})
 IMAGES = [
     ContainerImage(
-        "api", "api_service", ("from api_service.main import app", "app()"), has_ffmpeg=False
+        "api",
+        "api_service",
+        ("from api_service.main import app", "app()"),
+        OF_THE_API,
+        has_ffmpeg=False,
     ),
     ContainerImage(
         "video_job",
@@ -45,6 +68,7 @@ IMAGES = [
             "import jobs.entry, jobs.video_generation_job.pipeline",
             "import shared.adapters.omni_video_generator, shared.adapters.veo_video_generator",
         ),
+        OF_A_JOB | {"ffmpeg", "omni_video_generator", "veo_video_generator"},
         has_ffmpeg=True,
     ),
     ContainerImage(
@@ -54,6 +78,7 @@ IMAGES = [
             "import jobs.entry, jobs.image_generation_job.pipeline",
             "import shared.adapters.gemini_image_generator",
         ),
+        OF_A_JOB | {"gemini_image_generator"},
         has_ffmpeg=False,
     ),
 ]
@@ -97,6 +122,35 @@ def sources(image: ContainerImage, folder: Path) -> None:
                     copy(path, to)
 
 
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def vendors_of(adapters: frozenset[str]) -> list[str]:
+    """Return every import of these modules, and of the adapters they import, wherever it stands."""
+    found, seen, left = set(), set[str](), {ADAPTERS + name for name in adapters}
+    while left:
+        module = left.pop()
+        seen.add(module)
+        path = ROOT / (module.replace(".", "/") + ".py")
+        tree = ast.parse(path.read_text())
+        for_types = {
+            each for node in ast.walk(tree) if is_for_types(node) for each in ast.walk(node)
+        }
+        for node in {*ast.walk(tree)} - for_types:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ADAPTERS):
+                left |= {node.module or ""} - seen
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                found.add(ast.unparse(node))
+    return sorted(found)
+
+
+def test_each_adapter_of_the_cloud_is_some_images() -> None:
+    used = frozenset[str]().union(*(image.adapters for image in IMAGES))
+
+    assert used >= adapters_named_in("shared/generators.py", "google_generator")
+
+
 @pytest.mark.slow
 def test_a_processs_own_dependencies_are_enough(image: ContainerImage, tmp_path: Path) -> None:
     packages, work = tmp_path / "packages", tmp_path / "app"
@@ -106,9 +160,10 @@ def test_a_processs_own_dependencies_are_enough(image: ContainerImage, tmp_path:
     install = [uv, "pip", "install", "--quiet", *HOW, target, "--requirements", str(image.pins)]
     subprocess.run(install, check=True, timeout=300)
 
+    lines = [*image.imports, *vendors_of(image.adapters)]
     # Without site packages (-S), nothing but the image's own is there.
     done = subprocess.run(
-        [sys.executable, "-S", "-c", "\n".join(image.imports)],
+        [sys.executable, "-S", "-c", "\n".join(lines)],
         cwd=work,
         env={
             "PATH": os.environ["PATH"],

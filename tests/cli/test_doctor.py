@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +34,7 @@ from shared.domain.policy import Kind
 from shared.ports.generator import Generator
 from shared.wiring import Phoenix
 from tests.environments import GCP
+from tests.fakes import FakeClock
 from tests.world import World
 
 
@@ -93,9 +94,9 @@ class Linked(OtherMedia):
         return f"{self._base_url}/{key}"
 
 
-def examined(phoenix: Phoenix) -> tuple[int, str]:
+def examined(phoenix: Phoenix, *, as_api: bool = False) -> tuple[int, str]:
     out = io.StringIO()
-    status = examine(phoenix, Console(file=out, width=80))
+    status = examine(phoenix, Console(file=out, width=80), as_api=as_api)
     return status, out.getvalue()
 
 
@@ -124,13 +125,11 @@ def test_all_is_well_and_nothing_is_left_behind(world: World) -> None:
 
 
 def test_as_the_api_nothing_is_asked_of_the_generators(world: World) -> None:
-    out = io.StringIO()
-
-    status = examine(without_generator(world.phoenix), Console(file=out, width=80), as_api=True)
+    status, shown = examined(without_generator(world.phoenix), as_api=True)
 
     assert status == 0
-    assert out.getvalue().count("ok  ") == 9
-    assert "generator" not in out.getvalue()
+    assert shown.count("ok  ") == 9
+    assert "generator" not in shown
 
 
 def broken(port: str, error: type[Unavailable], *methods: str) -> Callable[[Phoenix], Phoenix]:
@@ -340,13 +339,40 @@ def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> Non
     assert (wrong.returncode, wrong.stderr) == (2, "settings: PHOENIX_TYPO is unknown\n")
 
 
-def test_a_model_that_retires_soon_is_named_with_what_takes_its_place(world: World) -> None:
-    world.generator.model = "veo-3.1-generate-001"
+def with_video_model(cloud: Phoenix, model: str) -> Phoenix:
+    backend = settings.load(GCP | {"PHOENIX_VIDEO_MODEL": model}).backend
+    return replace(cloud, settings=replace(cloud.settings, backend=backend))
 
-    status, shown = examined(world.phoenix)
 
-    assert status == 0
-    assert "veo-3.1-generate-001: retires on 2026-11-17, use gemini-omni" in shown
+@pytest.mark.parametrize("as_api", [False, True])
+def test_a_model_that_retires_soon_is_named_with_what_takes_its_place(
+    cloud: Phoenix, *, as_api: bool
+) -> None:
+    the_day_before = FakeClock(datetime(2026, 11, 16, tzinfo=UTC))
+    phoenix = with_ports(with_video_model(cloud, "veo-3.1-generate-001"), clock=the_day_before)
+
+    status, shown = examined(phoenix, as_api=as_api)
+
+    assert status == 0, shown
+    assert "veo-3.1-generate-001: retires on 2026-11-17, use gemini-omni-1.2-flash" in shown
+
+
+@pytest.mark.parametrize("as_api", [False, True])
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [("veo-3.1-generate-001", "retired on 2026-11-17"), ("video-1", "is unknown")],
+)
+def test_a_model_that_may_not_be_used_is_a_failure_with_what_takes_its_place(
+    cloud: Phoenix, model: str, why: str, *, as_api: bool
+) -> None:
+    the_day = FakeClock(datetime(2026, 11, 17, tzinfo=UTC))
+    phoenix = with_ports(with_video_model(cloud, model), clock=the_day)
+
+    status, shown = examined(phoenix, as_api=as_api)
+
+    assert (status, set(failures(shown))) == (1, {"model, videos"})
+    assert f"{model} {why}; use one of: gemini-omni-1.2-flash, " in shown
+    assert "set PHOENIX_VIDEO_MODEL for video-generation-job" in shown
 
 
 def test_an_image_without_the_vendors_sdk_says_that_the_model_was_not_asked(world: World) -> None:

@@ -1,5 +1,6 @@
 """The runbook: its commands are run as they stand, on what its symptoms look like."""
 
+import io
 import json
 import os
 import re
@@ -10,18 +11,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from cli.doctor import examine
 from shared import settings, wiring
 from shared.domain.brief import creation_id_for
 from shared.domain.policy import Kind
 from tests.builders import ADA, a_brief, a_caller
+from tests.environments import GCP
 from tests.infrastructure.conftest import REGION, Installation
 from tests.machine import needs
+from tests.world import World
 
 RUNBOOK = Path(__file__).parents[2] / "docs/operating.md"
 PHOENIX = str(Path(sys.executable).with_name("phoenix"))
@@ -89,6 +95,13 @@ def stuck(data: Path) -> None:
     change(data, "creations", opened(data, "stuck"), deadlineAt=long_ago, sweepAt=long_ago)
 
 
+def out_of_date(data: Path) -> None:
+    """A creation that no job could start for."""
+    long_ago = "2026-11-01T12:15:00.000000+00:00"
+    late = opened(data, "failed", kind=Kind.IMAGE)
+    change(data, "creations", late, deadlineAt=long_ago, sweepAt=long_ago)
+
+
 def healthy(data: Path) -> None:
     opened(data, "failed", kind=Kind.IMAGE, cancel=True)
 
@@ -120,7 +133,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "High failure rate": healthy,
     "Refund alert": stuck,
     "Audit violation": spoilt,
-    "Model retired": healthy,
+    "Model retired": out_of_date,
     "Redis-era leftovers": left_by_celery,
 }
 
@@ -145,6 +158,17 @@ def test_the_runbooks_commands_print_what_it_says(section: str, tmp_path: Path) 
                 check=False,
             )
             assert normal(done.stdout + done.stderr) == normal(output), command
+
+
+def test_the_doctor_says_of_a_retired_model_what_the_runbook_shows(world: World) -> None:
+    backend = settings.load(GCP | {"PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001"}).backend
+    phoenix = replace(world.phoenix, settings=replace(world.settings, backend=backend))
+    out = io.StringIO()
+
+    examine(phoenix, Console(file=out, width=80), as_api=True)
+
+    [told] = blocks(sections()["Model retired"], "text")
+    assert normal(told) in normal(out.getvalue())
 
 
 def test_every_command_of_phoenix_stands_where_it_is_run() -> None:
