@@ -26,6 +26,7 @@ from tests.builders import seconds
 from tests.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.end_to_end.conftest import SCALED_DOWN
+from tests.end_to_end.moments import Moment, moment_of
 from tests.environments import GCP
 from tests.eventually import eventually
 from tests.firestore_emulator import free_port
@@ -165,13 +166,23 @@ class CloudInABox:
 
     def settled(self, client: httpx.Client, creation_id: str) -> dict[str, Any]:
         """Wait until a creation is settled, and return it."""
-        eventually(lambda: self.view(client, creation_id)["status"] not in UNFINISHED, within_s=60)
+        eventually(
+            lambda: self.view(client, creation_id)["status"] not in UNFINISHED,
+            within_s=60,
+            look_every_s=0.2,
+        )
         return self.view(client, creation_id)
 
     def document(self, creation_id: str) -> Creation:
         found = self.phoenix.ports.store.get(creation_key(CreationId(creation_id)))
         assert found is not None
         return found
+
+    def moment(self, creation_id: str) -> Moment:
+        """Return how far the work on a creation has come; no two have the same prompt."""
+        creation = self.document(creation_id)
+        is_paid = any(work.prompt == creation.prompt for work in self.vendor.works)
+        return moment_of(creation, is_paid=is_paid)
 
     def balance(self, client: httpx.Client) -> int:
         balance: int = client.get("/api/me").json()["tokenBalance"]

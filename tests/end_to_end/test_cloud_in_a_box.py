@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from shared.domain.policy import Kind
 from tests.cloud_tasks_server import Fault
 from tests.end_to_end.cloud import CloudInABox
+from tests.end_to_end.moments import Moment
 from tests.end_to_end.processes import jobs_of, kill
 from tests.eventually import eventually
 from tests.genai_vendor import SECRET_TEXT
@@ -140,25 +140,53 @@ def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
     assert box.balance(ada) == 99
 
 
+KILLED_AT = {
+    Moment.STARTING: 2,
+    Moment.CLAIMED: 2,
+    Moment.INTENDED: 3,
+    Moment.PAID: 3,
+    Moment.OPERATING: 2,
+    Moment.REPORTED: 2,
+    Moment.DOWNLOADING: 2,
+    Moment.CHECKING: 2,
+    Moment.UPLOADING: 2,
+}
+"""How many jobs of twenty are to be killed at each moment."""
+HELD_BY = {
+    Moment.INTENDED: ("start", "unheard"),
+    Moment.PAID: ("start", "hang"),
+    Moment.DOWNLOADING: ("fetch", "hang"),
+}
+"""The fault of the generators in which a job waits for its end; it cannot leave that moment."""
+
+
 @pytest.mark.parametrize("box", [VEO], ids=["veo"], indirect=True)
 def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
-    def is_killed_after(delay_s: float) -> bool:
-        owner = box.client(f"victim-{delay_s:.2f}".replace(".", "-"))
-        creation_id = box.open(owner, f"a fox after {delay_s} [slow 3]")
-        eventually(lambda: jobs_of(creation_id), within_s=60)
-        time.sleep(delay_s)  # the moment is the point of this test
-        victims = jobs_of(creation_id)
+    def moment_of_death(wanted: Moment, nth: int) -> Moment:
+        prompt = f"a fox of {wanted.name} {nth} [slow 2]"
+        if wanted in HELD_BY:
+            call, fault = HELD_BY[wanted]
+            box.vendor.faults[f"{call}:{prompt}"] = [fault]
+        owner = box.client(f"victim-{wanted.name.lower()}-{nth}")
+        creation_id = box.open(owner, prompt)
+        victims = eventually(lambda: jobs_of(creation_id), within_s=60, look_every_s=0.1)
+        eventually(lambda: box.moment(creation_id) >= wanted, within_s=60)
         kill(victims, signal.SIGKILL)
+        died_at = box.moment(creation_id)
         settled = box.settled(owner, creation_id)
         assert settled["status"] == "draft" or settled["refunded"], settled
-        return bool(victims)
+        return died_at
 
+    planned = [(moment, nth) for moment, count in KILLED_AT.items() for nth in range(count)]
     with ThreadPoolExecutor(4) as owners:
-        hits = list(owners.map(is_killed_after, [0.15 * nth for nth in range(20)]))
+        deaths = Counter(owners.map(lambda each: moment_of_death(*each), planned))
 
     starts = Counter(work.prompt for work in box.vendor.works)
     assert max(starts.values()) == 1
-    assert sum(hits) >= 15
+    assert all(deaths[moment] == KILLED_AT[moment] for moment in HELD_BY), deaths
+    assert all(deaths[moment] for moment in KILLED_AT), deaths
+    after_the_start = range(Moment.PAID, Moment.OVER)
+    assert sum(deaths[moment] for moment in after_the_start) >= deaths.total() / 2, deaths
 
 
 def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
