@@ -46,6 +46,7 @@ class CloudInABox:
     ) -> None:
         self.folder = folder
         self.vendor = Vendor(takes_s=0.5)
+        self.tokens: list[str] = []
         self.running = ExitStack()
         self._models = models
         self._own = {
@@ -139,18 +140,25 @@ class CloudInABox:
     # What tests do
 
     def client(self, user: str) -> httpx.Client:
-        token = self.google.user_token(user)
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = self._bearer(self.google.user_token(user))
         client = httpx.Client(base_url=self.base_url, headers=headers, timeout=60)
         return self.running.enter_context(client)
 
     def sweep(self) -> dict[str, int]:
         """Call the sweep as Cloud Scheduler does."""
-        headers = {"Authorization": f"Bearer {self.google.service_token()}"}
+        headers = self._bearer(self.google.service_token())
         answer = httpx.post(f"{self.base_url}/internal/cleanup", headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         counts: dict[str, int] = answer.json()
         return counts
+
+    def _bearer(self, token: str) -> dict[str, str]:
+        self.tokens.append(token)
+        return {"Authorization": f"Bearer {token}"}
+
+    def logs(self) -> str:
+        """Return everything that the API and the jobs have logged."""
+        return "".join(path.read_text() for path in self.folder.rglob("*.log"))
 
     def open(self, client: httpx.Client, prompt: str, kind: str = "video") -> str:
         answer = client.post("/api/generate/creation", json={"type": kind, "prompt": prompt})

@@ -24,6 +24,8 @@ class Moment(IntEnum):
     OVER = auto()
 
 
+AFTER_THE_START = [moment for moment in Moment if Moment.PAID <= moment < Moment.OVER]
+"""From here on a second start would be paid twice."""
 _STAGES = {
     Stage.DOWNLOADING: Moment.DOWNLOADING,
     Stage.CHECKING: Moment.CHECKING,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from shared.domain.policy import Kind
 from tests.cloud_tasks_server import Fault
 from tests.end_to_end.cloud import CloudInABox
-from tests.end_to_end.moments import Moment
+from tests.end_to_end.moments import AFTER_THE_START, Moment
 from tests.end_to_end.processes import jobs_of, kill
 from tests.eventually import eventually
 from tests.genai_vendor import SECRET_TEXT
@@ -185,8 +186,27 @@ def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
     assert max(starts.values()) == 1
     assert all(deaths[moment] == KILLED_AT[moment] for moment in HELD_BY), deaths
     assert all(deaths[moment] for moment in KILLED_AT), deaths
-    after_the_start = range(Moment.PAID, Moment.OVER)
-    assert sum(deaths[moment] for moment in after_the_start) >= deaths.total() / 2, deaths
+    assert sum(deaths[moment] for moment in AFTER_THE_START) >= deaths.total() / 2, deaths
+
+
+def test_no_log_line_holds_a_token_a_signature_or_a_secret(
+    box: CloudInABox, ada: httpx.Client
+) -> None:
+    box.vendor.ends += ["media", f"error:3:{SECRET_TEXT}"]
+    made = [box.settled(ada, box.open(ada, "a fox", kind)) for kind in Kind]
+    links = [draft[link] for draft in made for link in ("mediaUrl", "thumbnailUrl") if draft[link]]
+    forged = f"{box.tokens[0][:-4]}fake"
+    refused = httpx.get(f"{box.base_url}/api/me", headers={"Authorization": f"Bearer {forged}"})
+    box.sweep()
+
+    logs = box.logs()
+    assert {draft["status"] for draft in made} == {"draft", "failed"}
+    assert refused.status_code == 401
+    assert all(logs.count(draft["creationId"]) > 2 for draft in made)
+    signatures = [parse_qs(urlsplit(link).query)["X-Amz-Signature"][0] for link in links]
+    secrets = [*box.tokens, forged, *signatures, box.environment["R2_SECRET_ACCESS_KEY"]]
+    assert len(signatures) == 2
+    assert [secret for secret in secrets if secret in logs] == []
 
 
 def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
