@@ -152,19 +152,19 @@ KILLED_AT = {
     Moment.CHECKING: 2,
     Moment.UPLOADING: 2,
 }
-"""How many jobs of twenty are to be killed at each moment."""
+"""How many of twenty jobs are to be killed at each moment; at least one must be."""
 HELD_BY = {
     Moment.INTENDED: ("start", "unheard"),
     Moment.PAID: ("start", "hang"),
     Moment.DOWNLOADING: ("fetch", "hang"),
 }
-"""The fault of the generators in which a job waits for its end; it cannot leave that moment."""
+"""The fault of the generators that holds a job at its moment; there none may be missed."""
 
 
 @pytest.mark.parametrize("box", [VEO], ids=["veo"], indirect=True)
 def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
     def moment_of_death(wanted: Moment, nth: int) -> Moment:
-        prompt = f"a fox of {wanted.name} {nth} [slow 2]"
+        prompt = f"a victim of {wanted.name} {nth} [slow 2]"
         if wanted in HELD_BY:
             call, fault = HELD_BY[wanted]
             box.vendor.faults[f"{call}:{prompt}"] = [fault]
@@ -182,9 +182,10 @@ def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
     with ThreadPoolExecutor(4) as owners:
         deaths = Counter(owners.map(lambda each: moment_of_death(*each), planned))
 
-    starts = Counter(work.prompt for work in box.vendor.works)
-    assert max(starts.values()) == 1
-    assert all(deaths[moment] == KILLED_AT[moment] for moment in HELD_BY), deaths
+    prompts = (work.prompt for work in box.vendor.works)
+    starts = Counter(prompt for prompt in prompts if prompt.startswith("a victim"))
+    assert set(starts.values()) == {1}
+    assert all(deaths[moment] >= KILLED_AT[moment] for moment in HELD_BY), deaths
     assert all(deaths[moment] for moment in KILLED_AT), deaths
     assert sum(deaths[moment] for moment in AFTER_THE_START) >= deaths.total() / 2, deaths
 
