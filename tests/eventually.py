@@ -9,10 +9,12 @@ AnswerT = TypeVar("AnswerT")
 LOOK_EVERY_S = 0.02
 
 
-def eventually(ask: Callable[[], AnswerT], *, within_s: float = 30) -> AnswerT:
+def eventually(
+    ask: Callable[[], AnswerT], *, within_s: float = 30, look_every_s: float = LOOK_EVERY_S
+) -> AnswerT:
     """Return the first true answer, or fail when there is none in time."""
     end_s = time.monotonic() + within_s
     while not (answer := ask()):
         assert time.monotonic() < end_s, f"not within {within_s} s"
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(look_every_s)
     return answer

@@ -8,11 +8,13 @@ requests meet, and by the ends that the next accepted works come to.
     curl localhost:9000/control                                 what it was paid for
     curl localhost:9000/control -d '{"faults": {"start": ["429:7"]}, "ends": ["filtered"]}'
 
-Faults, for `start`, `poll`, `fetch` and `find`; all but the first three accept a paid start:
+Faults, for `start`, `poll`, `fetch` and `find`, or for `start:PROMPT` and `fetch:PROMPT` alone;
+all but the first four accept a paid start:
 
     429 or 429:7    that status (with that Retry-After)
     redirect        a 307 to itself
     reset           the connection is reset, nothing was accepted
+    unheard         nothing is accepted and nothing answered
     lost            it is accepted, then the connection is reset
     hang            it is accepted and never answered
     drip            the answer comes a byte at a time
@@ -236,7 +238,7 @@ class Handler(BaseHTTPRequestHandler):
         if not found:
             return self.send_json(404, status_json(404))
         content = self.server.vendor.media(found[0])
-        return self.meet(self.server.vendor.fault("fetch"), lambda: content)
+        return self.meet(self.server.vendor.fault("fetch", found[0].prompt), lambda: content)
 
     # Control
 
@@ -262,6 +264,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault == "reset":
             self.reset()
+            return
+        if fault == "unheard":
+            self.send_hang(b"")
             return
         made = make()
         content = made if isinstance(made, bytes) else json.dumps(made).encode()

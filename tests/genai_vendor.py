@@ -97,7 +97,7 @@ class Vendor:
 
     def fault(self, call: str, prompt: str = "") -> str:
         """Return what this request meets, if anything."""
-        if waiting := self.faults.get(call):
+        if waiting := self.faults.get(f"{call}:{prompt}") or self.faults.get(call):
             return waiting.pop(0)
         if call != "start":
             return ""

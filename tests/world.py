@@ -82,9 +82,10 @@ class World:
     def close(self) -> None:
         self.sqlite.close()
 
-    def over(self, store: Store) -> Phoenix:
-        """Put the use cases on another store, for threads and in real time."""
-        ports = replace(self.phoenix.ports, store=store, clock=SystemClock(), ids=SystemIds())
+    def over(self, store: Store, **others: Any) -> Phoenix:
+        """Put the use cases on another store and other ports, for threads and in real time."""
+        real = {"store": store, "clock": SystemClock(), "ids": SystemIds(), **others}
+        ports = replace(self.phoenix.ports, **real)
         return wiring.assembled(self.settings, ports, local=self.phoenix.local)
 
     # Short cuts

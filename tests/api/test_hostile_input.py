@@ -1,6 +1,8 @@
 """Hostile bodies and captions against the API as its own process."""
 
+import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from tests.builders import ADA
 
 ROUNDS = 20
 GROWTH_BYTES_MAX = 16 * MIB
+HARMLESS = Hostile("a prompt is missing", lambda: b'{"type":"image"}')
+HARMLESS_TIMES_MAX = 100
+"""Sending 32 MiB takes 16 times as long as sending what is harmless, all others twice as long."""
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +59,22 @@ def test_a_hostile_body_is_refused_in_a_few_words(client: httpx.Client, hostile:
     assert client.get("/api/me").json()["tokenBalance"] == 100
 
 
-def test_hostile_bodies_leave_no_memory_behind(stack: Stack, client: httpx.Client) -> None:
-    for hostile in HOSTILE_BODIES:
+def test_hostile_bodies_cost_neither_memory_nor_time(stack: Stack, client: httpx.Client) -> None:
+    bodies = [HARMLESS, *HOSTILE_BODIES]
+    for hostile in bodies:
         send(client, hostile)
     before = memory_bytes(stack)
+    fastest_s = dict.fromkeys((hostile.name for hostile in bodies), math.inf)
 
     for _ in range(ROUNDS):
-        for hostile in HOSTILE_BODIES:
+        for hostile in bodies:
+            began_s = time.perf_counter()
             send(client, hostile)
+            took_s = time.perf_counter() - began_s
+            fastest_s[hostile.name] = min(fastest_s[hostile.name], took_s)
 
     assert memory_bytes(stack) - before < GROWTH_BYTES_MAX
+    assert max(fastest_s.values()) < HARMLESS_TIMES_MAX * fastest_s[HARMLESS.name], fastest_s
 
 
 def test_captions_full_of_scripts_are_kept_as_the_text_they_are(api: Api) -> None:

@@ -1,33 +1,63 @@
-"""What each use case costs: calls to Firestore, counted on the wire."""
+"""What each use case costs: calls to Firestore and to Cloud Tasks, counted on the wire."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import pytest
+from google.cloud import tasks_v2
+
+from shared.adapters.cloud_tasks_queue import CloudTasksQueue
 from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.system_clock import SystemClock
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
 from shared.domain.status import Stage
 from tests.api.conftest import Api, Server
 from tests.builders import stored_media
+from tests.cloud_tasks_server import CloudTasksServer
 from tests.firestore_proxy import FirestoreProxy
 from tests.machine import needs
+from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
 from tests.world import World
 
 AnswerT = TypeVar("AnswerT")
 
 ROUND_TRIPS = {
-    "open": 2,
-    "claim": 2,
-    "heartbeat": 2,
-    "complete": 2,
-    "fail": 2,
-    "drafts page": 1,
-    "one creation": 1,
-    "feed page": 1,
-    "profile page": 2,
-    "ledger page": 1,
+    "open": (2, 1),
+    "claim": (2, 0),
+    "heartbeat": (2, 0),
+    "complete": (2, 0),
+    "fail": (2, 0),
+    "drafts page": (1, 0),
+    "one creation": (1, 0),
+    "feed page": (1, 0),
+    "profile page": (2, 0),
+    "ledger page": (1, 0),
 }
+"""Calls to Firestore, and calls to Cloud Tasks."""
+
+
+@pytest.fixture
+def tasks() -> Iterator[CloudTasksServer]:
+    names = (f"{LOCATION}/queues/{kind}-generation-queue" for kind in Kind)
+    queues = [tasks_v2.Queue(name=name) for name in names]
+    with CloudTasksServer(queues, clock=SystemClock()) as server:
+        yield server
+
+
+@pytest.fixture
+def queue(tasks: CloudTasksServer) -> Iterator[CloudTasksQueue]:
+    queue = CloudTasksQueue(
+        project=PROJECT,
+        region=REGION,
+        invoker=INVOKER,
+        traceparent=lambda: None,
+        emulator_host=tasks.host,
+    )
+    yield queue
+    queue.close()
 
 
 @needs("firestore")
@@ -36,17 +66,20 @@ def test_round_trips_of_each_use_case(
     proxy: FirestoreProxy,
     world: World,  # after the store that its books are on
     server: Server,
+    tasks: CloudTasksServer,
+    queue: CloudTasksQueue,
 ) -> None:
-    world.phoenix = phoenix = world.over(new_firestore(address=proxy.address))
+    world.phoenix = phoenix = world.over(new_firestore(address=proxy.address), queue=queue)
     api = Api(world, server)
     ada, anybody = api.client("ada"), api.client()
     ada.get("/api/me").raise_for_status()
-    counted: dict[str, int] = {}
+    counted: dict[str, tuple[int, int]] = {}
 
     def count(name: str, step: Callable[[], AnswerT]) -> AnswerT:
         proxy.counted()
+        tasks.calls = 0
         answer = step()
-        counted[name] = sum(proxy.counted().values())
+        counted[name] = (sum(proxy.counted().values()), tasks.calls)
         return answer
 
     def opened() -> CreationId:

@@ -26,6 +26,7 @@ from tests.builders import seconds
 from tests.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.end_to_end.conftest import SCALED_DOWN
+from tests.end_to_end.moments import Moment, moment_of
 from tests.environments import GCP
 from tests.eventually import eventually
 from tests.firestore_emulator import free_port
@@ -45,6 +46,7 @@ class CloudInABox:
     ) -> None:
         self.folder = folder
         self.vendor = Vendor(takes_s=0.5)
+        self.tokens: list[str] = []
         self.running = ExitStack()
         self._models = models
         self._own = {
@@ -138,18 +140,25 @@ class CloudInABox:
     # What tests do
 
     def client(self, user: str) -> httpx.Client:
-        token = self.google.user_token(user)
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = self._bearer(self.google.user_token(user))
         client = httpx.Client(base_url=self.base_url, headers=headers, timeout=60)
         return self.running.enter_context(client)
 
     def sweep(self) -> dict[str, int]:
         """Call the sweep as Cloud Scheduler does."""
-        headers = {"Authorization": f"Bearer {self.google.service_token()}"}
+        headers = self._bearer(self.google.service_token())
         answer = httpx.post(f"{self.base_url}/internal/cleanup", headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         counts: dict[str, int] = answer.json()
         return counts
+
+    def _bearer(self, token: str) -> dict[str, str]:
+        self.tokens.append(token)
+        return {"Authorization": f"Bearer {token}"}
+
+    def logs(self) -> str:
+        """Return everything that the API and the jobs have logged."""
+        return "".join(path.read_text() for path in self.folder.rglob("*.log"))
 
     def open(self, client: httpx.Client, prompt: str, kind: str = "video") -> str:
         answer = client.post("/api/generate/creation", json={"type": kind, "prompt": prompt})
@@ -165,13 +174,23 @@ class CloudInABox:
 
     def settled(self, client: httpx.Client, creation_id: str) -> dict[str, Any]:
         """Wait until a creation is settled, and return it."""
-        eventually(lambda: self.view(client, creation_id)["status"] not in UNFINISHED, within_s=60)
+        eventually(
+            lambda: self.view(client, creation_id)["status"] not in UNFINISHED,
+            within_s=60,
+            look_every_s=0.2,
+        )
         return self.view(client, creation_id)
 
     def document(self, creation_id: str) -> Creation:
         found = self.phoenix.ports.store.get(creation_key(CreationId(creation_id)))
         assert found is not None
         return found
+
+    def moment(self, creation_id: str) -> Moment:
+        """Return how far the work on a creation has come; no two have the same prompt."""
+        creation = self.document(creation_id)
+        is_paid = any(work.prompt == creation.prompt for work in self.vendor.works)
+        return moment_of(creation, is_paid=is_paid)
 
     def balance(self, client: httpx.Client) -> int:
         balance: int = client.get("/api/me").json()["tokenBalance"]

@@ -41,11 +41,13 @@ class OneMachine:
         self.stack = stack
         self.data = stack.data
         self.clients = ExitStack()
+        self.tokens: list[str] = []
 
     def client(self, user: str = "ada") -> httpx.Client:
         client = self.clients.enter_context(httpx.Client(base_url=self.stack.base_url, timeout=30))
         token = client.post("/api/local/sign-in", json={"username": user}).json()["token"]
         client.headers["Authorization"] = f"Bearer {token}"
+        self.tokens.append(token)
         return client
 
     def open(self, client: httpx.Client, prompt: str, kind: str = "video", **body: Any) -> str:
@@ -69,13 +71,17 @@ class OneMachine:
         """How many operations the sample generator has started."""
         return len(list((self.data / "generator/operations").glob(f"{creation_id}*.json")))
 
+    def logs(self) -> str:
+        """Return everything that the API and the jobs have logged."""
+        return "".join(path.read_text() for path in self.data.rglob("*.log"))
+
     def violations(self) -> list[Any]:
         return list(self.stack.phoenix.auditing.audit().violations)
 
 
 @pytest.fixture
 def new_machine(tmp_path: Path) -> Iterator[Callable[..., OneMachine]]:
-    """Starts stacks, one after another, on the test's folder; their books are clean at the end."""
+    """Starts stacks on the test's folder; at the end their books are clean and their logs too."""
     with ExitStack() as running:
 
         def start(**environment: str) -> OneMachine:
@@ -90,6 +96,8 @@ def new_machine(tmp_path: Path) -> Iterator[Callable[..., OneMachine]]:
 
 def check_books(machine: OneMachine) -> None:
     assert machine.violations() == []
+    logs = machine.logs()
+    assert not any(token in logs for token in machine.tokens)
 
 
 @pytest.fixture

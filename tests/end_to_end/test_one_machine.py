@@ -71,6 +71,7 @@ def test_a_video_and_an_image_are_made_and_open_by_their_links(
         with Image.open(tmp_path / "thumbnail.jpg") as picture:
             assert (picture.format, picture.width) == ("JPEG", 640)
         assert 10 * 1024 <= len(thumbnail) <= 50 * 1024
+        assert draft["mediaUrl"].rpartition("signature=")[2] not in machine.logs()
     film = tmp_path / "film.mp4"
     film.write_bytes(client.get(drafts[1]["mediaUrl"]).content)
     assert top_boxes(film)[:2] == ["ftyp", "moov"]
