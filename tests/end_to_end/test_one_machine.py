@@ -281,9 +281,9 @@ def test_stopping_the_stack_hands_the_work_back_and_a_restart_finishes_it(
     creation_id = first.open(first.client(), "a long film [slow 6]")
     eventually(lambda: first.document(creation_id).operation_name)
     first.stack._running.close()
+    assert first.document(creation_id).status is Status.PENDING
 
     second = new_machine()
-    assert second.document(creation_id).status is Status.PENDING
     settled = second.settled(creation_id)
 
     assert settled.status is Status.DRAFT
