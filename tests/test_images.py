@@ -117,9 +117,11 @@ def sources(image: ContainerImage, folder: Path) -> None:
             case ["COPY", source, target] if not source.startswith("requirements/"):
                 for path in ROOT.glob(source.rstrip("/")):
                     to = folder / (target if path.is_dir() else target + path.name)
-                    copy = shutil.copytree if path.is_dir() else shutil.copy
                     to.parent.mkdir(parents=True, exist_ok=True)
-                    copy(path, to)
+                    if path.is_dir():
+                        shutil.copytree(path, to, ignore=shutil.ignore_patterns("__pycache__"))
+                    else:
+                        shutil.copy(path, to)
 
 
 def is_for_types(node: ast.AST) -> bool:
