@@ -165,7 +165,10 @@ def test_retry_after_is_a_number_that_can_be_waited_for(header: str | None, seco
 
 @contextmanager
 def resetting() -> Iterator[str]:
-    """Listen at an https address that resets every connection before a word is said."""
+    """Listen at an https address that resets every connection in its handshake.
+
+    Not before: a client in Python would then lose its socket now and then, unclosed.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -174,6 +177,7 @@ def resetting() -> Iterator[str]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
+                connection.recv(1)
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 connection.close()
