@@ -21,7 +21,7 @@ from tests.genai_server import GenaiServer
 from tests.genai_vendor import SECRET_TEXT, Vendor
 
 ONE = a_creation_id()
-PATIENCE_S = 1.0
+PATIENCE_S = 0.6
 SLOW_FAULTS = {"hang", "drip"}
 """Where the server keeps an adapter waiting, it waits so long."""
 UNKNOWN = StartOutcomeUnknown

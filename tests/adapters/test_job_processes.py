@@ -52,13 +52,14 @@ def test_another_exit_is_followed_by_the_next_attempt(processes: JobProcesses) -
     assert run(processes, "exit 7", restarts_max=1) == [7, 7]
 
 
+@pytest.mark.slow
 def test_at_the_timeout_comes_sigterm_and_then_sigkill(
     processes: JobProcesses, tmp_path: Path
 ) -> None:
     stubborn = "trap 'echo asked to stop' TERM; while :; do sleep 0.05; done"
 
-    processes._stop_grace_s = 2
-    assert run(processes, stubborn, timeout_s=2, restarts_max=0) == [-9]
+    processes._stop_grace_s = 1
+    assert run(processes, stubborn, timeout_s=1, restarts_max=0) == [-9]
     assert (tmp_path / "execution.log").read_text() == "asked to stop\n"
 
 

@@ -87,6 +87,7 @@ def test_an_execution_that_failed_says_with_what(
     assert platform.failure("another") is None
 
 
+@pytest.mark.slow
 def test_a_timeout_is_a_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
     script = """
 def stop(*_):

@@ -59,6 +59,7 @@ def test_a_hostile_body_is_refused_in_a_few_words(client: httpx.Client, hostile:
     assert client.get("/api/me").json()["tokenBalance"] == 100
 
 
+@pytest.mark.slow
 def test_hostile_bodies_cost_neither_memory_nor_time(stack: Stack, client: httpx.Client) -> None:
     bodies = [HARMLESS, *HOSTILE_BODIES]
     for hostile in bodies:

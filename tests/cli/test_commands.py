@@ -90,6 +90,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert all(command in done.stdout for command in ("up", "demo", "audit", "sweep", "grant"))
 
 
+@pytest.mark.slow
 def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [PHOENIX, "up", "--port", "0", "--data", str(tmp_path)],
@@ -128,6 +129,7 @@ def is_listening(base_url: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path: Path) -> None:
     made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")

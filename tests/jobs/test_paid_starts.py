@@ -144,7 +144,7 @@ def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Cr
     pipeline = replace(trouble.pipeline, kind=maker.kind)
     shop = replace(
         workshop(world, pipeline),
-        generator=lambda: maker.make(server.url, timeout_s=1 if is_slow else 10),
+        generator=lambda: maker.make(server.url, timeout_s=0.6 if is_slow else 10),
     )
     return settled(world, shop, creation)
 
