@@ -7,7 +7,7 @@ READY := .venv/.ready
 SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
-.PHONY: help setup demo run check test simulate bench container-test
+.PHONY: help setup demo run lint check test simulate bench container-test
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ demo: $(READY) ## Make an image and a video on this machine and audit every toke
 run: $(READY) ## Run the one-machine stack (PORT=8080)
 	$(BIN)/phoenix up --port $(or $(PORT),8080)
 
-check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
+lint: $(READY) ## Format, lint, types and imports: yes or no
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +36,8 @@ check: $(READY) ## Format, lint, types, imports and the fast tests: yes or no
 	$(BIN)/shellcheck -x .ci/run $(SCRIPTS)
 	$(BIN)/yamllint --strict cloudbuild.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml
+
+check: lint ## The same and the fast tests, before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
 
 simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)
