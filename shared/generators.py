@@ -3,14 +3,22 @@
 from datetime import date
 
 from shared.domain.policy import Kind
-from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card, known_card
+from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.generator import Generator
 from shared.settings import GCPBackend
 
 
-def chosen_model(backend: GCPBackend, kind: Kind, *, today: date) -> ModelCard:
+def chosen_model(
+    backend: GCPBackend, kind: Kind, *, today: date, may_be_retired: bool = False
+) -> ModelCard:
     """Return the card of a kind's model, or raise `WrongSetting` naming the good ones."""
-    return chosen_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
+    return chosen_card(
+        kind,
+        backend.model_of(kind),
+        surface=Surface.AGENT_PLATFORM,
+        today=today,
+        may_be_retired=may_be_retired,
+    )
 
 
 def check_models(backend: GCPBackend, *, makes: Kind | None, today: date) -> None:
@@ -19,11 +27,8 @@ def check_models(backend: GCPBackend, *, makes: Kind | None, today: date) -> Non
     Raises:
         WrongSetting: the good ones are named.
     """
-    if makes is not None:
-        chosen_model(backend, makes, today=today)
-        return
-    for kind in Kind:
-        known_card(kind, backend.model_of(kind), surface=Surface.AGENT_PLATFORM, today=today)
+    for kind in Kind if makes is None else [makes]:
+        chosen_model(backend, kind, today=today, may_be_retired=makes is None)
 
 
 def google_generator(backend: GCPBackend, kind: Kind, *, today: date) -> Generator:

@@ -100,53 +100,33 @@ def good_cards(
     ]
 
 
-def known_card(
-    kind: Kind,
-    model: str,
-    *,
-    surface: Surface,
-    today: date,
-    cards: Iterable[ModelCard] | None = None,
-) -> ModelCard:
-    """Return the card of a model that makes all that is sold, or did until it retired.
-
-    Raises:
-        WrongSetting: there is none; the good ones are named.
-    """
-    cards = known_cards() if cards is None else tuple(cards)
-    why = f"{model} is unknown"
-    for card in cards:
-        if (card.kind, card.surface, card.model) == (kind, surface, model):
-            if card.makes_all_that_is_sold:
-                return card
-            why = f"{model} cannot make all that is sold"
-    raise _refusal(kind, why, good_cards(kind, surface=surface, today=today, cards=cards))
-
-
 def chosen_card(
     kind: Kind,
     model: str,
     *,
     surface: Surface,
     today: date,
+    may_be_retired: bool = False,
     cards: Iterable[ModelCard] | None = None,
 ) -> ModelCard:
-    """Return the card of a model that may be used today.
+    """Return the card of a model that makes all that is sold, today or until it retired.
 
     Raises:
         WrongSetting: there is none; the good ones are named.
     """
     cards = known_cards() if cards is None else tuple(cards)
-    card = known_card(kind, model, surface=surface, today=today, cards=cards)
-    if card.retires_by(today):
-        good = good_cards(kind, surface=surface, today=today, cards=cards)
-        raise _refusal(kind, f"{model} retired on {card.retires_at}", good)
-    return card
-
-
-def _refusal(kind: Kind, why: str, good: Iterable[ModelCard]) -> WrongSetting:
+    why = "is unknown"
+    for card in cards:
+        if (card.kind, card.surface, card.model) == (kind, surface, model):
+            if not card.makes_all_that_is_sold:
+                why = "cannot make all that is sold"
+            elif card.retires_by(today) and not may_be_retired:
+                why = f"retired on {card.retires_at}"
+            else:
+                return card
+    good = good_cards(kind, surface=surface, today=today, cards=cards)
     choice = ", ".join(card.model for card in good)
-    return WrongSetting(setting=MODEL_SETTINGS[kind], reason=f"{why}; use one of: {choice}")
+    raise WrongSetting(setting=MODEL_SETTINGS[kind], reason=f"{model} {why}; use one of: {choice}")
 
 
 def retiring_soon(chosen: Iterable[ModelCard], *, today: date) -> list[ModelCard]:
