@@ -16,6 +16,7 @@ from shared.domain.errors import BadOutput
 from shared.domain.failure import FailureCode
 from shared.domain.policy import Kind
 from shared.domain.status import Status
+from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
 from tests.genai_makers import (
     IMAGE,
     IMAGE_KEY,
@@ -140,11 +141,11 @@ def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Cr
     server.vendor.faults = {call: list(faults) for call, faults in trouble.vendor.items()}
     server.vendor.ends = [trouble.end]
     trouble.world(world, creation)
-    is_slow = {"hang", "drip"} & {*trouble.vendor.get("start", ())}
+    is_slow = SLOW_FAULTS & {*trouble.vendor.get("start", ())}
     pipeline = replace(trouble.pipeline, kind=maker.kind)
     shop = replace(
         workshop(world, pipeline),
-        generator=lambda: maker.make(server.url, timeout_s=0.6 if is_slow else 10),
+        generator=lambda: maker.make(server.url, timeout_s=PATIENCE_S if is_slow else 10),
     )
     return settled(world, shop, creation)
 
