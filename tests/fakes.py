@@ -187,6 +187,9 @@ class FakeGenerator:
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
         path.write_bytes(_next(self.fetches))
 
+    def discard(self, operation: Operation) -> None:
+        return
+
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:

@@ -72,6 +72,9 @@ class GeminiImageGenerator:
         with MediaFile(path, size_bytes_max=size_bytes_max) as file:
             file.write(self._images.pop(result.locator))
 
+    def discard(self, operation: Operation) -> None:
+        """See `Generator.discard`."""
+
     def find_output(
         self,
         creation_id: CreationId,  # noqa: ARG002 (an answer that was lost is nowhere)

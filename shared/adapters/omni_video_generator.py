@@ -83,6 +83,9 @@ class OmniVideoGenerator:
             else:
                 file.write(decoded(at(video, "data")))
 
+    def discard(self, operation: Operation) -> None:
+        """See `Generator.discard`."""
+
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:

@@ -110,6 +110,9 @@ class SampleGenerator:
         if size_bytes > size_bytes_max:
             raise BadOutput(reason=f"it is larger than {size_bytes_max} bytes")
 
+    def discard(self, operation: Operation) -> None:
+        """See `Generator.discard`."""
+
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:

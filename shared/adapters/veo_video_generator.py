@@ -85,6 +85,9 @@ class VeoVideoGenerator:
         with MediaFile(path, size_bytes_max=size_bytes_max) as file:
             file.write(decoded(at(video, "bytesBase64Encoded")))
 
+    def discard(self, operation: Operation) -> None:
+        """See `Generator.discard`."""
+
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:

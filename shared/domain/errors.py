@@ -12,7 +12,7 @@
     │                               OutcomeUnknown
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
-    │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, BadOutput
+    │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
     └── WrongSetting            stops the start: exit status 2
 
 A leaf keeps its facts as fields and makes its sentence, which is for people, from them. `reason`
@@ -346,6 +346,15 @@ class StartOutcomeUnknown(WorkError):
 
     code = "start_outcome_unknown"
     sentence = "The generator never answered the start."
+    reason: str = ""
+
+
+@dataclass(kw_only=True, eq=False)
+class ReadRefused(WorkError):
+    """The vendor refused a pure read with an error that repeating rarely fixes (400, 403, 404)."""
+
+    code = "read_refused"
+    sentence = "The generator refused a read: {reason}."
     reason: str = ""
 
 

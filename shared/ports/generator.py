@@ -67,7 +67,8 @@ class Generator(Protocol):
         Raises:
             GenerationRefused: the answer is no, for good.
             GenerationUnavailable: the answer is no, for now.
-            StartOutcomeUnknown: silence. Any other error means the same.
+            StartOutcomeUnknown: no answer, or one that a gateway can give: it may be running, and
+                paid for. Any other error means the same.
         """
         ...
 
@@ -76,6 +77,7 @@ class Generator(Protocol):
 
         Raises:
             GenerationUnavailable: no answer; ask again.
+            ReadRefused: the vendor refuses this read.
         """
         ...
 
@@ -85,15 +87,24 @@ class Generator(Protocol):
         Raises:
             BadOutput: it is larger than the limit; nothing more is read.
             GenerationUnavailable: no answer; ask again.
+            ReadRefused: the vendor refuses this read.
         """
         ...
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
-        """Look for what an unanswered start may have made: a pure read.
+        """Search the attempt's own place in the bucket for its output: a pure read.
 
         Raises:
             GenerationUnavailable: no answer; ask again.
+            ReadRefused: the vendor refuses this read.
+        """
+        ...
+
+    def discard(self, operation: Operation) -> None:
+        """Delete what the vendor stores of a finished operation; errors are logged, not raised.
+
+        Called once the media is stored here and the creation is complete.
         """
         ...

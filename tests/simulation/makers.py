@@ -121,6 +121,9 @@ class SimulatedGenerator:
         path.write_bytes(BROKEN if step.fault == "broken" else GOOD)
         self.simulation.answered(step)
 
+    def discard(self, operation: Operation) -> None:
+        return
+
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
