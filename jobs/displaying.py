@@ -16,21 +16,18 @@ _TRANSPOSED = {
 }
 """What makes a picture upright, by its EXIF orientation."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
-_EXIF_ORIENTATION = 0x0112
+EXIF_ORIENTATION = 0x0112
 _DISPLAYED_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
 _WHITE = "#ffffff"
 _8_BIT_MAX, _16_BIT_MAX = 255, 65_535
 
 
-def orientation_of(picture: Image.Image) -> int:
-    """Return the EXIF orientation; one that cannot be read, or is only in XMP, counts as upright.
-
-    Browsers do not read XMP, Pillow would.
-    """
-    for name in ("xmp", "XML:com.adobe.xmp"):
-        picture.info.pop(name, None)
+def orientation_in(exif: bytes) -> int:
+    """Return the orientation that EXIF data name; damaged data name none."""
+    parsed = Image.Exif()
     try:
-        orientation = picture.getexif().get(_EXIF_ORIENTATION)
+        parsed.load(exif)
+        orientation = parsed.get(EXIF_ORIENTATION)
     except Exception:  # noqa: BLE001 (damaged metadata decides nothing)
         return UPRIGHT
     return orientation if orientation in _TRANSPOSED else UPRIGHT

@@ -1,6 +1,11 @@
-"""What Pillow does not say of a JPEG (ITU-T T.81): its process, its scans, its missing end."""
+"""A JPEG reduced to the segments that its pixels need (ITU-T T.81), and how much of it is there.
+
+Metadata never decides over a picture: profiles, comments, previews and the index of further
+pictures do not reach the decoder.
+"""
 
 import struct
+from dataclasses import dataclass
 
 from PIL import Image, ImageStat
 
@@ -10,7 +15,11 @@ SIGNATURE = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 SCANS_MAX = 100
 """Encoders write up to a dozen; each takes the decoder once through the whole picture."""
+_MARKER = 0xFF
 _SCAN = b"\xff\xda"
+_EXIF = b"Exif\0\0"
+_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE} - {0xEE})
+"""Application data and comments, without the one that names the colour model."""
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """The markers that start a frame; the other three of that range define tables."""
 _SHOWN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
@@ -18,6 +27,18 @@ _SHOWN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _MISSING = 128
 """The grey level of blocks for which there was no data."""
 _ROUNDING = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Essential:
+    """The pixels of a JPEG.
+
+    `content`: a JPEG of them alone. `is_shown`: browsers decode the original file.
+    """
+
+    content: bytes
+    exif: bytes
+    is_shown: bool
 
 
 def check_scans(content: bytes) -> None:
@@ -31,17 +52,26 @@ def check_scans(content: bytes) -> None:
         raise BadOutput(reason=f"it has {scans} scans")
 
 
-def is_shown(content: bytes) -> bool:
-    """Return whether browsers decode this kind of JPEG."""
-    at = len(SIGNATURE) - 1
+def essential(content: bytes) -> Essential:
+    """Return the pixels of a JPEG, whatever else is in it."""
+    kept, exif, is_shown = [SIGNATURE[:2]], b"", False
+    at = len(kept[0])
     while at + 4 <= len(content):
         start, marker, size_bytes = struct.unpack_from(">BBH", content, at)
-        if start != SIGNATURE[0]:
-            return False
+        if start != _MARKER or marker == _SCAN[1]:
+            break
+        if marker == _MARKER:  # a fill byte
+            at += 1
+            continue
+        segment = content[at : at + 2 + size_bytes]
+        at += len(segment)
         if marker in _FRAMES:
-            return marker in _SHOWN_FRAMES
-        at += 1 if marker == SIGNATURE[0] else 2 + size_bytes
-    return False
+            is_shown = marker in _SHOWN_FRAMES
+        if marker not in _METADATA:
+            kept.append(segment)
+        elif segment[4:].startswith(_EXIF) and not exif:
+            exif = segment[4:].removeprefix(_EXIF)
+    return Essential(content=b"".join((*kept, content[at:])), exif=exif, is_shown=is_shown)
 
 
 def decoded_share(picture: Image.Image) -> float:

@@ -5,13 +5,14 @@ bytes at their end are completed where enough of them can be decoded.
 """
 
 import io
-import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
+from jobs.displaying import UPRIGHT, orientation_in
 from jobs.image_generation_job import jpeg, png
 from shared.domain.errors import BadOutput
 from shared.domain.media import MediaFormat
@@ -25,9 +26,10 @@ _WEBP_SIZE_AT = {b"VP8X": 24, b"VP8L": 21, b"VP8 ": 26}
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A decoded picture, and the bytes to store: none if it must be encoded anew."""
+    """A decoded picture, not turned yet, and the bytes to store: none if it must be encoded."""
 
     picture: Image.Image
+    orientation: int
     stored: bytes | None
     media_format: MediaFormat
 
@@ -41,13 +43,18 @@ def open_picture(download: Path) -> Opened:
     content = download.read_bytes()
     for is_one, opening in _OPENINGS:
         if is_one(content):
-            try:
-                return opening(content)
-            except BadOutput:
-                raise
-            except Exception as error:  # Pillow raises a dozen kinds for what is not a picture
-                raise BadOutput(reason=repr(error)) from error
+            return _opened(opening, content)
     raise BadOutput(reason="it is not a PNG, JPEG, WebP, AVIF, BMP or TIFF file")
+
+
+def _opened(opening: Callable[[bytes], Opened], content: bytes) -> Opened:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # Pillow warns of what comes with pixels
+            return opening(content)
+    except BadOutput:
+        raise
+    except Exception as error:  # Pillow raises a dozen kinds for what is not a picture
+        raise BadOutput(reason=repr(error)) from error
 
 
 def _open_png(content: bytes) -> Opened:
@@ -65,50 +72,63 @@ def _open_png(content: bytes) -> Opened:
         if share < DECODED_SHARE_MIN:
             raise BadOutput(reason=f"{share:.0%} of it can be decoded") from error
         picture, is_whole = _loaded_as_far_as_possible(opened()), False
+    orientation = orientation_in(essential.exif)
+    is_shown_alike = essential.is_plain and orientation == UPRIGHT  # not all viewers turn a PNG
     return Opened(
         picture=picture,
-        stored=content if essential.is_plain and is_whole else None,
+        orientation=orientation,
+        stored=content if is_whole and is_shown_alike else None,
         media_format=MediaFormat.PNG,
     )
 
 
 def _open_jpeg(content: bytes) -> Opened:
     jpeg.check_scans(content)
+    essential = jpeg.essential(content)
     try:
-        picture = _loaded(JpegImagePlugin.JpegImageFile(io.BytesIO(content)))
+        picture = _loaded(JpegImagePlugin.JpegImageFile(io.BytesIO(essential.content)))
     except OSError:
         content += jpeg.END
-        picture = _loaded(JpegImagePlugin.JpegImageFile(io.BytesIO(content)))
+        ended = io.BytesIO(essential.content + jpeg.END)
+        picture = _loaded(JpegImagePlugin.JpegImageFile(ended))
         share = jpeg.decoded_share(picture)
         if share < DECODED_SHARE_MIN:
             raise BadOutput(reason=f"{share:.0%} of its rows can be decoded") from None
     return Opened(
         picture=picture,
-        stored=content if jpeg.is_shown(content) else None,
+        orientation=orientation_in(essential.exif),
+        stored=content if essential.is_shown else None,
         media_format=MediaFormat.JPEG,
     )
 
 
 def _open_webp(content: bytes) -> Opened:
-    # Pillow allocates the whole canvas when it opens a WebP.
-    at = _WEBP_SIZE_AT[content[12:16]]
-    if content[12:16] == b"VP8X":
-        size = tuple(int.from_bytes(content[at + i : at + i + 3], "little") + 1 for i in (0, 3))
-    elif content[12:16] == b"VP8L":
-        bits = int.from_bytes(content[at : at + 4], "little")
-        size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
-    else:
-        size = tuple(side & 0x3FFF for side in struct.unpack_from("<HH", content, at))
-    _check_size(*size)
+    _check_size(*_webp_size(content))  # Pillow allocates the whole canvas when it opens one
     declared_bytes = int.from_bytes(content[4:8], "little") + 8
     if declared_bytes * DECODED_SHARE_MIN <= len(content) < declared_bytes:
         content = content.ljust(declared_bytes, b"\0")
     return _open_other(content, "WEBP")
 
 
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """Return width and height of a WebP (RFC 9649, 2.5 to 2.7)."""
+    first, at = content[12:16], _WEBP_SIZE_AT[content[12:16]]
+    number = int.from_bytes(content[at : at + 6], "little")
+    if first == b"VP8X":
+        return (number & 0xFFFFFF) + 1, (number >> 24) + 1
+    if first == b"VP8L":
+        return (number & 0x3FFF) + 1, (number >> 14 & 0x3FFF) + 1
+    return number & 0x3FFF, number >> 16 & 0x3FFF
+
+
 def _open_other(content: bytes, pillow_format: str) -> Opened:
     picture = _loaded(Image.open(io.BytesIO(content), formats=(pillow_format,)))
-    return Opened(picture=picture, stored=None, media_format=MediaFormat.PNG)
+    return Opened(
+        picture=picture,
+        orientation=orientation_in(picture.info.get("exif", b"")),
+        stored=None,
+        media_format=MediaFormat.PNG,
+    )
 
 
 def _loaded(picture: Image.Image) -> Image.Image:

@@ -3,9 +3,7 @@
 import logging
 from pathlib import Path
 
-from PIL import Image
-
-from jobs.displaying import UPRIGHT, displayed, flattened, orientation_of, turned_size, upright
+from jobs.displaying import displayed, flattened, turned_size, upright
 from jobs.image_generation_job.opening import Opened, open_picture
 from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
@@ -31,25 +29,21 @@ class ImagePipeline:
     def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:  # noqa: ARG002 (any size is an image)
         """See `Pipeline.produce`."""
         opened = open_picture(download)
-        orientation = orientation_of(opened.picture)
-        width, height = turned_size(opened.picture.size, orientation=orientation)
-        path, media_format = self._stored(opened, download, folder, orientation=orientation)
+        width, height = turned_size(opened.picture.size, orientation=opened.orientation)
+        path, media_format = self._stored(opened, download, folder)
         return Produced(
             path=path,
             media_format=media_format,
             width=width,
             height=height,
-            thumbnail=self._thumbnail(opened.picture, folder, orientation=orientation),
+            thumbnail=self._thumbnail(opened, folder),
         )
 
-    def _stored(
-        self, opened: Opened, download: Path, folder: Path, *, orientation: int
-    ) -> tuple[Path, MediaFormat]:
+    def _stored(self, opened: Opened, download: Path, folder: Path) -> tuple[Path, MediaFormat]:
         """Return the file to store: as it came, completed, or encoded anew."""
-        is_turned = opened.media_format is MediaFormat.PNG and orientation != UPRIGHT
-        if opened.stored is None or is_turned:  # not all viewers turn a PNG
+        if opened.stored is None:
             try:
-                return _encoded(opened.picture, folder, orientation=orientation)
+                return _encoded(opened, folder)
             except Exception as error:  # Pillow raises a dozen kinds
                 raise BadOutput(reason=f"it cannot be encoded: {error!r}") from error
         if len(opened.stored) == download.stat().st_size:
@@ -58,23 +52,24 @@ class ImagePipeline:
         completed.write_bytes(opened.stored)
         return completed, opened.media_format
 
-    def _thumbnail(self, picture: Image.Image, folder: Path, *, orientation: int) -> Path | None:
+    def _thumbnail(self, opened: Opened, folder: Path) -> Path | None:
         """Return the thumbnail, or None: it never decides over the image."""
         thumbnail = folder / "thumbnail"
         try:
-            write_thumbnail(picture, thumbnail, orientation=orientation)
+            write_thumbnail(opened.picture, thumbnail, orientation=opened.orientation)
         except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
         return thumbnail
 
 
-def _encoded(picture: Image.Image, folder: Path, *, orientation: int) -> tuple[Path, MediaFormat]:
+def _encoded(opened: Opened, folder: Path) -> tuple[Path, MediaFormat]:
     """Write a picture as PNG, or as JPEG if the PNG would be larger than an image may be."""
+    picture = opened.picture
     profile = picture.info.get("icc_profile") if picture.mode in _PROFILED_MODES else None
     if profile is not None and len(profile) > PROFILE_BYTES_MAX:
         profile = None
-    shown = upright(displayed(picture), orientation=orientation)
+    shown = upright(displayed(picture), orientation=opened.orientation)
     shown.info.clear()
     path = folder / "encoded"
     shown.save(path, format="PNG", icc_profile=profile)

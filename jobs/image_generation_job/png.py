@@ -1,6 +1,6 @@
 """A PNG reduced to the chunks that its pixels need (ISO/IEC 15948).
 
-Metadata never decides over a picture: text, profiles and animations are not handed to the decoder.
+Metadata never decides over a picture: text, profiles and animations do not reach the decoder.
 """
 
 import struct
@@ -29,6 +29,7 @@ class Essential:
     """
 
     content: bytes
+    exif: bytes
     pixel_data: bytes
     header: bytes
     is_plain: bool
@@ -58,7 +59,7 @@ def essential(content: bytes) -> Essential:
     Raises:
         BadOutput: its metadata would inflate to more than anybody needs.
     """
-    kept, pixel_data, header = [], bytearray(), b""
+    kept, pixel_data, header, exif = [], bytearray(), b"", b""
     is_plain, last = True, b""
     metadata_bytes = 0
     for chunk in _chunks(content):
@@ -66,9 +67,9 @@ def essential(content: bytes) -> Essential:
         is_plain = is_plain and chunk.is_whole and chunk.name != b"acTL"
         if chunk.name == b"IDAT":
             pixel_data += chunk.data
-        elif chunk.name in _DECODED or (
-            chunk.name == b"eXIf" and len(chunk.data) <= EXIF_BYTES_MAX
-        ):
+        elif chunk.name == b"eXIf":
+            exif = bytes(chunk.data[:EXIF_BYTES_MAX])
+        elif chunk.name in _DECODED:
             kept.append(_written(chunk.name, chunk.data))
             header = bytes(chunk.data) if chunk.name == b"IHDR" else header
         elif chunk.name in _COMPRESSED:
@@ -80,6 +81,7 @@ def essential(content: bytes) -> Essential:
     ending = (_written(b"IDAT", pixel_data), _written(b"IEND", b""))
     return Essential(
         content=b"".join((SIGNATURE, *kept, *ending)),
+        exif=exif,
         pixel_data=bytes(pixel_data),
         header=header,
         is_plain=is_plain and last == b"IEND",
