@@ -1,7 +1,7 @@
 """Opens a generator's picture by its signature, and decodes it whole.
 
-The size is read from the header and checked before anything is decoded. Pictures that lack a few
-bytes at their end are completed where enough of them can be decoded.
+The size is read from the header and checked before anything is decoded. A picture that lacks a few
+bytes at its end is completed where enough of it can be decoded.
 """
 
 import io
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from jobs.displaying import UPRIGHT, orientation_in
 from jobs.image_generation_job import jpeg, png
@@ -20,6 +20,8 @@ from shared.domain.policy import IMAGE_PIXELS_MAX
 
 DECODED_SHARE_MIN = 9 / 10
 """The share of the rows that a cut picture must have."""
+TILE_WIDTH, TILE_LENGTH = 322, 323
+"""Tags of a TIFF: a tile may be larger than the picture."""
 _WEBP_SIZE_AT = {b"VP8X": 24, b"VP8L": 21, b"VP8 ": 26}
 """Where a WebP has width and height, by its first chunk."""
 
@@ -104,9 +106,6 @@ def _open_jpeg(content: bytes) -> Opened:
 
 def _open_webp(content: bytes) -> Opened:
     _check_size(*_webp_size(content))  # Pillow allocates the whole canvas when it opens one
-    declared_bytes = int.from_bytes(content[4:8], "little") + 8
-    if declared_bytes * DECODED_SHARE_MIN <= len(content) < declared_bytes:
-        content = content.ljust(declared_bytes, b"\0")
     return _open_other(content, "WEBP")
 
 
@@ -122,13 +121,28 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 
 
 def _open_other(content: bytes, pillow_format: str) -> Opened:
-    picture = _loaded(Image.open(io.BytesIO(content), formats=(pillow_format,)))
+    """Open a picture that is encoded anew; zeros replace a few bytes that are missing."""
+    try:
+        picture = _decoded_other(content, pillow_format)
+    except BadOutput:
+        raise
+    except Exception:  # noqa: BLE001 (Pillow raises a dozen kinds, and raises one again)
+        missing_bytes_max = int(len(content) * (1 / DECODED_SHARE_MIN - 1))
+        picture = _decoded_other(content + bytes(missing_bytes_max), pillow_format)
     return Opened(
         picture=picture,
         orientation=orientation_in(picture.info.get("exif", b"")),
         stored=None,
         media_format=MediaFormat.PNG,
     )
+
+
+def _decoded_other(content: bytes, pillow_format: str) -> Image.Image:
+    picture = Image.open(io.BytesIO(content), formats=(pillow_format,))
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        tile = [picture.tag_v2.get(side, 1) for side in (TILE_WIDTH, TILE_LENGTH)]
+        _check_size(*tile)
+    return _loaded(picture)
 
 
 def _loaded(picture: Image.Image) -> Image.Image:

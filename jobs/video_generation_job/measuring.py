@@ -87,18 +87,18 @@ def _decoded(
 ) -> ffmpeg.Listing:
     """Return the frames that decode without an error, once they are enough."""
     arguments = ffmpeg.list_frames(download, listing, track_id=track_id)
-    sound = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S)
-    if sound.count < packets.count * DECODED_SHARE_MIN:
-        raise BadOutput(reason=f"{sound.count} of its {packets.count} frames decode")
-    if sound.count >= packets.count:
-        return sound
+    whole = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S)
+    if whole.count < packets.count * DECODED_SHARE_MIN:
+        raise BadOutput(reason=f"{whole.count} of its {packets.count} frames decode")
+    if whole.count >= packets.count:
+        return whole
     arguments = ffmpeg.list_frames(download, listing, track_id=track_id, accept_damage=True)
     shown = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S)
-    damaged = shown.count - sound.count
+    damaged = shown.count - whole.count
     if damaged > packets.count * DAMAGED_SHARE_MAX:
         raise BadOutput(reason=f"{damaged} of its {packets.count} frames are damaged")
     log.warning(
         "frames_missing",
-        extra={"frames": packets.count, "decoded": sound.count, "damaged": damaged},
+        extra={"frames": packets.count, "decoded": whole.count, "damaged": damaged},
     )
-    return sound
+    return whole

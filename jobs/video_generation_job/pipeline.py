@@ -12,7 +12,6 @@ from jobs.thumbnail import write_thumbnail
 from jobs.video_generation_job import ffmpeg
 from jobs.video_generation_job.codecs import COPIED_SOUND_CODECS, PLAYABLE_TAGS, picture_track
 from jobs.video_generation_job.measuring import (
-    DECODE_TIMEOUT_S,
     LIST_TIMEOUT_S,
     Measured,
     measure,
@@ -27,7 +26,8 @@ from shared.domain.policy import Kind
 
 log = logging.getLogger(__name__)
 
-REMUX_TIMEOUT_S = 60
+REMUX_TIMEOUT_S = 30
+SOUND_TIMEOUT_S = 30
 FRAME_TIMEOUT_S = 30
 REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024
 """How much larger a remuxed file may be: its samples may overlap in a hostile one."""
@@ -108,7 +108,7 @@ class VideoPipeline:
             arguments = ffmpeg.list_packets(download, listing, track_id=track_id)
             codec = run_listing(arguments, listing, timeout_s=LIST_TIMEOUT_S).codec
             decoding = ffmpeg.decode_sound(download, track_id=track_id)
-            if run_ffmpeg(decoding, timeout_s=DECODE_TIMEOUT_S).exit_status != 0:
+            if run_ffmpeg(decoding, timeout_s=SOUND_TIMEOUT_S).exit_status != 0:
                 log.warning("sound_damaged", extra={"codec": codec})
         except FfmpegTimeout:
             log.warning("sound_damaged", extra={"codec": "unknown"})
@@ -116,7 +116,7 @@ class VideoPipeline:
         return codec in COPIED_SOUND_CODECS
 
     def _remuxed(self, source: _Source, video: Path) -> Path:
-        """Write the file anew with its index first, with the sound if that is possible."""
+        """Write a copy whose index is first, with the sound if that is possible."""
         size_bytes_max = source.path.stat().st_size + REMUX_EXTRA_BYTES_MAX
         if source.layout.is_signed:
             log.warning("content_credentials_lost")
@@ -129,10 +129,9 @@ class VideoPipeline:
                 sound=sound,
                 size_bytes_max=size_bytes_max,
             )
-            exit_status = run_ffmpeg(arguments, timeout_s=REMUX_TIMEOUT_S).exit_status
-            if exit_status == 0 and 0 < video.stat().st_size < size_bytes_max:
+            if _succeeds(arguments) and 0 < video.stat().st_size < size_bytes_max:
                 return video
-            log.warning("remux_failed", extra={"exit_status": exit_status, "sound": sound})
+            log.warning("remux_failed", extra={"sound": sound})
         raise BadOutput(reason="it cannot be remuxed")
 
     def _thumbnail(self, source: _Source, folder: Path, *, measured: Measured) -> Path | None:
@@ -149,6 +148,13 @@ class VideoPipeline:
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
         return thumbnail
+
+
+def _succeeds(arguments: list[str]) -> bool:
+    try:
+        return run_ffmpeg(arguments, timeout_s=REMUX_TIMEOUT_S).exit_status == 0
+    except FfmpegTimeout:
+        return False
 
 
 def _sounds(source: _Source) -> Iterator[list[str]]:

@@ -189,6 +189,15 @@ def test_picture_that_would_be_too_large_as_png_is_encoded_as_jpeg(tmp_path: Pat
     assert produced.path.stat().st_size <= IMAGE_SIZE_BYTES_MAX
 
 
+def tiff_of(*, compression: int, tile: tuple[int, int] = (320, 240)) -> bytes:
+    """Return a grey TIFF of 320 x 240 pixels, in one tile, its pixels at the end."""
+    tags = [(256, 320), (257, 240), (258, 8), (259, compression), (262, 1), (277, 1)]
+    tags += [(322, tile[0]), (323, tile[1]), (324, 200), (325, 320 * 240)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    index = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return (b"II*\0\x08\0\0\0" + index).ljust(200, b"\0") + noise().convert("L").tobytes()
+
+
 CUT: dict[str, Callable[[], bytes]] = {
     "PNG without its end": lambda: encoded(noise(), "PNG")[:-12],
     "PNG cut in its pixels": lambda: encoded(noise(), "PNG")[:-100],
@@ -197,6 +206,9 @@ CUT: dict[str, Callable[[], bytes]] = {
     "progressive JPEG": lambda: encoded(noise(), "JPEG", progressive=True)[:-60],
     "grey JPEG": lambda: encoded(noise().convert("L"), "JPEG")[:-30],
     "WebP": lambda: encoded(noise(), "WEBP", quality=90)[:-60],
+    "AVIF": lambda: encoded(noise(), "AVIF", speed=10)[:-60],
+    "BMP": lambda: encoded(noise(), "BMP")[:-60],
+    "TIFF": lambda: tiff_of(compression=1)[:-60],
 }
 
 
@@ -248,6 +260,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "WebP": lambda: webp_header(12_000),
     "WebP that moves": lambda: webp_canvas(12_000),
     "JPEG": lambda: jpeg_of(12_000),
+    "tile": lambda: tiff_of(compression=8, tile=(12_000, 12_000)),
 }
 
 
