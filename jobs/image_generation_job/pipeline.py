@@ -44,10 +44,7 @@ class ImagePipeline:
     def _stored(self, opened: Opened, download: Path, folder: Path) -> tuple[Path, MediaFormat]:
         """Return the file to store: as it came, completed, or encoded anew."""
         if opened.stored is None:
-            try:
-                return _encoded(opened, folder)
-            except Exception as error:  # Pillow raises a dozen kinds
-                raise BadOutput(reason=f"it cannot be encoded: {error!r}") from error
+            return _encoded(opened, folder)
         if len(opened.stored) == download.stat().st_size:
             return download, opened.media_format
         completed = folder / "completed"
@@ -71,7 +68,10 @@ def _encoded(opened: Opened, folder: Path) -> tuple[Path, MediaFormat]:
     profile = picture.info.get("icc_profile") if picture.mode in _PROFILED_MODES else None
     if profile is not None and len(profile) > PROFILE_BYTES_MAX:
         profile = None
-    shown = upright(displayed(picture), orientation=opened.orientation)
+    try:
+        shown = upright(displayed(picture), orientation=opened.orientation)
+    except Exception as error:  # Pillow raises a dozen kinds
+        raise BadOutput(reason=f"it cannot be displayed: {error!r}") from error
     shown.info.clear()
     path = folder / "encoded"
     shown.save(path, format="PNG", icc_profile=profile, compress_level=PNG_COMPRESS_LEVEL)

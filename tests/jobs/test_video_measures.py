@@ -157,6 +157,21 @@ def pictures_last_half_the_time(_: Path, target: Path) -> Path:
     return shot(target, pictures_s=2)
 
 
+def quicktime(clip: Path, target: Path) -> Path:
+    return copied(clip, target, "-movflags", "+faststart", "-brand", "qt  ")
+
+
+def two_sounds(clip: Path, target: Path) -> Path:
+    both = ("-map", "0:v", "-map", "0:a", "-map", "0:a")
+    return copied(clip, target, *both, "-movflags", "+faststart")
+
+
+def bursts_of_frames(_: Path, target: Path) -> Path:
+    times = "setpts='if(lt(mod(N,8),7),floor(N/8)*8/24+mod(N,8)/1000,N/24)/TB'"
+    timing = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000")
+    return shot(target, *timing, pictures=f"{clips.PICTURES},{times}")
+
+
 PLAYABLE: list[Make] = [
     timecode,
     long_comment,
@@ -173,6 +188,9 @@ PLAYABLE: list[Make] = [
     pictures_last_8_03_s,
     sound_is_longer_than_the_pictures,
     pictures_last_half_the_time,
+    quicktime,
+    two_sounds,
+    bursts_of_frames,
 ]
 
 
@@ -269,6 +287,23 @@ def test_hevc_is_stored_with_the_tag_that_iphones_play(
     content = produced.path.read_bytes()
     assert b"hvc1" in content
     assert b"hev1" not in content
+
+
+def test_h264_with_parameters_among_its_frames_is_stored_as_avc1(
+    fast_clip: Path, tmp_path: Path
+) -> None:
+    download = copied(fast_clip, tmp_path / "download", "-tag:v", "avc3", "-movflags", "+faststart")
+
+    content = produce(download).path.read_bytes()
+
+    assert b"avc1" in content
+    assert b"avc3" not in content
+
+
+def test_quicktime_file_is_stored_as_mp4(clip: Path, tmp_path: Path) -> None:
+    produced = produce(quicktime(clip, tmp_path / "download"))
+
+    assert produced.path.read_bytes()[4:12] == b"ftypisom"
 
 
 @pytest.mark.parametrize(
