@@ -1,17 +1,26 @@
-"""A generator's file becomes an image: decoded once to be sure, stored as it came."""
+"""A generator's file becomes an image: decoded once to be sure, stored as it came if viewers show it."""
 
+import logging
 from pathlib import Path
 
-from PIL import Image
-
+from jobs.displaying import displayed, flattened, turned_size, upright
+from jobs.image_generation_job.opening import Opened, open_picture
 from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.media import MediaFormat
-from shared.domain.policy import IMAGE_PIXELS_MAX, Kind
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, Kind
 
-_FORMATS = {"PNG": MediaFormat.PNG, "JPEG": MediaFormat.JPEG}
+log = logging.getLogger(__name__)
+
+PROFILE_BYTES_MAX = 1024 * 1024
+"""A larger colour profile is left out of a picture that is encoded anew."""
+JPEG_QUALITY = 90
+PNG_COMPRESS_LEVEL = 3
+"""A fifth of the time of the default level for a few percent of size."""
+_PROFILED_MODES = frozenset({"L", "LA", "P", "RGB", "RGBA"})
+"""What a colour profile for grey or RGB still describes after encoding anew."""
 
 
 class ImagePipeline:
@@ -21,29 +30,52 @@ class ImagePipeline:
 
     def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:  # noqa: ARG002 (any size is an image)
         """See `Pipeline.produce`."""
-        thumbnail = folder / "thumbnail"
-        try:
-            with Image.open(download, formats=tuple(_FORMATS)) as picture:
-                media_format = _FORMATS[picture.format or ""]
-                width, height = _checked_size(picture)
-                picture.load()
-                write_thumbnail(picture, thumbnail)
-        except BadOutput:
-            raise
-        except Exception as error:  # Pillow raises a dozen kinds for what is not a picture
-            raise BadOutput(reason=repr(error)) from error
+        opened = open_picture(download)
+        width, height = turned_size(opened.picture.size, orientation=opened.orientation)
+        path, media_format = self._stored(opened, download, folder)
         return Produced(
-            path=download,
+            path=path,
             media_format=media_format,
             width=width,
             height=height,
-            thumbnail=thumbnail,
+            thumbnail=self._thumbnail(opened, folder),
         )
 
+    def _stored(self, opened: Opened, download: Path, folder: Path) -> tuple[Path, MediaFormat]:
+        """Return the file to store: as it came, completed, or encoded anew."""
+        if opened.stored is None:
+            return _encoded(opened, folder)
+        if len(opened.stored) == download.stat().st_size:
+            return download, opened.media_format
+        completed = folder / "completed"
+        completed.write_bytes(opened.stored)
+        return completed, opened.media_format
 
-def _checked_size(picture: Image.Image) -> tuple[int, int]:
-    """Return width and height, read from the header: nothing is decoded yet."""
-    width, height = picture.size
-    if width * height > IMAGE_PIXELS_MAX:
-        raise BadOutput(reason=f"{width} x {height} pixels")
-    return width, height
+    def _thumbnail(self, opened: Opened, folder: Path) -> Path | None:
+        """Return the thumbnail, or None: it never decides over the image."""
+        thumbnail = folder / "thumbnail"
+        try:
+            write_thumbnail(opened.picture, thumbnail, orientation=opened.orientation)
+        except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
+            log.warning("no_thumbnail", extra={"reason": repr(error)})
+            return None
+        return thumbnail
+
+
+def _encoded(opened: Opened, folder: Path) -> tuple[Path, MediaFormat]:
+    """Write a picture as PNG, or as JPEG if the PNG would be larger than an image may be."""
+    picture = opened.picture
+    profile = picture.info.get("icc_profile") if picture.mode in _PROFILED_MODES else None
+    if profile is not None and len(profile) > PROFILE_BYTES_MAX:
+        profile = None
+    try:
+        shown = upright(displayed(picture), orientation=opened.orientation)
+    except Exception as error:  # Pillow raises a dozen kinds
+        raise BadOutput(reason=f"it cannot be displayed: {error!r}") from error
+    shown.info.clear()
+    path = folder / "encoded"
+    shown.save(path, format="PNG", icc_profile=profile, compress_level=PNG_COMPRESS_LEVEL)
+    if path.stat().st_size <= IMAGE_SIZE_BYTES_MAX:
+        return path, MediaFormat.PNG
+    flattened(shown).save(path, format="JPEG", quality=JPEG_QUALITY, icc_profile=profile)
+    return path, MediaFormat.JPEG

@@ -1,80 +1,148 @@
-"""What ffmpeg is told and what it says: argument lists and their answers, nothing runs here.
+"""Argument lists for ffmpeg and a parser of its machine-readable answers; nothing runs here.
 
 Every input is opened as a plain MP4 file and nothing else, whatever its content claims to be: no
-playlists, no other protocols, no frames beyond the pixel limit.
+playlists, no other protocols, no frames beyond the pixel limit. Answers are files in the format of
+ffmpeg's `framecrc` muxer, one line a packet or frame, so that no log text is parsed. Logging is
+limited to fatal errors: a damaged file can cause millions of lines.
 """
 
-import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 VIDEO_PIXELS_MAX = 4096 * 2304
 ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
+LISTED_FRAMES_MAX = 6000
+"""More than the longest accepted video has at the highest accepted frame rate."""
+LIST_BYTES_MAX = 1024 * 1024
+THREADS = "2"
+"""A fixed number, so that a damaged file is judged alike on every machine."""
 
-_DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
-_VIDEO = re.compile(
-    r"^  Stream #0:\d+.*?: Video: .*?, (\d{2,5})x(\d{2,5})[ ,].*?, ([\d.]+)(k?) fps", re.MULTILINE
-)
 _GUARDED = (
-    *("-protocol_whitelist", "file", "-f", "mov"),
+    *("-v", "fatal", "-threads", THREADS, "-protocol_whitelist", "file", "-f", "mov"),
     *("-max_pixels", str(VIDEO_PIXELS_MAX), "-max_alloc", str(ALLOCATION_BYTES_MAX)),
 )
+_LISTED = (
+    *("-frames:v", str(LISTED_FRAMES_MAX), "-fs", str(LIST_BYTES_MAX), "-fps_mode", "passthrough"),
+    *("-f", "framecrc"),
+)
+_DISCARD_FLAG = 0x4
+_PACKET_FIELDS = 5
+_FLAGS = "F="
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One video stream: pixels, and frames per second."""
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a `framecrc` file says of one stream: its packets or frames that are shown."""
 
+    codec: str
     width: int
     height: int
-    frames_per_s: float
+    sample_aspect_ratio: Fraction
+    count: int
+    start_s: float
+    length_s: float
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What a file says of itself."""
-
-    duration_s: float
-    pictures: tuple[Picture, ...]
+def list_packets(source: Path, listing: Path, *, track_id: int) -> list[str]:
+    """Return the arguments that list a track's packets without decoding them."""
+    return [*_reading(source), *_mapped(track_id), "-c", "copy", *_LISTED, str(listing)]
 
 
-def probe(source: Path) -> list[str]:
-    """Return the arguments that make ffmpeg describe a file (its exit status is then 1)."""
-    return [*_GUARDED, "-i", str(source)]
+def list_frames(
+    source: Path, listing: Path, *, track_id: int, accept_damage: bool = False
+) -> list[str]:
+    """Return the arguments that decode a picture track and list its frames, as they are shown.
+
+    A frame with a decoding error is left out, unless `accept_damage` is set.
+    """
+    strict = [] if accept_damage else ["-err_detect:v", "explode"]
+    return [*strict, *_reading(source), *_mapped(track_id), *_LISTED, str(listing)]
 
 
-def parse_probe(said: str) -> Probe | None:
-    """Return what ffmpeg said of a file, or None if it could not open it."""
-    duration = _DURATION.search(said)
-    if duration is None:
-        return None
-    hours, minutes, seconds = duration.groups()
-    return Probe(
-        duration_s=int(hours) * 3600 + int(minutes) * 60 + float(seconds),
-        pictures=tuple(
-            Picture(int(width), int(height), float(rate) * (1000 if thousands else 1))
-            for width, height, rate, thousands in _VIDEO.findall(said)
-        ),
+def decode_sound(source: Path, *, track_id: int) -> list[str]:
+    """Return the arguments that decode a sound track and fail at the first error."""
+    return ["-xerror", *_reading(source), *_mapped(track_id), "-f", "null", "-"]
+
+
+def remux(
+    source: Path,
+    target: Path,
+    *,
+    picture_track_id: int,
+    codec_tag: str,
+    sound: list[str],
+    size_bytes_max: int,
+) -> list[str]:
+    """Return the arguments that copy the pictures and put the index first."""
+    return [
+        *_reading(source),
+        *(*_mapped(picture_track_id), "-c:v", "copy", "-tag:v", codec_tag, *sound),
+        *("-movflags", "+faststart", "-fs", str(size_bytes_max), "-f", "mp4", str(target)),
+    ]
+
+
+def copied_sound(track_id: int) -> list[str]:
+    """Return the part of a remux that copies a sound track."""
+    return [*_mapped(track_id), "-c:a", "copy"]
+
+
+def encoded_sound(track_id: int) -> list[str]:
+    """Return the part of a remux that encodes a sound track as AAC."""
+    return [*_mapped(track_id), "-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+
+
+def frame(source: Path, target: Path, *, track_id: int, at_s: float) -> list[str]:
+    """Return the arguments that write one frame as BMP; past the last frame, nothing is written."""
+    return [
+        *("-ss", f"{at_s:.3f}", *_reading(source), *_mapped(track_id)),
+        *("-frames:v", "1", "-c:v", "bmp", "-f", "image2", str(target)),
+    ]
+
+
+def parse_listing(text: str) -> Listing:
+    """Return what a `framecrc` file says of its only stream; damaged lines do not count."""
+    header: dict[str, str] = {}
+    times: list[tuple[int, int]] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            name, _, value = line[1:].partition(": ")
+            header[name.partition(" ")[0]] = value
+        else:
+            times += _shown(line)
+    width, _, height = header.get("dimensions", "").partition("x")
+    tick_s = _fraction(header.get("tb", ""))
+    start = min((pts for pts, _ in times), default=0)
+    end = max((pts + duration for pts, duration in times), default=0)
+    return Listing(
+        codec=header.get("codec_id", ""),
+        width=int(width or 0),
+        height=int(height or 0),
+        sample_aspect_ratio=_fraction(header.get("sar", "")),
+        count=len(times),
+        start_s=float(start * tick_s),
+        length_s=float((end - start) * tick_s),
     )
 
 
-def decode(source: Path) -> list[str]:
-    """Return the arguments that decode every frame and fail at the first error."""
-    return ["-v", "error", "-xerror", *_GUARDED, "-i", str(source), "-f", "null", "-"]
+def _reading(source: Path) -> tuple[str, ...]:
+    return (*_GUARDED, "-i", str(source))
 
 
-def remux(source: Path, target: Path, *, size_bytes_max: int) -> list[str]:
-    """Return the arguments that move the index to the front and copy both streams untouched."""
-    return [
-        *("-v", "error", *_GUARDED, "-i", str(source)),
-        *("-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", "-movflags", "+faststart"),
-        *("-fs", str(size_bytes_max), "-f", "mp4", str(target)),
-    ]
+def _mapped(track_id: int) -> tuple[str, ...]:
+    return ("-map", f"0:i:{track_id}")
 
 
-def frame(source: Path, target: Path, *, at_s: float) -> list[str]:
-    """Return the arguments that write one frame as BMP; past the last frame, nothing is written."""
-    return [
-        *("-v", "error", *_GUARDED, "-ss", f"{at_s:.3f}", "-i", str(source)),
-        *("-map", "0:v:0", "-frames:v", "1", "-c:v", "bmp", "-f", "image2", str(target)),
-    ]
+def _shown(line: str) -> list[tuple[int, int]]:
+    """Return presentation time and duration of a line, none if an edit list hides the packet."""
+    fields = [field.strip() for field in line.split(",")]
+    flags = [field.removeprefix(_FLAGS) for field in fields if field.startswith(_FLAGS)]
+    if len(fields) <= _PACKET_FIELDS or any(int(each, 16) & _DISCARD_FLAG for each in flags):
+        return []
+    return [(int(fields[2]), int(fields[3]))]
+
+
+def _fraction(text: str) -> Fraction:
+    """Return `a/b`, zero if it is undefined."""
+    over, _, under = text.partition("/")
+    return Fraction(int(over), int(under)) if over and under and int(under) else Fraction(0)

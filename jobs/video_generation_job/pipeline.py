@@ -1,6 +1,8 @@
-"""A generator's file becomes a video: proven to play, its index in front, with a thumbnail."""
+"""A generator's file becomes a video: proven to play, its index first, with a thumbnail."""
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -8,23 +10,51 @@ from PIL import Image
 from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
 from jobs.video_generation_job import ffmpeg
+from jobs.video_generation_job.codecs import COPIED_SOUND_CODECS, PLAYABLE_TAGS, picture_track
+from jobs.video_generation_job.measuring import (
+    LIST_TIMEOUT_S,
+    Measured,
+    measure,
+    run_listing,
+)
+from jobs.video_generation_job.mp4 import SOUND, Layout, Track, read_layout
 from shared.adapters.ffmpeg import FfmpegTimeout, run_ffmpeg
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.media import MediaFormat
-from shared.domain.policy import VIDEO_SIZE_BYTES_MAX, Kind
+from shared.domain.policy import Kind
 
 log = logging.getLogger(__name__)
 
-PROBE_TIMEOUT_S = 20
-DECODE_TIMEOUT_S = 120
-REMUX_TIMEOUT_S = 60
+REMUX_TIMEOUT_S = 30
+SOUND_TIMEOUT_S = 30
 FRAME_TIMEOUT_S = 30
-DURATION_FACTOR_MAX = 2
-"""A video may last from half to twice the time that was asked for."""
-FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
-_BOX_TYPE = slice(4, 8)
-_FILE_TYPE_BOX = b"ftyp"
+REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024
+"""How much larger a remuxed file may be: its samples may overlap in a hostile one."""
+QUICKTIME_BRAND = "qt  "
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A generator's file that has passed every check."""
+
+    path: Path
+    layout: Layout
+    picture: Track
+    sound_track_id: int | None
+    is_sound_copied: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Return whether the file is stored as it came."""
+        return (
+            self.layout.is_index_first
+            and self.layout.is_complete
+            and not self.layout.is_fragmented
+            and self.layout.brand != QUICKTIME_BRAND
+            and PLAYABLE_TAGS[self.picture.codec_tag] == self.picture.codec_tag
+            and (self.is_sound_copied or self.sound_track_id is None)
+        )
 
 
 class VideoPipeline:
@@ -35,55 +65,102 @@ class VideoPipeline:
     def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
         """See `Pipeline.produce`."""
         try:
-            probe = self._checked(download, wanted_s=brief.duration_s or 0)
-            video = self._remuxed(download, folder / "video.mp4")
+            layout = read_layout(download)
+            picture = picture_track(layout)
+            measured = measure(
+                download, folder, track_id=picture.track_id, wanted_s=brief.duration_s or 0
+            )
+            source = self._source(download, folder, layout=layout, picture=picture)
+            video = download if source.is_kept else self._remuxed(source, folder / "video.mp4")
         except FfmpegTimeout as error:
             raise BadOutput(reason="ffmpeg did not come to an end with it") from error
-        [picture] = probe.pictures
         return Produced(
             path=video,
             media_format=MediaFormat.MP4,
-            width=picture.width,
-            height=picture.height,
-            thumbnail=self._thumbnail(video, folder, at_s=probe.duration_s / 2),
+            width=measured.width,
+            height=measured.height,
+            thumbnail=self._thumbnail(source, folder, measured=measured),
         )
 
-    def _checked(self, download: Path, *, wanted_s: int) -> ffmpeg.Probe:
-        """Return what the file is, once every frame of it was decoded."""
-        with download.open("rb") as file:
-            if file.read(_BOX_TYPE.stop)[_BOX_TYPE] != _FILE_TYPE_BOX:
-                raise BadOutput(reason="it is no MP4 file")
-        probe = ffmpeg.parse_probe(
-            run_ffmpeg(ffmpeg.probe(download), timeout_s=PROBE_TIMEOUT_S).said
+    def _source(self, download: Path, folder: Path, *, layout: Layout, picture: Track) -> _Source:
+        """Return the file with its first sound track; damaged sound is only logged."""
+        sounds = [track for track in layout.tracks if track.handler == SOUND]
+        if not sounds:
+            return _Source(
+                path=download,
+                layout=layout,
+                picture=picture,
+                sound_track_id=None,
+                is_sound_copied=False,
+            )
+        return _Source(
+            path=download,
+            layout=layout,
+            picture=picture,
+            sound_track_id=sounds[0].track_id,
+            is_sound_copied=self._is_sound_copied(download, folder, track_id=sounds[0].track_id),
         )
-        if probe is None:
-            raise BadOutput(reason="it cannot be opened")
-        if len(probe.pictures) != 1:
-            raise BadOutput(reason=f"it has {len(probe.pictures)} video streams")
-        if not FRAMES_PER_S_MIN <= probe.pictures[0].frames_per_s <= FRAMES_PER_S_MAX:
-            raise BadOutput(reason=f"it has {probe.pictures[0].frames_per_s} frames a second")
-        if not wanted_s / DURATION_FACTOR_MAX <= probe.duration_s <= wanted_s * DURATION_FACTOR_MAX:
-            raise BadOutput(reason=f"it lasts {probe.duration_s} s")
-        decoded = run_ffmpeg(ffmpeg.decode(download), timeout_s=DECODE_TIMEOUT_S)
-        if decoded.exit_status != 0:
-            raise BadOutput(reason=f"it does not decode: {decoded.said}")
-        return probe
 
-    def _remuxed(self, download: Path, video: Path) -> Path:
-        arguments = ffmpeg.remux(download, video, size_bytes_max=VIDEO_SIZE_BYTES_MAX)
-        done = run_ffmpeg(arguments, timeout_s=REMUX_TIMEOUT_S)
-        if done.exit_status != 0:
-            raise BadOutput(reason=f"it cannot be remuxed: {done.said}")
-        return video
-
-    def _thumbnail(self, video: Path, folder: Path, *, at_s: float) -> Path | None:
-        """Return the thumbnail of one frame, or None: a video without one is still a video."""
-        frame, thumbnail = folder / "frame.bmp", folder / "thumbnail"
+    def _is_sound_copied(self, download: Path, folder: Path, *, track_id: int) -> bool:
+        """Return whether phones play this sound as it is; log it if it has errors."""
+        listing = folder / "listing"
         try:
-            run_ffmpeg(ffmpeg.frame(video, frame, at_s=at_s), timeout_s=FRAME_TIMEOUT_S)
+            arguments = ffmpeg.list_packets(download, listing, track_id=track_id)
+            codec = run_listing(arguments, listing, timeout_s=LIST_TIMEOUT_S).codec
+            decoding = ffmpeg.decode_sound(download, track_id=track_id)
+            if run_ffmpeg(decoding, timeout_s=SOUND_TIMEOUT_S).exit_status != 0:
+                log.warning("sound_damaged", extra={"codec": codec})
+        except FfmpegTimeout:
+            log.warning("sound_damaged", extra={"codec": "unknown"})
+            return False
+        return codec in COPIED_SOUND_CODECS
+
+    def _remuxed(self, source: _Source, video: Path) -> Path:
+        """Write a copy whose index is first, with the sound if that is possible."""
+        size_bytes_max = source.path.stat().st_size + REMUX_EXTRA_BYTES_MAX
+        if source.layout.is_signed:
+            log.warning("content_credentials_lost")
+        for sound in _sounds(source):
+            arguments = ffmpeg.remux(
+                source.path,
+                video,
+                picture_track_id=source.picture.track_id,
+                codec_tag=PLAYABLE_TAGS[source.picture.codec_tag],
+                sound=sound,
+                size_bytes_max=size_bytes_max,
+            )
+            if _succeeds(arguments) and 0 < video.stat().st_size < size_bytes_max:
+                return video
+            log.warning("remux_failed", extra={"sound": sound})
+        raise BadOutput(reason="it cannot be remuxed")
+
+    def _thumbnail(self, source: _Source, folder: Path, *, measured: Measured) -> Path | None:
+        """Return the thumbnail of the middle frame, or None: it never decides over the video."""
+        frame, thumbnail = folder / "frame.bmp", folder / "thumbnail"
+        arguments = ffmpeg.frame(
+            source.path, frame, track_id=source.picture.track_id, at_s=measured.middle_s
+        )
+        try:
+            run_ffmpeg(arguments, timeout_s=FRAME_TIMEOUT_S)
             with Image.open(frame, formats=("BMP",)) as picture:
-                write_thumbnail(picture, thumbnail)
-        except (OSError, ValueError, FfmpegTimeout) as error:
+                write_thumbnail(picture, thumbnail, shown_size=(measured.width, measured.height))
+        except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
         return thumbnail
+
+
+def _succeeds(arguments: list[str]) -> bool:
+    try:
+        return run_ffmpeg(arguments, timeout_s=REMUX_TIMEOUT_S).exit_status == 0
+    except FfmpegTimeout:
+        return False
+
+
+def _sounds(source: _Source) -> Iterator[list[str]]:
+    """Yield the ways to store the sound, the best first; the last is silence."""
+    if source.sound_track_id is not None:
+        if source.is_sound_copied:
+            yield ffmpeg.copied_sound(source.sound_track_id)
+        yield ffmpeg.encoded_sound(source.sound_track_id)
+    yield []

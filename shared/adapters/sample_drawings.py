@@ -60,7 +60,7 @@ def _grain(chance: random.Random, size: tuple[int, int]) -> Image.Image:
 def shoot_film(brief: Brief, path: Path, *, picture_share: float = 1.0) -> None:
     """Write an MP4 of H.264 and AAC, its index at the end, as generators send it.
 
-    `picture_share` below 1 ends the pictures before the sound.
+    `picture_share` below 1 holds the last picture for the rest of the time.
     """
     from shared.adapters.ffmpeg import run_ffmpeg
 
@@ -77,8 +77,11 @@ def shoot_film(brief: Brief, path: Path, *, picture_share: float = 1.0) -> None:
         f"scale={width}:{height}:flags=bilinear,noise=alls=6:all_seed={chance.randrange(2**31)}"
     )
     sound = f"sine=frequency={chance.randint(180, 440)}:duration={duration_s},volume=0.2"
+    last = round(FRAMES_PER_S * duration_s * picture_share) - 1
+    held_s = duration_s - last / FRAMES_PER_S
     arguments = [
         *("-v", "error", "-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound),
+        *("-bsf:v", rf"setts=duration=if(eq(N\,{last})\,{held_s}/TB\,DURATION)"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p"),
         *("-c:a", "aac", "-b:a", "96k", "-threads", "1", "-map_metadata", "-1"),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"),

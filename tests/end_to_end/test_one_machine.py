@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from jobs.video_generation_job import ffmpeg
-from shared.adapters.ffmpeg import run_ffmpeg
+from jobs.video_generation_job.measuring import run_listing
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.domain.status import Status
@@ -75,11 +75,11 @@ def test_a_video_and_an_image_are_made_and_open_by_their_links(
     film = tmp_path / "film.mp4"
     film.write_bytes(client.get(drafts[1]["mediaUrl"]).content)
     assert top_boxes(film)[:2] == ["ftyp", "moov"]
-    assert run_ffmpeg(ffmpeg.decode(film), timeout_s=60).exit_status == 0
-    probe = ffmpeg.parse_probe(run_ffmpeg(ffmpeg.probe(film), timeout_s=60).said)
-    assert probe is not None
-    assert [(each.width, each.height) for each in probe.pictures] == [(720, 1280)]
-    assert 3.9 <= probe.duration_s <= 4.1
+    frames = run_listing(
+        ffmpeg.list_frames(film, tmp_path / "frames", track_id=1), tmp_path / "frames", timeout_s=60
+    )
+    assert (frames.width, frames.height, frames.count) == (720, 1280, 4 * 24)
+    assert frames.length_s == 4
 
 
 @pytest.mark.parametrize(

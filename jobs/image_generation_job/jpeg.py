@@ -1,0 +1,90 @@
+"""A JPEG reduced to the segments that its pixels need (ITU-T T.81), and how much of it is there.
+
+Metadata never decides over a picture: profiles, comments, previews and the index of further
+pictures do not reach the decoder.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from PIL import Image, ImageStat
+
+from shared.domain.errors import BadOutput
+
+SIGNATURE = b"\xff\xd8\xff"
+END = b"\xff\xd9"
+SCANS_MAX = 100
+"""Encoders write up to a dozen; each takes the decoder once through the whole picture."""
+_MARKER = 0xFF
+_SCAN = b"\xff\xda"
+_EXIF = b"Exif\0\0"
+_METADATA = frozenset({*range(0xE0, 0xF0), 0xFE} - {0xEE})
+"""Application data and comments, without the one that names the colour model."""
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+"""The markers that start a frame; the other three of that range define tables."""
+_SHOWN_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+"""Baseline, extended and progressive with Huffman codes: what browsers decode."""
+_MISSING = 128
+"""The grey level of blocks for which there was no data."""
+_ROUNDING = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Essential:
+    """The pixels of a JPEG.
+
+    `content`: a JPEG of them alone. `is_shown`: browsers decode the original file.
+    """
+
+    content: bytes
+    exif: bytes
+    is_shown: bool
+
+
+def check_scans(content: bytes) -> None:
+    """Refuse a picture that takes minutes to decode.
+
+    Raises:
+        BadOutput
+    """
+    scans = content.count(_SCAN)
+    if scans > SCANS_MAX:
+        raise BadOutput(reason=f"it has {scans} scans")
+
+
+def essential(content: bytes) -> Essential:
+    """Return the pixels of a JPEG, whatever else is in it."""
+    kept, exif, is_shown = [SIGNATURE[:2]], b"", False
+    at = len(kept[0])
+    while at + 4 <= len(content):
+        start, marker, size_bytes = struct.unpack_from(">BBH", content, at)
+        if start != _MARKER or marker == _SCAN[1]:
+            break
+        if marker == _MARKER:  # a fill byte
+            at += 1
+            continue
+        segment = content[at : at + 2 + size_bytes]
+        at += len(segment)
+        if marker in _FRAMES:
+            is_shown = marker in _SHOWN_FRAMES
+        if marker not in _METADATA:
+            kept.append(segment)
+        elif segment[4:].startswith(_EXIF) and not exif:
+            exif = segment[4:].removeprefix(_EXIF)
+    return Essential(content=b"".join((*kept, content[at:])), exif=exif, is_shown=is_shown)
+
+
+def decoded_share(picture: Image.Image) -> float:
+    """Return how many rows have data, from 0 to 1: the decoder fills the others with grey."""
+    low, high = 0, picture.height
+    while low < high:  # the first row from which on everything is grey
+        middle = (low + high) // 2
+        part = picture.crop((0, middle, picture.width, picture.height))
+        low, high = (low, middle) if _is_grey(part) else (middle + 1, high)
+    return low / picture.height
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    """Return whether every channel of every pixel has the level of missing data."""
+    ranges = ImageStat.Stat(picture).extrema
+    return all(abs(level - _MISSING) <= _ROUNDING for levels in ranges for level in levels)

@@ -1,0 +1,129 @@
+"""A PNG reduced to the chunks that its pixels need (ISO/IEC 15948).
+
+Metadata never decides over a picture: text, profiles and animations do not reach the decoder.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.domain.errors import BadOutput
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+METADATA_BYTES_MAX = 64 * 1024 * 1024
+"""What compressed metadata may inflate to in total: viewers get the file as it is."""
+EXIF_BYTES_MAX = 64 * 1024
+_INFLATED_AT_ONCE_BYTES = 1024 * 1024
+_DECODED = frozenset({b"IHDR", b"PLTE", b"tRNS"})
+_COMPRESSED = frozenset({b"zTXt", b"iTXt", b"iCCP"})
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples per pixel, by colour type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Essential:
+    """The pixels of a PNG.
+
+    `content`: a PNG of them alone. `is_plain`: every viewer shows the original file alike.
+    """
+
+    content: bytes
+    exif: bytes
+    pixel_data: bytes
+    header: bytes
+    is_plain: bool
+
+    def decoded_share(self) -> float:
+        """Return how much of the pixels can be inflated, from 0 to 1."""
+        try:
+            width, height, depth, colour = struct.unpack_from(">IIBB", self.header)
+            row_bytes = 1 + -(-width * depth * _CHANNELS[colour] // 8)
+        except (struct.error, KeyError):
+            return 0
+        expected_bytes = height * row_bytes
+        decoded_bytes = inflated_bytes(self.pixel_data, bytes_max=expected_bytes)
+        return float(decoded_bytes / max(1, expected_bytes))
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    name: bytes
+    data: memoryview
+    is_whole: bool
+
+
+def essential(content: bytes) -> Essential:
+    """Return the pixels of a PNG, whatever else is in it.
+
+    Raises:
+        BadOutput: its metadata would inflate to more than anybody needs.
+    """
+    kept, pixel_data, header, exif = [], bytearray(), b"", b""
+    is_plain, last = True, b""
+    metadata_bytes = 0
+    for chunk in _chunks(content):
+        last = chunk.name
+        is_plain = is_plain and chunk.is_whole and chunk.name != b"acTL"
+        if chunk.name == b"IDAT":
+            pixel_data += chunk.data
+        elif chunk.name == b"eXIf":
+            exif = bytes(chunk.data[:EXIF_BYTES_MAX])
+        elif chunk.name in _DECODED:
+            kept.append(_written(chunk.name, chunk.data))
+            header = bytes(chunk.data) if chunk.name == b"IHDR" else header
+        elif chunk.name in _COMPRESSED:
+            metadata_bytes += inflated_bytes(
+                _compressed_part(chunk), bytes_max=METADATA_BYTES_MAX + 1
+            )
+            if metadata_bytes > METADATA_BYTES_MAX:
+                raise BadOutput(reason="its metadata inflates to too many bytes")
+    ending = (_written(b"IDAT", pixel_data), _written(b"IEND", b""))
+    return Essential(
+        content=b"".join((SIGNATURE, *kept, *ending)),
+        exif=exif,
+        pixel_data=bytes(pixel_data),
+        header=header,
+        is_plain=is_plain and last == b"IEND",
+    )
+
+
+def inflated_bytes(compressed: bytes | memoryview, *, bytes_max: int) -> int:
+    """Return how many bytes these inflate to, up to a limit; damage ends the count."""
+    inflater, total_bytes = zlib.decompressobj(), 0
+    while compressed and total_bytes < bytes_max:
+        try:
+            total_bytes += len(inflater.decompress(compressed, _INFLATED_AT_ONCE_BYTES))
+        except zlib.error:
+            break
+        compressed = inflater.unconsumed_tail
+    return min(total_bytes, bytes_max)
+
+
+def _chunks(content: bytes) -> Iterator[_Chunk]:
+    """Yield the chunks up to the end; the last one may be cut."""
+    view, at = memoryview(content), len(SIGNATURE)
+    while at + 8 <= len(view):
+        size_bytes, name = struct.unpack_from(">I4s", view, at)
+        data = view[at + 8 : at + 8 + size_bytes]
+        checksum = bytes(view[at + 8 + size_bytes : at + 12 + size_bytes])
+        is_whole = checksum == struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+        yield _Chunk(name, data, is_whole)
+        if name == b"IEND":
+            return
+        at += 12 + size_bytes
+
+
+def _written(name: bytes, data: bytes | bytearray | memoryview) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(name))
+    return b"".join((struct.pack(">I4s", len(data), name), data, struct.pack(">I", checksum)))
+
+
+def _compressed_part(chunk: _Chunk) -> bytes:
+    """Return the zlib stream of a metadata chunk, nothing if it has none."""
+    rest = bytes(chunk.data).partition(b"\0")[2]
+    if chunk.name != b"iTXt":
+        return rest[1:]
+    if rest[:1] != b"\1":
+        return b""
+    return rest[2:].partition(b"\0")[2].partition(b"\0")[2]

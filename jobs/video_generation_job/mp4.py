@@ -1,0 +1,183 @@
+"""A bounded reader of the MP4 boxes that decide how a video is handled (ISO/IEC 14496-12).
+
+It reads box headers and a few small payloads, never media or metadata. A box that is damaged or
+out of bounds ends the list that it is in; what was read before it counts.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.domain.errors import BadOutput
+
+BOXES_MAX = 100_000
+"""Box headers that are read from one file."""
+TRACKS_MAX = 100
+SAMPLE_DESCRIPTION_BYTES_MAX = 64 * 1024
+CHAPTER_REFERENCES_BYTES_MAX = 4 * 100
+PICTURE, SOUND = "vide", "soun"
+
+_C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+"""The user type of the box that carries Content Credentials (C2PA 2.2, A.5)."""
+_HEADER_BYTES, _LONG_HEADER_BYTES = 8, 16
+_VISUAL_ENTRY_BYTES = 86
+"""A visual sample entry before its child boxes, its own header included."""
+_CONFIGURATIONS = ("avcC", "hvcC")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """One track. `configuration` is the decoder configuration record, if there is one."""
+
+    track_id: int
+    handler: str
+    codec_tag: str
+    configuration: bytes
+    chapter_track_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a file is built.
+
+    `is_index_first`: `moov` precedes the media. `is_complete`: no box ends behind the file's end.
+    `is_signed`: it carries Content Credentials, which any change makes invalid.
+    """
+
+    brand: str
+    tracks: tuple[Track, ...]
+    is_index_first: bool
+    is_fragmented: bool
+    is_complete: bool
+    is_signed: bool
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A box's type and where its payload is, within the range that it was found in."""
+
+    name: str
+    start: int
+    end: int
+    is_complete: bool
+
+
+def read_layout(path: Path) -> Layout:
+    """Return how a file is built.
+
+    Raises:
+        BadOutput: it is not an MP4 file, or it has no index.
+    """
+    with path.open("rb") as file:
+        return _Reader(file, size_bytes=path.stat().st_size).layout()
+
+
+class _Reader:
+    def __init__(self, file: BinaryIO, *, size_bytes: int) -> None:
+        self._file = file
+        self._size_bytes = size_bytes
+        self._boxes_left = BOXES_MAX
+
+    def layout(self) -> Layout:
+        boxes = list(self._boxes(0, self._size_bytes))
+        names = [box.name for box in boxes]
+        if "ftyp" not in names:
+            raise BadOutput(reason="it is not an MP4 file")
+        if "moov" not in names:
+            raise BadOutput(reason="it has no index")
+        index = boxes[names.index("moov")]
+        return Layout(
+            brand=_text(self._payload(boxes[names.index("ftyp")], 4)),
+            tracks=tuple(self._tracks(index)),
+            is_index_first="mdat" in names and names.index("moov") < names.index("mdat"),
+            is_fragmented="moof" in names,
+            is_complete=boxes[-1].is_complete and boxes[-1].end == self._size_bytes,
+            is_signed=any(
+                box.name == "uuid" and self._payload(box, len(_C2PA)) == _C2PA for box in boxes
+            ),
+        )
+
+    def _tracks(self, index: _Box) -> Iterator[Track]:
+        tracks = 0
+        for box in self._boxes(index.start, index.end):
+            if box.name == "trak":
+                tracks += 1
+                if tracks > TRACKS_MAX:
+                    raise BadOutput(reason=f"it has more than {TRACKS_MAX} tracks")
+                yield self._track(box)
+
+    def _track(self, box: _Box) -> Track:
+        codec_tag, configuration = self._description(
+            self._find(box, "mdia", "minf", "stbl", "stsd")
+        )
+        return Track(
+            track_id=self._track_id(self._find(box, "tkhd")),
+            handler=_text(self._payload(self._find(box, "mdia", "hdlr"), 12)[8:]),
+            codec_tag=codec_tag,
+            configuration=configuration,
+            chapter_track_ids=self._chapters(self._find(box, "tref", "chap")),
+        )
+
+    def _track_id(self, header: _Box | None) -> int:
+        payload = self._payload(header, 24)
+        at = 20 if payload[:1] == b"\1" else 12  # version 1 has 64-bit times before the id
+        return int.from_bytes(payload[at : at + 4])
+
+    def _chapters(self, references: _Box | None) -> tuple[int, ...]:
+        payload = self._payload(references, CHAPTER_REFERENCES_BYTES_MAX)
+        return tuple(int.from_bytes(payload[at : at + 4]) for at in range(0, len(payload) - 3, 4))
+
+    def _description(self, descriptions: _Box | None) -> tuple[str, bytes]:
+        """Return the first sample entry's type and its decoder configuration record."""
+        if descriptions is None:
+            return "", b""
+        entry = next(self._boxes(descriptions.start + 8, descriptions.end), None)
+        if entry is None:
+            return "", b""
+        children = entry.start - _HEADER_BYTES + _VISUAL_ENTRY_BYTES
+        for box in self._boxes(children, entry.end):
+            if box.name in _CONFIGURATIONS:
+                return entry.name, self._payload(box, SAMPLE_DESCRIPTION_BYTES_MAX)
+        return entry.name, b""
+
+    def _find(self, box: _Box, *names: str) -> _Box | None:
+        found: _Box | None = box
+        for name in names:
+            if found is None:
+                return None
+            inside = self._boxes(found.start, found.end)
+            found = next((each for each in inside if each.name == name), None)
+        return found
+
+    def _payload(self, box: _Box | None, bytes_max: int) -> bytes:
+        """Return the beginning of a payload, nothing for a box that is not there."""
+        if box is None:
+            return b""
+        self._file.seek(box.start)
+        return self._file.read(min(bytes_max, box.end - box.start))
+
+    def _boxes(self, start: int, end: int) -> Iterator[_Box]:
+        """Yield the boxes of a range, until one is damaged or the file has too many."""
+        while start + _HEADER_BYTES <= end and self._boxes_left:
+            self._boxes_left -= 1
+            self._file.seek(start)
+            header = self._file.read(_LONG_HEADER_BYTES)
+            if len(header) < _HEADER_BYTES:
+                return
+            size_bytes, name = struct.unpack_from(">I4s", header)
+            header_bytes = _HEADER_BYTES
+            if size_bytes == 1 and len(header) == _LONG_HEADER_BYTES:
+                header_bytes, size_bytes = _LONG_HEADER_BYTES, int.from_bytes(header[8:])
+            elif size_bytes == 0:
+                size_bytes = end - start
+            if size_bytes < header_bytes:
+                return
+            after = start + size_bytes
+            yield _Box(_text(name), start + header_bytes, min(after, end), after <= end)
+            start = after
+
+
+def _text(name: bytes) -> str:
+    return name.decode("latin-1")

@@ -1,0 +1,407 @@
+"""Videos are judged by the pictures that decode, not by what their headers or metadata say."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from jobs.making import Produced
+from jobs.video_generation_job.pipeline import VideoPipeline
+from shared.adapters.ffmpeg import run_ffmpeg
+from shared.domain.errors import BadOutput
+from shared.domain.policy import Kind
+from tests.builders import a_brief
+from tests.jobs import clips
+from tests.jobs.clips import NO_KEY_FRAME, QUIET_HEVC, copied, shot, signed, silent
+from tests.mp4 import top_boxes
+
+Make = Callable[[Path, Path], Path]
+"""Writes a variant of the first video to the second path."""
+
+
+def produce(download: Path, *, wanted_s: int = 4) -> Produced:
+    folder = download.parent / "produced"
+    folder.mkdir()
+    brief = a_brief(Kind.VIDEO, duration_s=wanted_s)
+    return VideoPipeline().produce(download, folder, brief=brief)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shot(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+@pytest.fixture(scope="session")
+def fast_clip(clip: Path) -> Path:
+    """The same with its index first."""
+    return copied(clip, clip.with_name("fast.mp4"), "-movflags", "+faststart")
+
+
+@pytest.fixture(scope="session")
+def hevc_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hevc")
+    return shot(folder / "hevc.mp4", "-tag:v", "hev1", coding=QUIET_HEVC)
+
+
+def two_pictures_and_then_sound(_: Path, target: Path) -> Path:
+    return shot(target, pictures_s=2 / 24)
+
+
+def two_pictures_held(_: Path, target: Path) -> Path:
+    hold = "setts=duration=if(eq(N\\,1)\\,4/TB\\,DURATION)"
+    return silent(target, "-bsf:v", hold, pictures_s=2 / 24)
+
+
+def no_key_frame(clip: Path, target: Path) -> Path:
+    return copied(clip, target, *NO_KEY_FRAME)
+
+
+def no_key_frame_but_many_others(_: Path, target: Path) -> Path:
+    """Write a video of which only the last quarter decodes."""
+    whole = shot(target.with_name("whole.mp4"), "-g", "24")
+    return copied(whole, target, "-bsf:v", "noise=drop='lt(n,72)*not(mod(n,24))'")
+
+
+UNPLAYABLE: list[Make] = [
+    two_pictures_and_then_sound,
+    two_pictures_held,
+    no_key_frame,
+    no_key_frame_but_many_others,
+]
+
+
+@pytest.mark.parametrize("make", UNPLAYABLE)
+def test_video_whose_pictures_do_not_decode_is_bad_output(
+    clip: Path, tmp_path: Path, make: Make
+) -> None:
+    with pytest.raises(BadOutput):
+        produce(make(clip, tmp_path / "download"))
+
+
+def test_hevc_without_its_key_frame_is_bad_output(hevc_clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadOutput, match=r"0 of its \d+ frames decode"):
+        produce(copied(hevc_clip, tmp_path / "download", *NO_KEY_FRAME, "-tag:v", "hvc1"))
+
+
+def timecode(clip: Path, target: Path) -> Path:
+    return copied(clip, target, "-timecode", "00:00:00:00")
+
+
+def long_comment(clip: Path, target: Path) -> Path:
+    text = target.with_name("metadata")
+    text.write_text(";FFMETADATA1\ncomment=" + "a line of text\\\n" * 3000 + "\n")
+    return copied(clip, target, "-i", str(text), "-map_metadata", "1")
+
+
+def chapters(clip: Path, target: Path) -> Path:
+    text = target.with_name("metadata")
+    text.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=2\ntitle=one\n")
+    return copied(clip, target, "-i", str(text), "-map_metadata", "1")
+
+
+def cover(clip: Path, target: Path) -> Path:
+    picture = target.with_name("cover.png")
+    Image.new("RGB", (64, 64), "red").save(picture)
+    attach = ("-map", "0", "-map", "1", "-disposition:v:1", "attached_pic")
+    return copied(clip, target, "-i", str(picture), *attach)
+
+
+def fragments(clip: Path, target: Path) -> Path:
+    return copied(clip, target, "-movflags", "frag_keyframe+empty_moov")
+
+
+def lying_durations(clip: Path, target: Path) -> Path:
+    return clips.with_lying_durations(clip, target, duration=2**30)
+
+
+def edit_list(_: Path, target: Path) -> Path:
+    whole = shot(target.with_name("whole.mp4"), "-g", "48", "-bf", "2", pictures_s=6, sound_s=6)
+    return copied(whole, target, "-t", "4", before=("-ss", "1.3"))
+
+
+def frames_of_many_lengths(_: Path, target: Path) -> Path:
+    uneven = f"{clips.PICTURES},select='not(mod(n,7))+lt(n,24)'"
+    return shot(target, "-fps_mode", "vfr", "-video_track_timescale", "1000000", pictures=uneven)
+
+
+def few_frames_per_second(_: Path, target: Path) -> Path:
+    return shot(target, pictures="testsrc2=size=320x180:rate=2")
+
+
+def one_damaged_frame(clip: Path, target: Path) -> Path:
+    return copied(clip, target, "-bsf:v", "noise=amount='if(eq(n,40),5,0)'")
+
+
+def one_missing_key_frame_of_four(_: Path, target: Path) -> Path:
+    whole = shot(target.with_name("whole.mp4"), "-g", "24")
+    return copied(whole, target, *NO_KEY_FRAME)
+
+
+def a_few_bytes_missing(clip: Path, target: Path) -> Path:
+    fast = copied(clip, target.with_name("fast.mp4"), "-movflags", "+faststart")
+    target.write_bytes(fast.read_bytes()[:-100])
+    return target
+
+
+def pictures_last_8_03_s(_: Path, target: Path) -> Path:
+    return shot(target, pictures_s=193 / 24, sound_s=193 / 24)
+
+
+def sound_is_longer_than_the_pictures(_: Path, target: Path) -> Path:
+    return shot(target, sound_s=12)
+
+
+def pictures_last_half_the_time(_: Path, target: Path) -> Path:
+    return shot(target, pictures_s=2)
+
+
+def quicktime(clip: Path, target: Path) -> Path:
+    return copied(clip, target, "-movflags", "+faststart", "-brand", "qt  ")
+
+
+def two_sounds(clip: Path, target: Path) -> Path:
+    both = ("-map", "0:v", "-map", "0:a", "-map", "0:a")
+    return copied(clip, target, *both, "-movflags", "+faststart")
+
+
+def bursts_of_frames(_: Path, target: Path) -> Path:
+    times = "setpts='if(lt(mod(N,8),7),floor(N/8)*8/24+mod(N,8)/1000,N/24)/TB'"
+    timing = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000")
+    return shot(target, *timing, pictures=f"{clips.PICTURES},{times}")
+
+
+PLAYABLE: list[Make] = [
+    timecode,
+    long_comment,
+    chapters,
+    cover,
+    fragments,
+    lying_durations,
+    edit_list,
+    frames_of_many_lengths,
+    few_frames_per_second,
+    one_damaged_frame,
+    one_missing_key_frame_of_four,
+    a_few_bytes_missing,
+    pictures_last_8_03_s,
+    sound_is_longer_than_the_pictures,
+    pictures_last_half_the_time,
+    quicktime,
+    two_sounds,
+    bursts_of_frames,
+]
+
+
+@pytest.mark.parametrize("make", PLAYABLE)
+def test_video_that_players_show_is_accepted(clip: Path, tmp_path: Path, make: Make) -> None:
+    produced = produce(make(clip, tmp_path / "download"))
+
+    assert (produced.width, produced.height) == (320, 180)
+    assert produced.thumbnail is not None
+    boxes = top_boxes(produced.path)
+    assert boxes.index("moov") < boxes.index("mdat")
+    assert "moof" not in boxes
+
+
+@pytest.mark.parametrize("pictures_s", [1.9, 9.2])
+def test_pictures_too_short_or_too_long_are_bad_output(tmp_path: Path, pictures_s: float) -> None:
+    with pytest.raises(BadOutput, match="pictures last"):
+        produce(shot(tmp_path / "download", pictures_s=pictures_s))
+
+
+def is_red(picture: Image.Image, place: tuple[int, int]) -> bool:
+    pixel = picture.getpixel(place)
+    assert isinstance(pixel, tuple)
+    return pixel[0] > 150 and pixel[2] < 100
+
+
+@pytest.mark.parametrize(
+    ("turn", "size", "red_at"),
+    [
+        (0, (320, 180), (0.25, 0.5)),
+        (90, (180, 320), (0.5, 0.75)),
+        (180, (320, 180), (0.75, 0.5)),
+        (270, (180, 320), (0.5, 0.25)),
+    ],
+)
+def test_turned_video_has_the_size_and_the_thumbnail_that_are_shown(
+    tmp_path: Path, turn: int, size: tuple[int, int], red_at: tuple[float, float]
+) -> None:
+    whole = silent(tmp_path / "whole.mp4", pictures=clips.SIDES)
+    turned = copied(whole, tmp_path / "download", before=("-display_rotation", str(turn)))
+
+    produced = produce(turned)
+
+    assert (produced.width, produced.height) == size
+    assert produced.thumbnail is not None
+    with Image.open(produced.thumbnail) as thumbnail:
+        assert (thumbnail.width > thumbnail.height) == (size[0] > size[1])
+        place = (int(thumbnail.width * red_at[0]), int(thumbnail.height * red_at[1]))
+        assert is_red(thumbnail, place)
+
+
+def test_size_and_thumbnail_have_square_pixels(clip: Path, tmp_path: Path) -> None:
+    produced = produce(copied(clip, tmp_path / "download", "-aspect", "1:1"))
+
+    assert (produced.width, produced.height) == (180, 180)
+    assert produced.thumbnail is not None
+    with Image.open(produced.thumbnail) as thumbnail:
+        assert thumbnail.size == (640, 640)
+
+
+@pytest.mark.parametrize(
+    ("size", "thumbnail_size"), [("16x2160", (15, 2048)), ("2160x16", (640, 5))]
+)
+def test_thumbnail_of_a_narrow_video_is_bounded(
+    tmp_path: Path, size: str, thumbnail_size: tuple[int, int]
+) -> None:
+    produced = produce(silent(tmp_path / "download", pictures=f"testsrc2=size={size}:rate=4"))
+
+    assert produced.thumbnail is not None
+    with Image.open(produced.thumbnail) as thumbnail:
+        assert thumbnail.size == thumbnail_size
+
+
+def hdr(target: Path) -> Path:
+    colours = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
+    coding = (*QUIET_HEVC, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", *colours)
+    return silent(target, pictures=clips.SIDES, coding=coding)
+
+
+def test_video_of_ten_bits_has_a_thumbnail_in_its_colours(tmp_path: Path) -> None:
+    produced = produce(hdr(tmp_path / "download"))
+
+    assert produced.thumbnail is not None
+    with Image.open(produced.thumbnail) as thumbnail:
+        assert is_red(thumbnail, (160, 180))
+
+
+@pytest.mark.parametrize("tag", ["hev1", "hvc1"])
+def test_hevc_is_stored_with_the_tag_that_iphones_play(
+    hevc_clip: Path, tmp_path: Path, tag: str
+) -> None:
+    produced = produce(copied(hevc_clip, tmp_path / "download", "-tag:v", tag))
+
+    content = produced.path.read_bytes()
+    assert b"hvc1" in content
+    assert b"hev1" not in content
+
+
+def test_h264_with_parameters_among_its_frames_is_stored_as_avc1(
+    fast_clip: Path, tmp_path: Path
+) -> None:
+    download = copied(fast_clip, tmp_path / "download", "-tag:v", "avc3", "-movflags", "+faststart")
+
+    content = produce(download).path.read_bytes()
+
+    assert b"avc1" in content
+    assert b"avc3" not in content
+
+
+def test_quicktime_file_is_stored_as_mp4(clip: Path, tmp_path: Path) -> None:
+    produced = produce(quicktime(clip, tmp_path / "download"))
+
+    assert produced.path.read_bytes()[4:12] == b"ftypisom"
+
+
+@pytest.mark.parametrize(
+    ("coding", "named"),
+    [
+        (("-c:v", "mpeg4"), "mp4v"),
+        (("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"), "vp09"),
+        (("-c:v", "libsvtav1", "-preset", "12"), "av01"),
+        ((*clips.H264, "-pix_fmt", "yuv444p"), "H.264 of profile 244"),
+        ((*clips.H264, "-pix_fmt", "yuv422p"), "H.264 of profile 122"),
+        ((*clips.H264, "-pix_fmt", "yuv420p10le"), "H.264 of profile 110"),
+        ((*QUIET_HEVC, "-pix_fmt", "yuv444p"), "HEVC of profile 4"),
+    ],
+)
+def test_codec_that_phones_do_not_play_is_bad_output_with_its_name(
+    tmp_path: Path, coding: tuple[str, ...], named: str
+) -> None:
+    download = silent(tmp_path / "download", pictures="testsrc2=size=320x180:rate=4", coding=coding)
+
+    with pytest.raises(BadOutput, match=named):
+        produce(download)
+
+
+def test_damaged_sound_is_a_warning(
+    clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage = "noise=amount='if(eq(n,40),3,0)'"
+    download = copied(clip, tmp_path / "download", "-bsf:a", damage)
+
+    produced = produce(download)
+
+    assert produced.thumbnail is not None
+    assert "sound_damaged" in caplog.messages
+    assert b"mp4a" in produced.path.read_bytes()
+
+
+def test_sound_that_phones_may_not_play_is_encoded_as_aac(clip: Path, tmp_path: Path) -> None:
+    opus = write_opus(clip, tmp_path / "download")
+
+    produced = produce(opus)
+
+    content = produced.path.read_bytes()
+    assert b"mp4a" in content
+    assert b"Opus" not in content
+
+
+def write_opus(clip: Path, target: Path) -> Path:
+    arguments = ("-i", str(clip), "-c:v", "copy", "-c:a", "libopus", "-movflags", "+faststart")
+    return clips.write_clip(target, *arguments)
+
+
+def test_sound_that_cannot_be_decoded_is_left_out(clip: Path, tmp_path: Path) -> None:
+    download = write_opus(clip, tmp_path / "download")
+    content = download.read_bytes().replace(b"Opus", b"oops")
+    download.write_bytes(content)
+
+    produced = produce(download)
+
+    assert produced.thumbnail is not None
+    assert b"soun" not in produced.path.read_bytes()
+
+
+def test_signed_video_whose_index_is_first_is_stored_as_it_came(
+    fast_clip: Path, tmp_path: Path
+) -> None:
+    download = signed(fast_clip, tmp_path / "download")
+    before = download.read_bytes()
+
+    produced = produce(download)
+
+    assert produced.path.read_bytes() == before
+
+
+def test_signed_video_whose_index_is_last_is_remuxed_with_a_warning(
+    clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        produced = produce(signed(clip, tmp_path / "download"))
+
+    assert top_boxes(produced.path)[:2] == ["ftyp", "moov"]
+    assert "content_credentials_lost" in caplog.messages
+
+
+def test_remuxed_video_keeps_its_turn_its_pictures_and_its_sound(
+    clip: Path, tmp_path: Path
+) -> None:
+    download = copied(clip, tmp_path / "download", before=("-display_rotation", "90"))
+
+    produced = produce(download)
+
+    assert produced.path != download
+    again = tmp_path / "again"
+    again.mkdir()
+    second = VideoPipeline().produce(produced.path, again, brief=a_brief(Kind.VIDEO, duration_s=4))
+    assert second.path == produced.path
+    assert (second.width, second.height) == (180, 320)
+    decoded = run_ffmpeg(
+        ["-v", "error", "-xerror", "-i", str(produced.path), "-map", "0:a:0", "-f", "null", "-"],
+        timeout_s=60,
+    )
+    assert decoded.exit_status == 0
