@@ -189,10 +189,9 @@ IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
         2,
         DRAFT,
     ),
-    "storage down": (Trouble(world=storage_down), 2, DRAFT),
+    "storage down": (Trouble(world=storage_down), 1, DRAFT),
 }
-"""An image whose answer is lost, or whose process ends, may be started once more: it costs less
-than telling anybody where it was."""
+"""An image whose answer is lost, or whose process ends, may be started once more."""
 
 
 @pytest.mark.parametrize("maker", [IMAGE, IMAGE_KEY], ids=lambda maker: str(maker.id))
