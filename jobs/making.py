@@ -1,7 +1,7 @@
 """From a lease to stored media: begin or resume, poll, fetch, produce, store.
 
 A paid result is given up only after its own place in the generator's bucket was read once: an
-operation may end in an error, or refuse to be read, although its media is there.
+operation may end in an error, or never be readable, although its media is there.
 """
 
 import logging
@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from jobs.lease import ASK_AGAIN_FIRST_S, Lease
+from jobs.lease import ASK_AGAIN_FIRST_S, Lease, OutOfTime
 from jobs.storing import Produced, Storing
 from shared.domain.brief import Brief
 from shared.domain.errors import (
@@ -67,7 +67,7 @@ class Making:
         begun = self._begin()
         try:
             return self._finish(self._poll(begun))
-        except (GenerationRefused, GenerationUnavailable, ReadRefused) as no:
+        except (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime) as no:
             return self._finish_from_place(no)
 
     def _finish(self, ready: Ready) -> StoredMedia:
@@ -88,7 +88,7 @@ class Making:
         log.warning("found_in_place", extra={"reason": repr(no)})
         try:
             return self._finish(found)
-        except (BadOutput, ReadRefused) as error:
+        except (BadOutput, ReadRefused, OutOfTime) as error:
             raise no from error
 
     def _begin(self) -> Operation | Ready:

@@ -397,6 +397,20 @@ def test_operation_that_ended_in_an_error_without_media_is_a_no(
     assert world.clock.monotonic_s() < 30
 
 
+@pytest.mark.parametrize("never", [Running(), GenerationUnavailable()])
+def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
+    world: World, never: object
+) -> None:
+    creation = world.open().creation
+    world.generator.polls = [never]
+    world.generator.found = [Ready("place")]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.clock.monotonic_s() == POLICY.deadline_s
+
+
 @pytest.mark.parametrize("error", [BadOutput(reason="half a file"), ReadRefused()])
 def test_no_stays_a_no_if_what_is_in_the_place_is_unusable(world: World, error: Exception) -> None:
     creation = world.open().creation

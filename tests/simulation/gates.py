@@ -80,5 +80,6 @@ GATES = [
         0.99,
     ),
     Gate("reads are refused for a minute", {"generator.reads refused_for_a_minute": 1.0}, 0.99),
+    Gate("processes die again and again", {"crash_before": 0.03, "crash_after": 0.03}, 0.8),
     Gate("the storage is out for a minute", {"media.outage a_minute": 1.0}, 0.99),
 ]

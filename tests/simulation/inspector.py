@@ -169,7 +169,7 @@ class Inspector:
         self._files(after, move[0])
         if before is None or is_paid:
             return
-        self._steps(before, after)
+        self._steps(actor, before, after)
         if after.attempt > before.attempt:
             self._claim(actor, before, after)
         elif actor in self._attempt_of:
@@ -193,7 +193,7 @@ class Inspector:
         has_time = creation.deadline_at and at + least <= creation.deadline_at
         self.must(has_time, "I7", f"{creation.creation_id} {what} with too little time left")
 
-    def _steps(self, before: Creation, after: Creation) -> None:
+    def _steps(self, actor: str, before: Creation, after: Creation) -> None:
         name = after.creation_id
         self.must(after.created_at == before.created_at, "I12", f"{name} changed its birth")
         self.must(after.attempt in (before.attempt, before.attempt + 1), "I6", f"{name} attempts")
@@ -208,7 +208,7 @@ class Inspector:
         if before.operation_name is not None and after.operation_name is None:
             self._given_up(after, self.generators[after.kind].starts[int(before.operation_name)])
         code = after.error.code if after.error else None
-        self._failure(before, code)
+        self._failure(actor, before, code)
         is_pending = before.status is Status.PENDING
         if code is FailureCode.CANCELLED:
             is_untold = before.intent is None and before.operation_name is None
@@ -235,13 +235,16 @@ class Inspector:
         is_right = is_nowhere or was_looked_for or start.is_broken
         self.must(is_right, "I5", f"{name} gave up media that is in its place")
 
-    def _failure(self, before: Creation, code: FailureCode | None) -> None:
+    def _failure(self, actor: str, before: Creation, code: FailureCode | None) -> None:
         """Check that nothing paid is given up early."""
         name, deadline_at = before.creation_id, before.deadline_at
         skew = timedelta(seconds=CLOCKS_DIFFER_S)
         is_late = deadline_at is not None and self.now >= deadline_at - skew
         if code is FailureCode.DEADLINE_EXCEEDED and before.operation_name is not None:
             self.must(is_late, "I7", f"{name} was out of time before its deadline")
+            start = self.generators[before.kind].starts[int(before.operation_name)]
+            was_looked_for = start.is_place_asked or actor.startswith("sweep")
+            self.must(was_looked_for, "I5", f"{name} gave up without a look into its place")
         if code is FailureCode.STORAGE_FAILED:
             run_s = self.simulation.now_s - self._claimed_s[name, before.attempt]
             is_tried = run_s >= self.policy.job_timeout_s(before.kind) - HAND_OVER_S

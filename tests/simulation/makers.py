@@ -57,7 +57,9 @@ class Start:
     refused_at_s: list[float] = field(default_factory=list)
     """Its last reads in a row that were refused."""
     is_place_readable: bool = True
+    is_place_asked: bool = False
     is_place_read: bool = False
+    """Its place was asked when its media could be there."""
     is_found: bool = False
     is_broken: bool = False
     """What was fetched of it was not usable."""
@@ -202,6 +204,7 @@ class SimulatedGenerator:
             if (start.creation_id, start.attempt) == (creation_id, attempt)
         ]
         for _, start in asked_for:
+            start.is_place_asked = True
             start.is_place_read |= self.simulation.now_s >= start.ready_s
         if step.fault in ("unavailable", "wait_an_hour"):
             raise GenerationUnavailable(

@@ -126,7 +126,7 @@ MUTANTS = [
         "has_attempts_left",
         "< policy.attempts_max",
         "<= policy.attempts_max",
-        seed=2922,
+        gate="processes die again and again",
     ),
     _one(
         "complete is not fenced",
