@@ -20,6 +20,7 @@ from shared.domain.errors import (
     IllegalTransition,
     InsufficientTokens,
     KeyReused,
+    MediaRefused,
     MediaUnavailable,
     MethodNotAllowed,
     NotJson,
@@ -68,6 +69,7 @@ STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
     StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,
     IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     MediaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    MediaRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     OutcomeUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -1,8 +1,9 @@
 """The shell both jobs share: claim, make, settle, exit status, SIGTERM.
 
     claim -> make -> complete
-      |       +- a no for now, storage out of reach, a surprise -> a later task, or fail + refund
-      |       +- a no for good, silence, bad output, out of time -> fail + refund
+      |       +- a no for now, storage unavailable, a surprise -> a later task, or fail + refund
+      |       +- a no for good, bad output, out of time, a refused read -> fail + refund
+      |       +- an unknown start -> an image: a later task; a video: fail + refund
       |       +- SIGTERM -> hand the lease back
       +- nothing to claim, or the lease is lost -> stop
 
@@ -25,6 +26,7 @@ from shared.domain.errors import (
     MediaUnavailable,
     NotClaimable,
     QueueUnavailable,
+    ReadRefused,
     StartNotAllowed,
     StartOutcomeUnknown,
     Unavailable,
@@ -32,11 +34,12 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.media import StoredMedia
-from shared.domain.policy import Policy
+from shared.domain.policy import Kind, Policy
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.settling import Settling
+from shared.lifecycle.starts import has_starts_left
 from shared.ports.clock import Clock
-from shared.ports.generator import Generator
+from shared.ports.generator import Generator, Operation
 from shared.ports.media_store import MediaStore
 from shared.ports.task_queue import TaskQueue
 from shared.telemetry import bind
@@ -51,6 +54,7 @@ _FAILURES: dict[type[Exception], FailureCode] = {
     StartOutcomeUnknown: FailureCode.GENERATOR_SILENT,
     OutOfTime: FailureCode.DEADLINE_EXCEEDED,
     BadOutput: FailureCode.GENERATOR_BAD_OUTPUT,
+    ReadRefused: FailureCode.INTERNAL,
 }
 
 
@@ -120,21 +124,38 @@ class Attempt:
         """Make the media and complete, or fail, or leave the rest to a later task."""
         try:
             media = self._make()
-        except GenerationUnavailable as error:
-            self._retry_later(error.failure, error, answered_no=True)
-        except GenerationRefused as error:
-            self._fail(error.failure, error, answered_no=True)
-        except tuple(_FAILURES) as error:
-            self._fail(_FAILURES[type(error)], error)
         except MediaUnavailable as error:
-            self._retry_later(FailureCode.STORAGE_FAILED, error)
+            self._end_unstored(error)
         except (LeaseLost, Unavailable):
             raise
-        except Exception as error:
-            log.exception("unexpected")
-            self._retry_later(FailureCode.INTERNAL, error)
+        except Exception as error:  # noqa: BLE001 (each is logged and settled by its type)
+            self._end(error)
         else:
             self.workshop.attempts.complete(self.lease.mine, media)
+            self._discard()
+
+    def _end(self, error: Exception) -> None:
+        """Fail, or leave the rest to a later task, as this error asks for."""
+        match error:
+            case GenerationUnavailable():
+                self._retry_later(error.failure, error, answered_no=True)
+            case GenerationRefused():
+                self._fail(error.failure, error, answered_no=True)
+            case StartOutcomeUnknown() if has_starts_left(self.lease.mine):
+                self._retry_later(FailureCode.GENERATOR_SILENT, error)
+            case _ if type(error) in _FAILURES:
+                self._fail(_FAILURES[type(error)], error)
+            case _:
+                log.error("unexpected", exc_info=error)
+                self._retry_later(FailureCode.INTERNAL, error)
+
+    def _end_unstored(self, error: MediaUnavailable) -> None:
+        """Let a later task fetch the media again; an image is nowhere else and is not bought twice."""
+        mine = self.lease.mine
+        if mine.kind is Kind.IMAGE and mine.operation_name is None:
+            self._fail(FailureCode.STORAGE_FAILED, error)
+        else:
+            self._retry_later(FailureCode.STORAGE_FAILED, error)
 
     def _make(self) -> StoredMedia:
         """Do the work under heartbeats; none is on its way when this returns."""
@@ -144,8 +165,14 @@ class Attempt:
             return making.make()
 
     def _fail(self, code: FailureCode, error: Exception, *, answered_no: bool = False) -> None:
-        log.warning("attempt_failed", extra={"failure": code, "reason": repr(error)})
-        self.workshop.settling.fail_attempt(self.lease.mine, code, answered_no=answered_no)
+        facts = {"failure": code, "reason": repr(error)}
+        log.warning("attempt_failed", extra=facts)
+        if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
+            log.error("generator_misconfigured", extra=facts)
+        self.workshop.settling.fail_attempt(
+            self.lease.mine, code, answered_no=answered_no, billed_usd=_billed_usd(error)
+        )
+        self._discard()
 
     def _retry_later(
         self, code: FailureCode, error: Exception, *, answered_no: bool = False
@@ -155,6 +182,7 @@ class Attempt:
             mine,
             retry_after_s=error.retry_after_s if isinstance(error, GenerationUnavailable) else 0,
             answered_no=answered_no,
+            billed_usd=_billed_usd(error),
         )
         if task is None:
             self._fail(code, error, answered_no=answered_no)
@@ -167,6 +195,21 @@ class Attempt:
             )
         except QueueUnavailable as no_task:  # the sweep enqueues it
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
+        if answered_no:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Delete what the vendor stores of this attempt's operation; best effort.
+
+        Call it only after the commit that ends the operation: until then it may be resumed.
+        """
+        operation_name = self.lease.mine.operation_name
+        if operation_name is None:
+            return
+        try:
+            self.workshop.generator().discard(Operation(operation_name))
+        except Exception as error:  # noqa: BLE001 (nothing depends on it)
+            log.warning("not_discarded", extra={"reason": repr(error)})
 
     def _hand_back(self) -> None:
         try:
@@ -175,3 +218,8 @@ class Attempt:
             log.warning("hand_back_failed", extra={"reason": repr(error)})
         else:
             log.info("handed_back")
+
+
+def _billed_usd(no: Exception) -> float:
+    """Return what the vendor bills for a start that came to nothing."""
+    return no.billed_usd if isinstance(no, GenerationRefused | GenerationUnavailable) else 0.0

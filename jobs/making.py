@@ -1,4 +1,8 @@
-"""From a lease to stored media: begin or resume, poll, fetch, produce, upload."""
+"""From a lease to stored media: begin or resume, poll, fetch, produce, store.
+
+A paid result is given up only after its own place in the generator's bucket was read once: an
+operation may end in an error, or never be readable, although its media is there.
+"""
 
 import logging
 import tempfile
@@ -7,35 +11,29 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from jobs.lease import ASK_AGAIN_FIRST_S, Lease
+from jobs.lease import ASK_AGAIN_FIRST_S, Lease, OutOfTime
+from jobs.storing import Produced, Storing
 from shared.domain.brief import Brief
 from shared.domain.errors import (
+    BadOutput,
     GenerationRefused,
     GenerationUnavailable,
-    MediaUnavailable,
+    ReadRefused,
     StartOutcomeUnknown,
 )
-from shared.domain.media import MediaFormat, StoredMedia, media_key, thumbnail_key
+from shared.domain.media import StoredMedia
 from shared.domain.policy import Kind
 from shared.domain.status import Stage
-from shared.lifecycle.attempts import has_starts_left
-from shared.ports.generator import CannotTell, Generator, Operation, Ready, Refused
+from shared.lifecycle.starts import has_starts_left, may_start_again
+from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Refused
 from shared.ports.media_store import MediaStore
+
+__all__ = ["Making", "Pipeline", "Produced"]
 
 log = logging.getLogger(__name__)
 
-UPLOAD_TRIES = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Produced:
-    """Checked media, ready to be stored. Sizes in pixels."""
-
-    path: Path
-    media_format: MediaFormat
-    width: int
-    height: int
-    thumbnail: Path | None
+PLACE_READS_MAX = 3
+"""How often a place is read while it does not answer, before a paid result is given up."""
 
 
 class Pipeline(Protocol):
@@ -66,25 +64,50 @@ class Making:
 
     def make(self) -> StoredMedia:
         """Return the media, stored under this attempt's keys."""
-        ready = self._poll(self._begin())
+        begun = self._begin()
+        try:
+            return self._finish(self._poll(begun))
+        except (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime) as no:
+            return self._finish_from_place(no)
+
+    def _finish(self, ready: Ready) -> StoredMedia:
+        """Fetch, check and store what the generator made."""
         with tempfile.TemporaryDirectory(prefix="phoenix-") as name:
             folder = Path(name)
             download = self._download(ready, folder)
             self.lease.enter(Stage.CHECKING)
             produced = self.pipeline.produce(download, folder, brief=self.lease.mine.brief)
             self.lease.enter(Stage.UPLOADING)
-            return self._upload(produced)
+            return Storing(self.lease, self.media).store(produced)
+
+    def _finish_from_place(self, no: Exception) -> StoredMedia:
+        """Finish with what is in the attempt's own place in the bucket, or raise the no."""
+        found = self._read_place()
+        if found is None:
+            raise no
+        log.warning("found_in_place", extra={"reason": repr(no)})
+        try:
+            return self._finish(found)
+        except (BadOutput, ReadRefused, OutOfTime) as error:
+            raise no from error
 
     def _begin(self) -> Operation | Ready:
-        """Resume what an earlier attempt began, or start, or find what a start may have made."""
+        """Resume what an earlier attempt began, or find what it made, or start."""
         lease = self.lease
         if lease.mine.operation_name is not None:
             return Operation(lease.mine.operation_name)
-        while has_starts_left(lease.mine):
-            try:
-                return self._start()
-            except StartOutcomeUnknown as error:
-                log.warning("start_unanswered", extra={"reason": error.reason})
+        if not has_starts_left(lease.mine):
+            return self._find_output()
+        if found := self._read_place():
+            return found
+        if not may_start_again(lease.mine, at=lease.clock.now(), policy=lease.policy):
+            raise StartOutcomeUnknown(reason="an earlier start is too recent for another one")
+        try:
+            return self._start()
+        except StartOutcomeUnknown as error:
+            log.warning("start_unanswered", extra={"reason": error.reason})
+            if has_starts_left(lease.mine):
+                raise
         return self._find_output()
 
     def _start(self) -> Operation | Ready:
@@ -104,7 +127,7 @@ class Making:
         return begun
 
     def _intend(self) -> None:
-        """Write the intent; one that took too long to write is withdrawn and written anew."""
+        """Write the intent; one that took too long to write is withdrawn and written again."""
         lease, generator = self.lease, self.generator
         while True:
             lease.hold()
@@ -119,23 +142,59 @@ class Making:
             lease.mine = lease.attempts.withdraw(lease.mine)
 
     def _find_output(self) -> Ready:
-        """Look for what an unanswered start made; raises `StartOutcomeUnknown` if nothing is."""
+        """Search for what an unanswered start made, until the search's time has passed.
+
+        Raises:
+            StartOutcomeUnknown: nothing was found.
+        """
         lease, intent = self.lease, self.lease.mine.intent
         if intent is None:
             raise AssertionError("an unanswered start has an intent")
         search_until = intent.at + timedelta(seconds=lease.policy.output_search_s)
         while True:
-            found = lease.asked(
-                lambda: self.generator.find_output(lease.mine.creation_id, attempt=intent.attempt)
-            )
+            try:
+                found = lease.asked(self._find, until=search_until)
+            except (GenerationUnavailable, ReadRefused) as error:
+                raise StartOutcomeUnknown(reason=repr(error)) from error
             if isinstance(found, Ready):
                 return found
             if isinstance(found, CannotTell) or lease.clock.now() >= search_until:
                 raise StartOutcomeUnknown(reason=f"{type(found).__name__} by the search's end")
             lease.pause(lease.policy.poll_s(lease.mine.kind))
 
+    def _read_place(self) -> Ready | None:
+        """Return what the last start of this debit left in its place, or None; wait only briefly."""
+        if self.lease.mine.intent is None:
+            return None
+        pause_s = ASK_AGAIN_FIRST_S
+        for _ in range(PLACE_READS_MAX):
+            self.lease.hold()
+            try:
+                found = self._find()
+            except GenerationUnavailable as error:
+                log.info("asked_in_vain", extra={"reason": error.reason})
+                self.lease.clock.sleep(pause_s)
+                pause_s *= 2
+            except Exception as error:  # noqa: BLE001 (the outcome that led here decides)
+                log.warning("place_not_read", extra={"reason": repr(error)})
+                return None
+            else:
+                return found if isinstance(found, Ready) else None
+        return None
+
+    def _find(self) -> Ready | NotFound | CannotTell:
+        mine = self.lease.mine
+        if mine.intent is None:
+            raise AssertionError("a start has an intent")
+        return self.generator.find_output(mine.creation_id, attempt=mine.intent.attempt)
+
     def _poll(self, begun: Operation | Ready) -> Ready:
-        """Ask until the operation ends; what ends without media is a no."""
+        """Poll until the operation finishes.
+
+        Raises:
+            GenerationUnavailable, GenerationRefused: it finished without media.
+            ReadRefused: the vendor does not let it be read.
+        """
         if isinstance(begun, Ready):
             return begun
         lease = self.lease
@@ -144,9 +203,8 @@ class Making:
             if isinstance(state, Ready):
                 return state
             if isinstance(state, Refused):
-                if state.is_transient:
-                    raise GenerationUnavailable(failure=state.failure, reason=state.reason)
-                raise GenerationRefused(failure=state.failure, reason=state.reason)
+                no = GenerationUnavailable if state.is_transient else GenerationRefused
+                raise no(failure=state.failure, reason=state.reason, billed_usd=state.billed_usd)
             if state.progress is not None:
                 lease.has_come_to(state.progress)
             lease.pause(lease.policy.poll_s(lease.mine.kind))
@@ -163,45 +221,3 @@ class Making:
 
         lease.asked(fetch)
         return download
-
-    def _upload(self, produced: Produced) -> StoredMedia:
-        mine = self.lease.mine
-        address = (mine.kind, mine.user_id, mine.creation_id, mine.attempt)
-        key = media_key(*address, produced.media_format)
-        self._put(produced.path, key, produced.media_format)
-        thumbnail = self._with_thumbnail(produced, thumbnail_key(*address))
-        self.lease.hold()
-        return StoredMedia(
-            media_key=key,
-            thumbnail_key=thumbnail,
-            width=produced.width,
-            height=produced.height,
-            size_bytes=produced.path.stat().st_size,
-        )
-
-    def _with_thumbnail(self, produced: Produced, key: str) -> str | None:
-        """Store the thumbnail and return its key; without one the media is still a draft."""
-        if produced.thumbnail is None:
-            return None
-        try:
-            self._put(produced.thumbnail, key, MediaFormat.JPEG)
-        except MediaUnavailable as error:
-            log.warning("no_thumbnail", extra={"reason": error.reason})
-            return None
-        return key
-
-    def _put(self, path: Path, key: str, media_format: MediaFormat) -> None:
-        """Store a file, with a few tries, until it is there in its full size."""
-        size_bytes = path.stat().st_size
-        reason = ""
-        for _ in range(UPLOAD_TRIES):
-            self.lease.hold()
-            try:
-                self.media.put(path, key, media_format=media_format)
-                if self.media.size_bytes(key) == size_bytes:
-                    return
-                reason = "it has another size"
-            except MediaUnavailable as error:
-                reason = error.reason
-            self.lease.pause(ASK_AGAIN_FIRST_S)
-        raise MediaUnavailable(reason=f"{key}: {reason}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.domain.brief import Brief
 from shared.domain.errors import (
+    MediaRefused,
     MediaUnavailable,
     OutcomeUnknown,
     QueueUnavailable,
@@ -172,6 +173,10 @@ class FakeGenerator:
     model: str = "fake"
     started: int = 0
     polled: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    discarded: list[str] = field(default_factory=list)
+    discarding: Callable[[], None] = lambda: None
+    """Called with each `discard`, after it was recorded."""
 
     def cost_usd(self, brief: Brief) -> float:
         return 0.25
@@ -185,10 +190,12 @@ class FakeGenerator:
         return _next(self.polls)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
+        self.fetched.append(result.locator)
         path.write_bytes(_next(self.fetches))
 
     def discard(self, operation: Operation) -> None:
-        return
+        self.discarded.append(operation.name)
+        self.discarding()
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
@@ -208,15 +215,21 @@ def _next(answers: list[Any]) -> Any:
 
 @dataclass
 class FaultyMediaStore:
-    """A media store whose next `put`s fail or are swallowed, or all whose keys hold `unstored`."""
+    """A media store whose next `put`s fail or are swallowed, or all whose keys hold `unstored`.
+
+    While `is_refusing`, every `put` is refused for good.
+    """
 
     media: Any
     failures: int = 0
     swallowed: int = 0
     unstored: str | None = None
     is_down: bool = False
+    is_refusing: bool = False
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
+        if self.is_refusing:
+            raise MediaRefused(reason="planned")
         if self.unstored is not None and self.unstored in key:
             raise MediaUnavailable(reason="planned")
         if self.failures:

@@ -48,6 +48,23 @@ class Fault(StrEnum):
     DOWN = "nothing is done, 503"
     UNANSWERED = "it is done, and the answer is 500"
     SILENT = "nothing is done and nothing answered"
+    BUSY = "nothing is done, 429"
+    SLOW = "nothing is done, 408"
+    CONFLICT = "nothing is done, 409"
+    FORBIDDEN = "nothing is done, 403"
+    UNKNOWN_KEY = "nothing is done, 401"
+
+
+UNDONE = {
+    Fault.SILENT: (HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+    Fault.DOWN: (HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+    Fault.BUSY: (HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests"),
+    Fault.SLOW: (HTTPStatus.REQUEST_TIMEOUT, "RequestTimeout"),
+    Fault.CONFLICT: (HTTPStatus.CONFLICT, "OperationAborted"),
+    Fault.FORBIDDEN: (HTTPStatus.FORBIDDEN, "AccessDenied"),
+    Fault.UNKNOWN_KEY: (HTTPStatus.UNAUTHORIZED, "Unauthorized"),
+}
+"""What is answered by the faults that leave everything as it was."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +123,8 @@ class R2Server:
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.SILENT:
             self._is_over.wait()
-        if fault in (Fault.SILENT, Fault.DOWN):
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable")
+        if fault in UNDONE:
+            return _refusal(*UNDONE[fault])
         with tempfile.TemporaryFile() as body:
             seen = _received(request, body)
             self.seen.append(seen)

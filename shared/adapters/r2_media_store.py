@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from shared.adapters.once import Once
 from shared.adapters.signed_links import LinkSigner
-from shared.domain.errors import MediaUnavailable
+from shared.domain.errors import MediaRefused, MediaUnavailable
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.ports.media_store import StoredFile
 
@@ -30,6 +30,15 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
 """How long the store may be silent, also while it copies the largest video."""
 CONNECTIONS_MAX = 32
+_PASSING = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""The 4xx answers that repeating the request may change; all others are final."""
 
 
 class R2MediaStore:
@@ -206,5 +215,9 @@ def _translated() -> Iterator[None]:
 
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        if 400 <= _status(error) < 500 and _status(error) not in _PASSING:  # noqa: PLR2004 (HTTP)
+            raise MediaRefused(reason=str(error)) from error
+        raise MediaUnavailable(reason=str(error)) from error
+    except BotoCoreError as error:
         raise MediaUnavailable(reason=str(error)) from error

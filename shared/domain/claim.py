@@ -30,10 +30,13 @@ class Intent:
     """The generator is about to be called by this attempt.
 
     `unknown` counts the starts of this debit that may have happened without a known end;
-    `cost_usd` is the estimated price of one.
+    `cost_usd` is the estimated price of one. `earlier_attempt` and `earlier_at` keep the previous
+    intent while that start, too, may have happened: they come back if this start did not.
     """
 
     attempt: int
     at: datetime
     unknown: int
     cost_usd: float = 0.0
+    earlier_attempt: int | None = None
+    earlier_at: datetime | None = None

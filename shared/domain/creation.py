@@ -61,6 +61,8 @@ class Creation:
     execution_name: str | None = None
     lease_expires_at: datetime | None = None
     intent: Intent | None = None
+    spent_usd: float = 0.0
+    """What the vendor bills for starts of this debit that came to nothing."""
     operation_name: str | None = None
     retry_at: datetime | None = None
     deadline_at: datetime | None = None
@@ -120,8 +122,9 @@ class Creation:
 
     @property
     def estimated_cost_usd(self) -> float:
-        """Return what those starts cost at the vendor."""
-        return self.intent.unknown * self.intent.cost_usd if self.intent else 0.0
+        """Return what this debit costs at the vendor, with every start that may have happened."""
+        open_usd = self.intent.unknown * self.intent.cost_usd if self.intent else 0.0
+        return self.spent_usd + open_usd
 
     def has_attempts_left(self, policy: Policy) -> bool:
         """Tell whether one more attempt may claim it."""
@@ -222,18 +225,40 @@ class Creation:
 
     def intending(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":
         """Return it with one more start that may happen."""
+        earlier = self.intent
         intent = Intent(
-            attempt=self.attempt, at=at, unknown=self.unknown_starts + 1, cost_usd=cost_usd
+            attempt=self.attempt,
+            at=at,
+            unknown=self.unknown_starts + 1,
+            cost_usd=cost_usd,
+            earlier_attempt=earlier.attempt if earlier else None,
+            earlier_at=earlier.at if earlier else None,
         )
         return replace(self, intent=intent, model=model, updated_at=at)
 
-    def without_start(self, *, at: datetime) -> "Creation":
-        """Return it after a no: the last start did not happen, or its operation came to nothing."""
+    def without_start(self, *, billed_usd: float = 0.0, at: datetime) -> "Creation":
+        """Return it after a no: the last start did not happen, or its operation came to nothing.
+
+        An earlier start of this debit that may have happened keeps its own intent.
+        """
         intent = self.intent
-        left = replace(intent, unknown=intent.unknown - 1) if intent else None
-        if left is not None and left.unknown == 0:
-            left = None
-        return replace(self, intent=left, operation_name=None, updated_at=at)
+        left: Intent | None = None
+        if intent is not None and intent.unknown > 1:
+            left = replace(
+                intent,
+                attempt=intent.earlier_attempt or intent.attempt,
+                at=intent.earlier_at or intent.at,
+                unknown=intent.unknown - 1,
+                earlier_attempt=None,
+                earlier_at=None,
+            )
+        return replace(
+            self,
+            intent=left,
+            operation_name=None,
+            spent_usd=self.spent_usd + billed_usd,
+            updated_at=at,
+        )
 
     def operating(self, operation_name: str, *, at: datetime) -> "Creation":
         """Return it with the operation that a later attempt can resume."""
@@ -300,6 +325,7 @@ class Creation:
             holder=None,
             execution_name=None,
             intent=None,
+            spent_usd=0.0,
             operation_name=None,
             deadline_at=at + timedelta(seconds=policy.deadline_s),
             model=None,

@@ -8,8 +8,8 @@
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened
     │   ├── IllegalTransition, KeyReused, ReferenceReused
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
-    │                               IdentityUnavailable, MediaUnavailable, TooManyStreams,
-    │                               OutcomeUnknown
+    │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
+    │                               TooManyStreams, OutcomeUnknown
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
@@ -266,6 +266,15 @@ class MediaUnavailable(Unavailable):
 
 
 @dataclass(kw_only=True, eq=False)
+class MediaRefused(MediaUnavailable):
+    """The media store refused the request; repeating it from this process does not help."""
+
+    code = "media_refused"
+    sentence = "The media store refused the request."
+    retry_after_s: int = 60
+
+
+@dataclass(kw_only=True, eq=False)
 class TooManyStreams(Unavailable):
     """The process has as many streams of events as it may: ask for what has changed instead."""
 
@@ -321,23 +330,28 @@ class StartNotAllowed(WorkError):
 
 @dataclass(kw_only=True, eq=False)
 class GenerationRefused(WorkError):
-    """The generator answered no, for good."""
+    """The generator answered no, for good; `billed_usd` is what the vendor bills nevertheless."""
 
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
     reason: str = ""
+    billed_usd: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False)
 class GenerationUnavailable(WorkError):
-    """The generator answered no, for now: nothing was started."""
+    """The generator answered no, for now: nothing is running.
+
+    `billed_usd` is above 0 if an operation ended without media and the vendor bills it.
+    """
 
     code = "generation_unavailable"
     sentence = "The generator is not available: {failure}."
     failure: FailureCode = FailureCode.GENERATOR_UNAVAILABLE
     retry_after_s: float = 0
     reason: str = ""
+    billed_usd: float = 0.0
 
 
 @dataclass(kw_only=True, eq=False)

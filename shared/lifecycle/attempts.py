@@ -19,14 +19,17 @@ from shared.domain.media import StoredMedia, thumbnail_key
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import Stage, Status
 from shared.lifecycle.settling import leftovers
+from shared.lifecycle.starts import (
+    can_go_on,
+    has_starts_left,
+    may_start_again,
+    next_retry_at,
+)
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Found, unchanged, write
 
 log = logging.getLogger(__name__)
-
-STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
-"""Unanswered starts of one debit after which the generator may still be started."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Attempts:
 
         Raises:
             StartNotAllowed: an operation is known, or an earlier start of this debit may be
-                running, or the deadline is too near.
+                running, or is too recent, or the deadline is too near.
             LeaseLost
         """
         at = self.clock.now()
@@ -120,6 +123,8 @@ class Attempts:
                 return unchanged(now)
             if now.operation_name is not None or not has_starts_left(now):
                 raise StartNotAllowed(reason="an earlier start may be running")
+            if not may_start_again(now, at=at, policy=self.policy):
+                raise StartNotAllowed(reason="an earlier start is too recent")
             if not now.has_time_to_run(at, policy=self.policy):
                 raise StartNotAllowed(reason="the deadline is too near")
             intending = now.intending(model=model, cost_usd=cost_usd, at=at)
@@ -201,12 +206,18 @@ class Attempts:
         )
 
     def retry_later(
-        self, mine: Creation, *, retry_after_s: float, answered_no: bool
+        self,
+        mine: Creation,
+        *,
+        retry_after_s: float,
+        answered_no: bool,
+        billed_usd: float = 0.0,
     ) -> RetryTask | None:
         """Give the creation to a later task, or return None if it has no retry left.
 
-        `answered_no`: the start came to nothing, so that a later attempt starts anew; otherwise
-        it resumes what this one began.
+        `answered_no`: the start came to nothing and `billed_usd` is what the vendor bills for it;
+        a later attempt starts again. Otherwise a later attempt resumes what this one began.
+        `retry_after_s` is the vendor's hint.
 
         Raises:
             LeaseLost
@@ -216,18 +227,13 @@ class Attempts:
 
         def decide(found: Found) -> Decision[RetryTask | None]:
             nonlocal task
-            if task is not None and found.may_have_landed and not _is_held(found, mine):
+            if task is not None and found.may_have_landed and _waits_as_left(found, mine):
                 return unchanged(task)
             now = _held(found, mine)
-            delays_s = self.policy.retry_delays_s
-            if now.retries >= len(delays_s) or not now.has_attempts_left(self.policy):
-                return unchanged(None)
-            retry_at = at + timedelta(seconds=max(delays_s[now.retries], retry_after_s))
-            if not now.has_time_to_run(retry_at, policy=self.policy):
-                return unchanged(None)
             if answered_no:
-                now = now.without_start(at=at)
-            if not _can_go_on(now):
+                now = now.without_start(billed_usd=billed_usd, at=at)
+            retry_at = next_retry_at(now, hint_s=retry_after_s, at=at, policy=self.policy)
+            if retry_at is None or not can_go_on(now):
                 return unchanged(None)
             waiting = now.waiting_to_retry(retry_at, policy=self.policy, at=at)
             task = RetryTask(number=waiting.enqueues, not_before=retry_at)
@@ -244,23 +250,12 @@ class Attempts:
         at = self.clock.now()
 
         def decide(found: Found) -> Decision[None]:
-            if found.may_have_landed and not _is_held(found, mine):
+            if found.may_have_landed and _waits_as_left(found, mine):
                 return unchanged(None)
             now = _held(found, mine)
             return write(now.handed_back(policy=self.policy, at=at), result=None)
 
         self.transactions.run([mine.key], decide)
-
-
-def has_starts_left(creation: Creation) -> bool:
-    """Tell whether the generator may be started, as far as earlier starts of this debit allow."""
-    return creation.unknown_starts <= STARTS_UNKNOWN_MAX[creation.kind]
-
-
-def _can_go_on(creation: Creation) -> bool:
-    """Tell whether a later attempt has something to do: an image is an answer, found nowhere."""
-    is_lost = creation.kind is Kind.IMAGE and creation.operation_name is None
-    return has_starts_left(creation) or not is_lost
 
 
 def _is_held(found: Found, mine: Creation) -> bool:
@@ -269,6 +264,16 @@ def _is_held(found: Found, mine: Creation) -> bool:
         now is not None
         and mine.holder is not None
         and now.is_held_by(mine.holder, attempt=mine.attempt)
+    )
+
+
+def _waits_as_left(found: Found, mine: Creation) -> bool:
+    """Tell whether the creation waits for a later task since this attempt gave it up."""
+    now = found.get(mine.key)
+    return (
+        now is not None
+        and now.status is Status.PENDING
+        and (now.attempt, now.holder) == (mine.attempt, mine.holder)
     )
 
 

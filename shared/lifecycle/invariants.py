@@ -202,6 +202,9 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
         "it is retried before its deadline": not (
             c.retry_at and c.deadline_at and c.retry_at > c.deadline_at
         ),
+        "it waits for a retry only while pending": (
+            c.retry_at is None or c.status is Status.PENDING
+        ),
         "a lease is held exactly while processing": (
             (c.status is Status.PROCESSING) == (c.lease_expires_at is not None)
         ),

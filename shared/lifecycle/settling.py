@@ -40,8 +40,12 @@ class Settling:
     clock: Clock
     policy: Policy
 
-    def fail_attempt(self, mine: Creation, code: FailureCode, *, answered_no: bool) -> None:
+    def fail_attempt(
+        self, mine: Creation, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0
+    ) -> None:
         """Fail a creation that this attempt holds; `answered_no`: its start came to nothing.
+
+        `billed_usd` is what the vendor bills for that start.
 
         Raises:
             LeaseLost: another holds it, or it is settled: nothing was written.
@@ -51,6 +55,7 @@ class Settling:
             code,
             actor=Actor.JOB,
             answered_no=answered_no,
+            billed_usd=billed_usd,
             may_fail=lambda now: (
                 mine.holder is not None and now.is_held_by(mine.holder, attempt=mine.attempt)
             ),
@@ -101,6 +106,7 @@ class Settling:
         may_fail: Callable[[Creation], bool],
         queue_error_code: str | None = None,
         answered_no: bool = False,
+        billed_usd: float = 0.0,
     ) -> Settlement:
         at = self.clock.now()
         debits = creation.debits
@@ -114,7 +120,7 @@ class Settling:
                 is_mine = found.may_have_landed and is_refunded
                 return unchanged(Settlement(now, is_mine=is_mine, is_refunded=is_refunded))
             if answered_no:
-                now = now.without_start(at=at)
+                now = now.without_start(billed_usd=billed_usd, at=at)
             failed = now.failed(code, queue_error_code=queue_error_code, at=at)
             refunded, entry = account.refunded(
                 now.cost_tokens,

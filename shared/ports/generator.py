@@ -32,11 +32,15 @@ class Ready:
 
 @dataclass(frozen=True)
 class Refused:
-    """The operation ended without media; `reason` is the vendor's text, for the log only."""
+    """The operation ended without media; `reason` is the vendor's text, for the log only.
+
+    `billed_usd` is what the vendor bills for it nevertheless.
+    """
 
     failure: FailureCode
     is_transient: bool = False
     reason: str = ""
+    billed_usd: float = 0.0
 
 
 @dataclass(frozen=True)

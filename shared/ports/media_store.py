@@ -21,7 +21,8 @@ class StoredFile:
 class MediaStore(Protocol):
     """Keys under `public/` are in the public area, all others in the private one.
 
-    Every method raises `MediaUnavailable` when the store is out of reach or its answer was lost.
+    Every method raises `MediaUnavailable` when the store is out of reach or its answer was lost,
+    and its subclass `MediaRefused` when the store answered that it does not accept the request.
     """
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:

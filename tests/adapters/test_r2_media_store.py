@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shared.adapters.r2_media_store import R2MediaStore
-from shared.domain.errors import MediaUnavailable
+from shared.domain.errors import MediaRefused, MediaUnavailable
 from shared.domain.media import MediaFormat
 from tests.builders import NOON
 from tests.certificates import a_certificate
@@ -212,17 +212,38 @@ def test_a_put_whose_answer_was_lost_is_simply_repeated(
     assert media.size_bytes(KEY) == clip.stat().st_size
 
 
-def test_a_store_that_is_not_there_or_refuses_is_told(server: R2Server, clip: Path) -> None:
-    for wrong in (
-        {"endpoint_url": "http://127.0.0.1:9"},
-        {"secret_access_key": "another"},
-        {"drafts_bucket": "unknown"},
-    ):
-        media = R2MediaStore(**{**server.settings, **wrong})
+@pytest.mark.parametrize("fault", set(Fault) - {Fault.SILENT})
+def test_only_an_answer_that_repeating_cannot_change_is_a_refusal(
+    server: R2Server, media: R2MediaStore, clip: Path, fault: Fault
+) -> None:
+    for call in CALLS:
+        server.faults = [fault]
 
-        with pytest.raises(MediaUnavailable):
-            put(media, clip)
-        media.close()
+        with pytest.raises(MediaUnavailable) as caught:
+            call(media, clip)
+
+        is_refused = isinstance(caught.value, MediaRefused)
+        assert is_refused == (fault in (Fault.FORBIDDEN, Fault.UNKNOWN_KEY))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "is_refused"),
+    [
+        ({"endpoint_url": "http://127.0.0.1:9"}, False),
+        ({"secret_access_key": "another"}, True),
+        ({"drafts_bucket": "unknown"}, True),
+    ],
+)
+def test_store_that_is_unreachable_or_wrongly_configured_raises_by_name(
+    server: R2Server, clip: Path, wrong: dict[str, str], *, is_refused: bool
+) -> None:
+    media = R2MediaStore(**{**server.settings, **wrong})
+
+    with pytest.raises(MediaUnavailable) as caught:
+        put(media, clip)
+
+    assert isinstance(caught.value, MediaRefused) == is_refused
+    media.close()
 
 
 def test_everything_is_listed_page_after_page_and_nothing_else(

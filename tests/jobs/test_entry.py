@@ -189,3 +189,28 @@ def test_rerun_failed_knows_one_word(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr == "RERUN_FAILED: leave it out or set it to debit\n"
+
+
+STORE_IS_DOWN = """
+from shared import wiring
+from shared.domain.errors import StoreUnavailable
+
+def build(*_, **__):
+    raise StoreUnavailable(reason="planned")
+
+wiring.build = build
+from jobs.image_generation_job import __main__
+"""
+
+
+def test_store_that_is_unavailable_at_the_start_is_worth_a_restart(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STORE_IS_DOWN],
+        env={**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1

@@ -83,6 +83,10 @@ TROUBLES: dict[str, tuple[Trouble, object]] = {
     "none": (Trouble(), DRAFT),
     "no, no, yes": (Trouble({"start": ["503", "429:5"]}), DRAFT),
     "polls fail": (Trouble({"poll": ["500", "reset", "429:1", "half", "nonsense"]}), DRAFT),
+    "hints of an hour": (
+        Trouble({"start": ["429:3600"], "poll": ["503:3600"], "fetch": ["429:3600"]}),
+        DRAFT,
+    ),
     "downloads fail": (Trouble({"fetch": ["503", "lost", "half"]}), DRAFT),
     "stopped at the operation": (
         Trouble(world=stopped_when(lambda now: now.operation_name is not None)),
@@ -172,6 +176,7 @@ def test_a_video_that_was_accepted_is_paid_once(
 IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
     "none": (Trouble(), 1, DRAFT),
     "no, no, yes": (Trouble({"start": ["503", "429:5"]}), 1, DRAFT),
+    "a hint of an hour": (Trouble({"start": ["429:3600"]}), 1, DRAFT),
     "reset before it": (Trouble({"start": ["reset"]}), 1, DRAFT),
     "commits unanswered": (Trouble(world=unanswered_commits), 1, DRAFT),
     "filtered": (Trouble(end="finish:IMAGE_SAFETY"), 1, FailureCode.SAFETY_FILTER),
@@ -189,10 +194,9 @@ IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
         2,
         DRAFT,
     ),
-    "storage down": (Trouble(world=storage_down), 2, DRAFT),
+    "storage down": (Trouble(world=storage_down), 1, DRAFT),
 }
-"""An image whose answer is lost, or whose process ends, may be started once more: it costs less
-than telling anybody where it was."""
+"""An image whose answer is lost, or whose process ends, may be started once more."""
 
 
 @pytest.mark.parametrize("maker", [IMAGE, IMAGE_KEY], ids=lambda maker: str(maker.id))

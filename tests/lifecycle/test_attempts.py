@@ -1,4 +1,7 @@
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +12,8 @@ from shared.domain.failure import FailureCode
 from shared.domain.ledger import Cost
 from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
-from tests.builders import HOLDER, RIVAL, a_creation_id, stored_media
+from shared.ports.store import write
+from tests.builders import HOLDER, POLICY, RIVAL, a_creation_id, stored_media
 from tests.world import World
 
 
@@ -105,7 +109,7 @@ def test_whoever_lost_the_lease_can_write_nothing(world: World) -> None:
     rival = world.claim(mine, RIVAL)
     attempts, settling = world.phoenix.attempts, world.phoenix.settling
 
-    for write in (
+    for fenced in (
         lambda: attempts.report(mine, stage=Stage.GENERATING, progress=50),
         lambda: attempts.intend(mine, model="m", cost_usd=1),
         lambda: attempts.withdraw(mine),
@@ -116,7 +120,7 @@ def test_whoever_lost_the_lease_can_write_nothing(world: World) -> None:
         lambda: settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=True),
     ):
         with pytest.raises(LeaseLost):
-            write()
+            fenced()
 
     assert world.now(mine) == rival
 
@@ -137,12 +141,12 @@ def test_a_video_is_intended_once_and_an_image_once_more(world: World) -> None:
     video, image = opened_and_claimed(world), opened_and_claimed(world, Kind.IMAGE)
     attempts.intend(video, model="m", cost_usd=1)
     attempts.intend(image, model="m", cost_usd=1)
-    world.clock.sleep(1)
+    world.clock.sleep(60)
 
     with pytest.raises(StartNotAllowed):
         attempts.intend(video, model="m", cost_usd=1)
     attempts.intend(image, model="m", cost_usd=1)
-    world.clock.sleep(1)
+    world.clock.sleep(60)
     with pytest.raises(StartNotAllowed):
         attempts.intend(image, model="m", cost_usd=1)
 
@@ -272,8 +276,139 @@ def test_a_longer_retry_after_is_heeded(world: World) -> None:
 
 def test_no_retry_is_made_that_could_not_end_before_the_deadline(world: World) -> None:
     mine = opened_and_claimed(world)
+    world.clock.sleep(900 - POLICY.minimum_run_s(Kind.VIDEO) - 59)
 
-    assert world.phoenix.attempts.retry_later(mine, retry_after_s=841, answered_no=True) is None
+    assert world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True) is None
+
+
+@pytest.mark.parametrize("hint_s", [0, 5, -1, 841, 3600, 1e12, math.inf, -math.inf, math.nan])
+def test_hint_that_is_short_or_does_not_fit_leaves_the_first_pause_at_60_seconds(
+    world: World, hint_s: float
+) -> None:
+    mine = opened_and_claimed(world)
+
+    task = world.phoenix.attempts.retry_later(mine, retry_after_s=hint_s, answered_no=True)
+
+    assert task is not None
+    assert (task.not_before - world.clock.now()).total_seconds() == 60
+
+
+def test_second_image_start_waits_for_the_first_pause_after_the_first_one(world: World) -> None:
+    attempts = world.phoenix.attempts
+    first = attempts.intend(opened_and_claimed(world, Kind.IMAGE), model="m", cost_usd=1)
+    world.clock.sleep(54)
+
+    with pytest.raises(StartNotAllowed, match="too recent"):
+        attempts.intend(first, model="m", cost_usd=1)
+    world.clock.sleep(1)
+
+    assert attempts.intend(first, model="m", cost_usd=1).unknown_starts == 2
+
+
+def test_retry_of_an_unknown_start_waits_for_its_intents_pause_on_a_slow_clock(
+    world: World,
+) -> None:
+    attempts = world.phoenix.attempts
+    mine = opened_and_claimed(world, Kind.IMAGE)
+    attempts.intend(mine, model="m", cost_usd=1)
+    intent = world.now(mine).intent
+    assert intent is not None
+    ahead = replace(world.now(mine), intent=replace(intent, at=intent.at + timedelta(seconds=9)))
+    world.sqlite.transact([mine.key], lambda _: write(ahead, result=None))
+
+    task = attempts.retry_later(ahead, retry_after_s=0, answered_no=False)
+
+    assert task is not None
+    assert (task.not_before - world.clock.now()).total_seconds() == 69
+
+
+@pytest.mark.parametrize("faults", [[], ["lost"]])
+def test_no_to_the_second_start_brings_the_first_ones_intent_back(
+    world: World, faults: list[str]
+) -> None:
+    attempts = world.phoenix.attempts
+    first = attempts.intend(opened_and_claimed(world, Kind.IMAGE), model="m", cost_usd=1)
+    world.clock.sleep(130)
+    again = world.claim(first, RIVAL, kind=Kind.IMAGE)
+    second = attempts.intend(again, model="m", cost_usd=1)
+    assert second.unknown_starts == 2
+    world.store.faults = faults
+
+    withdrawn = attempts.withdraw(second)
+
+    assert withdrawn.intent == world.now(first).intent == first.intent
+
+
+def test_retry_after_a_no_keeps_neither_intent_nor_operation_of_that_start(world: World) -> None:
+    attempts = world.phoenix.attempts
+    first = attempts.intend(opened_and_claimed(world, Kind.IMAGE), model="m", cost_usd=1)
+    world.clock.sleep(130)
+    again = attempts.intend(world.claim(first, RIVAL, kind=Kind.IMAGE), model="m", cost_usd=1)
+    mine = attempts.record_operation(again, "o")
+
+    attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+
+    waiting = world.now(first)
+    assert (waiting.intent, waiting.operation_name) == (first.intent, None)
+
+
+@pytest.mark.parametrize("first_send", ["lost", "unsent"])
+@pytest.mark.parametrize(
+    "give_up",
+    [
+        lambda world, mine: world.phoenix.attempts.hand_back(mine),
+        lambda world, mine: world.phoenix.attempts.retry_later(
+            mine, retry_after_s=0, answered_no=True
+        ),
+    ],
+    ids=["hand back", "retry later"],
+)
+def test_unanswered_end_of_an_attempt_is_a_lost_lease_once_another_has_claimed(
+    world: World, give_up: Callable[[World, Creation], object], first_send: str
+) -> None:
+    mine = opened_and_claimed(world)
+    reclaimed = replace(mine, attempt=2, holder=RIVAL, execution_name=RIVAL.execution)
+
+    def another_claims() -> None:
+        world.sqlite.transact([mine.key], lambda _: write(reclaimed, result=None))
+
+    world.store.faults, world.store.meanwhile = [first_send, "before"], another_claims
+    with pytest.raises(LeaseLost):
+        give_up(world, mine)
+
+    assert world.now(mine) == reclaimed
+
+
+def test_hand_back_that_did_not_land_is_sent_again(world: World) -> None:
+    mine = opened_and_claimed(world)
+    world.store.faults = ["unsent"]
+
+    world.phoenix.attempts.hand_back(mine)
+
+    assert world.now(mine).status is Status.PENDING
+
+
+def test_claim_clears_the_time_of_the_retry(world: World) -> None:
+    mine = opened_and_claimed(world)
+    world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    world.clock.sleep(60)
+
+    assert world.claim(mine, RIVAL).retry_at is None
+
+
+def test_complete_does_not_take_another_attempts_draft_for_its_own(world: World) -> None:
+    mine = opened_and_claimed(world)
+    world.store_files(mine)
+    world.clock.sleep(130)
+    rival = world.claim(mine, RIVAL)
+    world.store_files(rival)
+    world.phoenix.attempts.complete(rival, stored_media(rival))
+    world.store.faults = ["unsent"]
+
+    with pytest.raises(LeaseLost):
+        world.phoenix.attempts.complete(mine, stored_media(mine))
+
+    assert world.now(mine).media_key == stored_media(rival).media_key
 
 
 def test_a_no_clears_intent_and_operation_and_anything_else_keeps_them(world: World) -> None:
@@ -331,3 +466,37 @@ def test_the_cost_of_a_refused_start_is_nothing(world: World) -> None:
     world.phoenix.settling.fail_attempt(mine, FailureCode.POLICY_VIOLATION, answered_no=True)
 
     assert costs(world) == [replace(costs(world)[0], model="m", estimated_cost_usd=0.0)]
+
+
+def test_cost_of_a_billed_refusal_is_kept(world: World) -> None:
+    mine = world.phoenix.attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
+
+    world.phoenix.settling.fail_attempt(
+        mine, FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75
+    )
+
+    assert [each.estimated_cost_usd for each in costs(world)] == [0.75]
+
+
+def test_costs_of_every_billed_start_of_a_debit_add_up(world: World) -> None:
+    attempts = world.phoenix.attempts
+    mine = attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
+    attempts.retry_later(mine, retry_after_s=0, answered_no=True, billed_usd=0.75)
+    world.clock.sleep(60)
+    again = attempts.intend(world.claim(mine, RIVAL), model="m", cost_usd=1)
+    world.store_files(again)
+
+    attempts.complete(again, stored_media(again))
+
+    assert [each.estimated_cost_usd for each in costs(world)] == [1.75]
+
+
+def test_next_debit_starts_without_the_costs_of_the_last(world: World) -> None:
+    mine = world.phoenix.attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
+    world.phoenix.settling.fail_attempt(
+        mine, FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75
+    )
+
+    world.phoenix.owning.retry(mine.creation_id, owner=mine.user_id)
+
+    assert world.now(mine).spent_usd == 0

@@ -116,6 +116,15 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(sweepAt="2027-01-01T00:00:00+00:00"),
         ),
     ),
+    "a retry of a draft": (
+        "I12",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("draft"),
+            lambda d: d.update(retryAt="2026-11-21T12:00:00+00:00"),
+        ),
+    ),
     "a lease on what nobody works on": (
         "I12",
         lambda w: spoil(

@@ -1,3 +1,6 @@
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from shared.domain.errors import LeaseLost
@@ -47,3 +50,13 @@ def test_the_frozen_cost_is_what_comes_back(world: World) -> None:
 
     assert world.ledger()[0].amount_tokens == creation.cost_tokens == 10
     assert world.ledger()[0].balance_after_tokens == 100
+
+
+def test_refund_is_what_was_debited_and_not_the_default_cost(tmp_path: Path) -> None:
+    with closing(World(tmp_path, PHOENIX_VIDEO_COST="3")) as world:
+        mine = world.claim(world.open().creation)
+        assert world.account().balance_tokens == 97
+
+        world.phoenix.settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+
+        assert world.account().balance_tokens == 100

@@ -21,6 +21,8 @@ SEEDS_MAX = 5000
 """A mutant that this many histories do not notice is too much for the net."""
 Fault = tuple[Site, str]
 PAIR_SEED = 0
+FATES = ("job", "sweep", "api", "generator.operation", "generator.reads", "media.outage")
+"""What happens to something that is no process."""
 
 
 @dataclass
@@ -124,7 +126,7 @@ def _possible(forced: dict[Site, str]) -> list[Fault]:
 
 def _anywhere(site: Site) -> Iterable[str]:
     """Return what may happen to the process: nothing where no process is acting."""
-    return () if site.kind in ("job", "sweep", "api", "generator.operation") else ANYWHERE
+    return () if site.kind in FATES else ANYWHERE
 
 
 def _spread(work: Callable[[list[PartT]], Tally], parts: Iterable[PartT]) -> Tally:

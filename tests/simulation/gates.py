@@ -59,4 +59,27 @@ GATES = [
     Gate("half of the starts are answered 429", {"generator.start unavailable": 0.5}, 0.8),
     Gate("half of the tasks vanish", {"queue.enqueue vanishes": 0.5}, 0.9),
     Gate("commits are not answered", {"store.commit applied": 0.2}, 1.0, is_effort_least=True),
+    Gate(
+        "a gateway answers a fifth of the starts",
+        {"generator.start gateway": 0.1, "generator.start gateway_started": 0.1},
+        0.88,
+    ),
+    Gate(
+        "half of the starts ask to wait for an hour",
+        {"generator.start unavailable_for_an_hour": 0.5},
+        0.8,
+    ),
+    Gate(
+        "half of the operations end in a passing error",
+        {"generator.operation fails_for_now": 0.5},
+        0.8,
+    ),
+    Gate(
+        "reads ask to wait for an hour",
+        {f"generator.{read} wait_an_hour": 0.3 for read in ("poll", "fetch", "find")},
+        0.99,
+    ),
+    Gate("reads are refused for a minute", {"generator.reads refused_for_a_minute": 1.0}, 0.99),
+    Gate("processes die again and again", {"crash_before": 0.03, "crash_after": 0.03}, 0.8),
+    Gate("the storage is out for a minute", {"media.outage a_minute": 1.0}, 0.99),
 ]

@@ -10,17 +10,23 @@ from functools import partial
 from typing import Any
 
 from shared.domain.account import Account
+from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key
 from shared.domain.ledger import LedgerEntry, debit_id, refund_id
 from shared.domain.policy import Kind, Policy
-from shared.domain.status import UNFINISHED, Status
+from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
 from shared.ports.store import Document
 from tests.builders import NOON
 from tests.simulation.cloud import CLOCKS_DIFFER_S, SimulatedQueue
-from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, Start
+from tests.simulation.makers import (
+    WITH_MEDIA,
+    SimulatedGenerator,
+    SimulatedMediaStore,
+    Start,
+)
 from tests.simulation.scheduler import Simulation
 from tests.simulation.store import Changes, SimulatedStore
 
@@ -42,6 +48,10 @@ LEGAL = {
     ("failed", "pending"),
     ("failed", None),
 }
+REFUSED_FOR_S = 120
+"""For how long reads must be refused before a paid operation is given up."""
+HAND_OVER_S = 60
+"""How long before the end of its job an attempt may stop storing."""
 BOOKS_EVERY = 8
 """All books are checked after every so many commits: each commit's own checks are exact."""
 
@@ -63,6 +73,7 @@ class Inspector:
     _attempt_of: dict[str, int] = field(default_factory=dict)
     """Each holder's last attempt."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
+    _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store.seen = self._commit
@@ -70,6 +81,7 @@ class Inspector:
         self.queue.seen = self._enqueued
         for generator in self.generators.values():
             generator.seen = partial(self._started, generator)
+            generator.discarded = self._discarded
 
     def report(self, invariant: str, what: str) -> None:
         """Write down what must not be."""
@@ -157,7 +169,7 @@ class Inspector:
         self._files(after, move[0])
         if before is None or is_paid:
             return
-        self._steps(before, after)
+        self._steps(actor, before, after)
         if after.attempt > before.attempt:
             self._claim(actor, before, after)
         elif actor in self._attempt_of:
@@ -173,8 +185,15 @@ class Inspector:
             self.must(is_swept, "I7", f"{name} is swept at {after.sweep_at}, after its deadline")
         if after.retry_at and after.deadline_at:
             self.must(after.retry_at <= after.deadline_at, "I7", f"{name} is retried too late")
+        if after.retry_at and after.stage is Stage.WAITING_TO_RETRY:
+            self._must_have_time(after, after.retry_at, "is retried")
 
-    def _steps(self, before: Creation, after: Creation) -> None:
+    def _must_have_time(self, creation: Creation, at: datetime, what: str) -> None:
+        least = timedelta(seconds=self.policy.minimum_run_s(creation.kind))
+        has_time = creation.deadline_at and at + least <= creation.deadline_at
+        self.must(has_time, "I7", f"{creation.creation_id} {what} with too little time left")
+
+    def _steps(self, actor: str, before: Creation, after: Creation) -> None:
         name = after.creation_id
         self.must(after.created_at == before.created_at, "I12", f"{name} changed its birth")
         self.must(after.attempt in (before.attempt, before.attempt + 1), "I6", f"{name} attempts")
@@ -185,7 +204,11 @@ class Inspector:
             allowed = 1 if after.kind is Kind.IMAGE else 0
             is_free = before.operation_name is None and before.unknown_starts <= allowed
             self.must(is_free, "I5", f"{name} may be started while an earlier start may run")
+            self._intent(before, after)
+        if before.operation_name is not None and after.operation_name is None:
+            self._given_up(after, self.generators[after.kind].starts[int(before.operation_name)])
         code = after.error.code if after.error else None
+        self._failure(actor, before, code)
         is_pending = before.status is Status.PENDING
         if code is FailureCode.CANCELLED:
             is_untold = before.intent is None and before.operation_name is None
@@ -194,17 +217,58 @@ class Inspector:
             is_untouched = is_pending and not before.was_claimed_for_this_debit
             self.must(is_untouched, "I10", f"{name} had a task: it was {before.status}")
 
+    def _intent(self, before: Creation, after: Creation) -> None:
+        if after.intent is None:
+            return
+        self._must_have_time(after, after.intent.at, "is started")
+        if before.intent is not None:
+            pause = timedelta(seconds=self.policy.retry_delays_s[0] - self.policy.retry_early_s)
+            is_later = after.intent.at - before.intent.at >= pause
+            self.must(is_later, "I5", f"{after.creation_id} is started again too soon")
+
+    def _given_up(self, creation: Creation, start: Start) -> None:
+        """Check that an operation is given up only when it has ended and left nothing."""
+        name = creation.creation_id
+        self.must(start.is_over, "I5", f"{name} gave up an operation that may run")
+        is_nowhere = start.end not in WITH_MEDIA or not start.is_place_readable
+        was_looked_for = start.is_place_read and not start.is_found
+        is_right = is_nowhere or was_looked_for or start.is_broken
+        self.must(is_right, "I5", f"{name} gave up media that is in its place")
+
+    def _failure(self, actor: str, before: Creation, code: FailureCode | None) -> None:
+        """Check that nothing paid is given up early."""
+        name, deadline_at = before.creation_id, before.deadline_at
+        skew = timedelta(seconds=CLOCKS_DIFFER_S)
+        is_late = deadline_at is not None and self.now >= deadline_at - skew
+        if code is FailureCode.DEADLINE_EXCEEDED and before.operation_name is not None:
+            self.must(is_late, "I7", f"{name} was out of time before its deadline")
+            start = self.generators[before.kind].starts[int(before.operation_name)]
+            was_looked_for = start.is_place_asked or actor.startswith("sweep")
+            self.must(was_looked_for, "I5", f"{name} gave up without a look into its place")
+        if code is FailureCode.STORAGE_FAILED:
+            run_s = self.simulation.now_s - self._claimed_s[name, before.attempt]
+            is_tried = run_s >= self.policy.job_timeout_s(before.kind) - HAND_OVER_S
+            self.must(is_tried or is_late, "I7", f"{name} gave up storing after {run_s:.0f} s")
+        if code is FailureCode.INTERNAL and before.operation_name is not None:
+            start = self.generators[before.kind].starts[int(before.operation_name)]
+            at_s = start.refused_at_s
+            is_final = len(at_s) >= 3 and at_s[-1] - at_s[0] >= REFUSED_FOR_S
+            self.must(is_final, "I7", f"{name} gave up reads that were refused {len(at_s)} times")
+
     def _claim(self, actor: str, before: Creation, after: Creation) -> None:
         name, holder = after.creation_id, after.holder
         self._attempt_of[actor] = after.attempt
         self._debit_of[name, after.attempt] = after.debits
+        self._claimed_s[name, after.attempt] = self.simulation.now_s
         self.must(str(holder) == actor, "I6", f"{actor} claimed for {holder}")
         count = len(after.attempts_of_this_debit)
         self.must(count <= self.policy.attempts_max, "I17", f"{name} has {count} attempts")
         early = timedelta(seconds=self.policy.retry_early_s + 2 * CLOCKS_DIFFER_S)
         if before.retry_at:
             self.must(self.now >= before.retry_at - early, "I12", f"{name} claimed too early")
-        is_successor = before.holder and holder and holder.succeeds(before.holder)
+        self.must(after.retry_at is None, "I12", f"{name} is claimed and waits for a retry")
+        self._must_have_time(after, after.updated_at, "is claimed")
+        is_successor = _succeeds(holder, before.holder)
         is_leased = before.lease_expires_at and self.now < before.lease_expires_at
         self.must(not is_leased or is_successor, "I6", f"{name} claimed from {before.holder}")
         if after.operation_name is not None:
@@ -236,6 +300,15 @@ class Inspector:
         if actor.startswith("sweep"):
             is_new = not self.queue.knows(creation_id, number)
             self.must(is_new, "I7", f"the sweep used task {number} of {creation_id} again")
+
+    def _discarded(self, start: Start, operation_name: str) -> None:
+        creation = self.store.creation(start.creation_id)
+        is_needed = (
+            creation is not None
+            and creation.is_unfinished
+            and creation.operation_name == operation_name
+        )
+        self.must(not is_needed, "I5", f"{start.creation_id} may resume what was discarded")
 
     def _started(self, generator: SimulatedGenerator, start: Start) -> None:
         """I5: nothing is started while an earlier start of the debit may be running."""
@@ -275,6 +348,13 @@ class Inspector:
             self.report("I14", f"{key} is missing")
         for key in sorted(self.media.files.keys() - needed):
             self.report("I15", f"{key} is left over")
+
+
+def _succeeds(holder: Holder | None, other: Holder | None) -> bool:
+    """Tell whether both are tries of one execution, and the first one is the later try."""
+    if holder is None or other is None or holder.execution != other.execution:
+        return False
+    return holder.task_attempt > other.task_attempt
 
 
 def _needed(creation: Creation) -> set[str]:

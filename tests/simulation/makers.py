@@ -12,6 +12,7 @@ from shared.domain.errors import (
     GenerationRefused,
     GenerationUnavailable,
     MediaUnavailable,
+    ReadRefused,
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
@@ -26,6 +27,15 @@ from tests.simulation.scheduler import Simulation
 TAKES_S = {Kind.IMAGE: (3.0, 20.0), Kind.VIDEO: (20.0, 120.0)}
 SLOW_S = (200.0, 900.0)
 NEVER_S = 1e9
+SILENCE_S = {Kind.IMAGE: 120.0, Kind.VIDEO: 60.0}
+"""How long a start is waited for."""
+AN_HOUR_S = 3600.0
+MINUTE_S = 60.0
+REFUSED_FROM_S = (0.0, 100.0)
+OUTAGE_S = (60.0, 900.0)
+WITH_MEDIA = (None, "fails_with_media", "fails_for_now_with_media")
+CANNOT_TELL_SHARE = 0.4
+FINAL = ("fails", "fails_with_media")
 LATE_S = (0.1, 260.0)
 GOOD, BROKEN = b"0123456789", b"broken"
 
@@ -39,9 +49,20 @@ class Start:
     ready_s: float
     end: str | None
     """The fault it ends with, if it does not end well."""
+    refused_s: tuple[float, float] = (NEVER_S, NEVER_S)
+    """From when until when its reads are refused."""
     is_answered: bool = False
     is_over: bool = False
-    """The asker has been told that it came to nothing."""
+    """A poll was answered that it came to nothing."""
+    refused_at_s: list[float] = field(default_factory=list)
+    """Its last reads in a row that were refused."""
+    is_place_readable: bool = True
+    is_place_asked: bool = False
+    is_place_read: bool = False
+    """Its place was asked when its media could be there."""
+    is_found: bool = False
+    is_broken: bool = False
+    """What was fetched of it was not usable."""
 
 
 @dataclass
@@ -52,6 +73,8 @@ class SimulatedGenerator:
     kind: Kind
     starts: list[Start] = field(default_factory=list)
     seen: Callable[[Start], None] = lambda _: None
+    discarded: Callable[[Start, str], None] = lambda *_: None
+    """Called with each start whose operation is discarded, and its name."""
 
     @property
     def model(self) -> str:
@@ -62,20 +85,9 @@ class SimulatedGenerator:
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         step = self.simulation.call("generator.start")
-        match step.fault:
-            case "unavailable":
-                raise GenerationUnavailable(
-                    failure=FailureCode.GENERATOR_RATE_LIMITED, reason="simulated"
-                )
-            case "refused":
-                raise GenerationRefused(failure=FailureCode.SAFETY_FILTER, reason="simulated")
-            case "silent":
-                raise StartOutcomeUnknown(reason="simulated: not started")
+        self._fail_before_start(step.fault)
         start = self._started(creation_id, attempt)
-        if step.fault == "silent_started":
-            raise StartOutcomeUnknown(reason="simulated: started")
-        if step.fault == "surprise":
-            raise RuntimeError("simulated")
+        self._fail_after_start(step.fault)
         name = str(self.starts.index(start))
         is_immediate = self.kind is Kind.IMAGE and self.simulation.chance(creation_id, "mode") < 0.5
         if is_immediate:
@@ -83,7 +95,35 @@ class SimulatedGenerator:
             self.simulation.sleep(max(0.0, start.ready_s - self.simulation.now_s))
         self.simulation.answered(step)
         start.is_answered = True
-        return Ready(name) if is_immediate else Operation(name)
+        return Ready(f"inline {name}") if is_immediate else Operation(name)
+
+    def _fail_before_start(self, fault: str | None) -> None:
+        """Raise what a start that did not happen is answered."""
+        match fault:
+            case "unavailable" | "unavailable_for_an_hour":
+                raise GenerationUnavailable(
+                    failure=FailureCode.GENERATOR_RATE_LIMITED,
+                    retry_after_s=0 if fault == "unavailable" else AN_HOUR_S,
+                    reason="simulated",
+                )
+            case "refused":
+                raise GenerationRefused(failure=FailureCode.SAFETY_FILTER, reason="simulated")
+            case "silent":
+                self.simulation.sleep(SILENCE_S[self.kind])
+                raise StartOutcomeUnknown(reason="simulated: not started")
+            case "gateway":
+                raise StartOutcomeUnknown(reason="simulated: a gateway, not started")
+
+    def _fail_after_start(self, fault: str | None) -> None:
+        """Raise what a start that happened is answered instead."""
+        match fault:
+            case "silent_started":
+                self.simulation.sleep(SILENCE_S[self.kind])
+                raise StartOutcomeUnknown(reason="simulated: started")
+            case "gateway_started":
+                raise StartOutcomeUnknown(reason="simulated: a gateway, started")
+            case "surprise":
+                raise RuntimeError("simulated")
 
     def _started(self, creation_id: CreationId, attempt: int) -> Start:
         actor = f"{creation_id} {len(self.starts)}"
@@ -93,53 +133,95 @@ class SimulatedGenerator:
         takes_s = shortest + (longest - shortest) * self.simulation.chance(actor, "takes")
         ready_s = NEVER_S if end == "hangs" else self.simulation.now_s + takes_s
         start = Start(creation_id, attempt, ready_s, None if end == "slow" else end)
+        self._plan_reads(start, actor)
         self.seen(start)
         self.starts.append(start)
         return start
 
+    def _plan_reads(self, start: Start, actor: str) -> None:
+        reads = self.simulation.fate(actor, "generator.reads")
+        shortest, longest = REFUSED_FROM_S
+        from_s = shortest + (longest - shortest) * self.simulation.chance(actor, "refused from")
+        if reads is not None:
+            lasts_s = MINUTE_S if reads == "refused_for_a_minute" else NEVER_S
+            from_s += self.simulation.now_s
+            start.refused_s = (from_s, from_s + lasts_s)
+        is_asked_for = self.simulation.chance(start.creation_id, "can tell") >= CANNOT_TELL_SHARE
+        is_granted = reads != "refused_for_ever" or self.simulation.chance(actor, "place") < 0.5
+        start.is_place_readable = is_asked_for and is_granted
+
+    def _read(self, start: Start, fault: str | None) -> None:
+        """Raise what a read of this start's operation or result is answered instead."""
+        if fault in ("unavailable", "wait_an_hour"):
+            start.refused_at_s.clear()
+            raise GenerationUnavailable(
+                failure=FailureCode.GENERATOR_UNAVAILABLE,
+                retry_after_s=AN_HOUR_S if fault == "wait_an_hour" else 0,
+                reason="simulated",
+            )
+        from_s, until_s = start.refused_s
+        if from_s <= self.simulation.now_s < until_s:
+            start.refused_at_s.append(self.simulation.now_s)
+            raise ReadRefused(reason="simulated")
+        start.refused_at_s.clear()
+
     def poll(self, operation: Operation) -> Running | Ready | Refused:
         step = self.simulation.call("generator.poll")
-        if step.fault == "unavailable":
-            raise GenerationUnavailable(
-                failure=FailureCode.GENERATOR_UNAVAILABLE, reason="simulated"
-            )
         start = self.starts[int(operation.name)]
+        self._read(start, step.fault)
         self.simulation.answered(step)
         if self.simulation.now_s < start.ready_s:
             return Running(None)
         if start.end is not None:
             start.is_over = True
-            return Refused(FailureCode.POLICY_VIOLATION, is_transient=start.end != "fails")
+            return Refused(FailureCode.POLICY_VIOLATION, is_transient=start.end not in FINAL)
         return Ready(operation.name)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
         step = self.simulation.call("generator.fetch")
-        if step.fault == "unavailable":
-            raise GenerationUnavailable(
-                failure=FailureCode.GENERATOR_UNAVAILABLE, reason="simulated"
-            )
+        *place, number = result.locator.split()
+        start = self.starts[int(number)]
+        if not place or step.fault in ("unavailable", "wait_an_hour"):
+            self._read(start, step.fault)
+        start.is_broken |= step.fault == "broken"
         path.write_bytes(BROKEN if step.fault == "broken" else GOOD)
         self.simulation.answered(step)
 
     def discard(self, operation: Operation) -> None:
-        return
+        step = self.simulation.call("generator.discard")
+        if step.fault == "fails":
+            raise RuntimeError("simulated")
+        self.discarded(self.starts[int(operation.name)], operation.name)
+        self.simulation.answered(step)
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
         step = self.simulation.call("generator.find")
-        if step.fault == "unavailable":
+        asked_for = [
+            (number, start)
+            for number, start in enumerate(self.starts)
+            if (start.creation_id, start.attempt) == (creation_id, attempt)
+        ]
+        for _, start in asked_for:
+            start.is_place_asked = True
+            start.is_place_read |= self.simulation.now_s >= start.ready_s
+        if step.fault in ("unavailable", "wait_an_hour"):
             raise GenerationUnavailable(
-                failure=FailureCode.GENERATOR_UNAVAILABLE, reason="simulated"
+                failure=FailureCode.GENERATOR_UNAVAILABLE,
+                retry_after_s=AN_HOUR_S if step.fault == "wait_an_hour" else 0,
+                reason="simulated",
             )
         self.simulation.answered(step)
-        if self.simulation.chance(creation_id, "can tell") < 0.4:
+        if self.simulation.chance(creation_id, "can tell") < CANNOT_TELL_SHARE:
             return CannotTell()
-        for number, start in enumerate(self.starts):
-            is_asked_for = (start.creation_id, start.attempt) == (creation_id, attempt)
-            if is_asked_for and start.end is None and self.simulation.now_s >= start.ready_s:
-                self.simulation.marks["unknown_start_found"] += 1
-                return Ready(str(number))
+        for number, start in asked_for:
+            if not start.is_place_readable:
+                raise ReadRefused(reason="simulated")
+            if start.end in WITH_MEDIA and self.simulation.now_s >= start.ready_s:
+                start.is_found = True
+                self.simulation.marks["unknown_start_found"] += start.end is None
+                return Ready(f"place {number}")
         return NotFound()
 
 
@@ -169,10 +251,23 @@ class SimulatedMediaStore:
         self.files: dict[str, StoredFile] = {}
         self.seen: Callable[[str], None] = lambda _: None
         self._simulation = simulation
+        self._down_until_s = 0.0
+        self._sent: set[str] = set()
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
         size_bytes = path.stat().st_size
+        if key not in self._sent:
+            self._sent.add(key)
+            self._plan_outage(key)
         self._written("media.put", lambda: self._land(key, size_bytes))
+
+    def _plan_outage(self, key: str) -> None:
+        outage = self._simulation.fate(key, "media.outage")
+        if outage is not None:
+            shortest, longest = OUTAGE_S
+            lasts_s = shortest + (longest - shortest) * self._simulation.chance(key, "outage")
+            ends_s = self._simulation.now_s + (shortest if outage == "a_minute" else lasts_s)
+            self._down_until_s = max(self._down_until_s, ends_s)
 
     def publish(self, key: str, public_key: str) -> None:
         def land() -> None:
@@ -193,7 +288,7 @@ class SimulatedMediaStore:
     def _written(self, kind: str, land: Callable[[], None]) -> None:
         simulation = self._simulation
         step = simulation.call(kind)
-        if step.fault == "fails":
+        if step.fault == "fails" or simulation.now_s < self._down_until_s:
             raise MediaUnavailable(reason="simulated")
         if step.fault == "late":
             shortest, longest = LATE_S
@@ -210,7 +305,7 @@ class SimulatedMediaStore:
 
     def size_bytes(self, key: str) -> int | None:
         step = self._simulation.call("media.size")
-        if step.fault == "fails":
+        if step.fault == "fails" or self._simulation.now_s < self._down_until_s:
             raise MediaUnavailable(reason="simulated")
         file = self.files.get(key)
         self._simulation.answered(step)

@@ -10,10 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, making
-from shared.domain import creation
+from jobs import attempt, lease, making, storing
+from shared.domain import claim, creation
 from shared.domain.account import Account
-from shared.lifecycle import attempts, deleting, opening, owning, publishing, settling, sweeping
+from shared.lifecycle import (
+    attempts,
+    deleting,
+    opening,
+    owning,
+    publishing,
+    settling,
+    starts,
+    sweeping,
+)
+from tests.simulation import makers
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ MUTANTS = [
         "has_attempts_left",
         "< policy.attempts_max",
         "<= policy.attempts_max",
-        seed=2922,
+        gate="processes die again and again",
     ),
     _one(
         "complete is not fenced",
@@ -140,31 +150,31 @@ MUTANTS = [
         "_begin",
         "except StartOutcomeUnknown as error:\n",
         "except StartOutcomeUnknown as error:\n"
-        "            lease.mine = lease.attempts.withdraw(lease.mine)\n",
+        "        lease.mine = lease.attempts.withdraw(lease.mine)\n",
     ),
     Mutant(
         "a video may be started once more",
         (
             Edit(
-                attempts,
+                starts,
                 "has_starts_left",
                 "<= STARTS_UNKNOWN_MAX[creation.kind]",
                 "<= 1",
-                users=(making,),
+                users=(making, attempts, attempt),
             ),
         ),
     ),
     _one(
         "an unknown outcome clears the intent",
         attempt.Attempt,
-        "_settle",
+        "_end",
         "self._fail(_FAILURES[type(error)], error)",
         "self._retry_later(_FAILURES[type(error)], error, answered_no=True)",
     ),
     _one(
         "a storage error clears the intent",
         attempt.Attempt,
-        "_settle",
+        "_end_unstored",
         "self._retry_later(FailureCode.STORAGE_FAILED, error)",
         "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
         seed=1120,
@@ -290,10 +300,11 @@ MUTANTS = [
     ),
     _one(
         "a retry may come after the deadline",
-        attempts.Attempts,
-        "retry_later",
-        "if not now.has_time_to_run(retry_at, policy=self.policy):",
+        starts,
+        "next_retry_at",
+        "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
+        attempts,
     ),
     _one(
         "the sweep trusts its snapshot",
@@ -447,9 +458,113 @@ MUTANTS = [
     ),
     _one(
         "complete does not wait for the upload",
+        storing.Storing,
+        "_failure_of_put",
+        "return error.reason",
+        "return None",
+    ),
+    _one(
+        "a gateway's word is taken for a no",
+        makers.SimulatedGenerator,
+        "_fail_after_start",
+        'raise StartOutcomeUnknown(reason="simulated: a gateway, started")',
+        'raise GenerationUnavailable(reason="simulated: a gateway, started")',
+    ),
+    Mutant(
+        "a hint decides over a paid result",
+        (
+            Edit(lease, "_pause_s", "min(hint_s, ASK_AGAIN_MAX_S)", "hint_s"),
+            Edit(lease.Lease, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
+        ),
+    ),
+    _one(
+        "time is up one pause before the deadline",
+        lease.Lease,
+        "pause",
+        "if left_s <= 0:",
+        "if left_s <= seconds:",
+    ),
+    _one(
+        "a start's hint leaves no retry",
+        starts,
+        "next_retry_at",
+        "else own",
+        "else None",
+        attempts,
+        gate="half of the starts ask to wait for an hour",
+    ),
+    _one(
+        "a paid operation is given up without a look into its place",
         making.Making,
+        "_finish_from_place",
+        "found = self._read_place()",
+        "found = None",
+    ),
+    _one(
+        "storage is given up after four tries",
+        storing.Storing,
         "_put",
-        "reason = error.reason",
-        "return",
+        "if left_s <= 0:",
+        "if pause_s >= 8:",
+    ),
+    _one(
+        "a second image start comes at once",
+        starts,
+        "may_start_again",
+        "return at >= creation.intent.at + timedelta(seconds=pause_s)",
+        "return True",
+        making,
+        attempts,
+    ),
+    _one(
+        "refused reads are final within seconds",
+        lease,
+        "_is_final",
+        ">= READ_REFUSED_FOR_S",
+        ">= 0",
+    ),
+    _one(
+        "a retry keeps the intent of a start that was refused",
+        attempts.Attempts,
+        "retry_later",
+        "if answered_no:",
+        "if False:",
+        gate="half of the starts are answered 429",
+    ),
+    _one(
+        "a no keeps the operation",
+        creation.Creation,
+        "without_start",
+        "operation_name=None,",
+        "",
+        gate="half of the operations end in a passing error",
+    ),
+    _one(
+        "the minimum run is ignored",
+        creation.Creation,
+        "has_time_to_run",
+        "at + least <= self.deadline_at",
+        "at <= self.deadline_at",
+    ),
+    _one(
+        "an operation is discarded before its draft is written",
+        attempt.Attempt,
+        "_settle",
+        "self.workshop.attempts.complete(self.lease.mine, media)",
+        "self._discard(); self.workshop.attempts.complete(self.lease.mine, media)",
+    ),
+    _one(
+        "another execution's later try takes the lease",
+        claim.Holder,
+        "succeeds",
+        "self.execution == other.execution and",
+        "",
+    ),
+    _one(
+        "a claim keeps the time of the retry",
+        creation.Creation,
+        "claimed",
+        "retry_at=None,",
+        "",
     ),
 ]

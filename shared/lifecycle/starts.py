@@ -1,0 +1,62 @@
+"""When the generator may be started again: after a no, and while an earlier start may run."""
+
+import math
+from datetime import datetime, timedelta
+
+from shared.domain.creation import Creation
+from shared.domain.policy import Kind, Policy
+
+STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
+"""Unanswered starts of one debit after which the generator may still be started."""
+
+
+def has_starts_left(creation: Creation) -> bool:
+    """Tell whether the generator may be started, as far as earlier starts of this debit allow."""
+    return creation.unknown_starts <= STARTS_UNKNOWN_MAX[creation.kind]
+
+
+def may_start_again(creation: Creation, *, at: datetime, policy: Policy) -> bool:
+    """Tell whether an earlier start that may be running is at least the first retry's pause ago.
+
+    A task may come `retry_early_s` before its time, so this allows as much.
+    """
+    if creation.intent is None:
+        return True
+    pause_s = policy.retry_delays_s[0] - policy.retry_early_s
+    return at >= creation.intent.at + timedelta(seconds=pause_s)
+
+
+def _awaits_second_start(creation: Creation) -> bool:
+    """Tell whether the next attempt may start the generator although an earlier start may run."""
+    return (
+        creation.operation_name is None
+        and creation.unknown_starts > 0
+        and has_starts_left(creation)
+    )
+
+
+def next_retry_at(
+    creation: Creation, *, hint_s: float, at: datetime, policy: Policy
+) -> datetime | None:
+    """Return when a later task may take over, or None if no retry is left or fits.
+
+    The vendor's hint makes the pause longer, never shorter. A hint that leaves no time to run
+    before the deadline is ignored: the policy's own pause may still be long enough.
+    """
+    delays_s = policy.retry_delays_s
+    if creation.retries >= len(delays_s) or not creation.has_attempts_left(policy):
+        return None
+    own = at + timedelta(seconds=delays_s[creation.retries])
+    if _awaits_second_start(creation) and creation.intent is not None:
+        own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
+    if not creation.has_time_to_run(own, policy=policy):
+        return None
+    hint_s = min(hint_s, policy.deadline_s) if math.isfinite(hint_s) else 0.0
+    hinted = max(own, at + timedelta(seconds=max(0.0, hint_s)))
+    return hinted if creation.has_time_to_run(hinted, policy=policy) else own
+
+
+def can_go_on(creation: Creation) -> bool:
+    """Tell whether a later attempt has something to do: an image is an answer, found nowhere."""
+    is_lost = creation.kind is Kind.IMAGE and creation.operation_name is None
+    return has_starts_left(creation) or not is_lost

@@ -1,0 +1,619 @@
+"""How long an attempt works for a result that is paid for, and how it ends without one."""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NoReturn
+
+import pytest
+
+from jobs.attempt import SETTLED, Terminated, run_attempt
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation
+from shared.domain.errors import (
+    BadOutput,
+    GenerationRefused,
+    GenerationUnavailable,
+    MediaUnavailable,
+    ReadRefused,
+    StartOutcomeUnknown,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.ledger import Cost
+from shared.domain.media import MediaFormat
+from shared.domain.policy import Kind
+from shared.domain.status import Stage, Status
+from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
+from shared.ports.store import write
+from tests.builders import HOLDER, POLICY, RIVAL
+from tests.workshop import FakePipeline, workshop
+from tests.world import World
+
+HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
+READS = ["polls", "fetches", "found"]
+FOR_EVER = 10**6
+
+
+def run(
+    world: World, creation: Creation, holder: Holder = HOLDER, error: Exception | None = None
+) -> int:
+    pipeline = FakePipeline(kind=creation.kind, error=error)
+    return run_attempt(workshop(world, pipeline), creation.creation_id, holder=holder)
+
+
+def failure(world: World, creation: Creation) -> str | None:
+    error = world.now(creation).error
+    return error.code if error else None
+
+
+def open_image(world: World) -> Creation:
+    world.generator.starts = [Ready("inline")]
+    return world.open(kind=Kind.IMAGE).creation
+
+
+def plan_read(world: World, read: str, answers: list[object]) -> None:
+    """Give these answers to one kind of read, before its good one."""
+    good: dict[str, object] = {"polls": Ready("r"), "fetches": b"media", "found": Ready("found")}
+    world.generator.polls = [Ready("r")]
+    setattr(world.generator, read, [*answers, good[read]])
+    if read == "found":
+        world.generator.starts = [StartOutcomeUnknown()]
+
+
+# Hints
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("hint_s", HINTS_S)
+def test_hint_of_a_read_never_pauses_longer_than_30_seconds(
+    world: World, read: str, hint_s: float
+) -> None:
+    creation = world.open().creation
+    plan_read(world, read, [GenerationUnavailable(retry_after_s=hint_s)] * 3)
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.clock.monotonic_s() <= 3 * 30
+    assert world.generator.started == 1
+
+
+@pytest.mark.parametrize("read", READS)
+def test_hint_of_up_to_30_seconds_is_honoured(world: World, read: str) -> None:
+    creation = world.open().creation
+    plan_read(world, read, [GenerationUnavailable(retry_after_s=20)])
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.clock.monotonic_s() == 20
+
+
+@pytest.mark.parametrize("ready_at_s", [880, 889, 895, 899])
+def test_result_that_is_ready_just_before_the_deadline_becomes_a_draft(
+    world: World, ready_at_s: float
+) -> None:
+    creation = world.open().creation
+
+    def poll() -> Ready:
+        if world.clock.monotonic_s() < ready_at_s:
+            raise GenerationUnavailable(retry_after_s=3600)
+        return Ready("r")
+
+    world.generator.polls = [poll]
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_unanswered_reads_end_at_the_deadline_and_not_before(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [GenerationUnavailable(retry_after_s=3600)]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "deadline_exceeded"
+    assert world.clock.monotonic_s() == POLICY.deadline_s
+
+
+@pytest.mark.parametrize("hint_s", [5, *HINTS_S])
+def test_hint_of_a_start_never_prevents_the_retry(world: World, hint_s: float) -> None:
+    creation = world.open().creation
+    world.generator.starts = [GenerationUnavailable(retry_after_s=hint_s), Operation("o")]
+
+    run(world, creation)
+    waiting = world.now(creation)
+    assert (waiting.status, world.clock.monotonic_s()) == (Status.PENDING, 0)
+    assert waiting.retry_at is not None
+    assert (waiting.retry_at - world.clock.now()).total_seconds() == 60
+    world.clock.sleep(60)
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+# Storage
+
+
+@pytest.mark.parametrize("failures", [4, 8])
+@pytest.mark.parametrize("kind", Kind)
+def test_result_is_kept_in_hand_while_storage_is_unavailable(
+    world: World, kind: Kind, failures: int
+) -> None:
+    creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
+    world.media.failures = failures
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert (world.now(creation).attempt, world.generator.started) == (1, 1)
+
+
+def test_image_that_cannot_be_stored_is_refunded_in_time_and_not_bought_again(
+    world: World,
+) -> None:
+    creation = open_image(world)
+    world.media.failures = FOR_EVER
+
+    assert run(world, creation) == SETTLED
+
+    assert failure(world, creation) == "storage_failed"
+    assert world.generator.started == 1
+    assert world.account().balance_tokens == 100
+    assert 230 <= world.clock.monotonic_s() <= POLICY.image_job_timeout_s - 60
+
+
+def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World) -> None:
+    creation = world.open().creation
+    world.media.failures = FOR_EVER
+
+    for attempt in range(2):
+        run(world, creation, Holder(f"e{attempt}", 0))
+        world.clock.sleep(60)
+
+    assert failure(world, creation) == "storage_failed"
+    assert world.generator.started == 1
+    assert 900 <= world.clock.monotonic_s() <= 960 + 60
+
+
+def test_video_is_stored_after_ten_minutes_without_storage(world: World) -> None:
+    creation = world.open().creation
+    put = world.media.media.put
+    shop = workshop(world, FakePipeline())
+
+    class Outage:
+        def put(self, *args: object, **kwargs: object) -> None:
+            if world.clock.monotonic_s() < 600:
+                raise MediaUnavailable(reason="planned")
+            put(*args, **kwargs)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.media.media, name)
+
+    shop = replace(shop, media=Outage())  # type: ignore[arg-type]  # it passes the rest on
+    run_attempt(shop, creation.creation_id, holder=HOLDER)
+    world.clock.sleep(60)
+    run_attempt(shop, creation.creation_id, holder=RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_image_that_storage_refuses_is_refunded_at_once(world: World) -> None:
+    creation = open_image(world)
+    world.media.is_refusing = True
+
+    run(world, creation)
+
+    assert failure(world, creation) == "storage_failed"
+    assert (world.clock.monotonic_s(), world.generator.started) == (0, 1)
+
+
+def test_video_that_storage_refuses_waits_for_a_later_task_with_its_operation(
+    world: World,
+) -> None:
+    creation = world.open().creation
+    world.media.is_refusing = True
+
+    run(world, creation)
+
+    waiting = world.now(creation)
+    assert (waiting.status, waiting.operation_name) == (Status.PENDING, "operation-1")
+    assert world.clock.monotonic_s() < 10
+
+
+def test_key_that_holds_other_bytes_never_becomes_a_draft(world: World) -> None:
+    creation = open_image(world)
+    key = f"images/ada/{creation.creation_id}/1.png"
+    other = world.folder / "other"
+    other.write_bytes(b"other bytes")
+    world.files.put(other, key, media_format=MediaFormat.PNG)
+
+    run(world, creation)
+
+    assert failure(world, creation) == "storage_failed"
+
+
+def test_thumbnail_never_costs_the_stored_video(world: World) -> None:
+    creation = world.open().creation
+    world.media.unstored = "_thumb"
+
+    def ready_at_the_end() -> Ready:
+        world.clock.sleep(898 - world.clock.monotonic_s())
+        return Ready("r")
+
+    world.generator.polls = [ready_at_the_end]
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+@pytest.mark.parametrize("stage", [Stage.DOWNLOADING, Stage.CHECKING, Stage.UPLOADING])
+def test_stage_that_cannot_be_shown_costs_no_paid_result(world: World, stage: Stage) -> None:
+    creation = open_image(world)
+    commits = {Stage.DOWNLOADING: 2, Stage.CHECKING: 3, Stage.UPLOADING: 4}[stage]
+    world.store.faults = [*["ok"] * commits, *["down"] * 5]
+
+    assert run(world, creation) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+# Refused reads
+
+
+def refusing_for(world: World, seconds: float, answer: object) -> Callable[[], object]:
+    def read() -> object:
+        if world.clock.monotonic_s() < seconds:
+            raise ReadRefused(reason="403")
+        return answer
+
+    return read
+
+
+@pytest.mark.parametrize("read", READS)
+def test_read_that_is_refused_for_less_than_two_minutes_is_repeated(
+    world: World, read: str
+) -> None:
+    creation = world.open().creation
+    plan_read(world, read, [])
+    [good] = getattr(world.generator, read)
+    setattr(world.generator, read, [refusing_for(world, 115, good)])
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+@pytest.mark.parametrize("found", [NotFound(), CannotTell(), ReadRefused(), KeyError("a bug")])
+def test_poll_that_stays_refused_is_refunded_as_our_fault_with_an_alert(
+    world: World, found: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    creation = world.open().creation
+    world.generator.polls = [ReadRefused(reason="403 PERMISSION_DENIED")]
+    world.generator.found = [found]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "internal"
+    assert 120 <= world.clock.monotonic_s() <= 180
+    assert world.account().balance_tokens == 100
+    assert alerts(caplog) == ["generator_misconfigured"]
+
+
+def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.msg for each in caplog.records if each.levelno == logging.ERROR]
+
+
+@pytest.mark.parametrize("read", ["polls", "fetches"])
+def test_result_whose_reads_stay_refused_is_taken_from_its_place(world: World, read: str) -> None:
+    creation = world.open().creation
+
+    def fetch() -> bytes:
+        if world.generator.fetched[-1] != "place":
+            raise ReadRefused(reason="404")
+        return b"media"
+
+    world.generator.fetches = [fetch]
+    world.generator.found = [Ready("place")]
+    world.generator.polls = [ReadRefused() if read == "polls" else Ready("elsewhere")]
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_result_that_can_be_fetched_from_nowhere_is_refunded(world: World) -> None:
+    creation = world.open().creation
+    world.generator.fetches = [ReadRefused()]
+    world.generator.found = [Ready("place")]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "internal"
+    assert world.clock.monotonic_s() < 320
+
+
+def test_refusals_that_are_not_in_a_row_end_nothing(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [*[ReadRefused(), GenerationUnavailable()] * 8, Ready("r")]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+@pytest.mark.parametrize("never", [GenerationUnavailable(), ReadRefused(), NotFound()])
+def test_search_for_an_unknown_start_ends_after_five_minutes(world: World, never: object) -> None:
+    creation = world.open().creation
+    world.generator.starts = [StartOutcomeUnknown()]
+    world.generator.found = [never]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.clock.monotonic_s() <= 330
+    assert world.generator.started == 1
+
+
+# The place in the bucket
+
+
+@pytest.mark.parametrize("is_transient", [True, False])
+@pytest.mark.parametrize("found", [[Ready("place")], [GenerationUnavailable(), Ready("place")]])
+def test_operation_that_ended_in_an_error_is_taken_from_its_place(
+    world: World, found: list[object], *, is_transient: bool
+) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, is_transient=is_transient)]
+    world.generator.found = found
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.fetched == ["place"]
+
+
+NOT_THERE = [NotFound(), CannotTell(), GenerationUnavailable(), ReadRefused(), KeyError("a bug")]
+
+
+@pytest.mark.parametrize("found", NOT_THERE, ids=repr)
+def test_operation_that_ended_in_an_error_without_media_is_a_no(
+    world: World, found: object
+) -> None:
+    final, passing = (world.open().creation for _ in range(2))
+    world.generator.found = [found]
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER)]
+    run(world, final)
+    world.generator.polls = [Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True)]
+    run(world, passing)
+
+    waiting = world.now(passing)
+    assert failure(world, final) == "safety_filter"
+    assert (waiting.status, waiting.intent, waiting.operation_name) == (Status.PENDING, None, None)
+    assert world.clock.monotonic_s() < 30
+
+
+@pytest.mark.parametrize("never", [Running(), GenerationUnavailable()])
+def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
+    world: World, never: object
+) -> None:
+    creation = world.open().creation
+    world.generator.polls = [never]
+    world.generator.found = [Ready("place")]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.clock.monotonic_s() == POLICY.deadline_s
+
+
+@pytest.mark.parametrize("error", [BadOutput(reason="half a file"), ReadRefused()])
+def test_no_stays_a_no_if_what_is_in_the_place_is_unusable(world: World, error: Exception) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER)]
+    world.generator.found = [Ready("place")]
+    world.generator.fetches = [error]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "safety_filter"
+
+
+# Unknown starts of images
+
+
+def test_unknown_image_start_is_repeated_by_a_later_task_after_the_first_pause(
+    world: World,
+) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [StartOutcomeUnknown(), Ready("inline")]
+
+    run(world, creation)
+    waiting = world.now(creation)
+    assert (waiting.status, waiting.unknown_starts) == (Status.PENDING, 1)
+    assert world.queue.tasks[creation.creation_id, 2] == waiting.retry_at
+    assert world.generator.started == 1
+    world.clock.sleep(60)
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 2
+
+
+@pytest.mark.parametrize("wait_s", [0, 20, 49])
+def test_image_start_that_was_killed_waits_for_the_first_pause(world: World, wait_s: float) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [Terminated(), Ready("inline")]
+    run(world, creation)
+    world.clock.sleep(wait_s)
+
+    run(world, creation, Holder(HOLDER.execution, 1))
+    waiting = world.now(creation)
+    assert (waiting.status, waiting.unknown_starts) == (Status.PENDING, 1)
+    assert world.generator.started == 1
+    world.clock.sleep(60)
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 2
+
+
+def test_image_of_a_dead_process_is_started_again_when_its_lease_has_expired(
+    world: World,
+) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    claimed = world.claim(creation, kind=Kind.IMAGE)
+    world.phoenix.attempts.intend(claimed, model="fake", cost_usd=0.25)
+    world.clock.sleep(130)
+    world.generator.starts = [Ready("inline")]
+
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_image_of_an_unknown_start_is_looked_for_before_it_is_bought_again(world: World) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [StartOutcomeUnknown()]
+    run(world, creation)
+    world.clock.sleep(60)
+    world.generator.found = [Ready("place")]
+
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+
+
+def test_image_without_a_retry_left_for_its_second_start_is_refunded(world: World) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.clock.sleep(POLICY.deadline_s - POLICY.image_minimum_run_s - 59)
+    world.generator.starts = [StartOutcomeUnknown()]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.generator.started == 1
+
+
+def test_unknown_video_start_is_never_repeated_by_any_later_attempt(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [Terminated(), Operation("second")]
+    world.generator.found = [NotFound(), Terminated(), NotFound()]
+
+    for attempt in range(5):
+        run(world, creation, Holder(HOLDER.execution, attempt))
+
+    assert failure(world, creation) == "generator_silent"
+    assert world.generator.started == 1
+
+
+# What the vendor stores and bills
+
+
+def test_stored_operation_is_discarded_after_its_draft(world: World) -> None:
+    creation = world.open().creation
+    seen: list[Status] = []
+    world.generator.discarding = lambda: seen.append(world.now(creation).status)
+
+    run(world, creation)
+
+    assert world.generator.discarded == ["operation-1"]
+    assert seen == [Status.DRAFT]
+
+
+@pytest.mark.parametrize(
+    ("is_transient", "status"), [(False, Status.FAILED), (True, Status.PENDING)]
+)
+def test_operation_that_came_to_nothing_is_discarded_once_that_is_written(
+    world: World, status: Status, *, is_transient: bool
+) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, is_transient=is_transient)]
+    seen: list[tuple[Status, str | None]] = []
+
+    def look() -> None:
+        now = world.now(creation)
+        seen.append((now.status, now.operation_name))
+
+    world.generator.discarding = look
+    run(world, creation)
+
+    assert world.generator.discarded == ["operation-1"]
+    assert seen == [(status, None)]
+
+
+def test_operation_that_a_later_attempt_resumes_is_not_discarded(world: World) -> None:
+    creation = world.open().creation
+    world.media.is_refusing = True
+
+    run(world, creation)
+
+    assert world.now(creation).operation_name == "operation-1"
+    assert world.generator.discarded == []
+
+
+def test_error_of_a_discard_changes_nothing(world: World) -> None:
+    creation = world.open().creation
+
+    def fail() -> NoReturn:
+        raise RuntimeError("a bug")
+
+    world.generator.discarding = fail
+
+    assert run(world, creation) == SETTLED
+    assert world.now(creation).status is Status.DRAFT
+
+
+def test_nothing_is_discarded_without_the_lease_or_an_answered_commit(world: World) -> None:
+    lost, unanswered = (world.open().creation for _ in range(2))
+    world.generator.fetches = [lambda: steal(world, lost)]
+    run(world, lost)
+    world.generator.fetches = [lambda: break_store(world)]
+    run(world, unanswered, RIVAL)
+
+    assert world.generator.discarded == []
+
+
+def steal(world: World, creation: Creation) -> bytes:
+    stolen = replace(world.now(creation), attempt=2, holder=RIVAL)
+    world.sqlite.transact([creation.key], lambda _: write(stolen, result=None))
+    return b"media"
+
+
+def break_store(world: World) -> bytes:
+    world.store.faults = ["down"] * 100
+    return b"media"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_billed_refusal_is_in_the_cost(world: World, kind: Kind) -> None:
+    creation = world.open(kind=kind).creation
+    refusal = GenerationRefused(failure=FailureCode.SAFETY_FILTER, billed_usd=0.04)
+    world.generator.starts = [refusal if kind is Kind.IMAGE else Operation("o")]
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, billed_usd=0.04)]
+
+    run(world, creation)
+
+    assert costs_usd(world) == [0.04]
+
+
+def test_billed_operation_and_the_start_after_it_add_up(world: World) -> None:
+    creation = world.open().creation
+    failed = Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True, billed_usd=0.5)
+    world.generator.polls = [Running(), failed, Ready("r")]
+
+    run(world, creation)
+    world.clock.sleep(60)
+    run(world, creation, RIVAL)
+
+    assert costs_usd(world) == [0.75]
+
+
+def costs_usd(world: World) -> list[float]:
+    documents = world.sqlite.everything()
+    return [each.estimated_cost_usd for each in documents if isinstance(each, Cost)]
