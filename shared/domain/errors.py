@@ -321,12 +321,13 @@ class StartNotAllowed(WorkError):
 
 @dataclass(kw_only=True, eq=False)
 class GenerationRefused(WorkError):
-    """The generator answered no, for good."""
+    """The generator answered no, for good; `is_billed`: the vendor charges for it all the same."""
 
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
     reason: str = ""
+    is_billed: bool = False
 
 
 @dataclass(kw_only=True, eq=False)

@@ -32,11 +32,15 @@ class Ready:
 
 @dataclass(frozen=True)
 class Refused:
-    """The operation ended without media; `reason` is the vendor's text, for the log only."""
+    """The operation ended without media; `reason` is the vendor's text, for the log only.
+
+    `is_billed`: the vendor charges for it all the same.
+    """
 
     failure: FailureCode
     is_transient: bool = False
     reason: str = ""
+    is_billed: bool = False
 
 
 @dataclass(frozen=True)
