@@ -55,11 +55,15 @@ class TooLarge(Exception):
 class AnsweredNo(Exception):
     """An HTTP status that is not a success, with the vendor's own error if there is one."""
 
-    def __init__(self, status: int, *, text: str, retry_after: str | None) -> None:
+    def __init__(
+        self, status: int, *, text: str, retry_after: str | None, secret: str | None = None
+    ) -> None:
+        """Keep the error; a secret is not in its words, where Google repeats a key at times."""
         self.error = vendor_error(text)
-        message = self.error.get("message") if isinstance(self.error, dict) else text
+        message = str(self.error.get("message") if isinstance(self.error, dict) else text)
+        words = message.replace(secret, "***") if secret else message
         because = f" ({', '.join(reasons(self.error))})" if reasons(self.error) else ""
-        super().__init__(f"{status}{because}: {str(message)[:REASON_LENGTH_MAX]}")
+        super().__init__(f"{status}{because}: {words[:REASON_LENGTH_MAX]}")
         self.status = status
         self.retry_after = retry_after
 
@@ -224,16 +228,14 @@ class _Bounded(httpx2.SyncByteStream):
 def _no(response: httpx2.Response, *, secret: str | None) -> AnsweredNo:
     """Return the error for a status; its text may be lost."""
     try:
-        text = _without(secret, b"".join(response.iter_raw()).decode(errors="replace"))
+        text = b"".join(response.iter_raw()).decode(errors="replace")
     except (NoAnswer, TooLarge) as error:
         text = repr(error)
     finally:
         response.close()
     return AnsweredNo(
-        response.status_code, text=text, retry_after=response.headers.get("Retry-After")
+        response.status_code,
+        text=text,
+        retry_after=response.headers.get("Retry-After"),
+        secret=secret,
     )
-
-
-def _without(secret: str | None, text: str) -> str:
-    """Return the text without a secret: Google repeats a key in some of its messages."""
-    return text.replace(secret, "***") if secret else text
