@@ -170,7 +170,7 @@ class Attempt:
         if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
         self.workshop.settling.fail_attempt(
-            self.lease.mine, code, answered_no=answered_no, billed_usd=_billed_usd(error)
+            self.lease.mine, code, answered_no=answered_no, billed_usd=self._billed_usd(error)
         )
         self._discard()
 
@@ -182,7 +182,7 @@ class Attempt:
             mine,
             retry_after_s=error.retry_after_s if isinstance(error, GenerationUnavailable) else 0,
             answered_no=answered_no,
-            billed_usd=_billed_usd(error),
+            billed_usd=self._billed_usd(error),
         )
         if task is None:
             self._fail(code, error, answered_no=answered_no)
@@ -197,6 +197,13 @@ class Attempt:
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
         if answered_no:
             self._discard()
+
+    def _billed_usd(self, no: Exception) -> float:
+        """Return what the vendor bills for a start that came to nothing."""
+        intent = self.lease.mine.intent
+        if not isinstance(no, GenerationRefused | GenerationUnavailable) or not no.is_billed:
+            return 0.0
+        return intent.cost_usd if intent else 0.0
 
     def _discard(self) -> None:
         """Delete what the vendor stores of this attempt's operation; best effort.
@@ -218,8 +225,3 @@ class Attempt:
             log.warning("hand_back_failed", extra={"reason": repr(error)})
         else:
             log.info("handed_back")
-
-
-def _billed_usd(no: Exception) -> float:
-    """Return what the vendor bills for a start that came to nothing."""
-    return no.billed_usd if isinstance(no, GenerationRefused | GenerationUnavailable) else 0.0

@@ -204,7 +204,7 @@ class Making:
                 return state
             if isinstance(state, Refused):
                 no = GenerationUnavailable if state.is_transient else GenerationRefused
-                raise no(failure=state.failure, reason=state.reason, billed_usd=state.billed_usd)
+                raise no(failure=state.failure, reason=state.reason, is_billed=state.is_billed)
             if state.progress is not None:
                 lease.has_come_to(state.progress)
             lease.pause(lease.policy.poll_s(lease.mine.kind))

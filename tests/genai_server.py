@@ -8,10 +8,13 @@ requests meet, and by the ends that the next accepted works come to.
     curl localhost:9000/control                                 what it was paid for
     curl localhost:9000/control -d '{"faults": {"start": ["429:7"]}, "ends": ["filtered"]}'
 
-Faults, for `start`, `poll`, `fetch` and `find`, or for `start:PROMPT` and `fetch:PROMPT` alone;
-all but the first four accept a paid start:
+Faults, for `start`, `poll`, `fetch`, `find` and `delete`, or for `start:PROMPT` and `fetch:PROMPT`
+alone; all but the first five accept a paid start:
 
-    429 or 429:7    that status (with that Retry-After)
+    429 or 429:7    that status with the vendor's own error (with that Retry-After)
+    400/SHAPE/WHY   that status with another body: a code of Google's (NOT_FOUND) or of the
+                    Interactions API (not_found), with WHY as its reason; `list`, `html`, `none`,
+                    `half`, `number` (an error without its status), `key` (the key is repeated)
     redirect        a 307 to itself
     reset           the connection is reset, nothing was accepted
     unheard         nothing is accepted and nothing answered
@@ -23,7 +26,8 @@ all but the first four accept a paid start:
 
 Ends of an accepted work: `media` (or nothing said), `cut`, `text` (no media at all), `huge`,
 `error:CODE:MESSAGE`, `nothing`, `filtered`, `filtered-nested`, `never`, `status:WORD` (Omni),
-`block:REASON` and `finish:REASON` (images), `strange` (words and fields nobody knows).
+`block:REASON` and `finish:REASON` (images), `strange` (words and fields nobody knows), and the
+shapes of media in `tests.genai_shapes`.
 """
 
 import argparse
@@ -41,16 +45,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.domain.policy import Kind
-from tests.genai_vendor import (
-    HUGE_BYTES,
-    POLICY_TEXT,
-    Vendor,
-    Work,
-    image_json,
-    interaction_json,
-    operation_json,
-    status_json,
-)
+from tests.genai_errors import ErrorAnswer, code_json, refused_key, status_json
+from tests.genai_shapes import image_json, interaction_json, operation_json
+from tests.genai_vendor import HUGE_BYTES, POLICY_TEXT, Vendor, Work
 
 HANG_S = 60
 DRIP_S = 0.3
@@ -62,6 +59,8 @@ ROUTES = [
     ("POST", rf"(?:{CLOUD}/publishers/google|/v1)/models/[^/:]+:generateContent", "make_image"),
     ("POST", rf"(?:{CLOUD}|/v1)/interactions", "start_interaction"),
     ("GET", rf"(?:{CLOUD}|/v1)/interactions/([^/]+)", "poll_interaction"),
+    ("DELETE", rf"(?:{CLOUD}|/v1)/interactions/([^/]+)", "delete_interaction"),
+    ("GET", r"/v1/models/([^/:]+)", "describe_model"),
     ("GET", r"/v1/files/([a-z0-9]+):download", "redirect_to_file"),
     ("GET", r"/content/([a-z0-9]+)", "send_file"),
     ("GET", r"/storage/v1/b/([^/]+)/o", "list_objects"),
@@ -118,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.route("POST")
 
+    def do_DELETE(self) -> None:
+        self.route("DELETE")
+
     def route(self, method: str) -> None:
         size_bytes = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(size_bytes) or b"{}")
@@ -130,6 +132,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.vendor.requests.append((method, path, body))
                 if not self.is_authorised(path):
                     return self.send_json(401, status_json(401))
+                if refusal := refused_key(self.headers.get("x-goog-api-key")):
+                    return self.send_json(*refusal)
                 return getattr(self, name)(body, *map(unquote, match.groups()))
         return self.send_json(404, status_json(404))
 
@@ -194,9 +198,16 @@ class Handler(BaseHTTPRequestHandler):
         return self.start(prompt, accept)
 
     def start(self, prompt: str, accept: Callable[[], dict[str, Any]]) -> None:
+        if "[refuse]" in prompt and self.is_interactions_api:
+            return self.send_json(400, code_json(400, POLICY_TEXT, name="content_blocked"))
         if "[refuse]" in prompt:
             return self.send_json(400, status_json(400, POLICY_TEXT))
         return self.meet(self.server.vendor.fault("start", prompt), accept)
+
+    @property
+    def is_interactions_api(self) -> bool:
+        """Tell whether the developer API's own front answers; the cloud's has its own errors."""
+        return self.path.startswith("/v1/interactions")
 
     # Reads
 
@@ -213,16 +224,45 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_json(404, status_json(404))
         return self.meet(vendor.fault("poll"), lambda: answer(vendor, work))
 
-    def list_objects(self, _: Any, bucket: str) -> None:
+    def delete_interaction(self, _: Any, name: str) -> None:
         vendor = self.server.vendor
-        prefix = parse_qs(urlsplit(self.path).query)["prefix"][0]
-        names = [work.address.removeprefix(f"gs://{bucket}/") for work in vendor.objects()]
-        found = [{"name": name, "size": "1"} for name in names if name.startswith(prefix)]
-        self.meet(vendor.fault("find"), lambda: {"kind": "storage#objects", "items": found})
+        if vendor.work(name) is None or name in vendor.deleted:
+            return self.send_json(404, status_json(404))
+
+        def delete() -> dict[str, Any]:
+            vendor.deleted.append(name)
+            return {}
+
+        return self.meet(vendor.fault("delete"), delete)
+
+    def describe_model(self, _: Any, model: str) -> None:
+        vendor = self.server.vendor
+        if model in vendor.unknown_models:
+            text = f"models/{model} is not found for API version v1"
+            return self.send_json(404, status_json(404, text))
+        return self.meet(vendor.fault("model"), lambda: {"name": f"models/{model}"})
+
+    def list_objects(self, _: Any, bucket: str) -> None:
+        """Answer a page of the objects with a prefix, and where the next page begins."""
+        vendor, asked = self.server.vendor, parse_qs(urlsplit(self.path).query)
+        named = [each for each in vendor.listed(bucket) if each.name.startswith(asked["prefix"][0])]
+        begin = int(asked.get("pageToken", ["0"])[0])
+        end = begin + vendor.page_size
+        items = [
+            {"name": each.name, "size": str(each.size_bytes), "contentType": each.content_type}
+            for each in named[begin:end]
+        ]
+        answer: dict[str, Any] = {"kind": "storage#objects"} | ({"items": items} if items else {})
+        if end < len(named):
+            answer["nextPageToken"] = str(end)
+        self.meet(vendor.fault("find"), lambda: answer)
 
     def send_object(self, _: Any, bucket: str, name: str) -> None:
-        works = list(self.server.vendor.objects())
-        self.send_media([w for w in works if w.address == f"gs://{bucket}/{name}"])
+        vendor = self.server.vendor
+        if sizes := [each.size_bytes for each in vendor.beside if each.name == name]:
+            return self.meet(vendor.fault("fetch"), lambda: bytes(sizes[0]))
+        works = list(vendor.objects())
+        return self.send_media([w for w in works if w.address == f"gs://{bucket}/{name}"])
 
     def redirect_to_file(self, _: Any, file_id: str) -> None:
         self.send_response(302)
@@ -255,9 +295,8 @@ class Handler(BaseHTTPRequestHandler):
     def meet(self, fault: str, make: Callable[[], dict[str, Any] | bytes]) -> None:
         """Answer what `make` makes, or what the fault makes of it."""
         if fault[:1].isdigit():
-            status, _, retry_after = fault.partition(":")
-            headers = {"Retry-After": retry_after} if retry_after else {}
-            self.send_json(int(status), status_json(int(status)), **headers)
+            is_own, key = self.is_interactions_api, self.headers.get("x-goog-api-key", "")
+            self.send_error_answer(ErrorAnswer.of(fault, is_interactions_api=is_own, key=key))
             return
         if fault == "redirect":
             self.send_json(307, {}, Location=self.path)
@@ -274,6 +313,14 @@ class Handler(BaseHTTPRequestHandler):
             getattr(self, f"send_{fault}")(content)
         else:
             self.send_bytes(200, content)
+
+    def send_error_answer(self, answer: ErrorAnswer) -> None:
+        if not answer.is_half:
+            self.send_bytes(answer.status, answer.content, **answer.headers)
+            return
+        self.send_head(answer.status, len(answer.content), **answer.headers)
+        self.wfile.write(answer.content[: len(answer.content) // 2])
+        self.close_connection = True
 
     def send_json(self, status: int, answer: Any, **headers: str) -> None:
         self.send_bytes(status, json.dumps(answer).encode(), **headers)

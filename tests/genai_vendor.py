@@ -16,7 +16,19 @@ from shared.adapters.sample_drawings import draw_picture, shoot_film
 from shared.domain.brief import Brief
 from shared.domain.policy import Kind
 
-WITH_MEDIA = {"media", "cut", "text", "huge", "strange"}
+WITHOUT_MEDIA = {
+    "never",
+    "nothing",
+    "filtered",
+    "filtered-nested",
+    "error",
+    "error-info",
+    "status",
+    "block",
+} | {
+    "finish",
+    "billed",
+}
 HUGE_BYTES = 300_000_000
 POLICY_TEXT = (
     "The prompt could not be submitted. It contains sensitive words that violate Google's "
@@ -24,6 +36,17 @@ POLICY_TEXT = (
 )
 SECRET_TEXT = "vendor-secret-words"
 """In every error: it must never reach a user."""
+WRONG_KEY = "wrong-key"
+SUSPENDED_KEY = "suspended-key"
+
+
+@dataclass(frozen=True)
+class Object:
+    """What lies in the bucket, beside a video or as one."""
+
+    name: str
+    size_bytes: int
+    content_type: str = "application/octet-stream"
 
 
 @dataclass
@@ -73,6 +96,10 @@ class Vendor:
     works: list[Work] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    beside: list[Object] = field(default_factory=list)
+    page_size: int = 1000
+    deleted: list[str] = field(default_factory=list)
+    unknown_models: set[str] = field(default_factory=set)
     closing: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -125,99 +152,20 @@ class Vendor:
     def objects(self) -> Iterator[Work]:
         """Yield the works whose media lie in the bucket."""
         for work in self.works:
-            if work.folder and self.is_done(work) and work.end in WITH_MEDIA:
+            has_media = work.end.partition(":")[0] not in WITHOUT_MEDIA
+            if work.folder and self.is_done(work) and has_media:
                 yield work
 
-
-def status_json(status: int, text: str = SECRET_TEXT) -> dict[str, Any]:
-    return {"error": {"code": status, "message": text, "status": "PLANNED"}}
-
-
-# What an answer holds, by the kind of call
-
-
-def operation_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    answer: dict[str, Any] = {"name": work.name, "metadata": {"@type": "type.googleapis.com/x"}}
-    if not vendor.is_done(work):
-        return answer
-    answer["done"] = True
-    filtered = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [SECRET_TEXT]}
-    match work.end.split(":"):
-        case ["error", code, message]:
-            answer["error"] = {"code": int(code), "message": message}
-        case ["nothing"]:
-            answer["response"] = {}
-        case ["filtered"]:
-            answer["response"] = filtered
-        case ["filtered-nested"]:
-            answer["response"] = {"generateVideoResponse": filtered}
-        case _ if work.folder:
-            answer["response"] = {"videos": [{"gcsUri": work.address, "mimeType": "video/mp4"}]}
-        case _:
-            video = {
-                "bytesBase64Encoded": vendor.inline(vendor.media(work)),
-                "mimeType": "video/mp4",
-            }
-            answer["response"] = {"videos": [video]}
-    if work.end == "strange":
-        answer["new"] = answer["response"]["new"] = {"nobody": ["knows"]}
-    return answer
-
-
-def interaction_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    answer: dict[str, Any] = {"id": work.name, "status": "in_progress", "model": "m"}
-    if not vendor.is_done(work):
-        return answer
-    answer["status"] = "completed"
-    match work.end.split(":"):
-        case ["error", code, message]:
-            errors = [{"code": code, "message": message}]
-            return {**answer, "status": "failed", "errors": errors}
-        case ["nothing"]:
-            return {**answer, "usage": {"total_output_tokens": 0}}
-        case ["status", word]:
-            return {**answer, "status": word}
-    steps = [
-        {"type": "thought", "summary": [{"type": "text", "text": "a fox, then"}]},
-        {
-            "type": "model_output",
-            "content": [{"type": "text", "text": "here"}, video_json(vendor, work)],
-        },
-    ]
-    if work.end == "strange":
-        first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}]}
-        return {**answer, "steps": [{"type": "odd"}, None, "odd", first, *steps], "new": {}}
-    return {**answer, "steps": steps}
-
-
-def video_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    video = {"type": "video", "mime_type": "video/mp4"}
-    if work.folder == "files":
-        host = "https://generativelanguage.googleapis.com/v1beta"
-        return video | {"uri": f"{host}/files/{work.name.replace('_', '')}:download?alt=media"}
-    if work.folder:
-        return video | {"uri": work.address}
-    return video | {"data": vendor.inline(vendor.media(work))}
-
-
-def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    content = {"inlineData": {"mimeType": "image/png", "data": "bm90IHRoaXM="}}
-    draft = {"thought": True, **content}
-    parts: list[Any] = [{"text": "Here is your fox:"}, draft]
-    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}}
-    candidate["finishReason"] = "STOP"
-    match work.end.split(":"):
-        case ["block", reason]:
-            return {"promptFeedback": {"blockReason": reason}}
-        case ["finish", reason]:
-            return {"candidates": [{"finishReason": reason, "content": None}]}
-        case ["nothing"]:
-            return {"candidates": [candidate], "usageMetadata": {}}
-        case ["strange"]:
-            candidate |= {"finishReason": "NEW_WORD", "new": {"nobody": "knows"}}
-            parts.insert(0, {"newPart": {}})
-    data = vendor.inline(vendor.media(work))
-    parts.append(
-        {"inlineData": {"mimeType": "image/png", "data": data}, "thoughtSignature": "eA=="}
-    )
-    return {"candidates": [candidate], "usageMetadata": {"totalTokenCount": 1290}}
+    def listed(self, bucket: str) -> list[Object]:
+        """Return what lies in the bucket, by name as Cloud Storage lists it."""
+        scheme = f"gs://{bucket}/"
+        videos = [
+            Object(
+                work.address.removeprefix(scheme),
+                len(self.media(work)) if work.end != "huge" else HUGE_BYTES,
+                "video/mp4",
+            )
+            for work in self.objects()
+            if work.address.startswith(scheme)
+        ]
+        return sorted([*self.beside, *videos], key=lambda each: each.name)

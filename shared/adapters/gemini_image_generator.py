@@ -1,15 +1,17 @@
 """Images by Gemini's image models: `generate_content` answers at once, one image for each call."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.genai import types
 
-from shared.adapters.genai_answers import all_at, at, starting
+from shared.adapters.genai_answers import ours_to_fix, starting
 from shared.adapters.genai_client import IMAGE_TIMEOUT_S, REASON_LENGTH_MAX, Connection
+from shared.adapters.genai_json import all_at, at, first_at
 from shared.adapters.genai_media import MediaFile, decoded
 from shared.domain.brief import Brief
-from shared.domain.errors import GenerationRefused
+from shared.domain.errors import BadOutput, GenerationRefused, StartOutcomeUnknown
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
@@ -17,11 +19,22 @@ from shared.model_cards import ModelCard
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
 IMAGE_SIZE = "1K"
-_FILTERED = (
-    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
-    *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
-)
-"""The finish reasons of an image that was made and held back."""
+_REFUSALS = {
+    **dict.fromkeys(
+        (
+            *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+            *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
+            *("MODEL_ARMOR", "ESCALATION"),
+        ),
+        FailureCode.SAFETY_FILTER,
+    ),
+    "LANGUAGE": FailureCode.GENERATOR_REJECTED,
+    "PUP_LIMITED_DISABLED": FailureCode.INTERNAL,  # the vendor has limited the installation
+}
+"""What a finish reason means; every other one is bad output."""
+_UNSPECIFIED = "UNSPECIFIED"
+_OWN_FIELDS = ("candidates", "promptFeedback", "usageMetadata")
+"""An answer of the vendor's own has at least one of them."""
 
 
 class GeminiImageGenerator:
@@ -86,19 +99,52 @@ class GeminiImageGenerator:
 
 
 def _image(answer: object) -> bytes:
-    """Return the image; text and drafts may stand before it.
+    """Return the last image that is no thought, else the last one; what else is said is ignored.
 
     Raises:
         GenerationRefused: there is none; the answer says why.
-        BadOutput: it cannot be decoded.
+        BadOutput: none can be decoded.
+        StartOutcomeUnknown: it is no answer of the vendor's.
     """
-    if block := at(answer, "promptFeedback", "blockReason"):
-        raise GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason=str(block))
-    for part in all_at(answer, "candidates", 0, "content", "parts"):
-        if at(part, "inlineData", "data") and not at(part, "thought"):
-            return decoded(at(part, "inlineData", "data"))
-    is_filtered = at(answer, "candidates", 0, "finishReason") in _FILTERED
-    raise GenerationRefused(
-        failure=FailureCode.SAFETY_FILTER if is_filtered else FailureCode.GENERATOR_BAD_OUTPUT,
-        reason=str(answer)[:REASON_LENGTH_MAX],
-    )
+    if not any(at(answer, name) is not None for name in _OWN_FIELDS):
+        raise StartOutcomeUnknown(reason=str(answer)[:REASON_LENGTH_MAX])
+    images = list(_images(answer))
+    finished = [data for is_thought, data in images if not is_thought]
+    problem: BadOutput | None = None
+    for data in reversed(finished or [data for _, data in images]):
+        try:
+            return decoded(data)
+        except BadOutput as error:
+            problem = problem or error
+    raise problem or _refusal(answer)
+
+
+def _images(answer: object) -> Iterator[tuple[bool, object]]:
+    """Yield whether an image is a thought, and its data, for each image of each candidate."""
+    for candidate in all_at(answer, "candidates"):
+        for part in all_at(candidate, "content", "parts"):
+            blob = first_at(part, "inlineData", "inline_data")
+            media_type = str(first_at(blob, "mimeType", "mime_type") or "image/")
+            if at(blob, "data") and media_type.startswith("image/"):
+                yield bool(at(part, "thought")), at(blob, "data")
+
+
+def _refusal(answer: object) -> GenerationRefused:
+    """Return why an answer holds no image, and whether one was made and is billed."""
+    reason = str(answer)[:REASON_LENGTH_MAX]
+    block = str(at(answer, "promptFeedback", "blockReason") or _UNSPECIFIED)
+    if not block.endswith(_UNSPECIFIED):
+        return GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason=reason)
+    ends = [str(at(candidate, "finishReason")) for candidate in all_at(answer, "candidates")]
+    known = [_REFUSALS[end] for end in ends if end in _REFUSALS]
+    failure = known[0] if known else FailureCode.GENERATOR_BAD_OUTPUT
+    if failure is FailureCode.INTERNAL:
+        ours_to_fix(reason)
+    return GenerationRefused(failure=failure, reason=reason, is_billed=_is_billed(answer))
+
+
+def _is_billed(answer: object) -> bool:
+    """Tell whether the vendor counted tokens of an image, which it charges for."""
+    details = all_at(answer, "usageMetadata", "candidatesTokensDetails")
+    made = [at(each, "tokenCount") for each in details if at(each, "modality") == "IMAGE"]
+    return any(made) if details else bool(at(answer, "usageMetadata", "candidatesTokenCount"))

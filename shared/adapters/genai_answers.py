@@ -1,32 +1,42 @@
 """What Google's generators answer, and what that means here: one table for all of them.
 
-    to a start                                  means
-    ------------------------------------------  -----------------------------------------------
-    no connection, no TLS, no access token      nothing was sent: unavailable
-    408, 409, 429, 5xx                          a no for now: unavailable, after Retry-After
-    400 that speaks of a policy                 refused: policy_violation
-    401, 402, 403, 404, a redirect              refused: internal, for it is ours to mend
-    any other 4xx                               refused: generator_rejected
-    more bytes than media may have              refused: generator_bad_output
-    silence, a reset, half an answer, nonsense  unknown: it may be running
+    to a start                                         means
+    -------------------------------------------------  -------------------------------------------
+    no connection, no TLS, no access token             nothing was sent: unavailable
+    the vendor's own error (`genai_errors`), under the HTTP status that belongs to its code:
+      RESOURCE_EXHAUSTED, UNAVAILABLE                  unavailable, after Retry-After
+      INVALID_ARGUMENT, OUT_OF_RANGE, language         refused: generator_rejected
+      the same, about a key, a project or a location   refused: internal, ours to fix
+      FAILED_PRECONDITION, NOT_FOUND, UNAUTHENTICATED,
+      PERMISSION_DENIED, payment_required              refused: internal, ours to fix
+      blocked: safety, prohibited_content, ..          refused: policy_violation
+    more bytes than media may have                     refused: generator_bad_output
+    anything else: silence, a reset, half an answer,
+    every other status, a status without that error    unknown: it may be running
 
     to a poll, a download or a search
-    ------------------------------------------  -----------------------------------------------
-    any of the above                            unavailable: ask again (too large: bad output)
+    -------------------------------------------------  -------------------------------------------
+    400, 403, 404                                      refused: repeating rarely helps
+    more bytes than media may have                     bad output
+    anything else                                      unavailable: ask again
 
-    an operation or an interaction              (`ended`)
-    ------------------------------------------  -----------------------------------------------
-    an error of code 8                          refused for now: generator_rate_limited
-    an error of code 13, 14                     refused for now: generator_unavailable
-    an error that speaks of a policy            refused: policy_violation
-    an error of code 3                          refused: generator_rejected
-    any other error, or no media                refused: generator_bad_output
-    filtered                                    refused: safety_filter
+    an operation or an interaction that ended          (`ended`)
+    -------------------------------------------------  -------------------------------------------
+    RESOURCE_EXHAUSTED                                 refused for now: generator_rate_limited
+    CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED,
+    INTERNAL, UNAVAILABLE                              refused for now: generator_unavailable
+    INVALID_ARGUMENT, OUT_OF_RANGE, language           refused: generator_rejected
+    NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED,
+    FAILED_PRECONDITION, UNIMPLEMENTED,
+    UNAUTHENTICATED, payment_required                  refused: internal, ours to fix
+    blocked, filtered                                  refused: safety_filter
+    any other error, or no media                       refused: generator_bad_output
 
-The vendor's own words become a `reason`, which is for the log alone.
+What is ours to fix is never blamed on a prompt; it logs `generator_misconfigured`, which an alert
+watches. The vendor's own words become a `reason`, which is for the log alone.
 """
 
-import re
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -43,42 +53,61 @@ from shared.adapters.genai_client import (
     NotSent,
     TooLarge,
 )
+from shared.adapters.genai_errors import Code, ended_code, is_about_access, named_code
+from shared.adapters.genai_json import at
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    ReadRefused,
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Refused
 
+log = logging.getLogger(__name__)
+
 RETRY_AFTER_S_MAX = 3600
-_POLICY = re.compile(
-    r"responsible ai|safety|polic(y|ies)|sensitive|prohibited|violat", re.IGNORECASE
-)
-_UNAVAILABLE: dict[int, FailureCode] = {
-    HTTPStatus.REQUEST_TIMEOUT: FailureCode.GENERATOR_UNAVAILABLE,
-    HTTPStatus.CONFLICT: FailureCode.GENERATOR_UNAVAILABLE,
-    HTTPStatus.TOO_MANY_REQUESTS: FailureCode.GENERATOR_RATE_LIMITED,
+_HTTP_STATUSES = {
+    Code.INVALID_ARGUMENT: {HTTPStatus.BAD_REQUEST},
+    Code.PARAMETER_UNKNOWN: {HTTPStatus.BAD_REQUEST},
+    Code.LANGUAGE: {HTTPStatus.BAD_REQUEST},
+    Code.BLOCKED: {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY},
+    Code.FAILED_PRECONDITION: {HTTPStatus.BAD_REQUEST},
+    Code.OUT_OF_RANGE: {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE},
+    Code.UNAUTHENTICATED: {HTTPStatus.UNAUTHORIZED},
+    Code.PAYMENT_REQUIRED: {HTTPStatus.PAYMENT_REQUIRED},
+    Code.PERMISSION_DENIED: {HTTPStatus.FORBIDDEN},
+    Code.NOT_FOUND: {HTTPStatus.NOT_FOUND},
+    Code.RESOURCE_EXHAUSTED: {HTTPStatus.TOO_MANY_REQUESTS},
+    Code.UNAVAILABLE: {HTTPStatus.SERVICE_UNAVAILABLE},
 }
-_OURS_TO_MEND = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.PAYMENT_REQUIRED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-    }
-)
+"""The codes that say that a start came to nothing, and the statuses that each is sent under."""
 _PASSING = {
-    "8": FailureCode.GENERATOR_RATE_LIMITED,
-    "resourceexhausted": FailureCode.GENERATOR_RATE_LIMITED,
-    "13": FailureCode.GENERATOR_UNAVAILABLE,
-    "internal": FailureCode.GENERATOR_UNAVAILABLE,
-    "14": FailureCode.GENERATOR_UNAVAILABLE,
-    "unavailable": FailureCode.GENERATOR_UNAVAILABLE,
+    Code.RESOURCE_EXHAUSTED: FailureCode.GENERATOR_RATE_LIMITED,
+    **dict.fromkeys(
+        (
+            *(Code.CANCELLED, Code.UNKNOWN, Code.DEADLINE_EXCEEDED),
+            *(Code.ABORTED, Code.INTERNAL, Code.UNAVAILABLE),
+        ),
+        FailureCode.GENERATOR_UNAVAILABLE,
+    ),
 }
-"""Error codes (google.rpc.Code) of work that may be started anew: numbers, or the last word."""
-_WRONG_REQUEST = frozenset({"3", "invalidargument"})
+_FINAL = {
+    Code.INVALID_ARGUMENT: FailureCode.GENERATOR_REJECTED,
+    Code.OUT_OF_RANGE: FailureCode.GENERATOR_REJECTED,
+    Code.LANGUAGE: FailureCode.GENERATOR_REJECTED,
+    Code.DATA_LOSS: FailureCode.GENERATOR_BAD_OUTPUT,
+    **dict.fromkeys(
+        (
+            *(Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.PERMISSION_DENIED),
+            *(Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED, Code.UNAUTHENTICATED),
+            *(Code.PAYMENT_REQUIRED, Code.PARAMETER_UNKNOWN),
+        ),
+        FailureCode.INTERNAL,
+    ),
+}
+_READ_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
 @contextmanager
@@ -96,7 +125,7 @@ def starting() -> Iterator[None]:
         raise _no_to_a_start(error) from error
     except (TooLarge, BadOutput) as error:
         failure = FailureCode.GENERATOR_BAD_OUTPUT
-        raise GenerationRefused(failure=failure, reason=str(error)) from error
+        raise GenerationRefused(failure=failure, reason=str(error), is_billed=True) from error
     except (NoAnswer, ValueError) as error:
         raise StartOutcomeUnknown(reason=repr(error)) from error
 
@@ -107,6 +136,7 @@ def reading() -> Iterator[None]:
 
     Raises:
         GenerationUnavailable
+        ReadRefused: 400, 403 or 404.
         BadOutput: the answer is too large.
     """
     try:
@@ -114,27 +144,37 @@ def reading() -> Iterator[None]:
     except TooLarge as error:
         raise BadOutput(reason=str(error)) from error
     except AnsweredNo as error:
+        if error.status in _READ_REFUSED:
+            raise ReadRefused(reason=str(error)) from error
         raise _no_for_now(error) from error
     except (NotSent, NoAnswer, GoogleAuthError, httpx2.HTTPError, ValueError) as error:
         raise GenerationUnavailable(reason=repr(error)) from error
 
 
 def _no_for_now(no: AnsweredNo) -> GenerationUnavailable:
+    is_busy = no.status == HTTPStatus.TOO_MANY_REQUESTS
     return GenerationUnavailable(
-        failure=_UNAVAILABLE.get(no.status, FailureCode.GENERATOR_UNAVAILABLE),
+        failure=(
+            FailureCode.GENERATOR_RATE_LIMITED if is_busy else FailureCode.GENERATOR_UNAVAILABLE
+        ),
         retry_after_s=retry_after_s(no.retry_after),
         reason=str(no),
     )
 
 
-def _no_to_a_start(no: AnsweredNo) -> GenerationRefused | GenerationUnavailable:
-    if no.status in _UNAVAILABLE or no.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+def _no_to_a_start(
+    no: AnsweredNo,
+) -> GenerationRefused | GenerationUnavailable | StartOutcomeUnknown:
+    """Return what an error status means: a gateway can send any, only the vendor its own error."""
+    code, number = named_code(no.error), at(no.error, "code")
+    is_whole = isinstance(number, str) or number in {None, no.status}
+    if code is None or no.status not in _HTTP_STATUSES.get(code, ()) or not is_whole:
+        return StartOutcomeUnknown(reason=str(no))
+    if code in _PASSING:
         return _no_for_now(no)
-    failure = FailureCode.GENERATOR_REJECTED
-    if no.status in _OURS_TO_MEND or no.status < HTTPStatus.BAD_REQUEST:
-        failure = FailureCode.INTERNAL
-    elif _POLICY.search(no.text):
-        failure = FailureCode.POLICY_VIOLATION
+    failure = FailureCode.POLICY_VIOLATION if code is Code.BLOCKED else _final(code, no.error)
+    if failure is FailureCode.INTERNAL:
+        ours_to_fix(str(no))
     return GenerationRefused(failure=failure, reason=str(no))
 
 
@@ -152,37 +192,35 @@ def retry_after_s(header: str | None) -> float:
     return min(asked_s, RETRY_AFTER_S_MAX) if asked_s > 0 else 0
 
 
-def ended(error: object) -> Refused:
-    """Return what the error of an operation or an interaction means."""
-    code = re.split(r"[/.]", str(at(error, "code")))[-1].replace("_", "").lower()
+def ended(*errors: object) -> Refused:
+    """Return what the errors of an operation or an interaction mean: the first known one decides.
+
+    Without an error, nothing is known but that there is no media.
+    """
+    known = [(code, error) for error in errors if (code := ended_code(error))]
+    if not known:
+        return without_media(list(errors))
+    code, error = known[0]
     reason = str(error)[:REASON_LENGTH_MAX]
     if code in _PASSING:
         return Refused(_PASSING[code], is_transient=True, reason=reason)
-    if _POLICY.search(str(at(error, "message"))):
-        return Refused(FailureCode.POLICY_VIOLATION, reason=reason)
-    if code in _WRONG_REQUEST:
-        return Refused(FailureCode.GENERATOR_REJECTED, reason=reason)
-    return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=reason)
+    failure = FailureCode.SAFETY_FILTER if code is Code.BLOCKED else _final(code, error)
+    if failure is FailureCode.INTERNAL:
+        ours_to_fix(reason)
+    return Refused(failure, reason=reason)
 
 
-def without_media(answer: object) -> Refused:
+def _final(code: Code, error: object) -> FailureCode:
+    """Return the failure of an error that repeating does not help."""
+    return FailureCode.INTERNAL if is_about_access(error) else _FINAL[code]
+
+
+def ours_to_fix(reason: str) -> None:
+    """Log what only the installation's owner can fix: a key, a grant, a bill, a model."""
+    log.error("generator_misconfigured", extra={"reason": reason})
+
+
+def without_media(answer: object, *, is_billed: bool = False) -> Refused:
     """Return what an end without media means; the answer goes to the log."""
-    return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=str(answer)[:REASON_LENGTH_MAX])
-
-
-def at(answer: object, *path: str | int) -> object:
-    """Return what is at a path of names and places in an answer, or None."""
-    for step in path:
-        if isinstance(answer, dict):
-            answer = answer.get(step)
-        elif isinstance(answer, list) and isinstance(step, int) and step < len(answer):
-            answer = answer[step]
-        else:
-            return None
-    return answer
-
-
-def all_at(answer: object, *path: str | int) -> list[object]:
-    """Return the list at a path in an answer, or an empty one."""
-    found = at(answer, *path)
-    return found if isinstance(found, list) else []
+    reason = str(answer)[:REASON_LENGTH_MAX]
+    return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=reason, is_billed=is_billed)

@@ -11,7 +11,6 @@ raises everything else by one of four names. Both halves let these pass untouche
     TooLarge    a success of more bytes than can be meant
 """
 
-import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from google import genai
 from google.auth.credentials import Credentials
 from google.genai import types
 
+from shared.adapters.genai_errors import reasons, vendor_error
 from shared.model_cards import ModelCard, Surface
 
 VIDEO_TIMEOUT_S = 60
@@ -53,12 +53,18 @@ class TooLarge(Exception):
 
 
 class AnsweredNo(Exception):
-    """An HTTP status that is not a success, with the vendor's text."""
+    """An HTTP status that is not a success, with the vendor's own error if there is one."""
 
-    def __init__(self, status: int, *, text: str, retry_after: str | None) -> None:
-        super().__init__(f"{status}: {text[:REASON_LENGTH_MAX]}")
+    def __init__(
+        self, status: int, *, text: str, retry_after: str | None, secret: str | None = None
+    ) -> None:
+        """Keep the error; a secret is not in its words, where Google repeats a key at times."""
+        self.error = vendor_error(text)
+        message = str(self.error.get("message") if isinstance(self.error, dict) else text)
+        words = message.replace(secret, "***") if secret else message
+        because = f" ({', '.join(reasons(self.error))})" if reasons(self.error) else ""
+        super().__init__(f"{status}{because}: {words[:REASON_LENGTH_MAX]}")
         self.status = status
-        self.text = text
         self.retry_after = retry_after
 
 
@@ -98,7 +104,11 @@ class Connection:
         time_s = self.timeout_s or timeout_s
         answer_bytes_max = int(size_bytes_max * BASE64_FACTOR) + BESIDE_MEDIA_BYTES_MAX
         http = httpx2.Client(
-            transport=Border(time_s_max=time_s, size_bytes_max=answer_bytes_max),
+            transport=Border(
+                time_s_max=time_s,
+                size_bytes_max=answer_bytes_max,
+                secret=self.access.key if isinstance(self.access, ApiKey) else None,
+            ),
             timeout=time_s,
             follow_redirects=True,
             headers={"Accept-Encoding": "identity"},
@@ -145,12 +155,16 @@ def _tls() -> ssl.SSLContext:
 class Border(httpx2.BaseTransport):
     """Lets whole, small and timely successes pass."""
 
-    def __init__(self, *, time_s_max: float, size_bytes_max: int) -> None:
+    def __init__(
+        self, *, time_s_max: float, size_bytes_max: int, secret: str | None = None
+    ) -> None:
+        """Let answers of up to these limits pass; a secret never gets into an error."""
         # No connection is kept: on a stale one, nobody could tell whether a start was sent.
         limits = httpx2.Limits(max_keepalive_connections=0)
         self._inner = httpx2.HTTPTransport(verify=_tls(), limits=limits)
         self._time_s_max = time_s_max
         self._size_bytes_max = size_bytes_max
+        self._secret = secret
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request once.
@@ -173,7 +187,7 @@ class Border(httpx2.BaseTransport):
             size_bytes_max=self._size_bytes_max if is_good else ERROR_SIZE_BYTES_MAX,
         )
         if not is_good:
-            raise _no(response)
+            raise _no(response, secret=self._secret)
         if response.headers.get("Content-Encoding", "identity") != "identity":
             response.close()
             raise NoAnswer("it is compressed, which was not asked for")
@@ -211,8 +225,8 @@ class _Bounded(httpx2.SyncByteStream):
         self._stream.close()
 
 
-def _no(response: httpx2.Response) -> AnsweredNo:
-    """Return the error for a status; its text may be lost, the status is the answer."""
+def _no(response: httpx2.Response, *, secret: str | None) -> AnsweredNo:
+    """Return the error for a status; its text may be lost."""
     try:
         text = b"".join(response.iter_raw()).decode(errors="replace")
     except (NoAnswer, TooLarge) as error:
@@ -220,13 +234,8 @@ def _no(response: httpx2.Response) -> AnsweredNo:
     finally:
         response.close()
     return AnsweredNo(
-        response.status_code, text=_message(text), retry_after=response.headers.get("Retry-After")
+        response.status_code,
+        text=text,
+        retry_after=response.headers.get("Retry-After"),
+        secret=secret,
     )
-
-
-def _message(text: str) -> str:
-    """Return the message of an error in Google's JSON, or the text itself."""
-    try:
-        return str(json.loads(text)["error"]["message"])
-    except (ValueError, LookupError, TypeError):
-        return text

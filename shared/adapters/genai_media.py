@@ -2,14 +2,18 @@
 
 import base64
 import io
-from pathlib import Path
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from google.auth.transport.requests import Request
 
-from shared.adapters.genai_answers import all_at, at, reading
+from shared.adapters.genai_answers import reading
 from shared.adapters.genai_client import Google
+from shared.adapters.genai_json import all_at, at, json_object
 from shared.domain.errors import BadOutput
 from shared.domain.keys import CreationId
 from shared.ports.generator import CannotTell, NotFound, Ready
@@ -18,7 +22,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUCKET_SCHEME = "gs://"
+BUCKET_HOSTS = {"storage.googleapis.com", "storage.cloud.google.com", "www.googleapis.com"}
+BUCKET_SUBDOMAIN = ".storage.googleapis.com"
 CHUNK_BYTES = 1024 * 1024
+LISTED_PAGES_MAX = 100
+"""Of a folder that one attempt writes: more pages than that are no listing."""
+_VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".mpeg", ".mpg", ".avi", ".3gp"}
+_OTHER_SUFFIXES = {".json", ".jsonl", ".txt", ".csv", ".vtt", ".srt", ".jpg", ".jpeg", ".png"} | {
+    ".webp",
+    ".gif",
+    ".wav",
+    ".mp3",
+}
+_OTHER_TYPES = ("text/", "image/", "audio/", "application/json", "application/x-ndjson")
 
 
 class MediaFile(io.FileIO):
@@ -36,13 +52,69 @@ class MediaFile(io.FileIO):
 
 
 def decoded(text: object) -> bytes:
-    """Return the bytes of media that came inside an answer, or raise `BadOutput`."""
+    """Return the bytes of media that came inside an answer, or raise `BadOutput`.
+
+    Both alphabets of base64 are accepted, with padding or without, on one line or on many.
+    """
     if not isinstance(text, str):
         raise BadOutput(reason="it is no media")
+    letters = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(text, validate=True)
+        content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
     except ValueError as error:
         raise BadOutput(reason=repr(error)) from error
+    if not content:
+        raise BadOutput(reason="it is empty")
+    return content
+
+
+def bucket_address(address: object) -> str | None:
+    """Return the `gs://` address of an object in Cloud Storage, or None for any other place."""
+    if not isinstance(address, str) or address.startswith(BUCKET_SCHEME):
+        return address if isinstance(address, str) else None
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    path = unquote(re.sub(r"^(/download)?/storage/v1/b/([^/]+)/o/", r"/\2/", parts.path))
+    if host.endswith(BUCKET_SUBDOMAIN):
+        path = f"/{host.removesuffix(BUCKET_SUBDOMAIN)}{path}"
+    elif host not in BUCKET_HOSTS:
+        return None
+    is_object = re.fullmatch(r"/[^/]+/.+", path, re.DOTALL)
+    return f"{BUCKET_SCHEME}{path[1:]}" if is_object else None
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An object in the bucket, as a listing describes it."""
+
+    name: str
+    size_bytes: int
+    content_type: str
+
+    @classmethod
+    def of(cls, entry: object) -> "_Object":
+        """Return the object of a listing's entry; a size that is not told counts as something."""
+        size = str(at(entry, "size"))
+        return cls(
+            name=str(at(entry, "name") or ""),
+            size_bytes=int(size) if size.isdecimal() else 1,
+            content_type=str(at(entry, "contentType") or ""),
+        )
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return how good a candidate for the video it is: a video first, then by size."""
+        suffix = PurePosixPath(self.name).suffix.lower()
+        if self.size_bytes == 0 or self.name.endswith("/") or not self.name:
+            return 0, 0
+        if self.content_type.startswith("video/") or suffix in _VIDEO_SUFFIXES:
+            return 2, self.size_bytes
+        if self.content_type.startswith(_OTHER_TYPES) or suffix in _OTHER_SUFFIXES:
+            return 0, 0
+        return 1, self.size_bytes
 
 
 class Outputs:
@@ -63,19 +135,28 @@ class Outputs:
         return f"{BUCKET_SCHEME}{self._bucket}/{creation_id}/{attempt}/"
 
     def find(self, creation_id: CreationId, *, attempt: int) -> Ready | NotFound | CannotTell:
-        """Look for the output of this attempt: see `Generator.find_output`."""
+        """Look for the output of this attempt, the largest video: see `Generator.find_output`."""
         folder = self.folder(creation_id, attempt=attempt)
         if folder is None:
             return CannotTell()
         bucket, prefix = _split(folder)
         with reading():
+            best = max(self._listed(bucket, prefix), key=lambda each: each.rank, default=None)
+        if best is None or best.rank == (0, 0):
+            return NotFound()
+        return Ready(f"{BUCKET_SCHEME}{bucket}/{best.name}")
+
+    def _listed(self, bucket: str, prefix: str) -> Iterator[_Object]:
+        """Yield what lies under a prefix, page by page."""
+        asked = {"prefix": prefix, "fields": "items(name,size,contentType),nextPageToken"}
+        for _ in range(LISTED_PAGES_MAX):
             answer = self._google.http.get(
-                f"{self._url}/storage/v1/b/{quote(bucket)}/o",
-                params={"prefix": prefix, "fields": "items(name)"},
-                headers=self._headers(),
+                f"{self._url}/storage/v1/b/{quote(bucket)}/o", params=asked, headers=self._headers()
             ).json()
-        names = sorted(str(at(each, "name")) for each in all_at(answer, "items"))
-        return Ready(f"{BUCKET_SCHEME}{bucket}/{names[0]}") if names else NotFound()
+            yield from map(_Object.of, all_at(json_object(answer), "items"))
+            if not (token := at(answer, "nextPageToken")):
+                return
+            asked["pageToken"] = str(token)
 
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
         """Write the object at a `gs://` address to a new file: see `Generator.fetch`."""

@@ -1,10 +1,25 @@
 """Videos by Gemini Omni: interactions that run in the background, resumed by their ids."""
 
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from shared.adapters.genai_answers import all_at, at, ended, reading, starting, without_media
-from shared.adapters.genai_client import RESOLUTION, VIDEO_TIMEOUT_S, Connection
-from shared.adapters.genai_media import BUCKET_SCHEME, MediaFile, Outputs, decoded
+from shared.adapters.genai_answers import ended, ours_to_fix, reading, starting, without_media
+from shared.adapters.genai_client import (
+    REASON_LENGTH_MAX,
+    RESOLUTION,
+    VIDEO_TIMEOUT_S,
+    Connection,
+)
+from shared.adapters.genai_json import all_at, at, json_object
+from shared.adapters.genai_media import (
+    BUCKET_SCHEME,
+    MediaFile,
+    Outputs,
+    bucket_address,
+    decoded,
+)
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput, StartOutcomeUnknown
 from shared.domain.failure import FailureCode
@@ -13,8 +28,15 @@ from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from shared.model_cards import ModelCard, Surface
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
-_WITHOUT_VIDEO = ("cancelled", "incomplete", "requires_action", "budget_exceeded")
-"""The ends that are neither `completed` nor `failed`; every other status goes on."""
+log = logging.getLogger(__name__)
+
+_GOES_ON = ("in_progress", "queued", "requires_continuation")
+"""A video that is told meanwhile may be half of one."""
+_ENDED = ("completed", "failed", "cancelled", "incomplete", "requires_action", "budget_exceeded")
+"""Every other status goes on, unless there is a video."""
+_BILLED = ("usage", "total_output_tokens")
+FILE_MARK = "/files/"
+"""In the address of a file that the developer API keeps."""
 
 
 class OmniVideoGenerator:
@@ -77,14 +99,22 @@ class OmniVideoGenerator:
             return
         video = _video(self._asked(result.locator))
         with reading(), MediaFile(path, size_bytes_max=size_bytes_max) as file:
-            if address := at(video, "uri"):
+            if self._is_kept_file(address := at(video, "uri")):
                 # The SDK takes only the file's id from it and asks the vendor's own address.
                 self._google.sdk.files.download(file=str(address), destination=file)
             else:
                 file.write(decoded(at(video, "data")))
 
+    def _is_kept_file(self, address: object) -> bool:
+        return self._card.surface is Surface.GEMINI_API and FILE_MARK in str(address)
+
     def discard(self, operation: Operation) -> None:
-        """See `Generator.discard`."""
+        """See `Generator.discard`: an interaction is kept, prompt and all, until it is deleted."""
+        try:
+            self._google.sdk.interactions.with_raw_response.delete(operation.name)
+        except Exception as error:  # noqa: BLE001 (the media is stored: nothing may undo that)
+            facts = {"operation": operation.name, "reason": repr(error)[:REASON_LENGTH_MAX]}
+            log.warning("discard_failed", extra=facts)
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
@@ -94,25 +124,46 @@ class OmniVideoGenerator:
 
     def _asked(self, name: str) -> object:
         with reading():
-            answer: object = self._google.sdk.interactions.with_raw_response.get(name).json()
-        return answer
+            return json_object(self._google.sdk.interactions.with_raw_response.get(name).json())
+
+
+def _contents(answer: object) -> Iterator[object]:
+    """Yield what an interaction holds, in every documented shape, the best last."""
+    steps = all_at(answer, "steps")
+    for step in sorted(steps, key=lambda step: at(step, "type") == "model_output"):
+        yield from all_at(step, "content")
+    yield from all_at(answer, "outputs")
+    yield at(answer, "output_video")
 
 
 def _video(answer: object) -> object:
     """Return the last video of an interaction, or None."""
-    contents = [each for step in all_at(answer, "steps") for each in all_at(step, "content")]
-    videos = [each for each in contents if at(each, "type") == "video"]
+    videos = [
+        each
+        for each in _contents(answer)
+        if at(each, "type") in {"video", None} and (at(each, "uri") or at(each, "data"))
+    ]
     return videos[-1] if videos else None
 
 
 def _state(answer: object, name: str) -> Running | Ready | Refused:
-    """Return what an interaction's answer means."""
-    status = at(answer, "status")
-    if status == "failed":
-        return ended(at(answer, "errors", 0))
-    if status != "completed":
-        return without_media(answer) if status in _WITHOUT_VIDEO else Running()
-    address = str(at(_video(answer), "uri") or "")
-    if address.startswith(BUCKET_SCHEME):
-        return Ready(address)
-    return Ready(name) if address or at(_video(answer), "data") else without_media(answer)
+    """Return what an interaction's answer means: a video is taken, whatever the end is called."""
+    status, video = at(answer, "status"), _video(answer)
+    if status in _GOES_ON or (video is None and status not in _ENDED):
+        return Running()
+    if video is not None:
+        return Ready(bucket_address(at(video, "uri")) or name)
+    return replace(_without_video(answer), is_billed=bool(at(answer, *_BILLED)))
+
+
+def _without_video(answer: object) -> Refused:
+    errors, status = all_at(answer, "errors"), at(answer, "status")
+    if errors:
+        return ended(*errors)
+    if status == "cancelled":
+        return ended({"code": status})
+    if status == "budget_exceeded":
+        reason = str(answer)[:REASON_LENGTH_MAX]
+        ours_to_fix(reason)
+        return Refused(FailureCode.INTERNAL, reason=reason)
+    return without_media(answer)

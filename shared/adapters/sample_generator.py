@@ -1,5 +1,7 @@
 """A generator without a vendor: real files, drawn from the prompt, by operations kept in files.
 
+An operation's file holds the prompt until it is discarded, and at most a day.
+
 Words in a prompt ask for what real generators do:
 
     [refuse]            the start is refused: policy_violation
@@ -13,7 +15,9 @@ Words in a prompt ask for what real generators do:
     [no thumbnail]      the film has no picture in its middle
 """
 
+import contextlib
 import json
+import logging
 import os
 import re
 from dataclasses import asdict
@@ -26,6 +30,7 @@ from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    ReadRefused,
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
@@ -34,8 +39,12 @@ from shared.domain.policy import Kind
 from shared.ports.clock import Clock, Ids
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
+log = logging.getLogger(__name__)
+
 OPERATION_TAKES_S = {Kind.IMAGE: 1.5, Kind.VIDEO: 4.0}
 BROKEN_SHARE = 0.6
+KEPT_S = 24 * 60 * 60
+"""As long as the cloud's bucket keeps a video."""
 NO_THUMBNAIL_SHARE = 0.25
 _NO_ANSWERS = {
     "rate-limit": FailureCode.GENERATOR_RATE_LIMITED,
@@ -54,6 +63,7 @@ class SampleGenerator:
         self._ids = ids
         for place in (self._operations, self._refusals, self._crashes):
             place.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
 
     @property
     def model(self) -> str:
@@ -75,9 +85,7 @@ class SampleGenerator:
             (self._crashes / creation_id).touch()
         name = f"{creation_id}-{attempt}-{self._ids.letters(8)}"
         operation = {"startedAt": self._clock.now().timestamp(), "brief": asdict(brief)}
-        incoming = self._operations / f"{name}.incoming"
-        incoming.write_text(json.dumps(operation))
-        incoming.rename(self._operations / f"{name}.json")
+        self._write(name, operation)
         if "[silent]" in brief.prompt:
             raise StartOutcomeUnknown(reason="[silent]")
         return Operation(name)
@@ -98,7 +106,7 @@ class SampleGenerator:
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
         """See `Generator.fetch`."""
-        brief = _brief(self._operation(result.locator)["brief"])
+        brief, _ = self._started(result.locator)
         if brief.kind is Kind.IMAGE:
             draw_picture(brief, path)
         else:
@@ -111,30 +119,62 @@ class SampleGenerator:
             raise BadOutput(reason=f"it is larger than {size_bytes_max} bytes")
 
     def discard(self, operation: Operation) -> None:
-        """See `Generator.discard`."""
+        """See `Generator.discard`: the prompt goes, and what is left only counts the start."""
+        try:
+            started_at = self._operation(operation.name)["startedAt"]
+            self._write(operation.name, {"startedAt": started_at})
+        except (OSError, ReadRefused) as error:
+            log.warning("discard_failed", extra={"reason": repr(error)})
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
         """See `Generator.find_output`."""
         for path in self._operations.glob(f"{creation_id}-{attempt}-*.json"):
-            if self._progress(path.stem) >= 1:
+            if "brief" in self._operation(path.stem) and self._progress(path.stem) >= 1:
                 return Ready(path.stem)
         return NotFound()
 
-    def _progress(self, name: str) -> float:
+    def _started(self, name: str) -> tuple[Brief, float]:
+        """Return an operation's brief and its start, or raise `ReadRefused`: it was discarded."""
         operation = self._operation(name)
-        brief = _brief(operation["brief"])
+        if "brief" not in operation:
+            raise ReadRefused(reason=f"the operation {name} was discarded")
+        return _brief(operation["brief"]), float(operation["startedAt"])
+
+    def _progress(self, name: str) -> float:
+        brief, started_s = self._started(name)
         if "[hang]" in brief.prompt:
             return 0.0
         slow = re.search(r"\[slow (\d{1,4})\]", brief.prompt)
         takes_s = float(slow[1]) if slow else OPERATION_TAKES_S[brief.kind]
-        elapsed_s = self._clock.now().timestamp() - float(operation["startedAt"])
+        elapsed_s = self._clock.now().timestamp() - started_s
         return 1.0 if elapsed_s >= takes_s else max(0.0, elapsed_s / takes_s)
 
     def _operation(self, name: str) -> dict[str, Any]:
-        operation: dict[str, Any] = json.loads((self._operations / f"{name}.json").read_text())
+        """Return what is kept of an operation, or raise `ReadRefused` if there is none."""
+        try:
+            operation: dict[str, Any] = json.loads(self._path(name).read_text())
+        except FileNotFoundError as error:
+            raise ReadRefused(reason=f"there is no operation {name}") from error
         return operation
+
+    def _write(self, name: str, operation: dict[str, Any]) -> None:
+        incoming = self._operations / f"{name}.incoming"
+        incoming.write_text(json.dumps(operation))
+        incoming.rename(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self._operations / f"{name}.json"
+
+    def _remove_leftovers(self) -> None:
+        """Remove what nobody discarded: its creations ended long ago."""
+        oldest_s = self._clock.now().timestamp() - KEPT_S
+        for place in (self._operations, self._refusals, self._crashes):
+            for path in place.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                    if path.stat().st_mtime < oldest_s:
+                        path.unlink()
 
 
 def _brief(fields: dict[str, Any]) -> Brief:

@@ -1,13 +1,21 @@
 """Videos by Veo on Google Cloud: long-running operations, resumed by their full names."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from google.genai import types
 
-from shared.adapters.genai_answers import at, ended, reading, starting, without_media
+from shared.adapters.genai_answers import ended, reading, starting, without_media
 from shared.adapters.genai_client import RESOLUTION, VIDEO_TIMEOUT_S, Connection
-from shared.adapters.genai_media import BUCKET_SCHEME, MediaFile, Outputs, decoded
+from shared.adapters.genai_json import all_at, at, first_at, json_object
+from shared.adapters.genai_media import (
+    BUCKET_SCHEME,
+    MediaFile,
+    Outputs,
+    bucket_address,
+    decoded,
+)
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput, StartOutcomeUnknown
 from shared.domain.failure import FailureCode
@@ -81,12 +89,12 @@ class VeoVideoGenerator:
         if result.locator.startswith(BUCKET_SCHEME):
             self._outputs.fetch(result.locator, path, size_bytes_max=size_bytes_max)
             return
-        video = at(self._asked(result.locator), "response", "videos", 0)
+        data = next(_inline(self._asked(result.locator)), None)
         with MediaFile(path, size_bytes_max=size_bytes_max) as file:
-            file.write(decoded(at(video, "bytesBase64Encoded")))
+            file.write(decoded(data))
 
     def discard(self, operation: Operation) -> None:
-        """See `Generator.discard`."""
+        """See `Generator.discard`: the bucket's lifecycle rule deletes its videos after a day."""
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
@@ -96,22 +104,44 @@ class VeoVideoGenerator:
 
     def _asked(self, name: str) -> object:
         with reading():
-            return self._google.sdk.operations.get(_Answer(name)).fields
+            return json_object(self._google.sdk.operations.get(_Answer(name)).fields)
+
+
+def _videos(answer: object) -> Iterator[object]:
+    """Yield the videos of an operation, in every documented shape."""
+    response = at(answer, "response")
+    for place in (response, at(response, "generateVideoResponse")):
+        for name in ("videos", "generatedVideos", "generatedSamples"):
+            yield from (at(each, "video") or each for each in all_at(place, name))
+
+
+def _addresses(answer: object) -> Iterator[str]:
+    for video in _videos(answer):
+        address = video if isinstance(video, str) else first_at(video, "gcsUri", "uri")
+        if found := bucket_address(address):
+            yield found
+
+
+def _inline(answer: object) -> Iterator[object]:
+    for video in _videos(answer):
+        if data := first_at(video, "bytesBase64Encoded", "encodedVideo", "videoBytes"):
+            yield data
 
 
 def _state(answer: object, name: str) -> Running | Ready | Refused:
-    """Return what an operation's answer means: its error first, then its videos, then filters."""
+    """Return what an operation's answer means: a video that is there is taken in any case."""
     if not at(answer, "done"):
         return Running()
+    for address in _addresses(answer):
+        return Ready(address)
+    if any(_inline(answer)):
+        return Ready(name)
     if error := at(answer, "error"):
         return ended(error)
-    if address := at(answer, "response", "videos", 0, "gcsUri"):
-        return Ready(str(address))
-    if at(answer, "response", "videos", 0, "bytesBase64Encoded"):
-        return Ready(name)
     response = at(answer, "response")
     for place in (response, at(response, "generateVideoResponse")):
         if at(place, "raiMediaFilteredCount"):
+            # Veo charges for the videos that it hands over.
             reasons = str(at(place, "raiMediaFilteredReasons"))
             return Refused(FailureCode.SAFETY_FILTER, reason=reasons)
     return without_media(answer)

@@ -330,20 +330,20 @@ class StartNotAllowed(WorkError):
 
 @dataclass(kw_only=True, eq=False)
 class GenerationRefused(WorkError):
-    """The generator answered no, for good; `billed_usd` is what the vendor bills nevertheless."""
+    """The generator answered no, for good; `is_billed`: the vendor charges for it all the same."""
 
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
     reason: str = ""
-    billed_usd: float = 0.0
+    is_billed: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
 class GenerationUnavailable(WorkError):
     """The generator answered no, for now: nothing is running.
 
-    `billed_usd` is above 0 if an operation ended without media and the vendor bills it.
+    `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
 
     code = "generation_unavailable"
@@ -351,7 +351,7 @@ class GenerationUnavailable(WorkError):
     failure: FailureCode = FailureCode.GENERATOR_UNAVAILABLE
     retry_after_s: float = 0
     reason: str = ""
-    billed_usd: float = 0.0
+    is_billed: bool = False
 
 
 @dataclass(kw_only=True, eq=False)

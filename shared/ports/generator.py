@@ -34,13 +34,13 @@ class Ready:
 class Refused:
     """The operation ended without media; `reason` is the vendor's text, for the log only.
 
-    `billed_usd` is what the vendor bills for it nevertheless.
+    `is_billed`: the vendor charges for it all the same.
     """
 
     failure: FailureCode
     is_transient: bool = False
     reason: str = ""
-    billed_usd: float = 0.0
+    is_billed: bool = False
 
 
 @dataclass(frozen=True)

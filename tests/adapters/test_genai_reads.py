@@ -12,6 +12,7 @@ from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    ReadRefused,
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
@@ -63,36 +64,56 @@ LATER = [
     refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True),
 ]
 BAD = refused(FailureCode.GENERATOR_BAD_OUTPUT)
-POLICY = refused(FailureCode.POLICY_VIOLATION)
+REJECT = refused(FailureCode.GENERATOR_REJECTED)
+FIX = refused(FailureCode.INTERNAL)
+FILTERED = refused(FailureCode.SAFETY_FILTER)
 ENDS_OF_VEO = [
     ("error:8:quota", LATER[0]),
-    ("error:13:oops", LATER[1]),
-    ("error:14:busy", LATER[1]),
-    (f"error:3:{POLICY_TEXT}", POLICY),
-    ("error:3:bad duration", refused(FailureCode.GENERATOR_REJECTED)),
-    ("error:4:too late", BAD),
-    ("error:2:who knows", BAD),
+    ("error:429:quota", LATER[0]),
+    *((f"error:{code}:oops", LATER[1]) for code in (1, 2, 4, 10, 13, 14)),
+    *((f"error:{code}:oops", LATER[1]) for code in (408, 409, 499, 500, 502, 503, 504, 529)),
+    (f"error:3:{POLICY_TEXT}", REJECT),
+    ("error:3:bad duration", REJECT),
+    ("error:400:bad duration", REJECT),
+    ("error:11:bad duration", REJECT),
+    *((f"error:{code}:against the policy", FIX) for code in (5, 6, 7, 9, 12, 16)),
+    *((f"error:{code}:a safety violation", FIX) for code in (401, 402, 403, 404, 412)),
+    ("error-info:3:API_KEY_INVALID", FIX),
+    ("error:15:data loss", BAD),
+    ("error:0:ok", BAD),
+    ("error:77:who knows", BAD),
     ("nothing", BAD),
-    ("filtered", refused(FailureCode.SAFETY_FILTER)),
-    ("filtered-nested", refused(FailureCode.SAFETY_FILTER)),
+    ("filtered", FILTERED),
+    ("filtered-nested", FILTERED),
     ("never", Running()),
 ]
 ENDS_OF_OMNI = [
     ("error:RESOURCE_EXHAUSTED:quota", LATER[0]),
+    ("error:rate_limit_exceeded:quota", LATER[0]),
     ("error:google.rpc/Unavailable:busy", LATER[1]),
     ("error:13:oops", LATER[1]),
-    (f"error:invalid_argument:{POLICY_TEXT}", POLICY),
-    ("error:invalid_argument:bad duration", refused(FailureCode.GENERATOR_REJECTED)),
+    ("error:503:oops", LATER[1]),
+    *((f"error:{code}:oops", LATER[1]) for code in ("api_error", "service_unavailable", "aborted")),
+    *((f"error:{code}:oops", LATER[1]) for code in ("cancelled", "deadline_exceeded")),
+    (f"error:invalid_argument:{POLICY_TEXT}", REJECT),
+    ("error:invalid_request:bad duration", REJECT),
+    ("error:language:what is that", REJECT),
+    *((f"error:{code}:oops", FIX) for code in ("authentication", "permission_denied", "not_found")),
+    *((f"error:{code}:oops", FIX) for code in ("payment_required", "model_not_found")),
+    *((f"error:{code}:oops", FIX) for code in ("failed_precondition", "unimplemented")),
+    *((f"error:{code}:oops", FILTERED) for code in ("safety", "content_blocked", "recitation")),
     ("error:strange:who knows", BAD),
     ("nothing", BAD),
     ("status:failed", BAD),
-    ("status:cancelled", BAD),
+    ("status:cancelled", LATER[1]),
     ("status:incomplete", BAD),
     ("status:requires_action", BAD),
-    ("status:budget_exceeded", BAD),
+    ("status:budget_exceeded", FIX),
     ("status:queued", Running()),
     ("status:requires_continuation", Running()),
     ("status:a_new_word", Running()),
+    ("media-and:in_progress", Running()),
+    ("media-and:requires_continuation", Running()),
     ("never", Running()),
 ]
 
@@ -132,6 +153,11 @@ def test_an_interaction_ends(google: Google, maker: Maker, end: str, expected: A
         ("finish:IMAGE_OTHER", FailureCode.GENERATOR_BAD_OUTPUT),
         ("finish:NO_IMAGE", FailureCode.GENERATOR_BAD_OUTPUT),
         ("finish:A_NEW_WORD", FailureCode.GENERATOR_BAD_OUTPUT),
+        ("finish:MODEL_ARMOR", FailureCode.SAFETY_FILTER),
+        ("finish:LANGUAGE", FailureCode.GENERATOR_REJECTED),
+        ("finish:PUP_LIMITED_DISABLED", FailureCode.INTERNAL),
+        ("block:BLOCK_REASON_UNSPECIFIED", FailureCode.GENERATOR_BAD_OUTPUT),
+        ("block:BLOCKED_REASON_UNSPECIFIED", FailureCode.GENERATOR_BAD_OUTPUT),
         ("nothing", FailureCode.GENERATOR_BAD_OUTPUT),
     ],
 )
@@ -163,15 +189,20 @@ def test_fields_and_words_that_nobody_knows_change_nothing(
 # Reads
 
 
+REFUSED = (ReadRefused, None)
 READS = [
-    ("400", UNAVAILABLE),
+    ("400", REFUSED),
+    ("403", REFUSED),
+    ("404", REFUSED),
+    ("404/html", REFUSED),
     ("401", UNAVAILABLE),
-    ("403", UNAVAILABLE),
-    ("404", UNAVAILABLE),
     ("408", UNAVAILABLE),
+    ("409", UNAVAILABLE),
     ("429:5", BUSY),
+    ("429/html", BUSY),
     ("500", UNAVAILABLE),
     ("503", UNAVAILABLE),
+    ("504/html", UNAVAILABLE),
     ("reset", UNAVAILABLE),
     ("hang", UNAVAILABLE),
     ("drip", UNAVAILABLE),
@@ -180,8 +211,8 @@ READS = [
 ]
 
 
-def asked_in_vain(raised: pytest.ExceptionInfo[GenerationUnavailable]) -> Any:
-    return type(raised.value), raised.value.failure
+def asked_in_vain(raised: pytest.ExceptionInfo[GenerationUnavailable | ReadRefused]) -> Any:
+    return type(raised.value), getattr(raised.value, "failure", None)
 
 
 @by_id([VEO, OMNI, OMNI_KEY])
@@ -194,11 +225,11 @@ def test_a_poll_that_fails_is_asked_again(
     assert isinstance(begun, Operation)
     google.vendor.faults["poll"] = [fault]
 
-    with pytest.raises(GenerationUnavailable) as raised:
+    with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.poll(begun)
 
     assert asked_in_vain(raised) == expected
-    assert raised.value.retry_after_s == (5 if fault == "429:5" else 0)
+    assert getattr(raised.value, "retry_after_s", 0) == (5 if fault == "429:5" else 0)
     assert len(google.vendor.requests) == 2
     assert isinstance(generator.poll(begun), Running)
 
@@ -222,7 +253,7 @@ def test_a_download_that_fails_is_asked_again(
     google.vendor.faults["fetch"] = [fault]
     generator = google.generator(maker, fault)
 
-    with pytest.raises(GenerationUnavailable) as raised:
+    with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.fetch(result, tmp_path / "failed", size_bytes_max=100)
     generator.fetch(result, tmp_path / "file", size_bytes_max=100)
 
@@ -328,7 +359,7 @@ def test_a_search_that_fails_is_asked_again(
     google.vendor.faults["find"] = [fault]
     generator = google.generator(maker, fault)
 
-    with pytest.raises(GenerationUnavailable) as raised:
+    with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.find_output(ONE, attempt=1)
 
     assert asked_in_vain(raised) == expected

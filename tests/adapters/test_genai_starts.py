@@ -9,13 +9,14 @@ from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
 import pytest
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 
 from jobs.attempt import Terminated
 from shared.adapters.gemini_image_generator import GeminiImageGenerator
 from shared.adapters.genai_answers import retry_after_s
 from shared.adapters.genai_client import CloudProject, Connection
+from shared.adapters.omni_video_generator import OmniVideoGenerator
 from shared.adapters.veo_video_generator import VeoVideoGenerator
 from shared.domain.errors import (
     GenerationRefused,
@@ -49,7 +50,7 @@ from tests.genai_makers import (
     OMNI,
     OMNI_KEY,
     VEO,
-    VIDEO_MAKERS,
+    VEO_BUCKET,
     Maker,
 )
 from tests.genai_vendor import SECRET_TEXT
@@ -63,16 +64,18 @@ STARTS = [
     ("402", OURS, 0),
     ("403", OURS, 0),
     ("404", OURS, 0),
-    ("408", UNAVAILABLE, 0),
-    ("409", UNAVAILABLE, 0),
-    ("422", REJECTED, 0),
     ("429", BUSY, 0),
-    ("500", UNAVAILABLE, 0),
-    ("502", UNAVAILABLE, 0),
     ("503", UNAVAILABLE, 0),
-    ("504", UNAVAILABLE, 0),
-    ("529", UNAVAILABLE, 0),
-    ("redirect", OURS, 0),
+    ("408", UNKNOWN, 0),
+    ("409", UNKNOWN, 0),
+    ("422", UNKNOWN, 0),
+    ("499", UNKNOWN, 0),
+    ("500", UNKNOWN, 0),
+    ("501", UNKNOWN, 0),
+    ("502", UNKNOWN, 0),
+    ("504", UNKNOWN, 0),
+    ("529", UNKNOWN, 0),
+    ("redirect", UNKNOWN, 0),
     ("reset", UNKNOWN, 0),
     ("lost", UNKNOWN, 1),
     ("hang", UNKNOWN, 1),
@@ -80,6 +83,7 @@ STARTS = [
     ("empty", UNKNOWN, 1),
     ("half", UNKNOWN, 1),
     ("nonsense", UNKNOWN, 1),
+    ("nameless", UNKNOWN, 1),
     ("gzipped", UNKNOWN, 1),
 ]
 
@@ -110,22 +114,25 @@ def test_an_image_whose_size_is_not_told_is_read_no_further_than_it_may_be_large
     assert outcome(google.generator(IMAGE), Kind.IMAGE) == UNUSABLE
 
 
-@by_id(VIDEO_MAKERS)
-def test_a_start_whose_answer_names_nothing_may_be_running(google: Google, maker: Maker) -> None:
-    google.vendor.faults["start"] = ["nameless"]
-
-    assert outcome(google.generator(maker), maker.kind) == UNKNOWN
-    assert google.vendor.starts == 1
-
-
-@by_id(MAKERS)
-def test_a_prompt_against_the_policy_is_refused_as_such(google: Google, maker: Maker) -> None:
+@by_id([OMNI_KEY, IMAGE, IMAGE_KEY])
+def test_a_blocked_prompt_is_a_policy_violation(google: Google, maker: Maker) -> None:
     generator = google.generator(maker)
 
     with pytest.raises(GenerationRefused) as raised:
         generator.start(a_brief(maker.kind, "[refuse]"), creation_id=ONE, attempt=1)
 
     assert raised.value.failure is FailureCode.POLICY_VIOLATION
+    assert google.vendor.starts == 0
+
+
+@by_id([VEO, VEO_BUCKET, OMNI])
+def test_a_block_that_only_prose_tells_is_a_rejection(google: Google, maker: Maker) -> None:
+    generator = google.generator(maker)
+
+    with pytest.raises(GenerationRefused) as raised:
+        generator.start(a_brief(maker.kind, "[refuse]"), creation_id=ONE, attempt=1)
+
+    assert raised.value.failure is FailureCode.GENERATOR_REJECTED
     assert google.vendor.starts == 0
 
 
@@ -223,6 +230,18 @@ class Expired(Credentials):
         raise RefreshError(SECRET_TEXT)  # type: ignore[no-untyped-call]  # it ships no types
 
 
+class Unreachable(Credentials):
+    """Credentials whose server cannot be reached, which the SDK takes for a passing error."""
+
+    def __init__(self) -> None:
+        super().__init__(token=None)  # type: ignore[no-untyped-call]  # it ships no types
+        self.refreshes = 0
+
+    def refresh(self, request: object) -> NoReturn:
+        self.refreshes += 1
+        raise TransportError(SECRET_TEXT)  # type: ignore[no-untyped-call]  # it ships no types
+
+
 def expired(google: Google) -> Connection:
     access = CloudProject("p", bucket=BUCKET, credentials=Expired())
     return Connection(access=access, base_url=google.server.url, storage_url=google.server.url)
@@ -232,6 +251,17 @@ def test_without_an_access_token_nothing_is_started(google: Google) -> None:
     generator = GeminiImageGenerator(IMAGE.card, expired(google))
 
     assert outcome(generator, Kind.IMAGE) == UNAVAILABLE
+    assert google.vendor.requests == []
+
+
+def test_an_access_token_is_asked_for_once(google: Google) -> None:
+    credentials = Unreachable()
+    access = CloudProject("p", credentials=credentials)
+    connection = Connection(access=access, base_url=google.server.url)
+
+    assert outcome(GeminiImageGenerator(IMAGE.card, connection), Kind.IMAGE) == UNAVAILABLE
+    assert outcome(OmniVideoGenerator(OMNI.card, connection), Kind.VIDEO) == UNAVAILABLE
+    assert credentials.refreshes == 2
     assert google.vendor.requests == []
 
 

@@ -154,7 +154,10 @@ def test_a_refusal_is_final_and_starts_nothing(vendor: Vendor) -> None:
     with pytest.raises(GenerationRefused) as refusal:
         started(vendor, "[refuse]")
 
-    assert refusal.value.failure is FailureCode.POLICY_VIOLATION
+    # Veo, and Omni in the cloud, tell of a blocked prompt in prose alone.
+    expected = {FailureCode.POLICY_VIOLATION, FailureCode.GENERATOR_REJECTED}
+    assert refusal.value.failure in expected
+    assert not refusal.value.is_billed
     assert vendor.starts() == 0
 
 
@@ -208,6 +211,25 @@ def test_a_hanging_operation_stays_running(operating: Vendor) -> None:
     operating.clock.sleep(3600)
 
     assert isinstance(operating.generator.poll(begun), Running)
+
+
+def test_a_discarded_operation_is_gone_and_a_second_discard_changes_nothing(
+    operating: Vendor, tmp_path: Path
+) -> None:
+    begun = operation(operating)
+    ready = finished(operating, begun)
+    operating.generator.fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+
+    operating.generator.discard(begun)
+    operating.fresh().discard(begun)
+
+    assert operating.starts() == 1
+
+
+def test_what_was_never_started_can_be_discarded(vendor: Vendor) -> None:
+    vendor.generator.discard(Operation("projects/p/locations/l/operations/nothing"))
+
+    assert vendor.starts() == 0
 
 
 def test_it_has_a_model_and_a_price(vendor: Vendor) -> None:

@@ -593,25 +593,25 @@ def break_store(world: World) -> bytes:
 @pytest.mark.parametrize("kind", Kind)
 def test_billed_refusal_is_in_the_cost(world: World, kind: Kind) -> None:
     creation = world.open(kind=kind).creation
-    refusal = GenerationRefused(failure=FailureCode.SAFETY_FILTER, billed_usd=0.04)
+    refusal = GenerationRefused(failure=FailureCode.SAFETY_FILTER, is_billed=True)
     world.generator.starts = [refusal if kind is Kind.IMAGE else Operation("o")]
-    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, billed_usd=0.04)]
+    world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, is_billed=True)]
 
     run(world, creation)
 
-    assert costs_usd(world) == [0.04]
+    assert costs_usd(world) == [0.25]
 
 
 def test_billed_operation_and_the_start_after_it_add_up(world: World) -> None:
     creation = world.open().creation
-    failed = Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True, billed_usd=0.5)
+    failed = Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True, is_billed=True)
     world.generator.polls = [Running(), failed, Ready("r")]
 
     run(world, creation)
     world.clock.sleep(60)
     run(world, creation, RIVAL)
 
-    assert costs_usd(world) == [0.75]
+    assert costs_usd(world) == [0.5]
 
 
 def costs_usd(world: World) -> list[float]:

@@ -1,0 +1,234 @@
+"""Errors of a start, by their codes: what is a no, whose it is, and what nobody can tell."""
+
+import logging
+from typing import Any
+
+import pytest
+from google.api.error_reason_pb2 import ErrorReason
+
+from shared.adapters.gemini_image_generator import GeminiImageGenerator
+from shared.adapters.genai_client import ApiKey, Connection
+from shared.adapters.genai_errors import (
+    Code,
+    code_of,
+    ended_code,
+    is_about_access,
+    named_code,
+    vendor_error,
+)
+from shared.adapters.omni_video_generator import OmniVideoGenerator
+from shared.domain.errors import GenerationRefused
+from shared.domain.failure import FailureCode
+from shared.domain.policy import Kind
+from tests.adapters.google import (
+    BUSY,
+    OURS,
+    REJECTED,
+    UNAVAILABLE,
+    UNKNOWN,
+    Google,
+    by_id,
+    outcome,
+    start,
+)
+from tests.genai_makers import IMAGE, IMAGE_KEY, OMNI, OMNI_KEY, VEO, Maker
+from tests.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+
+BLOCKED = (GenerationRefused, FailureCode.POLICY_VIOLATION)
+ALERT = "generator_misconfigured"
+EVERY_STYLE = [VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY]
+
+
+def alerts(log: pytest.LogCaptureFixture) -> list[int]:
+    return [record.levelno for record in log.records if record.message == ALERT]
+
+
+@by_id(EVERY_STYLE)
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("400/INVALID_ARGUMENT", REJECTED),
+        ("400/OUT_OF_RANGE", REJECTED),
+        ("400/INVALID_ARGUMENT/API_KEY_INVALID", OURS),
+        ("400/FAILED_PRECONDITION", OURS),
+        ("400/FAILED_PRECONDITION/BILLING_DISABLED", OURS),
+        ("401/UNAUTHENTICATED", OURS),
+        ("403/PERMISSION_DENIED", OURS),
+        ("403/PERMISSION_DENIED/CONSUMER_INVALID", OURS),
+        ("404/NOT_FOUND", OURS),
+        ("429/RESOURCE_EXHAUSTED", BUSY),
+        ("429/RESOURCE_EXHAUSTED/RATE_LIMIT_EXCEEDED", BUSY),
+        ("503/UNAVAILABLE", UNAVAILABLE),
+        ("400/list", REJECTED),
+        ("403/list", OURS),
+        ("429/list", BUSY),
+        ("503/list", UNAVAILABLE),
+    ],
+)
+def test_the_vendors_own_error_is_a_no(
+    google: Google, maker: Maker, fault: str, expected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    google.vendor.faults["start"] = [fault]
+
+    assert outcome(google.generator(maker), maker.kind) == expected
+    assert alerts(caplog) == ([logging.ERROR] if expected == OURS else [])
+    assert (len(google.vendor.requests), google.vendor.starts) == (1, 0)
+
+
+@by_id([OMNI, OMNI_KEY])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("400/invalid_request", REJECTED),
+        ("400/language", REJECTED),
+        ("416/out_of_range", REJECTED),
+        ("400/parameter_unknown", OURS),
+        ("400/failed_precondition", OURS),
+        ("401/authentication", OURS),
+        ("402/payment_required", OURS),
+        ("403/permission_denied", OURS),
+        ("404/not_found", OURS),
+        ("404/model_not_found", OURS),
+        ("429/rate_limit_exceeded", BUSY),
+        ("429/quota_exceeded", BUSY),
+        ("429/too_many_requests", BUSY),
+        ("503/service_unavailable", UNAVAILABLE),
+        ("400/safety", BLOCKED),
+        ("400/prohibited_content", BLOCKED),
+        ("400/blocklist", BLOCKED),
+        ("400/content_blocked", BLOCKED),
+        ("409/already_exists", UNKNOWN),
+        ("409/aborted", UNKNOWN),
+        ("499/cancelled", UNKNOWN),
+        ("500/api_error", UNKNOWN),
+        ("504/deadline_exceeded", UNKNOWN),
+        ("502/service_unavailable", UNKNOWN),
+        ("500/safety", UNKNOWN),
+        ("400/a_new_code", UNKNOWN),
+    ],
+)
+def test_an_error_of_the_interactions_api_means_the_same(
+    google: Google, maker: Maker, fault: str, expected: Any
+) -> None:
+    google.vendor.faults["start"] = [fault]
+
+    assert outcome(google.generator(maker), maker.kind) == expected
+    assert len(google.vendor.requests) == 1
+
+
+@by_id(EVERY_STYLE)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(f"{status}/html" for status in (400, 401, 403, 404, 408, 429, 499, 500, 502, 503, 504)),
+        *(f"{status}/none" for status in (403, 404, 429, 502, 503)),
+        *(f"{status}/half" for status in (400, 429, 503)),
+        *(f"{status}/number" for status in (400, 403, 429, 503)),
+        *(f"{status}/other" for status in (400, 429, 503)),
+        *("500/INTERNAL", "504/DEADLINE_EXCEEDED", "499/CANCELLED", "409/ABORTED", "500/UNKNOWN"),
+        *("502/UNAVAILABLE", "500/UNAVAILABLE", "504/RESOURCE_EXHAUSTED", "400/UNAVAILABLE"),
+        *("503/INVALID_ARGUMENT", "403/INVALID_ARGUMENT", "502/NOT_FOUND", "400/A_NEW_STATUS"),
+    ],
+)
+def test_what_a_gateway_can_answer_is_no_no(google: Google, maker: Maker, fault: str) -> None:
+    google.vendor.faults["start"] = [fault]
+
+    assert outcome(google.generator(maker), maker.kind) == UNKNOWN
+    assert len(google.vendor.requests) == 1
+
+
+ACCESS_REASONS = sorted({*ErrorReason.DESCRIPTOR.values_by_name} - {"ERROR_REASON_UNSPECIFIED"})
+
+
+@pytest.mark.parametrize("reason", ACCESS_REASONS)
+def test_no_reason_that_is_ours_is_blamed_on_a_prompt(google: Google, reason: str) -> None:
+    google.vendor.faults["start"] = [f"400/INVALID_ARGUMENT/{reason}"]
+
+    assert outcome(google.generator(IMAGE), Kind.IMAGE) == OURS
+
+
+@pytest.mark.parametrize("key", [WRONG_KEY, SUSPENDED_KEY])
+def test_a_key_that_is_refused_is_ours_to_fix_and_in_no_line(
+    google: Google, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = Connection(access=ApiKey(key), base_url=google.server.url)
+    image = GeminiImageGenerator(IMAGE_KEY.card, connection)
+    video = OmniVideoGenerator(OMNI_KEY.card, connection)
+
+    assert outcome(image, Kind.IMAGE) == outcome(video, Kind.VIDEO) == OURS
+    assert alerts(caplog) == [logging.ERROR] * 2
+    assert not any(key in str(vars(record)) for record in caplog.records)
+
+
+@by_id([OMNI_KEY, IMAGE_KEY])
+def test_a_key_that_the_vendor_repeats_is_in_no_reason(google: Google, maker: Maker) -> None:
+    connection = Connection(access=ApiKey("a-secret-key"), base_url=google.server.url)
+    adapter = OmniVideoGenerator if maker is OMNI_KEY else GeminiImageGenerator
+    google.vendor.faults["start"] = ["400/key"]
+
+    with pytest.raises(GenerationRefused) as raised:
+        start(adapter(maker.card, connection), maker.kind)
+
+    assert "api_key:***" in raised.value.reason
+    assert "a-secret-key" not in repr(raised.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (8, Code.RESOURCE_EXHAUSTED),
+        (8.0, Code.RESOURCE_EXHAUSTED),
+        ("8", Code.RESOURCE_EXHAUSTED),
+        (" resource-exhausted ", Code.RESOURCE_EXHAUSTED),
+        ("ResourceExhausted", Code.RESOURCE_EXHAUSTED),
+        ("type.googleapis.com/google.rpc.Code.RESOURCE_EXHAUSTED", Code.RESOURCE_EXHAUSTED),
+        ("https://ai.google.dev/errors/rate_limit_exceeded", Code.RESOURCE_EXHAUSTED),
+        (429, Code.RESOURCE_EXHAUSTED),
+        (599, Code.UNAVAILABLE),
+        (600, None),
+        (0, None),
+        (17, None),
+        (-1, None),
+        (8.5, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (10**400, None),
+        ("9" * 5000, None),
+        (True, None),
+        (None, None),
+        ("", None),
+        ([8], None),
+    ],
+)
+def test_a_code_is_known_in_each_spelling(value: object, code: Code | None) -> None:
+    assert code_of(value) is code
+    assert ended_code({"code": value}) is code
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ({"reason": "API_KEY_INVALID"}, True),
+        ({"reason": "BILLING_DISABLED", "domain": "aiplatform.googleapis.com"}, True),
+        ({"reason": "A_NEW_WORD", "domain": "googleapis.com"}, True),
+        ({"reason": "A_NEW_WORD", "domain": "aiplatform.googleapis.com"}, False),
+        ({"fieldViolations": [{"field": "duration", "reason": "API_KEY_INVALID"}]}, False),
+        ("odd", False),
+    ],
+)
+def test_a_detail_tells_whose_the_error_is(detail: object, *, expected: bool) -> None:
+    assert is_about_access({"details": [None, detail]}) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "busy", "[]", "[[]]", "{}", "null", '"error"'),
+        *('{"error": "busy"}', '{"error": []}', '{"error": {"code": NaN'),
+        "[" * 100_000,
+        '[1, {"error": {"status": "UNAVAILABLE"}}]',
+    ],
+)
+def test_what_is_no_error_object_has_no_code(text: str) -> None:
+    assert vendor_error(text) is None
+    assert named_code(vendor_error(text)) is None
