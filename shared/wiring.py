@@ -108,7 +108,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     """Put the use cases on these adapters."""
     policy, clock = settings.policy, ports.clock
     transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
-    settling = Settling(transactions, clock, policy)
+    settling = Settling(transactions, ports.queue, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
     welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
     accounts = Accounts(transactions, clock, ports.ids, welcome)

@@ -11,7 +11,7 @@ from typing import Any
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, InFlight, OpenedHour, UsernameClaim
+from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
 from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
@@ -69,7 +69,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(Holder, lambda text, _: Holder.parse(text))
     converter.register_unstructure_hook(Holder, str)
-    for cls in (InFlight, OpenedHour, Intent, Failure, *_TYPES.values()):
+    for cls in (InFlight, OpenedHour, FreeHour, Intent, Failure, *_TYPES.values()):
         names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
         converter.register_structure_hook(
             cls,

@@ -195,7 +195,14 @@ def test_completing_settles_counts_and_costs(world: World) -> None:
     assert world.account().in_flight.video == 0
     assert world.account().balance_tokens == 90
     assert costs(world) == [
-        Cost(cost_id=f"{mine.creation_id}_1", model="m", estimated_cost_usd=1.5)
+        Cost(
+            cost_id=f"{mine.creation_id}_1",
+            model="m",
+            estimated_cost_usd=1.5,
+            kind=Kind.VIDEO,
+            was_claimed=True,
+            created_at=world.clock.now(),
+        )
     ]
     assert world.deletions() == []
 
