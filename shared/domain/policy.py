@@ -56,7 +56,10 @@ class Policy:
     """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""
     image_minimum_run_s: float = 12
     video_minimum_run_s: float = 90
-    """Less time than this before the deadline is not worth an attempt."""
+    """Less time than this before the deadline is not worth an attempt; at least the typical time.
+
+    A generator that is paid for and then cut off by the deadline is refunded at our expense.
+    """
     image_typical_s: float = 12
     video_typical_s: float = 90
     """What progress is estimated by where the generator reports none."""

@@ -141,25 +141,20 @@ class Settling:
                 result=Settlement(failed, is_mine=True, is_refunded=True),
             )
 
-        facts = {
-            "creation_id": creation.creation_id,
-            "kind": creation.kind,
-            "attempt": creation.attempt,
-            "execution": creation.execution_name,
-            "failure": code,
-            "actor": actor,
-        }
+        facts = _facts(creation, code, actor)
         try:
             settlement = self.transactions.run([creation_at, account_at, refund_at], decide)
         except Unavailable:
             log.exception("refund_failed", extra=facts)
             raise
         if settlement.is_mine and decided is not None:
-            facts["refunded_tokens"] = decided.cost_tokens
-            facts["seconds"] = round(creation.unfinished_s(at, policy=self.policy), 1)
-            facts["refund_lag_s"] = round(max(0.0, creation.overdue_s(at)), 1)
-            facts["cost_usd"] = decided.estimated_cost_usd
-            log.info("creation_failed", extra=facts)
+            refund = {
+                "refunded_tokens": decided.cost_tokens,
+                "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
+                "refund_lag_s": round(max(0.0, creation.overdue_s(at)), 1),
+                "cost_usd": decided.estimated_cost_usd,
+            }
+            log.info("creation_failed", extra={**facts, **refund})
             self._withdraw_task(decided)
         return settlement
 
@@ -175,6 +170,17 @@ class Settling:
             log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant has no use for a stack)
         except QueueUnavailable as error:
             log.warning("withdrawal_failed", extra={**facts, "reason": error.reason})
+
+
+def _facts(creation: Creation, code: FailureCode, actor: Actor) -> dict[str, object]:
+    return {
+        "creation_id": creation.creation_id,
+        "kind": creation.kind,
+        "attempt": creation.attempt,
+        "execution": creation.execution_name,
+        "failure": code,
+        "actor": actor,
+    }
 
 
 def is_overdue(creation: Creation, *, at: datetime, policy: Policy) -> bool:
