@@ -23,6 +23,7 @@ from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opening
+from shared.lifecycle.operating import Operating
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
@@ -91,6 +92,7 @@ class Phoenix:
     settling: Settling
     owning: Owning
     publishing: Publishing
+    operating: Operating
     sweeping: Sweeping
     auditing: Auditing
     adopting: Callable[[], Adopting]
@@ -134,6 +136,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         policy,
     )
     owning = Owning(transactions, opening, settling, deleting, clock, policy)
+    publishing = Publishing(transactions, owning, deleting, ports.media, clock, ports.ids, policy)
     workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
@@ -143,9 +146,8 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         attempts=Attempts(transactions, clock, policy),
         settling=settling,
         owning=owning,
-        publishing=Publishing(
-            transactions, owning, deleting, ports.media, clock, ports.ids, policy
-        ),
+        publishing=publishing,
+        operating=Operating(transactions, owning, publishing, clock),
         sweeping=Sweeping(
             transactions,
             settling,

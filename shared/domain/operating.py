@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.creation import Creation
 from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.policy import Kind
@@ -47,6 +48,26 @@ class OperatorAct:
     def key(self) -> Key["OperatorAct"]:
         """Return where this act lives."""
         return Key(Collection.OPERATOR_ACTS, self.act_id)
+
+    @classmethod
+    def because(
+        cls, reason: str | None, verb: Verb, creation: Creation, *, at: datetime
+    ) -> tuple["OperatorAct", ...]:
+        """Return the record of an act, or nothing where no operator gave a reason.
+
+        The id is of the creation and its publication, so that the act can be recorded only once.
+        """
+        if reason is None:
+            return ()
+        act = cls(
+            act_id=f"{creation.creation_id}_{verb}_{creation.publications}",
+            verb=verb,
+            creation_id=creation.creation_id,
+            user_id=creation.user_id,
+            reason=reason,
+            created_at=at,
+        )
+        return (act,)
 
 
 def switch_key(kind: Kind) -> Key[Switch]:

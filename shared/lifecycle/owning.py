@@ -15,6 +15,7 @@ from shared.domain.errors import (
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opened, Opening, log_debit
@@ -142,8 +143,10 @@ class Owning:
             raise IllegalTransition(status=owned(settlement.creation, owner).status)
         return settlement.creation or pending
 
-    def delete(self, creation_id: str, *, owner: UserId) -> None:
+    def delete(self, creation_id: str, *, owner: UserId, reason: str | None = None) -> None:
         """Remove a creation that is not in the making, and its files: at once, or by the outbox.
+
+        With a `reason` it is an operator's act, which is recorded.
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
@@ -162,7 +165,8 @@ class Owning:
             decided = MediaDeletion.now(
                 f"{now.creation_id}_delete", now.every_key, at=at, policy=self.policy
             )
-            return write(decided, removing=(now.key,), result=decided)
+            acts = OperatorAct.because(reason, Verb.DELETE, now, at=at)
+            return write(decided, *acts, removing=(now.key,), result=decided)
 
         self.deleting.carry_out_or_leave(self.transactions.run([doomed.key], decide))
         log.info("creation_deleted", extra={"creation_id": creation_id})
