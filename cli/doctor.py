@@ -16,7 +16,7 @@ from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
 from shared.generators import chosen_model
-from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, asked
+from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.model_cards import retiring_soon
 from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, Ports, build
@@ -36,7 +36,8 @@ MENDS = {
     "store": "GOOGLE_CLOUD_PROJECT and PHOENIX_FIRESTORE_DATABASE name the database; "
     "this service account needs roles/datastore.user",
     "queue": "GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the queue {kind}-generation-queue; "
-    "this service account needs roles/cloudtasks.enqueuer and roles/cloudtasks.viewer on it, "
+    "this service account needs roles/cloudtasks.enqueuer, roles/cloudtasks.taskDeleter and "
+    "roles/cloudtasks.viewer on it, "
     "and roles/iam.serviceAccountUser on PHOENIX_TASKS_INVOKER",
     "private files": "R2_ENDPOINT_URL and R2_DRAFTS_BUCKET_NAME name the bucket; "
     f"the token of R2_ACCESS_KEY_ID needs Object Read & Write on it; {WHERE_IT_IS}",
@@ -121,8 +122,9 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
 
 
 def _queue(ports: Ports, kind: Kind) -> None:
-    """Look for a task, and ask whether one may be created: none is."""
+    """Look for a task, withdraw one that is not there, and ask whether one may be created."""
     ask_queue(ports.queue, kind)
+    ask_to_withdraw(ports.queue, kind)
     if ports.grants is not None:
         ports.grants.check_task(kind)
 

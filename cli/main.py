@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli import operate
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import LOGS, Stack, StackError
@@ -32,6 +33,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(operate.commands)
 out = Console()
 err = Console(stderr=True)
 
@@ -50,7 +52,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def main() -> None:
     """Run the command; a known error is one line and exit status 1, a wrong setting 2."""
     try:
-        cli()
+        cli(obj=_phoenix)
     except WrongSetting as error:
         _say(str(error))
         sys.exit(WRONG_CONFIGURATION)

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.policy import Kind
 from shared.model_cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.generator import Generator
@@ -19,6 +20,13 @@ def chosen_model(
         today=today,
         may_be_retired=may_be_retired,
     )
+
+
+def price_usd(backend: GCPBackend, kind: Kind, *, today: date) -> float:
+    """Return the price of the dearest creation of a kind."""
+    card = chosen_model(backend, kind, today=today, may_be_retired=True)
+    duration_s = max(DURATIONS_S) if kind is Kind.VIDEO else None
+    return card.cost_usd(Brief.of(kind, prompt="any", duration_s=duration_s))
 
 
 def check_models(backend: GCPBackend, *, makes: Kind | None, today: date) -> None:

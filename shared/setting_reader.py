@@ -1,5 +1,6 @@
 """Typed values from an environment; what is wrong with them is collected, not raised."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +98,17 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("use a whole number from 0 on")
     return int(text)
+
+
+def dollars(text: str) -> float:
+    """Return an amount of US dollars."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not 0 < amount < math.inf:
+        raise ValueError("use a number of US dollars above 0")
+    return amount
 
 
 def price(text: str) -> int:

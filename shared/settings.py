@@ -17,6 +17,7 @@ from shared.setting_reader import (
     accounts,
     address,
     count,
+    dollars,
     on_this_machine,
     prefix,
     price,
@@ -41,6 +42,7 @@ SETTINGS = {
     "PHOENIX_WELCOME_TOKENS": "tokens of a new account",
     "PHOENIX_IMAGE_COST": "tokens for one image",
     "PHOENIX_VIDEO_COST": "tokens for one video",
+    "PHOENIX_DAILY_COST_MAX_USD": "the vendor cost of a UTC day at which creating stops",
     "GOOGLE_CLOUD_PROJECT": "gcp: the project, also of Firebase",
     "PHOENIX_FIREBASE_API_KEY": "gcp: the key of Firebase's web app, which is public",
     "PHOENIX_FIREBASE_AUTH_DOMAIN": "gcp: where Firebase's web app signs people in",
@@ -134,6 +136,7 @@ class Settings:
     welcome_tokens: int
     costs: Costs
     policy: Policy
+    daily_cost_max_usd: float | None = None
     environment: Mapping[str, str] = field(repr=False)
 
 
@@ -157,6 +160,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         ),
         costs=_costs(reader),
         policy=_policy(reader),
+        daily_cost_max_usd=reader.value("PHOENIX_DAILY_COST_MAX_USD", None, dollars),
         environment=environment,
     )
     problems = [*reader.problems, *_unknown(environment), *refusals(environment)]

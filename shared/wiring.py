@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.google_grants import GoogleGrants
@@ -14,13 +15,15 @@ from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
-from shared.generators import check_models, google_generator
+from shared.generators import check_models, google_generator, price_usd
 from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opening
+from shared.lifecycle.operating import Operating
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
@@ -34,8 +37,11 @@ from shared.ports.media_store import MediaStore
 from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
-from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, R2Buckets, Settings
 from shared.telemetry import traceparent
+
+if TYPE_CHECKING:
+    from shared.adapters.r2_media_store import R2MediaStore
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
@@ -58,6 +64,8 @@ class Ports:
     raw_documents: Callable[[], RawDocuments]
     """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
+    price_usd: Callable[[Kind], float] = lambda _: 0.0
+    """Returns what one creation costs at the vendor, at most; one machine's samples are free."""
     grants: GoogleGrants | None = None
     """Only the cloud has grants; they are asked about by the doctor alone."""
 
@@ -84,6 +92,7 @@ class Phoenix:
     settling: Settling
     owning: Owning
     publishing: Publishing
+    operating: Operating
     sweeping: Sweeping
     auditing: Auditing
     adopting: Callable[[], Adopting]
@@ -108,14 +117,26 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     """Put the use cases on these adapters."""
     policy, clock = settings.policy, ports.clock
     transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
-    settling = Settling(transactions, clock, policy)
+    settling = Settling(transactions, ports.queue, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
     welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
     accounts = Accounts(transactions, clock, ports.ids, welcome)
+    brake = Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd)
+    reader = ThreadPoolExecutor(1, thread_name_prefix="gauges")
+    admission = Admission(ports.store, ports.queue, clock, policy, brake=brake, worker=reader)
     opening = Opening(
-        transactions, accounts, settling, ports.queue, clock, ports.ids, settings.costs, policy
+        transactions,
+        accounts,
+        settling,
+        admission,
+        ports.queue,
+        clock,
+        ports.ids,
+        settings.costs,
+        policy,
     )
     owning = Owning(transactions, opening, settling, deleting, clock, policy)
+    publishing = Publishing(transactions, owning, deleting, ports.media, clock, ports.ids, policy)
     workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
@@ -125,9 +146,8 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         attempts=Attempts(transactions, clock, policy),
         settling=settling,
         owning=owning,
-        publishing=Publishing(
-            transactions, owning, deleting, ports.media, clock, ports.ids, policy
-        ),
+        publishing=publishing,
+        operating=Operating(transactions, owning, publishing, clock),
         sweeping=Sweeping(
             transactions,
             settling,
@@ -201,9 +221,8 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.google_service_identity import GoogleServiceIdentity
-    from shared.adapters.r2_media_store import R2MediaStore
 
-    clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
+    clock, endpoints = SystemClock(), backend.endpoints
     check_models(backend, makes=makes, today=clock.now().date())
     database, prefix = backend.database, backend.collection_prefix
     store = FirestoreStore(backend.project, database=database, prefix=prefix)
@@ -219,14 +238,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
     )
     grants = _grants(backend)
-    media = R2MediaStore(
-        endpoint_url=r2.endpoint_url,
-        access_key_id=r2.access_key_id,
-        secret_access_key=r2.secret_access_key,
-        drafts_bucket=r2.drafts_bucket,
-        public_bucket=r2.public_bucket,
-        public_url=r2.public_url,
-    )
+    media = _media(backend.r2)
 
     def close() -> None:
         for port in (store, queue, executions, media, grants):
@@ -251,7 +263,21 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
             backend.project, database=database, prefix=prefix
         ),
         close=close,
+        price_usd=lambda kind: price_usd(backend, kind, today=clock.now().date()),
         grants=grants,
+    )
+
+
+def _media(r2: R2Buckets) -> "R2MediaStore":
+    from shared.adapters.r2_media_store import R2MediaStore
+
+    return R2MediaStore(
+        endpoint_url=r2.endpoint_url,
+        access_key_id=r2.access_key_id,
+        secret_access_key=r2.secret_access_key,
+        drafts_bucket=r2.drafts_bucket,
+        public_bucket=r2.public_bucket,
+        public_url=r2.public_url,
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, Self
 import grpc
 import httpx
 from google.cloud import tasks_v2
+from google.protobuf import empty_pb2
 
 from shared.ports.clock import Clock
 from tests.run_admin_server import token_of
@@ -63,12 +64,14 @@ class CloudTasksServer:
     ) -> None:
         """Keep these queues, which exist; a task is dispatched when the clock says so.
 
-        `faults` are used up one by one, and while `is_down` every call is refused. `calls` counts
+        `faults` are used up one by one, and while `is_down` every call is refused; without
+        `may_delete` the caller lacks the permission to delete tasks. `calls` counts
         the calls; `delivered` are the names of the tasks that are done, in order.
         """
         self.calls = 0
         self.faults: list[Fault] = []
         self.is_down = False
+        self.may_delete = True
         self.delivered: list[str] = []
         self._queues = {queue.name: queue for queue in queues}
         self._clock = clock
@@ -91,6 +94,11 @@ class CloudTasksServer:
                 ("GetQueue", self._get_queue, tasks_v2.GetQueueRequest, tasks_v2.Queue),
             )
         }
+        handlers["DeleteTask"] = grpc.unary_unary_rpc_method_handler(
+            self._with_faults(self._delete),
+            tasks_v2.DeleteTaskRequest.deserialize,
+            empty_pb2.Empty.SerializeToString,
+        )
         service = "google.cloud.tasks.v2.CloudTasks"
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(service, handlers),)
@@ -140,7 +148,7 @@ class CloudTasksServer:
             if fault is Fault.ABORTED:
                 _refuse(context, grpc.StatusCode.ABORTED, "planned")
             if fault is Fault.LOST:
-                return request.task
+                return getattr(request, "task", empty_pb2.Empty())
             if fault is Fault.SILENT:
                 _never_answer(context)
             answered = method(request, context)
@@ -177,6 +185,19 @@ class CloudTasksServer:
         if held is None:
             _refuse(context, grpc.StatusCode.NOT_FOUND, "The task no longer exists, or never did.")
         return held.task
+
+    def _delete(
+        self, request: tasks_v2.DeleteTaskRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """Remove a task that waits; a request that is on its way is not called back."""
+        if not self.may_delete:
+            _refuse(context, grpc.StatusCode.PERMISSION_DENIED, "no cloudtasks.tasks.delete")
+        with self._lock:
+            if request.name not in self._tasks:
+                _refuse(context, grpc.StatusCode.NOT_FOUND, "The task does not exist.")
+            del self._tasks[request.name]
+            self._taken_until[request.name] = self._clock.now() + NAME_KEPT
+        return empty_pb2.Empty()
 
     def _get_queue(
         self, request: tasks_v2.GetQueueRequest, context: grpc.ServicerContext
@@ -222,7 +243,7 @@ class CloudTasksServer:
             elif not _is_used_up(held, queue.retry_config, now=now):
                 held.due_at = now + _back_off(held.dispatches, queue.retry_config)
                 return
-            del self._tasks[held.task.name]
+            self._tasks.pop(held.task.name, None)  # it may have been deleted meanwhile
             self._taken_until[held.task.name] = now + NAME_KEPT
 
     def _sent(self, held: Held) -> int:

@@ -81,6 +81,9 @@ class FakeQueue:
     tasks: dict[tuple[CreationId, int], datetime | None] = field(default_factory=dict)
     done: set[tuple[CreationId, int]] = field(default_factory=set)
     traces: list[str | None] = field(default_factory=list)
+    withdrawn: list[tuple[CreationId, int]] = field(default_factory=list)
+    withdrawal_error: QueueUnavailable | None = None
+    rate_per_s: float = 1.0
 
     def enqueue(
         self,
@@ -94,6 +97,20 @@ class FakeQueue:
             raise QueueUnavailable(reason="down")
         self.traces.append(traceparent())
         self.tasks.setdefault((creation_id, number), not_before)
+
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        if self.withdrawal_error is not None:
+            raise self.withdrawal_error
+        self.withdrawn.append((creation_id, number))
+        if (creation_id, number) in self.tasks:
+            self.done.add((creation_id, number))
+
+    def dispatches_per_s(self, kind: Kind) -> float:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        return self.rate_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         if self.is_down:

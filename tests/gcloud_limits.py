@@ -11,6 +11,7 @@ ROLES = {
     "roles/aiplatform.user": ("project:",),
     "roles/artifactregistry.writer": ("project:", "artifactregistry:"),
     "roles/cloudtasks.enqueuer": ("project:", "cloudtasks:"),
+    "roles/cloudtasks.taskDeleter": ("project:", "cloudtasks:"),
     "roles/cloudtasks.viewer": ("project:", "cloudtasks:"),
     "roles/datastore.user": ("project:",),
     "roles/firebaseauth.viewer": ("project:",),

@@ -18,6 +18,13 @@ def test_without_any_setting_everything_is_local() -> None:
     assert loaded.welcome_tokens == 100
     assert (loaded.costs.image_tokens, loaded.costs.video_tokens) == (1, 10)
     assert loaded.policy == Policy()
+    assert loaded.daily_cost_max_usd is None
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "ten", ""])
+def test_a_ceiling_is_an_amount_of_dollars(text: str) -> None:
+    with pytest.raises(WrongSetting, match="PHOENIX_DAILY_COST_MAX_USD is not usable"):
+        load({"PHOENIX_DAILY_COST_MAX_USD": text})
 
 
 def test_settings_are_read() -> None:
@@ -27,6 +34,7 @@ def test_settings_are_read() -> None:
             "PHOENIX_CORS_ORIGINS": "https://a.example, https://b.example,",
             "PHOENIX_WELCOME_TOKENS": "0",
             "PHOENIX_VIDEO_COST": "12",
+            "PHOENIX_DAILY_COST_MAX_USD": "49.5",
             "PHOENIX_POLICY_LEASE_S": "90.5",
             "PHOENIX_POLICY_RETRY_DELAYS_S": "1, 2.5",
             "PHOENIX_POLICY_ATTEMPTS_MAX": "3",
@@ -38,6 +46,7 @@ def test_settings_are_read() -> None:
     assert loaded.base_url == "https://api.example"
     assert loaded.cors_origins == ("https://a.example", "https://b.example")
     assert (loaded.welcome_tokens, loaded.costs.video_tokens) == (0, 12)
+    assert loaded.daily_cost_max_usd == 49.5
     assert loaded.policy.lease_s == 90.5
     assert loaded.policy.retry_delays_s == (1, 2.5)
     assert loaded.policy.attempts_max == 3

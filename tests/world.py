@@ -66,6 +66,7 @@ class World:
             generator=lambda _: self.generator,
             raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
             close=self.sqlite.close,
+            price_usd=lambda kind: 0.5 if kind is Kind.VIDEO else 0.05,
         )
         not_asked_for: Any = None
         local = LocalParts(
@@ -78,6 +79,7 @@ class World:
         self.phoenix: Phoenix = replace(
             phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn())
         )
+        self.phoenix.opening.admission.worker = InTurn()
 
     def close(self) -> None:
         self.sqlite.close()

@@ -39,6 +39,10 @@ from shared.domain.errors import (
     InsufficientTokens,
     KeyReused,
     NotQueued,
+    Paused,
+    QueueFull,
+    SpendingLimit,
+    TooManyFree,
     TooManyOpened,
     TooManyUnfinished,
     WrongField,
@@ -61,6 +65,10 @@ PAYING = (
     InsufficientTokens(required=10, balance=3),
     TooManyUnfinished(limit=5, retry_after_s=15),
     TooManyOpened(limit=60, retry_after_s=1800),
+    TooManyFree(limit=10, retry_after_s=1800),
+    Paused(kind=Kind.VIDEO),
+    SpendingLimit(retry_after_s=36_000),
+    QueueFull(kind=Kind.VIDEO, retry_after_s=120),
     NotQueued(creation_id=SAMPLE_ID),
 )
 

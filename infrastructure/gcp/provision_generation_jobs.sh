@@ -84,8 +84,10 @@ make_grants() {
   begin "grants on the queues"
   for kind in "${KINDS[@]}"; do
     on_queue "$kind" phoenix-api cloudtasks.enqueuer
+    on_queue "$kind" phoenix-api cloudtasks.taskDeleter
     on_queue "$kind" phoenix-api cloudtasks.viewer
     on_queue "$kind" "phoenix-$kind-job" cloudtasks.enqueuer
+    on_queue "$kind" "phoenix-$kind-job" cloudtasks.taskDeleter
   done
   begin "grants on the jobs"
   for kind in "${KINDS[@]}"; do

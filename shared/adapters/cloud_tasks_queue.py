@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.adapters.once import Once
-from shared.domain.errors import QueueUnavailable
+from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from google.cloud.tasks_v2 import CloudTasksClient
+    from google.cloud.tasks_v2 import CloudTasksClient, Queue
 
 AnswerT = TypeVar("AnswerT")
 
@@ -86,6 +86,25 @@ class CloudTasksQueue:
 
         _tried(create)
 
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
+        """See `TaskQueue.withdraw`."""
+        from google.api_core.exceptions import NotFound, PermissionDenied
+
+        name = _task(self._queue(kind), creation_id, number)
+        with _translated():
+            try:
+                self._client().delete_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
+            except NotFound:
+                return  # it was dispatched or never created: nothing waits
+            except PermissionDenied as error:
+                raise WithdrawalRefused(reason=str(error)) from error
+
+    def dispatches_per_s(self, kind: Kind) -> float:
+        """See `TaskQueue.dispatches_per_s`; an operator may change it at any time."""
+        with _translated():
+            found = self._running_queue(self._queue(kind))
+        return float(found.rate_limits.max_dispatches_per_second)
+
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         """See `TaskQueue.waits`."""
         from google.api_core.exceptions import NotFound
@@ -97,18 +116,20 @@ class CloudTasksQueue:
             try:
                 self._client().get_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
-                self._check_queue(queue)  # of a queue that is missing every task is not found
+                self._running_queue(queue)  # of a queue that is missing every task is not found
                 return False
             return True
 
         return _tried(is_there)
 
-    def _check_queue(self, queue: str) -> None:
+    def _running_queue(self, queue: str) -> "Queue":
+        """Return the queue, or raise `QueueUnavailable` if it dispatches nothing."""
         from google.cloud.tasks_v2 import Queue
 
         found = self._client().get_queue(name=queue, retry=None, timeout=TRY_TIMEOUT_S)
         if found.state is not Queue.State.RUNNING:
             raise QueueUnavailable(reason=f"{queue} is {found.state.name}")
+        return found
 
     def _queue(self, kind: Kind) -> str:
         return f"{self._location}/queues/{kind}-generation-queue"

@@ -11,13 +11,14 @@ from typing import Any
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, InFlight, OpenedHour, UsernameClaim
+from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
 from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Switch
 from shared.ports.store import Document
 
 _TYPES: dict[Collection, type[Document]] = {
@@ -27,6 +28,8 @@ _TYPES: dict[Collection, type[Document]] = {
     Collection.TRANSACTIONS: LedgerEntry,
     Collection.COSTS: Cost,
     Collection.MEDIA_DELETIONS: MediaDeletion,
+    Collection.SWITCHES: Switch,
+    Collection.OPERATOR_ACTS: OperatorAct,
 }
 HELD = tuple(_TYPES)
 """The collections whose documents a store holds."""
@@ -37,6 +40,8 @@ _ID_FIELDS = {
     Collection.TRANSACTIONS: "entryId",
     Collection.COSTS: "costId",
     Collection.MEDIA_DELETIONS: "deletionId",
+    Collection.SWITCHES: "mediaType",
+    Collection.OPERATOR_ACTS: "actId",
 }
 _FIELDS = {
     "amount_tokens": "amount",
@@ -69,7 +74,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(Holder, lambda text, _: Holder.parse(text))
     converter.register_unstructure_hook(Holder, str)
-    for cls in (InFlight, OpenedHour, Intent, Failure, *_TYPES.values()):
+    for cls in (InFlight, OpenedHour, FreeHour, Intent, Failure, *_TYPES.values()):
         names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
         converter.register_structure_hook(
             cls,

@@ -6,7 +6,7 @@ commits too, and then `ALREADY_EXISTS` may be about a write of our own.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.api_core.exceptions import (
@@ -42,6 +42,7 @@ READ_TRIES = 2
 LISTENING = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 30_000)]
 """No connection is shared with another channel, and a dead one is noticed."""
 
+AnswerT = TypeVar("AnswerT")
 Snapshot = DocumentSnapshot[Any]
 Snapshots = dict[Key[Any], Snapshot]
 
@@ -122,6 +123,21 @@ class FirestoreDocuments:
 
         return _answer(ask)
 
+    def aggregate(self, query: object) -> float:
+        """Return the one value of an aggregation, as it is now: one round trip.
+
+        Raises:
+            StoreUnavailable
+        """
+        asked: Any = query  # the SDK declares a class where it returns an object
+
+        def ask() -> Iterable[float]:
+            [[found]] = asked.get(retry=NEVER, timeout=self._timeout_s)
+            return [float(found.value)]
+
+        [value] = _answer(ask)
+        return value
+
     def commit(self, plan: Plan, read: Snapshots) -> None:
         """Write and remove, each document under its precondition, all or nothing: one round trip.
 
@@ -189,7 +205,7 @@ def document_of(key: Key[DocumentT], snapshot: Snapshot) -> DocumentT:
     return from_fields(key, snapshot.to_dict() or {})
 
 
-def _answer(ask: Callable[[], Iterable[Snapshot]]) -> list[Snapshot]:
+def _answer(ask: Callable[[], Iterable[AnswerT]]) -> list[AnswerT]:
     """Return the answer to a pure read, which may be sent again."""
     for tries_left in reversed(range(READ_TRIES)):
         try:

@@ -22,6 +22,7 @@ from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import (
     WATCHED_MAX,
@@ -141,6 +142,27 @@ class FirestoreStore:
             Collection.MEDIA_DELETIONS, wanted, page, sort="dueAt", direction=OLDEST_FIRST
         )
 
+    def unfinished(self, kind: Kind, status: Status) -> int:
+        """See `Store.unfinished`."""
+        wanted = [FieldFilter("mediaType", "==", kind), FieldFilter("status", "==", status)]
+        query = self._filtered(Collection.CREATIONS, wanted)
+        return int(self._documents.aggregate(query.count()))
+
+    def settled_since(self, kind: Kind, since: datetime) -> int:
+        """See `Store.settled_since`."""
+        wanted = [
+            FieldFilter("mediaType", "==", kind),
+            FieldFilter("wasClaimed", "==", value=True),
+            FieldFilter("createdAt", ">=", since),
+        ]
+        query = self._filtered(Collection.COSTS, wanted)
+        return int(self._documents.aggregate(query.count()))
+
+    def cost_usd_since(self, since: datetime) -> float:
+        """See `Store.cost_usd_since`."""
+        query = self._filtered(Collection.COSTS, [FieldFilter("createdAt", ">=", since)])
+        return self._documents.aggregate(query.sum("estimatedCostUsd"))
+
     def everything(self) -> Iterator[Document]:
         """See `Store.everything`."""
         moment = self._documents.moment()
@@ -189,8 +211,11 @@ class FirestoreStore:
         sort: str,
         direction: str = NEWEST_FIRST,
     ) -> Query:
+        query = self._filtered(collection, wanted)
+        return query.order_by(sort, direction).order_by(BY_NAME, direction)
+
+    def _filtered(self, collection: Collection, wanted: list[FieldFilter]) -> Query:
         query = Query(self._documents.collection(collection))
-        query = query.order_by(sort, direction).order_by(BY_NAME, direction)
         for each in wanted:
             query = query.where(filter=each)
         return query

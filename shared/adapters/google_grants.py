@@ -38,7 +38,7 @@ class GoogleGrants:
         self._session.close(_close)
 
     def check_task(self, kind: Kind) -> None:
-        """Check that this process may create a task, and let it act as the invoker.
+        """Check that this process may create and delete a task, and let one act as the invoker.
 
         Raises:
             QueueUnavailable: it may not, or it cannot be told.
@@ -46,6 +46,7 @@ class GoogleGrants:
         queue = f"/v2/{self._location}/queues/{kind}-generation-queue"
         invoker = f"/v1/projects/-/serviceAccounts/{self._invoker}"
         self._check(TASKS_URL, queue, "cloudtasks.tasks.create")
+        self._check(TASKS_URL, queue, "cloudtasks.tasks.delete")
         self._check(IAM_URL, invoker, "iam.serviceAccounts.actAs")
 
     def check_start(self, kind: Kind) -> None:

@@ -112,6 +112,18 @@ class SQLiteQueue:
                 row,
             )
 
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
+        """See `TaskQueue.withdraw`."""
+        with _translated(), self._pool.transaction() as connection:
+            connection.execute(
+                "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
+                [self._clock.now().timestamp(), _name(creation_id, number)],
+            )
+
+    def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
+        """See `TaskQueue.dispatches_per_s`."""
+        return self._limits.dispatches_per_s
+
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
         """See `TaskQueue.waits`."""
         with _translated(), self._pool.connection() as connection:
@@ -159,7 +171,7 @@ class SQLiteQueue:
             return
         with self._pool.transaction() as connection:
             connection.execute(
-                "UPDATE tasks SET dispatches = ?, due_s = ? WHERE name = ?",
+                "UPDATE tasks SET dispatches = ?, due_s = ? WHERE name = ? AND done_s IS NULL",
                 [dispatches, now_s + self._limits.back_off_s(dispatches), task.name],
             )
 

@@ -19,6 +19,7 @@ from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import (
     Changes,
@@ -51,6 +52,10 @@ CREATE TRIGGER IF NOT EXISTS ledger_is_not_changed BEFORE UPDATE ON transactions
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS ledger_is_not_shortened BEFORE DELETE ON transactions
   BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS acts_are_not_changed BEFORE UPDATE ON operatorActs
+  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
+CREATE TRIGGER IF NOT EXISTS acts_are_not_shortened BEFORE DELETE ON operatorActs
+  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
 CREATE INDEX IF NOT EXISTS drafts ON creations (
   {_field("userId")}, {_field("createdAt")} DESC, id DESC);
 CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id DESC)
@@ -60,6 +65,9 @@ CREATE INDEX IF NOT EXISTS published_by ON creations (
   WHERE {_field("status")} = 'published';
 CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
   WHERE {_field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unfinished ON creations ({_field("mediaType")}, {_field("status")})
+  WHERE {_field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
 CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
 CREATE INDEX IF NOT EXISTS ledger ON transactions (
   {_field("userId")}, {_field("sequence")} DESC, id DESC);
@@ -137,6 +145,32 @@ class SQLiteStore:
         where, values = f"{_field('dueAt')} <= ?", (time_text(now),)
         query = _Query(Collection.MEDIA_DELETIONS, where, values, sort="dueAt", newest_first=False)
         return cast("list[MediaDeletion]", self._page(query, page))
+
+    def unfinished(self, kind: Kind, status: Status) -> int:
+        """See `Store.unfinished`."""
+        where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
+        where += f" AND {_field('sweepAt')} IS NOT NULL"
+        return int(self._aggregated("count(*)", Collection.CREATIONS, where, (kind, status)))
+
+    def settled_since(self, kind: Kind, since: datetime) -> int:
+        """See `Store.settled_since`."""
+        where = f"{_field('createdAt')} >= ? AND {_field('mediaType')} = ?"
+        where += f" AND {_field('wasClaimed')}"
+        values = (time_text(since), kind)
+        return int(self._aggregated("count(*)", Collection.COSTS, where, values))
+
+    def cost_usd_since(self, since: datetime) -> float:
+        """See `Store.cost_usd_since`."""
+        where, total = f"{_field('createdAt')} >= ?", f"total({_field('estimatedCostUsd')})"
+        return self._aggregated(total, Collection.COSTS, where, (time_text(since),))
+
+    def _aggregated(
+        self, what: str, collection: Collection, where: str, values: tuple[str, ...]
+    ) -> float:
+        text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
+        with _translated(), self._readers.connection() as connection:
+            [value] = connection.execute(text, values).fetchone()
+        return float(value)
 
     def everything(self) -> Iterator[Document]:
         """See `Store.everything`."""

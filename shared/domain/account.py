@@ -1,10 +1,18 @@
 """An account: a user's balance, what is in the making, and how much was opened this hour."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.domain.errors import InsufficientTokens, TooManyOpened, TooManyUnfinished, WrongField
+from shared.domain.errors import (
+    InsufficientTokens,
+    TooManyFree,
+    TooManyOpened,
+    TooManyUnfinished,
+    WrongField,
+)
+from shared.domain.failure import OWNERS_DOING, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.ledger import Actor, EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.policy import RETRY_AFTER_S, Kind, Policy
@@ -69,6 +77,24 @@ class OpenedHour:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreeHour:
+    """How many creations ended free by their owner's doing since `started_at`."""
+
+    started_at: datetime
+    count: int = 0
+
+    def left_s(self, at: datetime) -> float:
+        """Return the seconds until this hour ends; below 0 after it."""
+        return (self.started_at + HOUR - at).total_seconds()
+
+    def check(self, at: datetime, *, limit: int) -> None:
+        """Raise `TooManyFree` while the hour lasts and its count has reached the limit."""
+        left_s = self.left_s(at)
+        if left_s > 0 and self.count >= limit:
+            raise TooManyFree(limit=limit, retry_after_s=math.ceil(left_s))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """A user's tokens: balance = grants - debits + refunds, at every moment, never below 0."""
 
@@ -79,6 +105,8 @@ class Account:
     in_flight: InFlight = InFlight()
     ledger_count: int = 0
     opened_hour: OpenedHour
+    free_hour: FreeHour | None = None
+    """None until the first free outcome, and in documents of older releases."""
     created_at: datetime
     updated_at: datetime
 
@@ -110,12 +138,14 @@ class Account:
         """Return the account that has paid for a creation's nth run, and the entry that proves it.
 
         Raises:
-            TooManyUnfinished, TooManyOpened: a limit is reached.
+            TooManyUnfinished, TooManyFree, TooManyOpened: a limit is reached.
             InsufficientTokens: the balance is below the price.
         """
         in_flight_max = policy.in_flight_max(kind)
         if self.in_flight.of(kind) >= in_flight_max:
             raise TooManyUnfinished(limit=in_flight_max, retry_after_s=RETRY_AFTER_S[kind])
+        if self.free_hour is not None:
+            self.free_hour.check(at, limit=policy.free_outcomes_per_hour_max)
         opened_hour = self.opened_hour.counted(at, limit=policy.opened_per_hour_max)
         if tokens > self.balance_tokens:
             raise InsufficientTokens(required=tokens, balance=self.balance_tokens)
@@ -132,13 +162,17 @@ class Account:
 
     def refunded(
         self, tokens: int, *, kind: Kind, creation_id: CreationId, debit: int, actor: Actor,
-        at: datetime,
+        code: FailureCode, at: datetime,
     ) -> tuple["Account", LedgerEntry]:  # fmt: skip
-        """Return the account that has its tokens back, and the entry that proves it."""
+        """Return the account that has its tokens back, and the entry that proves it.
+
+        A failure that the owner caused counts against the hourly limit of free outcomes.
+        """
         account = replace(
             self._moved(tokens, at=at),
             total_tokens_spent=self.total_tokens_spent - tokens,
             in_flight=self.in_flight.changed(kind, by=-1),
+            free_hour=self._free_hour_after(code, at=at),
         )
         entry = account._entry(
             EntryType.REFUND, tokens, entry_id=refund_id(creation_id, debit), actor=actor, at=at
@@ -148,6 +182,13 @@ class Account:
     def relieved(self, kind: Kind, *, at: datetime) -> "Account":
         """Return the account with one creation less in the making."""
         return replace(self, in_flight=self.in_flight.changed(kind, by=-1), updated_at=at)
+
+    def _free_hour_after(self, code: FailureCode, *, at: datetime) -> FreeHour | None:
+        if code not in OWNERS_DOING:
+            return self.free_hour
+        if self.free_hour is None or self.free_hour.left_s(at) <= 0:
+            return FreeHour(started_at=at, count=1)
+        return replace(self.free_hour, count=self.free_hour.count + 1)
 
     def _moved(self, tokens: int, *, at: datetime) -> "Account":
         return replace(

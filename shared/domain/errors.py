@@ -5,7 +5,7 @@
     │   ├── WrongField, WrongJson, BodyTooLarge, NotJson
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
     │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
-    │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened
+    │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── IllegalTransition, KeyReused, ReferenceReused
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
@@ -182,6 +182,16 @@ class TooManyOpened(RequestError):
 
 
 @dataclass(kw_only=True, eq=False)
+class TooManyFree(RequestError):
+    """So many of the account's creations ended free in this hour by its owner's doing."""
+
+    code = "too_many_free_outcomes"
+    sentence = "{limit} creations were cancelled or refused within an hour. Wait before the next."
+    limit: int
+    retry_after_s: int
+
+
+@dataclass(kw_only=True, eq=False)
 class IllegalTransition(RequestError):
     """The creation's state does not allow this: nothing was written."""
 
@@ -230,6 +240,41 @@ class NotQueued(QueueUnavailable):
     sentence = "The queue is out of reach at the moment. Your tokens have been returned."
     creation_id: str
     refunded: bool = True
+
+
+@dataclass(kw_only=True, eq=False)
+class WithdrawalRefused(QueueUnavailable):
+    """This process has no right to delete tasks: an operator has to grant it."""
+
+    code = "withdrawal_refused"
+    sentence = "The queue refused to delete a task."
+
+
+@dataclass(kw_only=True, eq=False)
+class QueueFull(Unavailable):
+    """So much waits that a new creation could not be ready by its deadline: nothing was written."""
+
+    code = "queue_full"
+    sentence = "Too many {kind}s are waiting to be ready in time. No token was taken."
+    kind: str
+
+
+@dataclass(kw_only=True, eq=False)
+class Paused(Unavailable):
+    """An operator has paused this kind: nothing was written."""
+
+    code = "paused"
+    sentence = "No new {kind}s can be created at the moment. No token was taken."
+    retry_after_s: int = 60
+    kind: str
+
+
+@dataclass(kw_only=True, eq=False)
+class SpendingLimit(Unavailable):
+    """The day's vendor cost has reached the operator's ceiling: nothing was written."""
+
+    code = "spending_limit"
+    sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
 
 
 @dataclass(kw_only=True, eq=False)

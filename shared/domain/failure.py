@@ -22,6 +22,17 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"
 
 
+OWNERS_DOING = frozenset(
+    {
+        FailureCode.CANCELLED,
+        FailureCode.POLICY_VIOLATION,
+        FailureCode.SAFETY_FILTER,
+        FailureCode.GENERATOR_REJECTED,
+    }
+)
+"""The failures that an owner causes; each refund of one counts against the hourly limit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """A creation's `error`; `message` is for people."""

@@ -25,6 +25,8 @@ class Collection(StrEnum):
     TRANSACTIONS = "transactions"
     COSTS = "costs"
     MEDIA_DELETIONS = "mediaDeletions"
+    SWITCHES = "switches"
+    OPERATOR_ACTS = "operatorActs"
     LEGACY_CREATIONS = "legacyCreations"
     """An older system's, put aside when it was taken over; no store looks there."""
 

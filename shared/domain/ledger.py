@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.policy import Kind
 
 GRANT_TOKENS_MAX = 100_000
 REFERENCE_LENGTH_MAX = 200
@@ -63,6 +64,11 @@ class Cost:
     cost_id: str
     model: str | None
     estimated_cost_usd: float
+    kind: Kind | None = None
+    was_claimed: bool = False
+    """A job worked on this run; one that was cancelled in the queue says nothing of the pace."""
+    created_at: datetime | None = None
+    """None in documents of older releases, as `kind`: no count finds them."""
 
     @property
     def key(self) -> Key["Cost"]:

@@ -54,9 +54,12 @@ class Policy:
     image_job_timeout_s: float = 300
     video_job_timeout_s: float = 600
     """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""
-    image_minimum_run_s: float = 10
-    video_minimum_run_s: float = 60
-    """Less time than this before the deadline is not worth an attempt."""
+    image_minimum_run_s: float = 12
+    video_minimum_run_s: float = 90
+    """Less time than this before the deadline is not worth an attempt; at least the typical time.
+
+    A generator that is paid for and then cut off by the deadline is refunded at our expense.
+    """
     image_typical_s: float = 12
     video_typical_s: float = 90
     """What progress is estimated by where the generator reports none."""
@@ -95,6 +98,17 @@ class Policy:
     """Unfinished creations of one account."""
     opened_per_hour_max: int = 60
     """Opens and retries of one account."""
+    free_outcomes_per_hour_max: int = 10
+    """Refunds of one account in an hour that its owner caused; then it opens nothing."""
+
+    gauges_every_s: float = 10
+    """How often the queue, the switches and the day's cost are read, beside the requests."""
+    gauges_life_s: float = 120
+    """A reading of the queue that is older counts as unknown, and unknown is not full."""
+    settled_within_s: float = 120
+    """What settled in this time shows how fast the jobs work."""
+    queue_margin_s: float = 60
+    """From the dispatch of a task to its job's claim, at most: a machine has to start."""
 
     link_life_s: float = 7200
     """How long a signed link to a private file is good."""
@@ -122,6 +136,16 @@ class Policy:
                 UPLOAD_GRACE_S < self.publication_margin_s < self.deletion_delay_s
             ),
             "link_window_s must be below link_life_s": self.link_window_s < self.link_life_s,
+            "image_minimum_run_s must be >= image_typical_s": (
+                self.image_minimum_run_s >= self.image_typical_s
+            ),
+            "video_minimum_run_s must be >= video_typical_s": (
+                self.video_minimum_run_s >= self.video_typical_s
+            ),
+            "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
+            "deadline_s must be > queue_margin_s + minimum run": (
+                self.queue_room_s(Kind.VIDEO) > 0 and self.queue_room_s(Kind.IMAGE) > 0
+            ),
         }
         broken = [rule for rule, holds in rules.items() if not holds]
         if broken:
@@ -138,6 +162,10 @@ class Policy:
     def minimum_run_s(self, kind: Kind) -> float:
         """Return the least time before the deadline that an attempt needs."""
         return self.video_minimum_run_s if kind is Kind.VIDEO else self.image_minimum_run_s
+
+    def queue_room_s(self, kind: Kind) -> float:
+        """Return how long a task of this kind may wait in the queue, to be ready in time."""
+        return self.deadline_s - self.minimum_run_s(kind) - self.queue_margin_s
 
     def typical_s(self, kind: Kind) -> float:
         """Return how long a generator usually takes."""

@@ -202,6 +202,7 @@ class Attempts:
                 "attempt": mine.attempt,
                 "seconds": round(mine.unfinished_s(at, policy=self.policy), 1),
                 "size_bytes": media.size_bytes,
+                "cost_usd": mine.estimated_cost_usd,
             },
         )
 

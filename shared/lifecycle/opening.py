@@ -21,6 +21,7 @@ from shared.domain.keys import CreationId
 from shared.domain.ledger import Actor, debit_id, entry_key
 from shared.domain.policy import Costs, Policy
 from shared.lifecycle.accounts import Accounts
+from shared.lifecycle.admission import Admission
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
@@ -49,6 +50,7 @@ class Opening:
     transactions: Transactions
     accounts: Accounts
     settling: Settling
+    admission: Admission
     queue: TaskQueue
     clock: Clock
     ids: Ids
@@ -60,7 +62,9 @@ class Opening:
 
         Raises:
             KeyReused, CreationGone: the key was used before.
-            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+            Paused, SpendingLimit, QueueFull: nothing was written.
+            TooManyUnfinished, TooManyFree, TooManyOpened: nothing was written.
+            InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
@@ -69,10 +73,11 @@ class Opening:
             creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))
         else:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
-        opened = self._debit_and_create(creation_id, brief, caller)
+        refusal = self.admission.refusal(brief.kind)
+        opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
         if opened is None:
             self.accounts.make(caller)
-            opened = self._debit_and_create(creation_id, brief, caller)
+            opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
         if opened is None:
             raise AssertionError("an account that was made is there")
         if opened.is_replay:
@@ -81,9 +86,14 @@ class Opening:
         return self.with_task(opened, number=FIRST_TASK)
 
     def _debit_and_create(
-        self, creation_id: CreationId, brief: Brief, caller: Caller
+        self,
+        creation_id: CreationId,
+        brief: Brief,
+        caller: Caller,
+        *,
+        refusal: Unavailable | None,
     ) -> Opened | None:
-        """Return None if the caller has no account yet."""
+        """Return None if the caller has no account yet; a refusal is for what is not there yet."""
         at = self.clock.now()
         account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
         entry_at = entry_key(debit_id(creation_id, 1))
@@ -106,6 +116,8 @@ class Opening:
                 )
             if found.get(entry_at) is not None:
                 raise CreationGone
+            if refusal is not None:
+                raise refusal
             creation = Creation.opened(
                 creation_id,
                 account=account,

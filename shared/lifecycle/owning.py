@@ -6,10 +6,16 @@ from dataclasses import dataclass, replace
 from shared.domain.account import account_key
 from shared.domain.brief import CREATION_ID
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import CreationNotFound, IllegalTransition, OutcomeUnknown
+from shared.domain.errors import (
+    CreationNotFound,
+    IllegalTransition,
+    OutcomeUnknown,
+    Unavailable,
+)
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opened, Opening, log_debit
@@ -51,25 +57,36 @@ class Owning:
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
-            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+            Paused, SpendingLimit, QueueFull: nothing was written.
+            TooManyUnfinished, TooManyFree, TooManyOpened: nothing was written.
+            InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
         failed = self.one(creation_id, owner=owner)
         opened = self.debit_again(
-            failed, debits=min(debits or failed.debits, failed.debits), actor=Actor.OWNER
+            failed,
+            debits=min(debits or failed.debits, failed.debits),
+            actor=Actor.OWNER,
+            refusal=self.opening.admission.refusal(failed.kind),
         )
         if opened.is_replay:
             return opened
         return self.opening.with_task(opened, number=opened.creation.enqueues)
 
     def debit_again(
-        self, failed: Creation, *, debits: int, actor: Actor, reference: str | None = None
+        self,
+        failed: Creation,
+        *,
+        debits: int,
+        actor: Actor,
+        reference: str | None = None,
+        refusal: Unavailable | None = None,
     ) -> Opened:
-        """Debit a failed creation for its run after `debits`; whoever calls sees to its task.
+        """Debit a failed creation for its run after `debits`; the caller creates its task.
 
-        The ledger entry keeps the `reference`.
+        The ledger entry keeps the `reference`. A `refusal` is raised where a debit would follow.
 
         Raises:
             as `retry`
@@ -90,6 +107,8 @@ class Owning:
                     Opened(creation=now, balance_tokens=account.balance_tokens, is_replay=True)
                 )
             again = now.debited_again(policy=self.policy, at=at)
+            if refusal is not None:
+                raise refusal
             debited, entry = account.debited(
                 again.cost_tokens,
                 kind=again.kind,
@@ -124,8 +143,10 @@ class Owning:
             raise IllegalTransition(status=owned(settlement.creation, owner).status)
         return settlement.creation or pending
 
-    def delete(self, creation_id: str, *, owner: UserId) -> None:
+    def delete(self, creation_id: str, *, owner: UserId, reason: str | None = None) -> None:
         """Remove a creation that is not in the making, and its files: at once, or by the outbox.
+
+        With a `reason` it is an operator's act, which is recorded.
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
@@ -144,7 +165,8 @@ class Owning:
             decided = MediaDeletion.now(
                 f"{now.creation_id}_delete", now.every_key, at=at, policy=self.policy
             )
-            return write(decided, removing=(now.key,), result=decided)
+            acts = OperatorAct.because(reason, Verb.DELETE, now, at=at)
+            return write(decided, *acts, removing=(now.key,), result=decided)
 
         self.deleting.carry_out_or_leave(self.transactions.run([doomed.key], decide))
         log.info("creation_deleted", extra={"creation_id": creation_id})

@@ -49,6 +49,11 @@ def ask_queue(queue: TaskQueue, kind: Kind) -> None:
     queue.waits(CreationId(PROBE), kind=kind, number=1)
 
 
+def ask_to_withdraw(queue: TaskQueue, kind: Kind) -> None:
+    """Withdraw a task that was never created: only the permission is needed for that."""
+    queue.withdraw(CreationId(PROBE), kind=kind, number=1)
+
+
 def ask_media(media: MediaStore) -> None:
     """Look for a private file."""
     media.size_bytes(PROBE)

@@ -15,6 +15,7 @@ from shared.domain.creation import Creation
 from shared.domain.errors import MediaUnavailable, StoreContention
 from shared.domain.keys import UserId
 from shared.domain.media import MediaDeletion, media_deletion_key
+from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.deleting import Deleting
@@ -135,8 +136,10 @@ class Publishing:
         log.info("creation_published", extra=facts)
         return published
 
-    def unpublish(self, creation_id: str, *, owner: UserId) -> Creation:
+    def unpublish(self, creation_id: str, *, owner: UserId, reason: str | None = None) -> Creation:
         """Row 12c: make a published creation a draft again; its public copy is closed at once.
+
+        With a `reason` it is an operator's act, which is recorded.
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
@@ -160,7 +163,8 @@ class Publishing:
                 at=at,
                 policy=self.policy,
             )
-            return write(draft, deletion, result=draft)
+            acts = OperatorAct.because(reason, Verb.UNPUBLISH, now, at=at)
+            return write(draft, deletion, *acts, result=draft)
 
         unpublished = self.transactions.run([published.key], decide)
         if deletion is not None:

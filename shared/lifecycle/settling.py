@@ -1,4 +1,8 @@
-"""Failing a creation: the status, the refund and its ledger entry in one transaction, once."""
+"""Failing a creation: the status, the refund and its ledger entry in one transaction, once.
+
+After the refund its task is withdrawn: it would start a job that finds nothing to do, and hold up
+the tasks behind it. A task that cannot be withdrawn changes nothing else.
+"""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +11,7 @@ from datetime import datetime
 
 from shared.domain.account import account_key
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import LeaseLost, Unavailable
+from shared.domain.errors import LeaseLost, QueueUnavailable, Unavailable, WithdrawalRefused
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import Actor, Cost, entry_key, refund_id
 from shared.domain.media import MediaDeletion, attempts_deletion_id
@@ -16,6 +20,7 @@ from shared.domain.status import Status
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Document, Found, unchanged, write
+from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,7 @@ class Settling:
     """Giving tokens back."""
 
     transactions: Transactions
+    queue: TaskQueue
     clock: Clock
     policy: Policy
 
@@ -112,8 +118,10 @@ class Settling:
         debits = creation.debits
         account_at, creation_at = account_key(creation.user_id), creation_key(creation.creation_id)
         refund_at = entry_key(refund_id(creation.creation_id, debits))
+        decided: Creation | None = None
 
         def decide(found: Found) -> Decision[Settlement]:
+            nonlocal decided
             now, account = found.get(creation_at), found.get(account_at)
             is_refunded = found.get(refund_at) is not None
             if now is None or account is None or now.debits != debits or not may_fail(now):
@@ -121,13 +129,14 @@ class Settling:
                 return unchanged(Settlement(now, is_mine=is_mine, is_refunded=is_refunded))
             if answered_no:
                 now = now.without_start(billed_usd=billed_usd, at=at)
-            failed = now.failed(code, queue_error_code=queue_error_code, at=at)
+            failed = decided = now.failed(code, queue_error_code=queue_error_code, at=at)
             refunded, entry = account.refunded(
                 now.cost_tokens,
                 kind=now.kind,
                 creation_id=now.creation_id,
                 debit=debits,
                 actor=actor,
+                code=code,
                 at=at,
             )
             return write(
@@ -138,25 +147,46 @@ class Settling:
                 result=Settlement(failed, is_mine=True, is_refunded=True),
             )
 
-        facts = {
-            "creation_id": creation.creation_id,
-            "kind": creation.kind,
-            "attempt": creation.attempt,
-            "execution": creation.execution_name,
-            "failure": code,
-            "actor": actor,
-        }
+        facts = _facts(creation, code, actor)
         try:
             settlement = self.transactions.run([creation_at, account_at, refund_at], decide)
         except Unavailable:
             log.exception("refund_failed", extra=facts)
             raise
-        if settlement.is_mine:
-            facts["refunded_tokens"] = creation.cost_tokens
-            facts["seconds"] = round(creation.unfinished_s(at, policy=self.policy), 1)
-            facts["refund_lag_s"] = round(max(0.0, creation.overdue_s(at)), 1)
-            log.info("creation_failed", extra=facts)
+        if settlement.is_mine and decided is not None:
+            refund = {
+                "refunded_tokens": decided.cost_tokens,
+                "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
+                "refund_lag_s": round(max(0.0, creation.overdue_s(at)), 1),
+                "cost_usd": decided.estimated_cost_usd,
+            }
+            log.info("creation_failed", extra={**facts, **refund})
+            self._withdraw_task(decided)
         return settlement
+
+    def _withdraw_task(self, failed: Creation) -> None:
+        """Withdraw the last task of a creation, by the number that its refund wrote.
+
+        A number that is read later may be the next debit's: that task must run.
+        """
+        facts = {"creation_id": failed.creation_id, "number": failed.enqueues}
+        try:
+            self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.enqueues)
+        except WithdrawalRefused as error:
+            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant has no use for a stack)
+        except QueueUnavailable as error:
+            log.warning("withdrawal_failed", extra={**facts, "reason": error.reason})
+
+
+def _facts(creation: Creation, code: FailureCode, actor: Actor) -> dict[str, object]:
+    return {
+        "creation_id": creation.creation_id,
+        "kind": creation.kind,
+        "attempt": creation.attempt,
+        "execution": creation.execution_name,
+        "failure": code,
+        "actor": actor,
+    }
 
 
 def is_overdue(creation: Creation, *, at: datetime, policy: Policy) -> bool:
@@ -173,6 +203,9 @@ def leftovers(
         cost_id=f"{creation.creation_id}_{creation.debits}",
         model=creation.model,
         estimated_cost_usd=creation.estimated_cost_usd,
+        kind=creation.kind,
+        was_claimed=creation.was_claimed_for_this_debit,
+        created_at=at,
     )
     if not keys:
         return (cost,)

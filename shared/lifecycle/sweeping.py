@@ -19,6 +19,7 @@ from shared.domain.errors import PhoenixError
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import Status
+from shared.lifecycle.admission import midnight
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.settling import Settling, is_overdue
 from shared.lifecycle.transactions import Transactions
@@ -65,8 +66,18 @@ class Sweeping:
         ages_s = [0.0]
         self._work_through(self._due_creations(ages_s), self._repair, counts, stop_s=stop_s)
         self._work_through(self._due_deletions(), self._delete, counts, stop_s=stop_s)
-        log.info("swept", extra={**counts, "oldest_unfinished_s": round(max(ages_s), 1)})
+        facts = {**counts, "oldest_unfinished_s": round(max(ages_s), 1), **self._cost_of_today()}
+        log.info("swept", extra=facts)
         return dict(counts)
+
+    def _cost_of_today(self) -> dict[str, float]:
+        """Return the vendor cost of the UTC day, for the alert on it; nothing if it is unknown."""
+        try:
+            cost_usd = self.transactions.store.cost_usd_since(midnight(self.clock.now()))
+        except PhoenixError as error:
+            log.warning("gauge_unreadable", extra={"reason": repr(error)})
+            return {}
+        return {"day_cost_usd": round(cost_usd, 2)}
 
     def _work_through(
         self,

@@ -11,10 +11,14 @@ from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Switch
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 
-Document = Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion
+Document = (
+    Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion | Switch | OperatorAct
+)
+APPEND_ONLY = (LedgerEntry, OperatorAct)
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -81,7 +85,7 @@ def planned(decision: Decision[Any], found: Found) -> Plan | None:
     Raises:
         TransactionRuleBroken: a found document is neither written nor removed, a document is named
             twice or by an id that no document can have, something is removed that was not found,
-            or a ledger entry is not new.
+            or a ledger entry or an operator's act is not new.
     """
     if not decision.writes and not decision.removes:
         return None
@@ -97,8 +101,8 @@ def planned(decision: Decision[Any], found: Found) -> Plan | None:
         raise TransactionRuleBroken("only what was found can be removed")
     updates = tuple(d for d in decision.writes if d.key in found.documents)
     touched = [*updates, *(found.documents[key] for key in decision.removes)]
-    if any(isinstance(document, LedgerEntry) for document in touched):
-        raise TransactionRuleBroken("a ledger entry can only be created")
+    if any(isinstance(document, APPEND_ONLY) for document in touched):
+        raise TransactionRuleBroken("a ledger entry or an operator's act can only be created")
     return Plan(
         creates=tuple(d for d in decision.writes if d.key not in found.documents),
         updates=updates,
@@ -187,6 +191,18 @@ class Store(Protocol):
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         """Return entries of the outbox with `due_at` <= now, oldest first."""
+        ...
+
+    def unfinished(self, kind: Kind, status: Status) -> int:
+        """Return how many creations of a kind are pending, or how many are processing."""
+        ...
+
+    def settled_since(self, kind: Kind, since: datetime) -> int:
+        """Return how many runs of a kind, of those that a job claimed, settled since then."""
+        ...
+
+    def cost_usd_since(self, since: datetime) -> float:
+        """Return what the runs that settled since then probably cost at the vendor."""
         ...
 
     def everything(self) -> Iterator[Document]:

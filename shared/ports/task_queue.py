@@ -28,6 +28,26 @@ class TaskQueue(Protocol):
         """
         ...
 
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
+        """Delete a task that still waits; its name stays taken.
+
+        Nothing happens to a task that is unknown, done, or being dispatched: the last may still
+        start its job. Only one try is made.
+
+        Raises:
+            WithdrawalRefused: this process may not delete tasks.
+            QueueUnavailable: the task may still wait.
+        """
+        ...
+
+    def dispatches_per_s(self, kind: Kind) -> float:
+        """Return how many tasks of this kind are dispatched in a second, at most.
+
+        Raises:
+            QueueUnavailable: it cannot be told, or the queue dispatches nothing.
+        """
+        ...
+
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         """Tell whether the task is still to be dispatched.
 

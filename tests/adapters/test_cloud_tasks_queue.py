@@ -12,7 +12,7 @@ from google.cloud import tasks_v2
 
 from shared.adapters.cloud_tasks_queue import CloudTasksQueue
 from shared.adapters.system_clock import SystemClock
-from shared.domain.errors import QueueUnavailable
+from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.policy import Kind
 from shared.ports.task_queue import TRY_TIMEOUT_S
 from tests.builders import a_creation_id, seconds
@@ -157,6 +157,43 @@ def test_silence_is_waited_for_twice_as_long_as_promised(
     assert server.calls == 2
     assert len(server.tasks) == (fault is Fault.UNANSWERED)
     assert TRY_TIMEOUT_S <= took_s < 10
+
+
+@pytest.mark.parametrize("fault", [Fault.DOWN, Fault.ABORTED])
+def test_a_withdrawal_is_tried_once(
+    queue: CloudTasksQueue, server: CloudTasksServer, fault: Fault
+) -> None:
+    enqueue(queue)
+    server.faults, calls = [fault], server.calls
+
+    with pytest.raises(QueueUnavailable):
+        queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+
+    assert server.calls == calls + 1
+    assert len(server.tasks) == 1
+
+
+def test_a_missing_grant_to_withdraw_is_told_from_an_outage(
+    queue: CloudTasksQueue, server: CloudTasksServer
+) -> None:
+    enqueue(queue)
+    server.may_delete = False
+
+    with pytest.raises(WithdrawalRefused) as refusal:
+        queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+
+    assert "cloudtasks.tasks.delete" in refusal.value.reason
+    assert len(server.tasks) == 1
+
+
+def test_the_rate_of_a_queue_that_is_paused_or_missing_is_unknown(clock: FakeClock) -> None:
+    paused = tasks_v2.Queue(VIDEOS, state=tasks_v2.Queue.State.PAUSED)
+    with CloudTasksServer([paused], clock=clock) as server:
+        queue = a_queue(server.host)
+        for kind in Kind:
+            with pytest.raises(QueueUnavailable):
+                queue.dispatches_per_s(kind)
+        queue.close()
 
 
 def test_a_queue_or_a_server_that_is_not_there_is_told(queue: CloudTasksQueue) -> None:

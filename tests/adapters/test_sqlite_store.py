@@ -20,7 +20,9 @@ from shared.domain.account import account_key
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
+from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from shared.ports.store import (
     Changes,
     Cursor,
@@ -101,13 +103,27 @@ def test_a_negative_balance_cannot_be_stored(sqlite: SQLiteStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE transactions SET id = id", "DELETE FROM transactions"]
+    "statement",
+    [
+        "UPDATE transactions SET id = id",
+        "DELETE FROM transactions",
+        "UPDATE operatorActs SET id = id",
+        "DELETE FROM operatorActs",
+    ],
 )
-def test_not_even_sql_changes_the_ledger(
+def test_not_even_sql_changes_what_is_append_only(
     tmp_path: Path, sqlite: SQLiteStore, statement: str
 ) -> None:
     _, entry = an_account().granted(1, entry_id="e", reference=None, actor=Actor.API, at=NOON)
-    sqlite.transact([], lambda _: write(entry, result=None))
+    act = OperatorAct(
+        act_id="a",
+        verb=Verb.DELETE,
+        creation_id=a_creation().creation_id,
+        user_id=ADA,
+        reason="spam",
+        created_at=NOON,
+    )
+    sqlite.transact([], lambda _: write(entry, act, result=None))
 
     with (
         closing(sqlite3.connect(tmp_path / "store.db")) as connection,
@@ -194,6 +210,7 @@ USERS_FIELDS = {
     "inFlight",
     "ledgerCount",
     "openedHour",
+    "freeHour",
     "createdAt",
     "updatedAt",
 }
@@ -273,12 +290,15 @@ def test_every_list_has_its_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
     sqlite.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     sqlite.due(NOON, page)
     sqlite.due_deletions(NOON, page)
+    sqlite.unfinished(Kind.VIDEO, Status.PENDING)
+    sqlite.settled_since(Kind.VIDEO, NOON)
+    sqlite.cost_usd_since(NOON)
 
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         for statement in plans:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
             assert all("USING INDEX" in step for step in steps), (statement, steps)
-    assert len(plans) == 6
+    assert len(plans) == 9
 
 
 def test_a_watch_sees_what_another_process_commits(tmp_path: Path, sqlite: SQLiteStore) -> None:

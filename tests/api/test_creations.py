@@ -6,9 +6,11 @@ import httpx
 import pytest
 
 from shared.domain.failure import FailureCode
+from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.api.conftest import Api
 from tests.builders import ADA, a_creation_id
+from tests.world import World
 
 VIDEO = {"type": "video", "prompt": "a fox"}
 IMAGE = {"type": "image", "prompt": "a fox"}
@@ -175,6 +177,61 @@ def test_limits_are_429_with_the_time_to_wait(new_api: Callable[..., Api]) -> No
     assert unfinished.headers["retry-after"] == "15"
     assert (opened.status_code, opened.json()["code"]) == (429, "too_many_opened")
     assert opened.headers["retry-after"] == "3600"
+
+
+def test_ten_free_outcomes_in_an_hour_are_429_but_cancelling_is_not(api: Api) -> None:
+    client = api.client(ADA)
+    for _ in range(10):
+        opened = post(client).json()["creationId"]
+        assert client.post(f"/api/generate/creation/{opened}/cancel").status_code == 200
+
+    refused = post(client)
+    retried = client.post(f"/api/generate/creation/{opened}/retry")
+
+    for answer in (refused, retried):
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_free_outcomes")
+        assert answer.json()["limit"] == 10
+        assert answer.headers["retry-after"] == "3600"
+    assert api.world.account().balance_tokens == 100
+
+
+@pytest.mark.parametrize(
+    ("code", "brake"),
+    [
+        ("paused", lambda world: world.phoenix.operating.switch(Kind.VIDEO, is_paused=True)),
+        ("queue_full", lambda world: setattr(world.queue, "rate_per_s", 0.001)),
+    ],
+)
+def test_a_brake_is_503_with_the_time_to_wait_and_a_replay_is_202(
+    api: Api, code: str, brake: Callable[[World], None]
+) -> None:
+    client = api.client(ADA)
+    headers = {"Idempotency-Key": "one"}
+    post(client, **headers)
+    brake(api.world)
+    api.world.clock.sleep(10)
+
+    refused, replay = post(client), post(client, **headers)
+
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (503, code)
+    assert int(refused.headers["retry-after"]) >= 10
+    assert problem["kind"] == "video"
+    assert "refunded" not in problem
+    assert (replay.status_code, replay.headers["idempotency-replayed"]) == (202, "true")
+    assert api.world.account().balance_tokens == 90
+
+
+def test_the_ceiling_is_503_until_midnight(new_api: Callable[..., Api]) -> None:
+    api = new_api(PHOENIX_DAILY_COST_MAX_USD="0.5")
+    client = api.client(ADA)
+    post(client)
+    api.world.clock.sleep(10)
+
+    refused = post(client)
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "spending_limit")
+    assert refused.headers["retry-after"] == str(12 * 3600 - 10)
 
 
 def test_without_a_queue_it_is_503_and_the_tokens_are_back(api: Api) -> None:

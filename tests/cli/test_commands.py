@@ -14,6 +14,7 @@ import pytest
 
 from shared import settings, wiring
 from shared.adapters.system_clock import SystemClock
+from shared.domain.errors import Paused
 from shared.domain.policy import Kind
 from tests.builders import a_brief, a_caller
 from tests.environments import DEAD_PROXY
@@ -74,6 +75,50 @@ def test_a_grant_is_given_once(data: Path) -> None:
     assert first.stdout == again.stdout == "ada: +50, balance 140\n"
     assert (unknown.returncode, reused.returncode) == (1, 1)
     assert unknown.stderr == "There is no such account.\n"
+
+
+def test_a_kind_is_paused_and_resumed(tmp_path: Path) -> None:
+    kept = ("--data", str(tmp_path))
+    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+
+    paused = phoenix("pause", "--kind", "video", *kept)
+    with pytest.raises(Paused):
+        made.opening.open(a_brief(), caller=a_caller())
+    made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
+    resumed, wrong = phoenix("resume", *kept), phoenix("pause", "--kind", "gif", *kept)
+    made.ports.close()
+    again = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    again.opening.open(a_brief(), caller=a_caller())
+    again.ports.close()
+
+    assert paused.stdout == "New videos are refused; every process knows within 20 s\n"
+    assert resumed.stdout == "New images and videos are accepted; every process knows within 20 s\n"
+    assert (paused.returncode, resumed.returncode, wrong.returncode) == (0, 0, 2)
+    assert "image" in wrong.stderr
+
+
+def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
+    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    creation = made.opening.open(a_brief(), caller=a_caller()).creation
+    kept = ("--data", str(tmp_path))
+
+    too_early = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
+    made.owning.cancel(creation.creation_id, owner=creation.user_id)
+    without = phoenix("delete", creation.creation_id, *kept)
+    not_published = phoenix("unpublish", creation.creation_id, "--reason", "spam", *kept)
+    deleted = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
+    gone = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
+    made.ports.close()
+
+    assert (too_early.returncode, too_early.stderr) == (
+        1,
+        "This cannot be done to a creation that is pending.\n",
+    )
+    assert without.returncode == 2
+    assert "--reason" in without.stderr
+    assert "failed" in not_published.stderr
+    assert (deleted.returncode, deleted.stdout) == (0, f"{creation.creation_id} is gone\n")
+    assert (gone.returncode, gone.stderr) == (1, "There is no such creation.\n")
 
 
 def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:

@@ -4,19 +4,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
-from shared.domain.account import UsernameClaim, account_key
+from shared.domain.account import FreeHour, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
 from shared.domain.keys import Key
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Switch, Verb
 from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.store import (
@@ -105,7 +107,25 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
     an_entry(),
     an_entry(creation_id=a_creation_id(), reference="r"),
     Cost(cost_id="c", model=None, estimated_cost_usd=0.123456),
+    Cost(
+        cost_id="c",
+        model="m",
+        estimated_cost_usd=0.5,
+        kind=Kind.IMAGE,
+        was_claimed=True,
+        created_at=NOON,
+    ),
     MediaDeletion.now("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
+    an_account(free_hour=FreeHour(started_at=NOON, count=3)),
+    Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
+    OperatorAct(
+        act_id="a",
+        verb=Verb.UNPUBLISH,
+        creation_id=a_creation_id(),
+        user_id=ADA,
+        reason="spam",
+        created_at=NOON,
+    ),
 ]
 
 
@@ -394,6 +414,97 @@ def test_due_deletions_come_oldest_first(store: Store) -> None:
     assert store.due_deletions(NOON + seconds(1), Page(limit=50)) == due[:2]
     after = Cursor(NOON, "0")
     assert store.due_deletions(NOON + seconds(5), Page(limit=1, after=after)) == [due[1]]
+
+
+def a_cost(
+    cost_id: str, *, kind: Kind = Kind.VIDEO, at: datetime = NOON, **changes: object
+) -> Cost:
+    cost = Cost(
+        cost_id=cost_id,
+        model="m",
+        estimated_cost_usd=0.25,
+        kind=kind,
+        was_claimed=True,
+        created_at=at,
+    )
+    return replace(cost, **changes)  # type: ignore[arg-type]  # a test names real fields
+
+
+def test_unfinished_creations_are_counted_by_kind_and_status(store: Store) -> None:
+    assert store.unfinished(Kind.VIDEO, Status.PENDING) == 0
+    failed = a_claimed_creation("failed").failed(FailureCode.INTERNAL, at=NOON)
+    put(
+        store,
+        a_creation("one"),
+        a_creation("two", user_id=BEN),
+        a_creation("three", kind=Kind.IMAGE),
+        a_claimed_creation("four"),
+        failed,
+        a_draft("five"),
+    )
+
+    counts = {
+        (kind, status): store.unfinished(kind, status)
+        for kind in Kind
+        for status in (Status.PENDING, Status.PROCESSING)
+    }
+
+    assert counts == {
+        (Kind.VIDEO, Status.PENDING): 2,
+        (Kind.VIDEO, Status.PROCESSING): 1,
+        (Kind.IMAGE, Status.PENDING): 1,
+        (Kind.IMAGE, Status.PROCESSING): 0,
+    }
+
+
+def test_settled_runs_are_counted_that_a_job_had_claimed(store: Store) -> None:
+    old = Cost(cost_id="old", model=None, estimated_cost_usd=1)
+    put(
+        store,
+        old,
+        a_cost("before", at=NOON - seconds(0.001)),
+        a_cost("at"),
+        a_cost("after", at=NOON + seconds(60)),
+        a_cost("image", kind=Kind.IMAGE),
+        a_cost("cancelled", was_claimed=False),
+    )
+
+    assert store.settled_since(Kind.VIDEO, NOON) == 2
+    assert store.settled_since(Kind.IMAGE, NOON) == 1
+    assert store.settled_since(Kind.VIDEO, NOON + seconds(61)) == 0
+
+
+def test_costs_are_summed_from_a_moment_on(store: Store) -> None:
+    assert store.cost_usd_since(NOON) == 0
+    put(
+        store,
+        a_cost("before", at=NOON - seconds(1), estimated_cost_usd=100),
+        a_cost("at", estimated_cost_usd=0.5),
+        a_cost("image", kind=Kind.IMAGE, estimated_cost_usd=0.125),
+        a_cost("cancelled", was_claimed=False, estimated_cost_usd=0),
+    )
+
+    assert store.cost_usd_since(NOON) == pytest.approx(0.625)
+
+
+def test_an_operators_act_is_never_rewritten_or_removed(store: Store) -> None:
+    act = OperatorAct(
+        act_id="a",
+        verb=Verb.DELETE,
+        creation_id=a_creation_id(),
+        user_id=ADA,
+        reason="spam",
+        created_at=NOON,
+    )
+    put(store, act)
+
+    for decision in (
+        write(replace(act, reason="nothing"), result=None),
+        write(removing=(act.key,), result=None),
+    ):
+        with pytest.raises(TransactionRuleBroken):
+            store.transact([act.key], lambda _, decision=decision: decision)  # type: ignore[misc]  # a bound default
+    assert store.get(act.key) == act
 
 
 def test_everything_is_of_one_moment_however_much_it_is(store: Store) -> None:

@@ -152,6 +152,64 @@ def test_it_tells_whether_a_task_waits(platform: Platform) -> None:
     assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
 
 
+def test_a_withdrawn_task_never_fires_and_its_name_stays_taken(platform: Platform) -> None:
+    for number in (1, 2):
+        platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=number)
+
+    for _ in range(2):
+        platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+    assert platform.queue.waits(ONE, kind=Kind.VIDEO, number=2)
+    assert platform.deliver() == [ONE]
+    platform.clock.sleep(600)
+    assert platform.deliver() == []
+
+
+def test_a_task_withdrawn_before_its_time_never_fires(platform: Platform) -> None:
+    not_before = platform.clock.now() + seconds(60)
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1, not_before=not_before)
+    platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+    platform.clock.sleep(120)
+
+    assert platform.deliver() == []
+
+
+def test_withdrawing_what_was_never_created_does_nothing(platform: Platform) -> None:
+    platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+
+    assert platform.deliver() == [ONE]
+
+
+def test_withdrawing_what_is_done_does_nothing(platform: Platform) -> None:
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+    platform.deliver()
+
+    platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+
+    assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
+
+
+def test_a_task_withdrawn_during_its_dispatch_does_not_come_again(platform: Platform) -> None:
+    platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
+
+    def withdrawn_meanwhile(_: CreationId) -> None:
+        platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
+        raise ConnectionError("planned")
+
+    assert platform.dispatch(Kind.VIDEO, withdrawn_meanwhile)
+    platform.clock.sleep(600)
+
+    assert platform.deliver() == []
+
+
+def test_a_queue_says_how_fast_it_dispatches(platform: Platform) -> None:
+    for kind in Kind:
+        assert platform.queue.dispatches_per_s(kind) == 2
+
+
 def test_a_failed_dispatch_comes_again_ever_later_and_not_for_ever(platform: Platform) -> None:
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
     began_s = platform.clock.monotonic_s()

@@ -1,7 +1,16 @@
+from datetime import datetime
+
 import pytest
 
-from shared.domain.account import Account, InFlight, checked_username
-from shared.domain.errors import InsufficientTokens, TooManyOpened, TooManyUnfinished, WrongField
+from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, checked_username
+from shared.domain.errors import (
+    InsufficientTokens,
+    TooManyFree,
+    TooManyOpened,
+    TooManyUnfinished,
+    WrongField,
+)
+from shared.domain.failure import FailureCode
 from shared.domain.ledger import Actor, EntryType, LedgerEntry
 from shared.domain.policy import Kind, Policy
 from tests.builders import ADA, NOON, POLICY, a_creation_id, an_account, seconds
@@ -10,7 +19,11 @@ ONE = a_creation_id()
 
 
 def debit(
-    account: Account, tokens: int = 10, kind: Kind = Kind.VIDEO, policy: Policy = POLICY
+    account: Account,
+    tokens: int = 10,
+    kind: Kind = Kind.VIDEO,
+    policy: Policy = POLICY,
+    at: datetime = NOON,
 ) -> tuple[Account, LedgerEntry]:
     return account.debited(
         tokens,
@@ -19,8 +32,15 @@ def debit(
         debit=1,
         actor=Actor.OWNER,
         policy=policy,
-        at=NOON,
+        at=at,
     )
+
+
+def refunded(account: Account, code: FailureCode, *, at: datetime = NOON) -> Account:
+    after, _ = account.refunded(
+        10, kind=Kind.VIDEO, creation_id=ONE, debit=1, actor=Actor.JOB, code=code, at=at
+    )
+    return after
 
 
 def test_a_debit_moves_balance_spending_counters_and_writes_its_entry() -> None:
@@ -46,7 +66,13 @@ def test_a_refund_undoes_a_debit_but_not_the_hourly_count() -> None:
     debited, _ = debit(an_account(tokens=12))
 
     account, entry = debited.refunded(
-        10, kind=Kind.VIDEO, creation_id=ONE, debit=1, actor=Actor.JOB, at=NOON
+        10,
+        kind=Kind.VIDEO,
+        creation_id=ONE,
+        debit=1,
+        actor=Actor.JOB,
+        code=FailureCode.INTERNAL,
+        at=NOON,
     )
 
     assert (account.balance_tokens, account.total_tokens_spent) == (12, 0)
@@ -84,6 +110,65 @@ def test_the_hourly_limit_names_the_time_to_wait_and_ends_with_the_hour() -> Non
 
     assert refusal.value.retry_after_s == 3600
     assert next_hour.count == 1
+
+
+def test_the_hour_of_opens_begins_with_the_first_open_after_it() -> None:
+    old = an_account(opened_hour=OpenedHour(started_at=NOON - seconds(5 * 3600), count=60))
+    policy = Policy(opened_per_hour_max=2)
+
+    account, _ = debit(old, 1, policy=policy)
+    account, _ = debit(account, 1, policy=policy, at=NOON + seconds(3599))
+    with pytest.raises(TooManyOpened):
+        debit(account, 1, policy=policy, at=NOON + seconds(3599))
+
+    assert account.opened_hour == OpenedHour(started_at=NOON, count=2)
+
+
+OWNERS = ["cancelled", "policy_violation", "safety_filter", "generator_rejected"]
+
+
+@pytest.mark.parametrize("code", OWNERS)
+def test_the_eleventh_open_after_ten_free_outcomes_waits_for_the_hour(code: str) -> None:
+    account = an_account(tokens=1000)
+    for minute in range(10):
+        debit(account, at=NOON + seconds(60 * minute))
+        account = refunded(account, FailureCode(code), at=NOON + seconds(60 * minute))
+
+    with pytest.raises(TooManyFree) as refusal:
+        debit(account, at=NOON + seconds(600.5))
+    after_an_hour, _ = debit(account, at=NOON + seconds(3600))
+
+    assert (refusal.value.limit, refusal.value.retry_after_s) == (10, 3000)
+    assert after_an_hour.in_flight.video == account.in_flight.video + 1
+
+
+@pytest.mark.parametrize("code", sorted(set(FailureCode) - set(OWNERS)))
+def test_our_own_failures_count_against_nobody(code: str) -> None:
+    account = an_account(tokens=1000)
+    for _ in range(11):
+        account = refunded(account, FailureCode(code))
+
+    assert account.free_hour is None
+    debit(account)
+
+
+def test_the_hour_of_free_outcomes_begins_with_the_first_one_after_it() -> None:
+    first = refunded(an_account(), FailureCode.CANCELLED)
+    same = refunded(first, FailureCode.CANCELLED, at=NOON + seconds(3599))
+    after = refunded(same, FailureCode.CANCELLED, at=NOON + seconds(5 * 3600))
+    still = refunded(after, FailureCode.CANCELLED, at=NOON + seconds(6 * 3600 - 1))
+
+    assert same.free_hour == FreeHour(started_at=NOON, count=2)
+    assert after.free_hour == FreeHour(started_at=NOON + seconds(5 * 3600), count=1)
+    assert still.free_hour == FreeHour(started_at=NOON + seconds(5 * 3600), count=2)
+
+
+def test_a_refund_is_never_refused_however_many_there_were() -> None:
+    account = an_account()
+    for _ in range(25):
+        account = refunded(account, FailureCode.CANCELLED)
+
+    assert account.free_hour == FreeHour(started_at=NOON, count=25)
 
 
 @pytest.mark.parametrize("name", ["ada", "a-b", "x" * 24, "007"])

@@ -181,9 +181,10 @@ def test_attempts_are_counted_per_debit() -> None:
 def test_an_attempt_needs_its_minimum_run_before_the_deadline() -> None:
     video, image = a_creation(), a_creation(kind=Kind.IMAGE)
 
-    assert video.has_time_to_run(NOON + seconds(840), policy=POLICY)
-    assert not video.has_time_to_run(NOON + seconds(841), policy=POLICY)
-    assert image.has_time_to_run(NOON + seconds(890), policy=POLICY)
+    assert video.has_time_to_run(NOON + seconds(810), policy=POLICY)
+    assert not video.has_time_to_run(NOON + seconds(811), policy=POLICY)
+    assert image.has_time_to_run(NOON + seconds(888), policy=POLICY)
+    assert not image.has_time_to_run(NOON + seconds(889), policy=POLICY)
 
 
 def test_public_keys_name_no_user_and_change_with_each_publication() -> None:

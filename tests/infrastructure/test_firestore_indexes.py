@@ -4,7 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from google.cloud.firestore_v1.types import ListenRequest, RunQueryRequest, StructuredQuery
+from google.cloud.firestore_v1.types import (
+    ListenRequest,
+    RunAggregationQueryRequest,
+    RunQueryRequest,
+    StructuredAggregationQuery,
+    StructuredQuery,
+)
 
 from shared.adapters.firestore_store import FirestoreStore
 from shared.domain.keys import Collection
@@ -20,7 +26,7 @@ FILE = Path(__file__).parents[2] / "infrastructure/gcp/firestore.indexes.json"
 INDEXES = json.loads(FILE.read_text())
 INDEXED = {
     *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
-    *("sweepAt", "dueAt", "sequence"),
+    *("sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
 }
 
 Index = tuple[str, frozenset[str], str, str]
@@ -37,6 +43,10 @@ def ask_everything(store: FirestoreStore) -> None:
         store.published_by("ada", page)
         store.due(NOON, page)
         store.due_deletions(NOON, page)
+    for kind in Kind:
+        store.unfinished(kind, Status.PENDING)
+        store.settled_since(kind, NOON)
+    store.cost_usd_since(NOON)
     store.ledger(ADA, Page(limit=5))
     store.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     list(store.everything())
@@ -54,6 +64,14 @@ def queries(proxy: FirestoreProxy) -> Iterator[StructuredQuery]:
                     yield target.query.structured_query
 
 
+def aggregations(proxy: FirestoreProxy) -> Iterator[StructuredAggregationQuery]:
+    """Yield every aggregation that was sent."""
+    for call in proxy.calls:
+        if call.method == "RunAggregationQuery":
+            sent = RunAggregationQueryRequest.deserialize(call.messages[0])
+            yield sent.structured_aggregation_query
+
+
 def compared(query: StructuredQuery) -> dict[str, str]:
     """Return the operator of each field that a query filters by."""
     filters = [part.field_filter for part in query.where.composite_filter.filters]
@@ -65,6 +83,15 @@ def needed(query: StructuredQuery) -> Index:
     assert tie == ("__name__", sort[1]), "an index ends with the id, in its last field's direction"
     equal = {field for field, operator in compared(query).items() if operator in ("EQUAL", "IN")}
     return (query.from_[0].collection_id, frozenset(equal), *sort)
+
+
+def needed_to_aggregate(aggregation: StructuredAggregationQuery) -> frozenset[str]:
+    """Return the fields of the index: those that are filtered by, and the one that is summed.
+
+    https://firebase.google.com/docs/firestore/query-data/aggregation-queries#limitations
+    """
+    summed = {each.sum.field.field_path for each in aggregation.aggregations if "sum" in each}
+    return frozenset({*compared(aggregation.structured_query), *summed})
 
 
 def declared() -> set[Index]:
@@ -97,7 +124,26 @@ def test_every_query_has_its_index_and_every_index_its_query(
     sorted_by_more_than_id = [
         query for query in queries(proxy) if query.order_by[0].field.field_path != "__name__"
     ]
-    assert {needed(query) for query in sorted_by_more_than_id} == declared()
+    lists = {needed(query) for query in sorted_by_more_than_id}
+    assert lists <= declared()
+    counted = {
+        (each.structured_query.from_[0].collection_id, needed_to_aggregate(each))
+        for each in aggregations(proxy)
+    }
+    assert counted == {
+        (collection, fields | {last}) for collection, fields, last, _ in declared() - lists
+    }
+
+
+def test_a_range_comes_after_what_is_equal_and_before_what_is_summed() -> None:
+    """Otherwise Firestore cannot use the index."""
+    orders = {
+        tuple(field["fieldPath"] for field in index["fields"])
+        for index in INDEXES["indexes"]
+        if index["collectionGroup"] == "costs"
+    }
+
+    assert orders == {("mediaType", "wasClaimed", "createdAt"), ("createdAt", "estimatedCostUsd")}
 
 
 def test_nothing_else_is_indexed() -> None:

@@ -47,6 +47,7 @@ def of_api() -> dict[Part, set[Need]]:
         queue, job = f"/queues/{kind}-generation-queue", f"/jobs/{kind}-generation-job"
         needed[f"queue, {kind}s"] = {
             (mine, "cloudtasks.enqueuer", queue),
+            (mine, "cloudtasks.taskDeleter", queue),
             (mine, "cloudtasks.viewer", queue),
             (mine, "iam.serviceAccountUser", INVOKER),
         }
@@ -65,6 +66,7 @@ def of_job(kind: Kind) -> dict[Part, set[Need]]:
         "private files": {(mine, "secretmanager.secretAccessor", SECRET)},
         f"queue, {kind}s": {
             (mine, "cloudtasks.enqueuer", f"/queues/{kind}-generation-queue"),
+            (mine, "cloudtasks.taskDeleter", f"/queues/{kind}-generation-queue"),
             (mine, "iam.serviceAccountUser", INVOKER),
         },
         f"generator, {kind}s": {
@@ -143,6 +145,7 @@ def test_invocation_of_the_jobs_is_the_invokers_alone(installation: Installation
 
 ROLES_OF = {
     "waits": {"cloudtasks.viewer"},
+    "withdraw": {"cloudtasks.taskDeleter"},
     "enqueue": {"cloudtasks.enqueuer", "iam.serviceAccountUser"},
     "is_running": {"run.viewer"},
     "find_output": {"storage.objectUser"},
@@ -151,6 +154,7 @@ ROLES_OF = {
 """What a method cannot do without; any other needs all that its part needs."""
 PERMISSION_OF = {
     "cloudtasks.enqueuer": "cloudtasks.tasks.create",
+    "cloudtasks.taskDeleter": "cloudtasks.tasks.delete",
     "iam.serviceAccountUser": "iam.serviceAccounts.actAs",
     "run.jobsExecutorWithOverrides": EXECUTOR,
 }

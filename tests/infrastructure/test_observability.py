@@ -6,8 +6,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,21 @@ import pytest
 from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
-from shared.domain.errors import OutcomeUnknown
+from shared.domain.errors import (
+    OutcomeUnknown,
+    StoreUnavailable,
+    Unavailable,
+    WithdrawalRefused,
+)
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
+from shared.domain.ledger import Cost
 from shared.domain.policy import Kind
 from shared.ports.store import write
 from tests.builders import ADA, HOLDER, POLICY
 from tests.log_metrics import LogMetric, Sample, lines_of
 from tests.machine import needs
+from tests.putting import put
 from tests.workshop import FakePipeline, workshop
 from tests.world import World
 
@@ -60,6 +68,7 @@ def metric_type(monitored: str) -> str:
     return name
 
 
+NewWorld = Callable[..., World]
 EVERY_FILTER = [each for part in (*ALERTS.values(), DASHBOARD) for each in filters(part)]
 
 
@@ -130,6 +139,8 @@ def test_the_thresholds_are_what_is_promised() -> None:
     assert (threshold("slow", 0), threshold("slow", 1)) == (30, 180)
     assert (threshold("failures"), threshold("queue_depth")) == (0.1, 50)
     assert (threshold("refund_failures"), threshold("audit_violations")) == (0, 0)
+    assert (threshold("day_cost", 0), threshold("day_cost", 1)) == (100, 0)
+    assert threshold("withdrawals_refused") == 0
 
 
 def test_failures_that_are_the_owners_alarm_nobody() -> None:
@@ -267,6 +278,48 @@ def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged)
         if line["message"] == "audited"
     ]
     assert audits == [2, 0]
+
+
+def test_each_sweep_tells_what_the_day_has_cost(world: World, logged: Logged) -> None:
+    yesterday, today = world.clock.now() - timedelta(days=1), world.clock.now()
+    for cost_id, at, cost_usd in (("a", yesterday, 100), ("b", today, 1.25), ("c", today, 2)):
+        cost = Cost(cost_id=cost_id, model="m", estimated_cost_usd=cost_usd, created_at=at)
+        put(world.sqlite, cost)
+    world.phoenix.sweeping.sweep()
+
+    assert logged.values("day_cost_usd") == [3.25]
+
+
+def test_a_sweep_goes_on_when_the_cost_cannot_be_read(world: World, logged: Logged) -> None:
+    def down(_: object) -> float:
+        raise StoreUnavailable(reason="planned")
+
+    world.store.cost_usd_since = down  # type: ignore[attr-defined]  # it stands for the store's
+    world.open()
+    world.clock.sleep(POLICY.deadline_s)
+
+    assert world.phoenix.sweeping.sweep()["refunded"] == 1
+
+
+def test_a_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged) -> None:
+    world = new_world(PHOENIX_DAILY_COST_MAX_USD="1")
+    world.phoenix.operating.switch(Kind.IMAGE, is_paused=True)
+    cost = Cost(cost_id="a", model="m", estimated_cost_usd=1, created_at=world.clock.now())
+    put(world.sqlite, cost)
+
+    for kind in Kind:
+        with pytest.raises(Unavailable):
+            world.open(kind=kind)
+
+    assert logged.counts("brakes") == {("image", "paused"): 1, ("video", "spending_limit"): 1}
+
+
+def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -> None:
+    world.queue.withdrawal_error = WithdrawalRefused(reason="no grant")
+    creation = world.open().creation
+    world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+
+    assert logged.counts("withdrawals_refused") == {(): 1}
 
 
 def attempt(world: World, creation: Creation) -> None:

@@ -22,8 +22,9 @@ from rich.console import Console
 from cli.doctor import examine
 from shared import settings, wiring
 from shared.domain.brief import creation_id_for
+from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
-from tests.builders import ADA, a_brief, a_caller
+from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
 from tests.environments import GCP
 from tests.infrastructure.conftest import REGION, Installation
 from tests.machine import needs
@@ -128,11 +129,27 @@ def left_by_celery(data: Path) -> None:
         connection.commit()
 
 
+def published(data: Path) -> None:
+    """A video in the feed, with its files."""
+    phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(data)}))
+    creation = phoenix.opening.open(a_brief(), caller=a_caller(), idempotency_key="stuck").creation
+    claimed = phoenix.attempts.claim(creation.creation_id, kind=creation.kind, holder=HOLDER)
+    media = stored_media(claimed, thumbnail=False)
+    file = data / "file"
+    file.write_bytes(b"01234")
+    phoenix.ports.media.put(file, media.media_key, media_format=MediaFormat.MP4)
+    phoenix.attempts.complete(claimed, media)
+    phoenix.publishing.publish(creation.creation_id, owner=creation.user_id, caption=None)
+    phoenix.ports.close()
+
+
 SCENES: dict[str, Callable[[Path], None]] = {
     "Stuck in processing": stuck,
     "High failure rate": healthy,
     "Refund alert": stuck,
     "Audit violation": spoilt,
+    "Stop everything": healthy,
+    "Take down a publication": published,
     "Model retired": out_of_date,
     "Redis-era leftovers": left_by_celery,
 }

@@ -76,7 +76,7 @@ def test_there_is_nothing_to_claim_where_nothing_is_to_do(world: World) -> None:
 
 def test_nobody_claims_with_less_than_the_minimum_run_left(world: World) -> None:
     creation = world.open().creation
-    world.clock.sleep(841)
+    world.clock.sleep(811)
 
     with pytest.raises(NotClaimable, match="deadline"):
         world.claim(creation)
@@ -169,7 +169,7 @@ def test_nothing_is_intended_with_a_known_operation_or_too_little_time(world: Wo
     with pytest.raises(StartNotAllowed):
         attempts.intend(known, model="m", cost_usd=1)
     late = opened_and_claimed(world)
-    world.clock.sleep(841)
+    world.clock.sleep(811)
 
     with pytest.raises(StartNotAllowed, match="deadline"):
         attempts.intend(late, model="m", cost_usd=1)
@@ -199,7 +199,14 @@ def test_completing_settles_counts_and_costs(world: World) -> None:
     assert world.account().in_flight.video == 0
     assert world.account().balance_tokens == 90
     assert costs(world) == [
-        Cost(cost_id=f"{mine.creation_id}_1", model="m", estimated_cost_usd=1.5)
+        Cost(
+            cost_id=f"{mine.creation_id}_1",
+            model="m",
+            estimated_cost_usd=1.5,
+            kind=Kind.VIDEO,
+            was_claimed=True,
+            created_at=world.clock.now(),
+        )
     ]
     assert world.deletions() == []
 

@@ -66,7 +66,7 @@ class Ledger:
             failed = claimed.failed(FailureCode.SAFETY_FILTER, at=at)
             self.account, refund = self.account.refunded(
                 10, kind=Kind.VIDEO, creation_id=opened.creation_id, debit=1, actor=Actor.JOB,
-                at=at,
+                code=FailureCode.SAFETY_FILTER, at=at,
             )  # fmt: skip
             self.documents += [failed, refund]
             return

@@ -18,7 +18,11 @@ from shared.domain.errors import (
     IllegalTransition,
     InsufficientTokens,
     NotQueued,
+    Paused,
+    QueueFull,
     RequestError,
+    SpendingLimit,
+    TooManyFree,
     TooManyOpened,
     TooManyUnfinished,
     Unavailable,
@@ -36,6 +40,18 @@ from tests.simulation.inspector import Inspector
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import SimulatedStore
 
+REFUSED = (
+    InsufficientTokens
+    | TooManyUnfinished
+    | TooManyOpened
+    | TooManyFree
+    | Paused
+    | QueueFull
+    | SpendingLimit
+)
+"""Answers after which nothing is written."""
+BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit
+FREE_MORE_THAN_ALLOWED = 2
 TRIES_MAX = 4
 LOOKS_MAX = 8
 NO_ANSWER = "no answer"
@@ -84,6 +100,9 @@ class Clients:
             answer = request()
             return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else answer
         except RequestError as error:
+            if isinstance(error, BRAKES):
+                is_free = not self.inspector.debits_by[name]
+                self.inspector.must(is_free, "I18", f"{name} got {error!r} and was debited")
             return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else error
         except Crashed:
             return NO_ANSWER
@@ -130,6 +149,30 @@ class Clients:
             name, run, process=Process(name), at_s=self.simulation.now_s + delay_s
         )
 
+    def pauses(self) -> None:
+        """Pause both kinds for some minutes, as an operator does."""
+        operating, name = self.phoenix.operating, self.simulation.actor.name
+        for is_paused in (True, False):
+            for kind in Kind:
+                switch = partial(operating.switch, kind, is_paused=is_paused)
+                self.ask(f"{name}.{kind}.{is_paused}", switch)
+            self.simulation.sleep(60 + 600 * self.simulation.chance(name, "sleep"))
+
+    def opens_and_cancels(self, user: UserId) -> None:
+        """Open and cancel images, oftener than an hour allows."""
+        limit = self.phoenix.settings.policy.free_outcomes_per_hour_max
+        names = [f"{user}.{number}" for number in range(limit + FREE_MORE_THAN_ALLOWED)]
+        self.open(f"{user}.kept", user, f"{user}.kept", Kind.IMAGE)
+        for name in names:
+            self.open(name, user, name, Kind.IMAGE)
+            self._cancel_if_there(name, user)
+        self._cancel_if_there(f"{user}.kept", user)
+
+    def _cancel_if_there(self, name: str, user: UserId) -> None:
+        known = self.store.creation(creation_id_for(user, name))
+        if known is not None:
+            self._cancel(f"{name}.cancel", known)
+
     def open(self, name: str, user: UserId, key: str, kind: Kind) -> None:
         """Open, or replay."""
         creation_id = creation_id_for(user, key)
@@ -147,13 +190,18 @@ class Clients:
 
         answer = self.ask(name, request)
         must = self.inspector.must
+        if isinstance(answer, TooManyFree):
+            limit = self.phoenix.settings.policy.free_outcomes_per_hour_max
+            ended = self.inspector.free_outcomes(user)
+            must(ended >= limit, "I18", f"{name} is refused after {ended} free outcomes")
         if isinstance(answer, Opened):
             must(answer.creation.creation_id == creation_id, "I9", f"{name} got another id")
             must(self.store.has_entry(entry_id), "I10", f"{name} was told 202 and nothing is there")
             must(not was_gone, "I9", f"{name} opened a deleted one again")
         elif isinstance(answer, NotQueued):
             must(self.store.has_entry(refund_id(creation_id, 1)), "I10", f"{name} is not refunded")
-        elif isinstance(answer, InsufficientTokens | TooManyUnfinished | TooManyOpened):
+        elif isinstance(answer, REFUSED):
+            self.simulation.marks[f"refused_{answer.code}"] += 1
             must(not was_debited, "I10", f"{name} got {answer!r} for a replay")
         elif isinstance(answer, CreationGone):
             self.simulation.marks["replay_after_delete"] += 1
@@ -227,6 +275,9 @@ class Clients:
 
     def _cancel(self, name: str, known: Creation) -> None:
         answer = self.ask(name, lambda: self._owners("cancel", known))
+        if isinstance(answer, RequestError):
+            is_of_state = isinstance(answer, IllegalTransition | CreationNotFound | Unavailable)
+            self.inspector.must(is_of_state, "I18", f"{name}: cancelling got {answer!r}")
         if isinstance(answer, IllegalTransition) and self._sent["cancel", known.creation_id] == 1:
             now = self.store.creation(known.creation_id)
             is_ours = now and now.error and now.error.code is FailureCode.CANCELLED

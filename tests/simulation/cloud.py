@@ -7,7 +7,7 @@ from datetime import datetime
 
 from jobs.attempt import SETTLED, Terminated
 from shared.domain.claim import Holder
-from shared.domain.errors import QueueUnavailable
+from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.policy import STOP_GRACE_S, Kind, Policy
 from tests.builders import NOON
@@ -15,6 +15,8 @@ from tests.simulation.scheduler import Actor, Crashed, Process, Simulation
 
 CLOCKS_DIFFER_S = 5.0
 DISPATCH_S = 2.0
+AMPLE_PER_S = 5.0
+CROWDED_PER_S = 0.001
 START_S = 8.0
 TWICE_WITHIN_S = 400.0
 HOURS_S = (1800.0, 9000.0)
@@ -124,11 +126,14 @@ class SimulatedQueue:
     def __init__(self, simulation: Simulation, executions: SimulatedExecutions) -> None:
         self.seen: Callable[[str, CreationId, int], None] = lambda *_: None
         """Called before each create: by whom, and what."""
+        self.withdrawing: Callable[[str, CreationId, int], None] = lambda *_: None
+        """Called before each deletion that lands: by whom, and what."""
         self.count = 0
         self._simulation = simulation
         self._executions = executions
         self._names: set[tuple[CreationId, int]] = set()
         self._waiting: set[tuple[CreationId, int]] = set()
+        self._withdrawn: set[tuple[CreationId, int]] = set()
 
     def enqueue(
         self,
@@ -181,8 +186,36 @@ class SimulatedQueue:
             simulation.at(again_s, lambda: self._dispatch(name, kind))
 
     def _dispatch(self, name: tuple[CreationId, int], kind: Kind) -> None:
+        if name in self._withdrawn:
+            return
         self._waiting.discard(name)
         self._executions.begin(name[0], kind)
+
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
+        simulation = self._simulation
+        step = simulation.call("queue.withdraw")
+        if step.fault == "refused":
+            raise WithdrawalRefused(reason="simulated")
+        if step.fault == "lost":
+            raise QueueUnavailable(reason="simulated: lost")
+        self.withdrawing(simulation.actor.name, creation_id, number)
+        name = (creation_id, number)
+        if name in self._waiting:
+            simulation.marks["withdrawn"] += 1
+        self._waiting.discard(name)
+        if name in self._names and step.fault != "in_dispatch":
+            self._withdrawn.add(name)
+        if step.fault == "applied":
+            raise QueueUnavailable(reason="simulated: applied")
+        simulation.answered(step)
+
+    def dispatches_per_s(self, kind: Kind) -> float:
+        """Return a rate that is ample, or at a fault so low that one task is too many."""
+        step = self._simulation.call("queue.rate")
+        if step.fault == "down":
+            raise QueueUnavailable(reason="simulated")
+        self._simulation.answered(step)
+        return CROWDED_PER_S if step.fault == "crowded" else AMPLE_PER_S
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         step = self._simulation.call("queue.waits")

@@ -37,6 +37,9 @@ POLICY = Policy(video_poll_s=15, image_poll_s=5, heartbeat_s=40)
 """Fewer looks at the generator than in real life: more histories in the same time."""
 WELCOME_TOKENS = (11, 25, 45)
 
+CYD = UserId("cyd")
+"""An owner who opens and cancels, again and again."""
+
 Scenario = Callable[[Clients], None]
 
 
@@ -113,13 +116,20 @@ def anything(clients: Clients) -> None:
     for user, count in journeys.items():
         for number in range(count):
             _begin(clients, user, number)
+    if simulation.chance("operator", "pauses") < 0.1:
+        _spawn(clients, "operator", clients.pauses)
+    if simulation.chance("cyd", "is there") < 0.05:
+        _spawn(clients, "cyd", partial(clients.opens_and_cancels, CYD))
 
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
-    name = f"{user}.{number}"
+    _spawn(clients, f"{user}.{number}", partial(clients.journey, user, number))
+
+
+def _spawn(clients: Clients, name: str, run: Callable[[], None]) -> None:
     clients.simulation.spawn(
         name,
-        lambda: clients.journey(user, number),
+        run,
         process=Process(name),
         at_s=clients.simulation.chance(name, "begins") * CLIENTS_BEGIN_WITHIN_S,
     )
@@ -177,6 +187,7 @@ class _Place:
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)
+        phoenix.opening.admission.worker = InTurn()
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
     def _run_job(self, creation_id: CreationId, kind: Kind, holder: Holder) -> int:

@@ -4,6 +4,7 @@ The transitions and limits are written here once more, on purpose: a check that 
 table would believe whatever the code believes.
 """
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from shared.domain.account import Account
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
-from shared.domain.keys import CreationId, Key
+from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry, debit_id, refund_id
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import UNFINISHED, Stage, Status
@@ -52,6 +53,7 @@ REFUSED_FOR_S = 120
 """For how long reads must be refused before a paid operation is given up."""
 HAND_OVER_S = 60
 """How long before the end of its job an attempt may stop storing."""
+FREE = {"cancelled", "policy_violation", "safety_filter", "generator_rejected"}
 BOOKS_EVERY = 8
 """All books are checked after every so many commits: each commit's own checks are exact."""
 
@@ -72,13 +74,17 @@ class Inspector:
     _commits: int = 0
     _attempt_of: dict[str, int] = field(default_factory=dict)
     """Each holder's last attempt."""
+    debits_by: Counter[str] = field(default_factory=Counter)
+    """How many debits each process has written."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
     _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
+    _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.store.seen = self._commit
         self.media.seen = self._deleted
         self.queue.seen = self._enqueued
+        self.queue.withdrawing = self._withdrawn
         for generator in self.generators.values():
             generator.seen = partial(self._started, generator)
             generator.discarded = self._discarded
@@ -107,6 +113,7 @@ class Inspector:
             self._note(actor, key, after)
             if isinstance(before, Creation) or isinstance(after, Creation):
                 self._creation(actor, before, after, entries)
+                self._free(actor, before, after, changes)
             elif isinstance(after, LedgerEntry):
                 self._entry(before, after, changes)
             elif isinstance(after, Account):
@@ -177,6 +184,15 @@ class Inspector:
             is_mine = (str(before.holder), before.attempt) == (actor, mine)
             is_held = before.status is Status.PROCESSING
             self.must(is_mine and is_held, "I6", f"{actor} wrote {name} of {before.holder}")
+
+    def _free(self, actor: str, before: Any, after: Any, changes: Changes) -> None:
+        if after is None:
+            return
+        if after.status is Status.FAILED and (before is None or before.status in UNFINISHED):
+            self._refunded(after, changes)
+        if before is None or after.debits > before.debits:
+            self.debits_by[actor] += 1
+            self._debited(after, changes)
 
     def _times(self, after: Creation) -> None:
         name = after.creation_id
@@ -309,6 +325,48 @@ class Inspector:
             and creation.operation_name == operation_name
         )
         self.must(not is_needed, "I5", f"{start.creation_id} may resume what was discarded")
+
+    def _withdrawn(self, actor: str, creation_id: CreationId, number: int) -> None:
+        """I18: only the task of a run that has been refunded is withdrawn."""
+        creation = self.store.creation(creation_id)
+        if creation is None or number < creation.enqueues:
+            return  # of a run that is over
+        is_refunded = self.store.has_entry(refund_id(creation_id, creation.debits))
+        self.must(
+            is_refunded and not creation.is_unfinished and number == creation.enqueues,
+            "I18",
+            f"{actor} withdrew task {number} of {creation_id}, which is {creation.status}",
+        )
+
+    def free_outcomes(self, user_id: UserId) -> int:
+        """Return how many runs ended free by their owner's doing in the last hour and a bit."""
+        since = self.now - timedelta(hours=1, seconds=2 * CLOCKS_DIFFER_S)
+        return sum(at >= since for at in self._free_at[user_id])
+
+    def _refunded(self, after: Creation, changes: Changes) -> None:
+        """I18: a refund counts against its owner exactly if its owner caused it."""
+        is_owners = after.error is not None and after.error.code in FREE
+        if is_owners:
+            self._free_at[after.user_id].append(self.now)
+        for old, new in changes.values():
+            if isinstance(old, Account) and isinstance(new, Account):
+                counted = new.free_hour != old.free_hour
+                code = after.error.code if after.error else None
+                self.must(
+                    counted == is_owners, "I18", f"{after.creation_id} {code} counted: {counted}"
+                )
+
+    def _debited(self, after: Creation, changes: Changes) -> None:
+        """I18: nothing is debited while the hour of free outcomes is full."""
+        for old, _ in changes.values():
+            if isinstance(old, Account) and old.free_hour is not None:
+                hour = old.free_hour
+                begins_at = hour.started_at + timedelta(hours=1, seconds=-2 * CLOCKS_DIFFER_S)
+                is_full = hour.count >= self.policy.free_outcomes_per_hour_max
+                is_over = self.now >= begins_at
+                self.must(
+                    not is_full or is_over, "I18", f"{after.creation_id} debited in a full hour"
+                )
 
     def _started(self, generator: SimulatedGenerator, start: Start) -> None:
         """I5: nothing is started while an earlier start of the debit may be running."""

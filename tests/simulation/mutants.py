@@ -412,6 +412,86 @@ MUTANTS = [
         publishing,
     ),
     _one(
+        "a withdrawal names the number that it reads",
+        settling.Settling,
+        "_fail",
+        "self._withdraw_task(decided)",
+        "self._withdraw_task(self.transactions.store.get(creation_at) or decided)",
+        seed=1008,
+    ),
+    _one(
+        "a withdrawal names the next number",
+        settling.Settling,
+        "_withdraw_task",
+        "kind=failed.kind, number=failed.enqueues)",
+        "kind=failed.kind, number=failed.enqueues + 1)",
+    ),
+    _one(
+        "a task is withdrawn before its refund",
+        settling.Settling,
+        "_fail",
+        "facts = _facts(creation, code, actor)",
+        "facts = _facts(creation, code, actor)\n    self._withdraw_task(creation)",
+    ),
+    _one(
+        "free outcomes are not counted",
+        Account,
+        "_free_hour_after",
+        "if code not in OWNERS_DOING:",
+        "if True:",
+    ),
+    _one(
+        "our own failures count as free outcomes",
+        Account,
+        "_free_hour_after",
+        "if code not in OWNERS_DOING:",
+        "if False:",
+    ),
+    _one(
+        "a full hour of free outcomes refuses nothing",
+        Account,
+        "debited",
+        "if self.free_hour is not None:",
+        "if False:",
+    ),
+    _one(
+        "cancelling is refused in a full hour",
+        owning.Owning,
+        "cancel",
+        "settlement = self.settling.cancel(pending)",
+        "account = self.transactions.store.get(account_key(owner))\n"
+        "    if account and account.free_hour:\n"
+        "        limit = self.policy.free_outcomes_per_hour_max\n"
+        "        account.free_hour.check(self.clock.now(), limit=limit)\n"
+        "    settlement = self.settling.cancel(pending)",
+    ),
+    _one(
+        "the brake is asked about a replay",
+        opening.Opening,
+        "_debit_and_create",
+        "        if known is not None:\n",
+        "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
+    ),
+    Mutant(
+        "the brake refuses what it has debited",
+        (
+            Edit(
+                opening.Opening,
+                "_debit_and_create",
+                "if refusal is not None:",
+                "if False:",
+            ),
+            Edit(
+                opening.Opening,
+                "open",
+                "if opened.is_replay:",
+                "if refusal is not None and not opened.is_replay:\n"
+                "        raise refusal\n"
+                "    if opened.is_replay:",
+            ),
+        ),
+    ),
+    _one(
         "a publication's key is used again",
         creation.Creation,
         "prepared_for_publication",

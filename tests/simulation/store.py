@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeVar, cast
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
-from shared.domain.ledger import LedgerEntry, entry_key
+from shared.domain.ledger import Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
+from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import (
     Decision,
@@ -240,6 +241,22 @@ class SimulatedStore:
             if isinstance(each, MediaDeletion) and each.due_at <= now
         ]
         return _page(due, page, lambda each: (each.due_at, each.deletion_id), is_newest_first=False)
+
+    def unfinished(self, kind: Kind, status: Status) -> int:
+        return sum(each.kind is kind and each.status is status for each in self._creations())
+
+    def settled_since(self, kind: Kind, since: datetime) -> int:
+        return sum(each.kind is kind and each.was_claimed for each in self._costs(since))
+
+    def cost_usd_since(self, since: datetime) -> float:
+        return sum(each.estimated_cost_usd for each in self._costs(since))
+
+    def _costs(self, since: datetime) -> Iterator[Cost]:
+        return (
+            each
+            for each in self._queried()
+            if isinstance(each, Cost) and each.created_at is not None and each.created_at >= since
+        )
 
     def everything(self) -> Iterator[Document]:
         return iter(self._queried())

@@ -21,6 +21,26 @@ const WORDS = {
     tokens: NOTHING_TAKEN,
     next: `At most ${limit} can be started in an hour. You can go on at ${later(retryAfterS ?? 3600)}.`,
   }),
+  too_many_free_outcomes: ({ limit }, retryAfterS) => ({
+    what: "Too many were cancelled or refused.",
+    tokens: NOTHING_TAKEN,
+    next: `After ${limit} in an hour you have to wait. You can go on at ${later(retryAfterS ?? 3600)}.`,
+  }),
+  queue_full: (_, retryAfterS) => ({
+    what: "Too many are waiting to be ready in time.",
+    tokens: NOTHING_TAKEN,
+    next: `Try again at ${later(retryAfterS ?? 60)}.`,
+  }),
+  paused: ({ kind }) => ({
+    what: `New ${kind ?? "creation"}s are paused.`,
+    tokens: NOTHING_TAKEN,
+    next: "Try again later.",
+  }),
+  spending_limit: (_, retryAfterS) => ({
+    what: "The daily limit is reached.",
+    tokens: NOTHING_TAKEN,
+    next: `Try again at ${later(retryAfterS ?? 3600)}.`,
+  }),
   queue_unavailable: (_, __, cost) => ({
     what: "It could not be queued.",
     tokens: `Your ${tokens(cost)} ${cost === 1 ? "is" : "are"} back.`,

@@ -1,0 +1,83 @@
+"""What operators leave behind: a switch for each kind, and a record of each act on a creation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.creation import Creation
+from shared.domain.errors import WrongField
+from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.policy import Kind
+
+REASON_LENGTH_MAX = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """Whether new creations of a kind are paused."""
+
+    kind: Kind
+    is_paused: bool
+    changed_at: datetime
+
+    @property
+    def key(self) -> Key["Switch"]:
+        """Return where this switch lives."""
+        return switch_key(self.kind)
+
+
+class Verb(StrEnum):
+    """What an operator can do to another's creation."""
+
+    UNPUBLISH = "unpublish"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorAct:
+    """One act of an operator on a creation; append only, written with what it changed."""
+
+    act_id: str
+    verb: Verb
+    creation_id: CreationId
+    user_id: UserId
+    reason: str
+    created_at: datetime
+
+    @property
+    def key(self) -> Key["OperatorAct"]:
+        """Return where this act lives."""
+        return Key(Collection.OPERATOR_ACTS, self.act_id)
+
+    @classmethod
+    def because(
+        cls, reason: str | None, verb: Verb, creation: Creation, *, at: datetime
+    ) -> tuple["OperatorAct", ...]:
+        """Return the record of an act, or nothing where no operator gave a reason.
+
+        The id is of the creation and its publication, so that the act can be recorded only once.
+        """
+        if reason is None:
+            return ()
+        act = cls(
+            act_id=f"{creation.creation_id}_{verb}_{creation.publications}",
+            verb=verb,
+            creation_id=creation.creation_id,
+            user_id=creation.user_id,
+            reason=reason,
+            created_at=at,
+        )
+        return (act,)
+
+
+def switch_key(kind: Kind) -> Key[Switch]:
+    """Return where the switch of a kind lives."""
+    return Key(Collection.SWITCHES, kind)
+
+
+def checked_reason(reason: str) -> str:
+    """Return the reason without spaces around it, or raise `WrongField`."""
+    trimmed = reason.strip()
+    if not 1 <= len(trimmed) <= REASON_LENGTH_MAX:
+        raise WrongField(field="reason", reason=f"use 1 to {REASON_LENGTH_MAX} characters")
+    return trimmed

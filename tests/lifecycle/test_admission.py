@@ -1,0 +1,454 @@
+"""The brake: what refuses a new creation, what it never refuses, and what it does when it is blind."""
+
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from shared.domain.creation import Creation
+from shared.domain.errors import (
+    CreationGone,
+    IllegalTransition,
+    InsufficientTokens,
+    KeyReused,
+    Paused,
+    QueueFull,
+    SpendingLimit,
+    StoreUnavailable,
+    Unavailable,
+)
+from shared.domain.ledger import Actor, Cost
+from shared.domain.operating import Switch
+from shared.domain.policy import Kind
+from shared.lifecycle.admission import Admission
+from tests.builders import ADA, POLICY, a_brief, a_caller
+from tests.putting import put
+from tests.world import World
+
+NewWorld = Callable[..., World]
+
+
+def pause(world: World, *kinds: Kind, is_paused: bool = True) -> None:
+    for kind in kinds or tuple(Kind):
+        put(world.sqlite, Switch(kind=kind, is_paused=is_paused, changed_at=world.clock.now()))
+
+
+def crowd(world: World) -> None:
+    """Let the queue be so slow that one task is too many."""
+    world.queue.rate_per_s = 0.001
+
+
+def spend(world: World, cost_usd: float, *, cost_id: str = "spent") -> None:
+    cost = Cost(
+        cost_id=cost_id,
+        model="m",
+        estimated_cost_usd=cost_usd,
+        kind=Kind.VIDEO,
+        was_claimed=True,
+        created_at=world.clock.now(),
+    )
+    put(world.sqlite, cost)
+
+
+def retry(world: World, creation: Creation) -> Creation:
+    return world.phoenix.owning.retry(creation.creation_id, owner=ADA).creation
+
+
+BRAKES: dict[type[Unavailable], Callable[[World], None]] = {
+    Paused: pause,
+    QueueFull: crowd,
+    SpendingLimit: lambda world: spend(world, 20),
+}
+
+
+@pytest.fixture
+def braked(new_world: NewWorld) -> World:
+    """A world with a ceiling of 20 dollars a day."""
+    return new_world(PHOENIX_DAILY_COST_MAX_USD="20")
+
+
+@pytest.mark.parametrize("error", BRAKES)
+def test_nothing_is_written_when_an_open_is_refused(
+    braked: World, error: type[Unavailable]
+) -> None:
+    braked.open(kind=Kind.IMAGE)
+    before = list(braked.sqlite.everything())
+    BRAKES[error](braked)
+    given = list(braked.sqlite.everything())
+    braked.clock.sleep(10)
+
+    with pytest.raises(error) as refusal:
+        braked.open()
+
+    assert refusal.value.retry_after_s >= 10
+    assert list(braked.sqlite.everything()) == given
+    assert len(before) <= len(given)
+    assert len(braked.queue.tasks) == 1
+
+
+@pytest.mark.parametrize("error", BRAKES)
+def test_a_retry_is_refused_like_an_open(braked: World, error: type[Unavailable]) -> None:
+    failed = braked.failed()
+    braked.clock.sleep(POLICY.settled_within_s)
+    BRAKES[error](braked)
+    braked.clock.sleep(10)
+
+    with pytest.raises(error):
+        retry(braked, failed)
+
+    assert braked.now(failed) == failed
+    assert braked.account().balance_tokens == 100
+
+
+@pytest.mark.parametrize("error", BRAKES)
+def test_a_replay_is_answered_as_ever(braked: World, error: type[Unavailable]) -> None:
+    creation = braked.open(key="one").creation
+    gone = braked.failed(key="gone")
+    braked.phoenix.owning.delete(gone.creation_id, owner=ADA)
+    BRAKES[error](braked)
+    braked.clock.sleep(10)
+
+    replay = braked.open(key="one")
+
+    assert (replay.is_replay, replay.creation) == (True, creation)
+    with pytest.raises(KeyReused):
+        braked.open(key="one", prompt="another")
+    with pytest.raises(CreationGone):
+        braked.open(key="gone")
+
+
+def test_a_repeated_click_on_retry_is_answered_as_ever(world: World) -> None:
+    failed = world.failed()
+    retry(world, failed)
+    pause(world)
+    world.clock.sleep(10)
+
+    again = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=1)
+
+    assert again.is_replay
+
+
+def test_a_state_that_allows_no_retry_is_told_first(world: World) -> None:
+    creation = world.open().creation
+    pause(world)
+    world.clock.sleep(10)
+
+    with pytest.raises(IllegalTransition):
+        retry(world, creation)
+
+
+def test_what_an_owner_has_can_be_cancelled_published_and_deleted_meanwhile(world: World) -> None:
+    pending, draft = world.open().creation, world.draft()
+    pause(world)
+    world.clock.sleep(10)
+
+    world.phoenix.owning.cancel(pending.creation_id, owner=ADA)
+    world.phoenix.publishing.publish(draft.creation_id, owner=ADA, caption=None)
+    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+
+
+def test_the_brake_comes_before_the_balance(new_world: NewWorld) -> None:
+    world = new_world(PHOENIX_WELCOME_TOKENS="0")
+    with pytest.raises(InsufficientTokens):
+        world.open()
+    pause(world)
+    world.clock.sleep(10)
+
+    with pytest.raises(Paused):
+        world.open()
+
+
+# The switches
+
+
+def test_each_kind_is_paused_for_itself_and_resumed(world: World) -> None:
+    pause(world, Kind.VIDEO)
+
+    with pytest.raises(Paused, match="video"):
+        world.open()
+    world.open(kind=Kind.IMAGE)
+    pause(world, Kind.VIDEO, is_paused=False)
+    world.clock.sleep(10)
+    world.open()
+
+
+def test_a_switch_that_cannot_be_read_stays_as_it_was(world: World) -> None:
+    pause(world)
+    with pytest.raises(Paused):
+        world.open()
+    gauges = blinded(world, "get")
+    world.clock.sleep(3600)
+
+    assert isinstance(gauges.refusal(Kind.VIDEO), Paused)
+
+
+# The queue
+
+
+def test_a_creation_that_would_not_be_ready_in_time_is_refused(new_world: NewWorld) -> None:
+    world = new_world(PHOENIX_WELCOME_TOKENS="10000", PHOENIX_POLICY_VIDEOS_IN_FLIGHT_MAX="1000")
+    world.queue.rate_per_s = 1 / 60
+    room = int((900 - 90 - 60) / 60)
+    for _ in range(room):
+        world.open()
+    world.clock.sleep(10)
+    with pytest.raises(QueueFull):
+        world.open()
+    world.open(kind=Kind.IMAGE)
+
+    world.claim(world.open(kind=Kind.IMAGE).creation, kind=Kind.IMAGE)
+    world.queue.rate_per_s = 1 / 50
+    world.clock.sleep(10)
+    world.open()
+
+
+def test_the_time_to_wait_is_what_the_queue_needs(world: World) -> None:
+    world.queue.rate_per_s = 1 / 1000
+
+    with pytest.raises(QueueFull) as refusal:
+        world.open()
+
+    assert refusal.value.retry_after_s == 1000 - (900 - 90 - 60)
+
+
+def test_jobs_that_work_faster_than_the_queue_dispatches_count(world: World) -> None:
+    world.queue.rate_per_s = 0.001
+    with pytest.raises(QueueFull):
+        world.open()
+    for number in range(12):
+        spend(world, 0, cost_id=f"settled {number}")
+    world.clock.sleep(10)
+
+    world.open()
+
+
+def test_what_was_cancelled_in_the_queue_is_no_pace(world: World) -> None:
+    for _ in range(9):
+        world.phoenix.owning.cancel(world.open().creation.creation_id, owner=ADA)
+    world.queue.rate_per_s = 0.001
+    world.clock.sleep(10)
+
+    with pytest.raises(QueueFull):
+        world.open()
+
+
+def test_an_unknown_rate_is_not_full(world: World) -> None:
+    crowd(world)
+    with pytest.raises(QueueFull):
+        world.open()
+    gauges = world.phoenix.opening.admission
+    world.queue.is_down = True
+    world.clock.sleep(10)
+
+    assert gauges.refusal(Kind.VIDEO) is None
+
+
+def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
+    crowd(world)
+    gauges = world.phoenix.opening.admission
+    assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
+    gauges.worker = Stuck()
+    world.clock.sleep(POLICY.gauges_life_s)
+    assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
+    world.clock.sleep(1)
+
+    assert gauges.refusal(Kind.VIDEO) is None
+
+
+# The ceiling
+
+
+def test_the_day_cost_and_what_is_unfinished_reach_the_ceiling(new_world: NewWorld) -> None:
+    world = new_world(PHOENIX_DAILY_COST_MAX_USD="1.5")
+    spend(world, 0.44)
+    world.open()
+    world.claim(world.open().creation)
+    world.clock.sleep(10)
+    world.open(kind=Kind.IMAGE)
+    world.clock.sleep(10)
+    image = world.open(kind=Kind.IMAGE).creation
+    world.clock.sleep(10)
+
+    with pytest.raises(SpendingLimit) as refusal:
+        world.open(kind=Kind.IMAGE)
+
+    assert refusal.value.retry_after_s == 12 * 3600 - 30
+    world.phoenix.owning.cancel(image.creation_id, owner=ADA)
+    world.clock.sleep(10)
+    world.open(kind=Kind.IMAGE)
+
+
+def test_the_ceiling_is_of_the_utc_day(braked: World) -> None:
+    spend(braked, 20)
+    with pytest.raises(SpendingLimit):
+        braked.open()
+    gauges = blinded(braked, "cost_usd_since")
+
+    braked.clock.sleep(12 * 3600 - 1)
+    assert isinstance(gauges.refusal(Kind.VIDEO), SpendingLimit)
+    braked.clock.sleep(1)
+
+    assert gauges.refusal(Kind.VIDEO) is None
+
+
+def test_without_a_ceiling_no_cost_stops_anything(world: World) -> None:
+    spend(world, 1e9)
+
+    world.open()
+
+
+# The reading
+
+
+class Stuck(ThreadPoolExecutor):
+    """An executor whose work never begins."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(None)
+        return done
+
+
+def blinded(world: World, *methods: str) -> Admission:
+    """Return the world's admission, whose store cannot answer these reads any more."""
+
+    def down(*_: object) -> None:
+        raise StoreUnavailable(reason="planned")
+
+    for method in methods:
+        setattr(world.store, method, down)
+    return world.phoenix.opening.admission
+
+
+def test_it_is_read_once_in_ten_seconds(world: World) -> None:
+    asked: list[Kind] = []
+    rate = world.queue.dispatches_per_s
+
+    def counted(kind: Kind) -> float:
+        asked.append(kind)
+        return rate(kind)
+
+    world.queue.dispatches_per_s = counted  # type: ignore[method-assign]  # counted on its way
+    for _ in range(4):
+        world.open()
+        world.clock.sleep(4)
+
+    assert asked == [*Kind, *Kind]
+
+
+@pytest.mark.parametrize("method", ["get", "unfinished", "settled_since", "cost_usd_since"])
+def test_a_gauge_that_cannot_be_read_refuses_nobody_and_is_logged(
+    braked: World, log_stream: io.StringIO, method: str
+) -> None:
+    gauges = blinded(braked, method)
+
+    assert [gauges.refusal(kind) for kind in Kind] == [None, None]
+
+    lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    assert {line["message"] for line in lines} == {"gauge_unreadable"}
+    assert all("planned" in line["reason"] for line in lines)
+
+
+def test_one_gauge_that_cannot_be_read_hides_no_other(braked: World) -> None:
+    pause(braked, Kind.VIDEO)
+    spend(braked, 20)
+    gauges = blinded(braked, "settled_since")
+
+    assert isinstance(gauges.refusal(Kind.VIDEO), Paused)
+    assert isinstance(gauges.refusal(Kind.IMAGE), SpendingLimit)
+
+
+@pytest.mark.parametrize("error", BRAKES)
+def test_a_brake_that_is_on_is_logged_with_each_reading(
+    braked: World, log_stream: io.StringIO, error: type[Unavailable]
+) -> None:
+    BRAKES[error](braked)
+
+    for _ in range(3):
+        with pytest.raises(error):
+            braked.open()
+
+    lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    brakes = [line for line in lines if line["message"] == "brake_on"]
+    assert {(line["kind"], line["code"]) for line in brakes} == {
+        (kind, error.code) for kind in Kind
+    }
+    assert len(brakes) == 2
+    assert {line["severity"] for line in brakes} == {"WARNING"}
+
+
+def test_requests_go_on_with_the_last_reading_while_it_is_made_anew(world: World) -> None:
+    """Ten seconds later the new reading hangs: nobody waits for it."""
+    began, may_end = Event(), Event()
+    unfinished = world.sqlite.unfinished
+
+    def hanging(*arguments: Any) -> int:
+        began.set()
+        may_end.wait()
+        return unfinished(*arguments)
+
+    gauges = world.phoenix.opening.admission
+    assert gauges.refusal(Kind.VIDEO) is None
+    pause(world)
+    with ThreadPoolExecutor(1) as worker:
+        gauges.worker = worker
+        world.store.unfinished = hanging  # type: ignore[attr-defined]  # it stands for the store's
+        world.clock.sleep(10)
+        answers = [gauges.refusal(Kind.VIDEO) for _ in range(3)]
+        began.wait()
+        may_end.set()
+
+    assert answers == [None, None, None]
+    assert isinstance(gauges.refusal(Kind.VIDEO), Paused)
+
+
+def test_the_first_request_waits_for_the_reading(world: World) -> None:
+    pause(world)
+
+    with ThreadPoolExecutor(1) as worker:
+        world.phoenix.opening.admission.worker = worker
+        with pytest.raises(Paused):
+            world.open()
+
+
+def test_after_a_quiet_time_a_request_waits_for_the_reading(world: World) -> None:
+    world.draft()
+    pause(world)
+    world.clock.sleep(3600)
+
+    with ThreadPoolExecutor(1) as worker:
+        world.phoenix.opening.admission.worker = worker
+        with pytest.raises(Paused):
+            world.open()
+
+
+def test_a_request_of_an_ending_process_is_not_held_up(world: World) -> None:
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    world.phoenix.opening.admission.worker = ended
+
+    world.open()
+
+
+def test_a_debit_by_an_operator_is_not_held_up(world: World) -> None:
+    """An operator who retries for an owner knows of the brake, and has set it."""
+    failed = world.failed()
+    pause(world)
+    world.clock.sleep(10)
+
+    again = world.phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR)
+
+    assert again.creation.debits == 2
+
+
+def test_an_account_is_made_all_the_same(world: World) -> None:
+    pause(world)
+
+    with pytest.raises(Paused):
+        world.phoenix.opening.open(a_brief(), caller=a_caller("ben"))
+
+    assert world.account("ben").balance_tokens == 100

@@ -1,0 +1,147 @@
+import io
+import json
+
+import pytest
+
+from shared.domain.creation import Creation
+from shared.domain.errors import CreationNotFound, IllegalTransition, Paused, WrongField
+from shared.domain.operating import OperatorAct, Verb, switch_key
+from shared.domain.policy import Kind
+from shared.domain.status import Status
+from tests.builders import ADA, a_creation_id
+from tests.world import World
+
+
+def acts(world: World) -> list[OperatorAct]:
+    return [each for each in world.sqlite.everything() if isinstance(each, OperatorAct)]
+
+
+def recorded(world: World, creation: Creation, verb: Verb) -> OperatorAct:
+    return OperatorAct(
+        act_id=f"{creation.creation_id}_{verb}_{creation.publications}",
+        verb=verb,
+        creation_id=creation.creation_id,
+        user_id=ADA,
+        reason="a face without consent",
+        created_at=world.clock.now(),
+    )
+
+
+@pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
+def test_a_publication_is_taken_down_with_its_public_copy(world: World, faults: list[str]) -> None:
+    published = world.published()
+    public = set(published.public_keys.values())
+    assert public <= world.stored_keys()
+    record = recorded(world, published, Verb.UNPUBLISH)
+    world.store.faults = faults
+
+    world.phoenix.operating.unpublish(published.creation_id, reason=" a face without consent ")
+
+    assert world.now(published).status is Status.DRAFT
+    assert not public & world.stored_keys()
+    assert acts(world) == [record]
+
+
+def test_a_publication_can_be_taken_down_again(world: World) -> None:
+    published = world.published()
+    for _ in range(2):
+        world.phoenix.operating.unpublish(published.creation_id, reason="spam")
+        world.phoenix.publishing.publish(published.creation_id, owner=ADA, caption=None)
+
+    assert len(acts(world)) == 2
+
+
+def test_what_is_not_published_is_left_alone(world: World) -> None:
+    draft, pending = world.draft(), world.open().creation
+
+    world.phoenix.operating.unpublish(draft.creation_id, reason="spam")
+    with pytest.raises(IllegalTransition):
+        world.phoenix.operating.unpublish(pending.creation_id, reason="spam")
+
+    assert world.now(draft) == draft
+    assert acts(world) == []
+
+
+@pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
+@pytest.mark.parametrize("status", ["draft", "published", "failed"])
+def test_a_deleted_creation_leaves_its_ledger_and_a_record(
+    world: World, status: str, faults: list[str]
+) -> None:
+    creation = world.creation_that_is(status)
+    ledger, record = world.ledger(), recorded(world, creation, Verb.DELETE)
+    world.store.faults = faults
+
+    world.phoenix.operating.delete(creation.creation_id, reason="a face without consent")
+
+    assert world.sqlite.get(creation.key) is None
+    assert world.stored_keys() == set()
+    assert world.ledger() == ledger
+    assert acts(world) == [record]
+
+
+@pytest.mark.parametrize("status", ["pending", "processing"])
+def test_what_is_in_the_making_is_not_deleted(world: World, status: str) -> None:
+    creation = world.creation_that_is(status)
+
+    with pytest.raises(IllegalTransition):
+        world.phoenix.operating.delete(creation.creation_id, reason="spam")
+
+    assert acts(world) == []
+
+
+@pytest.mark.parametrize("creation_id", ["", "x", "../users/ada", a_creation_id("other")])
+def test_an_unknown_creation_is_not_found(world: World, creation_id: str) -> None:
+    for act in (world.phoenix.operating.unpublish, world.phoenix.operating.delete):
+        with pytest.raises(CreationNotFound):
+            act(creation_id, reason="spam")
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501])
+def test_a_reason_is_needed(world: World, reason: str) -> None:
+    published = world.published()
+
+    for act in (world.phoenix.operating.unpublish, world.phoenix.operating.delete):
+        with pytest.raises(WrongField, match="reason"):
+            act(published.creation_id, reason=reason)
+
+    assert world.now(published) == published
+
+
+def test_an_owners_own_act_is_not_recorded(world: World) -> None:
+    published = world.published()
+    world.phoenix.publishing.unpublish(published.creation_id, owner=ADA)
+    world.phoenix.owning.delete(published.creation_id, owner=ADA)
+
+    assert acts(world) == []
+
+
+def test_an_act_is_logged_with_its_reason(world: World, log_stream: io.StringIO) -> None:
+    published = world.published()
+
+    world.phoenix.operating.unpublish(published.creation_id, reason="spam")
+    world.phoenix.operating.unpublish(published.creation_id, reason="once more")
+    world.phoenix.operating.delete(published.creation_id, reason="spam")
+
+    lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    logged = [line for line in lines if line["message"] == "operator_action"]
+    assert [(line["verb"], line["reason"]) for line in logged] == [
+        ("unpublish", "spam"),
+        ("delete", "spam"),
+    ]
+    assert {line["creation_id"] for line in logged} == {published.creation_id}
+
+
+@pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
+def test_a_kind_is_paused_and_resumed(world: World, faults: list[str]) -> None:
+    for is_paused in (True, True, False, False, True):
+        world.store.faults = list(faults)
+        world.phoenix.operating.switch(Kind.VIDEO, is_paused=is_paused)
+        world.clock.sleep(1)
+
+    switch = world.sqlite.get(switch_key(Kind.VIDEO))
+    assert switch is not None
+    assert (switch.is_paused, switch.kind) == (True, Kind.VIDEO)
+    assert world.sqlite.get(switch_key(Kind.IMAGE)) is None
+    with pytest.raises(Paused):
+        world.open()
+    world.open(kind=Kind.IMAGE)
