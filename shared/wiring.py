@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.google_grants import GoogleGrants
@@ -15,7 +16,7 @@ from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
 from shared.generators import check_models, google_generator
-from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
@@ -26,6 +27,7 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.welcoming import WelcomeGrant
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -34,8 +36,11 @@ from shared.ports.media_store import MediaStore
 from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
-from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, R2Buckets, Settings
 from shared.telemetry import traceparent
+
+if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
+    from shared.adapters.r2_media_store import R2MediaStore
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
@@ -58,6 +63,8 @@ class Ports:
     raw_documents: Callable[[], RawDocuments]
     """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
+    welcome_key: bytes = b""
+    """Hashes verified addresses into ids of welcome grants; a new one would welcome all again."""
     grants: GoogleGrants | None = None
     """Only the cloud has grants; they are asked about by the doctor alone."""
 
@@ -110,7 +117,11 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
     settling = Settling(transactions, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
-    welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
+    welcome = WelcomeGrant(
+        tokens=settings.welcome_tokens,
+        key=ports.welcome_key,
+        per_day_max=policy.welcome_grants_per_day_max,
+    )
     accounts = Accounts(transactions, clock, ports.ids, welcome)
     opening = Opening(
         transactions, accounts, settling, ports.queue, clock, ports.ids, settings.costs, policy
@@ -189,6 +200,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         generator=sample_generator,
         raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
+        welcome_key=installation_key(backend.data / "welcome-key"),
     )
     return ports, local
 
@@ -201,9 +213,8 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
     from shared.adapters.firestore_store import FirestoreStore
     from shared.adapters.google_service_identity import GoogleServiceIdentity
-    from shared.adapters.r2_media_store import R2MediaStore
 
-    clock, endpoints, r2 = SystemClock(), backend.endpoints, backend.r2
+    clock, endpoints = SystemClock(), backend.endpoints
     check_models(backend, makes=makes, today=clock.now().date())
     database, prefix = backend.database, backend.collection_prefix
     store = FirestoreStore(backend.project, database=database, prefix=prefix)
@@ -219,14 +230,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
     )
     grants = _grants(backend)
-    media = R2MediaStore(
-        endpoint_url=r2.endpoint_url,
-        access_key_id=r2.access_key_id,
-        secret_access_key=r2.secret_access_key,
-        drafts_bucket=r2.drafts_bucket,
-        public_bucket=r2.public_bucket,
-        public_url=r2.public_url,
-    )
+    media = _r2_media(backend.r2)
 
     def close() -> None:
         for port in (store, queue, executions, media, grants):
@@ -251,7 +255,21 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
             backend.project, database=database, prefix=prefix
         ),
         close=close,
+        welcome_key=backend.welcome_key.encode(),
         grants=grants,
+    )
+
+
+def _r2_media(r2: R2Buckets) -> "R2MediaStore":
+    from shared.adapters.r2_media_store import R2MediaStore
+
+    return R2MediaStore(
+        endpoint_url=r2.endpoint_url,
+        access_key_id=r2.access_key_id,
+        secret_access_key=r2.secret_access_key,
+        drafts_bucket=r2.drafts_bucket,
+        public_bucket=r2.public_bucket,
+        public_url=r2.public_url,
     )
 
 

@@ -31,6 +31,7 @@ def a_caller(user_id: str = ADA, **changes: Any) -> Caller:
         "user_id": UserId(user_id),
         "username_hint": user_id,
         "is_verified": True,
+        "verified_contact": f"{user_id}@example.com",
     }
     return Caller(**values | changes)
 

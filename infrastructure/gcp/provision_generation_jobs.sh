@@ -105,7 +105,7 @@ on_job() {
 
 # What the API and the jobs are told: the settings file, and what follows from it.
 configure() {
-  local name variables
+  local name variables secrets
   variables="PHOENIX_BACKEND=gcp|GOOGLE_CLOUD_PROJECT=$project"
   variables+="|PHOENIX_TASKS_INVOKER=$(email phoenix-tasks)"
   variables+="|PHOENIX_INTERNAL_AUDIENCE=$audience"
@@ -113,9 +113,10 @@ configure() {
   for name in "${given[@]}"; do
     [[ $name != PHOENIX_* && $name != R2_* ]] || variables+="|$name=${!name}"
   done
-  configuration=(
-    --region="$region" --set-env-vars="^|^$variables" --set-secrets="R2_SECRET_ACCESS_KEY=$secret:latest"
-  )
+  secrets=R2_SECRET_ACCESS_KEY=$secret:latest
+  # One version for ever: another key would welcome every address again.
+  [[ -z $welcome_secret ]] || secrets+=",PHOENIX_WELCOME_KEY=$welcome_secret:1"
+  configuration=(--region="$region" --set-env-vars="^|^$variables" --set-secrets="$secrets")
 }
 
 parse "$@"

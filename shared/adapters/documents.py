@@ -18,6 +18,7 @@ from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.welcome import WelcomeShard
 from shared.ports.store import Document
 
 _TYPES: dict[Collection, type[Document]] = {
@@ -27,6 +28,7 @@ _TYPES: dict[Collection, type[Document]] = {
     Collection.TRANSACTIONS: LedgerEntry,
     Collection.COSTS: Cost,
     Collection.MEDIA_DELETIONS: MediaDeletion,
+    Collection.WELCOME_SHARDS: WelcomeShard,
 }
 HELD = tuple(_TYPES)
 """The collections whose documents a store holds."""
@@ -37,6 +39,7 @@ _ID_FIELDS = {
     Collection.TRANSACTIONS: "entryId",
     Collection.COSTS: "costId",
     Collection.MEDIA_DELETIONS: "deletionId",
+    Collection.WELCOME_SHARDS: "shardId",
 }
 _FIELDS = {
     "amount_tokens": "amount",

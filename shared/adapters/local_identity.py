@@ -46,7 +46,9 @@ class LocalIdentity:
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
         name = claims["sub"]
-        return Caller(user_id=UserId(name), username_hint=name, is_verified=True)
+        return Caller(
+            user_id=UserId(name), username_hint=name, is_verified=True, verified_contact=name
+        )
 
     def service(self, token: str) -> str:
         """See `ServiceIdentity.service`."""

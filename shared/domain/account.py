@@ -79,6 +79,8 @@ class Account:
     in_flight: InFlight = InFlight()
     ledger_count: int = 0
     opened_hour: OpenedHour
+    welcomed: bool = False
+    """The welcome is decided: this account, or another with the same address, received it."""
     created_at: datetime
     updated_at: datetime
 
@@ -148,6 +150,10 @@ class Account:
     def relieved(self, kind: Kind, *, at: datetime) -> "Account":
         """Return the account with one creation less in the making."""
         return replace(self, in_flight=self.in_flight.changed(kind, by=-1), updated_at=at)
+
+    def welcome_decided(self, *, at: datetime) -> "Account":
+        """Return the account that no later request welcomes."""
+        return replace(self, welcomed=True, updated_at=at)
 
     def _moved(self, tokens: int, *, at: datetime) -> "Account":
         return replace(

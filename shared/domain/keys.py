@@ -25,6 +25,7 @@ class Collection(StrEnum):
     TRANSACTIONS = "transactions"
     COSTS = "costs"
     MEDIA_DELETIONS = "mediaDeletions"
+    WELCOME_SHARDS = "welcomeShards"
     LEGACY_CREATIONS = "legacyCreations"
     """An older system's, put aside when it was taken over; no store looks there."""
 

@@ -95,6 +95,8 @@ class Policy:
     """Unfinished creations of one account."""
     opened_per_hour_max: int = 60
     """Opens and retries of one account."""
+    welcome_grants_per_day_max: int = 1600
+    """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 
     link_life_s: float = 7200
     """How long a signed link to a private file is good."""

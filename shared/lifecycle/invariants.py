@@ -8,6 +8,7 @@ I9   a username is one account's, and an account has one
 I12  every field is as its state demands
 I16  the in-flight counters are what is in flight
 I17  attempts and tasks are bounded
+I18  an account has one welcome grant at most, and then is marked as welcomed
 """
 
 from collections import Counter, defaultdict
@@ -23,6 +24,7 @@ from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import Status
+from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document
 
 
@@ -71,6 +73,7 @@ def violations(books: Books, *, at: datetime, policy: Policy) -> Iterator[Violat
     yield from _ledgers(books)
     yield from _runs(books)
     yield from _usernames(books)
+    yield from _welcomes(books)
     yield from _in_flight(books)
     for creation in books.creations.values():
         yield from _creation(creation, at=at, policy=policy)
@@ -166,6 +169,20 @@ def _usernames(books: Books) -> Iterator[Violation]:
     for account in books.accounts.values():
         if books.usernames.get(account.username) != account.user_id:
             yield Violation("I9", account.user_id, f"uses the unclaimed name {account.username}")
+
+
+def _welcomes(books: Books) -> Iterator[Violation]:
+    """Check welcome grants; one address has one by its entry's id."""
+    granted: Counter[UserId] = Counter()
+    for entry in books.entries.values():
+        if entry.entry_id.startswith(WELCOME_PREFIX):
+            granted[entry.user_id] += 1
+    for user_id, count in granted.items():
+        account = books.accounts.get(user_id)
+        if count > 1 or legacy_welcome_id(user_id) in books.entries:
+            yield Violation("I18", user_id, "has more than one welcome grant")
+        if account is not None and not account.welcomed:
+            yield Violation("I18", user_id, "has a welcome grant and is not marked as welcomed")
 
 
 def _in_flight(books: Books) -> Iterator[Violation]:

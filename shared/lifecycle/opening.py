@@ -71,8 +71,8 @@ class Opening:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
         opened = self._debit_and_create(creation_id, brief, caller)
         if opened is None:
-            self.accounts.make(caller)
-            opened = self._debit_and_create(creation_id, brief, caller)
+            self.accounts.of(caller)
+            opened = self._debit_and_create(creation_id, brief, caller, is_welcomed=True)
         if opened is None:
             raise AssertionError("an account that was made is there")
         if opened.is_replay:
@@ -81,9 +81,9 @@ class Opening:
         return self.with_task(opened, number=FIRST_TASK)
 
     def _debit_and_create(
-        self, creation_id: CreationId, brief: Brief, caller: Caller
+        self, creation_id: CreationId, brief: Brief, caller: Caller, *, is_welcomed: bool = False
     ) -> Opened | None:
-        """Return None if the caller has no account yet."""
+        """Return None if the caller has no account yet, or one that a welcome grant is due to."""
         at = self.clock.now()
         account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
         entry_at = entry_key(debit_id(creation_id, 1))
@@ -93,6 +93,8 @@ class Opening:
             nonlocal decided
             account, known = found.get(account_at), found.get(creation_at)
             if account is None:
+                return unchanged(None)
+            if self.accounts.owes_welcome(account, caller) and not is_welcomed:
                 return unchanged(None)
             if known is not None:
                 if known.fingerprint != brief.fingerprint:

@@ -13,8 +13,9 @@ from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
 from shared.domain.status import Status
+from shared.domain.welcome import WelcomeShard
 
-Document = Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion
+Document = Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion | WelcomeShard
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 

@@ -194,6 +194,7 @@ USERS_FIELDS = {
     "inFlight",
     "ledgerCount",
     "openedHour",
+    "welcomed",
     "createdAt",
     "updatedAt",
 }

@@ -85,6 +85,7 @@ def test_a_users_token_is_the_user(issuer: Issuer, must_be_live: bool) -> None: 
     caller = issuer.identity.caller(issuer.user_token("ada"), must_be_live=must_be_live)
 
     assert (caller.user_id, caller.username_hint, caller.is_verified) == (ADA, "ada", True)
+    assert caller.verified_contact
 
 
 def test_a_services_token_is_the_service(issuer: Issuer) -> None:
