@@ -88,6 +88,27 @@ def _converter() -> Converter:
 _CONVERTER = _converter()
 
 
+INTERNALS = frozenset(
+    {
+        "enqueues",
+        "executionName",
+        "fingerprint",
+        "firstAttempt",
+        "holder",
+        "intent",
+        "leaseExpiresAt",
+        "model",
+        "operationName",
+        "requeues",
+        "retries",
+    }
+)
+"""Fields of a creation that only this installation reads. `sweepAt` is not here: it is queried."""
+
+_HIDDEN: dict[Collection, dict[str, Any]] = {Collection.CREATIONS: {"fingerprint": ""}}
+"""What a list says in the place of a required field that its store keeps elsewhere."""
+
+
 def is_legacy(fields: Mapping[str, Any]) -> bool:
     """Tell whether an older system wrote this document, which then is nothing that a store holds."""
     return fields.get("legacy") is True
@@ -103,5 +124,6 @@ def to_fields(document: Document) -> dict[str, Any]:
 def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
     """Return the document that was stored under a key."""
     cls: type[Any] = _TYPES[key.collection]
-    document: DocumentT = _CONVERTER.structure({**fields, _ID_FIELDS[key.collection]: key.id}, cls)
+    known = {**_HIDDEN.get(key.collection, {}), **fields, _ID_FIELDS[key.collection]: key.id}
+    document: DocumentT = _CONVERTER.structure(known, cls)
     return document

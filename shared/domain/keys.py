@@ -22,6 +22,8 @@ class Collection(StrEnum):
     USERS = "users"
     USERNAMES = "usernames"
     CREATIONS = "creations"
+    CREATION_INTERNALS = "creationInternals"
+    """Part of a creation in Firestore, where rules show owners the rest; no document of its own."""
     TRANSACTIONS = "transactions"
     COSTS = "costs"
     MEDIA_DELETIONS = "mediaDeletions"

@@ -209,6 +209,7 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
         yield Violation("I7", c.creation_id, f"unfinished since its deadline {c.deadline_at}")
     is_ready = c.status in (Status.DRAFT, Status.PUBLISHED)
     demands = {
+        "it has its internals": bool(c.fingerprint),
         "sweep_at is set exactly while unfinished": c.is_unfinished == (c.sweep_at is not None),
         "deadline_at is set exactly while unfinished": (
             c.is_unfinished == (c.deadline_at is not None)

@@ -142,7 +142,12 @@ class Changes:
 
 
 class Store(Protocol):
-    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read."""
+    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read.
+
+    `drafts`, `feed`, `published_by` and `watch` are for views: a store may leave out what only
+    decisions need (lease owner, intent, operation, task numbers). All other methods return
+    documents whole.
+    """
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
