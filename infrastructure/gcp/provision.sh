@@ -85,20 +85,6 @@ make_secret() {
   fi
 }
 
-# The key is made once and never changes: with another one, every address could be welcomed again.
-make_welcome_key() {
-  begin "secret $welcome_secret"
-  exists gcloud secrets describe "$welcome_secret" ||
-    run gcloud secrets create "$welcome_secret" --replication-policy=automatic \
-      --labels="$labels,service=accounts"
-  if ! exists gcloud secrets versions describe latest --secret="$welcome_secret"; then
-    echo "gcloud secrets versions add $welcome_secret --data-file=-  # 32 random bytes"
-    [[ -n $dry_run ]] ||
-      od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' |
-      gcloud secrets versions add "$welcome_secret" --data-file=-
-  fi
-}
-
 make_r2_buckets() {
   begin "R2 buckets"
   [[ -n $dry_run ]] || require R2_ADMIN_ACCESS_KEY_ID R2_ADMIN_SECRET_ACCESS_KEY
@@ -125,8 +111,6 @@ make_grants() {
     act_as "$account" phoenix-deployer
     grant "$account" secretmanager.secretAccessor \
       secrets add-iam-policy-binding "$secret" --condition=None
-    [[ -z $welcome_secret ]] || grant "$account" secretmanager.secretAccessor \
-      secrets add-iam-policy-binding "$welcome_secret" --condition=None
   done
   for account in phoenix-video-job phoenix-image-job; do
     grant "$account" storage.objectUser \
@@ -163,7 +147,6 @@ make_database
 make_bucket "$PHOENIX_GENERATOR_BUCKET" generators
 make_bucket "$builds" builds
 make_secret
-[[ -z $welcome_secret ]] || make_welcome_key
 make_r2_buckets
 make_grants
 begin "queues, jobs and the API"

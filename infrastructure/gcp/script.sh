@@ -77,7 +77,7 @@ read_settings() {
     [[ $line =~ ^([A-Z][A-Z0-9_]*)=([^\'\"]*)$ ]] ||
       fail "$settings_file: not NAME=value without quotes: $line"
     [[ ${BASH_REMATCH[1]} != PHOENIX_WELCOME_KEY ]] ||
-      fail "$settings_file: no secret belongs here: provision.sh makes PHOENIX_WELCOME_KEY"
+      fail "$settings_file: no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY"
     [[ ${BASH_REMATCH[1]} != R2_SECRET_ACCESS_KEY ]] ||
       fail "$settings_file: no secret belongs here: set R2_SECRET_ACCESS_KEY in the environment"
     given+=("${BASH_REMATCH[1]}")

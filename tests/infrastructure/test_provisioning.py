@@ -318,7 +318,7 @@ def test_welcome_key_is_made_once_where_welcome_tokens_are_granted(
     assert not [key for key in cloud.resources if key.endswith(name)]
     installation.settings(PHOENIX_WELCOME_TOKENS="20")
 
-    done = [installation.run("provision.sh") for _ in range(2)]
+    done = [installation.run("provision_generation_jobs.sh") for _ in range(2)]
 
     assert [each.returncode for each in done] == [0, 0], done[0].stderr
     versions = [key for key in cloud.resources if f"/secrets/{name}/versions/" in key]
@@ -338,4 +338,4 @@ def test_welcome_key_does_not_belong_into_the_settings_file(installation: Instal
     refused = installation.run("provision.sh", "--dry-run")
 
     assert refused.returncode != 0
-    assert "no secret belongs here: provision.sh makes PHOENIX_WELCOME_KEY" in refused.stderr
+    assert "no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY" in refused.stderr
