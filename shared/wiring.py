@@ -25,6 +25,7 @@ from shared.lifecycle.opening import Opening
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
+from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
@@ -93,6 +94,7 @@ class Phoenix:
     publishing: Publishing
     sweeping: Sweeping
     auditing: Auditing
+    statements: Statements
     adopting: Callable[[], Adopting]
     local: LocalParts | None
 
@@ -150,6 +152,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             policy,
         ),
         auditing=Auditing(ports.store, ports.media, clock, policy),
+        statements=Statements(ports.store, ports.identity, clock, policy),
         adopting=lambda: Adopting(
             ports.raw_documents(), ports.store, accounts, clock, settings.costs
         ),

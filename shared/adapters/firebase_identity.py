@@ -101,6 +101,18 @@ class FirebaseIdentity:
             self._live.add(token)
         return caller
 
+    def user_id_of(self, email: str) -> UserId | None:
+        """See `Identity.user_id_of`."""
+        from firebase_admin import auth, exceptions
+        from google.auth.exceptions import GoogleAuthError
+
+        try:
+            return UserId(auth.get_user_by_email(email, self._app()).uid)
+        except (auth.UserNotFoundError, ValueError):  # ValueError: it is no address
+            return None
+        except (exceptions.FirebaseError, GoogleAuthError) as error:
+            raise IdentityUnavailable(reason=str(error)) from error
+
     def _proved(self, token: str, *, check_revoked: bool) -> Mapping[str, Any]:
         """Return the claims of a token whose signature, audience, issuer and time are good."""
         from firebase_admin import auth, exceptions

@@ -12,7 +12,7 @@ I18  an account has one welcome grant at most, and then is marked as welcomed
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -88,10 +88,12 @@ def _ledgers(books: Books) -> Iterator[Violation]:
     for user_id in ledgers.keys() - books.accounts.keys():
         yield Violation("I1", user_id, "has a ledger and no account")
     for account in books.accounts.values():
-        yield from _ledger(account, sorted(ledgers[account.user_id], key=lambda e: e.sequence))
+        ledger = sorted(ledgers[account.user_id], key=lambda e: e.sequence)
+        yield from ledger_violations(account, ledger)
 
 
-def _ledger(account: Account, ledger: list[LedgerEntry]) -> Iterator[Violation]:
+def ledger_violations(account: Account, ledger: Sequence[LedgerEntry]) -> Iterator[Violation]:
+    """Check one account against its whole ledger, lowest sequence first."""
     if [entry.sequence for entry in ledger] != list(range(1, account.ledger_count + 1)):
         yield Violation("I1", account.user_id, "its ledger has a gap or a double number")
     balance_tokens = spent_tokens = 0

@@ -40,6 +40,14 @@ class Identity(Protocol):
         """
         ...
 
+    def user_id_of(self, email: str) -> UserId | None:
+        """Return whose email address this is, or None; on one machine nobody has one.
+
+        Raises:
+            IdentityUnavailable: it cannot be looked up.
+        """
+        ...
+
 
 class ServiceIdentity(Protocol):
     """Which of the installation's own services is calling `/internal/*`."""

@@ -452,3 +452,17 @@ def test_without_credentials_nothing_can_be_checked(
 
     with pytest.raises(IdentityUnavailable):
         identity.caller(server.user_token())
+
+
+def test_user_is_found_by_email_address(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    server.records["uid-7"] = {"localId": "uid-7", "email": "ada@example.com"}
+
+    assert identity.user_id_of("ada@example.com") == "uid-7"
+    assert identity.user_id_of("ben@example.com") is None
+    assert identity.user_id_of("no address") is None
+
+    server.is_down = True
+    with pytest.raises(IdentityUnavailable):
+        identity.user_id_of("ada@example.com")

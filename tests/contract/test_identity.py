@@ -159,3 +159,8 @@ def test_after_warming_up_checks_go_on(issuer: Issuer) -> None:
 
     assert issuer.identity.caller(issuer.user_token("ada")).user_id == ADA
     assert issuer.services.service(issuer.service_token())
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "no address", "", "@"])
+def test_unknown_email_address_is_nobodys(issuer: Issuer, email: str) -> None:
+    assert issuer.identity.user_id_of(email) is None
