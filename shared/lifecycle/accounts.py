@@ -60,20 +60,22 @@ class Accounts:
         account = self.find(caller)
         if account is None:
             return self.make(caller)
-        if self.owes_welcome(account, caller):
-            return self._welcomed(account, caller)
-        return account
+        return self._welcomed(account, caller) if self.owes_welcome(account, caller) else account
 
     def owes_welcome(self, account: Account, caller: Caller) -> bool:
         """Tell whether this caller's welcome grant is still to be decided."""
         return self.welcome.is_for(caller) and not account.welcomed
 
     def make(self, caller: Caller) -> Account:
-        """Make the caller's account in one transaction, or return the one that is there."""
+        """Make the caller's account in one transaction, or return the one that is there.
+
+        If that one is still due a welcome grant, a second transaction adds it.
+        """
         for username in self.usernames(caller.username_hint):
             account = self._make_as(caller, username)
             if account is not None:
-                return account
+                is_due = self.owes_welcome(account, caller)
+                return self._welcomed(account, caller) if is_due else account
         raise AssertionError("random usernames do not run out")
 
     def _make_as(self, caller: Caller, username: str) -> Account | None:

@@ -71,7 +71,7 @@ class Opening:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
         opened = self._debit_and_create(creation_id, brief, caller)
         if opened is None:
-            self.accounts.of(caller)
+            self.accounts.make(caller)
             opened = self._debit_and_create(creation_id, brief, caller, is_welcomed=True)
         if opened is None:
             raise AssertionError("an account that was made is there")

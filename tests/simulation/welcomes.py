@@ -40,7 +40,7 @@ class Welcomes:
 
     def is_verified(self, user: UserId) -> bool:
         """Tell whether the user has clicked the link by now."""
-        if not self._happens(f"{user} is verified late", LATE):
+        if not self._happens(f"{user} clicks the address", LATE):
             return True
         at_s = VERIFIED_WITHIN_S * self.simulation.chance("welcome", f"{user} is verified")
         return self.simulation.now_s >= at_s
@@ -57,12 +57,12 @@ class Welcomes:
     def documents(self, tokens: int) -> list[Document]:
         """Return what is stored when the history begins."""
         documents: list[Document] = []
-        if self._happens("the day is full", FULL):
+        if self._happens("a full day", FULL):
             shard = WelcomeShard.of(ADA, at=NOON)
             documents.append(
                 WelcomeShard(shard_id=shard.shard_id, day=shard.day, count=self._per_shard)
             )
-        if self._happens("ada comes from an earlier release", LEGACY):
+        if self._happens("ada was welcomed before", LEGACY):
             account, entry = an_account(tokens=0).granted(
                 tokens, entry_id=f"{ADA}_grant_welcome", reference=None, actor=Actor.API, at=NOON
             )
