@@ -1,5 +1,6 @@
 """What routes ask for: the application, the caller, the idempotency key."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
@@ -10,7 +11,12 @@ from pydantic.json_schema import JsonSchemaValue
 from api_service.events import Streams
 from api_service.links import Links
 from shared.domain.brief import IDEMPOTENCY_KEY
-from shared.domain.errors import Unauthenticated, WrongField
+from shared.domain.errors import (
+    AccountDisabled,
+    IdentityUnavailable,
+    Unauthenticated,
+    WrongField,
+)
 from shared.ports.identity import Caller
 from shared.wiring import Phoenix
 
@@ -60,15 +66,38 @@ def service_of(phoenix: PhoenixDep, token: _ServiceToken) -> str:
 CallerDep = Annotated[Caller, Depends(caller_of)]
 
 
-def owner_of(request: Request, phoenix: PhoenixDep, caller: CallerDep) -> Caller:
-    """Return who is calling, with an account: the first request of any kind makes it."""
-    known: set[str] = request.app.state.known_accounts
-    if caller.user_id not in known:
-        phoenix.accounts.of(caller)
+def owner_of(request: Request, phoenix: PhoenixDep, caller: CallerDep, token: _UserToken) -> Caller:
+    """Return who is calling, with an account: the first request of any kind makes it.
+
+    The first one with a verified address brings the welcome grant.
+    """
+    known: set[tuple[str, bool]] = request.app.state.known_accounts
+    accounts = phoenix.accounts
+    this = (caller.user_id, accounts.welcome.is_for(caller))
+    if this in known:
+        return caller
+    account, checked = accounts.find(caller), caller
+    if account is None or accounts.owes_welcome(account, caller):
+        checked = _checked_for_welcome(phoenix, caller, token)
+        account = accounts.of(checked)
+    if not accounts.owes_welcome(account, caller):  # else a later request tries again
         if len(known) >= KNOWN_ACCOUNTS_MAX:
             known.clear()
-        known.add(caller.user_id)
-    return caller
+        known.add(this)
+    return checked
+
+
+def _checked_for_welcome(phoenix: Phoenix, caller: Caller, token: _UserToken) -> Caller:
+    """Return the caller, without a verified address unless the token is live.
+
+    A disabled or signed-out user may still look, and gets no grant.
+    """
+    if not phoenix.accounts.welcome.is_for(caller):
+        return caller
+    try:
+        return live_caller_of(phoenix, token)
+    except (AccountDisabled, IdentityUnavailable, Unauthenticated):
+        return replace(caller, is_verified=False)
 
 
 def links_of(phoenix: PhoenixDep) -> Links:

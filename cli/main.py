@@ -15,12 +15,19 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import operate
+from cli.account import UNKNOWN, show
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import LOGS, Stack, StackError
 from shared import settings, telemetry, wiring
 from shared.domain.creation import creation_key
-from shared.domain.errors import CreationNotFound, PhoenixError, Unavailable, WrongSetting
+from shared.domain.errors import (
+    AccountNotFound,
+    CreationNotFound,
+    PhoenixError,
+    Unavailable,
+    WrongSetting,
+)
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.lifecycle.auditing import AuditReport
@@ -162,6 +169,22 @@ def grant(
         UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
     )
     out.print(f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}")
+
+
+@cli.command()
+def account(
+    who: Annotated[str, typer.Argument(help="A username, an email address or a user id.")],
+    *,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain one account's balance, and what to tell its owner; exit 1 if something is wrong."""
+    try:
+        statement = _phoenix(data).statements.of(who)
+    except AccountNotFound:
+        _say(UNKNOWN.format(who=who))
+        sys.exit(1)
+    sys.exit(show(statement, out, as_json=as_json))
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 ValueT = TypeVar("ValueT")
 
+SECRET_LENGTH_MIN = 32
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -51,6 +52,13 @@ def word(text: str) -> str:
     """Return a name or a secret: the line end of the file it came from would be a part of it."""
     if not text or any(character.isspace() for character in text):
         raise ValueError("leave out spaces and line ends")
+    return text
+
+
+def secret(text: str) -> str:
+    """Return a secret that is too long to be guessed."""
+    if len(word(text)) < SECRET_LENGTH_MIN:
+        raise ValueError(f"use at least {SECRET_LENGTH_MIN} characters")
     return text
 
 

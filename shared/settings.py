@@ -21,6 +21,7 @@ from shared.setting_reader import (
     on_this_machine,
     prefix,
     price,
+    secret,
     word,
     words,
 )
@@ -39,7 +40,8 @@ SETTINGS = {
     "PHOENIX_DATA": "local: the folder of everything that is kept",
     "PHOENIX_BASE_URL": "the address that clients use; links begin with it",
     "PHOENIX_CORS_ORIGINS": "origins, separated by commas, whose pages may call the API",
-    "PHOENIX_WELCOME_TOKENS": "tokens of a new account",
+    "PHOENIX_WELCOME_TOKENS": "tokens of a verified address, granted once",
+    "PHOENIX_WELCOME_KEY": "gcp: hashes verified addresses into ids of grants; never changes",
     "PHOENIX_IMAGE_COST": "tokens for one image",
     "PHOENIX_VIDEO_COST": "tokens for one video",
     "PHOENIX_DAILY_COST_MAX_USD": "the vendor cost of a UTC day at which creating stops",
@@ -118,6 +120,7 @@ class GCPBackend:
     video_model: str
     image_model: str
     generator_bucket: str
+    welcome_key: str = field(repr=False)
     r2: R2Buckets
     endpoints: Endpoints
 
@@ -204,6 +207,7 @@ def _gcp(reader: Reader) -> GCPBackend:
         video_model=reader.value("PHOENIX_VIDEO_MODEL", DEFAULT_VIDEO_MODEL, word),
         image_model=reader.value("PHOENIX_IMAGE_MODEL", DEFAULT_IMAGE_MODEL, word),
         generator_bucket=reader.required("PHOENIX_GENERATOR_BUCKET", word),
+        welcome_key=_welcome_key(reader),
         r2=R2Buckets(
             endpoint_url=reader.required("R2_ENDPOINT_URL", address),
             access_key_id=reader.required("R2_ACCESS_KEY_ID", word),
@@ -219,6 +223,14 @@ def _gcp(reader: Reader) -> GCPBackend:
             generator=reader.value("PHOENIX_GENERATOR_ENDPOINT", None, on_this_machine),
         ),
     )
+
+
+def _welcome_key(reader: Reader) -> str:
+    """Return the key; without it nobody could be welcomed, so it is required where tokens are."""
+    name = "PHOENIX_WELCOME_KEY"
+    if reader.environment.get("PHOENIX_WELCOME_TOKENS", "0").strip("0"):
+        return reader.required(name, secret)
+    return reader.value(name, "", secret)
 
 
 def _costs(reader: Reader) -> Costs:

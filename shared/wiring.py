@@ -16,7 +16,7 @@ from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
 from shared.generators import check_models, google_generator, price_usd
-from shared.lifecycle.accounts import Accounts, WelcomeGrant
+from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
@@ -27,8 +27,10 @@ from shared.lifecycle.operating import Operating
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.settling import Settling
+from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.welcoming import WelcomeGrant
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
@@ -40,7 +42,7 @@ from shared.ports.task_queue import TaskQueue
 from shared.settings import GCPBackend, LocalBackend, R2Buckets, Settings
 from shared.telemetry import traceparent
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
     from shared.adapters.r2_media_store import R2MediaStore
 
 PATIENCE_S = 10
@@ -66,6 +68,8 @@ class Ports:
     close: Callable[[], None]
     price_usd: Callable[[Kind], float] = lambda _: 0.0
     """Returns what one creation costs at the vendor, at most; one machine's samples are free."""
+    welcome_key: bytes = b""
+    """Hashes verified addresses into ids of welcome grants; a new one would welcome all again."""
     grants: GoogleGrants | None = None
     """Only the cloud has grants; they are asked about by the doctor alone."""
 
@@ -95,6 +99,7 @@ class Phoenix:
     operating: Operating
     sweeping: Sweeping
     auditing: Auditing
+    statements: Statements
     adopting: Callable[[], Adopting]
     local: LocalParts | None
 
@@ -119,7 +124,11 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
     settling = Settling(transactions, ports.queue, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
-    welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
+    welcome = WelcomeGrant(
+        tokens=settings.welcome_tokens,
+        key=ports.welcome_key,
+        per_day_max=policy.welcome_grants_per_day_max,
+    )
     accounts = Accounts(transactions, clock, ports.ids, welcome)
     brake = Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd)
     reader = ThreadPoolExecutor(1, thread_name_prefix="gauges")
@@ -159,6 +168,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             policy,
         ),
         auditing=Auditing(ports.store, ports.media, clock, policy),
+        statements=Statements(ports.store, ports.identity, clock, policy),
         adopting=lambda: Adopting(
             ports.raw_documents(), ports.store, accounts, clock, settings.costs
         ),
@@ -209,6 +219,7 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         generator=sample_generator,
         raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
+        welcome_key=installation_key(backend.data / "welcome-key"),
     )
     return ports, local
 
@@ -264,6 +275,7 @@ def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         ),
         close=close,
         price_usd=lambda kind: price_usd(backend, kind, today=clock.now().date()),
+        welcome_key=backend.welcome_key.encode(),
         grants=grants,
     )
 

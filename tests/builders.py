@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.adapters.documents import INTERNALS, from_fields, to_fields
 from shared.domain.account import Account, OpenedHour
 from shared.domain.brief import Brief, creation_id_for
 from shared.domain.claim import Holder
@@ -31,6 +32,7 @@ def a_caller(user_id: str = ADA, **changes: Any) -> Caller:
         "user_id": UserId(user_id),
         "username_hint": user_id,
         "is_verified": True,
+        "verified_contact": f"{user_id}@example.com",
     }
     return Caller(**values | changes)
 
@@ -72,6 +74,17 @@ def a_creation(
 
 def a_claimed_creation(name: str = "one", **changes: Any) -> Creation:
     return a_creation(name, **changes).claimed(HOLDER, policy=POLICY, at=NOON)
+
+
+def shown(*creations: Creation) -> list[Creation]:
+    """Return creations as a list for views may hold them: without their internals."""
+    return [
+        from_fields(
+            each.key,
+            {name: value for name, value in to_fields(each).items() if name not in INTERNALS},
+        )
+        for each in creations
+    ]
 
 
 def stored_media(creation: Creation, *, thumbnail: bool = True) -> StoredMedia:

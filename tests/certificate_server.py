@@ -143,11 +143,17 @@ class CertificateServer:
         if path == SERVICES_CERTIFICATES:
             return json.dumps({self.services_key.kid: self.services_key.certificate})
         if path == LOOKUP:
-            [user_id] = json.loads(body)["localId"]
-            record = self.records.get(user_id)
+            record = self._record(json.loads(body))
             kind = {"kind": "identitytoolkit#GetAccountInfoResponse"}
             return json.dumps(kind | ({"users": [record]} if record else {}))
         return None
+
+    def _record(self, asked: dict[str, list[str]]) -> dict[str, Any] | None:
+        """Return the record of a user id or of an email address."""
+        if "localId" in asked:
+            return self.records.get(asked["localId"][0])
+        [email] = asked["email"]
+        return next((each for each in self.records.values() if each.get("email") == email), None)
 
 
 class _Server(ThreadingHTTPServer):

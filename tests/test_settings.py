@@ -6,6 +6,8 @@ from shared.domain.policy import Policy
 from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
 from tests.environments import GCP, JOB, SERVICE
 
+WELCOME_KEY = "0123456789abcdef0123456789abcdef"
+
 
 def test_without_any_setting_everything_is_local() -> None:
     loaded = load({})
@@ -84,6 +86,7 @@ def test_what_the_cloud_may_be_told_is_read() -> None:
             "PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001",
             "PHOENIX_IMAGE_MODEL": "gemini-3-pro-image",
             "PHOENIX_WELCOME_TOKENS": "5",
+            "PHOENIX_WELCOME_KEY": WELCOME_KEY,
         }
     )
     backend = loaded.backend
@@ -93,11 +96,25 @@ def test_what_the_cloud_may_be_told_is_read() -> None:
     assert backend.internal_accounts == ("a@x.example", "b@x.example")
     assert backend.video_model == "veo-3.1-generate-001"
     assert backend.image_model == "gemini-3-pro-image"
-    assert loaded.welcome_tokens == 5
+    assert (loaded.welcome_tokens, backend.welcome_key) == (5, WELCOME_KEY)
+
+
+@pytest.mark.parametrize("environment", [GCP, SERVICE, JOB], ids=["here", "service", "job"])
+def test_cloud_that_grants_welcome_tokens_needs_their_key(environment: dict[str, str]) -> None:
+    granting = environment | {"PHOENIX_WELCOME_TOKENS": "5"}
+
+    with pytest.raises(WrongSetting, match="PHOENIX_WELCOME_KEY must be set"):
+        load(granting)
+    with pytest.raises(WrongSetting, match="PHOENIX_WELCOME_KEY is not usable: use at least 32"):
+        load(granting | {"PHOENIX_WELCOME_KEY": "short"})
+    assert load(environment | {"PHOENIX_WELCOME_TOKENS": "00"}).welcome_tokens == 0
 
 
 def test_secrets_are_not_shown() -> None:
-    assert "very-secret" not in repr(load(GCP))
+    shown = repr(load(GCP | {"PHOENIX_WELCOME_KEY": WELCOME_KEY}))
+
+    assert "very-secret" not in shown
+    assert WELCOME_KEY not in shown
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

@@ -105,9 +105,29 @@ on_job() {
   grant "$2" "$3" run jobs add-iam-policy-binding "$1" --region="$region"
 }
 
+# The key is made once and never changes: with another one, every address could be welcomed again.
+make_welcome_key() {
+  local account
+  begin "secret $welcome_secret"
+  exists gcloud secrets describe "$welcome_secret" ||
+    run gcloud secrets create "$welcome_secret" --replication-policy=automatic \
+      --labels="$labels,service=accounts"
+  if ! exists gcloud secrets versions describe latest --secret="$welcome_secret"; then
+    echo "gcloud secrets versions add $welcome_secret --data-file=-  # 32 random bytes"
+    [[ -n $dry_run ]] ||
+      od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' |
+      gcloud secrets versions add "$welcome_secret" --data-file=-
+  fi
+  begin "grants on the secret $welcome_secret"
+  for account in phoenix-api phoenix-video-job phoenix-image-job; do
+    grant "$account" secretmanager.secretAccessor \
+      secrets add-iam-policy-binding "$welcome_secret" --condition=None
+  done
+}
+
 # What the API and the jobs are told: the settings file, and what follows from it.
 configure() {
-  local name variables
+  local name variables secrets
   variables="PHOENIX_BACKEND=gcp|GOOGLE_CLOUD_PROJECT=$project"
   variables+="|PHOENIX_TASKS_INVOKER=$(email phoenix-tasks)"
   variables+="|PHOENIX_INTERNAL_AUDIENCE=$audience"
@@ -115,9 +135,10 @@ configure() {
   for name in "${given[@]}"; do
     [[ $name != PHOENIX_* && $name != R2_* ]] || variables+="|$name=${!name}"
   done
-  configuration=(
-    --region="$region" --set-env-vars="^|^$variables" --set-secrets="R2_SECRET_ACCESS_KEY=$secret:latest"
-  )
+  secrets=R2_SECRET_ACCESS_KEY=$secret:latest
+  # One version for ever: another key would welcome every address again.
+  [[ -z $welcome_secret ]] || secrets+=",PHOENIX_WELCOME_KEY=$welcome_secret:1"
+  configuration=(--region="$region" --set-env-vars="^|^$variables" --set-secrets="$secrets")
 }
 
 parse "$@"
@@ -128,6 +149,7 @@ audience=${PHOENIX_INTERNAL_AUDIENCE:-$PHOENIX_BASE_URL/internal}
 changed=
 configure
 
+[[ -z $welcome_secret ]] || make_welcome_key
 make_queue video 0.1666 5
 make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2

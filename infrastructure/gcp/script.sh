@@ -76,6 +76,8 @@ read_settings() {
     [[ -n $line && $line != \#* ]] || continue
     [[ $line =~ ^([A-Z][A-Z0-9_]*)=([^\'\"]*)$ ]] ||
       fail "$settings_file: not NAME=value without quotes: $line"
+    [[ ${BASH_REMATCH[1]} != PHOENIX_WELCOME_KEY ]] ||
+      fail "$settings_file: no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY"
     [[ ${BASH_REMATCH[1]} != R2_SECRET_ACCESS_KEY ]] ||
       fail "$settings_file: no secret belongs here: set R2_SECRET_ACCESS_KEY in the environment"
     given+=("${BASH_REMATCH[1]}")
@@ -100,6 +102,10 @@ name_everything() {
   api=phoenix-api
   # shellcheck disable=SC2034  # the scripts that read this file use them
   secret=phoenix-r2-secret-access-key
+  # shellcheck disable=SC2034
+  welcome_secret=
+  # shellcheck disable=SC2034
+  [[ ${PHOENIX_WELCOME_TOKENS:-0} != *[1-9]* ]] || welcome_secret=phoenix-welcome-key
   # shellcheck disable=SC2034
   labels=app=phoenix,env=${ENV:-},phase=${PHASE:-}
   registry=$region-docker.pkg.dev/$project/phoenix

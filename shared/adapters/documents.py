@@ -19,6 +19,7 @@ from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
+from shared.domain.welcome import WelcomeShard
 from shared.ports.store import Document
 
 _TYPES: dict[Collection, type[Document]] = {
@@ -30,6 +31,7 @@ _TYPES: dict[Collection, type[Document]] = {
     Collection.MEDIA_DELETIONS: MediaDeletion,
     Collection.SWITCHES: Switch,
     Collection.OPERATOR_ACTS: OperatorAct,
+    Collection.WELCOME_SHARDS: WelcomeShard,
 }
 HELD = tuple(_TYPES)
 """The collections whose documents a store holds."""
@@ -42,6 +44,7 @@ _ID_FIELDS = {
     Collection.MEDIA_DELETIONS: "deletionId",
     Collection.SWITCHES: "mediaType",
     Collection.OPERATOR_ACTS: "actId",
+    Collection.WELCOME_SHARDS: "shardId",
 }
 _FIELDS = {
     "amount_tokens": "amount",
@@ -90,6 +93,28 @@ def _converter() -> Converter:
 _CONVERTER = _converter()
 
 
+INTERNALS = frozenset(
+    {
+        "enqueues",
+        "executionName",
+        "fingerprint",
+        "firstAttempt",
+        "holder",
+        "intent",
+        "leaseExpiresAt",
+        "model",
+        "operationName",
+        "requeues",
+        "retries",
+        "spentUsd",
+    }
+)
+"""Fields of a creation that only this installation reads. `sweepAt` is not here: it is queried."""
+
+_HIDDEN: dict[Collection, dict[str, Any]] = {Collection.CREATIONS: {"fingerprint": ""}}
+"""What a list says in the place of a required field that its store keeps elsewhere."""
+
+
 def is_legacy(fields: Mapping[str, Any]) -> bool:
     """Tell whether an older system wrote this document, which then is nothing that a store holds."""
     return fields.get("legacy") is True
@@ -105,5 +130,6 @@ def to_fields(document: Document) -> dict[str, Any]:
 def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
     """Return the document that was stored under a key."""
     cls: type[Any] = _TYPES[key.collection]
-    document: DocumentT = _CONVERTER.structure({**fields, _ID_FIELDS[key.collection]: key.id}, cls)
+    known = {**_HIDDEN.get(key.collection, {}), **fields, _ID_FIELDS[key.collection]: key.id}
+    document: DocumentT = _CONVERTER.structure(known, cls)
     return document

@@ -101,6 +101,18 @@ class FirebaseIdentity:
             self._live.add(token)
         return caller
 
+    def user_id_of(self, email: str) -> UserId | None:
+        """See `Identity.user_id_of`."""
+        from firebase_admin import auth, exceptions
+        from google.auth.exceptions import GoogleAuthError
+
+        try:
+            return UserId(auth.get_user_by_email(email, self._app()).uid)
+        except (auth.UserNotFoundError, ValueError):  # ValueError: it is no address
+            return None
+        except (exceptions.FirebaseError, GoogleAuthError) as error:
+            raise IdentityUnavailable(reason=str(error)) from error
+
     def _proved(self, token: str, *, check_revoked: bool) -> Mapping[str, Any]:
         """Return the claims of a token whose signature, audience, issuer and time are good."""
         from firebase_admin import auth, exceptions
@@ -178,12 +190,21 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     name = claims.get("name")
     # A display name may be an address too, and is then no name to show.
     hint = name if isinstance(name, str) and "@" not in name else ""
-    has_email = bool(claims.get("email")) and claims.get("email_verified") is True
+    contact = _verified_contact(claims)
     return Caller(
         user_id=UserId(user_id),
         username_hint=hint,
-        is_verified=has_email or bool(claims.get("phone_number")),
+        is_verified=contact is not None,
+        verified_contact=contact,
     )
+
+
+def _verified_contact(claims: Mapping[str, Any]) -> str | None:
+    """Return the verified email address, else the phone number, which always is verified."""
+    email, phone = claims.get("email"), claims.get("phone_number")
+    if email and claims.get("email_verified") is True:
+        return str(email)
+    return str(phone) if phone else None
 
 
 def _digest(token: str) -> bytes:

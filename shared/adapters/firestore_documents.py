@@ -23,16 +23,20 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import (
     CollectionReference,
     DocumentReference,
-    DocumentSnapshot,
     Query,
 )
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
 
-from shared.adapters.documents import from_fields, to_fields
+from shared.adapters.firestore_internals import (
+    Snapshot,
+    Snapshots,
+    stored_parts,
+    with_internals,
+)
 from shared.domain.account import account_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
-from shared.domain.keys import Collection, DocumentT, Key, UserId
+from shared.domain.keys import Collection, Key, UserId
 from shared.ports.store import Plan
 
 NEVER = Retry(predicate=if_exception_type())
@@ -43,8 +47,6 @@ LISTENING = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 3
 """No connection is shared with another channel, and a dead one is noticed."""
 
 AnswerT = TypeVar("AnswerT")
-Snapshot = DocumentSnapshot[Any]
-Snapshots = dict[Key[Any], Snapshot]
 
 
 class Stream(Protocol):
@@ -86,8 +88,10 @@ class FirestoreDocuments:
         """Return where a collection lives in Firestore."""
         return self.client.collection(f"{self._prefix}{collection}")
 
-    def read(self, keys: Sequence[Key[Any]]) -> Snapshots:
+    def read(self, keys: Sequence[Key[Any]], *, at: datetime | None = None) -> Snapshots:
         """Return those documents that exist, as they were at one moment: one round trip.
+
+        The moment is `at`, by default now.
 
         Raises:
             StoreUnavailable
@@ -95,7 +99,7 @@ class FirestoreDocuments:
         key_of = {self.reference(key): key for key in keys if key.can_exist}
         return {
             key_of[snapshot.reference]: snapshot
-            for snapshot in self._read_all(list(key_of))
+            for snapshot in self._read_all(list(key_of), at=at)
             if snapshot.exists
         }
 
@@ -105,9 +109,13 @@ class FirestoreDocuments:
         moment: datetime = snapshot.read_time
         return moment
 
-    def _read_all(self, references: list[DocumentReference]) -> list[Snapshot]:
+    def _read_all(
+        self, references: list[DocumentReference], *, at: datetime | None = None
+    ) -> list[Snapshot]:
         def ask() -> Iterable[Snapshot]:
-            return self.client.get_all(references, retry=None, timeout=self._timeout_s)
+            return self.client.get_all(
+                references, retry=None, timeout=self._timeout_s, read_time=at
+            )
 
         return _answer(ask) if references else []
 
@@ -145,13 +153,15 @@ class FirestoreDocuments:
             StoreContention: a precondition does not hold; nothing was written.
             OutcomeUnknown
         """
+        parts = stored_parts([*plan.creates, *plan.updates], read)
         self.commit_fields(
-            creates={document.key: to_fields(document) for document in plan.creates},
+            creates={key: fields for key, fields in parts.items() if key not in read},
             replaces={
-                document.key: (to_fields(document), read[document.key].update_time)
-                for document in plan.updates
+                key: (fields, read[key].update_time) for key, fields in parts.items() if key in read
             },
-            removes={key: read[key].update_time for key in plan.removes},
+            removes={
+                key: read[key].update_time for key in with_internals(plan.removes) if key in read
+            },
         )
 
     def commit_fields(
@@ -198,11 +208,6 @@ def _transport_of_its_own(client: firestore.Client) -> FirestoreGrpcTransport:
             client._target, credentials=client._credentials, options=LISTENING
         )
     return FirestoreGrpcTransport(host=client._target, channel=channel)
-
-
-def document_of(key: Key[DocumentT], snapshot: Snapshot) -> DocumentT:
-    """Return the document that a snapshot holds."""
-    return from_fields(key, snapshot.to_dict() or {})
 
 
 def _answer(ask: Callable[[], Iterable[AnswerT]]) -> list[AnswerT]:

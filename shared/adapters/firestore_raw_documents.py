@@ -6,7 +6,8 @@ from typing import Any
 from google.cloud.firestore_v1 import Query
 
 from shared.adapters.documents import to_fields
-from shared.adapters.firestore_documents import FirestoreDocuments, Snapshot
+from shared.adapters.firestore_documents import FirestoreDocuments
+from shared.adapters.firestore_internals import Snapshot
 from shared.domain.keys import Collection, Key
 from shared.ports.raw_documents import RawDocument
 from shared.ports.store import Document

@@ -10,16 +10,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
 from shared.adapters.documents import HELD, is_legacy
-from shared.adapters.firestore_documents import FirestoreDocuments, document_of
+from shared.adapters.firestore_documents import FirestoreDocuments
+from shared.adapters.firestore_internals import (
+    Snapshot,
+    documents_of,
+    internals_key,
+    is_whole,
+    shown_document,
+    whole_document,
+    with_internals,
+)
 from shared.adapters.firestore_watch import watching
-from shared.domain.creation import Creation
+from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
-from shared.domain.keys import Collection, DocumentT, Key, UserId
+from shared.domain.keys import Collection, CreationId, DocumentT, Key, UserId
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
@@ -79,8 +88,8 @@ class FirestoreStore:
         give_up_s = time.monotonic() + CONTENTION_S
         pause_s = FIRST_PAUSE_S
         while True:
-            read = self._documents.read(reading)
-            found = Found({key: document_of(key, snapshot) for key, snapshot in read.items()})
+            read = self._documents.read(with_internals(reading))
+            found = Found(documents_of(read))
             decision = decide(found)
             plan = planned(decision, found)
             try:
@@ -96,8 +105,8 @@ class FirestoreStore:
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         """See `Store.get`."""
-        read = self._documents.read([key])
-        return document_of(key, read[key]) if read else None
+        read = documents_of(self._documents.read(with_internals([key])))
+        return cast("DocumentT | None", read.get(key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
         """See `Store.drafts`."""
@@ -131,9 +140,10 @@ class FirestoreStore:
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """See `Store.due`."""
         wanted = [FieldFilter("sweepAt", "<=", now)]
-        return self._page(
+        snapshots = self._select(
             Collection.CREATIONS, wanted, page, sort="sweepAt", direction=OLDEST_FIRST
         )
+        return self._creations(snapshots)
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         """See `Store.due_deletions`."""
@@ -171,10 +181,7 @@ class FirestoreStore:
             query: Query | None = everything.limit(AT_A_TIME)
             while query is not None:
                 snapshots = self._documents.select(query, at=moment)
-                for snapshot in snapshots:
-                    key: Key[Document] = Key(collection, snapshot.id)
-                    if not is_legacy(snapshot.to_dict() or {}):
-                        yield document_of(key, snapshot)
+                yield from self._held(collection, snapshots, moment)
                 is_full = len(snapshots) == AT_A_TIME
                 query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 
@@ -195,13 +202,46 @@ class FirestoreStore:
         sort: str,
         direction: str = NEWEST_FIRST,
     ) -> list[Any]:
+        snapshots = self._select(collection, wanted, page, sort=sort, direction=direction)
+        return [shown_document(Key(collection, each.id), each) for each in snapshots]
+
+    def _select(
+        self,
+        collection: Collection,
+        wanted: list[FieldFilter],
+        page: Page,
+        *,
+        sort: str,
+        direction: str,
+    ) -> list[Snapshot]:
         query = self._query(collection, wanted, sort=sort, direction=direction).limit(page.limit)
         if page.after is not None:
             query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
+        return self._documents.select(query)
+
+    def _creations(self, snapshots: list[Snapshot]) -> list[Creation]:
+        """Return what was found with its internals, which may be a moment newer.
+
+        What has been removed meanwhile is left out.
+        """
+        found = {creation_key(CreationId(each.id)): each for each in snapshots}
+        internals = self._documents.read([internals_key(key) for key in found])
         return [
-            document_of(Key(collection, snapshot.id), snapshot)
-            for snapshot in self._documents.select(query)
+            whole_document(key, snapshot, internals.get(internals_key(key)))
+            for key, snapshot in found.items()
+            if internals_key(key) in internals or is_whole(snapshot)
         ]
+
+    def _held(
+        self, collection: Collection, snapshots: list[Snapshot], moment: datetime
+    ) -> Iterator[Document]:
+        """Yield documents of this release; the audit notices creations without their internals."""
+        keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]
+        wanted = [key for key in with_internals(keys) if key not in keys]
+        internals = self._documents.read(wanted, at=moment)
+        for key, snapshot in zip(keys, snapshots, strict=True):
+            if not is_legacy(snapshot.to_dict() or {}):
+                yield shown_document(key, snapshot, internals.get(internals_key(key)))
 
     def _query(
         self,

@@ -46,7 +46,13 @@ class LocalIdentity:
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
         name = claims["sub"]
-        return Caller(user_id=UserId(name), username_hint=name, is_verified=True)
+        return Caller(
+            user_id=UserId(name), username_hint=name, is_verified=True, verified_contact=name
+        )
+
+    def user_id_of(self, email: str) -> UserId | None:  # noqa: ARG002 (local users have names only)
+        """See `Identity.user_id_of`."""
+        return None
 
     def service(self, token: str) -> str:
         """See `ServiceIdentity.service`."""

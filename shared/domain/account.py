@@ -107,6 +107,8 @@ class Account:
     opened_hour: OpenedHour
     free_hour: FreeHour | None = None
     """None until the first free outcome, and in documents of older releases."""
+    welcomed: bool = False
+    """The welcome is decided: this account, or another with the same address, received it."""
     created_at: datetime
     updated_at: datetime
 
@@ -189,6 +191,10 @@ class Account:
         if self.free_hour is None or self.free_hour.left_s(at) <= 0:
             return FreeHour(started_at=at, count=1)
         return replace(self.free_hour, count=self.free_hour.count + 1)
+
+    def welcome_decided(self, *, at: datetime) -> "Account":
+        """Return the account that no later request welcomes."""
+        return replace(self, welcomed=True, updated_at=at)
 
     def _moved(self, tokens: int, *, at: datetime) -> "Account":
         return replace(

@@ -91,11 +91,6 @@ def refund_id(creation_id: CreationId, debit: int) -> str:
     return f"{creation_id}_refund_{debit}"
 
 
-def welcome_id(user_id: UserId) -> str:
-    """Return the id of an account's welcome grant."""
-    return f"{user_id}_grant_welcome"
-
-
 def opening_id(user_id: UserId) -> str:
     """Return the id of the grant that an account of an older system begins with."""
     return f"{user_id}_grant_opening"

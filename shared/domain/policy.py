@@ -109,6 +109,8 @@ class Policy:
     """What settled in this time shows how fast the jobs work."""
     queue_margin_s: float = 60
     """From the dispatch of a task to its job's claim, at most: a machine has to start."""
+    welcome_grants_per_day_max: int = 1600
+    """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 
     link_life_s: float = 7200
     """How long a signed link to a private file is good."""

@@ -1,9 +1,14 @@
-"""Accounts: made by the first authenticated request, filled by grants."""
+"""Accounts: made by the first authenticated request, filled by grants.
+
+The welcome grant comes with the first request whose token is verified: together with the account,
+or later to an account that is there.
+"""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.account import (
     RESERVED_USERNAMES,
@@ -21,9 +26,9 @@ from shared.domain.ledger import (
     LedgerEntry,
     entry_key,
     grant_id,
-    welcome_id,
 )
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.welcoming import AddressWelcomed, WelcomeGrant, WelcomeOffer
 from shared.ports.clock import Clock, Ids
 from shared.ports.identity import Caller
 from shared.ports.store import Decision, Found, unchanged, write
@@ -35,18 +40,6 @@ SLUG_LENGTH_MAX = 24
 
 
 @dataclass(frozen=True)
-class WelcomeGrant:
-    """The tokens a new account begins with, and whether an unverified caller gets them too."""
-
-    tokens: int
-    needs_verification: bool
-
-    def for_caller(self, caller: Caller) -> int:
-        """Return the tokens for this caller."""
-        return 0 if self.needs_verification and not caller.is_verified else self.tokens
-
-
-@dataclass(frozen=True)
 class Accounts:
     """Making accounts and granting tokens."""
 
@@ -55,45 +48,88 @@ class Accounts:
     ids: Ids
     welcome: WelcomeGrant
 
+    def find(self, caller: Caller) -> Account | None:
+        """Return the caller's account, if there is one."""
+        return self.transactions.store.get(account_key(caller.user_id))
+
     def of(self, caller: Caller) -> Account:
-        """Return the caller's account; the first call makes it, its username and its welcome."""
-        account = self.transactions.store.get(account_key(caller.user_id))
-        return account or self.make(caller)
+        """Return the caller's account; the first call makes it and its username.
+
+        The first call with a verified caller adds the welcome grant.
+        """
+        account = self.find(caller)
+        if account is None:
+            return self.make(caller)
+        return self._welcomed(account, caller) if self.owes_welcome(account, caller) else account
+
+    def owes_welcome(self, account: Account, caller: Caller) -> bool:
+        """Tell whether this caller's welcome grant is still to be decided."""
+        return self.welcome.is_for(caller) and not account.welcomed
 
     def make(self, caller: Caller) -> Account:
-        """Make the caller's account in one transaction, or return the one that is there."""
+        """Make the caller's account in one transaction, or return the one that is there.
+
+        If that one is still due a welcome grant, a second transaction adds it.
+        """
         for username in self.usernames(caller.username_hint):
             account = self._make_as(caller, username)
             if account is not None:
-                return account
+                is_due = self.owes_welcome(account, caller)
+                return self._welcomed(account, caller) if is_due else account
         raise AssertionError("random usernames do not run out")
 
     def _make_as(self, caller: Caller, username: str) -> Account | None:
         """Return the account, or None if the username is another's."""
         at = self.clock.now()
-        key = account_key(caller.user_id)
         fresh = Account.fresh(caller.user_id, username=username, at=at)
-        claim = UsernameClaim(username=username, user_id=caller.user_id)
-        tokens = self.welcome.for_caller(caller)
+        try:
+            return self._create(fresh, self.welcome.offered_to(caller, at=at))
+        except AddressWelcomed:
+            return self._create(fresh.welcome_decided(at=at), None)
+
+    def _create(self, fresh: Account, offer: WelcomeOffer | None) -> Account | None:
+        claim = UsernameClaim(username=fresh.username, user_id=fresh.user_id)
 
         def decide(found: Found) -> Decision[Account | None]:
-            account = found.get(key)
+            account = found.get(fresh.key)
             if account is not None:
                 return unchanged(account)
             if found.get(claim.key) is not None:
                 return unchanged(None)
-            if tokens == 0:
+            if offer is None:
                 return write(fresh, claim, result=fresh)
-            granted, entry = fresh.granted(
-                tokens,
-                entry_id=welcome_id(caller.user_id),
-                reference=None,
-                actor=Actor.API,
-                at=at,
-            )
-            return write(granted, claim, entry, result=granted)
+            account, others = offer.given_to(fresh, found)
+            return write(account, claim, *others, result=account)
 
-        return self.transactions.run([key, claim.key], decide)
+        reading = offer.reading if offer else ()
+        return self.transactions.run([fresh.key, claim.key, *reading], decide)
+
+    def _welcomed(self, account: Account, caller: Caller) -> Account:
+        """Return the account with its welcome decided; on a full day it is as before."""
+        at = self.clock.now()
+        try:
+            return self._welcome(account, self.welcome.offered_to(caller, at=at), at=at)
+        except AddressWelcomed:
+            return self._welcome(account, None, at=at)
+
+    def _welcome(self, known: Account, offer: WelcomeOffer | None, *, at: datetime) -> Account:
+        """Decide the welcome of an account that is there: without an offer, it gets no tokens."""
+
+        def decide(found: Found) -> Decision[Account]:
+            account = found.get(known.key)
+            if account is None:
+                raise AccountNotFound
+            if account.welcomed:
+                return unchanged(account)
+            if offer is None:
+                decided = account.welcome_decided(at=at)
+                return write(decided, result=decided)
+            granted, others = offer.given_to(account, found)
+            if granted == account:
+                return unchanged(account)
+            return write(granted, *others, result=granted)
+
+        return self.transactions.run([known.key, *(offer.reading if offer else ())], decide)
 
     def usernames(self, hint: str) -> Iterator[str]:
         """Yield names to try, best first, without an end; each may be another's."""

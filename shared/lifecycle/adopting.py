@@ -185,6 +185,7 @@ class _Run:
         claim = UsernameClaim(username=self._username(old), user_id=user_id)
         created_at = min(_time(old.fields.get("createdAt")) or at, at)
         account = Account.fresh(user_id, username=claim.username, at=created_at)
+        account = account.welcome_decided(at=created_at)  # a user of long standing
         documents: list[Document] = [claim]
         if tokens:
             account, entry = account.granted(

@@ -8,10 +8,11 @@ I9   a username is one account's, and an account has one
 I12  every field is as its state demands
 I16  the in-flight counters are what is in flight
 I17  attempts and tasks are bounded
+I18  an account has one welcome grant at most, and then is marked as welcomed
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -23,6 +24,7 @@ from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import Status
+from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document
 
 
@@ -71,6 +73,7 @@ def violations(books: Books, *, at: datetime, policy: Policy) -> Iterator[Violat
     yield from _ledgers(books)
     yield from _runs(books)
     yield from _usernames(books)
+    yield from _welcomes(books)
     yield from _in_flight(books)
     for creation in books.creations.values():
         yield from _creation(creation, at=at, policy=policy)
@@ -85,10 +88,12 @@ def _ledgers(books: Books) -> Iterator[Violation]:
     for user_id in ledgers.keys() - books.accounts.keys():
         yield Violation("I1", user_id, "has a ledger and no account")
     for account in books.accounts.values():
-        yield from _ledger(account, sorted(ledgers[account.user_id], key=lambda e: e.sequence))
+        ledger = sorted(ledgers[account.user_id], key=lambda e: e.sequence)
+        yield from ledger_violations(account, ledger)
 
 
-def _ledger(account: Account, ledger: list[LedgerEntry]) -> Iterator[Violation]:
+def ledger_violations(account: Account, ledger: Sequence[LedgerEntry]) -> Iterator[Violation]:
+    """Check one account against its whole ledger, lowest sequence first."""
     if [entry.sequence for entry in ledger] != list(range(1, account.ledger_count + 1)):
         yield Violation("I1", account.user_id, "its ledger has a gap or a double number")
     balance_tokens = spent_tokens = 0
@@ -168,6 +173,20 @@ def _usernames(books: Books) -> Iterator[Violation]:
             yield Violation("I9", account.user_id, f"uses the unclaimed name {account.username}")
 
 
+def _welcomes(books: Books) -> Iterator[Violation]:
+    """Check welcome grants; one address has one by its entry's id."""
+    granted: Counter[UserId] = Counter()
+    for entry in books.entries.values():
+        if entry.entry_id.startswith(WELCOME_PREFIX):
+            granted[entry.user_id] += 1
+    for user_id, count in granted.items():
+        account = books.accounts.get(user_id)
+        if count > 1 or legacy_welcome_id(user_id) in books.entries:
+            yield Violation("I18", user_id, "has more than one welcome grant")
+        if account is not None and not account.welcomed:
+            yield Violation("I18", user_id, "has a welcome grant and is not marked as welcomed")
+
+
 def _in_flight(books: Books) -> Iterator[Violation]:
     in_flight: Counter[tuple[UserId, Kind]] = Counter(
         (creation.user_id, creation.kind)
@@ -192,6 +211,7 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
         yield Violation("I7", c.creation_id, f"unfinished since its deadline {c.deadline_at}")
     is_ready = c.status in (Status.DRAFT, Status.PUBLISHED)
     demands = {
+        "it has its internals": bool(c.fingerprint),
         "sweep_at is set exactly while unfinished": c.is_unfinished == (c.sweep_at is not None),
         "deadline_at is set exactly while unfinished": (
             c.is_unfinished == (c.deadline_at is not None)

@@ -77,7 +77,9 @@ class Opening:
         opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
         if opened is None:
             self.accounts.make(caller)
-            opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
+            opened = self._debit_and_create(
+                creation_id, brief, caller, refusal=refusal, is_welcomed=True
+            )
         if opened is None:
             raise AssertionError("an account that was made is there")
         if opened.is_replay:
@@ -92,8 +94,12 @@ class Opening:
         caller: Caller,
         *,
         refusal: Unavailable | None,
+        is_welcomed: bool = False,
     ) -> Opened | None:
-        """Return None if the caller has no account yet; a refusal is for what is not there yet."""
+        """Return None if the caller has no account yet, or one that a welcome grant is due to.
+
+        A `refusal` applies only to a creation that does not exist yet.
+        """
         at = self.clock.now()
         account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
         entry_at = entry_key(debit_id(creation_id, 1))
@@ -102,7 +108,7 @@ class Opening:
         def decide(found: Found) -> Decision[Opened | None]:
             nonlocal decided
             account, known = found.get(account_at), found.get(creation_at)
-            if account is None:
+            if account is None or (not is_welcomed and self.accounts.owes_welcome(account, caller)):
                 return unchanged(None)
             if known is not None:
                 if known.fingerprint != brief.fingerprint:

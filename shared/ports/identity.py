@@ -8,11 +8,15 @@ from shared.domain.keys import UserId
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A signed-in person. `is_verified`: the email or the phone number is."""
+    """A signed-in person. `is_verified`: the email or the phone number is.
+
+    `verified_contact` is that email address or phone number; on one machine it is the name.
+    """
 
     user_id: UserId
     username_hint: str
     is_verified: bool
+    verified_contact: str | None = None
 
 
 class Identity(Protocol):
@@ -33,6 +37,14 @@ class Identity(Protocol):
             Unauthenticated: the token proves nothing.
             AccountDisabled: the account may not act.
             IdentityUnavailable: it cannot be checked.
+        """
+        ...
+
+    def user_id_of(self, email: str) -> UserId | None:
+        """Return whose email address this is, or None; on one machine nobody has one.
+
+        Raises:
+            IdentityUnavailable: it cannot be looked up.
         """
         ...
 

@@ -14,9 +14,18 @@ from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
 from shared.domain.policy import Kind
 from shared.domain.status import Status
+from shared.domain.welcome import WelcomeShard
 
 Document = (
-    Account | UsernameClaim | Creation | LedgerEntry | Cost | MediaDeletion | Switch | OperatorAct
+    Account
+    | UsernameClaim
+    | Creation
+    | LedgerEntry
+    | Cost
+    | MediaDeletion
+    | Switch
+    | OperatorAct
+    | WelcomeShard
 )
 APPEND_ONLY = (LedgerEntry, OperatorAct)
 ResultT = TypeVar("ResultT")
@@ -145,7 +154,12 @@ class Changes:
 
 
 class Store(Protocol):
-    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read."""
+    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read.
+
+    `drafts`, `feed`, `published_by` and `watch` are for views: a store may leave out what only
+    decisions need (lease owner, intent, operation, task numbers). All other methods return
+    documents whole.
+    """
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]

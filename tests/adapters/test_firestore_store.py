@@ -6,13 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from shared.adapters.documents import to_fields
+from shared.adapters.documents import INTERNALS, from_fields, to_fields
+from shared.adapters.firestore_internals import internals_key
 from shared.adapters.firestore_store import CALL_TIMEOUT_S, FirestoreStore
 from shared.domain.account import account_key
+from shared.domain.creation import Creation
 from shared.domain.errors import (
     InsufficientTokens,
     OutcomeUnknown,
@@ -23,17 +26,22 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import EntryType
 from shared.domain.policy import Kind
+from shared.lifecycle.invariants import Books, violations
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Decision, DraftsFilter, Found, Page, write
 from shared.wiring import Phoenix
 from tests.builders import (
     ADA,
     NOON,
+    POLICY,
+    RIVAL,
     a_brief,
     a_caller,
     a_claimed_creation,
     a_creation_id,
     an_account,
+    seconds,
+    shown,
 )
 from tests.firestore_emulator import HOST, free_port
 from tests.firestore_proxy import (
@@ -431,6 +439,23 @@ def test_every_call_has_a_deadline(
     assert all(each is not None and each < CALL_TIMEOUT_S + 1 for each in timeouts_s)
 
 
+def stored(store: FirestoreStore, creation: Creation) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of a creation's document and of its internals."""
+    read = store._documents.read([creation.key, internals_key(creation.key)])
+    public, internals = (
+        snapshot.to_dict() if (snapshot := read.get(key)) else {}
+        for key in (creation.key, internals_key(creation.key))
+    )
+    return public or {}, internals or {}
+
+
+def put_as_before(store: FirestoreStore, creation: Creation) -> None:
+    """Write a creation as releases did that kept everything in one document."""
+    store._documents.commit_fields(
+        creates={creation.key: to_fields(creation)}, replaces={}, removes={}
+    )
+
+
 def test_every_field_is_written_each_time_and_null_where_it_has_no_value(
     firestore: FirestoreStore,
 ) -> None:
@@ -439,14 +464,103 @@ def test_every_field_is_written_each_time_and_null_where_it_has_no_value(
     settled = claimed.failed(FailureCode.INTERNAL, at=NOON)
     put(firestore, settled)
 
-    [kept] = firestore._documents.read([settled.key]).values()
+    public, internals = stored(firestore, settled)
 
-    assert kept.to_dict() == to_fields(settled)
+    assert public | internals == to_fields(settled)
+    assert set(internals) == INTERNALS
+    assert not INTERNALS & public.keys()
     assert {field for field, value in to_fields(settled).items() if value is None} > {
         "leaseExpiresAt",
         "sweepAt",
         "caption",
     }
+
+
+def test_creation_of_an_earlier_release_is_split_by_its_next_write(
+    firestore: FirestoreStore,
+) -> None:
+    creation = a_claimed_creation().intending(model="m", cost_usd=0.1, at=NOON)
+    put_as_before(firestore, creation)
+
+    assert firestore.get(creation.key) == creation
+    assert firestore.due(NOON + seconds(900), Page(limit=5)) == [creation]
+    assert list(firestore.everything()) == [creation]
+
+    put(firestore, creation.operating("o", at=NOON))
+
+    public, internals = stored(firestore, creation)
+    assert firestore.get(creation.key) == creation.operating("o", at=NOON)
+    assert set(internals) == INTERNALS
+    assert not INTERNALS & public.keys()
+
+
+@pytest.mark.parametrize("put_it", [put, put_as_before])
+def test_removed_creation_leaves_no_internals(
+    firestore: FirestoreStore, put_it: Callable[[FirestoreStore, Creation], None]
+) -> None:
+    creation = a_claimed_creation()
+    put_it(firestore, creation)
+
+    firestore.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
+
+    assert stored(firestore, creation) == ({}, {})
+    put(firestore, creation)
+    assert firestore.get(creation.key) == creation
+
+
+def test_creation_without_its_internals_is_neither_decided_on_nor_swept(
+    firestore: FirestoreStore,
+) -> None:
+    creation = a_claimed_creation()
+    put(firestore, creation)
+    firestore._documents.reference(internals_key(creation.key)).delete()
+
+    with pytest.raises(StoreUnavailable) as unavailable:
+        firestore.get(creation.key)
+
+    assert unavailable.value.reason == f"creationInternals/{creation.creation_id} is missing"
+    assert firestore.due(NOON + seconds(900), Page(limit=5)) == []
+    [found] = firestore.everything()
+    problems = [each.what for each in violations(Books.of([found]), at=NOON, policy=POLICY)]
+    assert "does not hold: it has its internals" in problems
+
+
+OTHER_INTERNALS: dict[str, object] = {
+    "enqueues": 7,
+    "executionName": "other",
+    "fingerprint": "other",
+    "firstAttempt": 7,
+    "holder": str(RIVAL),
+    "intent": {"attempt": 1, "at": NOON, "unknown": 1, "costUsd": 0.1},
+    "leaseExpiresAt": NOON + seconds(7),
+    "model": "other",
+    "operationName": "other",
+    "requeues": 7,
+    "retries": 7,
+}
+
+
+@pytest.mark.parametrize("name", sorted(INTERNALS))
+def test_change_of_an_internal_field_excludes_other_transactions(
+    firestore: FirestoreStore, name: str
+) -> None:
+    before = a_claimed_creation()
+    fields = to_fields(before) | {name: OTHER_INTERNALS[name]}
+    changed: Creation = from_fields(before.key, fields)
+    assert changed != before
+    assert shown(changed) == shown(before)
+    put(firestore, before)
+    seen: list[Creation | None] = []
+
+    def decide(found: Found) -> Decision[None]:
+        seen.append(found.get(before.key))
+        if len(seen) == 1:
+            put(firestore, changed)
+        return write(replace(before, progress=99), result=None)
+
+    firestore.transact([before.key], decide)
+
+    assert seen == [before, changed]
 
 
 def test_prefixes_and_databases_keep_apart(new_firestore: Callable[..., FirestoreStore]) -> None:

@@ -22,7 +22,7 @@ from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
 from shared.ports.store import WATCHED_MAX, Changes, write
-from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds
+from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
 from tests.eventually import eventually
 from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
 from tests.machine import needs
@@ -53,8 +53,8 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
         eventually(lambda: watcher.sees(an_account(tokens=1), a_creation("two")))
 
     assert watcher.told == [
-        Changes(an_account(), (creation,), ()),
-        Changes(an_account(tokens=1), (a_creation("two"),), ()),
+        Changes(an_account(), tuple(shown(creation)), ()),
+        Changes(an_account(tokens=1), tuple(shown(a_creation("two"))), ()),
         Changes(None, (), (creation.creation_id,)),
     ]
 
@@ -82,7 +82,9 @@ def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
         put(store, creations[-1])
         eventually(lambda: watcher.sees(None, *creations[1:]))
 
-    assert watcher.told[-1] == Changes(None, (creations[-1],), (creations[0].creation_id,))
+    assert watcher.told[-1] == Changes(
+        None, tuple(shown(creations[-1])), (creations[0].creation_id,)
+    )
 
 
 def test_an_outage_delays_what_is_told_and_loses_nothing(
@@ -99,7 +101,9 @@ def test_an_outage_delays_what_is_told_and_loses_nothing(
         store.transact([removed.key], lambda _: write(removing=(removed.key,), result=None))
         eventually(lambda: watcher.sees(an_account(tokens=1), kept, a_creation("new")))
 
-    assert kept not in [each for changes in watcher.told[1:] for each in changes.creations]
+    assert shown(kept)[0] not in [
+        each for changes in watcher.told[1:] for each in changes.creations
+    ]
 
 
 def test_an_outage_without_a_change_tells_nothing(
@@ -190,7 +194,7 @@ def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: Fires
         eventually(lambda: [c.method for c in proxy.calls].count("Listen") == 2)
 
     assert watcher.told[:2] == [
-        Changes(None, (one, two), ()),
+        Changes(None, tuple(shown(one, two)), ()),
         Changes(None, (), (one.creation_id,)),
     ]
 

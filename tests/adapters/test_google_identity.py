@@ -91,24 +91,27 @@ def test_the_hint_is_the_display_name_and_never_the_email(
 
 
 @pytest.mark.parametrize(
-    ("claims", "is_verified"),
+    ("claims", "contact"),
     [
-        ({"email_verified": True}, True),
-        ({"email_verified": False}, False),
-        ({"email_verified": "true"}, False),
-        ({"email_verified": None}, False),
-        ({"email_verified": True, "email": None}, False),
-        ({"email_verified": False, "phone_number": "+15550100"}, True),
-        ({"email": None, "email_verified": None, "phone_number": "+15550100"}, True),
+        ({"email_verified": True}, "ada@example.com"),
+        ({"email_verified": True, "phone_number": "+15550100"}, "ada@example.com"),
+        ({"email_verified": False}, None),
+        ({"email_verified": "true"}, None),
+        ({"email_verified": None}, None),
+        ({"email_verified": True, "email": None}, None),
+        ({"email_verified": False, "phone_number": "+15550100"}, "+15550100"),
+        ({"email": None, "email_verified": None, "phone_number": "+15550100"}, "+15550100"),
     ],
 )
 def test_verified_is_an_email_or_a_phone(
     server: CertificateServer,
     identity: FirebaseIdentity,
     claims: dict[str, Any],
-    is_verified: bool,  # noqa: FBT001 (a parameter of pytest)
+    contact: str | None,
 ) -> None:
-    assert identity.caller(server.user_token(**claims)).is_verified is is_verified
+    caller = identity.caller(server.user_token(**claims))
+
+    assert (caller.is_verified, caller.verified_contact) == (contact is not None, contact)
 
 
 @pytest.mark.parametrize("user_id", ["a", "x" * 128, "auth0|5f7c8", "line:U-1", "a.b_c~"])
@@ -449,3 +452,17 @@ def test_without_credentials_nothing_can_be_checked(
 
     with pytest.raises(IdentityUnavailable):
         identity.caller(server.user_token())
+
+
+def test_user_is_found_by_email_address(
+    server: CertificateServer, identity: FirebaseIdentity
+) -> None:
+    server.records["uid-7"] = {"localId": "uid-7", "email": "ada@example.com"}
+
+    assert identity.user_id_of("ada@example.com") == "uid-7"
+    assert identity.user_id_of("ben@example.com") is None
+    assert identity.user_id_of("no address") is None
+
+    server.is_down = True
+    with pytest.raises(IdentityUnavailable):
+        identity.user_id_of("ada@example.com")

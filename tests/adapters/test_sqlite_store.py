@@ -211,6 +211,7 @@ USERS_FIELDS = {
     "ledgerCount",
     "openedHour",
     "freeHour",
+    "welcomed",
     "createdAt",
     "updatedAt",
 }

@@ -31,6 +31,7 @@ class CloudApi:
     """The API of a world whose callers come with Google's tokens."""
 
     def __init__(self, world: World, google: CertificateServer, server: Server) -> None:
+        self.world = world
         self.google = google
         clock = SystemClock()
         identity = FirebaseIdentity(PROJECT, clock=clock, endpoint=google.base_url)

@@ -250,3 +250,29 @@ def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:
     assert again.returncode == 0
     assert nothing.startswith("Adopted 0 accounts with 0 tokens; 0 creations refunded")
     assert audited == "1 accounts, 0 creations, 1 ledger entries, 0 files: 0 violations"
+
+
+def test_account_explains_a_balance_by_name_and_by_id(data: Path) -> None:
+    late = phoenix("account", "ada", "--data", str(data))
+    phoenix("sweep", "--data", str(data))
+    shown = phoenix("account", "ada", "--data", str(data))
+    as_json = phoenix("account", "ada", "--json", PHOENIX_DATA=str(data))
+
+    assert late.returncode == 1
+    assert "run `phoenix sweep`" in late.stdout
+    assert shown.returncode == as_json.returncode == 0
+    assert "balance    100 = 100 granted - 10 paid + 10 returned" in shown.stdout
+    assert "say        Your balance is 100 tokens." in shown.stdout
+    explained = json.loads(as_json.stdout)
+    assert (explained["balance"], explained["isRight"], explained["entryCount"]) == (100, True, 3)
+    assert [each["tokens"] for each in explained["lastEntries"]] == [10, -10, 100]
+
+
+@pytest.mark.parametrize("who", ["nobody", "nobody@example.com"])
+def test_unknown_account_is_one_line_that_says_what_is_accepted(data: Path, who: str) -> None:
+    unknown = phoenix("account", who, "--data", str(data))
+
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == (
+        f"No account has the username, email address or user id '{who}'. Use one of these three.\n"
+    )

@@ -85,6 +85,7 @@ def test_a_users_token_is_the_user(issuer: Issuer, must_be_live: bool) -> None: 
     caller = issuer.identity.caller(issuer.user_token("ada"), must_be_live=must_be_live)
 
     assert (caller.user_id, caller.username_hint, caller.is_verified) == (ADA, "ada", True)
+    assert caller.verified_contact
 
 
 def test_a_services_token_is_the_service(issuer: Issuer) -> None:
@@ -158,3 +159,8 @@ def test_after_warming_up_checks_go_on(issuer: Issuer) -> None:
 
     assert issuer.identity.caller(issuer.user_token("ada")).user_id == ADA
     assert issuer.services.service(issuer.service_token())
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "no address", "", "@"])
+def test_unknown_email_address_is_nobodys(issuer: Issuer, email: str) -> None:
+    assert issuer.identity.user_id_of(email) is None

@@ -21,6 +21,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch, Verb
 from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
+from shared.domain.welcome import WelcomeShard
 from shared.ports.store import (
     WATCHED_MAX,
     Changes,
@@ -46,6 +47,7 @@ from tests.builders import (
     a_creation_id,
     an_account,
     seconds,
+    shown,
     stored_media,
 )
 from tests.eventually import eventually
@@ -126,6 +128,7 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         reason="spam",
         created_at=NOON,
     ),
+    WelcomeShard(shard_id="07", day="2026-11-21", count=3),
 ]
 
 
@@ -349,7 +352,7 @@ def test_an_insert_neither_repeats_nor_skips_an_item(store: Store) -> None:
     after = Cursor(first[-1].created_at, first[-1].creation_id)
     second = store.drafts(ADA, DraftsFilter(), Page(limit=2, after=after))
 
-    assert [*first, *second] == ours[::-1]
+    assert shown(*first, *second) == shown(*ours[::-1])
 
 
 def test_drafts_are_filtered_by_status_and_kind(store: Store) -> None:
@@ -376,13 +379,14 @@ def test_feed_and_profile_hold_the_published_newest_first(store: Store) -> None:
     ]
     put(store, *published, a_draft("draft"))
 
-    assert store.feed(Page(limit=50)) == published[::-1]
-    assert store.published_by("ada", Page(limit=50)) == [published[2], published[0]]
+    assert shown(*store.feed(Page(limit=50))) == shown(*published[::-1])
+    assert shown(*store.published_by("ada", Page(limit=50))) == shown(published[2], published[0])
     assert store.published_by("nobody", Page(limit=50)) == []
     newest = published[2]
     after = Cursor(NOON + seconds(2), newest.creation_id)
-    assert store.feed(Page(limit=1, after=after)) == [published[1]]
-    assert store.published_by("ada", Page(limit=1, after=after)) == [published[0]]
+    assert shown(*store.feed(Page(limit=1, after=after))) == shown(published[1])
+    second = store.published_by("ada", Page(limit=1, after=after))
+    assert shown(*second) == shown(published[0])
 
 
 def test_the_ledger_is_its_owners_highest_sequence_first(store: Store) -> None:
@@ -405,6 +409,13 @@ def test_due_is_what_is_unfinished_and_overdue_oldest_first(store: Store) -> Non
     after = Cursor(NOON + seconds(2), first[-1].creation_id)
     assert store.due(NOON + seconds(3), Page(limit=3, after=after)) == due[3:]
     assert store.due(NOON - seconds(1), Page(limit=50)) == []
+
+
+def test_due_creations_are_whole(store: Store) -> None:
+    running = a_claimed_creation().intending(model="m", cost_usd=0.1, at=NOON)
+    put(store, running)
+
+    assert store.due(NOON + seconds(900), Page(limit=50)) == [running]
 
 
 def test_due_deletions_come_oldest_first(store: Store) -> None:
@@ -546,7 +557,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
     put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(account, creation))
-        assert watcher.told == [Changes(account, (creation,), ())]
+        assert watcher.told == [Changes(account, tuple(shown(creation)), ())]
 
         claimed = creation.claimed(HOLDER, policy=POLICY, at=NOON)
         put(store, claimed)
@@ -557,7 +568,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
         eventually(lambda: watcher.sees(an_account(tokens=7)))
 
     assert watcher.told[1:] == [
-        Changes(None, (claimed,), ()),
+        Changes(None, tuple(shown(claimed)), ()),
         Changes(an_account(tokens=7), (), ()),
         Changes(None, (), (creation.creation_id,)),
     ]

@@ -95,6 +95,7 @@ class CloudInABox:
             **self._models,
             "PHOENIX_BASE_URL": self.base_url,
             "PHOENIX_WELCOME_TOKENS": "100",
+            "PHOENIX_WELCOME_KEY": "key-of-the-welcome-grants-of-tests",
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "PHOENIX_REGION": REGION,
             "PHOENIX_TASKS_INVOKER": INVOKER,

@@ -11,8 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.adapters.documents import INTERNALS, to_fields
+from shared.adapters.firestore_store import FirestoreStore
 from shared.domain.keys import Collection
+from tests.builders import NOON, a_claimed_creation
 from tests.machine import needs
+from tests.putting import put
 
 pytestmark = needs("firestore")
 
@@ -69,10 +73,15 @@ class Client:
         return self.call(who, "POST", f"{at}:runQuery", {"structuredQuery": wanted})
 
     def call(self, who: str | None, method: str, path: str, body: object = None) -> int:
+        return self.answer(who, method, path, body).status_code
+
+    def answer(
+        self, who: str | None, method: str, path: str, body: object = None
+    ) -> httpx.Response:
         bearer = who if who == SERVER else who and unsigned_token(self.project, who)
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         address = f"/v1/projects/{self.project}/databases/(default)/documents{path}"
-        return self.http.request(method, address, headers=headers, json=body).status_code
+        return self.http.request(method, address, headers=headers, json=body)
 
 
 def unsigned_token(project: str, user: str) -> str:
@@ -154,3 +163,35 @@ def test_a_list_without_its_owner_is_refused_even_to_the_owner(client: Client) -
 def test_what_is_not_there_looks_like_what_is_not_ones_own(client: Client) -> None:
     assert client.call(OWNER, "GET", "/creations/missing") == 403
     assert client.call(STRANGER, "GET", "/users/missing") == 403
+
+
+def test_owner_reads_none_of_a_creations_internals(
+    client: Client, firestore_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
+    running = (
+        a_claimed_creation()
+        .intending(model="model", cost_usd=0.1, at=NOON)
+        .operating("operation", at=NOON)
+    )
+    store = FirestoreStore(client.project)
+    put(store, running)
+    store.close()
+    query = {"structuredQuery": owned_by(running.user_id)}
+
+    read = client.answer(OWNER, "GET", f"/creations/{running.creation_id}")
+    listed = client.answer(OWNER, "POST", ":runQuery", query)
+
+    documents = [read.json(), *(each["document"] for each in listed.json())]
+    for fields in (each["fields"] for each in documents if "prompt" in each["fields"]):
+        assert fields.keys() == to_fields(running).keys() - INTERNALS
+    assert len(documents) == 3
+    assert "operation" not in read.text + listed.text
+    path = f"/creationInternals/{running.creation_id}"
+    assert client.call(SERVER, "GET", path) == 200
+    assert client.call(OWNER, "GET", path) == 403
+
+
+def owned_by(user: str) -> dict[str, Any]:
+    field = {"field": {"fieldPath": "userId"}, "op": "EQUAL", "value": {"stringValue": user}}
+    return {"from": [{"collectionId": "creations"}], "where": {"fieldFilter": field}}

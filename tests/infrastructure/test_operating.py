@@ -35,6 +35,7 @@ PHOENIX = str(Path(sys.executable).with_name("phoenix"))
 CHANGING = {
     r" *\d+ ms": " N ms",
     r"-generation-job-[a-z0-9]{8}\b": "-generation-job-NAME",
+    r"\b20\d\d-\d\d-\d\d \d\d:\d\d │": "MINUTE │",
 }
 """What is different each time."""
 APIS = ("CLOUDSCHEDULER", "CLOUDTASKS", "LOGGING", "MONITORING", "RUN")
@@ -96,6 +97,11 @@ def stuck(data: Path) -> None:
     change(data, "creations", opened(data, "stuck"), deadlineAt=long_ago, sweepAt=long_ago)
 
 
+def late(data: Path) -> None:
+    long_ago = "2026-11-01T12:15:00.000000+00:00"
+    change(data, "creations", opened(data, "stuck"), deadlineAt=long_ago, sweepAt=long_ago)
+
+
 def out_of_date(data: Path) -> None:
     """A creation that no job could start for."""
     long_ago = "2026-11-01T12:15:00.000000+00:00"
@@ -150,6 +156,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "Audit violation": spoilt,
     "Stop everything": healthy,
     "Take down a publication": published,
+    "User X says tokens are missing": late,
     "Model retired": out_of_date,
     "Redis-era leftovers": left_by_celery,
 }

@@ -309,3 +309,33 @@ def test_a_word_that_a_script_does_not_take_is_refused_before_anything_is_sent(
     assert done.returncode == 1
     assert "provision.sh does not know prod.env: it takes --dry-run, --settings" in done.stderr
     assert len(installation.api.requests) == before
+
+
+def test_welcome_key_is_made_once_where_welcome_tokens_are_granted(
+    installation: Installation,
+) -> None:
+    cloud, name = installation.api.cloud, "phoenix-welcome-key"
+    assert not [key for key in cloud.resources if key.endswith(name)]
+    installation.settings(PHOENIX_WELCOME_TOKENS="20")
+
+    done = [installation.run("provision_generation_jobs.sh") for _ in range(2)]
+
+    assert [each.returncode for each in done] == [0, 0], done[0].stderr
+    versions = [key for key in cloud.resources if f"/secrets/{name}/versions/" in key]
+    key = installation.api.cloud.find(f"/secrets/{name}/versions/1")["data"]
+    assert len(versions) == 1
+    assert re.fullmatch(r"[0-9a-f]{64}", key)
+    assert key not in "".join(each.stdout + each.stderr for each in done)
+    for job in ("video-generation-job", "image-generation-job", "phoenix-audit"):
+        (container,) = installation.job(job)["containers"]
+        told = {each["name"]: each.get("valueFrom") for each in container["env"]}
+        assert told["PHOENIX_WELCOME_KEY"] == {"secretKeyRef": {"name": name, "key": "1"}}
+
+
+def test_welcome_key_does_not_belong_into_the_settings_file(installation: Installation) -> None:
+    installation.settings(PHOENIX_WELCOME_KEY="x" * 32)
+
+    refused = installation.run("provision.sh", "--dry-run")
+
+    assert refused.returncode != 0
+    assert "no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY" in refused.stderr

@@ -1,12 +1,16 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from shared.domain.account import username_key
+from shared.domain.account import UsernameClaim, username_key
 from shared.domain.errors import AccountNotFound, ReferenceReused, WrongField
 from shared.domain.ledger import Actor
-from shared.lifecycle.accounts import WelcomeGrant, slug
-from tests.builders import ADA, BEN, a_caller
+from shared.domain.welcome import welcome_id
+from shared.lifecycle.accounts import slug
+from shared.ports.identity import Caller
+from tests.builders import ADA, BEN, NOON, a_caller, an_account
+from tests.putting import put
 from tests.world import World
 
 
@@ -16,7 +20,9 @@ def test_the_first_call_makes_account_username_and_welcome_together(world: World
 
     assert account == again
     assert account.balance_tokens == 100
-    assert [entry.entry_id for entry in world.ledger()] == ["ada_grant_welcome"]
+    assert [entry.entry_id for entry in world.ledger()] == [
+        welcome_id("ada@example.com", key=world.phoenix.accounts.welcome.key)
+    ]
     claim = world.sqlite.get(username_key("ada"))
     assert claim is not None
     assert claim.user_id == ADA
@@ -70,11 +76,110 @@ def test_without_welcome_tokens_there_is_no_entry(new_world: Callable[..., World
     assert world.ledger() == []
 
 
-def test_where_it_is_needed_only_the_verified_get_a_welcome() -> None:
-    welcome = WelcomeGrant(50, needs_verification=True)
+@pytest.fixture
+def unverified() -> Caller:
+    return a_caller(is_verified=False, verified_contact=None)
 
-    assert welcome.for_caller(a_caller(is_verified=False)) == 0
-    assert welcome.for_caller(a_caller(is_verified=True)) == 50
+
+def test_unverified_caller_gets_an_account_and_no_welcome(world: World, unverified: Caller) -> None:
+    account = world.phoenix.accounts.of(unverified)
+
+    assert (account.balance_tokens, account.welcomed) == (0, False)
+    assert world.ledger() == []
+
+
+def test_verification_brings_the_welcome_to_an_old_account(
+    world: World, unverified: Caller
+) -> None:
+    world.phoenix.accounts.of(unverified)
+    world.clock.sleep(90 * 24 * 3600)
+
+    welcomed = world.phoenix.accounts.of(a_caller())
+    again = world.phoenix.accounts.of(a_caller())
+
+    assert welcomed == again
+    assert (welcomed.balance_tokens, welcomed.welcomed) == (100, True)
+    assert len(world.ledger()) == 1
+
+
+def test_lost_answer_of_a_later_welcome_grants_no_second_one(
+    world: World, unverified: Caller
+) -> None:
+    world.phoenix.accounts.of(unverified)
+    world.store.faults = ["lost"]
+
+    assert world.phoenix.accounts.of(a_caller()).balance_tokens == 100
+    assert len(world.ledger()) == 1
+
+
+def test_opening_brings_the_welcome_before_the_debit(world: World, unverified: Caller) -> None:
+    world.phoenix.accounts.of(unverified)
+
+    assert world.open().balance_tokens == 90
+
+
+def test_second_user_with_an_address_is_welcomed_without_tokens(world: World) -> None:
+    world.phoenix.accounts.of(a_caller(ADA))
+    for known in (False, True):
+        twin = a_caller(f"twin-{known}", verified_contact="Ada+other@Example.com")
+        if known:
+            world.phoenix.accounts.of(replace(twin, is_verified=False, verified_contact=None))
+
+        account = world.phoenix.accounts.of(twin)
+
+        assert (account.balance_tokens, account.welcomed) == (0, True)
+        assert world.ledger(twin.user_id) == []
+
+
+def test_racing_first_requests_of_one_address_get_one_welcome(world: World) -> None:
+    twin = a_caller(BEN, verified_contact="ada@example.com")
+    world.store.faults = ["before"]
+
+    def win() -> None:
+        world.over(world.sqlite).accounts.of(twin)
+
+    world.store.meanwhile = win
+
+    account = world.phoenix.accounts.of(a_caller())
+
+    assert (account.balance_tokens, account.welcomed) == (0, True)
+    assert world.account(BEN).balance_tokens == 100
+
+
+def test_account_with_the_welcome_of_an_earlier_release_gets_no_second_one(world: World) -> None:
+    granted, entry = an_account(tokens=0).granted(
+        100, entry_id="ada_grant_welcome", reference=None, actor=Actor.API, at=NOON
+    )
+    claim = UsernameClaim(username="ada", user_id=ADA)
+    put(world.sqlite, granted, entry, claim)
+
+    account = world.phoenix.accounts.of(a_caller())
+
+    assert (account.balance_tokens, account.welcomed) == (100, True)
+    assert world.ledger() == [entry]
+
+
+def test_welcomed_account_is_not_looked_up_again(world: World) -> None:
+    world.phoenix.accounts.of(a_caller())
+    world.store.faults = ["down"] * 9
+
+    assert world.phoenix.accounts.of(a_caller()).balance_tokens == 100
+
+
+def test_full_day_makes_the_account_and_leaves_the_welcome_for_later(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world(PHOENIX_POLICY_WELCOME_GRANTS_PER_DAY_MAX="16")
+    users = [f"user-{n}" for n in range(120)]
+    first = {user: world.phoenix.accounts.of(a_caller(user)) for user in users}
+    full = [user for user in users if first[user].balance_tokens == 0]
+    again = [world.phoenix.accounts.of(a_caller(user)) for user in full]
+
+    assert len(users) - len(full) == 16
+    assert {account.welcomed for account in again} == {False}
+
+    world.clock.sleep(24 * 3600)
+    assert world.phoenix.accounts.of(a_caller(full[0])).balance_tokens == 100
 
 
 def test_a_grant_is_given_once_per_reference(world: World) -> None:

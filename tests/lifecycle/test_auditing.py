@@ -82,7 +82,11 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
     ),
     "an entry with another amount": (
         "I1",
-        lambda w: spoil(w, "transactions", "id LIKE '%grant%'", lambda d: d.update(amount=99)),
+        lambda w: spoil(w, "transactions", "id LIKE 'welcome%'", lambda d: d.update(amount=99)),
+    ),
+    "a welcome that its account does not know of": (
+        "I18",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(welcomed=False)),
     ),
     "an entry that is gone": ("I1", lambda w: remove(w, "transactions", "id LIKE '%refund%'")),
     "a debit that is gone": ("I2", lambda w: remove(w, "transactions", "id LIKE '%debit_1'")),

@@ -34,11 +34,12 @@ from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
 from shared.wiring import Phoenix
-from tests.builders import a_brief, a_caller
+from tests.builders import a_brief
 from tests.simulation.cloud import process
 from tests.simulation.inspector import Inspector
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import SimulatedStore
+from tests.simulation.welcomes import Welcomes
 
 REFUSED = (
     InsufficientTokens
@@ -73,6 +74,7 @@ class Clients:
     phoenix: Phoenix
     store: SimulatedStore
     inspector: Inspector
+    welcomes: Welcomes
     skipped: frozenset[str] = frozenset()
     operations: list[str] = field(default_factory=list)
     _clicks: Counter[CreationId] = field(default_factory=Counter)
@@ -185,7 +187,7 @@ class Clients:
             was_debited = self.store.has_entry(entry_id)
             was_gone = was_debited and self.store.creation(creation_id) is None
             return self.phoenix.opening.open(
-                a_brief(kind), caller=a_caller(user), idempotency_key=key
+                a_brief(kind), caller=self.welcomes.caller(user), idempotency_key=key
             )
 
         answer = self.ask(name, request)

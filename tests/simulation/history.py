@@ -28,6 +28,7 @@ from tests.simulation.inspector import BOOKS_EVERY, Inspector
 from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import SimulatedStore
+from tests.simulation.welcomes import Welcomes
 
 HOUR_S = 3600.0
 FAULTS_END_S = 2 * HOUR_S
@@ -78,7 +79,9 @@ def play(
     """Play one history and return its outcome; the same arguments give the same history."""
     simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
     place = _Place(simulation, books_every=books_every)
-    clients = Clients(simulation, place.phoenix, place.store, place.inspector, skipped)
+    clients = Clients(
+        simulation, place.phoenix, place.store, place.inspector, place.welcomes, skipped
+    )
     with _logs_as_marks(simulation):
         (scenario or anything)(clients)
         simulation.at(0.0, place.tick)
@@ -166,6 +169,8 @@ class _Place:
             POLICY,
             books_every=books_every,
         )
+        self.welcomes = Welcomes(simulation, POLICY)
+        self.inspector.welcomes = self.welcomes
         self.phoenix = self._assembled()
 
     def _assembled(self) -> Phoenix:
@@ -173,6 +178,7 @@ class _Place:
         nobody_signs_in: Any = None
         nothing_is_old: Any = None
         tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
+        self.store.begin_with(self.welcomes.documents(tokens))
         ports = Ports(
             store=self.store,
             queue=self.queue,

@@ -30,6 +30,7 @@ from tests.simulation.makers import (
 )
 from tests.simulation.scheduler import Simulation
 from tests.simulation.store import Changes, SimulatedStore
+from tests.simulation.welcomes import Welcomes
 
 LEGAL = {
     (None, "pending"),
@@ -71,6 +72,7 @@ class Inspector:
     books_every: int = BOOKS_EVERY
     found: list[str] = field(default_factory=list)
     was_published: set[CreationId] = field(default_factory=set)
+    welcomes: Welcomes | None = None
     _commits: int = 0
     _attempt_of: dict[str, int] = field(default_factory=dict)
     """Each holder's last attempt."""
@@ -118,6 +120,8 @@ class Inspector:
                 self._entry(before, after, changes)
             elif isinstance(after, Account):
                 self._account(before, after, changes)
+        for problem in self.welcomes.problems([*changes.values()]) if self.welcomes else ():
+            self.report("I18", problem)
         if self._commits % self.books_every == 0:
             self.check_books()
 

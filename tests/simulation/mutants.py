@@ -13,6 +13,7 @@ from typing import Any
 from jobs import attempt, lease, making, storing
 from shared.domain import claim, creation
 from shared.domain.account import Account
+from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
     attempts,
     deleting,
@@ -22,6 +23,7 @@ from shared.lifecycle import (
     settling,
     starts,
     sweeping,
+    welcoming,
 )
 from tests.simulation import makers
 
@@ -646,5 +648,47 @@ MUTANTS = [
         "claimed",
         "retry_at=None,",
         "",
+    ),
+    _one(
+        "a second user with an address is welcomed again",
+        welcoming.WelcomeGrant,
+        "offered_to",
+        "contact = caller.verified_contact or caller.user_id",
+        "contact = caller.user_id",
+    ),
+    _one(
+        "the welcome of an earlier release is ignored",
+        welcoming.WelcomeOffer,
+        "given_to",
+        "(self.entry_id, self.legacy_entry_id)",
+        "(self.entry_id,)",
+    ),
+    _one(
+        "an unverified caller is welcomed",
+        welcoming.WelcomeGrant,
+        "is_for",
+        "and caller.is_verified",
+        "",
+    ),
+    _one(
+        "the daily limit of welcomes is ignored",
+        WelcomeShard,
+        "counted",
+        "if current.count >= current._share(per_day_max):",
+        "if False:",
+    ),
+    _one(
+        "a welcome is not counted",
+        welcoming.WelcomeOffer,
+        "given_to",
+        "(entry, counted)",
+        "(entry, shard) if shard else (entry,)",
+    ),
+    _one(
+        "a welcomed account is not marked",
+        welcoming.WelcomeOffer,
+        "given_to",
+        "granted.welcome_decided(at=self.at)",
+        "granted",
     ),
 ]

@@ -166,6 +166,11 @@ class SimulatedStore:
             self._clock += 1
             self.documents[key], self._versions[key] = document, self._clock
 
+    def begin_with(self, documents: Sequence[Document]) -> None:
+        """Hold these documents from the start."""
+        for document in documents:
+            self._put(document.key, document)
+
     def creation(self, creation_id: CreationId) -> Creation | None:
         """Return a creation as it is, without a call."""
         found = self.documents.get(creation_key(creation_id))

@@ -1,0 +1,107 @@
+"""What owners must not read of a creation: kept in a document of its own that no rule shows.
+
+`creations/{id}` may be read by its owner, who watches it. `creationInternals/{id}` holds the rest:
+prices of the vendor, names of operations and executions, leases and task numbers. Both are read,
+written and removed together, each under its own precondition. A transaction that changes either
+one therefore excludes every other transaction that read the creation.
+
+Releases before this split kept everything in one document. It is read as it is, and the next write
+moves its internals.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from google.cloud.firestore_v1 import DELETE_FIELD, DocumentSnapshot
+
+from shared.adapters.documents import INTERNALS, from_fields, to_fields
+from shared.domain.errors import StoreUnavailable
+from shared.domain.keys import Collection, DocumentT, Key
+from shared.ports.store import Document
+
+Snapshot = DocumentSnapshot[Any]
+Snapshots = dict[Key[Any], Snapshot]
+
+ALWAYS_SET = "fingerprint"
+"""Every creation has this internal field: without it, the internals are missing."""
+
+
+def internals_key(key: Key[Any]) -> Key[Any]:
+    """Return where the internals of a creation are."""
+    return Key(Collection.CREATION_INTERNALS, key.id)
+
+
+def with_internals(keys: Iterable[Key[Any]]) -> list[Key[Any]]:
+    """Return the keys, and with each creation's key that of its internals."""
+    return [part for key in keys for part in _parts(key)]
+
+
+def documents_of(read: Snapshots) -> dict[Key[Any], Document]:
+    """Return the documents that these snapshots hold, each creation with its internals.
+
+    Raises:
+        StoreUnavailable: the internals of a creation are missing.
+    """
+    internals = {
+        key.id: snapshot
+        for key, snapshot in read.items()
+        if key.collection is Collection.CREATION_INTERNALS
+    }
+    return {
+        key: whole_document(key, snapshot, internals.get(key.id))
+        for key, snapshot in read.items()
+        if key.collection is not Collection.CREATION_INTERNALS
+    }
+
+
+def whole_document(
+    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None
+) -> DocumentT:
+    """Return one document; a decision on a creation without its internals would be wrong.
+
+    Raises:
+        StoreUnavailable: the internals of a creation are missing.
+    """
+    if key.collection is not Collection.CREATIONS:
+        return from_fields(key, {**_fields(snapshot)})
+    if internals is None and not is_whole(snapshot):
+        raise StoreUnavailable(reason=f"{Collection.CREATION_INTERNALS}/{key.id} is missing")
+    return shown_document(key, snapshot, internals)
+
+
+def is_whole(snapshot: Snapshot) -> bool:
+    """Tell whether a creation still has its internals in it: an earlier release wrote it."""
+    return ALWAYS_SET in _fields(snapshot)
+
+
+def shown_document(
+    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None = None
+) -> DocumentT:
+    """Return one document with the internals that are given, if any."""
+    return from_fields(key, {**_fields(snapshot), **_fields(internals)})
+
+
+def stored_parts(documents: Sequence[Document], read: Snapshots) -> dict[Key[Any], dict[str, Any]]:
+    """Return the fields of every document to write; a creation is two documents."""
+    parts: dict[Key[Any], dict[str, Any]] = {}
+    for document in documents:
+        fields = to_fields(document)
+        if document.key.collection is not Collection.CREATIONS:
+            parts[document.key] = fields
+            continue
+        internals = {name: fields.pop(name) for name in INTERNALS}
+        before = _fields(read.get(document.key))
+        moved = dict.fromkeys(INTERNALS & before.keys(), DELETE_FIELD)
+        parts[document.key] = fields | moved
+        parts[internals_key(document.key)] = internals
+    return parts
+
+
+def _parts(key: Key[Any]) -> tuple[Key[Any], ...]:
+    if key.collection is Collection.CREATIONS:
+        return key, internals_key(key)
+    return (key,)
+
+
+def _fields(snapshot: Snapshot | None) -> Mapping[str, Any]:
+    return (snapshot.to_dict() or {}) if snapshot is not None else {}

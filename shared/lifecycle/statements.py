@@ -1,0 +1,198 @@
+"""One account's statement: whether its ledger explains its balance, and what to tell its owner.
+
+Only reads. The parts are read one after another, so a statement is taken again if the account
+changed in between.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.account import Account, account_key, username_key
+from shared.domain.creation import Creation
+from shared.domain.errors import AccountNotFound, StoreContention
+from shared.domain.keys import DocumentT, UserId
+from shared.domain.ledger import EntryType, LedgerEntry, refund_id
+from shared.domain.policy import Kind, Policy
+from shared.domain.status import Status
+from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
+from shared.lifecycle.invariants import Violation, ledger_violations
+from shared.ports.clock import Clock
+from shared.ports.identity import Identity
+from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
+
+TRIES_MAX = 3
+"""How often a statement of an account that is in use is taken."""
+VERIFY = (
+    "Welcome tokens, where they are granted, come with the first request after the email address "
+    "or phone number is verified."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """An account at one moment, with everything that explains its balance."""
+
+    account: Account
+    ledger: tuple[LedgerEntry, ...]
+    """Highest sequence first."""
+    unfinished: tuple[Creation, ...]
+    violations: tuple[Violation, ...]
+    has_own_welcome: bool
+
+    def tokens_of(self, entry_type: EntryType) -> int:
+        """Return the sum of the entries of one type."""
+        return sum(each.amount_tokens for each in self.ledger if each.entry_type is entry_type)
+
+    @property
+    def pending_tokens(self) -> int:
+        """Return what unfinished creations cost."""
+        return sum(creation.cost_tokens for creation in self.unfinished)
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether every token is accounted for."""
+        return not self.violations
+
+    @property
+    def verdict(self) -> str:
+        """Return the result for the operator."""
+        if any(each.invariant == "I7" for each in self.violations):
+            return "A refund is late: run `phoenix sweep`, then this command again."
+        if self.violations:
+            return "The records contradict each other: see *Audit violation* in docs/operating.md."
+        return "Every token is accounted for."
+
+    @property
+    def message(self) -> str:
+        """Return what to say to the user."""
+        if {each.invariant for each in self.violations} == {"I7"}:
+            return "A refund to you is late. We are making it now."
+        if self.violations:
+            return "We found a mistake in your account and are correcting it."
+        parts = [f"Your balance is {self.account.balance_tokens} tokens."]
+        if self.unfinished:
+            last = max(each.deadline_at for each in self.unfinished if each.deadline_at)
+            parts.append(
+                f"{self.pending_tokens} more are in use by {len(self.unfinished)} unfinished "
+                f"creations; those that fail are paid back by {last:%Y-%m-%d %H:%M} UTC."
+            )
+        if not self.account.welcomed:
+            parts.append(VERIFY)
+        elif not self.has_own_welcome:
+            parts.append("Your address received its welcome tokens in another account, or before.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Statements:
+    """Finding an account and explaining it."""
+
+    store: Store
+    identity: Identity
+    clock: Clock
+    policy: Policy
+
+    def of(self, who: str) -> Statement:
+        """Return the statement of a username, an email address or a user id.
+
+        Raises:
+            AccountNotFound: none of the three names an account.
+            StoreContention: the account changes too often; try again.
+            IdentityUnavailable: an email address cannot be looked up.
+        """
+        account = self._account(who)
+        for _ in range(TRIES_MAX):
+            statement = self._taken(account)
+            after = self.store.get(account.key)
+            if after is None:
+                raise AccountNotFound
+            if after == account:
+                return statement
+            account = after
+        raise StoreContention(reason="the account is in use; try again")
+
+    def _account(self, who: str) -> Account:
+        claim = self.store.get(username_key(who))
+        user_id = claim.user_id if claim else UserId(who)
+        if "@" in who:
+            user_id = self.identity.user_id_of(who) or user_id
+        account = self.store.get(account_key(user_id))
+        if account is None:
+            raise AccountNotFound
+        return account
+
+    def _taken(self, account: Account) -> Statement:
+        user_id = account.user_id
+        ledger = _all(
+            lambda page: self.store.ledger(user_id, page), lambda e: Cursor(e.sequence, e.entry_id)
+        )
+        unfinished = [
+            *self._creations(user_id, Status.PENDING),
+            *self._creations(user_id, Status.PROCESSING),
+        ]
+        failed = self._creations(user_id, Status.FAILED)
+        ids = {entry.entry_id for entry in ledger}
+        return Statement(
+            account=account,
+            ledger=tuple(ledger),
+            unfinished=tuple(unfinished),
+            violations=(
+                *ledger_violations(account, ledger[::-1]),
+                *_unrefunded(failed, ids),
+                *self._late(unfinished),
+                *_in_flight(account, unfinished),
+            ),
+            has_own_welcome=legacy_welcome_id(user_id) in ids
+            or any(each.startswith(WELCOME_PREFIX) for each in ids),
+        )
+
+    def _creations(self, user_id: UserId, status: Status) -> list[Creation]:
+        which = DraftsFilter(status=status)
+        return _all(
+            lambda page: self.store.drafts(user_id, which, page),
+            lambda creation: Cursor(creation.created_at, creation.creation_id),
+        )
+
+    def _late(self, unfinished: list[Creation]) -> Iterator[Violation]:
+        grace = timedelta(seconds=2 * self.policy.sweep_every_s)
+        for each in unfinished:
+            if each.deadline_at is not None and self.clock.now() > each.deadline_at + grace:
+                what = (
+                    f"its {each.cost_tokens} tokens were to be back by {_minute(each.deadline_at)}"
+                )
+                yield Violation("I7", each.creation_id, what)
+
+
+def _all(
+    page_of: Callable[[Page], list[DocumentT]], cursor_of: Callable[[DocumentT], Cursor]
+) -> list[DocumentT]:
+    """Return all pages of a list."""
+    documents: list[DocumentT] = []
+    after = None
+    while page := page_of(Page(limit=PAGE_LIMIT_MAX, after=after)):
+        documents += page
+        after = cursor_of(page[-1])
+        if len(page) < PAGE_LIMIT_MAX:
+            break
+    return documents
+
+
+def _unrefunded(failed: list[Creation], entry_ids: set[str]) -> Iterator[Violation]:
+    for each in failed:
+        if refund_id(each.creation_id, each.debits) not in entry_ids:
+            yield Violation("I3", each.creation_id, f"refund {each.debits} is missing")
+
+
+def _in_flight(account: Account, unfinished: list[Creation]) -> Iterator[Violation]:
+    real = Counter(creation.kind for creation in unfinished)
+    for kind in Kind:
+        counted = account.in_flight.of(kind)
+        if counted != real[kind]:
+            what = f"counts {counted} {kind}s in flight, there are {real[kind]}"
+            yield Violation("I16", account.user_id, what)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
