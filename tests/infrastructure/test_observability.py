@@ -242,8 +242,8 @@ def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
     world: World, logged: Logged
 ) -> None:
     creation = world.open().creation
+    world.media.failures = 10**6
     for _ in range(2):
-        world.media.failures = 4
         attempt(world, creation)
         world.clock.sleep(120)
 

@@ -3,7 +3,9 @@
 import logging
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -162,6 +164,17 @@ def test_image_that_cannot_be_stored_is_refunded_in_time_and_not_bought_again(
     assert world.generator.started == 1
     assert world.account().balance_tokens == 100
     assert 230 <= world.clock.monotonic_s() <= POLICY.image_job_timeout_s - 60
+
+
+def test_short_job_timeout_leaves_time_to_store_again(tmp_path: Path) -> None:
+    timeouts = {"PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S": "40"}
+    with closing(World(tmp_path, **timeouts)) as world:
+        creation = open_image(world)
+        world.media.failures = 4
+
+        run(world, creation)
+
+        assert world.now(creation).status is Status.DRAFT
 
 
 def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World) -> None:
