@@ -16,10 +16,16 @@ import pytest
 from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
-from shared.domain.errors import OutcomeUnknown
+from shared.domain.errors import (
+    GenerationRefused,
+    OutcomeUnknown,
+    ReadRefused,
+    StartOutcomeUnknown,
+)
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
 from shared.domain.policy import Kind
+from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.builders import ADA, HOLDER, POLICY
 from tests.log_metrics import LogMetric, Sample, lines_of
@@ -248,6 +254,23 @@ def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
         world.clock.sleep(120)
 
     assert logged.counts("upload_failures") == {("video",): 2}
+
+
+def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
+    world: World, logged: Logged
+) -> None:
+    start, read, silent = (world.open().creation for _ in range(3))
+    world.generator.starts = [
+        GenerationRefused(failure=FailureCode.INTERNAL),
+        Operation("o"),
+        StartOutcomeUnknown(),
+    ]
+    world.generator.polls = [ReadRefused()]
+    world.generator.found = [CannotTell(), ReadRefused()]
+    for creation in (start, read, silent):
+        attempt(world, creation)
+
+    assert logged.counts("generator_misconfigured") == {("video",): 3}
 
 
 def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged) -> None:

@@ -134,7 +134,7 @@ MUTANTS = [
         "complete",
         "now = _held(found, mine)",
         "now = now or _held(found, mine)",
-        seed=1057,
+        gate="processes stop for minutes",
     ),
     _one(
         "a worker's writes are not fenced by attempt",
@@ -142,6 +142,7 @@ MUTANTS = [
         "is_held_by",
         "self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder",
         "self.status is Status.PROCESSING",
+        seed=162,
     ),
     _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
     _one(
@@ -253,6 +254,7 @@ MUTANTS = [
         "fail_unqueued",
         "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
         "now.status is Status.PENDING or now.status is Status.PROCESSING",
+        gate="half of the tasks are not answered",
     ),
     _one(
         "a refund keeps its place in flight",
@@ -289,6 +291,7 @@ MUTANTS = [
         "publish",
         "if self.clock.now() > copied_by:",
         "if False:",
+        seed=461,
     ),
     _one(
         "a sweep takes another's task number for its own",
