@@ -274,6 +274,17 @@ def test_stage_that_cannot_be_shown_costs_no_paid_result(world: World, stage: St
     assert world.generator.started == 1
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_stored_media_waits_for_the_store_and_is_not_bought_again(world: World, kind: Kind) -> None:
+    creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
+    world.media.after_put = lambda: world.store.faults.extend(["down"] * 20)
+
+    assert run(world, creation) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert (world.now(creation).attempt, world.generator.started) == (1, 1)
+
+
 # Refused reads
 
 
@@ -599,7 +610,7 @@ def steal(world: World, creation: Creation) -> bytes:
 
 
 def break_store(world: World) -> bytes:
-    world.store.faults = ["down"] * 100
+    world.store.faults = ["down"] * 1000
     return b"media"
 
 

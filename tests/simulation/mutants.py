@@ -553,8 +553,8 @@ MUTANTS = [
         "an operation is discarded before its draft is written",
         attempt.Attempt,
         "_settle",
-        "self.workshop.attempts.complete(self.lease.mine, media)",
-        "self._discard(); self.workshop.attempts.complete(self.lease.mine, media)",
+        "self._complete(media)",
+        "self._discard(); self._complete(media)",
     ),
     _one(
         "another execution's later try takes the lease",
