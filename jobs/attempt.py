@@ -29,6 +29,8 @@ from shared.domain.errors import (
     ReadRefused,
     StartNotAllowed,
     StartOutcomeUnknown,
+    StoreContention,
+    StoreUnavailable,
     Unavailable,
 )
 from shared.domain.failure import FailureCode
@@ -48,6 +50,8 @@ log = logging.getLogger(__name__)
 
 SETTLED = 0
 RESTART = 1
+COMPLETE_AGAIN_FIRST_S = 1
+COMPLETE_AGAIN_MAX_S = 30
 
 _FAILURES: dict[type[Exception], FailureCode] = {
     StartNotAllowed: FailureCode.DEADLINE_EXCEEDED,
@@ -131,8 +135,22 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 (each is logged and settled by its type)
             self._end(error)
         else:
-            self.workshop.attempts.complete(self.lease.mine, media)
+            self._complete(media)
             self._discard()
+
+    def _complete(self, media: StoredMedia) -> None:
+        """Write the draft, with growing pauses while the store answers that it cannot."""
+        pause_s = COMPLETE_AGAIN_FIRST_S
+        while True:
+            try:
+                return self.workshop.attempts.complete(self.lease.mine, media)
+            except (StoreUnavailable, StoreContention) as error:  # nothing was written
+                patience_s = self.lease.patience_s()
+                if patience_s <= 0:
+                    raise
+                log.warning("not_completed", extra={"reason": repr(error)})
+                self.workshop.clock.sleep(min(pause_s, patience_s))
+                pause_s = min(pause_s * 2, COMPLETE_AGAIN_MAX_S)
 
     def _end(self, error: Exception) -> None:
         """Fail, or leave the rest to a later task, as this error asks for."""

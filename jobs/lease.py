@@ -29,8 +29,9 @@ READ_REFUSED_FOR_S = 120
 """A refused read is final after this many refusals in a row over at least this long."""
 LAST_LOOK_S = 10
 """How long before the deadline the last pause ends."""
-HAND_OVER_S = 60
-"""What one more upload and its commit may take before the platform stops the process."""
+HAND_OVER_S_MAX = 60
+HAND_OVER_SHARE_MAX = 0.25
+"""What is left of the job's timeout for one more upload and its commit."""
 
 
 class OutOfTime(Exception):
@@ -111,8 +112,9 @@ class Lease:
         It ends at the deadline, or early enough to hand over before the platform stops the job.
         """
         run_s = self.clock.monotonic_s() - self._began_s
-        job_left_s = self.policy.job_timeout_s(self.mine.kind) - run_s - HAND_OVER_S
-        return min(self._left_s(), job_left_s)
+        timeout_s = self.policy.job_timeout_s(self.mine.kind)
+        hand_over_s = min(HAND_OVER_S_MAX, HAND_OVER_SHARE_MAX * timeout_s)
+        return min(self._left_s(), timeout_s - run_s - hand_over_s)
 
     def _left_s(self) -> float:
         deadline_at = self.mine.deadline_at

@@ -243,6 +243,7 @@ class FaultyMediaStore:
     unstored: str | None = None
     is_down: bool = False
     is_refusing: bool = False
+    after_put: Callable[[], None] = lambda: None
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
         if self.is_refusing:
@@ -256,6 +257,7 @@ class FaultyMediaStore:
             self.swallowed -= 1
             return
         self.media.put(path, key, media_format=media_format)
+        self.after_put()
 
     def publish(self, key: str, public_key: str) -> None:
         self._check()

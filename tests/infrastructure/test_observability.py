@@ -18,7 +18,10 @@ from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
+    GenerationRefused,
     OutcomeUnknown,
+    ReadRefused,
+    StartOutcomeUnknown,
     StoreUnavailable,
     Unavailable,
     WithdrawalRefused,
@@ -27,6 +30,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
 from shared.domain.ledger import Cost
 from shared.domain.policy import Kind
+from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.builders import ADA, HOLDER, POLICY
 from tests.log_metrics import LogMetric, Sample, lines_of
@@ -253,12 +257,29 @@ def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
     world: World, logged: Logged
 ) -> None:
     creation = world.open().creation
+    world.media.failures = 10**6
     for _ in range(2):
-        world.media.failures = 4
         attempt(world, creation)
         world.clock.sleep(120)
 
     assert logged.counts("upload_failures") == {("video",): 2}
+
+
+def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
+    world: World, logged: Logged
+) -> None:
+    start, read, silent = (world.open().creation for _ in range(3))
+    world.generator.starts = [
+        GenerationRefused(failure=FailureCode.INTERNAL),
+        Operation("o"),
+        StartOutcomeUnknown(),
+    ]
+    world.generator.polls = [ReadRefused()]
+    world.generator.found = [CannotTell(), ReadRefused()]
+    for creation in (start, read, silent):
+        attempt(world, creation)
+
+    assert logged.counts("generator_misconfigured") == {("video",): 3}
 
 
 def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged) -> None:

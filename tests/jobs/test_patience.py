@@ -3,7 +3,9 @@
 import logging
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -164,6 +166,17 @@ def test_image_that_cannot_be_stored_is_refunded_in_time_and_not_bought_again(
     assert 230 <= world.clock.monotonic_s() <= POLICY.image_job_timeout_s - 60
 
 
+def test_short_job_timeout_leaves_time_to_store_again(tmp_path: Path) -> None:
+    timeouts = {"PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S": "40"}
+    with closing(World(tmp_path, **timeouts)) as world:
+        creation = open_image(world)
+        world.media.failures = 4
+
+        run(world, creation)
+
+        assert world.now(creation).status is Status.DRAFT
+
+
 def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World) -> None:
     creation = world.open().creation
     world.media.failures = FOR_EVER
@@ -259,6 +272,17 @@ def test_stage_that_cannot_be_shown_costs_no_paid_result(world: World, stage: St
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.started == 1
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_stored_media_waits_for_the_store_and_is_not_bought_again(world: World, kind: Kind) -> None:
+    creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
+    world.media.after_put = lambda: world.store.faults.extend(["down"] * 20)
+
+    assert run(world, creation) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert (world.now(creation).attempt, world.generator.started) == (1, 1)
 
 
 # Refused reads
@@ -586,7 +610,7 @@ def steal(world: World, creation: Creation) -> bytes:
 
 
 def break_store(world: World) -> bytes:
-    world.store.faults = ["down"] * 100
+    world.store.faults = ["down"] * 1000
     return b"media"
 
 

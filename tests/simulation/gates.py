@@ -58,6 +58,8 @@ GATES = [
     Gate("processes die", {"crash_before": 0.002, "crash_after": 0.002}, 0.99, histories=1000),
     Gate("half of the starts are answered 429", {"generator.start unavailable": 0.5}, 0.8),
     Gate("half of the tasks vanish", {"queue.enqueue vanishes": 0.5}, 0.9),
+    Gate("half of the tasks are not answered", {"queue.enqueue applied": 0.5}, 0.5),
+    Gate("processes stop for minutes", {"pause": 0.06, "pause_after": 0.06}, 0.55),
     Gate("commits are not answered", {"store.commit applied": 0.2}, 1.0, is_effort_least=True),
     Gate(
         "a gateway answers a fifth of the starts",

@@ -136,7 +136,7 @@ MUTANTS = [
         "complete",
         "now = _held(found, mine)",
         "now = now or _held(found, mine)",
-        seed=1057,
+        gate="processes stop for minutes",
     ),
     _one(
         "a worker's writes are not fenced by attempt",
@@ -144,6 +144,7 @@ MUTANTS = [
         "is_held_by",
         "self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder",
         "self.status is Status.PROCESSING",
+        seed=162,
     ),
     _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
     _one(
@@ -255,6 +256,7 @@ MUTANTS = [
         "fail_unqueued",
         "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
         "now.status is Status.PENDING or now.status is Status.PROCESSING",
+        gate="half of the tasks are not answered",
     ),
     _one(
         "a refund keeps its place in flight",
@@ -291,6 +293,7 @@ MUTANTS = [
         "publish",
         "if self.clock.now() > copied_by:",
         "if False:",
+        seed=461,
     ),
     _one(
         "a sweep takes another's task number for its own",
@@ -632,8 +635,8 @@ MUTANTS = [
         "an operation is discarded before its draft is written",
         attempt.Attempt,
         "_settle",
-        "self.workshop.attempts.complete(self.lease.mine, media)",
-        "self._discard(); self.workshop.attempts.complete(self.lease.mine, media)",
+        "self._complete(media)",
+        "self._discard(); self._complete(media)",
     ),
     _one(
         "another execution's later try takes the lease",
