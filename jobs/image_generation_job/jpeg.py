@@ -4,6 +4,7 @@ Metadata never decides over a picture: profiles, comments, previews and the inde
 pictures do not reach the decoder.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ SIGNATURE = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 SCANS_MAX = 100
 """Encoders write up to a dozen; each takes the decoder once through the whole picture."""
+SEGMENTS_MAX = 10_000
+"""More than 25 MiB have if each is of the largest size."""
 _MARKER = 0xFF
+_FILL_BYTES = re.compile(rb"\xff+")
 _SCAN = b"\xff\xda"
 _EXIF = b"Exif\0\0"
 _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE} - {0xEE})
@@ -53,15 +57,22 @@ def check_scans(content: bytes) -> None:
 
 
 def essential(content: bytes) -> Essential:
-    """Return the pixels of a JPEG, whatever else is in it."""
+    """Return the pixels of a JPEG without its metadata.
+
+    Raises:
+        BadOutput: it has more segments than any encoder writes.
+    """
     kept, exif, is_shown = [SIGNATURE[:2]], b"", False
-    at = len(kept[0])
+    at, segments = len(kept[0]), 0
     while at + 4 <= len(content):
         start, marker, size_bytes = struct.unpack_from(">BBH", content, at)
         if start != _MARKER or marker == _SCAN[1]:
             break
-        if marker == _MARKER:  # a fill byte
-            at += 1
+        segments += 1
+        if segments > SEGMENTS_MAX:
+            raise BadOutput(reason=f"it has more than {SEGMENTS_MAX} segments")
+        if marker == _MARKER:
+            at = _after_fill_bytes(content, at)
             continue
         segment = content[at : at + 2 + size_bytes]
         at += len(segment)
@@ -72,6 +83,12 @@ def essential(content: bytes) -> Essential:
         elif segment[4:].startswith(_EXIF) and not exif:
             exif = segment[4:].removeprefix(_EXIF)
     return Essential(content=b"".join((*kept, content[at:])), exif=exif, is_shown=is_shown)
+
+
+def _after_fill_bytes(content: bytes, at: int) -> int:
+    """Return where the marker is that this run of fill bytes precedes."""
+    run = _FILL_BYTES.match(content, at)
+    return run.end() - 1 if run else at + 1
 
 
 def decoded_share(picture: Image.Image) -> float:

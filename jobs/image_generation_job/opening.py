@@ -121,7 +121,7 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 
 
 def _open_other(content: bytes, pillow_format: str) -> Opened:
-    """Open a picture that is encoded anew; zeros replace a few bytes that are missing."""
+    """Open a re-encoded picture; zeros replace a few bytes that are missing."""
     try:
         picture = _decoded_other(content, pillow_format)
     except BadOutput:

@@ -15,12 +15,12 @@ from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, Kind
 log = logging.getLogger(__name__)
 
 PROFILE_BYTES_MAX = 1024 * 1024
-"""A larger colour profile is left out of a picture that is encoded anew."""
+"""A larger colour profile is left out of a re-encoded picture."""
 JPEG_QUALITY = 90
 PNG_COMPRESS_LEVEL = 3
 """A fifth of the time of the default level for a few percent of size."""
 _PROFILED_MODES = frozenset({"L", "LA", "P", "RGB", "RGBA"})
-"""What a colour profile for grey or RGB still describes after encoding anew."""
+"""What a colour profile for grey or RGB still describes after re-encoding."""
 
 
 class ImagePipeline:
@@ -42,7 +42,7 @@ class ImagePipeline:
         )
 
     def _stored(self, opened: Opened, download: Path, folder: Path) -> tuple[Path, MediaFormat]:
-        """Return the file to store: as it came, completed, or encoded anew."""
+        """Return the file to store: as it came, completed, or re-encoded."""
         if opened.stored is None:
             return _encoded(opened, folder)
         if len(opened.stored) == download.stat().st_size:

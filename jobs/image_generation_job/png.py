@@ -13,9 +13,12 @@ from shared.domain.errors import BadOutput
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 METADATA_BYTES_MAX = 64 * 1024 * 1024
 """What compressed metadata may inflate to in total: viewers get the file as it is."""
+CHUNKS_MAX = 200_000
+"""More than 25 MiB have in chunks of 256 bytes."""
 EXIF_BYTES_MAX = 64 * 1024
 _INFLATED_AT_ONCE_BYTES = 1024 * 1024
 _DECODED = frozenset({b"IHDR", b"PLTE", b"tRNS"})
+_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _COMPRESSED = frozenset({b"zTXt", b"iTXt", b"iCCP"})
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Samples per pixel, by colour type."""
@@ -52,19 +55,25 @@ class _Chunk:
     data: memoryview
     is_whole: bool
 
+    @property
+    def is_unusual(self) -> bool:
+        """Return whether it animates the picture, or must be understood and rarely is."""
+        is_critical = self.name[:1].isupper() and self.name not in _CRITICAL
+        return is_critical or self.name == b"acTL"
+
 
 def essential(content: bytes) -> Essential:
-    """Return the pixels of a PNG, whatever else is in it.
+    """Return the pixels of a PNG without its metadata.
 
     Raises:
-        BadOutput: its metadata would inflate to more than anybody needs.
+        BadOutput: it has too many chunks, or its metadata inflate to too many bytes.
     """
     kept, pixel_data, header, exif = [], bytearray(), b"", b""
     is_plain, last = True, b""
     metadata_bytes = 0
     for chunk in _chunks(content):
         last = chunk.name
-        is_plain = is_plain and chunk.is_whole and chunk.name != b"acTL"
+        is_plain = is_plain and chunk.is_whole and not chunk.is_unusual
         if chunk.name == b"IDAT":
             pixel_data += chunk.data
         elif chunk.name == b"eXIf":
@@ -77,7 +86,7 @@ def essential(content: bytes) -> Essential:
                 _compressed_part(chunk), bytes_max=METADATA_BYTES_MAX + 1
             )
             if metadata_bytes > METADATA_BYTES_MAX:
-                raise BadOutput(reason="its metadata inflates to too many bytes")
+                raise BadOutput(reason="its metadata inflate to too many bytes")
     ending = (_written(b"IDAT", pixel_data), _written(b"IEND", b""))
     return Essential(
         content=b"".join((SIGNATURE, *kept, *ending)),
@@ -102,8 +111,11 @@ def inflated_bytes(compressed: bytes | memoryview, *, bytes_max: int) -> int:
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:
     """Yield the chunks up to the end; the last one may be cut."""
-    view, at = memoryview(content), len(SIGNATURE)
+    view, at, chunks = memoryview(content), len(SIGNATURE), 0
     while at + 8 <= len(view):
+        chunks += 1
+        if chunks > CHUNKS_MAX:
+            raise BadOutput(reason=f"it has more than {CHUNKS_MAX} chunks")
         size_bytes, name = struct.unpack_from(">I4s", view, at)
         data = view[at + 8 : at + 8 + size_bytes]
         checksum = bytes(view[at + 8 + size_bytes : at + 12 + size_bytes])

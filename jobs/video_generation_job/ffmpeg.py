@@ -26,6 +26,8 @@ _LISTED = (
     *("-frames:v", str(LISTED_FRAMES_MAX), "-fs", str(LIST_BYTES_MAX), "-fps_mode", "passthrough"),
     *("-f", "framecrc"),
 )
+_TONE_MAPPED = "scale=out_primaries=bt709:out_transfer=bt709"
+"""Maps PQ and HLG to standard dynamic range and leaves other pictures as they are."""
 _DISCARD_FLAG = 0x4
 _PACKET_FIELDS = 5
 _FLAGS = "F="
@@ -96,7 +98,7 @@ def frame(source: Path, target: Path, *, track_id: int, at_s: float) -> list[str
     """Return the arguments that write one frame as BMP; past the last frame, nothing is written."""
     return [
         *("-ss", f"{at_s:.3f}", *_reading(source), *_mapped(track_id)),
-        *("-frames:v", "1", "-c:v", "bmp", "-f", "image2", str(target)),
+        *("-frames:v", "1", "-vf", _TONE_MAPPED, "-c:v", "bmp", "-f", "image2", str(target)),
     ]
 
 

@@ -88,7 +88,7 @@ AS_IT_CAME: dict[str, tuple[Callable[[], bytes], str]] = {
     "damaged EXIF": (damaged_exif, "jpg"),
     "short JFIF header": (lambda: jpeg_with(b"\xff\xe0\0\x06JFIF"), "jpg"),
     "short colour profile": (lambda: jpeg_with(b"\xff\xe2\0\x0eICC_PROFILE\0"), "jpg"),
-    "fill bytes": (lambda: jpeg_with(b"\xff\xff\xff"), "jpg"),
+    "fill bytes": (lambda: jpeg_with(b"\xff" * 5 * MB), "jpg"),
     "progressive": (lambda: encoded(noise(), "JPEG", progressive=True), "jpg"),
     "grey JPEG": (lambda: encoded(noise().convert("L"), "JPEG"), "jpg"),
     "CMYK JPEG": (lambda: encoded(noise().convert("CMYK"), "JPEG"), "jpg"),
@@ -144,7 +144,12 @@ def text_with_a_wrong_checksum() -> bytes:
     return png_with(chunk(b"tEXt", b"Comment\0text")[:-1] + b"?")
 
 
-ENCODED_ANEW: dict[str, Callable[[], bytes]] = {
+def png_of_sides(extra: bytes) -> bytes:
+    content = encoded(sides(), "PNG")
+    return content[:-12] + extra + content[-12:]
+
+
+REENCODED: dict[str, Callable[[], bytes]] = {
     "WebP": lambda: encoded(sides(), "WEBP", quality=90),
     "WebP without loss": lambda: encoded(sides(), "WEBP", lossless=True),
     "WebP with alpha": lambda: encoded(sides("RGBA"), "WEBP", quality=90),
@@ -155,13 +160,14 @@ ENCODED_ANEW: dict[str, Callable[[], bytes]] = {
     "BMP": lambda: encoded(sides(), "BMP"),
     "TIFF": lambda: encoded(sides(), "TIFF", compression="tiff_lzw"),
     "PNG that moves": animation,
+    "PNG with a chunk that must be understood": lambda: png_of_sides(chunk(b"CgBI", bytes(4))),
     "WebP with EXIF": lambda: oriented("WEBP", 1),
 }
 
 
-@pytest.mark.parametrize("name", ENCODED_ANEW)
+@pytest.mark.parametrize("name", REENCODED)
 def test_picture_that_not_all_viewers_show_is_encoded_as_png(tmp_path: Path, name: str) -> None:
-    produced = produce(tmp_path, ENCODED_ANEW[name]())
+    produced = produce(tmp_path, REENCODED[name]())
 
     assert (produced.media_format, produced.width, produced.height) == ("png", 300, 200)
     with Image.open(produced.path) as picture:
@@ -172,7 +178,7 @@ def test_picture_that_not_all_viewers_show_is_encoded_as_png(tmp_path: Path, nam
     assert is_red(thumbnail_of(produced), 0.15, 0.5)
 
 
-def test_png_with_a_wrong_checksum_is_encoded_anew(tmp_path: Path) -> None:
+def test_png_with_a_wrong_checksum_is_reencoded(tmp_path: Path) -> None:
     produced = produce(tmp_path, text_with_a_wrong_checksum())
 
     with Image.open(produced.path, formats=("PNG",)) as picture:
@@ -282,6 +288,19 @@ def test_jpeg_of_too_many_scans_is_bad_output(tmp_path: Path) -> None:
         produce(tmp_path, scans(200))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\x1a\n" + chunk(b"tRNS", b"") * 300_000,
+        b"\xff\xd8" + b"\xff\xdd\0\2" * 300_000,
+    ],
+    ids=["PNG", "JPEG"],
+)
+def test_picture_of_too_many_parts_is_bad_output(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(BadOutput, match="it has more than"):
+        produce(tmp_path, content)
+
+
 @pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA])
 def test_jpeg_is_stored_as_it_came_only_if_browsers_decode_its_process(marker: int) -> None:
     content = encoded(noise(), "JPEG").replace(b"\xff\xc0", bytes((0xFF, marker)))
@@ -342,7 +361,7 @@ RED_AT = {
 """Where the left third of a picture is shown, by its orientation."""
 
 
-@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 @pytest.mark.parametrize("orientation", RED_AT)
 def test_size_and_thumbnail_are_those_of_the_upright_picture(
     tmp_path: Path, picture_format: str, orientation: int

@@ -264,14 +264,31 @@ def test_thumbnail_of_a_narrow_video_is_bounded(
         assert thumbnail.size == thumbnail_size
 
 
-def hdr(target: Path) -> Path:
-    colours = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_thumbnail_of_a_high_dynamic_range_video_is_tone_mapped(
+    tmp_path: Path, transfer: str
+) -> None:
+    white = (
+        "color=white:size=320x180:rate=4,format=gbrpf32le,"
+        "zscale=pin=709:tin=iec61966-2-1:rin=full:min=gbr:npl=203"
+        f":p=2020:t={transfer}:m=2020_ncl:r=limited,format=yuv420p10le"
+    )
+    colours = ("-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc")
     coding = (*QUIET_HEVC, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", *colours)
-    return silent(target, pictures=clips.SIDES, coding=coding)
+
+    produced = produce(silent(tmp_path / "download", pictures=white, coding=coding))
+
+    assert produced.thumbnail is not None
+    with Image.open(produced.thumbnail) as thumbnail:
+        pixel = thumbnail.getpixel((320, 180))
+    assert isinstance(pixel, tuple)
+    assert min(pixel) > 240
 
 
 def test_video_of_ten_bits_has_a_thumbnail_in_its_colours(tmp_path: Path) -> None:
-    produced = produce(hdr(tmp_path / "download"))
+    coding = (*QUIET_HEVC, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1")
+
+    produced = produce(silent(tmp_path / "download", pictures=clips.SIDES, coding=coding))
 
     assert produced.thumbnail is not None
     with Image.open(produced.thumbnail) as thumbnail:
