@@ -123,7 +123,8 @@ class Attempt:
         except GenerationUnavailable as error:
             self._retry_later(error.failure, error, answered_no=True)
         except GenerationRefused as error:
-            self._fail(error.failure, error, answered_no=True)
+            # What the vendor charges for stays in the cost of this run.
+            self._fail(error.failure, error, answered_no=not error.is_billed)
         except tuple(_FAILURES) as error:
             self._fail(_FAILURES[type(error)], error)
         except MediaUnavailable as error:

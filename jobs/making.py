@@ -146,7 +146,9 @@ class Making:
             if isinstance(state, Refused):
                 if state.is_transient:
                     raise GenerationUnavailable(failure=state.failure, reason=state.reason)
-                raise GenerationRefused(failure=state.failure, reason=state.reason)
+                raise GenerationRefused(
+                    failure=state.failure, reason=state.reason, is_billed=state.is_billed
+                )
             if state.progress is not None:
                 lease.has_come_to(state.progress)
             lease.pause(lease.policy.poll_s(lease.mine.kind))
