@@ -121,7 +121,7 @@ def test_the_start_says_in_one_line_what_will_fail_and_starts_all_the_same(
         "PHOENIX_GENERATOR_ENDPOINT": server.url if is_reached else nowhere(),
     }
     errors = tmp_path / "errors"
-    command = [PHOENIX, "up", "--port", "0", "--data", str(tmp_path / "data")]
+    command = [str(PHOENIX), "up", "--port", "0", "--data", str(tmp_path / "data")]
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr) as up,
