@@ -31,7 +31,7 @@ from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refus
 log = logging.getLogger(__name__)
 
 _GOES_ON = ("in_progress", "queued", "requires_continuation")
-"""A video that is told meanwhile may be half of one."""
+"""Until then a video in the answer may be incomplete."""
 _ENDED = ("completed", "failed", "cancelled", "incomplete", "requires_action", "budget_exceeded")
 """Every other status goes on, unless there is a video."""
 _BILLED = ("usage", "total_output_tokens")

@@ -130,7 +130,9 @@ def test_an_error_of_the_interactions_api_means_the_same(
         *("503/INVALID_ARGUMENT", "403/INVALID_ARGUMENT", "502/NOT_FOUND", "400/A_NEW_STATUS"),
     ],
 )
-def test_what_a_gateway_can_answer_is_no_no(google: Google, maker: Maker, fault: str) -> None:
+def test_the_answer_of_a_gateway_leaves_the_outcome_unknown(
+    google: Google, maker: Maker, fault: str
+) -> None:
     google.vendor.faults["start"] = [fault]
 
     assert outcome(google.generator(maker), maker.kind) == UNKNOWN
@@ -229,6 +231,6 @@ def test_a_detail_tells_whose_the_error_is(detail: object, *, expected: bool) ->
         '[1, {"error": {"status": "UNAVAILABLE"}}]',
     ],
 )
-def test_what_is_no_error_object_has_no_code(text: str) -> None:
+def test_text_without_an_error_object_has_no_code(text: str) -> None:
     assert vendor_error(text) is None
     assert named_code(vendor_error(text)) is None

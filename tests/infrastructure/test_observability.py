@@ -253,9 +253,7 @@ def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
 
 
 @pytest.mark.parametrize("fault", ["403", "400/INVALID_ARGUMENT/API_KEY_INVALID", "400"])
-def test_what_is_ours_to_fix_at_a_generator_is_counted(
-    world: World, logged: Logged, fault: str
-) -> None:
+def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, fault: str) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     with GenaiServer() as server:
         server.vendor.faults["start"] = [fault]
