@@ -80,11 +80,12 @@ def app() -> FastAPI:
 def _tell_of_models(phoenix: Phoenix) -> None:
     """Log which kinds cannot be made: the jobs refuse a model that has retired, the API does not."""
     backend = phoenix.settings.backend
-    if isinstance(backend, LocalBackend):
+    models = backend.gemini if isinstance(backend, LocalBackend) else backend
+    if models is None:
         return
     for kind in Kind:
         try:
-            chosen_model(backend, kind, today=phoenix.ports.clock.now().date())
+            chosen_model(models, kind, today=phoenix.ports.clock.now().date())
         except WrongSetting as error:
             log.error("model_retired", extra={"kind": kind, "reason": str(error)})  # noqa: TRY400 (a trace tells nothing)
 

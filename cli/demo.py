@@ -86,7 +86,12 @@ def demo(out: Console, *, data: Path | None, as_json: bool) -> int:
     told = stories()
     with ExitStack() as kept:
         folder = data or kept.enter_context(tempfile.TemporaryDirectory(prefix="phoenix-demo-"))
-        environment = {**os.environ, **QUICK_POLICY, "PHOENIX_DATA": str(folder)}
+        environment = {
+            **os.environ,
+            **QUICK_POLICY,
+            "PHOENIX_DATA": str(folder),
+            "PHOENIX_GENERATOR": "sample",  # the demo never costs money
+        }
         stack = Stack(environment)
         with (stack.data / LOGS / "demo.log").open("a") as log_file:
             telemetry.configure("demo", stream=log_file)

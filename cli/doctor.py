@@ -15,10 +15,10 @@ from shared.domain.errors import MediaUnavailable, Unavailable
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
-from shared.generators import chosen_model
+from shared.generators import ask_for_model, chosen_model
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.model_cards import retiring_soon
-from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, Ports, build
 
 FILE = b"a file of phoenix doctor"
@@ -57,6 +57,10 @@ MENDS = {
     "and roles/storage.objectUser on PHOENIX_GENERATOR_BUCKET",
 }
 """What to look at in the cloud, by part."""
+MODEL_HERE = (
+    "can this machine reach Google, is GEMINI_API_KEY a key of a project with billing, and may it "
+    "use PHOENIX_{KIND}_MODEL? PHOENIX_GENERATOR=sample needs none of them"
+)
 MEND_HERE = "can this user write in PHOENIX_DATA ({data}), and is there room on the disk?"
 
 
@@ -113,10 +117,9 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
     yield Check(part="services", question=ports.service_identity.warm_up)
     for kind in Kind:
         yield Check(part="executions", kind=kind, question=partial(_executions, ports, kind))
-    backend = phoenix.settings.backend
-    if isinstance(backend, GCPBackend):
+    if models := _models(phoenix.settings):
         for kind in Kind:
-            yield Check(part="model", kind=kind, question=partial(_model, phoenix, backend, kind))
+            yield Check(part="model", kind=kind, question=partial(_model, phoenix, models, kind))
     for kind in () if as_api else Kind:
         yield Check(part="generator", kind=kind, question=partial(_ask_generator, phoenix, kind))
 
@@ -190,10 +193,21 @@ def _check_gone(phoenix: Phoenix, key: str) -> None:
         raise MediaUnavailable(reason="what was deleted is still there")
 
 
-def _model(phoenix: Phoenix, backend: GCPBackend, kind: Kind) -> str:
-    """Return a kind's model, and when it retires; raise `WrongSetting` if it has."""
+def _models(settings: Settings) -> GCPBackend | GeminiAPI | None:
+    """Return what names the models, or None for the sample generator."""
+    backend = settings.backend
+    return backend.gemini if isinstance(backend, LocalBackend) else backend
+
+
+def _model(phoenix: Phoenix, models: GCPBackend | GeminiAPI, kind: Kind) -> str:
+    """Return a kind's model, and when it retires; raise `WrongSetting` if it has.
+
+    The developer API is asked for it, which costs nothing.
+    """
     today = phoenix.ports.clock.now().date()
-    chosen = chosen_model(backend, kind, today=today)
+    chosen = chosen_model(models, kind, today=today)
+    if isinstance(models, GeminiAPI):
+        ask_for_model(models, kind)
     for card in retiring_soon([chosen], today=today):
         return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"
     return chosen.model
@@ -209,8 +223,8 @@ def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
     except ModuleNotFoundError as error:
         return f"not asked, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
-    is_local = isinstance(phoenix.settings.backend, LocalBackend)
-    return generator.model if is_local else f"{generator.model}: it was not called"
+    is_sample = _models(phoenix.settings) is None
+    return generator.model if is_sample else f"{generator.model}: it was not called"
 
 
 def _print(out: Console, settings: Settings, check: Check, answer: Answer) -> None:
@@ -230,7 +244,9 @@ def _reason(error: Exception) -> str:
 
 
 def _mend(settings: Settings, check: Check) -> str:
-    if isinstance(settings.backend, LocalBackend):
-        return MEND_HERE.format(data=settings.backend.data)
     kind = check.kind or ""
+    if isinstance(settings.backend, LocalBackend):
+        if check.part == "model":
+            return MODEL_HERE.format(KIND=kind.upper())
+        return MEND_HERE.format(data=settings.backend.data)
     return MENDS[check.part].format(kind=kind, KIND=kind.upper())

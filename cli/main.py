@@ -24,14 +24,17 @@ from shared.domain.creation import creation_key
 from shared.domain.errors import (
     AccountNotFound,
     CreationNotFound,
+    GenerationUnavailable,
     PhoenixError,
     Unavailable,
     WrongSetting,
 )
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
+from shared.domain.policy import Kind
+from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix
 
 cli = typer.Typer(
@@ -49,6 +52,9 @@ SIGN_IN = (
     "curl {base_url}/api/local/sign-in"
     """ -H 'Content-Type: application/json' -d '{{"username": "ada"}}'"""
 )
+
+PAID = "Real media, paid by GEMINI_API_KEY: {} makes images, {} videos."
+FAILING = "Until that is fixed, creations fail and their tokens come back: `phoenix doctor`."
 
 DataOption = Annotated[
     Path | None, typer.Option(help=f"Local backend: the data folder [default: {DEFAULT_DATA}]")
@@ -108,9 +114,28 @@ def up(
         with stack:
             out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
             out.print(f"Files    {stack.data}")
+            if gemini := _gemini(stack.settings):
+                out.print(PAID.format(*(gemini.model_of(kind) for kind in Kind)), soft_wrap=True)
+                # The stack serves meanwhile: a name server may take longer than the request.
+                threading.Thread(target=_ask_gemini, args=(gemini,), daemon=True).start()
             out.print("Sign in", SIGN_IN.format(base_url=stack.base_url), soft_wrap=True)
             stop.wait()
             out.print("Stopping ..")
+
+
+def _gemini(loaded: Settings) -> GeminiAPI | None:
+    return loaded.backend.gemini if isinstance(loaded.backend, LocalBackend) else None
+
+
+def _ask_gemini(gemini: GeminiAPI) -> None:
+    """Say in one line if the developer API does not serve what is to be made."""
+    for kind in Kind:
+        try:
+            ask_for_model(gemini, kind)
+        except (WrongSetting, GenerationUnavailable) as error:
+            reason = error.reason if isinstance(error, GenerationUnavailable) else str(error)
+            _say(f"No real media at the moment: {reason}. {FAILING}")
+            return
 
 
 @cli.command()

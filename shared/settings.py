@@ -31,13 +31,15 @@ DEFAULT_DATA = ".phoenix"
 LOCAL_WELCOME_TOKENS = 100
 GCP_WELCOME_TOKENS = 0
 DEFAULT_DATABASE = "(default)"
-DEFAULT_VIDEO_MODEL = "gemini-omni-1.2-flash"
-DEFAULT_IMAGE_MODEL = "gemini-3.1-flash-image"
+GCP_MODELS = {Kind.VIDEO: "gemini-omni-1.2-flash", Kind.IMAGE: "gemini-3.1-flash-image"}
+GEMINI_API_MODELS = {Kind.VIDEO: "gemini-omni-1.2-flash", Kind.IMAGE: "gemini-nano-banana-2.1"}
 
 POLICY_SETTINGS = {f"PHOENIX_POLICY_{field.name.upper()}": field for field in fields(Policy)}
 SETTINGS = {
     "PHOENIX_BACKEND": "where it runs: `local` is this machine, `gcp` Google Cloud with R2",
     "PHOENIX_DATA": "local: the folder of everything that is kept",
+    "PHOENIX_GENERATOR": "local: what makes the media: `sample` draws, `gemini` is real and paid",
+    "GEMINI_API_KEY": "local: a key of Google's developer API, for `gemini`",
     "PHOENIX_BASE_URL": "the address that clients use; links begin with it",
     "PHOENIX_CORS_ORIGINS": "origins, separated by commas, whose pages may call the API",
     "PHOENIX_WELCOME_TOKENS": "tokens of a verified address, granted once",
@@ -54,8 +56,8 @@ SETTINGS = {
     "PHOENIX_TASKS_INVOKER": "gcp: the service account that a task starts a job as",
     "PHOENIX_INTERNAL_AUDIENCE": "gcp: the audience of the tokens for `/internal/*`",
     "PHOENIX_INTERNAL_ACCOUNTS": "gcp: service accounts, by commas, that may call `/internal/*`",
-    "PHOENIX_VIDEO_MODEL": "gcp: the model that makes videos",
-    "PHOENIX_IMAGE_MODEL": "gcp: the model that makes images",
+    "PHOENIX_VIDEO_MODEL": "gcp and `gemini`: the model that makes videos",
+    "PHOENIX_IMAGE_MODEL": "gcp and `gemini`: the model that makes images",
     "PHOENIX_GENERATOR_BUCKET": "gcp: the bucket where a generator leaves its videos",
     "R2_ENDPOINT_URL": "gcp: the address of R2's S3 interface",
     "R2_ACCESS_KEY_ID": "gcp: a key that may read, write and delete in both buckets",
@@ -72,11 +74,27 @@ SETTINGS = {
 """Every variable that is known, beside `POLICY_SETTINGS`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GeminiAPI:
+    """Google's developer API, by a key: real media without a cloud project."""
+
+    api_key: str = field(repr=False)
+    video_model: str
+    image_model: str
+    endpoint: str | None
+
+    def model_of(self, kind: Kind) -> str:
+        """Return the model that makes this kind."""
+        return self.video_model if kind is Kind.VIDEO else self.image_model
+
+
 @dataclass(frozen=True)
 class LocalBackend:
     """Everything on this machine, under one folder."""
 
     data: Path
+    gemini: GeminiAPI | None = None
+    """What makes the media; None is the sample generator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,10 +205,26 @@ def _backend(reader: Reader) -> LocalBackend | GCPBackend:
     name = reader.value("PHOENIX_BACKEND", "local", _backend_name)
     if name == "gcp":
         return _gcp(reader)
-    return LocalBackend(Path(reader.value("PHOENIX_DATA", DEFAULT_DATA, str)).absolute())
+    data = Path(reader.value("PHOENIX_DATA", DEFAULT_DATA, str)).absolute()
+    return LocalBackend(data, gemini=_gemini(reader))
+
+
+def _gemini(reader: Reader) -> GeminiAPI | None:
+    """Return the developer API where it is asked for, or where there is a key to it."""
+    has_key = bool(reader.environment.get("GEMINI_API_KEY", "").strip())
+    default = "gemini" if has_key else "sample"
+    if reader.value("PHOENIX_GENERATOR", default, _generator_name) == "sample":
+        return None
+    return GeminiAPI(
+        api_key=reader.required("GEMINI_API_KEY", word),
+        video_model=reader.value("PHOENIX_VIDEO_MODEL", GEMINI_API_MODELS[Kind.VIDEO], word),
+        image_model=reader.value("PHOENIX_IMAGE_MODEL", GEMINI_API_MODELS[Kind.IMAGE], word),
+        endpoint=reader.value("PHOENIX_GENERATOR_ENDPOINT", None, on_this_machine),
+    )
 
 
 def _gcp(reader: Reader) -> GCPBackend:
+    reader.value("PHOENIX_GENERATOR", None, _not_in_the_cloud)
     project = reader.required("GOOGLE_CLOUD_PROJECT", word)
     return GCPBackend(
         project=project,
@@ -204,8 +238,8 @@ def _gcp(reader: Reader) -> GCPBackend:
         tasks_invoker=reader.required("PHOENIX_TASKS_INVOKER", account),
         internal_audience=reader.required("PHOENIX_INTERNAL_AUDIENCE", word),
         internal_accounts=words(reader.required("PHOENIX_INTERNAL_ACCOUNTS", accounts)),
-        video_model=reader.value("PHOENIX_VIDEO_MODEL", DEFAULT_VIDEO_MODEL, word),
-        image_model=reader.value("PHOENIX_IMAGE_MODEL", DEFAULT_IMAGE_MODEL, word),
+        video_model=reader.value("PHOENIX_VIDEO_MODEL", GCP_MODELS[Kind.VIDEO], word),
+        image_model=reader.value("PHOENIX_IMAGE_MODEL", GCP_MODELS[Kind.IMAGE], word),
         generator_bucket=reader.required("PHOENIX_GENERATOR_BUCKET", word),
         welcome_key=_welcome_key(reader),
         r2=R2Buckets(
@@ -258,6 +292,16 @@ def _backend_name(text: str) -> str:
     if text not in {"local", "gcp"}:
         raise ValueError("use local or gcp")
     return text
+
+
+def _generator_name(text: str) -> str:
+    if text not in {"sample", "gemini"}:
+        raise ValueError("use sample or gemini")
+    return text
+
+
+def _not_in_the_cloud(_: str) -> None:
+    raise ValueError("it chooses on the local backend alone; gcp always uses Agent Platform")
 
 
 _PARSERS: dict[object, Callable[[str], object]] = {

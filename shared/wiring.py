@@ -112,7 +112,7 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
     """
     match settings.backend:
         case LocalBackend() as backend:
-            ports, local = _local(settings, backend)
+            ports, local = _local(settings, backend, makes=makes)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
             return assembled(settings, _gcp(backend, makes=makes), local=None)
@@ -176,8 +176,13 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     )
 
 
-def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts]:
+def _local(
+    settings: Settings, backend: LocalBackend, *, makes: Kind | None
+) -> tuple[Ports, LocalParts]:
     clock, ids = SystemClock(), SystemIds()
+    gemini = backend.gemini
+    if gemini is not None:
+        check_models(gemini, makes=makes, today=clock.now().date())
     backend.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = installation_key(backend.data / "key")
     store = SQLiteStore(backend.data / "store.db")
@@ -202,10 +207,15 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         store.close()
         local.queue.close()
 
-    def sample_generator(_: Kind) -> Generator:
+    def generator(kind: Kind) -> Generator:
+        if gemini is not None:
+            return google_generator(gemini, kind, today=clock.now().date())
         from shared.adapters.sample_generator import SampleGenerator
 
         return SampleGenerator(backend.data / "generator", clock=clock, ids=ids)
+
+    def price(kind: Kind) -> float:
+        return price_usd(gemini, kind, today=clock.now().date()) if gemini is not None else 0.0
 
     ports = Ports(
         store=store,
@@ -216,9 +226,10 @@ def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts
         service_identity=local.identity,
         clock=clock,
         ids=ids,
-        generator=sample_generator,
+        generator=generator,
         raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
+        price_usd=price,
         welcome_key=installation_key(backend.data / "welcome-key"),
     )
     return ports, local

@@ -23,8 +23,9 @@ if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
 
 
 for name in [*os.environ]:
-    # Whom the tests speak to is on this machine: no proxy leads there. And they read plain text.
-    if name.lower().endswith("_proxy") or name == "FORCE_COLOR":
+    # Whom the tests speak to is on this machine: no proxy leads there. They read plain text, and
+    # nobody's key pays for them.
+    if name.lower().endswith("_proxy") or name in {"FORCE_COLOR", "GEMINI_API_KEY"}:
         del os.environ[name]
 
 

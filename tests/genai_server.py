@@ -259,7 +259,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_object(self, _: Any, bucket: str, name: str) -> None:
         vendor = self.server.vendor
-        if sizes := [each.size_bytes for each in vendor.beside if each.name == name]:
+        if sizes := [each.size_bytes for each in vendor.objects_added if each.name == name]:
             return self.meet(vendor.fault("fetch"), lambda: bytes(sizes[0]))
         works = list(vendor.objects())
         return self.send_media([w for w in works if w.address == f"gs://{bucket}/{name}"])

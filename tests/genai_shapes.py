@@ -1,6 +1,6 @@
 """What the answers of Google's generators hold, by the kind of call and the end of the work.
 
-Beside the ends that `tests.genai_server` names, of an operation: `https`, `https-console`,
+Apart from the ends that `tests.genai_server` names, of an operation: `https`, `https-console`,
 `https-host`, `https-api` (other addresses of its video), `generated-videos`, `generated-samples`,
 `addresses`, `filtered-in-part`; of an interaction: the same addresses, `outputs`, `output-video`,
 `media-and:STATUS`, `billed:CODE`; of an image: `thought`, `then-thought`, `then-text`, `then-sound`,

@@ -42,7 +42,7 @@ SUSPENDED_KEY = "suspended-key"
 
 @dataclass(frozen=True)
 class Object:
-    """What lies in the bucket, beside a video or as one."""
+    """What lies in the bucket, a video or anything else."""
 
     name: str
     size_bytes: int
@@ -96,7 +96,7 @@ class Vendor:
     works: list[Work] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
-    beside: list[Object] = field(default_factory=list)
+    objects_added: list[Object] = field(default_factory=list)
     page_size: int = 1000
     deleted: list[str] = field(default_factory=list)
     unknown_models: set[str] = field(default_factory=set)
@@ -168,4 +168,4 @@ class Vendor:
             for work in self.objects()
             if work.address.startswith(scheme)
         ]
-        return sorted([*self.beside, *videos], key=lambda each: each.name)
+        return sorted([*self.objects_added, *videos], key=lambda each: each.name)

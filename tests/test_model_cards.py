@@ -17,6 +17,7 @@ from shared.model_cards import (
     known_cards,
     retiring_soon,
 )
+from shared.settings import GCP_MODELS, GEMINI_API_MODELS
 from tests.builders import a_brief
 
 TODAY = date(2026, 11, 21)
@@ -115,6 +116,33 @@ def test_the_price_is_by_the_image_and_by_the_second() -> None:
 
     assert VIDEO.cost_usd(a_brief(Kind.VIDEO, duration_s=6)) == pytest.approx(0.6)
     assert image.cost_usd(a_brief(Kind.IMAGE)) == 0.067
+
+
+@pytest.mark.parametrize("surface", Surface)
+@pytest.mark.parametrize("model", ["gemini-nano-banana-2.1", "gemini-3.1-flash-lite-image"])
+def test_the_cheap_image_models_are_known_on_both_surfaces(model: str, surface: Surface) -> None:
+    card = chosen_card(Kind.IMAGE, model, surface=surface, today=TODAY)
+
+    assert card.price_usd == 0.0336
+
+
+def test_a_model_may_retire_on_one_surface_alone() -> None:
+    model, last = "gemini-3.1-flash-image", date(2026, 10, 28)
+
+    assert chosen_card(Kind.IMAGE, model, surface=CLOUD, today=TODAY).retires_at is None
+    assert chosen_card(Kind.IMAGE, model, surface=Surface.GEMINI_API, today=last)
+    with pytest.raises(WrongSetting, match="retired on 2026-10-29; use one of: gemini-nano"):
+        chosen_card(Kind.IMAGE, model, surface=Surface.GEMINI_API, today=last + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("surface", "models"), [(CLOUD, GCP_MODELS), (Surface.GEMINI_API, GEMINI_API_MODELS)]
+)
+@pytest.mark.parametrize("kind", Kind)
+def test_the_default_model_is_the_one_to_recommend(
+    kind: Kind, surface: Surface, models: dict[Kind, str]
+) -> None:
+    assert good_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
 
 
 def test_a_word_that_no_card_knows_is_refused() -> None:

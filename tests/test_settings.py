@@ -2,8 +2,8 @@ import pytest
 
 from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Policy
-from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
+from shared.domain.policy import Kind, Policy
+from shared.settings import GEMINI_API_MODELS, SETTINGS, GCPBackend, LocalBackend, load
 from tests.environments import GCP, JOB, SERVICE
 
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"
@@ -110,11 +110,76 @@ def test_cloud_that_grants_welcome_tokens_needs_their_key(environment: dict[str,
     assert load(environment | {"PHOENIX_WELCOME_TOKENS": "00"}).welcome_tokens == 0
 
 
+KEY = {"GEMINI_API_KEY": "a-very-secret-key"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_gemini"),
+    [
+        ({}, False),
+        ({"GEMINI_API_KEY": ""}, False),
+        ({"GEMINI_API_KEY": " "}, False),
+        ({"PHOENIX_GENERATOR": "sample"}, False),
+        (KEY | {"PHOENIX_GENERATOR": "sample"}, False),
+        (KEY, True),
+        (KEY | {"PHOENIX_GENERATOR": "gemini"}, True),
+    ],
+)
+def test_a_key_makes_the_media_real_unless_the_sample_is_asked_for(
+    environment: dict[str, str], *, is_gemini: bool
+) -> None:
+    backend = load(environment).backend
+
+    assert isinstance(backend, LocalBackend)
+    assert (backend.gemini is not None) is is_gemini
+
+
+def test_the_developer_api_has_its_own_models() -> None:
+    backend = load(KEY).backend
+    other = load(KEY | {"PHOENIX_IMAGE_MODEL": "gemini-3-pro-image"}).backend
+
+    assert isinstance(backend, LocalBackend)
+    assert isinstance(other, LocalBackend)
+    assert backend.gemini is not None
+    assert other.gemini is not None
+    assert backend.gemini.api_key == KEY["GEMINI_API_KEY"]
+    assert [backend.gemini.model_of(kind) for kind in Kind] == [
+        *reversed(GEMINI_API_MODELS.values())
+    ]
+    assert other.gemini.model_of(Kind.IMAGE) == "gemini-3-pro-image"
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"PHOENIX_GENERATOR": "gemini"}, "GEMINI_API_KEY must be set"),
+        ({"PHOENIX_GENERATOR": "gemini", "GEMINI_API_KEY": ""}, "GEMINI_API_KEY must be set"),
+        ({"PHOENIX_GENERATOR": "veo"}, "PHOENIX_GENERATOR is not usable: use sample or gemini"),
+        ({"PHOENIX_GENERATOR": ""}, "PHOENIX_GENERATOR is not usable: use sample or gemini"),
+        ({"GEMINI_API_KEY": "a\nb"}, "GEMINI_API_KEY is not usable: leave out spaces"),
+        (KEY | {"PHOENIX_GENERATOR_ENDPOINT": "https://x.example"}, "PHOENIX_GENERATOR_ENDPOINT"),
+        (GCP | {"PHOENIX_GENERATOR": "gemini"}, "PHOENIX_GENERATOR is not usable: it chooses on"),
+        (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: it chooses on"),
+    ],
+)
+def test_a_wrong_choice_of_the_generator_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(WrongSetting) as refusal:
+        load(environment)
+
+    assert named in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_cloud_takes_no_notice_of_a_key() -> None:
+    assert load(GCP | KEY).backend == load(GCP).backend
+
+
 def test_secrets_are_not_shown() -> None:
     shown = repr(load(GCP | {"PHOENIX_WELCOME_KEY": WELCOME_KEY}))
 
     assert "very-secret" not in shown
     assert WELCOME_KEY not in shown
+    assert "very-secret" not in repr(load(KEY))
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:

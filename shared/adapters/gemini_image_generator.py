@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.genai import types
 
-from shared.adapters.genai_answers import ours_to_fix, starting
+from shared.adapters.genai_answers import starting
 from shared.adapters.genai_client import IMAGE_TIMEOUT_S, REASON_LENGTH_MAX, Connection
 from shared.adapters.genai_json import all_at, at, first_at
 from shared.adapters.genai_media import MediaFile, decoded
@@ -138,8 +138,6 @@ def _refusal(answer: object) -> GenerationRefused:
     ends = [str(at(candidate, "finishReason")) for candidate in all_at(answer, "candidates")]
     known = [_REFUSALS[end] for end in ends if end in _REFUSALS]
     failure = known[0] if known else FailureCode.GENERATOR_BAD_OUTPUT
-    if failure is FailureCode.INTERNAL:
-        ours_to_fix(reason)
     return GenerationRefused(failure=failure, reason=reason, is_billed=_is_billed(answer))
 
 

@@ -32,11 +32,10 @@
     blocked, filtered                                  refused: safety_filter
     any other error, or no media                       refused: generator_bad_output
 
-What is ours to fix is never blamed on a prompt; it logs `generator_misconfigured`, which an alert
-watches. The vendor's own words become a `reason`, which is for the log alone.
+What is ours to fix is never blamed on a prompt: the job logs `generator_misconfigured`, which an
+alert watches. The vendor's own words become a `reason`, which is for the log alone.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -64,8 +63,6 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Refused
-
-log = logging.getLogger(__name__)
 
 RETRY_AFTER_S_MAX = 3600
 _HTTP_STATUSES = {
@@ -173,8 +170,6 @@ def _no_to_a_start(
     if code in _PASSING:
         return _no_for_now(no)
     failure = FailureCode.POLICY_VIOLATION if code is Code.BLOCKED else _final(code, no.error)
-    if failure is FailureCode.INTERNAL:
-        ours_to_fix(str(no))
     return GenerationRefused(failure=failure, reason=str(no))
 
 
@@ -205,19 +200,12 @@ def ended(*errors: object) -> Refused:
     if code in _PASSING:
         return Refused(_PASSING[code], is_transient=True, reason=reason)
     failure = FailureCode.SAFETY_FILTER if code is Code.BLOCKED else _final(code, error)
-    if failure is FailureCode.INTERNAL:
-        ours_to_fix(reason)
     return Refused(failure, reason=reason)
 
 
 def _final(code: Code, error: object) -> FailureCode:
     """Return the failure of an error that repeating does not help."""
     return FailureCode.INTERNAL if is_about_access(error) else _FINAL[code]
-
-
-def ours_to_fix(reason: str) -> None:
-    """Log what only the installation's owner can fix: a key, a grant, a bill, a model."""
-    log.error("generator_misconfigured", extra={"reason": reason})
 
 
 def without_media(answer: object, *, is_billed: bool = False) -> Refused:

@@ -96,7 +96,7 @@ class _Object:
 
     @classmethod
     def of(cls, entry: object) -> "_Object":
-        """Return the object of a listing's entry; a size that is not told counts as something."""
+        """Return the object of a listing's entry; a missing size counts as one byte."""
         size = str(at(entry, "size"))
         return cls(
             name=str(at(entry, "name") or ""),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from shared.adapters.genai_answers import ended, ours_to_fix, reading, starting, without_media
+from shared.adapters.genai_answers import ended, reading, starting, without_media
 from shared.adapters.genai_client import (
     REASON_LENGTH_MAX,
     RESOLUTION,
@@ -31,7 +31,7 @@ from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refus
 log = logging.getLogger(__name__)
 
 _GOES_ON = ("in_progress", "queued", "requires_continuation")
-"""A video that is told meanwhile may be half of one."""
+"""Until then a video in the answer may be incomplete."""
 _ENDED = ("completed", "failed", "cancelled", "incomplete", "requires_action", "budget_exceeded")
 """Every other status goes on, unless there is a video."""
 _BILLED = ("usage", "total_output_tokens")
@@ -164,6 +164,5 @@ def _without_video(answer: object) -> Refused:
         return ended({"code": status})
     if status == "budget_exceeded":
         reason = str(answer)[:REASON_LENGTH_MAX]
-        ours_to_fix(reason)
         return Refused(FailureCode.INTERNAL, reason=reason)
     return without_media(answer)

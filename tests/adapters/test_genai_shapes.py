@@ -91,7 +91,7 @@ def test_base64_is_read_in_each_spelling(
 
 
 @pytest.mark.parametrize("text", ["", "====", " ", "%%%%", "A", "AAAAA", "QUJD*", None, 3, b"QUJD"])
-def test_what_is_no_base64_is_bad_output(text: object) -> None:
+def test_text_that_is_no_base64_is_bad_output(text: object) -> None:
     with pytest.raises(BadOutput):
         decoded(text)
 
@@ -211,9 +211,9 @@ def folder(name: str) -> str:
     return f"{ONE}/1/{name}"
 
 
-def found_beside(google: Google, *objects: Object, has_video: bool = True) -> str | None:
-    """Return what is found of an unanswered start beside these objects, by its name."""
-    google.vendor.beside = list(objects)
+def found_among(google: Google, *objects: Object, has_video: bool = True) -> str | None:
+    """Return what is found of an unanswered start among these objects, by its name."""
+    google.vendor.objects_added = list(objects)
     generator = google.generator(VEO_BUCKET)
     generator.start(a_brief(), creation_id=ONE, attempt=1)
     google.clock.sleep(600 if has_video else 0)
@@ -226,7 +226,7 @@ def found_beside(google: Google, *objects: Object, has_video: bool = True) -> st
 
 @pytest.mark.parametrize("page_size", [1000, 1, 2])
 @pytest.mark.parametrize(
-    "beside",
+    "others",
     [
         [Object(folder("0/"), 0)],
         [Object(folder("0/"), 0, "application/x-www-form-urlencoded;charset=UTF-8")],
@@ -239,18 +239,18 @@ def found_beside(google: Google, *objects: Object, has_video: bool = True) -> st
         [Object(folder(f"0/{number}.json"), 5000) for number in range(5)],
         [Object(folder("9/"), 0), Object(folder("9/metadata.json"), 5000)],
     ],
-    ids=lambda beside: beside[-1].name.removeprefix(folder("")) + f"-{beside[-1].size_bytes}",
+    ids=lambda others: others[-1].name.removeprefix(folder("")) + f"-{others[-1].size_bytes}",
 )
 def test_the_video_is_chosen_by_kind_and_size_over_all_pages(
-    google: Google, beside: list[Object], page_size: int
+    google: Google, others: list[Object], page_size: int
 ) -> None:
     google.vendor.page_size = page_size
 
-    assert found_beside(google, *beside) == "1/sample_0.mp4"
+    assert found_among(google, *others) == "1/sample_0.mp4"
 
 
 @pytest.mark.parametrize(
-    ("beside", "expected"),
+    ("others", "expected"),
     [
         ([Object(folder("1/output"), 5000), Object(folder("1/x.json"), 9000)], "1/output"),
         ([Object(folder("1/a.mov"), 5), Object(folder("1/b"), 9000)], "1/a.mov"),
@@ -260,15 +260,15 @@ def test_the_video_is_chosen_by_kind_and_size_over_all_pages(
     ],
 )
 def test_without_a_certain_video_the_largest_that_may_be_one_is_taken(
-    google: Google, beside: list[Object], expected: str | None
+    google: Google, others: list[Object], expected: str | None
 ) -> None:
-    assert found_beside(google, *beside, has_video=False) == expected
+    assert found_among(google, *others, has_video=False) == expected
 
 
 def test_a_page_that_fails_is_no_answer(google: Google) -> None:
     google.vendor.page_size = 1
     google.vendor.faults["find"] = ["", "503"]
-    google.vendor.beside = [Object(folder(f"0/{number}.json"), 5000) for number in range(3)]
+    google.vendor.objects_added = [Object(folder(f"0/{number}.json"), 5000) for number in range(3)]
 
     with pytest.raises(GenerationUnavailable):
         google.generator(VEO_BUCKET).find_output(ONE, attempt=1)

@@ -35,6 +35,8 @@ from shared.ports.generator import Generator
 from shared.wiring import Phoenix
 from tests.environments import GCP
 from tests.fakes import FakeClock
+from tests.genai_server import GenaiServer
+from tests.genai_vendor import SUSPENDED_KEY, WRONG_KEY
 from tests.world import World
 
 
@@ -294,6 +296,75 @@ def test_links_that_lead_elsewhere_are_found_out(world: World, cloud: Phoenix, b
 
     assert set(failures(shown)) == FILES
     assert "its link answers 404 and not the file" in shown
+
+
+# Real media by one key
+
+
+@pytest.fixture
+def vendor() -> Iterator[GenaiServer]:
+    with GenaiServer() as server:
+        yield server
+
+
+def by_key(phoenix: Phoenix, url: str, key: str = "a-good-key", **environment: str) -> Phoenix:
+    """Return a local stack that makes real media with this key."""
+    asked = {"GEMINI_API_KEY": key, "PHOENIX_GENERATOR_ENDPOINT": url, **environment}
+    return replace(
+        phoenix, settings=replace(phoenix.settings, backend=settings.load(asked).backend)
+    )
+
+
+def test_a_key_is_asked_for_its_models_which_costs_nothing(
+    world: World, vendor: GenaiServer
+) -> None:
+    status, shown = examined(by_key(world.phoenix, vendor.url))
+
+    assert status == 0, shown
+    assert "gemini-nano-banana-2.1" in shown
+    assert "gemini-omni-1.2-flash" in shown
+    assert {method for method, _, _ in vendor.vendor.requests} == {"GET"}
+    assert vendor.vendor.starts == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "fault", "said"),
+    [
+        (WRONG_KEY, "", "Google refuses this key (400)"),
+        (SUSPENDED_KEY, "", "Google refuses this key (403)"),
+        ("a-good-key", "503", "answers 503"),
+    ],
+)
+def test_a_key_that_does_not_serve_is_found_out(
+    world: World, vendor: GenaiServer, key: str, fault: str, said: str
+) -> None:
+    vendor.vendor.faults["model"] = [fault] * 2
+    status, shown = examined(by_key(world.phoenix, vendor.url, key))
+    failed = failures(shown)
+
+    assert status == 1
+    assert set(failed) == {"model, images", "model, videos"}
+    assert all(said in each and "GEMINI_API_KEY" in each for each in failed.values())
+    assert "PHOENIX_VIDEO_MODEL" in failed["model, videos"]
+    assert key not in shown
+
+
+def test_a_model_that_a_key_does_not_reach_is_named(world: World, vendor: GenaiServer) -> None:
+    vendor.vendor.unknown_models = {"gemini-nano-banana-2.1"}
+    _, shown = examined(by_key(world.phoenix, vendor.url))
+
+    [said] = failures(shown).values()
+    assert "Google does not serve gemini-nano-banana-2.1 to this key" in said
+
+
+def test_a_model_that_retired_on_the_developer_api_is_found_out(
+    world: World, vendor: GenaiServer
+) -> None:
+    clock = FakeClock(datetime(2026, 11, 28, tzinfo=UTC))
+    phoenix = by_key(world.phoenix, vendor.url, PHOENIX_IMAGE_MODEL="gemini-3.1-flash-image")
+    _, shown = examined(with_ports(phoenix, clock=clock))
+
+    assert "retired on 2026-10-29" in failures(shown)["model, images"]
 
 
 # As a process

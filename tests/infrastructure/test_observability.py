@@ -33,6 +33,8 @@ from shared.domain.policy import Kind
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.builders import ADA, HOLDER, POLICY
+from tests.genai_makers import IMAGE
+from tests.genai_server import GenaiServer
 from tests.log_metrics import LogMetric, Sample, lines_of
 from tests.machine import needs
 from tests.putting import put
@@ -280,6 +282,22 @@ def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
         attempt(world, creation)
 
     assert logged.counts("generator_misconfigured") == {("video",): 3}
+
+
+@pytest.mark.parametrize("fault", ["403", "400/INVALID_ARGUMENT/API_KEY_INVALID", "400"])
+def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, fault: str) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    with GenaiServer() as server:
+        server.vendor.faults["start"] = [fault]
+        shop = replace(
+            workshop(world, FakePipeline(kind=Kind.IMAGE)),
+            generator=lambda: IMAGE.make(server.url),
+        )
+        run_attempt(shop, creation.creation_id, holder=HOLDER)
+
+    expected = Counter() if fault == "400" else Counter({("image",): 1})
+    assert logged.counts("generator_misconfigured") == expected
+    assert threshold("generator_misconfigured") == 0
 
 
 def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged) -> None:

@@ -14,6 +14,7 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import BadOutput
 from shared.domain.failure import FailureCode
+from shared.domain.ledger import Cost
 from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
@@ -103,8 +104,9 @@ TROUBLES: dict[str, tuple[Trouble, object]] = {
     "an empty answer": (Trouble({"start": ["empty"]}), LOST),
     "a nameless answer": (Trouble({"start": ["nameless"]}), LOST),
     "search fails": (Trouble({"start": ["lost"], "find": ["503", "reset"]}), LOST),
-    "done with an error": (Trouble(end="error:4:too late"), FailureCode.GENERATOR_BAD_OUTPUT),
-    "done against policy": (Trouble(end=f"error:3:{POLICY_TEXT}"), FailureCode.POLICY_VIOLATION),
+    "done with an error": (Trouble(end="error:15:data loss"), FailureCode.GENERATOR_BAD_OUTPUT),
+    "done against policy": (Trouble(end=f"error:3:{POLICY_TEXT}"), FailureCode.GENERATOR_REJECTED),
+    "done, ours to fix": (Trouble(end=f"error:7:{POLICY_TEXT}"), FailureCode.INTERNAL),
     "done without media": (Trouble(end="nothing"), FailureCode.GENERATOR_BAD_OUTPUT),
     "never done": (Trouble(end="never"), FailureCode.DEADLINE_EXCEEDED),
     "unusable": (
@@ -241,6 +243,41 @@ def test_the_vendors_words_are_for_the_log_alone(
     assert SECRET_TEXT not in creation.error.message
     assert SECRET_TEXT in str([vars(record) for record in caplog.records])
     assert server.vendor.starts == 0
+
+
+@pytest.mark.parametrize(
+    ("maker", "end_of_work", "prices"),
+    [
+        (IMAGE, "billed:IMAGE_SAFETY", 1),
+        (IMAGE, "finish:IMAGE_SAFETY", 0),
+        (IMAGE, "block:SAFETY", 0),
+        (OMNI, "billed:safety", 8),
+        (OMNI, "error:safety:x", 0),
+        (VEO, "filtered", 0),
+    ],
+)
+def test_a_held_back_result_costs_what_the_vendor_bills(
+    world: World, server: GenaiServer, maker: Maker, end_of_work: str, prices: int
+) -> None:
+    creation = end(world, server, maker, Trouble(end=end_of_work))
+
+    [cost] = [each for each in world.store.everything() if isinstance(each, Cost)]
+    assert creation.error is not None
+    assert creation.refunded
+    assert cost.estimated_cost_usd == pytest.approx(prices * maker.card.price_usd)
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
+def test_the_answer_of_a_gateway_starts_no_second_video(
+    world: World, server: GenaiServer, maker: Maker
+) -> None:
+    faults = ["504/html", "502/UNAVAILABLE", "503/html", "429/none", "408", "499", "500"]
+    creation = end(world, server, maker, Trouble({"start": faults}))
+
+    sent = [path for method, path, _ in server.vendor.requests if method == "POST"]
+    assert creation.error is not None
+    assert creation.error.code is FailureCode.GENERATOR_SILENT
+    assert len(sent) == (2 if maker.kind is Kind.IMAGE else 1)
 
 
 @pytest.mark.parametrize("maker", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda maker: str(maker.id))

@@ -1,0 +1,80 @@
+"""What the sample generator keeps of a prompt, and for how long."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.sample_generator import KEPT_S, SampleGenerator
+from shared.domain.errors import ReadRefused
+from shared.domain.policy import VIDEO_SIZE_BYTES_MAX, Kind
+from shared.ports.generator import NotFound, Operation, Ready
+from tests.builders import a_brief, a_creation_id
+from tests.fakes import CountingIds, FakeClock
+
+ONE = a_creation_id()
+PROMPT = "a fox that nobody shall know of"
+
+
+@pytest.fixture
+def ids() -> CountingIds:
+    return CountingIds()
+
+
+def generator_in(folder: Path, clock: FakeClock, ids: CountingIds) -> SampleGenerator:
+    return SampleGenerator(folder, clock=clock, ids=ids)
+
+
+def kept(folder: Path) -> str:
+    """Return the names and the text of every file."""
+    return "".join(
+        f"{path.name} {path.read_text()} " for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_a_discarded_operation_keeps_no_prompt(
+    tmp_path: Path, clock: FakeClock, ids: CountingIds
+) -> None:
+    generator = generator_in(tmp_path, clock, ids)
+    begun = generator.start(a_brief(Kind.IMAGE, PROMPT), creation_id=ONE, attempt=1)
+    assert isinstance(begun, Operation)
+    clock.sleep(10)
+    assert PROMPT in kept(tmp_path)
+
+    generator.discard(begun)
+
+    assert PROMPT not in kept(tmp_path)
+    with pytest.raises(ReadRefused):
+        generator.poll(begun)
+    with pytest.raises(ReadRefused):
+        generator.fetch(Ready(begun.name), tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+    assert generator.find_output(ONE, attempt=1) == NotFound()
+
+
+def test_an_operation_that_nobody_discards_is_removed_after_a_day(
+    tmp_path: Path, clock: FakeClock, ids: CountingIds
+) -> None:
+    generator = generator_in(tmp_path, clock, ids)
+    generator.start(a_brief(prompt=f"{PROMPT} [crash upload]"), creation_id=ONE, attempt=1)
+    (tmp_path / "operations" / "killed.incoming").write_text(PROMPT)
+    set_age(tmp_path, clock, KEPT_S - 1)
+    generator_in(tmp_path, clock, ids)
+    assert kept(tmp_path).count(PROMPT) == 2
+
+    set_age(tmp_path, clock, KEPT_S + 1)
+    generator_in(tmp_path, clock, ids)
+
+    assert kept(tmp_path) == ""
+
+
+def set_age(folder: Path, clock: FakeClock, age_s: float) -> None:
+    written_s = clock.now().timestamp() - age_s
+    for path in folder.rglob("*"):
+        os.utime(path, (written_s, written_s))
+
+
+def test_an_operation_that_never_was_refuses_to_be_read(
+    tmp_path: Path, clock: FakeClock, ids: CountingIds
+) -> None:
+    with pytest.raises(ReadRefused):
+        generator_in(tmp_path, clock, ids).poll(Operation("nothing"))
