@@ -1,4 +1,4 @@
-"""The API as an ASGI application: `uvicorn --factory api_service.main:app`."""
+"""The API as an ASGI application; `python -m api_service` serves it."""
 
 import asyncio
 import logging
