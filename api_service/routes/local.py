@@ -20,12 +20,12 @@ READ = ["GET", "HEAD"]
 PUBLIC_CACHE = "public, max-age=300"
 
 
-def _local(request: Request) -> LocalParts:
+async def _local(request: Request) -> LocalParts:
     local: LocalParts = request.app.state.phoenix.local
     return local
 
 
-def anyone() -> None:
+async def anyone() -> None:
     """Let everybody in."""
 
 
