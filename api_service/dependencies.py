@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from api_service.events import Streams
 from api_service.links import Links
+from api_service.public_pages import PublicPages
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.domain.errors import Unauthenticated, WrongField
 from shared.ports.identity import Caller
@@ -94,6 +95,11 @@ async def _streams(request: Request) -> Streams:
     return streams
 
 
+async def _public_pages(request: Request) -> PublicPages:
+    pages: PublicPages = request.app.state.public_pages
+    return pages
+
+
 async def idempotency_key_of(
     idempotency_key: Annotated[str | None, Header(), WithJsonSchema(_KEY)] = None,
 ) -> str | None:
@@ -106,6 +112,7 @@ async def idempotency_key_of(
 LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
 OwnerDep = Annotated[Caller, Depends(owner_of)]
 ServiceDep = Annotated[str, Depends(service_of)]
+PublicPagesDep = Annotated[PublicPages, Depends(_public_pages)]
 StreamsDep = Annotated[Streams, Depends(_streams)]
 LinksDep = Annotated[Links, Depends(_links)]
 IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_of)]

@@ -25,6 +25,7 @@ from api_service.errors import problem
 from api_service.events import StreamLimits, Streams
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, HostCheck, LastResort, RequestFrame
 from api_service.openapi import described
+from api_service.public_pages import PublicPages
 from api_service.routes import (
     account,
     actions,
@@ -134,6 +135,7 @@ def create_app(
     api.state.known_accounts = set()
     api.state.probing = health.Probing()
     api.state.streams = streams
+    api.state.public_pages = PublicPages(phoenix.ports.clock)
     api.state.site = Site(phoenix, firebase)
     for part in (events, creations, actions, feed, account, health, internal, pages):
         api.include_router(part.router)

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
 
 from api_service.links import Links
 from shared.domain.account import Account
@@ -280,17 +279,6 @@ class Readiness(View):
     media: PartHealth | None = None
 
 
-_FIELD_ERRORS: JsonSchemaValue = {
-    "type": "array",
-    "description": "With `invalid_field`: every wrong field, at most 10; `error` names the first",
-    "items": {
-        "type": "object",
-        "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
-        "required": ["field", "reason"],
-    },
-}
-
-
 class Problem(BaseModel):
     """RFC 9457, with a stable `code` and the older clients' fields; more by kind of problem."""
 
@@ -306,4 +294,7 @@ class Problem(BaseModel):
     detail: str
     success: Literal[False]
     error: str
-    errors: Annotated[list[dict[str, str]], WithJsonSchema(_FIELD_ERRORS)] = []
+    errors: list[dict[Literal["field", "reason"], str]] = Field(
+        [],
+        description="With `invalid_field`: every wrong field, at most 10; `error` names the first",
+    )

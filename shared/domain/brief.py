@@ -183,7 +183,7 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
     nothing. Refused: blank (unless allowed), more than `length_max` code points, and, also at its
     ends, lone surrogates and control characters other than newline and tab.
     """
-    text = _BIDI_CONTROLS.sub("", text).replace("\r\n", "\n")
+    sent, text = text, _BIDI_CONTROLS.sub("", text).replace("\r\n", "\n")
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\n\t"):
@@ -191,7 +191,8 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
                 field=field, reason="it contains a control character or an unpaired surrogate"
             )
     text = text.strip()
-    if not text and not may_be_blank:
+    has_only_controls = not text and bool(_BIDI_CONTROLS.search(sent))
+    if has_only_controls or not (text or may_be_blank):
         raise WrongField(field=field, reason="it is blank")
     if len(text) > length_max:
         raise WrongField(field=field, reason=f"it is longer than {length_max} characters")
