@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_service.error_pages import error_answer
 from api_service.errors import problem
 from shared.domain.errors import BodyTooLarge, PhoenixError, RequestTimeout, WrongField
 from shared.telemetry import bind, bind_trace
@@ -163,7 +164,7 @@ class LastResort:
             log.exception("unexpected")
             if has_begun:
                 raise
-            await problem(PhoenixError())(scope, receive, send)
+            await error_answer(PhoenixError(), scope)(scope, receive, send)
 
 
 class RequestFrame:
