@@ -31,10 +31,15 @@ def tagged_answer(
     shown = view.model_dump_json(by_alias=True, exclude=_WITHOUT_LINKS)
     tag = f'"{hashlib.sha256(shown.encode()).hexdigest()[:32]}"'
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, **(headers or {})}
-    known = request.headers.get("if-none-match", "")
-    if known == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+    if is_known(request, tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return _json(view, HTTPStatus.OK, headers)
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Return whether the client has the version with this ETag."""
+    known = request.headers.get("if-none-match", "")
+    return known == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(","))
 
 
 def _json(view: View, status: HTTPStatus, headers: Mapping[str, str]) -> Response:

@@ -7,7 +7,7 @@ depends on the caller, so that 401 and 403 come before 415 and 400.
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +25,14 @@ class Body(BaseModel):
     """A request body: camelCase, snake_case accepted, unknown fields refused."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, strict=True)
+
+    accepted: ClassVar[Mapping[str, str]] = {}
+    """By field: what to use instead of a value of the wrong type."""
+
+    @classmethod
+    def more_faults(cls, values: Mapping[str, Any]) -> list[WrongField]:  # noqa: ARG003 (for models to override)
+        """Return what is wrong with values that have the right type, when others do not."""
+        return []
 
 
 def json_body(
@@ -49,11 +57,17 @@ def parsed(model: type[BodyT], body: bytes, content_type: str) -> BodyT:
     sent = _object(body) if body else {}
     names = {_in_camel_case(name): name for name in sent}
     if len(names) != len(sent):
-        raise WrongJson(reason="a field stands in it in two spellings")
+        raise WrongJson(reason="a field is given twice, in camelCase and in snake_case")
+    values = {camel: sent[name] for camel, name in names.items()}
     try:
-        return model.model_validate({camel: sent[name] for camel, name in names.items()})
+        return model.model_validate(values)
     except ValidationError as error:
-        raise _wrong_field(error, names) from None
+        faults = _faults(error, model, names)
+    wrong = {fault.field for fault in faults}
+    valid = {field: value for field, value in values.items() if field not in wrong}
+    faults += [each for each in model.more_faults(valid) if each.field not in wrong]
+    first, *others = faults
+    raise WrongField(field=first.field, reason=first.reason, others=tuple(others))
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -73,7 +87,7 @@ def _object(body: bytes) -> dict[str, Any]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise WrongJson(reason="a name stands in it twice")
+        raise WrongJson(reason="a field is given twice")
     return fields
 
 
@@ -85,14 +99,23 @@ def _in_camel_case(name: str) -> str:
     return to_camel(name) if SNAKE_CASE.fullmatch(name) else name
 
 
-def _wrong_field(error: ValidationError, names: Mapping[str, str]) -> WrongField:
-    """Return the first problem; an unknown field is named as it was sent, if that is harmless."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "body"
-    if first["type"] == "extra_forbidden":
-        shown = names[name] if NAMEABLE_FIELD.fullmatch(names[name]) else "a field"
+def _faults(
+    error: ValidationError, model: type[Body], names: Mapping[str, str]
+) -> list[WrongField]:
+    """Return every problem; an unknown field is named as it was sent, if that is harmless."""
+    return [
+        _fault(each["type"], str(each["loc"][0]) if each["loc"] else "body", model, names)
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _fault(type_: str, field: str, model: type[Body], names: Mapping[str, str]) -> WrongField:
+    if type_ == "extra_forbidden":
+        shown = names[field] if NAMEABLE_FIELD.fullmatch(names[field]) else "a field"
         return WrongField(field=shown, reason="it is unknown")
-    return WrongField(field=name, reason=_REASONS.get(first["type"], "it has the wrong type"))
+    accepted = _REASONS.get(type_) or model.accepted.get(field) or _TYPES.get(type_)
+    return WrongField(field=field, reason=accepted or "it has the wrong type")
 
 
-_REASONS = {"missing": "it is missing", "string_unicode": "it holds half a character"}
+_REASONS = {"missing": "it is missing", "string_unicode": "it contains an unpaired surrogate"}
+_TYPES = {"string_type": "use a string", "int_type": "use a whole number"}

@@ -11,6 +11,7 @@ from fastapi import Depends
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 
+from shared.domain.brief import Faults
 from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, Key
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
@@ -48,7 +49,7 @@ _LIMIT: JsonSchemaValue = {
 class AskedPage:
     """`?limit=` and `?cursor=` as they were asked for."""
 
-    limit: Annotated[str | None, WithJsonSchema(_LIMIT)] = None
+    limit: str | None = None
     cursor: str | None = None
 
     def of(self, this_list: str) -> Page:
@@ -57,15 +58,32 @@ class AskedPage:
         Raises:
             WrongField
         """
-        after = None if self.cursor is None else decoded(self.cursor, of=this_list)
+        faults = Faults()
+        after = faults.collect(lambda: self._after(this_list))
+        limit = faults.collect(lambda: self.checked_limit)
+        faults.raise_if_any()
+        return Page(limit or LIMIT_DEFAULT, after)
+
+    @property
+    def checked_limit(self) -> int:
+        """Return the page's limit, or raise `WrongField`."""
         if self.limit is None:
-            return Page(LIMIT_DEFAULT, after)
+            return LIMIT_DEFAULT
         if self.limit in {str(count) for count in range(1, PAGE_LIMIT_MAX + 1)}:
-            return Page(int(self.limit), after)
+            return int(self.limit)
         raise WrongField(field="limit", reason=f"use 1 to {PAGE_LIMIT_MAX}")
 
+    def _after(self, this_list: str) -> Cursor | None:
+        return None if self.cursor is None else decoded(self.cursor, of=this_list)
 
-AskedPageDep = Annotated[AskedPage, Depends()]
+
+async def _asked_page(
+    limit: Annotated[str | None, WithJsonSchema(_LIMIT)] = None, cursor: str | None = None
+) -> AskedPage:
+    return AskedPage(limit, cursor)
+
+
+AskedPageDep = Annotated[AskedPage, Depends(_asked_page)]
 
 
 def listed(
@@ -93,7 +111,7 @@ def decoded(text: str, *, of: str) -> Cursor:
     except ValueError:  # not base64, or not what `encoded` writes
         written = None
     if written is None or written.of != _mark(of):
-        raise WrongField(field="cursor", reason="it is not one of this list")
+        raise WrongField(field="cursor", reason="use a nextCursor of this list")
     return Cursor(written.value, written.id)
 
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from api_service.events import Streams
 from api_service.links import Links
+from api_service.public_pages import PublicPages
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.domain.errors import (
     AccountDisabled,
@@ -24,7 +25,10 @@ KNOWN_ACCOUNTS_MAX = 10_000
 _KEY: JsonSchemaValue = {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"}
 
 
-def _phoenix(request: Request) -> Phoenix:
+# What takes no time is `async`: FastAPI runs every other dependency in a thread.
+
+
+async def _phoenix(request: Request) -> Phoenix:
     phoenix: Phoenix = request.app.state.phoenix
     return phoenix
 
@@ -48,14 +52,20 @@ def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
-def caller_of(phoenix: PhoenixDep, token: _UserToken) -> Caller:
+def caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
     """Return who is calling."""
-    return phoenix.ports.identity.caller(_token(token))
+    return _logged(request, phoenix.ports.identity.caller(_token(token)))
 
 
-def live_caller_of(phoenix: PhoenixDep, token: _UserToken) -> Caller:
+def live_caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
     """Return who is calling, with a token that is not revoked."""
-    return phoenix.ports.identity.caller(_token(token), must_be_live=True)
+    return _logged(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
+
+
+def _logged(request: Request, caller: Caller) -> Caller:
+    """Name the caller in the request's log line."""
+    request.state.user_id = caller.user_id
+    return caller
 
 
 def service_of(phoenix: PhoenixDep, token: _ServiceToken) -> str:
@@ -95,22 +105,31 @@ def _checked_for_welcome(phoenix: Phoenix, caller: Caller, token: _UserToken) ->
     if not phoenix.accounts.welcome.is_for(caller):
         return caller
     try:
-        return live_caller_of(phoenix, token)
+        return phoenix.ports.identity.caller(_token(token), must_be_live=True)
     except (AccountDisabled, IdentityUnavailable, Unauthenticated):
         return replace(caller, is_verified=False)
 
 
-def links_of(phoenix: PhoenixDep) -> Links:
+def links_of(phoenix: Phoenix) -> Links:
     """Return the signed links of this half hour."""
     return Links(phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
 
 
-def _streams(request: Request) -> Streams:
+async def _links(phoenix: PhoenixDep) -> Links:
+    return links_of(phoenix)
+
+
+async def _streams(request: Request) -> Streams:
     streams: Streams = request.app.state.streams
     return streams
 
 
-def idempotency_key_of(
+async def _public_pages(request: Request) -> PublicPages:
+    pages: PublicPages = request.app.state.public_pages
+    return pages
+
+
+async def idempotency_key_of(
     idempotency_key: Annotated[str | None, Header(), WithJsonSchema(_KEY)] = None,
 ) -> str | None:
     """Return the checked Idempotency-Key."""
@@ -122,6 +141,7 @@ def idempotency_key_of(
 LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
 OwnerDep = Annotated[Caller, Depends(owner_of)]
 ServiceDep = Annotated[str, Depends(service_of)]
+PublicPagesDep = Annotated[PublicPages, Depends(_public_pages)]
 StreamsDep = Annotated[Streams, Depends(_streams)]
-LinksDep = Annotated[Links, Depends(links_of)]
+LinksDep = Annotated[Links, Depends(_links)]
 IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_of)]

@@ -16,10 +16,12 @@ from shared.domain.errors import (
     BodyTooLarge,
     CreationGone,
     CreationNotFound,
+    HeadTooLarge,
     IdentityUnavailable,
     IllegalTransition,
     InsufficientTokens,
     KeyReused,
+    MalformedRequest,
     MediaRefused,
     MediaUnavailable,
     MethodNotAllowed,
@@ -33,11 +35,14 @@ from shared.domain.errors import (
     QueueUnavailable,
     ReferenceReused,
     RequestError,
+    RequestTimeout,
     SpendingLimit,
     StoreContention,
     StoreUnavailable,
+    TooManyConnections,
     TooManyFree,
     TooManyOpened,
+    TooManyOwnStreams,
     TooManyStreams,
     TooManyUnfinished,
     Unauthenticated,
@@ -50,6 +55,7 @@ from shared.domain.errors import (
 PROBLEM_JSON = "application/problem+json"
 
 STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
+    MalformedRequest: HTTPStatus.BAD_REQUEST,
     WrongField: HTTPStatus.BAD_REQUEST,
     WrongJson: HTTPStatus.BAD_REQUEST,
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -60,12 +66,14 @@ STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
     AccountNotFound: HTTPStatus.NOT_FOUND,
     PageNotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     IllegalTransition: HTTPStatus.CONFLICT,
     ReferenceReused: HTTPStatus.CONFLICT,
     CreationGone: HTTPStatus.GONE,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     TooManyUnfinished: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyOpened: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyFree: HTTPStatus.TOO_MANY_REQUESTS,
@@ -81,10 +89,16 @@ STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
     MediaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     MediaRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyOwnStreams: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     OutcomeUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_NOT_SHOWN = frozenset({"reason", "retry_after_s"})
+_NOT_SHOWN = frozenset({"reason", "retry_after_s", "others"})
+_HEADERS = frozenset({"Host", "Idempotency-Key"})
+"""Named like fields, but alone: `errors` lists the fields of a body or a query."""
+ERRORS_MAX = 10
+"""How many wrong fields one answer names."""
 
 
 def problem(error: PhoenixError) -> Response:
@@ -93,6 +107,8 @@ def problem(error: PhoenixError) -> Response:
     headers = {"Cache-Control": "no-store"}
     if retry_after_s := getattr(error, "retry_after_s", None):
         headers["Retry-After"] = str(retry_after_s)
+    if isinstance(error, RequestTimeout):
+        headers["Connection"] = "close"  # the rest of the body may still come
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem_body(error), status, headers, media_type=PROBLEM_JSON)
@@ -116,6 +132,11 @@ def problem_body(error: PhoenixError) -> dict[str, object]:
         for name, value in vars(error).items()
         if isinstance(error, RequestError) and name not in _NOT_SHOWN and value is not None
     }
+    if isinstance(error, WrongField) and error.field not in _HEADERS:
+        named = dict.fromkeys((each.field, each.reason) for each in (error, *error.others))
+        body["errors"] = [
+            {"field": field, "reason": reason} for field, reason in [*named][:ERRORS_MAX]
+        ]
     if "refunded" in facts:
         body["details"] = facts
     return body | facts

@@ -22,7 +22,7 @@ from api_service.links import Links
 from api_service.views import AccountView, CreationView, View
 from shared.domain.account import Account
 from shared.domain.creation import Creation
-from shared.domain.errors import TooManyStreams
+from shared.domain.errors import TooManyOwnStreams, TooManyStreams
 from shared.domain.keys import CreationId, UserId
 from shared.domain.policy import Costs
 from shared.ports.store import Changes, Store
@@ -50,6 +50,7 @@ class StreamLimits:
     """How many streams a process has, and how long one lasts, in seconds."""
 
     streams_max: int = 100
+    streams_of_user_max: int = 5
     heartbeat_s: float = 15
     life_s: float = 300
     settled_s: float = 60
@@ -124,12 +125,15 @@ class Streams:
         """Hold one of the process's streams, and what is known of its user.
 
         Raises:
-            TooManyStreams
+            TooManyStreams, TooManyOwnStreams
         """
         if self._count >= self.limits.streams_max:
             raise TooManyStreams(limit=self.limits.streams_max)
+        watched = self._watched.get(user_id) or _Watched()
+        if watched.streams >= self.limits.streams_of_user_max:
+            raise TooManyOwnStreams(limit=self.limits.streams_of_user_max)
         self._count += 1
-        watched = self._watched.setdefault(user_id, _Watched())
+        self._watched[user_id] = watched
         watched.streams += 1
         try:
             if watched.streams == 1:

@@ -3,21 +3,32 @@
 Pure ASGI: a decorator-style middleware costs two thirds of the throughput.
 """
 
+import asyncio
+import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_service.error_pages import error_answer
 from api_service.errors import problem
-from shared.domain.errors import BodyTooLarge, PhoenixError, WrongField
+from shared.domain.errors import BodyTooLarge, PhoenixError, RequestTimeout, WrongField
 from shared.telemetry import bind, bind_trace
 
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 32 * 1024
+BODY_S = 10
+"""How long a whole body may take to arrive."""
+READ_AHEAD_S = 1
+"""How long a body of unknown size is read before it is known who sends it."""
 REQUEST_ID_LETTERS = 20
+CLIENT_LEFT = 499
+"""The status in the log of a request whose client left before an answer had begun."""
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -26,7 +37,11 @@ _SECURITY_HEADERS = {
 
 
 class BodyLimit:
-    """Reads a body up to the limit and hands it on whole, or answers 413 without reading on."""
+    """Hands a body on as it is asked for, within limits of size and time.
+
+    A body that is declared too large is 413 before anything else. The other limits are errors of
+    `receive`: a route asks for the body only when its caller is known.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,30 +51,73 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await _read(Headers(scope=scope), receive)
-        if body is None:
-            await problem(BodyTooLarge(limit_bytes=BODY_BYTES_MAX))(scope, receive, send)
+        body = _Body(receive)
+        try:
+            await body.begin(Headers(scope=scope))
+        except BodyTooLarge as error:
+            await problem(error)(scope, receive, send)
             return
-        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def replay() -> Message:
-            return messages.pop() if messages else await receive()
+        async def watched(message: Message) -> None:
+            body.is_answered = True
+            await send(message)
 
-        await self._app(scope, replay, send)
+        await self._app(scope, body.receive, watched)
 
 
-async def _read(headers: Headers, receive: Receive) -> bytes | None:
-    """Return the body, or None as soon as it is known to be too large."""
-    if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
-        return None
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES_MAX:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
+class _Body:
+    """The body of one request, read within its limits."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.is_answered = False
+        self._receive = receive
+        self._read_ahead: deque[Message] = deque()
+        self._is_whole = False
+        self._size_bytes = 0
+        self._deadline_s: float | None = None
+
+    async def receive(self) -> Message:
+        """Return the next message; once an answer has begun, a bad body is a client that left.
+
+        Raises:
+            BodyTooLarge, RequestTimeout
+        """
+        if self._read_ahead:
+            return self._read_ahead.popleft()
+        try:
+            return await self._next()
+        except (BodyTooLarge, RequestTimeout):
+            if self.is_answered:
+                return {"type": "http.disconnect"}
+            raise
+
+    async def begin(self, headers: Headers) -> None:
+        """Raise `BodyTooLarge` if the headers say so, or the first second of an unknown size."""
+        if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
+            raise BodyTooLarge(limit_bytes=BODY_BYTES_MAX)
+        if "transfer-encoding" not in headers:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READ_AHEAD_S):
+                while not self._is_whole:
+                    self._read_ahead.append(await self._next())
+
+    async def _next(self) -> Message:
+        if self._is_whole:
+            return await self._receive()
+        now_s = asyncio.get_running_loop().time()
+        self._deadline_s = self._deadline_s or now_s + BODY_S
+        deadline = asyncio.timeout_at(self._deadline_s)
+        try:
+            async with deadline:
+                message = await self._receive()
+        except TimeoutError as error:
+            raise RequestTimeout from error
+        self._size_bytes += len(message.get("body", b""))
+        if self._size_bytes > BODY_BYTES_MAX:
+            raise BodyTooLarge(limit_bytes=BODY_BYTES_MAX)
+        self._is_whole = not message.get("more_body", False)
+        return message
 
 
 class HostCheck:
@@ -100,11 +158,13 @@ class LastResort:
 
         try:
             await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            log.info("client_left")
         except Exception:
             log.exception("unexpected")
             if has_begun:
                 raise
-            await problem(PhoenixError())(scope, receive, send)
+            await error_answer(PhoenixError(), scope)(scope, receive, send)
 
 
 class RequestFrame:
@@ -138,13 +198,16 @@ class RequestFrame:
             try:
                 await self._app(scope, receive, framed)
             finally:
-                log.info("request", extra={"httpRequest": _facts(scope, status, began_s)})
+                facts: dict[str, object] = {"httpRequest": _facts(scope, status, began_s)}
+                if user_id := scope.get("state", {}).get("user_id"):
+                    facts["user_id"] = user_id
+                log.info("request", extra=facts)
 
 
 def _facts(scope: Scope, status: int, began_s: float) -> dict[str, object]:
     return {
         "requestMethod": scope["method"],
         "requestUrl": scope["path"],
-        "status": status,
+        "status": status or CLIENT_LEFT,
         "latency": f"{time.perf_counter() - began_s:.3f}s",
     }

@@ -1,4 +1,4 @@
-"""The API as an ASGI application: `uvicorn --factory api_service.main:app`."""
+"""The API as an ASGI application; `python -m api_service` serves it."""
 
 import asyncio
 import logging
@@ -21,10 +21,12 @@ from starlette.routing import Match, Route
 
 from api_service import VERSION
 from api_service.dependencies import links_of
+from api_service.error_pages import error_answer
 from api_service.errors import problem
 from api_service.events import StreamLimits, Streams
 from api_service.limits import REQUEST_ID_LETTERS, BodyLimit, HostCheck, LastResort, RequestFrame
 from api_service.openapi import described
+from api_service.public_pages import PublicPages
 from api_service.routes import (
     account,
     actions,
@@ -60,6 +62,7 @@ CORS_METHODS = ["GET", "POST", "DELETE"]
 CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
 CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
 WRONG_CONFIGURATION = 2
+PARTS = (events, creations, actions, feed, account, health, internal, pages)
 
 
 def app() -> FastAPI:
@@ -135,11 +138,12 @@ def create_app(
     api.state.known_accounts = set()
     api.state.probing = health.Probing()
     api.state.streams = streams
+    api.state.public_pages = PublicPages(phoenix.ports.clock)
     api.state.site = Site(phoenix, firebase)
-    for part in (events, creations, actions, feed, account, health, internal, pages):
-        api.include_router(part.router)
-    if phoenix.local is not None:
-        api.include_router(local.router)
+    routers = [part.router for part in PARTS] + ([local.router] if phoenix.local else [])
+    for router in routers:
+        api.include_router(router)
+    api.state.routes = [route for router in routers for route in router.routes]
     api.openapi = partial(described, api)  # type: ignore[method-assign]  # as FastAPI's manual does it
     api.add_exception_handler(PhoenixError, _known)
     api.add_exception_handler(HTTPException, _unrouted)
@@ -195,14 +199,15 @@ def _known(request: Request, error: Exception) -> Response:
     if isinstance(error, OutcomeUnknown) and request.method != "GET":
         # What a GET may leave unknown is its caller's new account alone.
         error.creation_id = error.creation_id or request.path_params.get("creation_id")
-    return problem(error) if isinstance(error, PhoenixError) else problem(PhoenixError())
+    known = error if isinstance(error, PhoenixError) else PhoenixError()
+    return error_answer(known, request.scope)
 
 
 def _unrouted(request: Request, error: Exception) -> Response:
     """Answer for the router itself: no such address, or not with this method."""
     if not isinstance(error, HTTPException) or error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-        return problem(PageNotFound())
-    answered = problem(MethodNotAllowed())
+        return error_answer(PageNotFound(), request.scope)
+    answered = error_answer(MethodNotAllowed(), request.scope)
     answered.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answered
 
@@ -211,7 +216,7 @@ def _methods(request: Request) -> set[str]:
     """Return the methods of every route at this address: the router names the first one's only."""
     return {
         method
-        for route in request.app.routes
+        for route in request.app.state.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }

@@ -15,6 +15,7 @@ from api_service.views import Problem
 from shared.domain.account import RESERVED_USERNAMES, USERNAME
 from shared.domain.brief import (
     ASPECT_RATIOS,
+    BIDI_CONTROLS,
     CAPTION_LENGTH_MAX,
     DURATIONS_S,
     ORIENTATIONS,
@@ -41,7 +42,7 @@ SIGNED_IN = (Unauthenticated(), AccountDisabled(), IdentityUnavailable(), StoreU
 WRITES = (StoreContention(), OutcomeUnknown(creation_id=SAMPLE_ID))
 PAGED = (
     WrongField(field="limit", reason="use 1 to 50"),
-    WrongField(field="cursor", reason="it is not one of this list"),
+    WrongField(field="cursor", reason="use a nextCursor of this list"),
 )
 
 
@@ -132,13 +133,15 @@ def _opens(kind: Kind, *, type_required: bool) -> dict[str, Any]:
 def _text(description: str, *, length_max: int) -> dict[str, Any]:
     return {
         "type": "string",
-        "description": f"{description}: 1 to {length_max} characters after trimming",
+        "description": f"{description}: 1 to {length_max} characters after trimming; CRLF becomes "
+        "LF, and controls of the writing direction are removed",
         "maxLength": length_max,
-        "pattern": rf"^[^{_REFUSED}]*[^\s{_REFUSED}][^{_REFUSED}]*$",
+        "pattern": rf"^{_TEXT}*[^\s{_REFUSED}{BIDI_CONTROLS}]{_TEXT}*$",
     }
 
 
-_REFUSED = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069"
+_REFUSED = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+_TEXT = rf"(?:[^{_REFUSED}]|\r\n)"
 _PROBLEM = "#/components/schemas/Problem"
 OPEN_IMAGE = _opens(Kind.IMAGE, type_required=False)
 OPEN_VIDEO = _opens(Kind.VIDEO, type_required=False)
@@ -154,7 +157,7 @@ PUBLISH = _object(
         "caption": {
             "type": ["string", "null"],
             "maxLength": CAPTION_LENGTH_MAX,
-            "pattern": rf"^[^{_REFUSED}]*$",
+            "pattern": rf"^{_TEXT}*$",
             "examples": ["First snow!"],
         }
     },

@@ -31,6 +31,7 @@ MEDIA_TYPES = {
 PAGES = {"sign-in", "create", "explore"}
 PROFILE = "profile"
 """The page of every `/soho/{username}`."""
+ERROR = "error"
 _STATIC = "/static/"
 
 GOOGLE_SIGN_IN = (
@@ -97,6 +98,10 @@ class Site:
         page = self._pages[name if name in PAGES else PROFILE]
         return _answer(page, request, {"Cache-Control": ASK_AGAIN, **self._page_headers})
 
+    def error_page(self) -> tuple[str, dict[str, str]]:
+        """Return the page of errors, with `[[title]]` and `[[sentence]]` to fill in, and headers."""
+        return self._pages[ERROR].content.decode(), self._page_headers
+
     def static(self, version: str, name: str, request: Request) -> Response | None:
         """Return what a page loads, or None. A page of another release gets this one's."""
         file = self._static.get(name)
@@ -135,7 +140,7 @@ class Site:
         if self.firebase is None:
             directives |= {"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]}
         else:
-            directives["script-src"] += [_origin(self.firebase.sdk_url), GOOGLE_SIGN_IN[0]]
+            directives["script-src"] += [f"{self.firebase.sdk_url}/", GOOGLE_SIGN_IN[0]]
             directives["connect-src"] += GOOGLE_SIGN_IN[1:]
             directives["frame-src"] = [f"https://{self.firebase.auth_domain}"]
         return "; ".join(f"{name} {' '.join(values)}" for name, values in directives.items())

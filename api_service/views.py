@@ -294,3 +294,7 @@ class Problem(BaseModel):
     detail: str
     success: Literal[False]
     error: str
+    errors: list[dict[Literal["field", "reason"], str]] = Field(
+        [],
+        description="With `invalid_field`: every wrong field, at most 10; `error` names the first",
+    )

@@ -6,6 +6,8 @@ believed there; elsewhere only one on the same machine is.
 
 from collections.abc import Iterator, Mapping
 
+from shared.setting_addresses import ANY_ORIGIN
+
 EMULATOR = "_EMULATOR_HOST"
 STAND_INS = (
     "PHOENIX_IDENTITY_ENDPOINT",
@@ -28,9 +30,6 @@ def refusals(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield what must not be set like this, each by its name; values are not repeated."""
     is_cloud = is_in_cloud(environment)
     is_gcp = environment.get("PHOENIX_BACKEND") == "gcp"
-    drafts = environment.get("R2_DRAFTS_BUCKET_NAME")
-    if is_gcp and drafts and drafts == environment.get("R2_BUCKET_NAME"):
-        yield "R2_DRAFTS_BUCKET_NAME must not be R2_BUCKET_NAME: drafts are private"
     if is_gcp and not is_cloud and "FIREBASE_AUTH_EMULATOR_HOST" in environment:
         yield "FIREBASE_AUTH_EMULATOR_HOST must not be set: it lets unsigned tokens in"
     if is_cloud:
@@ -51,8 +50,8 @@ def _stand_ins(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _unsafe(environment: Mapping[str, str]) -> Iterator[str]:
-    if "*" in environment.get("PHOENIX_CORS_ORIGINS", ""):
+    if environment.get("PHOENIX_CORS_ORIGINS", "").strip(", ") == ANY_ORIGIN:
         yield "PHOENIX_CORS_ORIGINS must name each origin in the cloud, without *"
     for name in ONLY_HTTPS:
-        if environment.get(name, "").startswith("http://"):
+        if environment.get(name, "").lower().startswith("http://"):
             yield f"{name} must begin with https:// in the cloud"

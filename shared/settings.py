@@ -5,22 +5,36 @@ Everything that is wrong is named at once, in one line, by its variable.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Costs, Kind, Policy
+from shared.setting_addresses import (
+    base_url,
+    host_name,
+    on_this_machine,
+    origins,
+    r2_endpoint,
+    r2_public_url,
+)
 from shared.setting_reader import (
     Reader,
     account,
     accounts,
-    address,
+    bucket,
     count,
+    database,
     dollars,
-    on_this_machine,
+    folder,
+    model,
+    number,
     prefix,
     price,
+    project,
+    region,
     secret,
     word,
     words,
@@ -169,11 +183,11 @@ def load(environment: Mapping[str, str]) -> Settings:
     settings = Settings(
         backend=backend,
         base_url=(
-            reader.value("PHOENIX_BASE_URL", f"http://127.0.0.1:{DEFAULT_PORT}", address)
+            reader.value("PHOENIX_BASE_URL", f"http://127.0.0.1:{DEFAULT_PORT}", base_url)
             if is_local
-            else reader.required("PHOENIX_BASE_URL", address)
+            else reader.required("PHOENIX_BASE_URL", base_url)
         ),
-        cors_origins=reader.value("PHOENIX_CORS_ORIGINS", (), words),
+        cors_origins=reader.value("PHOENIX_CORS_ORIGINS", (), origins),
         welcome_tokens=reader.value(
             "PHOENIX_WELCOME_TOKENS",
             LOCAL_WELCOME_TOKENS if is_local else GCP_WELCOME_TOKENS,
@@ -205,7 +219,7 @@ def _backend(reader: Reader) -> LocalBackend | GCPBackend:
     name = reader.value("PHOENIX_BACKEND", "local", _backend_name)
     if name == "gcp":
         return _gcp(reader)
-    data = Path(reader.value("PHOENIX_DATA", DEFAULT_DATA, str)).absolute()
+    data = reader.value("PHOENIX_DATA", Path(DEFAULT_DATA).absolute(), folder)
     return LocalBackend(data, gemini=_gemini(reader))
 
 
@@ -217,39 +231,32 @@ def _gemini(reader: Reader) -> GeminiAPI | None:
         return None
     return GeminiAPI(
         api_key=reader.required("GEMINI_API_KEY", word),
-        video_model=reader.value("PHOENIX_VIDEO_MODEL", GEMINI_API_MODELS[Kind.VIDEO], word),
-        image_model=reader.value("PHOENIX_IMAGE_MODEL", GEMINI_API_MODELS[Kind.IMAGE], word),
+        video_model=reader.value("PHOENIX_VIDEO_MODEL", GEMINI_API_MODELS[Kind.VIDEO], model),
+        image_model=reader.value("PHOENIX_IMAGE_MODEL", GEMINI_API_MODELS[Kind.IMAGE], model),
         endpoint=reader.value("PHOENIX_GENERATOR_ENDPOINT", None, on_this_machine),
     )
 
 
 def _gcp(reader: Reader) -> GCPBackend:
     reader.value("PHOENIX_GENERATOR", None, _not_in_the_cloud)
-    project = reader.required("GOOGLE_CLOUD_PROJECT", word)
+    project_id = reader.required("GOOGLE_CLOUD_PROJECT", project)
     return GCPBackend(
-        project=project,
+        project=project_id,
         firebase_api_key=reader.required("PHOENIX_FIREBASE_API_KEY", word),
         firebase_auth_domain=reader.value(
-            "PHOENIX_FIREBASE_AUTH_DOMAIN", f"{project}.firebaseapp.com", word
+            "PHOENIX_FIREBASE_AUTH_DOMAIN", f"{project_id}.firebaseapp.com", host_name
         ),
-        region=reader.required("PHOENIX_REGION", word),
-        database=reader.value("PHOENIX_FIRESTORE_DATABASE", DEFAULT_DATABASE, word),
+        region=reader.required("PHOENIX_REGION", region),
+        database=reader.value("PHOENIX_FIRESTORE_DATABASE", DEFAULT_DATABASE, database),
         collection_prefix=reader.value("PHOENIX_COLLECTION_PREFIX", "", prefix),
         tasks_invoker=reader.required("PHOENIX_TASKS_INVOKER", account),
         internal_audience=reader.required("PHOENIX_INTERNAL_AUDIENCE", word),
         internal_accounts=words(reader.required("PHOENIX_INTERNAL_ACCOUNTS", accounts)),
-        video_model=reader.value("PHOENIX_VIDEO_MODEL", GCP_MODELS[Kind.VIDEO], word),
-        image_model=reader.value("PHOENIX_IMAGE_MODEL", GCP_MODELS[Kind.IMAGE], word),
-        generator_bucket=reader.required("PHOENIX_GENERATOR_BUCKET", word),
+        video_model=reader.value("PHOENIX_VIDEO_MODEL", GCP_MODELS[Kind.VIDEO], model),
+        image_model=reader.value("PHOENIX_IMAGE_MODEL", GCP_MODELS[Kind.IMAGE], model),
+        generator_bucket=reader.required("PHOENIX_GENERATOR_BUCKET", bucket),
         welcome_key=_welcome_key(reader),
-        r2=R2Buckets(
-            endpoint_url=reader.required("R2_ENDPOINT_URL", address),
-            access_key_id=reader.required("R2_ACCESS_KEY_ID", word),
-            secret_access_key=reader.required("R2_SECRET_ACCESS_KEY", word),
-            drafts_bucket=reader.required("R2_DRAFTS_BUCKET_NAME", word),
-            public_bucket=reader.required("R2_BUCKET_NAME", word),
-            public_url=reader.required("R2_PUBLIC_URL", address),
-        ),
+        r2=_r2(reader),
         endpoints=Endpoints(
             identity=reader.value("PHOENIX_IDENTITY_ENDPOINT", None, on_this_machine),
             tasks=reader.value("PHOENIX_TASKS_ENDPOINT", None, on_this_machine),
@@ -265,6 +272,26 @@ def _welcome_key(reader: Reader) -> str:
     if reader.environment.get("PHOENIX_WELCOME_TOKENS", "0").strip("0"):
         return reader.required(name, secret)
     return reader.value(name, "", secret)
+
+
+def _r2(reader: Reader) -> R2Buckets:
+    drafts = reader.required("R2_DRAFTS_BUCKET_NAME", bucket)
+    public = reader.required("R2_BUCKET_NAME", bucket)
+    if drafts and drafts == public:
+        reader.problems.append("R2_DRAFTS_BUCKET_NAME must not be R2_BUCKET_NAME")
+    endpoint_url = reader.required(
+        "R2_ENDPOINT_URL", partial(r2_endpoint, buckets=(drafts, public))
+    )
+    return R2Buckets(
+        endpoint_url=endpoint_url,
+        access_key_id=reader.required("R2_ACCESS_KEY_ID", word),
+        secret_access_key=reader.required("R2_SECRET_ACCESS_KEY", word),
+        drafts_bucket=drafts,
+        public_bucket=public,
+        public_url=reader.required(
+            "R2_PUBLIC_URL", partial(r2_public_url, endpoint_url=endpoint_url)
+        ),
+    )
 
 
 def _costs(reader: Reader) -> Costs:
@@ -306,6 +333,6 @@ def _not_in_the_cloud(_: str) -> None:
 
 _PARSERS: dict[object, Callable[[str], object]] = {
     int: count,
-    float: float,
-    tuple[float, ...]: lambda text: tuple(float(each) for each in words(text)),
+    float: number,
+    tuple[float, ...]: lambda text: tuple(number(each) for each in words(text)),
 }

@@ -98,9 +98,7 @@ def started_on_a_taken_port(environment: dict[str, str]) -> "subprocess.Complete
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
-        return started(
-            ("uvicorn", "--factory", "api_service.main:app", "--port", port), environment
-        )
+        return started(("api_service", "--port", port), environment)
 
 
 @pytest.mark.slow

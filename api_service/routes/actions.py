@@ -14,6 +14,7 @@ from api_service.dependencies import (
     LinksDep,
     LiveCallerDep,
     PhoenixDep,
+    PublicPagesDep,
     caller_of,
     live_caller_of,
 )
@@ -79,20 +80,33 @@ def _shown(creation: Creation, links: LinksDep) -> Response:
 
 @_action("publish", PUBLISH, MediaUnavailable(), MediaRefused())
 def publish(
-    phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: PublishBody, creation_id: str
+    phoenix: PhoenixDep,
+    owner: LiveCallerDep,
+    links: LinksDep,
+    pages: PublicPagesDep,
+    body: PublishBody,
+    creation_id: str,
 ) -> Response:
     """Put a draft into the feed; of a published one, a given caption replaces the old."""
     caption = body.checked_caption()
-    published = phoenix.publishing.publish(creation_id, owner=owner.user_id, caption=caption)
+    with pages.changing():
+        published = phoenix.publishing.publish(creation_id, owner=owner.user_id, caption=caption)
     return _shown(published, links)
 
 
 @_action("unpublish", NOTHING)
 def unpublish(
-    phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
+    phoenix: PhoenixDep,
+    owner: CallerDep,
+    links: LinksDep,
+    pages: PublicPagesDep,
+    _body: NoBody,
+    creation_id: str,
 ) -> Response:
     """Take a published creation out of the feed: a draft again, its public copy closed at once."""
-    return _shown(phoenix.publishing.unpublish(creation_id, owner=owner.user_id), links)
+    with pages.changing():
+        draft = phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
+    return _shown(draft, links)
 
 
 @_action("retry", RETRY, *PAYING, status=HTTPStatus.ACCEPTED, view=OpenedView)
@@ -114,7 +128,10 @@ def cancel(
 
 @router.delete(CREATION, status_code=HTTPStatus.NO_CONTENT, responses=problems(*_REFUSALS))
 @router.delete(CREATION_ALIAS, status_code=HTTPStatus.NO_CONTENT, responses=problems(*_REFUSALS))
-def delete(phoenix: PhoenixDep, owner: LiveCallerDep, creation_id: str) -> Response:
+def delete(
+    phoenix: PhoenixDep, owner: LiveCallerDep, pages: PublicPagesDep, creation_id: str
+) -> Response:
     """Remove a creation that is not in the making, with its files."""
-    phoenix.owning.delete(creation_id, owner=owner.user_id)
+    with pages.changing():
+        phoenix.owning.delete(creation_id, owner=owner.user_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

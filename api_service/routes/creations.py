@@ -31,8 +31,9 @@ from api_service.openapi import (
     problems,
     request_body,
 )
-from api_service.schemas import OpenCreation
+from api_service.schemas import ACCEPTED_KINDS, OpenCreation, OpenImage, OpenVideo
 from api_service.views import Creations, CreationView, OneCreation, OpenedView
+from shared.domain.brief import Faults
 from shared.domain.errors import (
     CreationGone,
     CreationNotFound,
@@ -72,8 +73,6 @@ PAYING = (
     NotQueued(creation_id=SAMPLE_ID),
 )
 
-OpenBody = Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))]
-
 
 def accepted(opened: Opened, links: LinksDep) -> Response:
     """Return the 202 of a creation that was paid, now or before."""
@@ -87,33 +86,34 @@ def accepted(opened: Opened, links: LinksDep) -> Response:
     return answer(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
 
 
-def _opens(kind: Kind | None) -> Callable[..., Response]:
-    """Return the route that opens a creation of one kind, or of the body's kind."""
+def _opens(model: type[OpenCreation]) -> Callable[..., Response]:
+    """Return the route that opens a creation from this body."""
 
     def open_creation(
         phoenix: PhoenixDep,
         caller: LiveCallerDep,
-        body: OpenBody,
+        body: Annotated[OpenCreation, Depends(json_body(model, after=live_caller_of))],
         key: IdempotencyKeyDep,
         links: LinksDep,
     ) -> Response:
         """Start an image or a video: the tokens are taken now and come back if it fails."""
-        brief = body.to_brief(kind)
-        return accepted(phoenix.opening.open(brief, caller=caller, idempotency_key=key), links)
+        return accepted(
+            phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key), links
+        )
 
     return open_creation
 
 
-for _path, _kind, _body in (
-    (CREATIONS, None, OPEN_CREATION),
-    ("/api/generate/video", Kind.VIDEO, OPEN_VIDEO),
-    ("/api/image/generate", Kind.IMAGE, OPEN_IMAGE),
+for _path, _model, _body in (
+    (CREATIONS, OpenCreation, OPEN_CREATION),
+    ("/api/generate/video", OpenVideo, OPEN_VIDEO),
+    ("/api/image/generate", OpenImage, OPEN_IMAGE),
 ):
     router.add_api_route(
         _path,
-        _opens(_kind),
+        _opens(_model),
         methods=["POST"],
-        name=f"open_{_kind or 'creation'}",
+        name=f"open_{_model.kind or 'creation'}",
         status_code=HTTPStatus.ACCEPTED,
         response_model=OpenedView,
         responses=problems(
@@ -128,15 +128,24 @@ for _path, _kind, _body in (
     )
 
 
-def drafts_filter(
+async def drafts_filter(
+    asked: AskedPageDep,
     status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
     type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)
 ) -> DraftsFilter:
-    """Return which creations to list; raises `WrongField`."""
+    """Return which creations to list.
+
+    Raises:
+        WrongField: of all wrong parameters at once; `limit` is here for that reason only.
+    """
+    faults = Faults()
     if status is not None and status not in DRAFT_STATUSES:
-        raise WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}")
+        faults.add(WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}"))
     if type is not None and type not in set(Kind):
-        raise WrongField(field="type", reason="use image or video")
+        faults.add(WrongField(field="type", reason=ACCEPTED_KINDS))
+    if faults.found:
+        faults.collect(lambda: asked.checked_limit)
+    faults.raise_if_any()
     return DraftsFilter(
         status=DRAFT_STATUSES[status] if status else None, kind=Kind(type) if type else None
     )

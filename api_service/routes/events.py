@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from api_service.dependencies import OwnerDep, StreamsDep
 from api_service.events import HEARTBEAT, MEDIA_TYPE, EventStream
 from api_service.openapi import SIGNED_IN, problems
-from shared.domain.errors import TooManyStreams
+from shared.domain.errors import TooManyOwnStreams, TooManyStreams
 
 router = APIRouter(tags=["creations"])
 
@@ -39,7 +39,7 @@ EXAMPLE = (
             "15 s says that the stream lives.",
             "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
         },
-        **problems(*SIGNED_IN, TooManyStreams(limit=100)),
+        **problems(*SIGNED_IN, TooManyStreams(limit=100), TooManyOwnStreams(limit=5)),
     },
 )
 def events(streams: StreamsDep, owner: OwnerDep) -> Response:

@@ -68,7 +68,7 @@ def _ask_queues(queue: TaskQueue) -> None:
         ask_queue(queue, kind)
 
 
-def _probing(request: Request) -> Probing:
+async def _probing(request: Request) -> Probing:
     probing: Probing = request.app.state.probing
     return probing
 

@@ -1,9 +1,12 @@
 """What only the one-machine backend has: signing in by name, and the media files themselves."""
 
+import re
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from api_service.answers import answer
 from api_service.bodies import json_body
@@ -17,15 +20,16 @@ from shared.wiring import LocalParts
 router = APIRouter()
 
 READ = ["GET", "HEAD"]
+_RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 PUBLIC_CACHE = "public, max-age=300"
 
 
-def _local(request: Request) -> LocalParts:
+async def _local(request: Request) -> LocalParts:
     local: LocalParts = request.app.state.phoenix.local
     return local
 
 
-def anyone() -> None:
+async def anyone() -> None:
     """Let everybody in."""
 
 
@@ -49,25 +53,40 @@ def sign_in(local: LocalDep, body: SignInBody) -> Response:
 def private_file(
     request: Request, local: LocalDep, key: str, expires: str = "", signature: str = ""
 ) -> Response:
-    """Open a private file by a link that is signed and not over; Range works."""
+    """Open a private file by a link that is signed and has not expired; Range works."""
     now = request.app.state.phoenix.ports.clock.now()
     try:
         path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
     except (Unauthenticated, MediaUnavailable) as error:
         raise PageNotFound from error
-    if not path.is_file():
-        raise PageNotFound
     headers = {"Cache-Control": "private", "Content-Disposition": "inline"}
-    return FileResponse(path, headers=headers)
+    return _file(path, headers)
 
 
 @router.api_route("/media/public/{key:path}", methods=READ, include_in_schema=False)
 def public_file(local: LocalDep, key: str) -> Response:
     """Open a published file; Range works."""
     try:
-        path = local.media.path_of(PUBLIC_PREFIX + key)
+        path = local.media.file_of(PUBLIC_PREFIX + key)
     except MediaUnavailable as error:
         raise PageNotFound from error
-    if not path.is_file():
-        raise PageNotFound
-    return FileResponse(path, headers={"Cache-Control": PUBLIC_CACHE})
+    return _file(path, {"Cache-Control": PUBLIC_CACHE})
+
+
+class _MediaFile(FileResponse):
+    """A file, or one plain range of it; HTTP allows a server to ignore every other range."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or _RANGE.fullmatch(value)
+        ]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def _file(path: Path, headers: dict[str, str]) -> Response:
+    try:
+        return _MediaFile(path, headers=headers, stat_result=path.stat())
+    except OSError as error:  # removed a moment ago
+        raise PageNotFound from error

@@ -24,7 +24,7 @@ class WebConfig(View):
     costs: PerKind
 
 
-def _site(request: Request) -> Site:
+async def _site(request: Request) -> Site:
     site: Site = request.app.state.site
     return site
 

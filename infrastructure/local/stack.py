@@ -97,9 +97,8 @@ class Stack:
         with (self._logs / "api.log").open("ab") as output:
             return subprocess.Popen(  # noqa: S603 (our own module)
                 [
-                    *(sys.executable, "-m", "uvicorn", "--factory", "api_service.main:app"),
+                    *(sys.executable, "-m", "api_service"),
                     *host_and_port,
-                    *("--no-access-log", "--timeout-graceful-shutdown", "8"),
                 ],
                 env=dict(self.settings.environment),
                 stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from shared.ports.media_store import StoredFile
 
 PRIVATE_PREFIX = "private/"
 LINK_PATH = "/media/"
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class FileMediaStore:
@@ -102,14 +104,23 @@ class FileMediaStore:
         """Return the file that a private link leads to.
 
         Raises:
-            Unauthenticated: the link is forged or over.
+            Unauthenticated: the link is forged or has expired.
+            MediaUnavailable: there is no such file.
         """
-        is_live = expires.isascii() and expires.isdigit() and int(expires) > now.timestamp()
+        is_live = bool(_SECONDS.fullmatch(expires)) and int(expires) > now.timestamp()
         if not is_live or not hmac.compare_digest(
             self._signature(key, int(expires)).encode(), signature.encode()
         ):
             raise Unauthenticated(reason="media link")
-        return self.path_of(key)
+        return self.file_of(key)
+
+    def file_of(self, key: str) -> Path:
+        """Return a key's file; raises `MediaUnavailable` if there is none."""
+        with _translated():
+            path = self.path_of(key)
+            if not path.is_file():
+                raise MediaUnavailable(reason="no such file")
+        return path
 
     def path_of(self, key: str) -> Path:
         """Return where a key's file is; raises `MediaUnavailable` for one that leads elsewhere."""
@@ -118,7 +129,11 @@ class FileMediaStore:
         else:
             area = self._folder / PRIVATE_PREFIX
             path = area / key
-        if not path.resolve().is_relative_to(area.resolve()):
+        try:
+            is_inside = path.resolve().is_relative_to(area.resolve())
+        except ValueError as error:  # a NUL
+            raise MediaUnavailable(reason=str(error)) from error
+        if not is_inside:
             raise MediaUnavailable(reason="the key leads out of the folder")
         return path
 

@@ -5,8 +5,10 @@ import json
 import re
 import unicodedata
 from base64 import b32encode
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
+from typing import TypeVar
 
 from shared.domain.errors import WrongField
 from shared.domain.keys import CreationId, UserId
@@ -20,7 +22,18 @@ IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,200}")
 DURATIONS_S = (4, 6, 8)
 DURATION_DEFAULT_S = 8
 ORIENTATIONS = {"landscape": "16:9", "portrait": "9:16"}
-_DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+BIDI_CONTROLS = "\u202a-\u202e\u2066-\u2069"
+"""Embeddings, overrides and isolates of the writing direction, as ranges of a regular expression.
+
+Text pasted from a page in a right-to-left language contains them; they can also make a text look
+like another one. The marks U+200E, U+200F and U+061C cannot, and stay.
+"""
+_BIDI_CONTROLS = re.compile(f"[{BIDI_CONTROLS}]")
+ACCEPTED_DURATION = "use 4, 6 or 8 seconds"
+ACCEPTED_ORIENTATION = "use landscape or portrait"
+_IN_EVERY_FINGERPRINT = ("kind", "prompt", "aspect_ratio", "duration_s")
+
+ValueT = TypeVar("ValueT")
 
 
 class AspectRatio(StrEnum):
@@ -62,60 +75,124 @@ class Brief:
         """Return the brief with its defaults filled in.
 
         Raises:
-            WrongField: a value is not accepted; the field is named as on the wire.
+            WrongField: values are not accepted; each field is named as on the wire.
         """
-        if kind is Kind.IMAGE:
-            for field, value in (("orientation", orientation), ("duration", duration_s)):
-                if value is not None:
-                    raise WrongField(field=field, reason="an image has none")
-        elif duration_s is None:
-            duration_s = DURATION_DEFAULT_S
-        elif duration_s not in DURATIONS_S:
-            raise WrongField(field="duration", reason="use 4, 6 or 8 seconds")
+        faults = Faults()
+        checked_prompt = faults.collect(
+            lambda: checked_text(prompt, field="prompt", length_max=PROMPT_LENGTH_MAX)
+        )
+        ratio = faults.collect(lambda: _aspect_ratio(kind, aspect_ratio, orientation))
+        duration = faults.collect(lambda: _duration_s(kind, duration_s))
+        faults.raise_if_any()
         return cls(
             kind=kind,
-            prompt=checked_text(prompt, field="prompt", length_max=PROMPT_LENGTH_MAX),
-            aspect_ratio=_aspect_ratio(kind, aspect_ratio, orientation),
-            duration_s=duration_s,
+            prompt=checked_prompt or "",
+            aspect_ratio=ratio or ASPECT_RATIO_DEFAULT[kind],
+            duration_s=duration,
         )
 
     @property
     def fingerprint(self) -> str:
-        """Return the sha256, in hex, by which two equal briefs are known."""
-        values = [self.kind, self.prompt, self.aspect_ratio, self.duration_s]
-        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+        """Return the sha256, in hex, that is equal for equal briefs.
+
+        Stored with each creation, so it must stay the same across releases: a field that is added
+        later is part of it only when its value is not its default.
+        """
+        values: list[object] = [getattr(self, name) for name in _IN_EVERY_FINGERPRINT]
+        later = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.name not in _IN_EVERY_FINGERPRINT
+            and (each.default is MISSING or getattr(self, each.name) != each.default)
+        }
+        if later:
+            values.append(later)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+class Faults:
+    """Collects every wrong field of one request, so that they are reported together."""
+
+    def __init__(self) -> None:
+        self.found: list[WrongField] = []
+
+    def collect(self, check: Callable[[], ValueT]) -> ValueT | None:
+        """Return what the check returns, or None after recording what it raises."""
+        try:
+            return check()
+        except WrongField as fault:
+            self.add(fault)
+            return None
+
+    def add(self, fault: WrongField) -> None:
+        """Record a wrong field, with the others that it carries."""
+        self.found += [fault, *fault.others]
+
+    def raise_if_any(self) -> None:
+        """Raise the first fault with all others."""
+        if self.found:
+            first, *others = self.found
+            raise WrongField(field=first.field, reason=first.reason, others=tuple(others))
+
+
+def _duration_s(kind: Kind, duration_s: int | None) -> int | None:
+    if kind is Kind.IMAGE:
+        if duration_s is not None:
+            raise WrongField(field="duration", reason="an image has none")
+        return None
+    if duration_s is None:
+        return DURATION_DEFAULT_S
+    if duration_s not in DURATIONS_S:
+        raise WrongField(field="duration", reason=ACCEPTED_DURATION)
+    return duration_s
 
 
 def _aspect_ratio(kind: Kind, aspect_ratio: str | None, orientation: str | None) -> AspectRatio:
-    if orientation is not None:
-        if orientation not in ORIENTATIONS:
-            raise WrongField(field="orientation", reason="use landscape or portrait")
-        if aspect_ratio not in (None, ORIENTATIONS[orientation]):
-            raise WrongField(field="aspectRatio", reason="it contradicts the orientation")
-        aspect_ratio = ORIENTATIONS[orientation]
+    faults = Faults()
+    given = faults.collect(lambda: _given_ratio(kind, aspect_ratio))
+    oriented = faults.collect(lambda: _oriented_ratio(kind, orientation))
+    faults.raise_if_any()
+    if given and oriented and given != oriented:
+        raise WrongField(field="aspectRatio", reason="it contradicts the orientation")
+    return given or oriented or ASPECT_RATIO_DEFAULT[kind]
+
+
+def _given_ratio(kind: Kind, aspect_ratio: str | None) -> AspectRatio | None:
     if aspect_ratio is None:
-        return ASPECT_RATIO_DEFAULT[kind]
+        return None
     allowed = ASPECT_RATIOS[kind]
     if aspect_ratio not in allowed:
         raise WrongField(field="aspectRatio", reason=f"use one of {', '.join(allowed)}")
     return AspectRatio(aspect_ratio)
 
 
-def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool = False) -> str:
-    """Return the text trimmed, or raise `WrongField` naming `field`.
+def _oriented_ratio(kind: Kind, orientation: str | None) -> AspectRatio | None:
+    if orientation is None:
+        return None
+    if kind is Kind.IMAGE:
+        raise WrongField(field="orientation", reason="an image has none")
+    if orientation not in ORIENTATIONS:
+        raise WrongField(field="orientation", reason=ACCEPTED_ORIENTATION)
+    return AspectRatio(ORIENTATIONS[orientation])
 
-    Refused: blank (unless allowed), more than `length_max` code points, and, also at its ends,
-    control characters other than newline and tab, lone surrogates, and characters that override
-    the writing direction.
+
+def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool = False) -> str:
+    """Return the text normalised, or raise `WrongField` naming `field`.
+
+    Normalised: without bidi controls, with LF for CRLF, trimmed; normalising it again changes
+    nothing. Refused: blank (unless allowed), more than `length_max` code points, and, also at its
+    ends, lone surrogates and control characters other than newline and tab.
     """
+    sent, text = text, _BIDI_CONTROLS.sub("", text).replace("\r\n", "\n")
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\n\t"):
-            raise WrongField(field=field, reason="it holds a control character or half a character")
-        if character in _DIRECTION_OVERRIDES:
-            raise WrongField(field=field, reason="it overrides the writing direction")
+            raise WrongField(
+                field=field, reason="it contains a control character or an unpaired surrogate"
+            )
     text = text.strip()
-    if not text and not may_be_blank:
+    has_only_controls = not text and bool(_BIDI_CONTROLS.search(sent))
+    if has_only_controls or not (text or may_be_blank):
         raise WrongField(field=field, reason="it is blank")
     if len(text) > length_max:
         raise WrongField(field=field, reason=f"it is longer than {length_max} characters")

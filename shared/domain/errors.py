@@ -2,6 +2,7 @@
 
     PhoenixError
     ├── RequestError            answered over HTTP, one status each (api_service/errors.py)
+    │   ├── MalformedRequest, HeadTooLarge, RequestTimeout
     │   ├── WrongField, WrongJson, BodyTooLarge, NotJson
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
     │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
@@ -9,7 +10,8 @@
     │   ├── IllegalTransition, KeyReused, ReferenceReused
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
-    │                               TooManyStreams, OutcomeUnknown
+    │                               TooManyStreams (TooManyOwnStreams), TooManyConnections,
+    │                               OutcomeUnknown
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
@@ -51,13 +53,43 @@ class RequestError(PhoenixError):
 
 
 @dataclass(kw_only=True, eq=False)
+class MalformedRequest(RequestError):
+    """The bytes are not HTTP/1.1."""
+
+    code = "malformed_request"
+    sentence = "The request is not valid HTTP."
+
+
+@dataclass(kw_only=True, eq=False)
+class HeadTooLarge(RequestError):
+    """The request line and the headers are over the limit."""
+
+    code = "headers_too_large"
+    sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
+    limit_bytes: int
+    limit_lines: int
+
+
+@dataclass(kw_only=True, eq=False)
+class RequestTimeout(RequestError):
+    """The client did not send its whole request in time."""
+
+    code = "request_timeout"
+    sentence = "The request did not arrive in time."
+
+
+@dataclass(kw_only=True, eq=False)
 class WrongField(RequestError):
-    """One named field holds what is not accepted; the value is never repeated."""
+    """A named field has a value that is not accepted; the value is never repeated.
+
+    `others` are further wrong fields of the same request.
+    """
 
     code = "invalid_field"
     sentence = "{field}: {reason}."
     field: str
     reason: str
+    others: "tuple[WrongField, ...]" = ()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -327,6 +359,22 @@ class TooManyStreams(Unavailable):
     sentence = "Too many are watching live at the moment. Ask for what has changed instead."
     retry_after_s: int = 30
     limit: int
+
+
+@dataclass(kw_only=True, eq=False)
+class TooManyOwnStreams(TooManyStreams):
+    """The user has as many streams of events as one user may have."""
+
+    code = "too_many_own_streams"
+    sentence = "Only {limit} live connections per account are allowed. Poll instead."
+
+
+@dataclass(kw_only=True, eq=False)
+class TooManyConnections(Unavailable):
+    """The process has as many open connections as it may, and none of them is idle."""
+
+    code = "too_many_connections"
+    sentence = "Too many connections. Try again in a few seconds."
 
 
 @dataclass(kw_only=True, eq=False)

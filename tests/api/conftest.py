@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api_service.connections import Connections
 from api_service.main import create_app
 from tests.eventually import eventually
 from tests.world import World
@@ -21,7 +22,13 @@ class Server:
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
         config = uvicorn.Config(
-            self, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="off"
+            self,
+            host="127.0.0.1",
+            port=0,
+            http=Connections().new_protocol,  # type: ignore[arg-type]  # called like a class
+            log_level="error",
+            access_log=False,
+            lifespan="off",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)

@@ -41,7 +41,7 @@ HOSTILE_BODIES = [
     Hostile("a lone surrogate", lambda: b'{"type":"image","prompt":"\\ud800"}'),
     Hostile("a lone surrogate as a name", lambda: b'{"type":"image","prompt":"x","\\ud800":1}'),
     Hostile("NUL", lambda: b'{"type":"image","prompt":"a\\u0000b"}'),
-    Hostile("a direction override", lambda: b'{"type":"image","prompt":"a\\u202eb"}'),
+    Hostile("nothing but a direction override", lambda: b'{"type":"image","prompt":"\\u202e"}'),
     Hostile("not UTF-8", lambda: b'{"type":"image","prompt":"\xff\xfe"}'),
     Hostile("UTF-16", lambda: '{"type":"image","prompt":"x"}'.encode("utf-16")),
     Hostile("a form", lambda: b"type=image&prompt=x", 415, "application/x-www-form-urlencoded"),

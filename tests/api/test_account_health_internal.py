@@ -260,6 +260,23 @@ def test_a_bug_is_500_without_a_word_about_it(api: Api, monkeypatch: pytest.Monk
     assert answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/me", "GET"),
+        ("/api/generate/creation", "POST"),
+        (f"/api/generate/creation/{'a' * 26}", "DELETE, GET"),
+        ("/internal/cleanup", "POST"),
+        ("/api/local/sign-in", "POST"),
+        ("/create", "GET, HEAD"),
+    ],
+)
+def test_wrong_method_is_405_with_the_allowed_ones(api: Api, path: str, allowed: str) -> None:
+    answer = api.client().put(path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_another_host_is_refused_on_one_machine(api: Api) -> None:
     answers = [
         api.client().get("/api/health", headers={"Host": host})

@@ -354,7 +354,7 @@ def test_a_body_that_is_no_acceptable_json_is_400(api: Api, body: bytes) -> None
     assert len(answer.content) < 1024
 
 
-@pytest.mark.parametrize("prompt", ["\\ud800", "\\u0000", "a\\u202eb", "\\f"])
+@pytest.mark.parametrize("prompt", ["\\ud800", "\\u0000", "a\\rb", "\\f"])
 def test_escapes_that_hide_bad_characters_are_400(api: Api, prompt: str) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation",

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +260,20 @@ def test_a_reader_who_leaves_frees_the_stream_at_once(world: World) -> None:
     anyio.run(EventStream(streams, ADA), {"type": "http"}, leave, send)
 
     assert (streams._count, streams._watched) == (0, {})
+
+
+def test_user_has_five_streams_and_others_have_theirs(api: Api) -> None:
+    ada, ben = api.client(ADA), api.client(BEN)
+    with ExitStack() as streams:
+        readers = [streams.enter_context(reading(client)) for client in (*[ada] * 5, ben)]
+        for reader in readers:  # kept: a reader that is collected ends its stream
+            reader.begin()
+        refused = ada.get(EVENTS)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_own_streams")
+    assert int(refused.headers["Retry-After"]) > 0
+    with reading(ada) as reader:
+        reader.begin()
 
 
 @pytest.mark.slow

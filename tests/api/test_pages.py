@@ -112,6 +112,45 @@ def test_what_is_not_there_is_404(api: Api, path: str) -> None:
     assert api.client().get(path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/soho", "/nothing", "/static/x/nothing.js", "/media/public/x"])
+def test_browser_gets_a_page_for_an_unknown_address(api: Api, path: str) -> None:
+    headers = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = api.client().get(path, headers=headers)
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<h1>Page not found</h1>" in answer.text
+    assert "[[" not in answer.text
+    links = re.findall(r'href="([^"]+)"', answer.text)
+    assert {"/create", "/soho/explore"} <= set(links)
+    assert {api.client().get(link).status_code for link in links} == {200}
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/nothing", "/internal/nothing", "/api/profiles/nobody"]
+)
+def test_api_answers_problems_to_a_browser_too(api: Api, path: str) -> None:
+    answer = api.client().get(path, headers={"Accept": "text/html"})
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_other_clients_get_problems_everywhere(api: Api) -> None:
+    answer = api.client().get("/nothing")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_wrong_method_at_a_page_is_405_for_a_browser(api: Api) -> None:
+    answer = api.client().post("/create", headers={"Accept": "text/html"})
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert "<h1>" in answer.text
+
+
 def test_head_has_no_body(api: Api) -> None:
     answer = api.client().head("/create")
 
@@ -140,7 +179,7 @@ def test_in_the_cloud_the_pages_may_load_firebase_and_nothing_else(new_api: NewA
     policy = directives(page)
     assert policy["script-src"] == [
         "'self'",
-        "https://www.gstatic.com",
+        f"{FIREBASE.sdk_url}/",
         "https://apis.google.com",
     ]
     assert policy["connect-src"] == [

@@ -2,7 +2,10 @@
 
 import io
 import json
+import socket
 from typing import Any, cast
+
+import pytest
 
 from shared.ports.store import Store
 from tests.api.conftest import Api
@@ -47,3 +50,43 @@ def test_a_surprise_is_one_line_with_its_stack_and_the_clients_request_id(
     assert surprise["severity"] == "ERROR"
     assert surprise["request_id"] == answer.headers["X-Request-Id"]
     assert "AttributeError" in surprise["stack_trace"]
+
+
+def test_request_line_names_the_user_and_no_token(api: Api, log_stream: io.StringIO) -> None:
+    api.client("ada").get("/api/me")
+    api.client("ada").get(f"/api/generate/creation/{'a' * 26}")
+    api.client().get("/api/me", headers={"Authorization": "Bearer forged.forged.forged"})
+    api.client().get("/api/feed")
+    requests = eventually(lambda: lines(log_stream, "request")[3:]) and lines(log_stream, "request")
+
+    assert [line.get("user_id") for line in requests] == ["ada", "ada", None, None]
+    assert "Bearer" not in log_stream.getvalue()
+    assert "forged" not in log_stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST /api/generate/creation HTTP/1.1\r\nContent-Length: 100\r\n",
+        b"POST /api/generate/creation HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+        b"POST /api/local/sign-in HTTP/1.1\r\nContent-Length: 100\r\n",
+        b"GET /api/generate/events HTTP/1.1\r\n",
+        b"GET /api/generate/events HTTP/1.1\r\nContent-Length: 100\r\n",
+        b"GET /api/feed HTTP/1.1\r\n",
+    ],
+)
+def test_client_that_leaves_is_no_error(
+    api: Api, log_stream: io.StringIO, request_bytes: bytes
+) -> None:
+    host, port = api.base_url.removeprefix("http://").split(":")
+    token = api.world.identity.sign_in("ada")
+    head = f"Host: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request_bytes + head.encode() + b"\r\n")
+        if b"events" in request_bytes:
+            assert b"200 OK" in connection.recv(4096)
+
+    [line] = eventually(lambda: lines(log_stream, "request"))
+    every = [json.loads(each) for each in log_stream.getvalue().splitlines()]
+    assert {each["severity"] for each in every} <= {"INFO"}
+    assert line["httpRequest"]["status"] in (200, 499)

@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -50,8 +51,9 @@ def test_what_a_kind_does_not_have_is_refused_by_its_name_on_the_wire(
 @pytest.mark.parametrize(
     "text",
     [
-        *["", " \n\t ", "x" * 2001, "a\x00b", "a\x07b", "a\rb", "\ud800", "a\u202eb", "a\u2066b"],
-        *["\x0cfox", "fox\r", "\x1c", "\x85 fox"],
+        *["", " \n\t ", "x" * 2001, "a\x00b", "a\x07b", "a\rb", "\ud800"],
+        *["\x0cfox", "fox\r", "\x1c", "\x85 fox", "\u202a\u202c", " \u2066\r\n\u2069", "\r\r\nfox"],
+        *["x" * 2001 + "\u202a", "\u202e\x00"],
     ],
     ids=ascii,
 )
@@ -66,6 +68,34 @@ def test_prompts_that_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["x" * 2000, "🦊" * 2000, "a\nb\tc", "שלום", "e\u0301", "<b>&"])
 def test_prompts_that_are_taken(text: str) -> None:
     assert Brief.of(Kind.IMAGE, prompt=text).prompt == text
+
+
+@pytest.mark.parametrize(
+    ("pasted", "kept"),
+    [
+        ("a\r\nb", "a\nb"),
+        ("\r\n a fox \r\n", "a fox"),
+        ("a\r\n\r\nb", "a\n\nb"),
+        ("a\u202eb", "ab"),
+        *[(f"a{chr(code)}b", "ab") for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]],
+        ("\u2067 a fox \u2069", "a fox"),
+        ("a\r\u202a\nb", "a\nb"),
+        ("x" * 2000 + "\u202c", "x" * 2000),
+        ("x" * 1998 + "\r\nx", "x" * 1998 + "\nx"),
+        *[(text, text) for text in ("a\u200eb", "a\u200fb", "a\u061cb", "a\u2028b", "a\ufeffb")],
+        *[
+            (text, text)
+            for text in ("👩\u200d🚀", "❤\ufe0f", "क्\u200dष", "\u0645\u06cc\u200c\u062e", "a\xa0b")
+        ],
+    ],
+    ids=ascii,
+)
+def test_pasted_text_is_normalised(pasted: str, kept: str) -> None:
+    brief = Brief.of(Kind.IMAGE, prompt=pasted)
+
+    assert brief.prompt == kept
+    assert brief.fingerprint == Brief.of(Kind.IMAGE, prompt=kept).fingerprint
+    assert Brief.of(Kind.IMAGE, prompt=brief.prompt) == brief
 
 
 def test_a_caption_may_be_blank() -> None:
@@ -84,6 +114,65 @@ def test_the_fingerprint_knows_the_whole_normalised_brief() -> None:
 
     assert plain.fingerprint == spelled_out.fingerprint
     assert len({brief.fingerprint for brief in [plain, *others]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "fingerprint"),
+    [
+        (
+            Kind.IMAGE,
+            {"prompt": "a fox"},
+            "31dbffe15f527ba1c8ec0b3e3938ba68b93f855133ef755cf6db0a4353bff66a",
+        ),
+        (
+            Kind.IMAGE,
+            {"prompt": "Füchse im Schnee 🦊\nzwei", "aspect_ratio": "3:4"},
+            "c6a794973bd34776612fc76e9fcbafc757365046ff9cb09c7e51e79924d273a5",
+        ),
+        (
+            Kind.VIDEO,
+            {"prompt": "a fox"},
+            "47ab43741c11d5b4a54f4ecf4bb602e48695fb7116c0a85aea740cc3113e73f2",
+        ),
+        (
+            Kind.VIDEO,
+            {"prompt": "a fox", "orientation": "portrait", "duration_s": 4},
+            "625a9c7746814ab8e6d8e6ed10b69238b545b8cff8167daee472d3cb2540bf71",
+        ),
+    ],
+)
+def test_fingerprints_stored_by_the_first_release_stay_valid(
+    kind: Kind, asked: dict[str, Any], fingerprint: str
+) -> None:
+    assert Brief.of(kind, **asked).fingerprint == fingerprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterBrief(Brief):
+    """The brief of a later release, with two more optional fields."""
+
+    style: str | None = None
+    seed: int = 0
+
+
+def test_field_added_later_changes_a_fingerprint_only_when_it_is_given() -> None:
+    brief = Brief.of(Kind.VIDEO, prompt="a fox")
+    without = LaterBrief(**vars(brief))
+    fingerprints = {
+        replace(without, **given).fingerprint
+        for given in ({"style": "ink"}, {"style": "oil"}, {"seed": 1}, {"style": "ink", "seed": 1})
+    }
+
+    assert without.fingerprint == brief.fingerprint
+    assert len(fingerprints | {brief.fingerprint}) == 5
+
+
+def test_every_wrong_value_of_a_brief_is_reported_at_once() -> None:
+    with pytest.raises(WrongField) as refusal:
+        Brief.of(Kind.VIDEO, prompt=" ", aspect_ratio="1:1", orientation="up", duration_s=5)
+
+    faults = [refusal.value, *refusal.value.others]
+    assert [fault.field for fault in faults] == ["prompt", "aspectRatio", "orientation", "duration"]
 
 
 def test_a_key_makes_one_id_for_each_user() -> None:

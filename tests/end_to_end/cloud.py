@@ -116,8 +116,8 @@ class CloudInABox:
     @contextmanager
     def _api(self) -> Iterator[None]:
         command = (
-            *(sys.executable, "-m", "uvicorn", "--factory", "api_service.main:app"),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--no-access-log"),
+            *(sys.executable, "-m", "api_service"),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
         )
         with (
             (self.folder / "api.log").open("ab") as output,

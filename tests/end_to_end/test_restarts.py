@@ -62,7 +62,7 @@ def victims(name: str, data: Path, creation_id: str) -> list[int]:
     everything = list(processes_with("PHOENIX_DATA", str(data)))
     return {
         "job": jobs_of(creation_id),
-        "api": [process_id for process_id, command in everything if "uvicorn" in command],
+        "api": [process_id for process_id, command in everything if "api_service" in command],
         "stack": [process_id for process_id, _ in everything],
     }[name]
 

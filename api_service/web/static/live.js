@@ -101,7 +101,8 @@ class Following {
     this.stream = new AbortController();
     const { signal } = this.stream;
     const answer = await open("/api/generate/events", { signal });
-    if (answer.status === 503) return this.pollFor(problemOf(answer, {}).retryAfterS ?? 30);
+    if (answer.status === 503 || answer.status === 429)
+      return this.pollFor(problemOf(answer, {}).retryAfterS ?? 30);
     if (!answer.ok) throw problemOf(answer, {});
     for await (const { name, data } of eventsOf(answer.body, this.stream)) {
       if (name === "end") return data.reason === "settled" ? Infinity : Math.random() * 1000;

@@ -1,0 +1,287 @@
+"""Bounds on what a client may hold open: connections, heads of requests, bodies, unread answers.
+
+uvicorn bounds none of these, and an ASGI application sees a request only when its head is complete.
+A connection is in one of three phases:
+
+    head      waits for the client: between requests, or until a head is complete
+    body      waits for the client: the rest of a body
+    working   waits for us
+
+While all connections are in use, a new one takes the place of the one that has waited longest for
+its client; if none waits for its client, the new one is refused.
+"""
+
+# ruff: noqa: D102 (the methods are those of uvicorn's protocol)
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from api_service.connection_log import ConnectionLog
+from api_service.errors import problem
+from shared.domain.errors import (
+    HeadTooLarge,
+    MalformedRequest,
+    RequestError,
+    RequestTimeout,
+    TooManyConnections,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """What one process takes from its clients; times in seconds."""
+
+    open_max: int = 4_000
+    head_bytes_max: int = (64 + 1) * 1024
+    """Request line, headers and trailers together: 64 KiB in one line, and the usual other ones."""
+    head_lines_max: int = 100
+    head_s: float = 10
+    """From the connection, or from the first byte of a later head, to the head's end."""
+    body_s: float = 15
+    """From the head's end to the body's end: longer than the application waits, which answers."""
+    pipelined_max: int = 16
+    """Requests of one connection that wait for the answer to an earlier one."""
+    stalled_s: float = 60
+    """How long a client may leave a full buffer of its answer unread."""
+
+
+class Phase(StrEnum):
+    """What a connection waits for."""
+
+    HEAD = "head"
+    BODY = "body"
+    WORKING = "working"
+
+
+class Connections:
+    """The open connections of one process, and those that wait for their client, oldest first."""
+
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+        self.limits = limits or ConnectionLimits()
+        self.log = ConnectionLog()
+        self._open: set[BoundedProtocol] = set()
+        self._waiting: dict[BoundedProtocol, None] = {}
+
+    def new_protocol(self, *args: Any, **options: Any) -> "BoundedProtocol":  # noqa: ANN401 (uvicorn's own arguments)
+        """Return the protocol of a new connection; uvicorn calls this in place of a class."""
+        return BoundedProtocol(self, *args, **options)
+
+    def admit(self, new: "BoundedProtocol") -> bool:
+        """Return whether there is room for a connection; make room where one can go."""
+        self._open.add(new)
+        if len(self._open) > self.limits.open_max:
+            oldest = next(iter(self._waiting), None)
+            if oldest is None:
+                return False
+            self.log.count("closed_for_room")
+            self.discard(oldest)
+            oldest.drop()
+        self._waiting[new] = None
+        return True
+
+    def set_waiting(self, protocol: "BoundedProtocol", *, is_waiting: bool) -> None:
+        """Record whether a connection waits for its client from now on."""
+        self._waiting.pop(protocol, None)
+        if is_waiting:
+            self._waiting[protocol] = None
+
+    def discard(self, protocol: "BoundedProtocol") -> None:
+        """Forget a closed connection."""
+        self._open.discard(protocol)
+        self._waiting.pop(protocol, None)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol within `ConnectionLimits`."""
+
+    def __init__(self, connections: Connections, *args: Any, **options: Any) -> None:  # noqa: ANN401 (uvicorn's own arguments)
+        super().__init__(*args, **options)
+        self._all = connections
+        self._limits = connections.limits
+        self._phase = Phase.HEAD
+        self._is_refused = False
+        self._is_in_head = False
+        self._head_bytes = 0
+        self._head_lines = 0
+        self._pending_bytes = 0
+        """What has come since the parser last finished a head, a piece of body, or a message."""
+        self._client_timer: asyncio.TimerHandle | None = None
+        """Ends the connection if the client does not send what is due."""
+        self._abort_timer: asyncio.TimerHandle | None = None
+        """Ends the connection if the client does not read what was sent."""
+
+    # The transport's calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        if self._all.admit(self):
+            self._wait_for_client(Phase.HEAD, self._limits.head_s)
+        else:
+            self._refuse(TooManyConnections())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.discard(self)
+        self._stop_client_timer()
+        self._stop_abort_timer()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._unset_keepalive_if_required()
+        self._pending_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No other protocol is spoken here: answer this request and read no further.
+            self.cycle.keep_alive = False
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, RequestError) else MalformedRequest())
+            return
+        if self._pending_bytes > self._limits.head_bytes_max:
+            self._refuse(self._head_too_large())
+        elif self._phase is Phase.HEAD and self._client_timer is None:
+            self._wait_for_client(Phase.HEAD, self._limits.head_s)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_abort_timer()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_abort_timer()
+
+    # The parser's calls
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = self._head_lines = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_lines += 1
+        self._count_head(len(name) + len(value))
+        if self._is_in_head:  # a trailer changes nothing that was decided by the head
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._pending_bytes = 0
+        self._is_in_head = False
+        if len(self.pipeline) >= self._limits.pipelined_max:
+            raise MalformedRequest
+        super().on_headers_complete()
+        self._wait_for_client(Phase.BODY, self._limits.body_s)
+
+    def on_body(self, body: bytes) -> None:
+        self._pending_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._pending_bytes = 0
+        super().on_message_complete()
+        if self.cycle.response_complete:  # answered before its body had come
+            self._wait_for_client(Phase.HEAD, self._limits.head_s)
+        else:
+            self._stop_client_timer()
+            self._phase = Phase.WORKING
+            self._all.set_waiting(self, is_waiting=False)
+
+    # uvicorn's calls
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._start_abort_timer()
+        elif self._phase is Phase.WORKING and self.cycle.response_complete:
+            self._phase = Phase.HEAD  # uvicorn's keep-alive timer runs until the next byte
+            self._all.set_waiting(self, is_waiting=True)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    # Ends
+
+    def drop(self) -> None:
+        """Close the connection at once, without an answer."""
+        self.transport.abort()
+
+    def _count_head(self, count_bytes: int) -> None:
+        self._head_bytes += count_bytes
+        limits = self._limits
+        if self._head_bytes > limits.head_bytes_max or self._head_lines > limits.head_lines_max:
+            raise self._head_too_large()
+
+    def _head_too_large(self) -> HeadTooLarge:
+        return HeadTooLarge(
+            limit_bytes=self._limits.head_bytes_max, limit_lines=self._limits.head_lines_max
+        )
+
+    def _wait_for_client(self, phase: Phase, within_s: float) -> None:
+        self._stop_client_timer()
+        self._phase = phase
+        self._all.set_waiting(self, is_waiting=True)
+        self._client_timer = self.loop.call_later(within_s, self._on_client_late)
+
+    def _on_client_late(self) -> None:
+        if self._phase is Phase.HEAD and not self._pending_bytes:
+            self._all.log.count("idle")
+            self._close()
+        else:
+            self._refuse(RequestTimeout())
+
+    def _refuse(self, error: RequestError) -> None:
+        """Answer with an error if no answer has begun, and close."""
+        self._is_refused = True
+        self._all.log.count(error.code)
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(_as_bytes(error))
+        self._close()
+
+    def _close(self) -> None:
+        self._stop_client_timer()
+        if not self.transport.is_closing():
+            self.transport.close()
+        self._start_abort_timer()
+
+    def _start_abort_timer(self) -> None:
+        self._stop_abort_timer()
+        self._abort_timer = self.loop.call_later(self._limits.stalled_s, self._on_stalled)
+
+    def _on_stalled(self) -> None:
+        self._all.log.count("unread")
+        self.transport.abort()
+
+    def _stop_client_timer(self) -> None:
+        if self._client_timer is not None:
+            self._client_timer.cancel()
+            self._client_timer = None
+
+    def _stop_abort_timer(self) -> None:
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+            self._abort_timer = None
+
+
+def _as_bytes(error: RequestError) -> bytes:
+    """Return an error as a whole HTTP/1.1 answer."""
+    answer = problem(error)
+    headers = [*answer.raw_headers, (b"x-content-type-options", b"nosniff")]
+    lines = [b"%s: %s\r\n" % header for header in headers if header[0] != b"connection"]
+    head = STATUS_LINE[answer.status_code] + b"".join(lines) + b"connection: close\r\n\r\n"
+    return head + bytes(answer.body)

@@ -1,0 +1,115 @@
+"""Media addresses of one machine: whatever an address says, it is a file or 404."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.api.conftest import Api
+from tests.builders import ADA, stored_media
+
+KEYS = [
+    *["%00", "x%00.mp4", "%00/../x", "a" * 300, "a" * 5000, "a/" * 2000, "%ff%fe", "%ed%a0%80"],
+    *["", "/", "%2e%2e/%2e%2e/store.db", "../store.db", "%2fetc%2fpasswd", "//etc/passwd", "."],
+    *["videos", "videos/", "videos/ada", "%", "%zz", "x%0d%0aSet-Cookie:a=b", "\\..\\store.db"],
+    *["con", "%F0%9F%A6%8A.mp4", "~", "x?y", "%3f", "*", "x" * 255, "x" * 256, "%00" * 1000],
+]
+EXPIRES = [
+    "9" * 5000,
+    "9" * 13,
+    "-1",
+    "1e9",
+    "0x7fffffff",
+    "%00",
+    "%D9%A1",
+    "%201",
+    "1_000",
+    "",
+    "nan",
+]
+SIGNATURES = ["", "x", "%00", "%ff", "0" * 64, "%C3%A9", "9" * 5000]
+
+
+@pytest.fixture
+def private(api: Api) -> str:
+    """Return the path and query of a good link."""
+    draft = api.world.draft()
+    soon = api.world.clock.now() + timedelta(minutes=1)
+    link = api.world.files.private_link(stored_media(draft).media_key, expires_at=soon)
+    return link.removeprefix("http://localhost")
+
+
+def raw_get(api: Api, path: str) -> httpx.Response:
+    """Send an address as it is."""
+    host = api.base_url.removeprefix("http://")
+    url = httpx.URL(
+        scheme="http", host=host.split(":")[0], port=int(host.split(":")[1]), raw_path=path.encode()
+    )
+    return api.client().get(url)
+
+
+def refused(answer: httpx.Response) -> bool:
+    return (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+@pytest.mark.parametrize("area", ["public", "private"])
+def test_garbage_in_a_media_key_is_404(api: Api, area: str, key: str) -> None:
+    api.world.draft()
+
+    assert refused(raw_get(api, f"/media/{area}/{key}"))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+def test_garbage_with_a_good_signature_is_404(api: Api, key: str) -> None:
+    api.world.draft()
+    soon = api.world.clock.now() + timedelta(minutes=1)
+    signed = httpx.URL(f"http://x/{key}").path.removeprefix("/")
+    link = api.world.files.private_link(signed, expires_at=soon).removeprefix("http://localhost")
+
+    assert refused(raw_get(api, link))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *[
+            lambda link, new=new: link.replace(link.split("expires=")[1].split("&")[0], new)
+            for new in EXPIRES
+        ],
+        *[
+            lambda link, new=new: link.replace(link.split("signature=")[1], new)
+            for new in SIGNATURES
+        ],
+        lambda link: link.split("?")[0],
+        lambda link: f"{link}&expires=1",
+        lambda link: f"{link}0",
+    ],
+    ids=range(len(EXPIRES) + len(SIGNATURES) + 3),
+)
+def test_garbage_in_a_link_is_404(api: Api, private: str, change: Callable[[str], str]) -> None:
+    assert raw_get(api, private).status_code == 200
+    assert refused(raw_get(api, change(private)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=0-1", 206),
+        ("bytes=-2", 206),
+        ("bytes=2-", 206),
+        ("bytes=99-", 416),
+        ("bytes=0-" + "9" * 5000, 200),
+        ("bytes=" + "9" * 5000 + "-", 200),
+        ("bytes=0-0,1-1", 200),
+        ("bytes=x-y", 200),
+        ("lines=1-2", 200),
+        ("bytes", 200),
+    ],
+)
+def test_range_is_plain_or_ignored(api: Api, private: str, asked: str, status: int) -> None:
+    answer = api.client(ADA).get(private, headers={"Range": asked})
+
+    assert answer.status_code == status
+    assert status != 200 or answer.content == b"01234"
