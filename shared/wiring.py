@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from shared.adapters import data_folder
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.google_grants import GoogleGrants
 from shared.adapters.local_executions import LocalExecutions
@@ -148,7 +149,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
 
 def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts]:
     clock, ids = SystemClock(), SystemIds()
-    backend.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_folder.prepare(backend.data)
     key = installation_key(backend.data / "key")
     store = SQLiteStore(backend.data / "store.db")
     local = LocalParts(
