@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from shared.adapters import data_folder
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.google_grants import GoogleGrants
+from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.local_executions import LocalExecutions
-from shared.adapters.local_identity import LocalIdentity, installation_key
+from shared.adapters.local_identity import LocalIdentity
 from shared.adapters.sample_media_store import SampleMediaStore
+from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.sqlite_queue import SQLiteQueue
 from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
@@ -114,7 +116,15 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     welcome = WelcomeGrant(settings.welcome_tokens, needs_verification=local is None)
     accounts = Accounts(transactions, clock, ports.ids, welcome)
     opening = Opening(
-        transactions, accounts, settling, ports.queue, clock, ports.ids, settings.costs, policy
+        transactions,
+        accounts,
+        settling,
+        ports.queue,
+        ports.media,
+        clock,
+        ports.ids,
+        settings.costs,
+        policy,
     )
     owning = Owning(transactions, opening, settling, deleting, clock, policy)
     workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
@@ -150,15 +160,17 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
 def _local(settings: Settings, backend: LocalBackend) -> tuple[Ports, LocalParts]:
     clock, ids = SystemClock(), SystemIds()
     data_folder.prepare(backend.data)
-    key = installation_key(backend.data / "key")
+    keys = InstallationKeys(backend.data / "key", clock=clock)
+    check_header(backend.data / "store.db", remedy=RESTORE)
+    check_header(backend.data / "queue.db", remedy=REMOVE_QUEUE)
     store = SQLiteStore(backend.data / "store.db")
     local = LocalParts(
-        identity=LocalIdentity(key, clock=clock),
+        identity=LocalIdentity(keys, clock=clock),
         media=SampleMediaStore(
             backend.data / "media",
             crashes=backend.data / "generator" / "crashes",
             base_url=settings.base_url,
-            secret=key,
+            secret=keys,
         ),
         queue=SQLiteQueue(backend.data / "queue.db", clock=clock),
         executions=LocalExecutions(

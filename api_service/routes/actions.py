@@ -34,6 +34,7 @@ from shared.domain.creation import Creation
 from shared.domain.errors import (
     CreationNotFound,
     IllegalTransition,
+    MediaMissing,
     MediaUnavailable,
     PhoenixError,
 )
@@ -76,7 +77,7 @@ def _shown(creation: Creation, links: LinksDep) -> Response:
     return answer(OneCreation(creation=CreationView.of(creation, links)))
 
 
-@_action("publish", PUBLISH, MediaUnavailable())
+@_action("publish", PUBLISH, MediaUnavailable(), MediaMissing())
 def publish(
     phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: PublishBody, creation_id: str
 ) -> Response:

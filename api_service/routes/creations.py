@@ -38,7 +38,9 @@ from shared.domain.errors import (
     CreationNotFound,
     InsufficientTokens,
     KeyReused,
+    MediaUnavailable,
     NotQueued,
+    StorageFull,
     TooManyOpened,
     TooManyUnfinished,
     WrongField,
@@ -62,6 +64,8 @@ PAYING = (
     TooManyUnfinished(limit=5, retry_after_s=15),
     TooManyOpened(limit=60, retry_after_s=1800),
     NotQueued(creation_id=SAMPLE_ID),
+    StorageFull(),
+    MediaUnavailable(),
 )
 
 OpenBody = Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))]

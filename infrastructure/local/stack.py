@@ -22,6 +22,7 @@ import httpx
 from shared import settings, wiring
 from shared.adapters import data_folder
 from shared.adapters.lifeline import Lifeline
+from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_whole
 from shared.domain.errors import Unavailable
 from shared.domain.policy import STOP_GRACE_S, Kind
 from shared.settings import LocalBackend
@@ -79,6 +80,8 @@ class Stack:
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
+            check_whole(self.data / "store.db", remedy=RESTORE)
+            check_whole(self.data / "queue.db", remedy=REMOVE_QUEUE)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from shared.adapters.once import Once
 from shared.adapters.signed_links import LinkSigner
-from shared.domain.errors import MediaUnavailable
+from shared.domain.errors import MediaMissing, MediaUnavailable
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.ports.media_store import StoredFile
 
@@ -30,6 +30,7 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
 """How long the store may be silent, also while it copies the largest video."""
 CONNECTIONS_MAX = 32
+NO_BUCKET = "NoSuchBucket"
 
 
 class R2MediaStore:
@@ -129,19 +130,30 @@ class R2MediaStore:
 
     def publish(self, key: str, public_key: str) -> None:
         """See `MediaStore.publish`."""
+        from botocore.exceptions import ClientError
+
         with _translated():
-            self._client().copy_object(
-                **self._place(public_key),
-                CopySource=self._place(key),
-                MetadataDirective="REPLACE",
-                ContentType=_content_type(key),
-                CacheControl=PUBLIC_CACHING,
-            )
+            try:
+                self._client().copy_object(
+                    **self._place(public_key),
+                    CopySource=self._place(key),
+                    MetadataDirective="REPLACE",
+                    ContentType=_content_type(key),
+                    CacheControl=PUBLIC_CACHING,
+                )
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND and _code(error) != NO_BUCKET:
+                    raise MediaMissing(reason=str(error)) from error
+                raise
 
     def delete(self, key: str) -> None:
         """See `MediaStore.delete`."""
         with _translated():
             self._client().delete_object(**self._place(key))
+
+    def has_room(self, size_bytes: int) -> bool:  # noqa: ARG002 (a bucket has no limit)
+        """See `MediaStore.has_room`."""
+        return True
 
     def everything(self) -> Iterator[StoredFile]:
         """See `MediaStore.everything`."""
@@ -198,6 +210,11 @@ def _content_type(key: str) -> str:
 def _status(error: Any) -> int:  # noqa: ANN401 (the vendor ships no types)
     status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status
+
+
+def _code(error: Any) -> str:  # noqa: ANN401 (the vendor ships no types)
+    code: str = error.response["Error"]["Code"]
+    return code
 
 
 @contextlib.contextmanager

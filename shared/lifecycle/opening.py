@@ -12,19 +12,22 @@ from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import (
     CreationGone,
     KeyReused,
+    MediaUnavailable,
     NotQueued,
     OutcomeUnknown,
     QueueUnavailable,
+    StorageFull,
     Unavailable,
 )
 from shared.domain.keys import CreationId
 from shared.domain.ledger import Actor, debit_id, entry_key
-from shared.domain.policy import Costs, Policy
+from shared.domain.policy import Costs, Kind, Policy
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.identity import Caller
+from shared.ports.media_store import MediaStore
 from shared.ports.store import Decision, Found, unchanged, write
 from shared.ports.task_queue import TaskQueue
 
@@ -50,6 +53,7 @@ class Opening:
     accounts: Accounts
     settling: Settling
     queue: TaskQueue
+    media: MediaStore
     clock: Clock
     ids: Ids
     costs: Costs
@@ -62,6 +66,7 @@ class Opening:
             KeyReused, CreationGone: the key was used before.
             InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
+            StorageFull, MediaUnavailable: nothing was written; a replay needs no room.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
@@ -69,6 +74,11 @@ class Opening:
             creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))
         else:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
+        try:
+            self.check_room(brief.kind)
+        except (StorageFull, MediaUnavailable):
+            if self.transactions.store.get(creation_key(creation_id)) is None:
+                raise
         opened = self._debit_and_create(creation_id, brief, caller)
         if opened is None:
             self.accounts.make(caller)
@@ -79,6 +89,12 @@ class Opening:
             return opened
         log_debit(opened.creation)
         return self.with_task(opened, number=FIRST_TASK)
+
+    def check_room(self, kind: Kind) -> None:
+        """Raise `StorageFull` if the media store has less room than a creation may need."""
+        if not self.media.has_room(self.policy.room_bytes(kind)):
+            log.error("storage_full", extra={"kind": kind})
+            raise StorageFull
 
     def _debit_and_create(
         self, creation_id: CreationId, brief: Brief, caller: Caller

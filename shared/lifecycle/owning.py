@@ -11,6 +11,7 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
+from shared.domain.status import Status
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opened, Opening, log_debit
 from shared.lifecycle.settling import Settling
@@ -52,11 +53,13 @@ class Owning:
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
             InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
-            StoreUnavailable, StoreContention: nothing was written.
+            StoreUnavailable, StoreContention, StorageFull: nothing was written.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
         failed = self.one(creation_id, owner=owner)
+        if failed.status is Status.FAILED and debits in (None, failed.debits):
+            self.opening.check_room(failed.kind)
         opened = self.debit_again(
             failed, debits=min(debits or failed.debits, failed.debits), actor=Actor.OWNER
         )
