@@ -84,6 +84,59 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
         assert done.stderr == "settings: PHOENIX_TYPO is unknown\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("audit",),
+        ("audit", "--json"),
+        ("sweep",),
+        ("adopt", "--dry-run"),
+        ("rerun", "mfrggzdfmztwq2lknnwg23tpoa"),
+        ("grant", "ada", "5", "--reference", "r"),
+        ("backup", "copy"),
+        ("rotate-key",),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_folder_without_data_is_refused_and_stays_as_it_is(
+    tmp_path: Path, command: tuple[str, ...], exists: bool
+) -> None:
+    typo = tmp_path / "typo"
+    if exists:
+        typo.mkdir()
+
+    done = phoenix(*command, "--data", str(typo))
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"PHOENIX_DATA: there is no Phoenix data in {typo}: check --data, "
+        "or start an installation there with `phoenix up`\n"
+    )
+    assert typo.exists() is exists
+    assert not exists or not list(typo.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (("up", "--port", "70000"), "less than or equal to 65535"),
+        (("up", "--port", "http"), "valid integer"),
+        (("grant", "ada", "--reference", "r", "--", "-5"), "amount: use 1 to 100000"),
+        (("grant", "ada", "0", "--reference", "r"), "amount: use 1 to 100000"),
+        (("audti",), "No such command 'audti'"),
+    ],
+)
+def test_bad_argument_is_named_with_what_is_accepted(
+    data: Path, arguments: tuple[str, ...], accepted: str
+) -> None:
+    done = phoenix(*arguments, PHOENIX_DATA=str(data))
+
+    assert done.returncode in (1, 2)
+    assert accepted in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     done = phoenix()
 
