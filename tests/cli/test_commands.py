@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("exists", [False, True])
 def test_folder_without_data_is_refused_and_stays_as_it_is(
-    tmp_path: Path, command: tuple[str, ...], exists: bool
+    tmp_path: Path, command: tuple[str, ...], *, exists: bool
 ) -> None:
     typo = tmp_path / "typo"
     if exists:
