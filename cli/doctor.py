@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from shared.domain.errors import MediaUnavailable, Unavailable
+from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
@@ -82,7 +82,9 @@ def doctor(settings: Settings, out: Console, *, as_api: bool = False) -> int:
     """Put Phoenix together and examine it, or what the API uses of it; return the exit status."""
     try:
         phoenix = build(settings)
-    except (OSError, Unavailable) as error:
+    except (OSError, Unavailable, WrongSetting) as error:
+        if isinstance(error, WrongSetting) and isinstance(settings.backend, GCPBackend):
+            raise
         start = Check(part="start", question=partial(build, settings))
         _print(out, settings, start, Answer(took_s=0, error=error))
         return 1

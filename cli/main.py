@@ -16,6 +16,9 @@ from rich.table import Table
 
 from cli import operate
 from cli.account import UNKNOWN, show
+from cli.data import backup as copy_data
+from cli.data import check_data_folder
+from cli.data import rotate_key as rotate_keys
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import LOGS, Stack, StackError
@@ -48,6 +51,7 @@ out = Console()
 err = Console(stderr=True)
 
 WRONG_CONFIGURATION = 2
+PORT_MAX = 65535
 SIGN_IN = (
     "curl {base_url}/api/local/sign-in"
     """ -H 'Content-Type: application/json' -d '{{"username": "ada"}}'"""
@@ -89,6 +93,8 @@ def _environment(data: Path | None) -> Mapping[str, str]:
 def _phoenix(data: Path | None) -> Phoenix:
     """Put Phoenix together; its log lines go where those of the other processes go."""
     loaded = settings.load(_environment(data))
+    if isinstance(loaded.backend, LocalBackend):
+        check_data_folder(loaded.backend.data)
     phoenix = wiring.build(loaded)
     if isinstance(loaded.backend, LocalBackend):
         logs = loaded.backend.data / LOGS
@@ -101,7 +107,9 @@ def _phoenix(data: Path | None) -> Phoenix:
 
 @cli.command()
 def up(
-    port: Annotated[int, typer.Option(help="The port to listen on; 0: a free one.")] = DEFAULT_PORT,
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0: a free one.", min=0, max=PORT_MAX)
+    ] = DEFAULT_PORT,
     data: DataOption = None,
 ) -> None:
     """Run the one-machine stack until Ctrl-C; a restart loses nothing."""
@@ -273,3 +281,26 @@ def doctor(
 ) -> None:
     """Ask every service one question, and say how to mend what fails."""
     sys.exit(run_doctor(settings.load(_environment(data)), out, as_api=api))
+
+
+@cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where to copy it: a new or empty folder.")],
+    data: DataOption = None,
+) -> None:
+    """Copy the data folder of one machine, also while it runs; restore it by copying it back."""
+    copied = copy_data(settings.load(_environment(data)), folder)
+    out.print(f"{copied.files} files, {copied.size_bytes} bytes in {folder}", soft_wrap=True)
+
+
+@cli.command("rotate-key")
+def rotate_key(
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Refuse the old keys at once: users sign in again.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Sign with a new key from now on; what older keys signed is valid until it expires."""
+    older = rotate_keys(settings.load(_environment(data)), revoke=revoke)
+    out.print(f"A new key signs; {older} older keys are still accepted")

@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.adapters import data_folder
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.google_grants import GoogleGrants
+from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
 from shared.adapters.sample_media_store import SampleMediaStore
+from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.sqlite_queue import SQLiteQueue
 from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
@@ -139,6 +142,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         settling,
         admission,
         ports.queue,
+        ports.media,
         clock,
         ports.ids,
         settings.costs,
@@ -183,16 +187,18 @@ def _local(
     gemini = backend.gemini
     if gemini is not None:
         check_models(gemini, makes=makes, today=clock.now().date())
-    backend.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = installation_key(backend.data / "key")
+    data_folder.prepare(backend.data)
+    keys = InstallationKeys(backend.data / "key", clock=clock)
+    check_header(backend.data / "store.db", remedy=RESTORE)
+    check_header(backend.data / "queue.db", remedy=REMOVE_QUEUE)
     store = SQLiteStore(backend.data / "store.db")
     local = LocalParts(
-        identity=LocalIdentity(key, clock=clock),
+        identity=LocalIdentity(keys, clock=clock),
         media=SampleMediaStore(
             backend.data / "media",
             crashes=backend.data / "generator" / "crashes",
             base_url=settings.base_url,
-            secret=key,
+            secret=keys,
         ),
         queue=SQLiteQueue(backend.data / "queue.db", clock=clock),
         executions=LocalExecutions(

@@ -67,6 +67,7 @@ class Cloud:
     unready: dict[str, str] = field(default_factory=dict)
     """Services, and jobs' executions, that do not come up, and why."""
     serial: int = 0
+    has_billing: bool = True
     on_build: Callable[[Json], None] | None = None
     """Does a build; without it a build has succeeded at once."""
 

@@ -29,6 +29,7 @@ MODELS = (gcloud_run, gcloud_services)
 
 APIS = [
     "artifactregistry",
+    "cloudbilling",
     "cloudbuild",
     "cloudresourcemanager",
     "cloudscheduler",

@@ -20,7 +20,14 @@ def service_state(cloud: Cloud, asked: Asked, service: str) -> Json:
 
 @route("GET", "cloudresourcemanager", r"/v1/projects/(?P<project>[^/:]+)")
 def project(cloud: Cloud, asked: Asked, project: str) -> Json:
+    if project != cloud.project:
+        refuse(403, f"The caller does not have permission on {project}, or it may not exist")
     return {"projectId": project, "projectNumber": cloud.number, "lifecycleState": "ACTIVE"}
+
+
+@route("GET", "cloudbilling", r"/v1/projects/(?P<project>[^/]+)/billingInfo")
+def billing(cloud: Cloud, asked: Asked, project: str) -> Json:
+    return {"projectId": project, "billingEnabled": cloud.has_billing}
 
 
 @route("POST", "iam", r"/v1/(?P<parent>projects/[^/]+/serviceAccounts)")

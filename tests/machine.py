@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,20 @@ from tests import firestore_emulator, warm_gcloud
 
 AXE = Path(__file__).parent.parent / ".cache/axe-core-4.14.1.min.js"
 
+
+def _can_mount() -> bool:
+    """Tell whether this user may mount a file system of a few megabytes."""
+    unshare = shutil.which("unshare")
+    return (
+        unshare is not None and not subprocess.run([unshare, "-m", "true"], check=False).returncode
+    )
+
+
 PARTS: dict[str, Callable[[], bool]] = {
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": firestore_emulator.is_installed,
+    "tmpfs": _can_mount,
     "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}

@@ -35,6 +35,7 @@ from shared.domain.creation import Creation
 from shared.domain.errors import (
     CreationNotFound,
     IllegalTransition,
+    MediaMissing,
     MediaRefused,
     MediaUnavailable,
     PhoenixError,
@@ -78,7 +79,7 @@ def _shown(creation: Creation, links: LinksDep) -> Response:
     return answer(OneCreation(creation=CreationView.of(creation, links)))
 
 
-@_action("publish", PUBLISH, MediaUnavailable(), MediaRefused())
+@_action("publish", PUBLISH, MediaUnavailable(), MediaRefused(), MediaMissing())
 def publish(
     phoenix: PhoenixDep,
     owner: LiveCallerDep,

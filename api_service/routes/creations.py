@@ -39,10 +39,12 @@ from shared.domain.errors import (
     CreationNotFound,
     InsufficientTokens,
     KeyReused,
+    MediaUnavailable,
     NotQueued,
     Paused,
     QueueFull,
     SpendingLimit,
+    StorageFull,
     TooManyFree,
     TooManyOpened,
     TooManyUnfinished,
@@ -71,6 +73,8 @@ PAYING = (
     SpendingLimit(retry_after_s=36_000),
     QueueFull(kind=Kind.VIDEO, retry_after_s=120),
     NotQueued(creation_id=SAMPLE_ID),
+    StorageFull(),
+    MediaUnavailable(),
 )
 
 

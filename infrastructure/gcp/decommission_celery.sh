@@ -2,17 +2,25 @@
 # Delete the Celery system's machines: the worker's service, Redis, the VPC connector.
 #   decommission_celery.sh [--dry-run] [--settings FILE]
 # Refuses while an account or a creation of the old system is not taken over, the ledger does not
-# add up, or a new queue is not proven. What is already gone is passed over. `phoenix` must be on the
-# PATH, with the API's settings; names other than below are set as CELERY_SERVICE, CELERY_REDIS and
-# CELERY_CONNECTOR.
+# add up, or a new queue is not proven. What is already gone is passed over. It runs the checkout's
+# own `phoenix` (or the one that PHOENIX names) with the API's settings; names other than below are
+# set as CELERY_SERVICE, CELERY_REDIS and CELERY_CONNECTOR.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
+
+# Find `phoenix`: PHOENIX, the checkout's own, or the one on the PATH.
+find_phoenix() {
+  begin "phoenix"
+  phoenix=${PHOENIX:-$folder/../../.venv/bin/phoenix}
+  [[ -x $phoenix ]] || phoenix=$(command -v phoenix) ||
+    fail "phoenix is not installed: run \`make setup\` in the checkout, or set PHOENIX to its path"
+}
 
 # Nothing of the old system may wait for its refund or its account.
 check_adopted() {
   local said
   begin "is everything taken over?"
-  said=$(phoenix adopt --dry-run) || fail "$said"
+  said=$("$phoenix" adopt --dry-run) || fail "$said"
   echo "$said"
   grep -qE '^Would adopt 0 accounts .* 0 put aside' <<<"$said" ||
     fail "Run \`phoenix adopt\` first: the old system still has accounts or creations."
@@ -20,7 +28,7 @@ check_adopted() {
 
 check_ledger() {
   begin "does the ledger add up?"
-  phoenix audit
+  "$phoenix" audit
 }
 
 # A queue is proven when it runs and an execution of its job, which only it starts, has succeeded.
@@ -73,6 +81,7 @@ service=${CELERY_SERVICE:-celery-worker}
 redis=${CELERY_REDIS:-celery-redis}
 connector=${CELERY_CONNECTOR:-celery-connector}
 
+find_phoenix
 check_adopted
 check_ledger
 check_queue video

@@ -6,6 +6,7 @@ The file is Firebase's own: https://firebase.google.com/docs/reference/firestore
 import argparse
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,9 @@ def _of_field(config: Json) -> set[tuple[str, str]]:
 
 def _listed(kind: str, database: str) -> Any:  # noqa: ANN401 (JSON)
     command = ["gcloud", "firestore", "indexes", kind, "list", database, "--format=json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 (no shell)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
+    if done.returncode:
+        sys.exit(done.stderr.strip())
     return json.loads(done.stdout)
 
 

@@ -7,6 +7,7 @@ https://firebase.google.com/docs/reference/rules/rest
 import argparse
 import os
 import subprocess
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -49,6 +50,22 @@ def main() -> None:
     name = "cloud.firestore"
     if arguments.database != "(default)":
         name += f"/{arguments.database}"
+    try:
+        is_changed = _release(arguments, name=name)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"gcloud gives no access token: run `gcloud auth login` ({error.stderr.strip()})")
+    except httpx.HTTPStatusError as error:
+        sys.exit(
+            f"The Firebase Rules API answered {error.response.status_code} for "
+            f"{arguments.project}: this account needs roles/firebaserules.admin, and the API "
+            "firebaserules.googleapis.com must be enabled"
+        )
+    except httpx.TransportError as error:
+        sys.exit(f"The Firebase Rules API cannot be reached: {error}")
+    print("released" if is_changed else "these rules hold already")  # noqa: T201 (what it did)
+
+
+def _release(arguments: argparse.Namespace, *, name: str) -> bool:
     command = ["gcloud", "auth", "print-access-token"]
     token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 (no shell)
     with httpx.Client(
@@ -56,10 +73,7 @@ def main() -> None:
         headers={"Authorization": f"Bearer {token}"},
         timeout=TIMEOUT_S,
     ) as api:
-        is_changed = release(
-            api, project=arguments.project, name=name, source=arguments.file.read_text()
-        )
-    print("released" if is_changed else "these rules hold already")  # noqa: T201 (what it did)
+        return release(api, project=arguments.project, name=name, source=arguments.file.read_text())
 
 
 if __name__ == "__main__":

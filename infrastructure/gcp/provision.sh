@@ -5,6 +5,8 @@
 # the first time, R2_SECRET_ACCESS_KEY goes from the environment into Secret Manager.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
+# shellcheck source-path=SCRIPTDIR source=preflight.sh
+source "$(dirname "$0")/preflight.sh"
 
 SERVICES=(
   aiplatform artifactregistry cloudbuild cloudscheduler cloudtasks firebaserules firestore iam
@@ -78,7 +80,6 @@ make_secret() {
     run gcloud secrets create "$secret" --replication-policy=automatic \
       --labels="$labels,service=media"
   if ! exists gcloud secrets versions describe latest --secret="$secret"; then
-    [[ -n $dry_run ]] || require R2_SECRET_ACCESS_KEY
     echo "gcloud secrets versions add $secret --data-file=-  # R2_SECRET_ACCESS_KEY"
     [[ -n $dry_run ]] ||
       printf %s "$R2_SECRET_ACCESS_KEY" | gcloud secrets versions add "$secret" --data-file=-
@@ -87,7 +88,6 @@ make_secret() {
 
 make_r2_buckets() {
   begin "R2 buckets"
-  [[ -n $dry_run ]] || require R2_ADMIN_ACCESS_KEY_ID R2_ADMIN_SECRET_ACCESS_KEY
   run "$python" "$folder/r2_buckets.py" --endpoint-url="$R2_ENDPOINT_URL" \
     --drafts="$R2_DRAFTS_BUCKET_NAME" --public="$R2_BUCKET_NAME" \
     --origins="${PHOENIX_CORS_ORIGINS:-}"
@@ -131,12 +131,29 @@ act_as() {
     iam service-accounts add-iam-policy-binding "$(email "$1")" --condition=None
 }
 
+# Report everything that is missing before the first change.
+preflight() {
+  step="the checks before the first change; nothing was changed"
+  check_settings GOOGLE_CLOUD_PROJECT PHOENIX_REGION ENV PHASE PHOENIX_BASE_URL \
+    PHOENIX_FIREBASE_API_KEY PHOENIX_GENERATOR_BUCKET \
+    R2_ENDPOINT_URL R2_ACCESS_KEY_ID R2_DRAFTS_BUCKET_NAME R2_BUCKET_NAME R2_PUBLIC_URL
+  check_secrets R2_ADMIN_ACCESS_KEY_ID R2_ADMIN_SECRET_ACCESS_KEY
+  check_tools
+  if [[ -n $dry_run ]]; then
+    check_secrets R2_SECRET_ACCESS_KEY
+  elif ((${#problems[@]} == 0)); then
+    check_project
+    check_secret_version
+    check_r2
+  fi
+  report_problems
+}
+
 parse "$@"
 read_settings
-name_everything
-require ENV PHASE PHOENIX_BASE_URL PHOENIX_GENERATOR_BUCKET \
-  R2_ENDPOINT_URL R2_ACCESS_KEY_ID R2_DRAFTS_BUCKET_NAME R2_BUCKET_NAME R2_PUBLIC_URL
 python=${PYTHON:-$folder/../../.venv/bin/python}
+preflight
+name_everything
 database=${PHOENIX_FIRESTORE_DATABASE:-(default)}
 builds=$project-phoenix-builds
 

@@ -4,6 +4,8 @@
 # A job or API that is there keeps its image: images are deploy.sh's.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
+# shellcheck source-path=SCRIPTDIR source=preflight.sh
+source "$(dirname "$0")/preflight.sh"
 
 PLACEHOLDER_JOB=us-docker.pkg.dev/cloudrun/container/job:latest
 PLACEHOLDER_API=us-docker.pkg.dev/cloudrun/container/hello:latest
@@ -143,8 +145,9 @@ configure() {
 
 parse "$@"
 read_settings
+check_settings GOOGLE_CLOUD_PROJECT PHOENIX_REGION ENV PHASE PHOENIX_BASE_URL
+report_problems
 name_everything
-require ENV PHASE PHOENIX_BASE_URL
 audience=${PHOENIX_INTERNAL_AUDIENCE:-$PHOENIX_BASE_URL/internal}
 changed=
 configure

@@ -5,6 +5,8 @@
 # ALERT_CHANNELS in the settings are the notification channels that are told, separated by commas.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
+# shellcheck source-path=SCRIPTDIR source=preflight.sh
+source "$(dirname "$0")/preflight.sh"
 
 # name_in LIST...: the name of the first that a list shows; in a dry run nothing is there.
 # Not by --limit: here gcloud applies it before --filter.
@@ -52,6 +54,9 @@ make_dashboard() {
 
 parse "$@"
 read_settings
+check_settings GOOGLE_CLOUD_PROJECT PHOENIX_REGION
+[[ -n $dry_run ]] || check_alpha
+report_problems
 name_everything
 make_metrics
 make_alerts

@@ -9,14 +9,17 @@ import argparse
 import base64
 import hashlib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 REGION = "auto"
+TIMEOUT_S = 20
+TRIES = 3
 LINK_AGE_S = 3600
 """How long a browser remembers that a page may read."""
 NEVER_ANSWERED = {"404", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"}
@@ -47,6 +50,9 @@ def connect(endpoint_url: str, *, key_id: str, secret: str) -> Any:  # noqa: ANN
         aws_access_key_id=key_id,
         aws_secret_access_key=secret,
         config=Config(
+            connect_timeout=TIMEOUT_S,
+            read_timeout=TIMEOUT_S,
+            retries={"total_max_attempts": TRIES},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
@@ -115,12 +121,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--endpoint-url", "--drafts", "--public", "--origins"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--check", action="store_true", help="only ask for both buckets")
     arguments = parser.parse_args()
+    try:
+        _run(arguments)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        sys.exit(explained(error, endpoint_url=arguments.endpoint_url))
+
+
+def explained(error: Exception, *, endpoint_url: str) -> str:
+    """Return one sentence about what R2 refused, or why it was not reached."""
+    if isinstance(error, ClientError):
+        refused = f"R2 refused {error.operation_name} ({error.response['Error']['Code']}): "
+        return refused + (
+            "R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY must be those of an "
+            f"API token with Admin Read & Write for {endpoint_url}"
+        )
+    return f"R2_ENDPOINT_URL={endpoint_url} cannot be reached: {error}"
+
+
+def _run(arguments: argparse.Namespace) -> None:
     client = connect(
         arguments.endpoint_url,
         key_id=os.environ["R2_ADMIN_ACCESS_KEY_ID"],
         secret=os.environ["R2_ADMIN_SECRET_ACCESS_KEY"],
     )
+    if arguments.check:
+        for bucket in (arguments.drafts, arguments.public):
+            _asked(client.head_bucket, bucket)
+        return
     origins = [origin for origin in arguments.origins.split(",") if origin]
     for bucket, readers in ((arguments.drafts, origins), (arguments.public, ["*"])):
         changed = prepare(client, bucket, readers)

@@ -10,8 +10,8 @@ import fcntl
 import logging
 import socket
 import subprocess
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,9 @@ from typing import Self
 import httpx
 
 from shared import settings, wiring
+from shared.adapters import data_folder
+from shared.adapters.lifeline import Lifeline
+from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_whole
 from shared.domain.errors import Unavailable
 from shared.domain.policy import STOP_GRACE_S, Kind
 from shared.settings import LocalBackend
@@ -33,6 +36,13 @@ LOOK_EVERY_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
 LOGS = "logs"
+STACK_LOCK = "stack.lock"
+API_LOCK = "api.lock"
+"""Locked while an API is alive, also one that has outlived its stack."""
+ORPHAN_GRACE_S = 2
+"""How long an API whose stack was killed may finish its requests: each is safe to interrupt."""
+ORPHAN_WAIT_S = 10
+RESUME_EVERY_S = 0.5
 
 
 class StackError(Exception):
@@ -48,12 +58,15 @@ class Stack:
         Raises:
             WrongSetting, StackError
         """
-        self.base_url = f"http://{HOST}:{_checked_port(port)}"
+        self.base_url = f"http://{HOST}:{port or _free_port()}"
         self.settings = settings.load({**environment, "PHOENIX_BASE_URL": self.base_url})
         if not isinstance(self.settings.backend, LocalBackend):
             raise StackError("the one-machine stack needs the local backend")
         self.data = self.settings.backend.data
-        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_folder.prepare(self.data)
+        _await_orphan(self.data)
+        if not _is_free(port):
+            raise StackError(f"port {port} is taken: choose another with --port")
         self._logs = self.data / LOGS
         self._logs.mkdir(exist_ok=True)
         self._is_stopping = threading.Event()
@@ -62,7 +75,13 @@ class Stack:
     def __enter__(self) -> Self:
         """Start everything and return when the API answers."""
         with contextlib.ExitStack() as running:
-            running.enter_context(_alone(self.data / "stack.lock"))
+            running.enter_context(_alone(self.data / STACK_LOCK))
+            self._api_lock = running.enter_context(_no_orphan(self.data / API_LOCK))
+            self._lifeline = Lifeline()
+            running.callback(self._lifeline.close)
+            data_folder.close_to_others(self.data)
+            check_whole(self.data / "store.db", remedy=RESTORE)
+            check_whole(self.data / "queue.db", remedy=REMOVE_QUEUE)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local
@@ -76,6 +95,7 @@ class Stack:
             works: list[Callable[[], None]] = [
                 self._keep_api,
                 partial(self._sweep_regularly, local),
+                partial(self._resume_regularly, local),
                 *(partial(self._dispatch, local, kind) for kind in Kind),
             ]
             for work in works:
@@ -96,14 +116,12 @@ class Stack:
         host_and_port = ("--host", HOST, "--port", self.base_url.rpartition(":")[2])
         with (self._logs / "api.log").open("ab") as output:
             return subprocess.Popen(  # noqa: S603 (our own module)
-                [
-                    *(sys.executable, "-m", "api_service"),
-                    *host_and_port,
-                ],
+                self._lifeline.command("api_service", *host_and_port, grace_s=ORPHAN_GRACE_S),
                 env=dict(self.settings.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=(self._lifeline.read_end, self._api_lock),
                 start_new_session=True,
             )
 
@@ -141,37 +159,85 @@ class Stack:
             except Unavailable as error:
                 log.warning("queue_failed", extra={"reason": repr(error)})
 
-    def _sweep_regularly(self, local: LocalParts) -> None:
-        while not self._is_stopping.wait(self.settings.policy.sweep_every_s):
-            token = local.identity.service_token(SWEEPER)
+    def _resume_regularly(self, local: LocalParts) -> None:
+        """Resume what a stack that died has left: at once, and when its last process has ended."""
+        while not self._is_stopping.is_set():
             try:
-                httpx.post(
-                    f"{self.base_url}/internal/cleanup",
-                    headers={"Authorization": f"Bearer {token}"},
-                    timeout=SWEEP_TIMEOUT_S,
-                    trust_env=False,  # no proxy leads to this machine
-                ).raise_for_status()
-            except httpx.HTTPError as error:
-                log.warning("sweep_failed", extra={"reason": repr(error)})
+                for name in local.executions.resume():
+                    log.info("execution_resumed", extra={"execution": name})
+            except Unavailable as error:
+                log.warning("resume_failed", extra={"reason": repr(error)})
+            self._is_stopping.wait(RESUME_EVERY_S)
+
+    def _sweep_regularly(self, local: LocalParts) -> None:
+        while not self._is_stopping.is_set():
+            self._sweep(local)
+            self._is_stopping.wait(self.settings.policy.sweep_every_s)
+
+    def _sweep(self, local: LocalParts) -> None:
+        token = local.identity.service_token(SWEEPER)
+        try:
+            httpx.post(
+                f"{self.base_url}/internal/cleanup",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=SWEEP_TIMEOUT_S,
+                trust_env=False,  # no proxy leads to this machine
+            ).raise_for_status()
+        except httpx.HTTPError as error:
+            log.warning("sweep_failed", extra={"reason": repr(error)})
 
 
-def _checked_port(port: int) -> int:
-    """Return the port, or a free one for 0; raises `StackError` if it is taken."""
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    """Tell whether a server may listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            raise StackError(f"port {port} is taken: choose another with --port") from error
-        return int(probe.getsockname()[1])
+        except OSError:
+            return False
+    return True
+
+
+def _await_orphan(data: Path) -> None:
+    """Wait a while for the API of a stack that was killed: it may still hold the port."""
+    with contextlib.suppress(StackError), _alone(data / STACK_LOCK):
+        for _ in range(int(ORPHAN_WAIT_S / LOOK_EVERY_S)):
+            with contextlib.suppress(StackError), _no_orphan(data / API_LOCK):
+                return
+            time.sleep(LOOK_EVERY_S)
+
+
+@contextlib.contextmanager
+def _no_orphan(path: Path) -> Iterator[int]:
+    """Hold the lock of the stack's API; raise `StackError` if an API of a dead stack still runs."""
+    with contextlib.ExitStack() as held:
+        try:
+            lock = held.enter_context(_locked(path))
+        except BlockingIOError as error:
+            raise StackError(f"an API that lost its stack still uses {path.parent}") from error
+        yield lock
 
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Hold the data folder's lock, or raise `StackError`: two dispatchers would start jobs twice."""
-    with path.open("w") as lock:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(_locked(path))
         except BlockingIOError as error:
             raise StackError(f"another stack is running in {path.parent}") from error
         yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Hold a file's lock, as its number; raises `BlockingIOError` where another process does."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield lock.fileno()

@@ -5,8 +5,6 @@ and a key that is taken stays as it is.
 """
 
 import contextlib
-import hashlib
-import hmac
 import os
 import re
 import shutil
@@ -16,24 +14,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from shared.domain.errors import MediaUnavailable, Unauthenticated
+from shared.adapters.signing_keys import SigningKeys, is_signed, keys_of, signature_of
+from shared.domain.errors import MediaMissing, MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.ports.media_store import StoredFile
 
 PRIVATE_PREFIX = "private/"
 LINK_PATH = "/media/"
 _SECONDS = re.compile(r"[0-9]{1,12}")
+PROBE_BYTES = 4096
 
 
 class FileMediaStore:
     """The `MediaStore` on one machine. Links lead to the API's `/media/` route."""
 
-    def __init__(self, folder: Path, *, base_url: str, secret: bytes) -> None:
+    def __init__(self, folder: Path, *, base_url: str, secret: bytes | SigningKeys) -> None:
         """Keep files under `folder`; raises `MediaUnavailable` if it cannot be made."""
         self._folder = folder
         self._incoming = folder / "incoming"
         self._base_url = base_url
-        self._secret = secret
+        self._keys = keys_of(secret)
         with _translated():
             for place in (folder / PRIVATE_PREFIX, folder / PUBLIC_PREFIX, self._incoming):
                 place.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,8 @@ class FileMediaStore:
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         """See `MediaStore.private_link`."""
         expires_s = int(expires_at.timestamp())
-        query = f"expires={expires_s}&signature={self._signature(key, expires_s)}"
+        signed = signature_of(self._keys.current(), _message(key, expires_s))
+        query = f"expires={expires_s}&signature={signed}"
         return f"{self._base_url}{LINK_PATH}{PRIVATE_PREFIX}{quote(key)}?{query}"
 
     def public_link(self, key: str) -> str:
@@ -78,13 +79,28 @@ class FileMediaStore:
 
     def publish(self, key: str, public_key: str) -> None:
         """See `MediaStore.publish`."""
+        source = self.path_of(key)
         with _translated():
-            self._store(self.path_of(key), self.path_of(public_key))
+            is_missing = not source.exists()
+            if is_missing and (self._folder / PRIVATE_PREFIX).is_dir():
+                raise MediaMissing(reason=f"{source} does not exist")
+            self._store(source, self.path_of(public_key))
 
     def delete(self, key: str) -> None:
         """See `MediaStore.delete`."""
         with _translated():
             self.path_of(key).unlink(missing_ok=True)
+
+    def has_room(self, size_bytes: int) -> bool:
+        """See `MediaStore.has_room`."""
+        with _translated():
+            return shutil.disk_usage(self._incoming).free >= size_bytes
+
+    def check_writable(self) -> None:
+        """Write and remove a small file; raises `MediaUnavailable` if that fails."""
+        with _translated(), tempfile.TemporaryFile(dir=self._incoming, buffering=0) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            os.fsync(probe.fileno())
 
     def everything(self) -> Iterator[StoredFile]:
         """See `MediaStore.everything`."""
@@ -108,9 +124,7 @@ class FileMediaStore:
             MediaUnavailable: there is no such file.
         """
         is_live = bool(_SECONDS.fullmatch(expires)) and int(expires) > now.timestamp()
-        if not is_live or not hmac.compare_digest(
-            self._signature(key, int(expires)).encode(), signature.encode()
-        ):
+        if not is_live or not is_signed(self._keys, _message(key, int(expires)), signature):
             raise Unauthenticated(reason="media link")
         return self.file_of(key)
 
@@ -137,9 +151,9 @@ class FileMediaStore:
             raise MediaUnavailable(reason="the key leads out of the folder")
         return path
 
-    def _signature(self, key: str, expires_s: int) -> str:
-        message = f"media\n{key}\n{expires_s}".encode()
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+
+def _message(key: str, expires_s: int) -> bytes:
+    return f"media\n{key}\n{expires_s}".encode()
 
 
 @contextlib.contextmanager

@@ -28,6 +28,8 @@ class Execution:
     environment: Mapping[str, str]
     timeout_s: float
     restarts_max: int = RESTARTS_MAX
+    first_task_attempt: int = 0
+    """More than 0 for an execution that is resumed: its earlier processes are dead."""
     inherited: Sequence[int] = ()
     """Open files that the processes keep open as long as they live."""
 
@@ -55,10 +57,28 @@ class JobProcesses:
         self._threads: set[threading.Thread] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, execution: Execution, *, ended: Callable[[list[int]], None]) -> None:
-        """Start an execution; `ended` is told the exit statuses of its processes, in order."""
+    @property
+    def is_stopping(self) -> bool:
+        """Tell whether the executions are being stopped before their end."""
+        return self._is_stopping.is_set()
+
+    def start(
+        self,
+        execution: Execution,
+        *,
+        ended: Callable[[list[int]], None],
+        starting: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Start an execution.
+
+        `starting` is called with each task attempt before its process starts, `ended` with the
+        exit statuses of the processes, in order.
+        """
         thread = threading.Thread(
-            target=self._watch, args=(execution, ended), name=execution.name, daemon=True
+            target=self._watch,
+            args=(execution, starting, ended),
+            name=execution.name,
+            daemon=True,
         )
         self._threads.add(thread)
         thread.start()
@@ -75,14 +95,21 @@ class JobProcesses:
             process.terminate()
         self.wait()
 
-    def _watch(self, execution: Execution, ended: Callable[[list[int]], None]) -> None:
+    def _watch(
+        self,
+        execution: Execution,
+        starting: Callable[[int], None],
+        ended: Callable[[list[int]], None],
+    ) -> None:
         """Run the processes until one exits 0, the restarts are used up, or all is stopped."""
         statuses: list[int] = []
         try:
             while len(statuses) <= execution.restarts_max and 0 not in statuses:
                 if self._is_stopping.is_set():
                     break
-                statuses.append(self._run(execution, task_attempt=len(statuses)))
+                task_attempt = execution.first_task_attempt + len(statuses)
+                starting(task_attempt)
+                statuses.append(self._run(execution, task_attempt=task_attempt))
         finally:
             ended(statuses)
             self._threads.discard(threading.current_thread())

@@ -1,4 +1,4 @@
-"""Signed tokens of one installation: its random key makes them and proves them (JWT, HS256)."""
+"""Signed tokens of one installation: its random keys make them and prove them (JWT, HS256)."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.signing_keys import SigningKeys, keys_of
 from shared.domain.account import checked_username
 from shared.domain.errors import Unauthenticated, WrongServiceAccount
 from shared.domain.keys import UserId
@@ -25,8 +26,8 @@ KEY_BYTES = 32
 class LocalIdentity:
     """The `Identity` and the `ServiceIdentity` on one machine."""
 
-    def __init__(self, key: bytes, *, clock: Clock) -> None:
-        self._key = key
+    def __init__(self, key: bytes | SigningKeys, *, clock: Clock) -> None:
+        self._keys = keys_of(key)
         self._clock = clock
 
     def warm_up(self) -> None:
@@ -66,31 +67,40 @@ class LocalIdentity:
 
         now = self._clock.now()
         claims = {"iss": ISSUER, "aud": audience, "sub": subject, "iat": now, "exp": now + life}
-        return jwt.encode(claims, self._key, algorithm="HS256")
+        return jwt.encode(claims, self._keys.current(), algorithm="HS256")
 
     def _claims(self, token: str) -> dict[str, Any]:
-        import jwt
-
         if len(token) > TOKEN_LENGTH_MAX:
             raise Unauthenticated(reason="the token is too long")
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._key,
-                algorithms=["HS256"],
-                issuer=ISSUER,
-                audience=[USER_AUDIENCE, SERVICE_AUDIENCE],
-                options={
-                    "require": ["iss", "aud", "sub", "iat", "exp"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                },
-            )
-        except (jwt.InvalidTokenError, ValueError) as error:
-            raise Unauthenticated(reason=str(error)) from error
+        claims = self._proven(token)
         if not claims["iat"] - 1 <= self._clock.now().timestamp() < claims["exp"]:
             raise Unauthenticated(reason="the token is not valid now")
         return claims
+
+    def _proven(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token that one of the accepted keys has signed."""
+        import jwt
+
+        reason = ""
+        for key in self._keys.accepted():
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token,
+                    key,
+                    algorithms=["HS256"],
+                    issuer=ISSUER,
+                    audience=[USER_AUDIENCE, SERVICE_AUDIENCE],
+                    options={
+                        "require": ["iss", "aud", "sub", "iat", "exp"],
+                        "verify_exp": False,
+                        "verify_iat": False,
+                    },
+                )
+            except (jwt.InvalidTokenError, ValueError) as error:
+                reason = reason or str(error)
+            else:
+                return claims
+        raise Unauthenticated(reason=reason)
 
 
 def installation_key(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from shared.adapters.once import Once
 from shared.adapters.signed_links import LinkSigner
-from shared.domain.errors import MediaRefused, MediaUnavailable
+from shared.domain.errors import MediaMissing, MediaRefused, MediaUnavailable
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.ports.media_store import StoredFile
 
@@ -39,6 +39,7 @@ _PASSING = frozenset(
     }
 )
 """The 4xx answers that repeating the request may change; all others are final."""
+NO_BUCKET = "NoSuchBucket"
 
 
 class R2MediaStore:
@@ -138,19 +139,30 @@ class R2MediaStore:
 
     def publish(self, key: str, public_key: str) -> None:
         """See `MediaStore.publish`."""
+        from botocore.exceptions import ClientError
+
         with _translated():
-            self._client().copy_object(
-                **self._place(public_key),
-                CopySource=self._place(key),
-                MetadataDirective="REPLACE",
-                ContentType=_content_type(key),
-                CacheControl=PUBLIC_CACHING,
-            )
+            try:
+                self._client().copy_object(
+                    **self._place(public_key),
+                    CopySource=self._place(key),
+                    MetadataDirective="REPLACE",
+                    ContentType=_content_type(key),
+                    CacheControl=PUBLIC_CACHING,
+                )
+            except ClientError as error:
+                if _status(error) == HTTPStatus.NOT_FOUND and _code(error) != NO_BUCKET:
+                    raise MediaMissing(reason=str(error)) from error
+                raise
 
     def delete(self, key: str) -> None:
         """See `MediaStore.delete`."""
         with _translated():
             self._client().delete_object(**self._place(key))
+
+    def has_room(self, size_bytes: int) -> bool:  # noqa: ARG002 (a bucket has no limit)
+        """See `MediaStore.has_room`."""
+        return True
 
     def everything(self) -> Iterator[StoredFile]:
         """See `MediaStore.everything`."""
@@ -207,6 +219,11 @@ def _content_type(key: str) -> str:
 def _status(error: Any) -> int:  # noqa: ANN401 (the vendor ships no types)
     status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status
+
+
+def _code(error: Any) -> str:  # noqa: ANN401 (the vendor ships no types)
+    code: str = error.response["Error"]["Code"]
+    return code
 
 
 @contextlib.contextmanager

@@ -5,13 +5,16 @@ import signal
 from pathlib import Path
 
 from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.signing_keys import SigningKeys
 from shared.domain.media import MediaFormat
 
 
 class SampleMediaStore(FileMediaStore):
     """The `MediaStore` on one machine, with planned crashes."""
 
-    def __init__(self, folder: Path, *, crashes: Path, base_url: str, secret: bytes) -> None:
+    def __init__(
+        self, folder: Path, *, crashes: Path, base_url: str, secret: bytes | SigningKeys
+    ) -> None:
         """Die once for each creation id that is a file in `crashes`."""
         super().__init__(folder, base_url=base_url, secret=secret)
         self._crashes = crashes

@@ -5,8 +5,16 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.domain.errors import WrongSetting
+
 BUSY_TIMEOUT_S = 5.0
 WAL_CHECKPOINT_PAGES = 10_000
+DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
+RESTORE = "restore the data folder from a backup (docs/day-2.md)"
+REMOVE_QUEUE = (
+    "remove this file with its -wal and -shm: the queue is rebuilt from the store by the sweep"
+)
+"""What to do about a damaged file."""
 
 
 def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
@@ -18,6 +26,49 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
     return connection
+
+
+def check_header(path: Path, *, remedy: str) -> None:
+    """Raise `WrongSetting` if a file is no database: the message names it, and says what to do."""
+    if path.exists():
+        with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def check_whole(path: Path, *, remedy: str) -> None:
+    """Read a whole database; raise `WrongSetting` if it is damaged anywhere."""
+    with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
+        [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise _damaged(path, answer, remedy)
+
+
+def check_writable(connection: sqlite3.Connection) -> None:
+    """Commit a write that changes nothing; raises `sqlite3.Error`, on a full disk for example."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("PRAGMA user_version = 0")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def _undamaged(path: Path, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname in DAMAGED:
+            raise _damaged(path, error, remedy) from error
+        raise
+
+
+def _damaged(path: Path, reason: object, remedy: str) -> WrongSetting:
+    return WrongSetting(
+        setting="PHOENIX_DATA", reason=f"{path} is damaged ({reason}). Stop Phoenix and {remedy}"
+    )
 
 
 class ConnectionPool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.adapters.sqlite import ConnectionPool
+from shared.adapters.sqlite import ConnectionPool, check_writable
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
@@ -76,6 +76,11 @@ class SQLiteQueue:
     def close(self) -> None:
         """Close the file."""
         self._pool.close()
+
+    def check_writable(self) -> None:
+        """Raise `QueueUnavailable` if nothing can be committed now."""
+        with _translated(), self._pool.connection() as connection:
+            check_writable(connection)
 
     def enqueue(
         self,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
-from shared.adapters.sqlite import ConnectionPool, connect
+from shared.adapters.sqlite import ConnectionPool, check_writable, connect
 from shared.adapters.sqlite_watches import SQLiteWatches
 from shared.adapters.sqlite_writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation
@@ -93,6 +93,11 @@ class SQLiteStore:
         self._watches.close()
         self._writer.close()
         self._readers.close()
+
+    def check_writable(self) -> None:
+        """Raise `StoreUnavailable` if nothing can be committed now."""
+        with _translated(), self._readers.connection() as connection:
+            check_writable(connection)
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]

@@ -277,6 +277,10 @@ class Creation:
             size_bytes=media.size_bytes,
         )
 
+    def without_thumbnail(self) -> "Creation":
+        """Return it without the thumbnail, whose file no longer exists."""
+        return replace(self, thumbnail_key=None)
+
     def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
         """Return it waiting for a later task; the holder stays, as the mark of who decided it."""
         waiting = replace(

@@ -7,11 +7,11 @@
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
     │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
-    │   ├── IllegalTransition, KeyReused, ReferenceReused
+    │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
     │                               TooManyStreams (TooManyOwnStreams), TooManyConnections,
-    │                               OutcomeUnknown
+    │                               OutcomeUnknown, StorageFull
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
@@ -249,6 +249,15 @@ class ReferenceReused(RequestError):
 
 
 @dataclass(kw_only=True, eq=False)
+class MediaMissing(RequestError):
+    """A stored file was removed from outside: trying again cannot help."""
+
+    code = "media_missing"
+    sentence = "The file of this creation no longer exists, so it cannot be published."
+    reason: str = ""
+
+
+@dataclass(kw_only=True, eq=False)
 class Unavailable(RequestError):
     """A part is out of reach; the client may try again after `retry_after_s`."""
 
@@ -349,6 +358,15 @@ class MediaRefused(MediaUnavailable):
     code = "media_refused"
     sentence = "The media store refused the request."
     retry_after_s: int = 60
+
+
+@dataclass(kw_only=True, eq=False)
+class StorageFull(Unavailable):
+    """The media store has no room for what this may become: nothing was written."""
+
+    code = "storage_full"
+    sentence = "There is no storage left for new creations at the moment. No token was taken."
+    retry_after_s: int = 300
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,6 +8,8 @@ from shared.domain.errors import WrongSetting
 
 IMAGE_SIZE_BYTES_MAX = 25 * 1024 * 1024
 VIDEO_SIZE_BYTES_MAX = 200 * 1024 * 1024
+THUMBNAIL_ROOM_BYTES = 1024 * 1024
+"""What a thumbnail may need beside its media file."""
 IMAGE_PIXELS_MAX = 4096 * 4096
 
 UPLOAD_GRACE_S = 260
@@ -180,3 +182,7 @@ class Policy:
     def size_bytes_max(self, kind: Kind) -> int:
         """Return the size of the largest media file that is accepted."""
         return VIDEO_SIZE_BYTES_MAX if kind is Kind.VIDEO else IMAGE_SIZE_BYTES_MAX
+
+    def room_bytes(self, kind: Kind) -> int:
+        """Return the storage that one creation may need, with its thumbnail."""
+        return self.size_bytes_max(kind) + THUMBNAIL_ROOM_BYTES

@@ -67,7 +67,7 @@ class Auditing:
     def _missing_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
         """I14: a draft's or publication's files exist with the recorded size."""
         for creation in books.creations.values():
-            for key, size_bytes in _files_of(creation).items():
+            for key, size_bytes in stored_files(creation).items():
                 file = files.get(key)
                 is_right = file is not None and size_bytes in (None, file.size_bytes)
                 if not is_right and self.store.get(creation.key) == creation:
@@ -78,7 +78,7 @@ class Auditing:
         """I15: a file that nobody references is gone after 48 hours."""
         referenced = {key for deletion in books.deletions for key in deletion.keys}
         for creation in books.creations.values():
-            referenced.update(_files_of(creation))
+            referenced.update(stored_files(creation))
             if creation.is_unfinished:
                 referenced.update(creation.keys_of(range(1, creation.attempt + 1)))
         oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
@@ -87,7 +87,7 @@ class Auditing:
                 yield Violation("I15", file.key, "is referenced by nothing since 48 hours")
 
 
-def _files_of(creation: Creation) -> dict[str, int | None]:
+def stored_files(creation: Creation) -> dict[str, int | None]:
     """Return the keys of a ready creation's files, with the size where it is recorded."""
     if creation.status not in (Status.DRAFT, Status.PUBLISHED) or creation.media_key is None:
         return {}

@@ -12,20 +12,23 @@ from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import (
     CreationGone,
     KeyReused,
+    MediaUnavailable,
     NotQueued,
     OutcomeUnknown,
     QueueUnavailable,
+    StorageFull,
     Unavailable,
 )
 from shared.domain.keys import CreationId
 from shared.domain.ledger import Actor, debit_id, entry_key
-from shared.domain.policy import Costs, Policy
+from shared.domain.policy import Costs, Kind, Policy
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.identity import Caller
+from shared.ports.media_store import MediaStore
 from shared.ports.store import Decision, Found, unchanged, write
 from shared.ports.task_queue import TaskQueue
 
@@ -52,6 +55,7 @@ class Opening:
     settling: Settling
     admission: Admission
     queue: TaskQueue
+    media: MediaStore
     clock: Clock
     ids: Ids
     costs: Costs
@@ -66,6 +70,7 @@ class Opening:
             TooManyUnfinished, TooManyFree, TooManyOpened: nothing was written.
             InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
+            StorageFull, MediaUnavailable: nothing was written; a replay needs no room.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
@@ -73,7 +78,7 @@ class Opening:
             creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))
         else:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
-        refusal = self.admission.refusal(brief.kind)
+        refusal = self.refusal(brief.kind)
         opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
         if opened is None:
             self.accounts.make(caller)
@@ -86,6 +91,23 @@ class Opening:
             return opened
         log_debit(opened.creation)
         return self.with_task(opened, number=FIRST_TASK)
+
+    def refusal(self, kind: Kind) -> Unavailable | None:
+        """Return why no new run of this kind may be paid now, or None.
+
+        It is found before the transaction, which lets a replay pass.
+        """
+        return self.admission.refusal(kind) or self._storage_refusal(kind)
+
+    def _storage_refusal(self, kind: Kind) -> Unavailable | None:
+        """Return an error if the media store has less room than a creation may need."""
+        try:
+            if self.media.has_room(self.policy.room_bytes(kind)):
+                return None
+        except MediaUnavailable as error:
+            return error
+        log.error("storage_full", extra={"kind": kind})
+        return StorageFull()
 
     def _debit_and_create(
         self,

@@ -60,7 +60,7 @@ class Owning:
             Paused, SpendingLimit, QueueFull: nothing was written.
             TooManyUnfinished, TooManyFree, TooManyOpened: nothing was written.
             InsufficientTokens: nothing was written.
-            StoreUnavailable, StoreContention: nothing was written.
+            StoreUnavailable, StoreContention, StorageFull, MediaUnavailable: nothing was written.
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
@@ -69,7 +69,7 @@ class Owning:
             failed,
             debits=min(debits or failed.debits, failed.debits),
             actor=Actor.OWNER,
-            refusal=self.opening.admission.refusal(failed.kind),
+            refusal=self.opening.refusal(failed.kind),
         )
         if opened.is_replay:
             return opened

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from shared.domain.account import account_key
 from shared.domain.keys import CreationId, UserId
@@ -39,14 +40,25 @@ def asked(question: Callable[[], object], *, clock: Clock, expecting: type[Excep
     return Answer(took_s=clock.monotonic_s() - began_s, detail=detail)
 
 
+@runtime_checkable
+class OnDisk(Protocol):
+    """A part on a disk of this machine, which may be full or read-only."""
+
+    def check_writable(self) -> None:
+        """Write something that changes nothing; raises `Unavailable` if that fails."""
+        ...
+
+
 def ask_store(store: Store) -> None:
     """Read a document."""
     store.get(account_key(UserId(PROBE)))
+    _check_disk(store)
 
 
 def ask_queue(queue: TaskQueue, kind: Kind) -> None:
     """Look for a task."""
     queue.waits(CreationId(PROBE), kind=kind, number=1)
+    _check_disk(queue)
 
 
 def ask_to_withdraw(queue: TaskQueue, kind: Kind) -> None:
@@ -57,3 +69,9 @@ def ask_to_withdraw(queue: TaskQueue, kind: Kind) -> None:
 def ask_media(media: MediaStore) -> None:
     """Look for a private file."""
     media.size_bytes(PROBE)
+    _check_disk(media)
+
+
+def _check_disk(part: object) -> None:
+    if isinstance(part, OnDisk):
+        part.check_writable()

@@ -8,11 +8,11 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeGuard
 
 from shared.domain.creation import Creation
-from shared.domain.errors import MediaUnavailable, StoreContention
+from shared.domain.errors import MediaMissing, MediaUnavailable, StoreContention
 from shared.domain.keys import UserId
 from shared.domain.media import MediaDeletion, media_deletion_key
 from shared.domain.operating import OperatorAct, Verb
@@ -47,19 +47,35 @@ class Publishing:
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
+            MediaMissing: the draft's media file no longer exists.
             MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
         """
         copied_by = self.clock.now() + self._copies_within
         draft = self._prepare(self.owning.one(creation_id, owner=owner), caption)
         if draft.status is Status.PUBLISHED:
             return draft
-        for private_key, public_key in draft.public_keys.items():
-            if self.clock.now() <= copied_by:
-                self.media.publish(private_key, public_key)
+        copied = self._copied(draft, by=copied_by)
         if self.clock.now() > copied_by:
             self._withdraw(draft)
             raise MediaUnavailable(reason="the copies took too long to be kept")
-        return self._finish(draft, caption)
+        return self._finish(copied, caption)
+
+    def _copied(self, draft: Creation, *, by: datetime) -> Creation:
+        """Copy the files; return the draft, without its thumbnail where only that is missing."""
+        copied = draft
+        for private_key, public_key in draft.public_keys.items():
+            if self.clock.now() > by:
+                break
+            try:
+                self.media.publish(private_key, public_key)
+            except MediaMissing as error:
+                self.owning.one(draft.creation_id, owner=draft.user_id)  # deleted meanwhile: 404
+                facts = {"creation_id": draft.creation_id, "reason": error.reason}
+                log.warning("media_missing", extra=facts)
+                if private_key != draft.thumbnail_key:
+                    raise
+                copied = draft.without_thumbnail()
+        return copied
 
     @property
     def _copies_within(self) -> timedelta:
@@ -129,6 +145,8 @@ class Publishing:
             if undo is None or undo.is_begun or undo.due_at <= at + margin:
                 raise MediaUnavailable(reason="the copy took too long to be kept")
             decided = now.published(caption, at=at)
+            if draft.thumbnail_key is None:
+                decided = decided.without_thumbnail()
             return write(decided, removing=(undo_at,), result=decided)
 
         published = self.transactions.run([draft.key, undo_at], decide)

@@ -48,11 +48,19 @@ class MediaStore(Protocol):
         ...
 
     def publish(self, key: str, public_key: str) -> None:
-        """Copy a private file to a key in the public area; idempotent."""
+        """Copy a private file to a key in the public area; idempotent.
+
+        Raises:
+            MediaMissing: the private file does not exist.
+        """
         ...
 
     def delete(self, key: str) -> None:
         """Remove a file; one that is not there is fine."""
+        ...
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Tell whether files of this size can be stored now, as far as the store has a limit."""
         ...
 
     def everything(self) -> Iterator[StoredFile]:

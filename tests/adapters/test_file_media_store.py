@@ -1,5 +1,6 @@
 """What the files do beyond the port: nothing leads out of the folder, nothing opens unsigned."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -64,6 +65,24 @@ def test_no_key_leads_out_of_its_area(files: FileMediaStore, key: str) -> None:
 def test_a_public_key_cannot_reach_the_private_area(files: FileMediaStore) -> None:
     with pytest.raises(MediaUnavailable):
         files.path_of("public/../private/images/ada/x/1.png")
+
+
+def test_file_larger_than_the_disk_has_no_room(files: FileMediaStore) -> None:
+    assert files.has_room(1)
+    assert not files.has_room(1 << 60)
+
+
+def test_folder_that_was_removed_is_unavailable_and_not_a_missing_file(
+    files: FileMediaStore, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "media")
+
+    with pytest.raises(MediaUnavailable):
+        files.publish(KEY, "public/x/1.png")
+    with pytest.raises(MediaUnavailable):
+        files.has_room(1)
+    with pytest.raises(MediaUnavailable):
+        files.check_writable()
 
 
 def test_nothing_is_left_of_an_upload_that_breaks(files: FileMediaStore, tmp_path: Path) -> None:

@@ -129,6 +129,59 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
         assert done.stderr == "settings: PHOENIX_TYPO is unknown\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("audit",),
+        ("audit", "--json"),
+        ("sweep",),
+        ("adopt", "--dry-run"),
+        ("rerun", "mfrggzdfmztwq2lknnwg23tpoa"),
+        ("grant", "ada", "5", "--reference", "r"),
+        ("backup", "copy"),
+        ("rotate-key",),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_folder_without_data_is_refused_and_stays_as_it_is(
+    tmp_path: Path, command: tuple[str, ...], *, exists: bool
+) -> None:
+    typo = tmp_path / "typo"
+    if exists:
+        typo.mkdir()
+
+    done = phoenix(*command, "--data", str(typo))
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"PHOENIX_DATA: there is no Phoenix data in {typo}: check --data, "
+        "or start an installation there with `phoenix up`\n"
+    )
+    assert typo.exists() is exists
+    assert not exists or not list(typo.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        (("up", "--port", "70000"), "less than or equal to 65535"),
+        (("up", "--port", "http"), "valid integer"),
+        (("grant", "ada", "--reference", "r", "--", "-5"), "amount: use 1 to 100000"),
+        (("grant", "ada", "0", "--reference", "r"), "amount: use 1 to 100000"),
+        (("audti",), "No such command 'audti'"),
+    ],
+)
+def test_bad_argument_is_named_with_what_is_accepted(
+    data: Path, arguments: tuple[str, ...], accepted: str
+) -> None:
+    done = phoenix(*arguments, PHOENIX_DATA=str(data))
+
+    assert done.returncode in (1, 2)
+    assert accepted in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     done = phoenix()
 
@@ -211,14 +264,52 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_out_of_reach_is_told_in_its_own_words(tmp_path: Path) -> None:
-    (tmp_path / "store.db").write_text("no database" * 100)
+@pytest.mark.parametrize(
+    ("file", "remedy"),
+    [
+        ("store.db", "restore the data folder from a backup (docs/day-2.md)"),
+        ("queue.db", "remove this file with its -wal and -shm"),
+        ("key", "restore it from a backup, or remove it"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"garbage" * 300, b"half a key"])
+@pytest.mark.parametrize("command", ["up", "sweep"])
+def test_damaged_file_is_named_with_what_to_do(
+    data: Path, file: str, remedy: str, content: bytes, command: str
+) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        (data / f"{file}{suffix}").unlink(missing_ok=True)
+    (data / file).write_bytes(content)
 
-    done = phoenix("sweep", "--data", str(tmp_path))
+    done = phoenix(command, "--data", str(data))
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("The store is out of reach at the moment.")
-    assert done.stderr.endswith(" (file is not a database)\n")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert str(data / file) in done.stderr
+    assert remedy in done.stderr
+
+
+def test_store_that_is_damaged_in_the_middle_does_not_start(data: Path) -> None:
+    with closing(sqlite3.connect(data / "store.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (data / "store.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"garbage" * 3000)
+
+    done = phoenix("up", "--port", "0", "--data", str(data))
+
+    assert done.returncode == 2
+    assert f"{data / 'store.db'} is damaged" in done.stderr
+
+
+def test_removed_queue_is_rebuilt_from_the_store(data: Path) -> None:
+    for path in data.glob("queue.db*"):
+        path.unlink()
+
+    swept = phoenix("sweep", "--data", str(data))
+
+    assert "refunded 1" in swept.stdout
+    assert phoenix("audit", "--data", str(data)).returncode == 0
 
 
 def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shared.adapters.file_media_store import FileMediaStore
 from shared.adapters.r2_media_store import R2MediaStore
 from shared.adapters.sample_media_store import SampleMediaStore
-from shared.domain.errors import MediaUnavailable, Unauthenticated
+from shared.domain.errors import MediaMissing, Unauthenticated
 from shared.domain.media import MediaFormat
 from shared.ports.media_store import MediaStore
 from tests.builders import NOON
@@ -202,9 +202,22 @@ def test_publishing_copies_and_can_be_repeated(opened: OpenedStore, tmp_path: Pa
     assert opened.open(opened.media.public_link(PUBLIC)) is None
 
 
-def test_publishing_what_is_not_there_says_so(media: MediaStore) -> None:
-    with pytest.raises(MediaUnavailable):
-        media.publish(KEY, PUBLIC)
+def test_publishing_a_file_that_is_not_stored_raises_media_missing(
+    opened: OpenedStore, tmp_path: Path
+) -> None:
+    for delete_first in (False, True):
+        if delete_first:
+            put(opened.media, tmp_path)
+            opened.media.delete(KEY)
+
+        with pytest.raises(MediaMissing):
+            opened.media.publish(KEY, PUBLIC)
+
+    assert opened.media.size_bytes(PUBLIC) is None
+
+
+def test_an_empty_store_has_room_for_a_small_file(media: MediaStore) -> None:
+    assert media.has_room(1)
 
 
 def test_a_large_file_is_stored_whole(opened: OpenedStore, tmp_path: Path) -> None:

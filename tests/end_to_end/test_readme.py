@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand."""
+"""The README's commands, run as a reader pastes them."""
 
 import re
 import subprocess
@@ -12,14 +12,31 @@ from tests.machine import needs
 pytestmark = [pytest.mark.slow, needs("curl")]
 
 README = Path(__file__).parents[2] / "README.md"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def block(base_url: str) -> str:
+    [script] = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    assert "http://127.0.0.1:8080" in script
+    return str(script).replace("http://127.0.0.1:8080", base_url)
+
+
+def pasted(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Paste into an interactive shell, which goes on after a failure."""
+    return subprocess.run(
+        ["bash", "--norc", "--noprofile", "-i"],
+        input=text,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_the_life_of_a_video_is_as_the_readme_tells_it(machine: OneMachine, tmp_path: Path) -> None:
-    [script] = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
-    here = script.replace("http://127.0.0.1:8080", machine.stack.base_url)
-
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", here],
+        ["bash", "-euo", "pipefail", "-c", block(machine.stack.base_url)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -33,3 +50,21 @@ def test_the_life_of_a_video_is_as_the_readme_tells_it(machine: OneMachine, tmp_
     assert '"type": "debit"' in done.stdout
     assert (tmp_path / "waves.mp4").stat().st_size > 100_000
     assert machine.stack.phoenix.auditing.audit().files == 0
+
+
+def test_block_that_is_pasted_twice_works_twice(machine: OneMachine, tmp_path: Path) -> None:
+    script = block(machine.stack.base_url)
+
+    done = pasted(f"{script}\necho first: $?\n{script}\necho second: $?\n", tmp_path)
+
+    assert "first: 0\n" in done.stdout, done.stdout + done.stderr
+    assert "second: 0\n" in done.stdout, done.stdout + done.stderr
+    assert machine.starts() == 2
+    assert machine.stack.phoenix.auditing.audit().files == 0
+
+
+def test_block_stops_at_its_first_failure_and_leaves_the_terminal_open(tmp_path: Path) -> None:
+    done = pasted(f"{block(NOWHERE)}\necho the shell is alive: $?\n", tmp_path)
+
+    assert re.search(r"the shell is alive: [1-9]", done.stdout), done.stdout + done.stderr
+    assert done.stderr.count("curl: (7)") == 1

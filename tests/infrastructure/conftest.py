@@ -40,6 +40,8 @@ def filled_in(example: str, r2_url: str) -> str:
         example.replace("your-project", PROJECT)
         .replace("https://your-account.r2.cloudflarestorage.com", r2_url)
         .replace("your-key-id", ACCESS_KEY_ID)
+        .replace("your-web-api-key", "web-api-key")
+        .replace("example.com", "phoenix.test")
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -127,6 +128,39 @@ def test_the_three_machines_are_deleted_when_the_projects_name_is_typed(old: Old
     assert "about $43 a month" in done.stdout
     assert old.deleted == [each.replace(" describe ", " delete ") for each in MACHINES]
     assert not old.there.keys() & set(MACHINES)
+
+
+def test_phoenix_is_found_in_the_checkout_or_by_its_variable(old: OldSystem) -> None:
+    """Where the checkout has its own, it need not be on the PATH."""
+    checkout = old.folder / "checkout"
+    scripts = checkout / "infrastructure/gcp"
+    shutil.copytree(SCRIPT.parent, scripts)
+    (old.folder / "bin/phoenix").unlink()
+
+    def run(**environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [scripts / SCRIPT.name, "--dry-run"],
+            env={
+                "PATH": f"{old.folder / 'bin'}:/usr/bin:/bin",
+                "GOOGLE_CLOUD_PROJECT": PROJECT,
+                "PHOENIX_DATA": str(old.data),
+                "PHOENIX_REGION": REGION,
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    missing = run()
+    assert missing.returncode == 1
+    assert "phoenix is not installed: run `make setup` in the checkout" in missing.stderr
+    assert run(PHOENIX=str(Path(sys.executable).with_name("phoenix"))).returncode == 0
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/phoenix").symlink_to(Path(sys.executable).with_name("phoenix"))
+    assert run().returncode == 0
+    assert old.deleted == []
 
 
 def test_a_second_run_finds_everything_gone(old: OldSystem) -> None:

@@ -82,7 +82,7 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
         scripts = checkout / "infrastructure/gcp"
         wanted = filled_in(
             (scripts / "settings.env.example").read_text(), r2.settings["endpoint_url"]
-        ).replace("https://api.example.com", f"http://{API_HOST}")
+        ).replace("https://api.phoenix.test", f"http://{API_HOST}")
         (scripts / "settings.env").unlink()
         (checkout / "wanted.env").write_text(wanted)
         (checkout / "Makefile").write_text("setup:\n")

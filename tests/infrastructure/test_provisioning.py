@@ -145,7 +145,7 @@ def test_every_process_starts_with_what_it_is_told(installation: Installation, n
     assert isinstance(backend, GCPBackend)
     assert backend.tasks_invoker == account("phoenix-tasks")
     assert backend.internal_accounts == (account("phoenix-scheduler"),)
-    assert backend.internal_audience == "https://api.example.com/internal"
+    assert backend.internal_audience == "https://api.phoenix.test/internal"
     assert (backend.project, backend.region) == (PROJECT, REGION)
 
 
@@ -160,10 +160,10 @@ def test_the_scheduler_sweeps_every_minute_and_audits_every_night(
     assert sweep["attemptDeadline"] == "60s"
     assert sweep.get("retryConfig", {}).get("retryCount", 0) == 0
     assert sweep["httpTarget"]["httpMethod"] == "POST"
-    assert sweep["httpTarget"]["uri"] == "https://api.example.com/internal/cleanup"
+    assert sweep["httpTarget"]["uri"] == "https://api.phoenix.test/internal/cleanup"
     assert sweep["httpTarget"]["oidcToken"] == {
         "serviceAccountEmail": account("phoenix-scheduler"),
-        "audience": "https://api.example.com/internal",
+        "audience": "https://api.phoenix.test/internal",
     }
     assert audit["schedule"] == "17 3 * * *"
     assert audit["httpTarget"]["uri"] == (

@@ -6,6 +6,7 @@ from shared.domain.creation import Creation
 from shared.domain.errors import (
     CreationNotFound,
     IllegalTransition,
+    MediaMissing,
     MediaUnavailable,
     StoreContention,
 )
@@ -68,6 +69,55 @@ def test_unpublishing_closes_the_copy_at_once_and_keeps_the_draft(world: World) 
     assert world.stored_keys() == private
     assert world.sqlite.feed(Page(limit=5)) == []
     assert unpublish(world, published) == draft
+
+
+def test_draft_whose_file_was_removed_cannot_be_published(world: World) -> None:
+    draft = world.draft()
+    world.files.delete(draft.media_key or "")
+
+    for _ in range(2):
+        with pytest.raises(MediaMissing):
+            publish(world, draft)
+
+    assert world.now(draft).status is Status.DRAFT
+    assert public(world) == set()
+    assert unpublish(world, draft).status is Status.DRAFT
+    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    assert world.stored_keys() == set()
+
+
+def test_draft_that_is_deleted_while_it_is_published_is_not_found(world: World) -> None:
+    draft = world.draft()
+    real = world.media.media
+
+    class Racing:
+        """The owner deletes the draft from another device before the copy."""
+
+        def publish(self, key: str, public_key: str) -> None:
+            world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+            real.publish(key, public_key)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    world.media.media = Racing()
+
+    with pytest.raises(CreationNotFound):
+        publish(world, draft)
+
+
+def test_draft_that_lost_only_its_thumbnail_is_published_without_one(world: World) -> None:
+    draft = world.draft()
+    world.files.delete(draft.thumbnail_key or "")
+
+    published = publish(world, draft)
+
+    assert published == world.now(draft)
+    assert (published.status, published.thumbnail_key) == (Status.PUBLISHED, None)
+    assert public(world) == {published.public_keys[published.media_key or ""]}
+    assert publish(world, draft) == published
+    assert unpublish(world, published).status is Status.DRAFT
+    assert public(world) == set()
 
 
 def test_a_publication_key_is_never_used_twice(world: World) -> None:

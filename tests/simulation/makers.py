@@ -11,6 +11,7 @@ from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    MediaMissing,
     MediaUnavailable,
     ReadRefused,
     StartOutcomeUnknown,
@@ -275,7 +276,7 @@ class SimulatedMediaStore:
                 self._land(public_key, self.files[key].size_bytes)
 
         if key not in self.files:
-            raise MediaUnavailable(reason=f"{key} is not there")
+            raise MediaMissing(reason=f"{key} is not there")
         self._written("media.publish", land)
 
     def delete(self, key: str) -> None:
@@ -316,6 +317,9 @@ class SimulatedMediaStore:
 
     def public_link(self, key: str) -> str:
         return f"public/{key}"
+
+    def has_room(self, size_bytes: int) -> bool:
+        return True
 
     def everything(self) -> Iterator[StoredFile]:
         return iter(list(self.files.values()))

@@ -1,0 +1,48 @@
+"""The data folder of one machine: only its owner may read what is in it."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+UMASK = 0o077
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+_OURS = re.compile(
+    r"key(\.\w+)?|(stack|api)\.lock|(store|queue)\.db(-wal|-shm)?|media|generator|executions|logs"
+)
+
+
+def prepare(data: Path) -> None:
+    """Make the folder; what this process and its children write is closed to other users."""
+    os.umask(UMASK)
+    data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def close_to_others(data: Path) -> None:
+    """Take the permissions of other users from everything in the folder that is Phoenix's.
+
+    The folder itself is left alone where it holds other files: it may be shared on purpose.
+    """
+    entries = list(data.iterdir())
+    ours = [entry for entry in entries if _OURS.fullmatch(entry.name)]
+    for path in ours:
+        for each in (path, *_below(path)):
+            _close(each)
+    if len(ours) == len(entries):
+        _close(data)
+
+
+def _below(path: Path) -> Iterator[Path]:
+    if path.is_dir() and not path.is_symlink():
+        yield from path.rglob("*")
+
+
+def _close(path: Path) -> None:
+    """Set the mode of a file or folder of this user; a file may disappear meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        is_other = path.is_symlink() or path.stat().st_uid != os.geteuid()
+        mode = FOLDER_MODE if path.is_dir() else FILE_MODE
+        if not is_other and path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
