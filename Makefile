@@ -7,7 +7,10 @@ READY := .venv/.ready
 SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
-.PHONY: help setup demo run lint check test simulate bench container-test
+# Debian's faketime moves the wall clock only; tests/future lets Python sleep under it.
+FUTURE := DONT_FAKE_MONOTONIC=1 PYTHONPATH=$(CURDIR)/tests/future PHOENIX_REQUIRE= faketime -f +400d
+
+.PHONY: help setup demo run lint check check-future test simulate bench container-test pins upgrade
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +18,7 @@ help: ## Show this list
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Phoenix needs Python 3.11 or newer")'
 	$(PYTHON) -m venv --without-pip .venv
-	$(PIP) install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	$(PIP) install --quiet --no-deps --only-binary=:all: --require-hashes -r requirements/dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -32,13 +35,17 @@ lint: $(READY) ## Format, lint, types and imports: yes or no
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PIP) check
 	$(BIN)/hadolint api_service/Dockerfile jobs/*/Dockerfile
 	$(BIN)/shellcheck -x .ci/run $(SCRIPTS)
-	$(BIN)/yamllint --strict cloudbuild.yaml
-	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml
+	$(BIN)/yamllint --strict cloudbuild.yaml cloudbuild.test.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml cloudbuild.test.yaml
 
 check: lint ## The same and the fast tests, before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
+
+check-future: $(READY) ## The fast tests with the clock 400 days ahead (Debian's faketime)
+	$(FUTURE) $(BIN)/pytest -q -n auto -m "not slow"
 
 simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
@@ -51,3 +58,9 @@ test: $(READY) ## Everything this machine can run
 
 container-test: $(READY) ## Build the three images and run them in their memory (root; buildah, podman, runc)
 	$(BIN)/python -m tests.containers
+
+pins: $(READY) ## Compile requirements/*.txt after a change of pyproject.toml
+	requirements/compile.sh
+
+upgrade: $(READY) ## Take the newest releases into requirements/*.txt and print what moved
+	requirements/compile.sh --upgrade

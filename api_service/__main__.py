@@ -11,16 +11,26 @@ from shared.settings import DEFAULT_PORT
 
 ALL_INTERFACES = "0.0.0.0"  # noqa: S104 (only where the platform sets PORT: in a container)
 LOOPBACK = "127.0.0.1"
+PORT_MAX = 65_535
 
 
 def main() -> None:
-    """Parse the arguments and serve until a signal."""
+    """Parse the arguments and serve until a signal; exit 2 and say so if one is wrong."""
     port = os.environ.get("PORT")
     parser = argparse.ArgumentParser(prog="python -m api_service", description="Run the API.")
-    parser.add_argument("--host", default=ALL_INTERFACES if port else LOOPBACK)
-    parser.add_argument("--port", type=int, default=port or DEFAULT_PORT)
+    parser.add_argument("--host", default=LOOPBACK if port is None else ALL_INTERFACES)
+    # A default that is a text is parsed, too.
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT if port is None else port)
     options = parser.parse_args()
     serve(options.host, options.port)
+
+
+def port_number(text: str) -> int:
+    """Return the number of a port."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(PORT_MAX))
+    if not is_number or not 1 <= int(text) <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"use a whole number from 1 to {PORT_MAX}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ ACCOUNTS=(
   "phoenix-scheduler:calls the sweep"
   "phoenix-auditor:starts the audit"
   "phoenix-deployer:Cloud Build deploys as this"
+  "phoenix-tester:Cloud Build tests as this"
 )
 
 enable_services() {
@@ -104,6 +105,7 @@ make_grants() {
   done
   on_project phoenix-deployer run.developer
   on_project phoenix-deployer logging.logWriter
+  on_project phoenix-tester logging.logWriter
 
   begin "grants on accounts, secret, buckets and registry"
   for account in phoenix-api phoenix-video-job phoenix-image-job; do
@@ -116,7 +118,9 @@ make_grants() {
     grant "$account" storage.objectUser \
       storage buckets add-iam-policy-binding "gs://$PHOENIX_GENERATOR_BUCKET"
   done
-  grant phoenix-deployer storage.objectViewer storage buckets add-iam-policy-binding "gs://$builds"
+  for account in phoenix-deployer phoenix-tester; do
+    grant "$account" storage.objectViewer storage buckets add-iam-policy-binding "gs://$builds"
+  done
   grant phoenix-deployer artifactregistry.writer \
     artifacts repositories add-iam-policy-binding phoenix --location="$region"
 }

@@ -36,10 +36,14 @@ look_up() {
 }
 
 # make_job NAME ACCOUNT MEMORY CPU TIMEOUT RETRIES FLAGS...
+# An execution may override a job's arguments and variables, but not its command: it names the only
+# module that runs, and the seal of the settings.
 make_job() {
-  local flags
+  local flags module=cli
   begin "job $1"
+  [[ $1 != *-generation-job ]] || module=jobs.${1//-/_}
   flags=(
+    --command="python,-I,-m,$module,--sealed=$seal"
     --service-account="$(email "$2")" --memory="$3" --cpu="$4" --task-timeout="$5"
     --max-retries="$6" "${configuration[@]}" "${@:7}"
   )
@@ -127,20 +131,28 @@ make_welcome_key() {
   done
 }
 
-# What the API and the jobs are told: the settings file, and what follows from it.
+# Set `configuration`, the flags with the settings of the API and the jobs: the settings file, and
+# what follows from it. `seal` is their digest, as shared/sealed_environment.py computes it.
 configure() {
-  local name variables secrets
-  variables="PHOENIX_BACKEND=gcp|GOOGLE_CLOUD_PROJECT=$project"
-  variables+="|PHOENIX_TASKS_INVOKER=$(email phoenix-tasks)"
-  variables+="|PHOENIX_INTERNAL_AUDIENCE=$audience"
-  variables+="|PHOENIX_INTERNAL_ACCOUNTS=$(email phoenix-scheduler)"
+  local name settings secrets
+  local -A values=(
+    [PHOENIX_BACKEND]=gcp
+    [GOOGLE_CLOUD_PROJECT]=$project
+    [PHOENIX_TASKS_INVOKER]=$(email phoenix-tasks)
+    [PHOENIX_INTERNAL_AUDIENCE]=$audience
+    [PHOENIX_INTERNAL_ACCOUNTS]=$(email phoenix-scheduler)
+  )
   for name in "${given[@]}"; do
-    [[ $name != PHOENIX_* && $name != R2_* ]] || variables+="|$name=${!name}"
+    [[ $name != PHOENIX_* && $name != R2_* ]] || values[$name]=${!name}
   done
   secrets=R2_SECRET_ACCESS_KEY=$secret:latest
   # One version for ever: another key would welcome every address again.
   [[ -z $welcome_secret ]] || secrets+=",PHOENIX_WELCOME_KEY=$welcome_secret:1"
-  configuration=(--region="$region" --set-env-vars="^|^$variables" --set-secrets="$secrets")
+  settings=$(for name in "${!values[@]}"; do echo "$name=${values[$name]}"; done | LC_ALL=C sort)
+  seal=$(sha256sum <<<"$settings" | cut -d' ' -f1)
+  configuration=(
+    --region="$region" --set-env-vars="^|^${settings//$'\n'/|}" --set-secrets="$secrets"
+  )
 }
 
 parse "$@"
@@ -157,8 +169,8 @@ make_queue video 0.1666 5
 make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2
 make_job image-generation-job phoenix-image-job 1Gi 1 300s 2
-make_job phoenix-audit phoenix-api 1Gi 1 1800s 0 --command=python --args=-m,cli,audit
-make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --command=python --args=-m,cli,doctor,--api
+make_job phoenix-audit phoenix-api 1Gi 1 1800s 0 --args=audit
+make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --args=doctor,--api
 make_api
 make_schedule phoenix-sweep --schedule="* * * * *" --uri="$PHOENIX_BASE_URL/internal/cleanup" \
   --oidc-service-account-email="$(email phoenix-scheduler)" --oidc-token-audience="$audience"

@@ -1,6 +1,10 @@
 """Makes one video."""
 
-from jobs.entry import main
-from jobs.video_generation_job.pipeline import VideoPipeline
+from shared.sealed_environment import enforce
+
+enforce()
+
+from jobs.entry import main  # noqa: E402 (vendors read the environment when they are imported)
+from jobs.video_generation_job.pipeline import VideoPipeline  # noqa: E402 (as above)
 
 main(VideoPipeline())

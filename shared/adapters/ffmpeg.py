@@ -1,11 +1,16 @@
-"""Runs the ffmpeg that the imageio-ffmpeg package carries, never the system's."""
+"""Runs the ffmpeg that the imageio-ffmpeg package carries, never the system's.
+
+It reads what a vendor sent, so it gets no environment: no secret, and no variable that could
+choose another program or library.
+"""
 
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import imageio_ffmpeg  # type: ignore[import-untyped]  # it has no annotations; this wraps it
+from imageio_ffmpeg import binaries  # type: ignore[import-untyped]  # without annotations
 
 SAID_BYTES_MAX = 64 * 1024
 _ALWAYS = ("-nostdin", "-hide_banner", "-y")
@@ -29,12 +34,12 @@ def run_ffmpeg(arguments: Sequence[str], *, timeout_s: float) -> Finished:
     Raises:
         FfmpegTimeout
     """
-    program: str = imageio_ffmpeg.get_ffmpeg_exe()
     with tempfile.TemporaryFile() as said:
         try:
             done = subprocess.run(  # noqa: S603 (callers build the arguments themselves)
-                [program, *_ALWAYS, *arguments],
+                [program(), *_ALWAYS, *arguments],
                 check=False,
+                env={},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -44,3 +49,9 @@ def run_ffmpeg(arguments: Sequence[str], *, timeout_s: float) -> Finished:
             raise FfmpegTimeout from error
         said.seek(0)
         return Finished(done.returncode, said.read(SAID_BYTES_MAX).decode(errors="replace"))
+
+
+def program() -> Path:
+    """Return the packaged program; the package's own look-up prefers IMAGEIO_FFMPEG_EXE."""
+    [program] = Path(binaries.__file__).parent.glob("ffmpeg-*")
+    return program

@@ -38,7 +38,10 @@ IMAGES = {
     VIDEO_JOB: ("jobs/video_generation_job/Dockerfile", "4g"),
     IMAGE_JOB: ("jobs/image_generation_job/Dockerfile", "1g"),
 }
+LOCAL = {"PHOENIX_BACKEND": "local", "PHOENIX_DATA": "/data"}
+"""What makes an image, which is built for the cloud, run on this machine."""
 HANDED_BACK = 1
+WRONG_CONFIGURATION = 2
 STOP_GRACE_S = 10
 LARGEST = """
 import sys
@@ -129,8 +132,15 @@ def built(machine: Machine, checks: Checks) -> None:
         checks.note(f"{tag} built in {took_s:.0f} s: {added} on a base of {mib(base_bytes)}")
         found = machine.podman(
             *("run", "--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=all"),
-            *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", tag),
-            *("sh", "-c", "id -u; find / -xdev -name '*ffmpeg-*' | wc -l; touch /app/x || echo ro"),
+            *(
+                "--ulimit",
+                "nofile=1024:1024",
+                "--ulimit",
+                "nproc=1024:1024",
+                "--entrypoint=sh",
+                tag,
+            ),
+            *("-c", "id -u; find / -xdev -name '*ffmpeg-*' | wc -l; touch /app/x || echo ro"),
         ).split()
         checks.note(f"{tag} runs as {found[0]}", holds=found[0] == str(USER))
         checks.note(f"{tag} cannot write to itself", holds=found[-1] == "ro")
@@ -143,8 +153,7 @@ def served(machine: Machine, checks: Checks, data: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = int(probe.getsockname()[1])
     api = Api(port)
-    environment = {
-        "PHOENIX_DATA": "/data",
+    environment = LOCAL | {
         "PHOENIX_BASE_URL": f"http://127.0.0.1:{port}",
         "PORT": str(port),
     }
@@ -162,8 +171,26 @@ def served(machine: Machine, checks: Checks, data: Path) -> None:
         checks.note(f"the API ends {figures}", holds=is_clean)
 
 
+def closed(machine: Machine, checks: Checks, data: Path) -> None:
+    """Try what an execution may override: arguments, and variables that steer Python."""
+    steering = {"PYTHONPATH": "/data", "PYTHONSTARTUP": "/data/x.py", "PYTHONHOME": "/data"}
+    for tag in IMAGES:
+        for arguments, environment in (
+            (("-c", "print(1)"), {}),
+            (("sh",), {}),
+            ((), {"PORT": "x", "CREATION_ID": "x", **steering}),
+        ):
+            started = machine.started(
+                tag, *arguments, memory=IMAGES[tag][1], data=data, environment=environment
+            )
+            with started as name:
+                ended = machine.ended(name)
+            is_refused = ended.exit_status == WRONG_CONFIGURATION and ended.log.count("\n") == 1
+            checks.note(f"{tag} {' '.join(arguments)}: {ended.log.strip()}", holds=is_refused)
+
+
 def job(machine: Machine, tag: str, creation_id: str, data: Path) -> Any:
-    environment = {"PHOENIX_DATA": "/data", "CREATION_ID": creation_id}
+    environment = LOCAL | {"CREATION_ID": creation_id}
     return machine.started(tag, memory=IMAGES[tag][1], data=data, environment=environment)
 
 
@@ -231,7 +258,8 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         with (
             GenaiServer(vendor) as server,
             machine.started(
-                *(tag, "python", "-c", script, server.url),
+                *(tag, "-c", script, server.url),
+                entrypoint="python",
                 memory=IMAGES[tag][1],
                 data=data,
                 environment={},
@@ -259,6 +287,7 @@ def main() -> None:
     os.chown(data, USER, USER)
     try:
         built(machine, checks)
+        closed(machine, checks, data)
         served(machine, checks, data)
         large(machine, checks, data)
     finally:

@@ -70,7 +70,7 @@ class Machine:
         return run("podman", *self._storage(), *runtime, *arguments)
 
     def build(self, file: Path, *, context: Path, tag: str) -> float:
-        """Build an image, and return the seconds it took."""
+        """Build an image on the local base, and return the seconds it took."""
         began_s = time.monotonic()
         trust = ["-v", "/etc/ssl/certs:/etc/ssl/certs:ro"]
         if Path("/etc/pip.conf").exists():
@@ -85,7 +85,18 @@ class Machine:
                 "chroot",
                 "--pull-never",
             ),
-            *("--network", "host", *trust, "-t", tag, "-f", str(file), str(context)),
+            *(
+                "--build-arg",
+                f"BASE={BASE}",
+                "--network",
+                "host",
+                *trust,
+                "-t",
+                tag,
+                "-f",
+                str(file),
+                str(context),
+            ),
         )
         return time.monotonic() - began_s
 
@@ -126,7 +137,13 @@ class Machine:
 
     @contextmanager
     def started(
-        self, tag: str, *command: str, memory: str, data: Path, environment: dict[str, str]
+        self,
+        tag: str,
+        *arguments: str,
+        memory: str,
+        data: Path,
+        environment: dict[str, str],
+        entrypoint: str | None = None,
     ) -> Iterator[str]:
         """Yield the name of a running container; it is removed in the end."""
         settings = [f"--env={name}={value}" for name, value in environment.items()]
@@ -135,7 +152,8 @@ class Machine:
             *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"),
             *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=all"),
             *(f"--memory={memory}", f"--memory-swap={memory}", f"--volume={data}:/data"),
-            *(*settings, tag, *command),
+            *([] if entrypoint is None else [f"--entrypoint={entrypoint}"]),
+            *(*settings, tag, *arguments),
         ).strip()
         try:
             yield name

@@ -1,0 +1,32 @@
+"""How ffmpeg is started: the packaged program, with an empty environment."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.ffmpeg import run_ffmpeg
+
+
+def test_ffmpeg_is_never_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(other))
+
+    finished = run_ffmpeg(["-version"], timeout_s=30)
+
+    assert finished.exit_status == 0
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_ffmpeg_gets_no_variable_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFREPORT makes ffmpeg write a report: the only variable whose effect can be seen outside."""
+    monkeypatch.setenv("FFREPORT", f"file={tmp_path}/report.log:level=32")
+
+    run_ffmpeg(["-version"], timeout_s=30)
+
+    assert "FFREPORT" in os.environ
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,83 @@
+"""The API's process in its container: its port, and what it refuses."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from api_service.__main__ import port_number
+from tests.eventually import eventually
+
+
+@contextmanager
+def started(folder: Path, *arguments: str, port: str) -> Iterator["subprocess.Popen[str]"]:
+    environment = {**os.environ, "PHOENIX_DATA": str(folder), "PORT": port}
+    with subprocess.Popen(
+        [sys.executable, "-I", "-m", "api_service", *arguments],
+        env=environment,
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def is_healthy(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def test_the_api_serves_on_its_port_until_sigterm(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = int(probe.getsockname()[1])
+
+    with started(tmp_path, port=str(port)) as process:
+        eventually(lambda: is_healthy(port), within_s=30)
+        process.terminate()
+
+        assert process.wait(20) in {0, -signal.SIGTERM}
+
+
+def test_an_unknown_argument_is_refused(tmp_path: Path) -> None:
+    with started(tmp_path, "--reload", port="8080") as process:
+        output, error = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert output == ""
+    assert "unrecognized arguments: --reload" in error
+
+
+@pytest.mark.parametrize(
+    "port", ["", "0", "65536", "-1", " 80", "http", "9" * 5000, "\uff18\uff10"]
+)
+def test_a_wrong_port_is_refused(port: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="use a whole number from 1 to 65535"):
+        port_number(port)
+
+
+def test_a_wrong_port_in_the_environment_stops_the_start(tmp_path: Path) -> None:
+    with started(tmp_path, port="http") as process:
+        _, error = process.communicate(timeout=30)
+
+    assert process.returncode == 2
+    assert "argument --port: use a whole number from 1 to 65535" in error
+
+
+@pytest.mark.parametrize("port", [1, 8080, 65535])
+def test_a_port_is_a_number_in_its_range(port: int) -> None:
+    assert port_number(str(port)) == port
