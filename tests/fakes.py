@@ -83,7 +83,7 @@ class FakeQueue:
     traces: list[str | None] = field(default_factory=list)
     withdrawn: list[tuple[CreationId, int]] = field(default_factory=list)
     withdrawal_error: QueueUnavailable | None = None
-    rate_per_s: float = 1.0
+    rate_per_s: float = 1000.0
 
     def enqueue(
         self,

@@ -14,6 +14,8 @@ IMAGE_PIXELS_MAX = 4096 * 4096
 
 UPLOAD_GRACE_S = 260
 """How long after its sender died a store commit or an upload may still land (measured for both)."""
+START_SHARE = 1 / 15
+"""The share of the deadline (60 s of 900) that a dispatch and the start of a machine may take."""
 STOP_GRACE_S = 10
 """How long a job has between SIGTERM and SIGKILL."""
 
@@ -109,8 +111,6 @@ class Policy:
     """A reading of the queue that is older counts as unknown, and unknown is not full."""
     settled_within_s: float = 120
     """What settled in this time shows how fast the jobs work."""
-    queue_margin_s: float = 60
-    """From the dispatch of a task to its job's claim, at most: a machine has to start."""
     welcome_grants_per_day_max: int = 1600
     """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 
@@ -147,7 +147,7 @@ class Policy:
                 self.video_minimum_run_s >= self.video_typical_s
             ),
             "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
-            "deadline_s must be > queue_margin_s + minimum run": (
+            "deadline_s must leave room for a queue beside the minimum run": (
                 self.queue_room_s(Kind.VIDEO) > 0 and self.queue_room_s(Kind.IMAGE) > 0
             ),
         }
@@ -169,7 +169,7 @@ class Policy:
 
     def queue_room_s(self, kind: Kind) -> float:
         """Return how long a task of this kind may wait in the queue, to be ready in time."""
-        return self.deadline_s - self.minimum_run_s(kind) - self.queue_margin_s
+        return self.deadline_s * (1 - START_SHARE) - self.minimum_run_s(kind)
 
     def typical_s(self, kind: Kind) -> float:
         """Return how long a generator usually takes."""

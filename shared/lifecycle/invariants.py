@@ -197,6 +197,8 @@ def _in_flight(books: Books) -> Iterator[Violation]:
         if creation.user_id not in books.accounts:
             yield Violation("I2", creation.creation_id, "has no account")
     for account in books.accounts.values():
+        if account.opened_hour.count < 0 or (account.free_hour and account.free_hour.count < 1):
+            yield Violation("I16", account.user_id, "counts a negative number of an hour")
         for kind in Kind:
             counted, real = account.in_flight.of(kind), in_flight[account.user_id, kind]
             if counted != real:

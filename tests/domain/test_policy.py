@@ -20,7 +20,7 @@ from shared.domain.policy import Policy
         ({"video_minimum_run_s": 89}, "video_minimum_run_s"),
         ({"video_typical_s": 91}, "video_minimum_run_s"),
         ({"gauges_life_s": 10}, "gauges_life_s"),
-        ({"queue_margin_s": 810}, "queue_margin_s"),
+        ({"video_minimum_run_s": 840}, "room for a queue"),
         ({"heartbeat_s": 0}, "heartbeat_s"),
         ({"image_poll_s": float("nan")}, "image_poll_s"),
         ({"lease_s": float("inf")}, "lease_s"),

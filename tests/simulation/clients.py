@@ -160,15 +160,19 @@ class Clients:
                 self.ask(f"{name}.{kind}.{is_paused}", switch)
             self.simulation.sleep(60 + 600 * self.simulation.chance(name, "sleep"))
 
-    def opens_and_cancels(self, user: UserId) -> None:
-        """Open and cancel images, oftener than an hour allows."""
+    def opens_and_keeps_one(self, user: UserId) -> None:
+        """Open and cancel images, oftener than an hour allows, and one more at the end."""
         limit = self.phoenix.settings.policy.free_outcomes_per_hour_max
-        names = [f"{user}.{number}" for number in range(limit + FREE_MORE_THAN_ALLOWED)]
         self.open(f"{user}.kept", user, f"{user}.kept", Kind.IMAGE)
-        for name in names:
-            self.open(name, user, name, Kind.IMAGE)
-            self._cancel_if_there(name, user)
+        self.opens_and_cancels(user, kind=Kind.IMAGE, count=limit + FREE_MORE_THAN_ALLOWED)
         self._cancel_if_there(f"{user}.kept", user)
+
+    def opens_and_cancels(self, user: UserId, *, kind: Kind, count: int) -> None:
+        """Open and cancel, one after another."""
+        for number in range(count):
+            name = f"{user}.{number}"
+            self.open(name, user, name, kind)
+            self._cancel_if_there(name, user)
 
     def _cancel_if_there(self, name: str, user: UserId) -> None:
         known = self.store.creation(creation_id_for(user, name))

@@ -129,6 +129,9 @@ class SimulatedQueue:
         self.withdrawing: Callable[[str, CreationId, int], None] = lambda *_: None
         """Called before each deletion that lands: by whom, and what."""
         self.count = 0
+        self.pace_per_s: float | None = None
+        """Tasks are dispatched one after another at this rate; None: each in its own time."""
+        self._line: list[tuple[tuple[CreationId, int], Kind]] = []
         self._simulation = simulation
         self._executions = executions
         self._names: set[tuple[CreationId, int]] = set()
@@ -174,6 +177,11 @@ class SimulatedQueue:
         if fault == "vanishes":
             return
         self._waiting.add(name)
+        if self.pace_per_s is not None:
+            self._line.append((name, kind))
+            if len(self._line) == 1:
+                simulation.at(simulation.now_s + 1 / self.pace_per_s, self._dispatch_next)
+            return
         at_s = simulation.now_s + DISPATCH_S * chance**3
         if fault == "hours":
             shortest, longest = HOURS_S
@@ -184,6 +192,15 @@ class SimulatedQueue:
         if fault == "twice":
             again_s = at_s + TWICE_WITHIN_S * chance**2
             simulation.at(again_s, lambda: self._dispatch(name, kind))
+
+    def _dispatch_next(self) -> None:
+        """Dispatch the task that has waited longest; the next one follows at the queue's pace."""
+        self._line = [each for each in self._line if each[0] not in self._withdrawn]
+        if self._line and self.pace_per_s is not None:
+            self._dispatch(*self._line.pop(0))
+            if self._line:
+                now_s = self._simulation.now_s
+                self._simulation.at(now_s + 1 / self.pace_per_s, self._dispatch_next)
 
     def _dispatch(self, name: tuple[CreationId, int], kind: Kind) -> None:
         if name in self._withdrawn:
@@ -215,7 +232,7 @@ class SimulatedQueue:
         if step.fault == "down":
             raise QueueUnavailable(reason="simulated")
         self._simulation.answered(step)
-        return CROWDED_PER_S if step.fault == "crowded" else AMPLE_PER_S
+        return CROWDED_PER_S if step.fault == "crowded" else self.pace_per_s or AMPLE_PER_S
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         step = self._simulation.call("queue.waits")

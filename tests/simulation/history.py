@@ -122,7 +122,7 @@ def anything(clients: Clients) -> None:
     if simulation.chance("operator", "pauses") < 0.1:
         _spawn(clients, "operator", clients.pauses)
     if simulation.chance("cyd", "is there") < 0.05:
-        _spawn(clients, "cyd", partial(clients.opens_and_cancels, CYD))
+        _spawn(clients, "cyd", partial(clients.opens_and_keeps_one, CYD))
 
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
@@ -146,6 +146,24 @@ def two_posts(clients: Clients) -> None:
             partial(clients.open, name, ADA, "key", Kind.VIDEO),
             process=Process(name),
         )
+
+
+def ten_abusers(clients: Clients) -> None:
+    """Let ten owners open and cancel 60 videos each, and then an eleventh open one.
+
+    Ten tasks are dispatched in a minute, as in the cloud.
+    """
+    queue: Any = clients.phoenix.ports.queue
+    queue.pace_per_s = 1 / 6
+    for number in range(10):
+        user = UserId(f"abuser {number}")
+        _spawn(clients, user, partial(clients.opens_and_cancels, user, kind=Kind.VIDEO, count=60))
+    clients.simulation.spawn(
+        "eve",
+        partial(clients.open, "eve", UserId("eve"), "key", Kind.VIDEO),
+        process=Process("eve"),
+        at_s=CLIENTS_BEGIN_WITHIN_S + 120,
+    )
 
 
 class _Place:

@@ -107,6 +107,18 @@ UNKNOWN_COMPLETE_IS_REFUNDED = _one(
 )
 """It takes five faults of the store in a row: a test of its own leads there."""
 
+NO_LIMIT = _one(
+    "a full hour of free outcomes refuses nothing",
+    Account,
+    "debited",
+    "if self.free_hour is not None:",
+    "if False:",
+)
+NO_WITHDRAWAL = _one(
+    "nothing is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
+)
+"""It loses no token and holds up the others: the abusers' scenario shows it."""
+
 MUTANTS = [
     _one(
         "a claim asks nobody",
@@ -452,13 +464,7 @@ MUTANTS = [
         "if code not in OWNERS_DOING:",
         "if False:",
     ),
-    _one(
-        "a full hour of free outcomes refuses nothing",
-        Account,
-        "debited",
-        "if self.free_hour is not None:",
-        "if False:",
-    ),
+    NO_LIMIT,
     _one(
         "cancelling is refused in a full hour",
         owning.Owning,

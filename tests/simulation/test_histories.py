@@ -14,8 +14,14 @@ from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
 from tests.simulation.gates import GATES, Gate
-from tests.simulation.history import play, two_posts
-from tests.simulation.mutants import MUTANTS, UNKNOWN_COMPLETE_IS_REFUNDED, broken
+from tests.simulation.history import play, ten_abusers, two_posts
+from tests.simulation.mutants import (
+    MUTANTS,
+    NO_LIMIT,
+    NO_WITHDRAWAL,
+    UNKNOWN_COMPLETE_IS_REFUNDED,
+    broken,
+)
 from tests.simulation.shrinking import minimised, shrink
 
 HERE = Path(__file__).parent
@@ -64,6 +70,24 @@ MARKS_MIN = {
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda each: str(each["seed"]))
 def test_what_once_broke_a_promise_keeps_it(regression: dict[str, str]) -> None:
     assert play(int(regression["seed"])).violations == []
+
+
+def test_ten_abusers_hold_up_nobody() -> None:
+    """Each opens and cancels 60 videos; an eleventh account's video is ready in time."""
+    outcome = play(7, faults=Faults(7, is_exact=True), scenario=ten_abusers)
+
+    assert outcome.violations == []
+    assert set(outcome.endings) == {"draft", "failed cancelled"}, "eve cancels nothing"
+    assert outcome.endings["failed cancelled"] == 100
+    assert outcome.marks["refused_too_many_free_outcomes"] >= 450
+    assert outcome.endings["draft"] <= outcome.executions <= 20
+
+
+def test_ten_abusers_would_hold_up_everybody_without_the_brake() -> None:
+    with broken(NO_WITHDRAWAL), broken(NO_LIMIT):
+        outcome = play(7, faults=Faults(7, is_exact=True), scenario=ten_abusers)
+
+    assert outcome.endings["failed deadline_exceeded"] >= 1
 
 
 @pytest.mark.slow
