@@ -212,7 +212,7 @@ def test_a_put_whose_answer_was_lost_is_simply_repeated(
     assert media.size_bytes(KEY) == clip.stat().st_size
 
 
-@pytest.mark.parametrize("fault", set(Fault) - {Fault.SILENT})
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.SILENT])
 def test_only_an_answer_that_repeating_cannot_change_is_a_refusal(
     server: R2Server, media: R2MediaStore, clip: Path, fault: Fault
 ) -> None:
