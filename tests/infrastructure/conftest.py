@@ -47,7 +47,7 @@ def filled_in(example: str, r2_url: str) -> str:
 
 def new_checkout(folder: Path, r2_url: str) -> Path:
     """Return a copy of what is deployed, with settings of its own."""
-    for name in ("infrastructure", "cloudbuild.yaml", "docs", "Makefile"):
+    for name in ("infrastructure", "cloudbuild.yaml", "cloudbuild.test.yaml", "docs", "Makefile"):
         if (ROOT / name).is_dir():
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)

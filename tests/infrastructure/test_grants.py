@@ -78,7 +78,7 @@ def of_job(kind: Kind) -> dict[Part, set[Need]]:
 
 WORK = {"api": of_api(), **{f"{kind} job": of_job(kind) for kind in Kind}}
 NEEDED = {need for parts in WORK.values() for needs_of in parts.values() for need in needs_of}
-DEPLOYING = {"phoenix-deployer", "phoenix-auditor", "phoenix-scheduler"}
+DEPLOYING = {"phoenix-deployer", "phoenix-auditor", "phoenix-scheduler", "phoenix-tester"}
 
 
 def granted(cloud: Cloud) -> Iterator[tuple[str, str, str]]:
@@ -127,6 +127,8 @@ def test_who_deploys_and_who_starts_the_audit_may_do_no_more(installation: Insta
         ("phoenix-deployer", "logging.logWriter", PROJECT_KEY),
         ("phoenix-deployer", "run.developer", PROJECT_KEY),
         ("phoenix-deployer", "storage.objectViewer", f"{PROJECT}-phoenix-builds"),
+        ("phoenix-tester", "logging.logWriter", PROJECT_KEY),
+        ("phoenix-tester", "storage.objectViewer", f"{PROJECT}-phoenix-builds"),
     ]
 
 

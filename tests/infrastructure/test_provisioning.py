@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from shared import settings
+from shared.domain.errors import WrongSetting
 from shared.domain.keys import Collection
+from shared.sealed_environment import apply_seal
 from shared.settings import GCPBackend
 from tests.infrastructure.conftest import PROJECT, REGION, Installation
 from tests.machine import needs
@@ -55,7 +57,7 @@ def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installat
     assert done.returncode == 0, done.stderr
     assert len(installation.api.requests) == before
     assert len(commands) > 60
-    assert sum("add-iam-policy-binding" in command for command in commands) == 33
+    assert sum("add-iam-policy-binding" in command for command in commands) == 35
 
 
 def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
@@ -78,8 +80,8 @@ def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
     [
         ("video-generation-job", "phoenix-video-job", "4Gi", "2", 600, 2, None),
         ("image-generation-job", "phoenix-image-job", "1Gi", "1", 300, 2, None),
-        ("phoenix-audit", "phoenix-api", "1Gi", "1", 1800, 0, ["-m", "cli", "audit"]),
-        ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["-m", "cli", "doctor", "--api"]),
+        ("phoenix-audit", "phoenix-api", "1Gi", "1", 1800, 0, ["audit"]),
+        ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["doctor", "--api"]),
     ],
 )
 def test_a_job_has_its_machine_its_account_and_its_labels(
@@ -100,9 +102,30 @@ def test_a_job_has_its_machine_its_account_and_its_labels(
     assert container["resources"]["limits"] == {"memory": memory, "cpu": cpu}
     assert (int(task["timeoutSeconds"]), task["maxRetries"]) == (timeout_s, retries)
     assert container.get("args") == arguments
-    assert container.get("command") == (["python"] if arguments else None)
     assert labels(job).keys() - LABELS.keys() == {"service", "settings"}
     assert labels(job).items() >= (LABELS | {"service": name}).items()
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("video-generation-job", "jobs.video_generation_job"),
+        ("image-generation-job", "jobs.image_generation_job"),
+        ("phoenix-audit", "cli"),
+        ("phoenix-doctor", "cli"),
+    ],
+)
+def test_a_job_runs_one_module_with_the_settings_it_was_given(
+    installation: Installation, name: str, module: str
+) -> None:
+    (container,) = installation.job(name)["containers"]
+    *command, seal = container["command"]
+    given = environment(container) | {"CREATION_ID": "c" * 26, "R2_SECRET_ACCESS_KEY": "secret"}
+
+    assert command == ["python", "-I", "-m", module]
+    assert apply_seal([seal, "x"], dict(given), takes_arguments=True) == ["x"]
+    with pytest.raises(WrongSetting, match="differ from the job's seal"):
+        apply_seal([seal], given | {"PHOENIX_GENERATOR_BUCKET": "another"})
 
 
 def test_the_api_takes_250_requests_at_once(installation: Installation) -> None:
