@@ -15,10 +15,11 @@ from shared.domain.errors import MediaUnavailable, Unavailable
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
+from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model, chosen_model
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, asked
 from shared.model_cards import retiring_soon
-from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, Ports, build
 
 FILE = b"a file of phoenix doctor"
@@ -204,7 +205,7 @@ def _model(phoenix: Phoenix, models: GCPBackend | GeminiAPI, kind: Kind) -> str:
     """
     today = phoenix.ports.clock.now().date()
     chosen = chosen_model(models, kind, today=today)
-    if isinstance(models, GeminiAPI):
+    if isinstance(models):
         ask_for_model(models, kind)
     for card in retiring_soon([chosen], today=today):
         return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"

@@ -5,9 +5,10 @@ from http import HTTPStatus
 
 from shared.domain.errors import GenerationUnavailable, WrongSetting
 from shared.domain.policy import Kind
+from shared.gemini_settings import GeminiAPI
 from shared.model_cards import MODEL_SETTINGS, CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.generator import Generator
-from shared.settings import GCPBackend, GeminiAPI
+from shared.settings import GCPBackend
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 ASK_TIMEOUT_S = 5
@@ -53,7 +54,7 @@ def google_generator(backend: GCPBackend | GeminiAPI, kind: Kind, *, today: date
     from shared.adapters.veo_video_generator import VeoVideoGenerator
 
     card = chosen_model(backend, kind, today=today)
-    if isinstance(backend, GeminiAPI):
+    if isinstance(backend):
         connection = Connection(access=ApiKey(backend.api_key), base_url=backend.endpoint)
     else:
         endpoint = backend.endpoints.generator
