@@ -15,10 +15,11 @@ from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
+from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model, chosen_model
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.model_cards import retiring_soon
-from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, Ports, build
 
 FILE = b"a file of phoenix doctor"

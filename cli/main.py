@@ -35,9 +35,10 @@ from shared.domain.errors import (
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.policy import Kind
+from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT, GeminiAPI, LocalBackend, Settings
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend, Settings
 from shared.wiring import Phoenix
 
 cli = typer.Typer(

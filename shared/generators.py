@@ -6,9 +6,10 @@ from http import HTTPStatus
 from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.errors import GenerationUnavailable, WrongSetting
 from shared.domain.policy import Kind
+from shared.gemini_settings import GeminiAPI
 from shared.model_cards import MODEL_SETTINGS, CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.generator import Generator
-from shared.settings import GCPBackend, GeminiAPI
+from shared.settings import GCPBackend
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 ASK_TIMEOUT_S = 5

@@ -12,6 +12,7 @@ from typing import Any
 from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Costs, Kind, Policy
+from shared.gemini_settings import GeminiAPI, not_in_the_cloud, read_gemini
 from shared.setting_addresses import (
     base_url,
     host_name,
@@ -46,7 +47,6 @@ LOCAL_WELCOME_TOKENS = 100
 GCP_WELCOME_TOKENS = 0
 DEFAULT_DATABASE = "(default)"
 GCP_MODELS = {Kind.VIDEO: "gemini-omni-1.2-flash", Kind.IMAGE: "gemini-3.1-flash-image"}
-GEMINI_API_MODELS = {Kind.VIDEO: "gemini-omni-1.2-flash", Kind.IMAGE: "gemini-nano-banana-2.1"}
 
 POLICY_SETTINGS = {f"PHOENIX_POLICY_{field.name.upper()}": field for field in fields(Policy)}
 SETTINGS = {
@@ -86,20 +86,6 @@ SETTINGS = {
     "PHOENIX_REQUIRE": "tests only: parts of the machine that must be there",
 }
 """Every variable that is known, beside `POLICY_SETTINGS`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeminiAPI:
-    """Google's developer API, by a key: real media without a cloud project."""
-
-    api_key: str = field(repr=False)
-    video_model: str
-    image_model: str
-    endpoint: str | None
-
-    def model_of(self, kind: Kind) -> str:
-        """Return the model that makes this kind."""
-        return self.video_model if kind is Kind.VIDEO else self.image_model
 
 
 @dataclass(frozen=True)
@@ -220,25 +206,11 @@ def _backend(reader: Reader) -> LocalBackend | GCPBackend:
     if name == "gcp":
         return _gcp(reader)
     data = reader.value("PHOENIX_DATA", Path(DEFAULT_DATA).absolute(), folder)
-    return LocalBackend(data, gemini=_gemini(reader))
-
-
-def _gemini(reader: Reader) -> GeminiAPI | None:
-    """Return the developer API where it is asked for, or where there is a key to it."""
-    has_key = bool(reader.environment.get("GEMINI_API_KEY", "").strip())
-    default = "gemini" if has_key else "sample"
-    if reader.value("PHOENIX_GENERATOR", default, _generator_name) == "sample":
-        return None
-    return GeminiAPI(
-        api_key=reader.required("GEMINI_API_KEY", word),
-        video_model=reader.value("PHOENIX_VIDEO_MODEL", GEMINI_API_MODELS[Kind.VIDEO], model),
-        image_model=reader.value("PHOENIX_IMAGE_MODEL", GEMINI_API_MODELS[Kind.IMAGE], model),
-        endpoint=reader.value("PHOENIX_GENERATOR_ENDPOINT", None, on_this_machine),
-    )
+    return LocalBackend(data, gemini=read_gemini(reader))
 
 
 def _gcp(reader: Reader) -> GCPBackend:
-    reader.value("PHOENIX_GENERATOR", None, _not_in_the_cloud)
+    reader.value("PHOENIX_GENERATOR", None, not_in_the_cloud)
     project_id = reader.required("GOOGLE_CLOUD_PROJECT", project)
     return GCPBackend(
         project=project_id,
@@ -319,16 +291,6 @@ def _backend_name(text: str) -> str:
     if text not in {"local", "gcp"}:
         raise ValueError("use local or gcp")
     return text
-
-
-def _generator_name(text: str) -> str:
-    if text not in {"sample", "gemini"}:
-        raise ValueError("use sample or gemini")
-    return text
-
-
-def _not_in_the_cloud(_: str) -> None:
-    raise ValueError("it chooses on the local backend alone; gcp always uses Agent Platform")
 
 
 _PARSERS: dict[object, Callable[[str], object]] = {

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.brief import ASPECT_RATIOS
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Kind
+from shared.gemini_settings import GEMINI_API_MODELS
 from shared.model_cards import (
     CallStyle,
     ModelCard,
@@ -17,7 +18,7 @@ from shared.model_cards import (
     known_cards,
     retiring_soon,
 )
-from shared.settings import GCP_MODELS, GEMINI_API_MODELS
+from shared.settings import GCP_MODELS
 from tests.builders import a_brief
 
 TODAY = date(2026, 11, 21)

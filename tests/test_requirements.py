@@ -20,7 +20,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 IMAGES = {"api": "api", "video_job": "video-job", "image_job": "image-job"}
 """The list of each image, and its extra."""
-MACHINE = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux"} | {
+MACHINE: dict[str, str] = {
+    **{name: str(value) for name, value in default_environment().items()},
+    "sys_platform": "linux",
+    "platform_system": "Linux",
     "python_version": "3.11",
     "python_full_version": "3.11.16",
 }

@@ -3,7 +3,8 @@ import pytest
 from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
 from shared.domain.policy import Kind, Policy
-from shared.settings import GEMINI_API_MODELS, SETTINGS, GCPBackend, LocalBackend, load
+from shared.gemini_settings import GEMINI_API_MODELS
+from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
 from tests.environments import GCP, JOB, SERVICE
 
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"
@@ -157,6 +158,8 @@ def test_the_developer_api_has_its_own_models() -> None:
         ({"PHOENIX_GENERATOR": "veo"}, "PHOENIX_GENERATOR is not usable: use sample or gemini"),
         ({"PHOENIX_GENERATOR": ""}, "PHOENIX_GENERATOR is not usable: use sample or gemini"),
         ({"GEMINI_API_KEY": "a\nb"}, "GEMINI_API_KEY is not usable: leave out spaces"),
+        ({"GEMINI_API_KEY": "clé"}, "GEMINI_API_KEY is not usable: use the key as Google shows"),
+        ({"GEMINI_API_KEY": "a\x07b"}, "GEMINI_API_KEY is not usable: use the key as Google"),
         (KEY | {"PHOENIX_GENERATOR_ENDPOINT": "https://x.example"}, "PHOENIX_GENERATOR_ENDPOINT"),
         (GCP | {"PHOENIX_GENERATOR": "gemini"}, "PHOENIX_GENERATOR is not usable: it chooses on"),
         (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: it chooses on"),

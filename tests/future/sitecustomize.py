@@ -6,12 +6,14 @@ libfaketime 0.9.10 hands the kernel an invalid time there: EINVAL, at every `tim
 
 import select
 import time
+from typing import SupportsIndex
 
 
-def _sleep(seconds: float) -> None:
-    if seconds < 0:
+def _sleep(seconds: float | SupportsIndex, /) -> None:
+    duration_s = float(seconds)
+    if duration_s < 0:
         raise ValueError("sleep length must be non-negative")
-    select.select([], [], [], seconds)
+    select.select([], [], [], duration_s)
 
 
 time.sleep = _sleep
