@@ -79,6 +79,19 @@ def lasting_for_days(film: Path, target: Path) -> None:
     target.write_bytes(content)
 
 
+def without_its_key_frame(film: Path, target: Path) -> None:
+    make(target, "-i", str(film), "-c", "copy", "-bsf:v", "noise=drop='eq(n,0)'")
+
+
+def of_a_codec_that_phones_do_not_play(_: Path, target: Path) -> None:
+    make(target, "-f", "lavfi", "-i", "color=d=4:s=64x64:r=10", "-c:v", "mpeg4")
+
+
+def two_pictures_and_then_sound(_: Path, target: Path) -> None:
+    pictures = ("-f", "lavfi", "-i", "color=d=0.2:s=64x64:r=10")
+    make(target, *pictures, "-f", "lavfi", "-i", "sine=duration=4", "-c:v", "libx264")
+
+
 HOSTILE_VIDEOS = [
     cut,
     empty,
@@ -93,6 +106,9 @@ HOSTILE_VIDEOS = [
     damaged,
     an_image,
     a_giant_frame,
+    without_its_key_frame,
+    of_a_codec_that_phones_do_not_play,
+    two_pictures_and_then_sound,
 ]
 
 
@@ -130,12 +146,19 @@ def a_cut_png() -> bytes:
     return file.getvalue()[:20_000]
 
 
+def a_cut_jpeg() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((300, 300), 60).save(file, format="JPEG")
+    return file.getvalue()[: len(file.getvalue()) // 2]
+
+
 HOSTILE_IMAGES: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "only magic": lambda: b"\x89PNG\r\n\x1a\n",
     "text": lambda: b"text",
     "gif": a_gif,
     "cut": a_cut_png,
+    "cut JPEG": a_cut_jpeg,
     "bomb": lambda: a_bomb(5_000, 4_000),
     "giant bomb": lambda: a_bomb(30_000, 30_000),
     "bomb in its text": lambda: a_bomb(64, 64, text=_zeros()),
