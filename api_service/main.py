@@ -154,6 +154,7 @@ def create_app(
 
 def _warm_up(phoenix: Phoenix) -> None:
     """Fetch what the first request would wait for; if it cannot be had, that request asks again."""
+    phoenix.opening.admission.warm_up()
     try:
         phoenix.ports.identity.warm_up()
         phoenix.ports.service_identity.warm_up()

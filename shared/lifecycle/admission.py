@@ -81,6 +81,10 @@ class Admission:
         self._is_reading = False
         self._under_way: Future[None] | None = None
 
+    def warm_up(self) -> None:
+        """Read the gauges, so that the first request need not wait for that."""
+        self._current()
+
     def refusal(self, kind: Kind) -> Unavailable | None:
         """Return why nothing new of this kind may be opened, or None."""
         return self._refusal(kind, self._current())

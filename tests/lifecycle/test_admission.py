@@ -426,6 +426,16 @@ def test_after_a_quiet_time_a_request_waits_for_the_reading(world: World) -> Non
             world.open()
 
 
+def test_a_process_that_has_warmed_up_makes_no_request_wait(world: World) -> None:
+    pause(world)
+    gauges = world.phoenix.opening.admission
+    gauges.warm_up()
+    gauges.worker = Stuck()
+
+    with pytest.raises(Paused):
+        world.open()
+
+
 def test_a_request_of_an_ending_process_is_not_held_up(world: World) -> None:
     ended = ThreadPoolExecutor(1)
     ended.shutdown()
