@@ -214,13 +214,18 @@ def _unrouted(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return the methods of every route at this address: the router names the first one's only."""
-    return {
-        method
-        for route in request.app.state.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+    """Return the methods of every route at this address: the router names the first one's only.
+
+    An id that spans segments (`ID/publish`) matches by its form alone: any other route wins.
+    """
+    methods: dict[bool, set[str]] = {True: set(), False: set()}
+    for route in request.app.state.routes:
+        if isinstance(route, Route):
+            match, found = route.matches(request.scope)
+            if match is not Match.NONE:
+                spans = any("/" in str(value) for value in found["path_params"].values())
+                methods[spans] |= route.methods or set()
+    return methods[False] or methods[True]
 
 
 def _misshapen(_: Request, error: Exception) -> Response:

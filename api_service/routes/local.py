@@ -1,6 +1,7 @@
 """What only the one-machine backend has: signing in by name, and the media files themselves."""
 
 import re
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -67,7 +68,7 @@ def private_file(
 def public_file(local: LocalDep, key: str) -> Response:
     """Open a published file; Range works."""
     try:
-        path = local.media.file_of(PUBLIC_PREFIX + key)
+        path = local.media.path_of(PUBLIC_PREFIX + key)
     except MediaUnavailable as error:
         raise PageNotFound from error
     return _file(path, {"Cache-Control": PUBLIC_CACHE})
@@ -86,7 +87,11 @@ class _MediaFile(FileResponse):
 
 
 def _file(path: Path, headers: dict[str, str]) -> Response:
+    """Return a file; an address that names none is 404, also one that no file can have."""
     try:
-        return _MediaFile(path, headers=headers, stat_result=path.stat())
-    except OSError as error:  # removed a moment ago
+        found = path.stat()
+    except (OSError, ValueError) as error:
         raise PageNotFound from error
+    if not stat.S_ISREG(found.st_mode):
+        raise PageNotFound
+    return _MediaFile(path, headers=headers, stat_result=found)

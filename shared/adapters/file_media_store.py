@@ -121,20 +121,12 @@ class FileMediaStore:
 
         Raises:
             Unauthenticated: the link is forged or has expired.
-            MediaUnavailable: there is no such file.
+            MediaUnavailable: the key leads elsewhere.
         """
         is_live = bool(_SECONDS.fullmatch(expires)) and int(expires) > now.timestamp()
         if not is_live or not is_signed(self._keys, _message(key, int(expires)), signature):
             raise Unauthenticated(reason="media link")
-        return self.file_of(key)
-
-    def file_of(self, key: str) -> Path:
-        """Return a key's file; raises `MediaUnavailable` if there is none."""
-        with _translated():
-            path = self.path_of(key)
-            if not path.is_file():
-                raise MediaUnavailable(reason="no such file")
-        return path
+        return self.path_of(key)
 
     def path_of(self, key: str) -> Path:
         """Return where a key's file is; raises `MediaUnavailable` for one that leads elsewhere."""
