@@ -32,14 +32,15 @@ def jar() -> Path | None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Run an emulator of our own and give its address.
+def running(*options: str) -> Iterator[str]:
+    """Run an emulator of our own, with these options, and give its address.
 
     Java is started directly: the SDK's scripts leave it behind when they are stopped.
     """
     address = f"{HOST}:{free_port()}"
     port = address.rpartition(":")[2]
     command = ["java", *JAVA_OPTIONS, "-cp", str(jar()), MAIN, "--host", HOST, "--port", port]
+    command += options
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             eventually(lambda: _answers(address) or process.poll() is not None, within_s=120)

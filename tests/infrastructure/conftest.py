@@ -2,10 +2,12 @@
 
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -145,3 +147,31 @@ def installation(provisioned: Installation) -> Iterator[Installation]:
     """The installation; what a test does to it is taken back."""
     with provisioned.kept():
         yield provisioned
+
+
+class Absent(BaseHTTPRequestHandler):
+    """Knows nothing."""
+
+    def do_GET(self) -> None:
+        body = b'{"error": {"code": 404, "message": "nothing", "status": "NOT_FOUND"}}'
+        self.send_response(404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PATCH = do_PUT = do_CONNECT = do_GET  # noqa: N815 (as the server calls them)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def nothing_there() -> Iterator[int]:
+    """The port of a proxy that answers 404 for every API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Absent) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

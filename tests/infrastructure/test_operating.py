@@ -8,11 +8,9 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -208,34 +206,6 @@ def test_the_creations_of_the_runbook_are_those_of_its_scenes() -> None:
 
 
 # gcloud
-
-
-class Absent(BaseHTTPRequestHandler):
-    """Knows nothing."""
-
-    def do_GET(self) -> None:
-        body = b'{"error": {"code": 404, "message": "nothing", "status": "NOT_FOUND"}}'
-        self.send_response(404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_PATCH = do_PUT = do_CONNECT = do_GET  # noqa: N815 (as the server calls them)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def nothing_there() -> Iterator[int]:
-    """The port of a proxy that answers 404 for every API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Absent) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 def gcloud_commands() -> list[str]:

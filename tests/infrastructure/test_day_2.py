@@ -1,0 +1,111 @@
+"""docs/day-2.md: gcloud understands its commands, and a backup restores with clean books."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.sqlite_store import SQLiteStore
+from shared.domain.policy import Policy
+from shared.lifecycle.auditing import Auditing
+from shared.ports.store import write
+from tests import firestore_emulator
+from tests.infrastructure.conftest import PROJECT, REGION
+from tests.infrastructure.test_operating import blocks
+from tests.machine import needs
+from tests.world import World
+
+PAGE = Path(__file__).parents[2] / "docs/day-2.md"
+APIS = ("FIRESTORE", "LOGGING")
+DATABASE = "projects/{project}/databases/(default)"
+
+
+def gcloud_commands() -> list[str]:
+    """Return each gcloud command of the page, also those whose answer sets a variable."""
+    scripts = "".join(blocks(PAGE.read_text(), "sh")).replace("\\\n", " ")
+    return re.findall(r"gcloud (?!builds)[^)\n]+(?:\([^)]*\)[^)\n]*)*", scripts)
+
+
+@pytest.mark.slow
+@needs("gcloud")
+@pytest.mark.parametrize("command", gcloud_commands())
+def test_gcloud_understands_the_command(command: str, nothing_there: int, tmp_path: Path) -> None:
+    known = {
+        "CLOUDSDK_CONFIG": str(tmp_path),
+        "HOME": str(tmp_path),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a-token-of-the-tests",
+        "CLOUDSDK_CORE_PROJECT": PROJECT,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": str(nothing_there),
+        "REGION": REGION,
+        "DATABASE": "(default)",
+        "BACKUP": f"projects/{PROJECT}/locations/{REGION}/backups/one",
+    }
+    for api in APIS:
+        known[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"http://{api.lower()}.googleapis.com/"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": os.environ["PATH"], **known},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert re.search("NOT_FOUND|annot find|not be found|not found", done.stderr), done.stderr
+
+
+@pytest.mark.slow
+@needs("firestore")
+def test_exported_database_is_restored_with_clean_books(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Export a database with a ledger, import it into an empty one, and audit the copy."""
+    world.draft()
+    world.published(caption="kept")
+    before = _copied_to_emulator(world.sqlite, tmp_path, monkeypatch)
+
+    exported = next(tmp_path.rglob("*.overall_export_metadata"))
+    with firestore_emulator.running("--import-data", str(exported)) as address:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
+        store = FirestoreStore(PROJECT, database="(default)", prefix="")
+        restored = set(map(repr, store.everything()))
+        report = Auditing(store, world.files, world.clock, Policy()).audit()
+        store.close()
+
+    assert report.violations == []
+    assert (report.accounts, report.creations) == (1, 2)
+    assert restored == before
+
+
+def _copied_to_emulator(
+    source: SQLiteStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> set[str]:
+    """Write every document into an emulator and export it; return the documents."""
+    with firestore_emulator.running() as address:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
+        store = FirestoreStore(PROJECT, database="(default)", prefix="")
+        for document in source.everything():
+            store.transact([document.key], lambda _, each=document: write(each, result=None))
+        documents = set(map(repr, store.everything()))
+        store.close()
+        httpx.post(
+            f"http://{address}/emulator/v1/projects/{PROJECT}:export",
+            json={
+                "database": DATABASE.format(project=PROJECT),
+                "export_directory": str(folder),
+                "export_name": "backup",
+            },
+            timeout=30,
+        ).raise_for_status()
+    return documents
