@@ -17,10 +17,11 @@ from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.domain.policy import Kind
 from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model, chosen_model
+from shared.installation import Ports
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.model_cards import retiring_soon
 from shared.settings import GCPBackend, LocalBackend, Settings
-from shared.wiring import Phoenix, Ports, build
+from shared.wiring import Phoenix, build
 
 FILE = b"a file of phoenix doctor"
 FOLDER = "doctor/"

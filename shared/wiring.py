@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.adapters import data_folder
-from shared.adapters.file_media_store import FileMediaStore
-from shared.adapters.google_grants import GoogleGrants
 from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
@@ -18,7 +16,9 @@ from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.adapters.system_clock import SystemClock, SystemIds
 from shared.domain.policy import Kind
+from shared.gcp_installation import gcp_ports
 from shared.generators import check_models, google_generator, price_usd
+from shared.installation import LocalParts, Ports
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.adopting import Adopting
@@ -34,57 +34,14 @@ from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
-from shared.ports.clock import Clock, Ids
-from shared.ports.executions import Executions
 from shared.ports.generator import Generator
-from shared.ports.identity import Identity, ServiceIdentity
-from shared.ports.media_store import MediaStore
-from shared.ports.raw_documents import RawDocuments
-from shared.ports.store import Store
-from shared.ports.task_queue import TaskQueue
-from shared.settings import GCPBackend, LocalBackend, R2Buckets, Settings
-from shared.telemetry import traceparent
+from shared.settings import GCPBackend, LocalBackend, Settings
 
 if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
-    from shared.adapters.r2_media_store import R2MediaStore
+    pass
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """One adapter for each port."""
-
-    store: Store
-    queue: TaskQueue
-    media: MediaStore
-    executions: Executions
-    identity: Identity
-    service_identity: ServiceIdentity
-    clock: Clock
-    ids: Ids
-    generator: Callable[[Kind], Generator]
-    """Makes the generator when a job first needs it: its vendor is slow to import."""
-    raw_documents: Callable[[], RawDocuments]
-    """Opens what lies beneath the store, for the takeover of an older system."""
-    close: Callable[[], None]
-    price_usd: Callable[[Kind], float] = lambda _: 0.0
-    """Returns what one creation costs at the vendor, at most; one machine's samples are free."""
-    welcome_key: bytes = b""
-    """Hashes verified addresses into ids of welcome grants; a new one would welcome all again."""
-    grants: GoogleGrants | None = None
-    """Only the cloud has grants; they are asked about by the doctor alone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalParts:
-    """What only one machine has: signing in by name, opening links, dispatching tasks."""
-
-    identity: LocalIdentity
-    media: FileMediaStore
-    queue: SQLiteQueue
-    executions: LocalExecutions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +75,7 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
             ports, local = _local(settings, backend, makes=makes)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
-            return assembled(settings, _gcp(backend, makes=makes), local=None)
+            return assembled(settings, gcp_ports(backend, makes=makes), local=None)
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
@@ -239,86 +196,3 @@ def _local(
         welcome_key=installation_key(backend.data / "welcome-key"),
     )
     return ports, local
-
-
-def _gcp(backend: GCPBackend, *, makes: Kind | None) -> Ports:
-    """Choose Google Cloud and R2; each vendor is imported by the process that first needs it."""
-    from shared.adapters.cloud_run_executions import CloudRunExecutions
-    from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
-    from shared.adapters.firebase_identity import FirebaseIdentity
-    from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
-    from shared.adapters.firestore_store import FirestoreStore
-    from shared.adapters.google_service_identity import GoogleServiceIdentity
-
-    clock, endpoints = SystemClock(), backend.endpoints
-    check_models(backend, makes=makes, today=clock.now().date())
-    database, prefix = backend.database, backend.collection_prefix
-    store = FirestoreStore(backend.project, database=database, prefix=prefix)
-    queue = CloudTasksQueue(
-        project=backend.project,
-        region=backend.region,
-        invoker=backend.tasks_invoker,
-        traceparent=traceparent,
-        run_url=endpoints.run or RUN_URL,
-        emulator_host=_host(endpoints.tasks),
-    )
-    executions = CloudRunExecutions(
-        project=backend.project, region=backend.region, emulator_host=_host(endpoints.run)
-    )
-    grants = _grants(backend)
-    media = _media(backend.r2)
-
-    def close() -> None:
-        for port in (store, queue, executions, media, grants):
-            port.close()
-
-    return Ports(
-        store=store,
-        queue=queue,
-        media=media,
-        executions=executions,
-        identity=FirebaseIdentity(backend.project, clock=clock, endpoint=endpoints.identity),
-        service_identity=GoogleServiceIdentity(
-            audience=backend.internal_audience,
-            accounts=backend.internal_accounts,
-            clock=clock,
-            endpoint=endpoints.identity,
-        ),
-        clock=clock,
-        ids=SystemIds(),
-        generator=lambda kind: google_generator(backend, kind, today=clock.now().date()),
-        raw_documents=lambda: FirestoreRawDocuments(
-            backend.project, database=database, prefix=prefix
-        ),
-        close=close,
-        price_usd=lambda kind: price_usd(backend, kind, today=clock.now().date()),
-        welcome_key=backend.welcome_key.encode(),
-        grants=grants,
-    )
-
-
-def _media(r2: R2Buckets) -> "R2MediaStore":
-    from shared.adapters.r2_media_store import R2MediaStore
-
-    return R2MediaStore(
-        endpoint_url=r2.endpoint_url,
-        access_key_id=r2.access_key_id,
-        secret_access_key=r2.secret_access_key,
-        drafts_bucket=r2.drafts_bucket,
-        public_bucket=r2.public_bucket,
-        public_url=r2.public_url,
-    )
-
-
-def _grants(backend: GCPBackend) -> GoogleGrants:
-    return GoogleGrants(
-        project=backend.project,
-        region=backend.region,
-        invoker=backend.tasks_invoker,
-        endpoint=backend.endpoints.run,
-    )
-
-
-def _host(endpoint: str | None) -> str | None:
-    """Return the host and port of a server on this machine, as gRPC wants them."""
-    return endpoint.removeprefix("http://") if endpoint else None

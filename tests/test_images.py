@@ -57,7 +57,7 @@ def adapters_named_in(file: str, function: str) -> frozenset[str]:
     )
 
 
-OF_THE_API = adapters_named_in("shared/wiring.py", "_gcp") | {"google_grants"}
+OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"google_grants"}
 OF_A_JOB = frozenset({"cloud_tasks_queue", "firestore_store", "genai_client", "r2_media_store"})
 IMAGES = [
     ContainerImage(

@@ -19,10 +19,11 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind
 from shared.domain.status import Status
+from shared.installation import LocalParts, Ports
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
-from shared.wiring import LocalParts, Phoenix, Ports
+from shared.wiring import Phoenix
 from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
 from tests.fakes import (
     CountingIds,

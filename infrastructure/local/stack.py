@@ -25,8 +25,9 @@ from shared.adapters.lifeline import Lifeline
 from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_whole
 from shared.domain.errors import Unavailable
 from shared.domain.policy import STOP_GRACE_S, Kind
+from shared.installation import LocalParts
 from shared.settings import LocalBackend
-from shared.wiring import LocalParts, Phoenix
+from shared.wiring import Phoenix
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ def test_what_is_granted_passes_and_nothing_is_started(
     grants.check_task(kind)
     grants.check_start(kind)
 
-    assert (server.calls, server.runs) == (3, {})
+    assert (server.calls, server.runs) == (4, {})
 
 
 @pytest.mark.parametrize(

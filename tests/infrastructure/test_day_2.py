@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.policy import Policy
 from shared.lifecycle.auditing import Auditing
-from shared.ports.store import write
+from shared.ports.store import Decision, Found, write
 from tests import firestore_emulator
 from tests.infrastructure.conftest import PROJECT, REGION
 from tests.infrastructure.test_operating import blocks
@@ -96,7 +97,8 @@ def _copied_to_emulator(
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
         store = FirestoreStore(PROJECT, database="(default)", prefix="")
         for document in source.everything():
-            store.transact([document.key], lambda _, each=document: write(each, result=None))
+            decision = write(document, result=None)
+            store.transact([document.key], partial(_decided, decision))
         documents = set(map(repr, store.everything()))
         store.close()
         httpx.post(
@@ -109,3 +111,7 @@ def _copied_to_emulator(
             timeout=30,
         ).raise_for_status()
     return documents
+
+
+def _decided(decision: Decision[None], _: Found) -> Decision[None]:
+    return decision

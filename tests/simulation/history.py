@@ -15,8 +15,9 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.policy import Kind, Policy
+from shared.installation import Ports
 from shared.settings import Settings
-from shared.wiring import Phoenix, Ports
+from shared.wiring import Phoenix
 from tests.builders import ADA, BEN
 from tests.fakes import InTurn
 from tests.simulation.clients import Clients
