@@ -205,7 +205,7 @@ def _model(phoenix: Phoenix, models: GCPBackend | GeminiAPI, kind: Kind) -> str:
     """
     today = phoenix.ports.clock.now().date()
     chosen = chosen_model(models, kind, today=today)
-    if isinstance(models):
+    if isinstance(models, GeminiAPI):
         ask_for_model(models, kind)
     for card in retiring_soon([chosen], today=today):
         return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"

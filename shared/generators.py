@@ -54,7 +54,7 @@ def google_generator(backend: GCPBackend | GeminiAPI, kind: Kind, *, today: date
     from shared.adapters.veo_video_generator import VeoVideoGenerator
 
     card = chosen_model(backend, kind, today=today)
-    if isinstance(backend):
+    if isinstance(backend, GeminiAPI):
         connection = Connection(access=ApiKey(backend.api_key), base_url=backend.endpoint)
     else:
         endpoint = backend.endpoints.generator
