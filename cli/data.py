@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Copied:
 
     files: int
     size_bytes: int
+
+
+def environment(data: Path | None) -> Mapping[str, str]:
+    """Return this process's environment, with the data folder of `--data` if it is given."""
+    return {**os.environ, "PHOENIX_DATA": str(data)} if data else dict(os.environ)
 
 
 def check_data_folder(data: Path) -> None:

@@ -1,11 +1,9 @@
 """`phoenix`: run it, show it, prove it, repair it."""
 
 import json
-import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,11 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import operate
+from cli import one_machine, operate
 from cli.account import UNKNOWN, show
-from cli.data import backup as copy_data
-from cli.data import check_data_folder
-from cli.data import rotate_key as rotate_keys
+from cli.data import check_data_folder, environment
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import LOGS, Stack, StackError
@@ -48,6 +44,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(operate.commands)
+cli.add_typer(one_machine.commands)
 out = Console()
 err = Console(stderr=True)
 
@@ -87,13 +84,9 @@ def _say(problem: str) -> None:
     err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _environment(data: Path | None) -> Mapping[str, str]:
-    return {**os.environ, "PHOENIX_DATA": str(data)} if data else dict(os.environ)
-
-
 def _phoenix(data: Path | None) -> Phoenix:
     """Put Phoenix together; its log lines go where those of the other processes go."""
-    loaded = settings.load(_environment(data))
+    loaded = settings.load(environment(data))
     if isinstance(loaded.backend, LocalBackend):
         check_data_folder(loaded.backend.data)
     phoenix = wiring.build(loaded)
@@ -114,7 +107,7 @@ def up(
     data: DataOption = None,
 ) -> None:
     """Run the one-machine stack until Ctrl-C; a restart loses nothing."""
-    stack = Stack(_environment(data), port=port)
+    stack = Stack(environment(data), port=port)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -281,27 +274,4 @@ def doctor(
     api: Annotated[bool, typer.Option("--api", help="Only what the API may use.")] = False,
 ) -> None:
     """Ask every service one question, and say how to mend what fails."""
-    sys.exit(run_doctor(settings.load(_environment(data)), out, as_api=api))
-
-
-@cli.command()
-def backup(
-    folder: Annotated[Path, typer.Argument(help="Where to copy it: a new or empty folder.")],
-    data: DataOption = None,
-) -> None:
-    """Copy the data folder of one machine, also while it runs; restore it by copying it back."""
-    copied = copy_data(settings.load(_environment(data)), folder)
-    out.print(f"{copied.files} files, {copied.size_bytes} bytes in {folder}", soft_wrap=True)
-
-
-@cli.command("rotate-key")
-def rotate_key(
-    *,
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Refuse the old keys at once: users sign in again.")
-    ] = False,
-    data: DataOption = None,
-) -> None:
-    """Sign with a new key from now on; what older keys signed is valid until it expires."""
-    older = rotate_keys(settings.load(_environment(data)), revoke=revoke)
-    out.print(f"A new key signs; {older} older keys are still accepted")
+    sys.exit(run_doctor(settings.load(environment(data)), out, as_api=api))

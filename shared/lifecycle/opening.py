@@ -6,7 +6,7 @@ A crash between the two leaves a paid creation without a task: the sweep makes o
 import logging
 from dataclasses import dataclass, replace
 
-from shared.domain.account import account_key
+from shared.domain.account import Account, account_key
 from shared.domain.brief import CREATION_ID_LENGTH, Brief, creation_id_for
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import (
@@ -133,15 +133,8 @@ class Opening:
             if account is None or (not is_welcomed and self.accounts.owes_welcome(account, caller)):
                 return unchanged(None)
             if known is not None:
-                if known.fingerprint != brief.fingerprint:
-                    raise KeyReused
-                return unchanged(
-                    Opened(
-                        creation=known,
-                        balance_tokens=account.balance_tokens,
-                        is_replay=decided is None or not found.may_have_landed,
-                    )
-                )
+                is_replay = decided is None or not found.may_have_landed
+                return unchanged(_known(known, account, brief, is_replay=is_replay))
             if found.get(entry_at) is not None:
                 raise CreationGone
             if refusal is not None:
@@ -200,6 +193,13 @@ class Opening:
         if settlement.creation is None:
             raise CreationGone
         return replace(opened, creation=settlement.creation)
+
+
+def _known(creation: Creation, account: Account, brief: Brief, *, is_replay: bool) -> Opened:
+    """Return what an earlier request of the same key opened; raise `KeyReused` for another brief."""
+    if creation.fingerprint != brief.fingerprint:
+        raise KeyReused
+    return Opened(creation=creation, balance_tokens=account.balance_tokens, is_replay=is_replay)
 
 
 def log_debit(creation: Creation) -> None:

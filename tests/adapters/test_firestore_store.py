@@ -268,8 +268,10 @@ def phoenix(world: World, firestore: FirestoreStore) -> Phoenix:
 def open_meeting(
     world: World, phoenix: Phoenix, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> Callable[..., Opened]:
-    """Opens an image over a wire that spoils the next commits."""
+    """Opens an image over a wire that spoils the next calls; its gauges are read before."""
     opening = world.over(on_bad_wire).opening
+    opening.admission.warm_up()
+    proxy.counted()
 
     def open_(*faults: Fault) -> Opened:
         proxy.faults["Commit"] = list(faults)
@@ -537,6 +539,7 @@ OTHER_INTERNALS: dict[str, object] = {
     "operationName": "other",
     "requeues": 7,
     "retries": 7,
+    "spentUsd": 0.7,
 }
 
 

@@ -237,6 +237,7 @@ CREATIONS_FIELDS = {
     "executionName",
     "leaseExpiresAt",
     "intent",
+    "spentUsd",
     "operationName",
     "retryAt",
     "deadlineAt",
