@@ -15,7 +15,7 @@ from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.domain.status import Stage
 from tests.api.conftest import Api, Server
-from tests.builders import stored_media
+from tests.builders import a_brief, a_caller, stored_media
 from tests.cloud_tasks_server import CloudTasksServer
 from tests.firestore_proxy import FirestoreProxy
 from tests.machine import needs
@@ -27,6 +27,7 @@ AnswerT = TypeVar("AnswerT")
 ROUND_TRIPS = {
     "open, with the gauges": (8, 3),
     "open": (2, 1),
+    "open before the address is verified": (2, 1),
     "claim": (2, 0),
     "heartbeat": (2, 0),
     "complete": (2, 0),
@@ -90,6 +91,11 @@ def test_round_trips_of_each_use_case(
 
     count("open, with the gauges", opened)
     first = count("open", opened)
+    unverified = a_caller("ada", is_verified=False, verified_contact=None)
+    count(
+        "open before the address is verified",
+        lambda: phoenix.opening.open(a_brief(), caller=unverified),
+    )
     claimed: Creation = count("claim", lambda: world.claim(first))
     count(
         "heartbeat",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.conftest import Server
 from tests.api.test_cloud_identities import CloudApi
-from tests.certificate_server import CertificateServer
+from tests.certificate_server import LOOKUP, CertificateServer
 from tests.world import World
 
 UNVERIFIED: dict[str, Any] = {"email_verified": False}
@@ -116,3 +116,32 @@ def test_full_day_delays_a_welcome_and_loses_none(new_cloud: Callable[..., Cloud
 
     cloud.world.clock.sleep(DAY_S)
     assert balance(cloud, late) == 100
+
+
+def test_account_that_could_not_be_made_is_made_by_the_next_request(cloud: CloudApi) -> None:
+    cloud.world.store.faults = ["down"] * 5
+    token = cloud.google.user_token()
+
+    assert cloud.ask("GET", "/api/me/transactions", token).status_code == 503
+
+    cloud.world.store.faults = []
+    [entry] = cloud.ask("GET", "/api/me/transactions", token).json()["transactions"]
+    assert entry["amount"] == 100
+
+
+def test_verified_address_is_checked_live_once_and_then_not_looked_up(cloud: CloudApi) -> None:
+    balance(cloud, "ada")
+    cloud.google.asked.clear()
+
+    assert [balance(cloud, "ada") for _ in range(3)] == [100] * 3
+    assert LOOKUP not in cloud.google.asked
+
+
+def test_outage_of_the_lookup_delays_a_welcome_and_refuses_no_reader(cloud: CloudApi) -> None:
+    balance(cloud, "ben")  # the certificates are known from now on
+    cloud.google.is_down = True
+
+    assert balance(cloud, "ada") == 0
+
+    cloud.google.is_down = False
+    assert balance(cloud, "ada") == 100
