@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,11 +12,11 @@ from shared.adapters.firestore_store import FirestoreStore
 from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.policy import Policy
 from shared.lifecycle.auditing import Auditing
-from shared.ports.store import Decision, Found, write
 from tests import firestore_emulator
 from tests.infrastructure.conftest import PROJECT, REGION
 from tests.infrastructure.test_operating import blocks
 from tests.machine import needs
+from tests.putting import put
 from tests.world import World
 
 PAGE = Path(__file__).parents[2] / "docs/day-2.md"
@@ -28,7 +27,8 @@ DATABASE = "projects/{project}/databases/(default)"
 def gcloud_commands() -> list[str]:
     """Return each gcloud command of the page, also those whose answer sets a variable."""
     scripts = "".join(blocks(PAGE.read_text(), "sh")).replace("\\\n", " ")
-    return re.findall(r"gcloud (?!builds)[^)\n]+(?:\([^)]*\)[^)\n]*)*", scripts)
+    lines = [re.sub(r"^\w+=\$\((.*)\)$", r"\1", line) for line in scripts.splitlines()]
+    return [line for line in lines if re.match("gcloud (?!builds)", line)]
 
 
 @pytest.mark.slow
@@ -97,8 +97,7 @@ def _copied_to_emulator(
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
         store = FirestoreStore(PROJECT, database="(default)", prefix="")
         for document in source.everything():
-            decision = write(document, result=None)
-            store.transact([document.key], partial(_decided, decision))
+            put(store, document)
         documents = set(map(repr, store.everything()))
         store.close()
         httpx.post(
@@ -111,7 +110,3 @@ def _copied_to_emulator(
             timeout=30,
         ).raise_for_status()
     return documents
-
-
-def _decided(decision: Decision[None], _: Found) -> Decision[None]:
-    return decision
