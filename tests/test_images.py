@@ -77,7 +77,7 @@ IMAGES = [
         ),
         OF_A_JOB | {"ffmpeg", "omni_video_generator", "veo_video_generator"},
         has_ffmpeg=True,
-        left_out=frozenset({"firebase_admin", "google.cloud.run_v2", "jwt"}),
+        left_out=frozenset({"firebase_admin", "google.cloud.run_v2", "httpx", "jwt"}),
     ),
     ContainerImage(
         "image_job",
@@ -88,7 +88,9 @@ IMAGES = [
         ),
         OF_A_JOB | {"gemini_image_generator"},
         has_ffmpeg=False,
-        left_out=frozenset({"firebase_admin", "google.cloud.run_v2", "imageio_ffmpeg", "jwt"}),
+        left_out=frozenset(
+            {"firebase_admin", "google.cloud.run_v2", "httpx", "imageio_ffmpeg", "jwt"}
+        ),
     ),
 ]
 
