@@ -27,6 +27,8 @@ class Welcomes:
 
     simulation: Simulation
     policy: Policy
+    late_share: float = LATE
+    """How many owners have their address verified only later."""
     granted: dict[str, UserId] = field(default_factory=dict)
 
     def _happens(self, what: str, likelihood: float) -> bool:
@@ -40,7 +42,7 @@ class Welcomes:
 
     def is_verified(self, user: UserId) -> bool:
         """Tell whether the user has clicked the link by now."""
-        if not self._happens(f"{user} clicks the address", LATE):
+        if not self._happens(f"{user} clicks the address", self.late_share):
             return True
         at_s = VERIFIED_WITHIN_S * self.simulation.chance("welcome", f"{user} is verified")
         return self.simulation.now_s >= at_s
