@@ -1,11 +1,15 @@
 """Accounts that never spend a token hold up nobody: the whole stack, with real processes."""
 
-import collections
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from shared.domain.keys import CreationId
+from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
 
@@ -14,36 +18,71 @@ pytestmark = pytest.mark.slow
 ABUSERS = 10
 OPENS = 60
 FREE_OUTCOMES_MAX = 10
+TIME_LEFT_MIN = timedelta(seconds=15)
+"""How long before its deadline, 60 s after it was opened, the video of another is a draft."""
+TOO_MANY_FREE = "too_many_free_outcomes"
 
 
-def open_and_cancel(client: httpx.Client) -> "collections.Counter[str]":
-    """Open and cancel videos, and count the answers by status and code."""
-    answers: collections.Counter[str] = collections.Counter()
+@dataclass
+class Abuse:
+    """What one account was answered, in order."""
+
+    answers: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    cancelled_before_refusal: int | None = None
+    """How many were cancelled when the first open was refused for that."""
+
+
+def open_and_cancel(client: httpx.Client) -> Abuse:
+    """Open and cancel videos as fast as they are answered."""
+    abuse = Abuse()
     for _ in range(OPENS):
         opened = client.post("/api/generate/creation", json={"type": "video", "prompt": "[hang]"})
         body = opened.json()
-        answers[f"open {opened.status_code} {body.get('code', '')}".strip()] += 1
+        abuse.answers.append(f"open {opened.status_code} {body.get('code', '')}".strip())
         if opened.is_success:
             cancelled = client.post(f"/api/generate/creation/{body['creationId']}/cancel")
-            answers[f"cancel {cancelled.status_code}"] += 1
-    return answers
+            abuse.answers.append(f"cancel {cancelled.status_code}")
+            abuse.cancelled += [body["creationId"]] * cancelled.is_success
+        elif body["code"] == TOO_MANY_FREE and abuse.cancelled_before_refusal is None:
+            abuse.cancelled_before_refusal = len(abuse.cancelled)
+            assert int(opened.headers["Retry-After"]) > 0
+    return abuse
+
+
+def waits(machine: OneMachine, creation_id: str) -> bool:
+    """Tell whether the creation's last task is still to be dispatched."""
+    number = machine.document(creation_id).enqueues
+    queue = machine.stack.phoenix.ports.queue
+    return queue.waits(CreationId(creation_id), kind=Kind.VIDEO, number=number)
 
 
 def test_ten_accounts_that_open_and_cancel_hold_up_nobody(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     machine = new_machine()
-    answers: collections.Counter[str] = collections.Counter()
-    for number in range(ABUSERS):
-        answers += open_and_cancel(machine.client(f"abuser-{number}"))
+    clients = [machine.client(f"abuser-{number}") for number in range(ABUSERS)]
+    eve = machine.client("eve")
+    with ThreadPoolExecutor(ABUSERS) as threads:
+        abuses = list(threads.map(open_and_cancel, clients))
+    cancelled = [creation_id for abuse in abuses for creation_id in abuse.cancelled]
+    still_queued = [creation_id for creation_id in cancelled if waits(machine, creation_id)]
 
-    video = machine.open(machine.client("eve"), "waves [slow 0]", duration=4)
+    video = machine.open(eve, "waves [slow 0]", duration=4)
     opened = machine.document(video)
     settled = machine.settled(video)
 
+    assert still_queued == [], "the task of a cancelled creation is never dispatched later"
+    assert not any(machine.starts(creation_id) for creation_id in cancelled)
+    assert len(cancelled) >= ABUSERS * FREE_OUTCOMES_MAX / 2
+    limits = {abuse.cancelled_before_refusal for abuse in abuses}
+    assert FREE_OUTCOMES_MAX in limits
+    assert limits <= {FREE_OUTCOMES_MAX, None}
+    refused = sum(abuse.answers.count(f"open 429 {TOO_MANY_FREE}") for abuse in abuses)
+    assert refused >= ABUSERS * OPENS // 2
+    statuses = {answer.split()[1] for abuse in abuses for answer in abuse.answers}
+    assert statuses <= {"200", "202", "409", "429"}
+
     assert settled.status is Status.DRAFT
     assert opened.deadline_at is not None
-    assert settled.updated_at < opened.deadline_at
-    assert answers["cancel 200"] <= ABUSERS * FREE_OUTCOMES_MAX
-    assert answers["open 429 too_many_free_outcomes"] >= ABUSERS * OPENS // 2
-    assert {answer.split()[0:2][1] for answer in answers} <= {"200", "202", "409", "429"}
+    assert settled.updated_at < opened.deadline_at - TIME_LEFT_MIN

@@ -32,6 +32,8 @@ class Tally:
     histories: int = 0
     marks: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    """How often each fault happened, by `kind fault`."""
     violations: list[tuple[str, str]] = field(default_factory=list)
     """Which history, and what it broke first."""
 
@@ -40,6 +42,7 @@ class Tally:
         self.histories += 1
         self.marks += outcome.marks
         self.endings += outcome.endings
+        self.faults += Counter(f"{site.kind} {fault}" for site, fault in outcome.happened)
         if outcome.violations:
             self.violations.append((name, outcome.violations[0]))
 
@@ -48,6 +51,7 @@ class Tally:
         self.histories += other.histories
         self.marks += other.marks
         self.endings += other.endings
+        self.faults += other.faults
         self.violations += other.violations
 
 

@@ -12,7 +12,7 @@ from jobs import attempt
 from shared.lifecycle import attempts
 from tests.simulation import campaign
 from tests.simulation.draws import Site
-from tests.simulation.faults import Faults
+from tests.simulation.faults import FAULTS, Faults
 from tests.simulation.gates import GATES, Gate
 from tests.simulation.history import play, ten_abusers, two_posts
 from tests.simulation.mutants import (
@@ -65,6 +65,8 @@ MARKS_MIN = {
     "unpublished": 1000,
 }
 """How often the rare branches are reached at the very least: a net that catches nothing is no net."""
+FAULT_MIN = 3
+"""How often each fault of the table happens at the very least."""
 
 
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda each: str(each["seed"]))
@@ -98,6 +100,8 @@ def test_thousands_of_histories_break_no_promise_and_reach_the_rare_branches() -
     assert {
         mark: tally.marks[mark] for mark, least in MARKS_MIN.items() if tally.marks[mark] < least
     } == {}
+    faults = [f"{kind} {fault}" for kind, each in FAULTS.items() for fault in each]
+    assert {fault: tally.faults[fault] for fault in faults if tally.faults[fault] < FAULT_MIN} == {}
 
 
 def test_a_few_histories_break_no_promise() -> None:
