@@ -55,6 +55,8 @@ BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit
 FREE_MORE_THAN_ALLOWED = 2
 TRIES_MAX = 4
 LOOKS_MAX = 8
+SENDS_AGAIN, SENDS_AGAIN_WITHIN_S = 0.2, 1200.0
+"""How often, and how much later, the same click arrives once more: its run may have failed."""
 NO_ANSWER = "no answer"
 LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
     Status.PENDING: {"cancel": 0.08},
@@ -259,6 +261,9 @@ class Clients:
             return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
 
         answer = self.ask(name, request, tries_max=TRIES_MAX if debits else 1)
+        if debits and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
+            self.simulation.sleep(SENDS_AGAIN_WITHIN_S * self.simulation.chance(name, "again"))
+            self.ask(f"{name}.again", request)
         now = self.store.creation(known.creation_id)
         clicks = self._clicks[known.creation_id]
         is_once = now is None or now.debits <= clicks + 1
