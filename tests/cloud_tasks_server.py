@@ -142,7 +142,7 @@ class CloudTasksServer:
     def _with_faults(self, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             self.calls += 1
-            fault = self.faults.pop(0) if self.faults else None
+            fault = self._next_fault(request)
             if self.is_down or fault is Fault.DOWN:
                 _refuse(context, grpc.StatusCode.UNAVAILABLE, "planned")
             if fault is Fault.ABORTED:
@@ -159,6 +159,13 @@ class CloudTasksServer:
             return answered
 
         return answer
+
+    def _next_fault(self, request: Any) -> Fault | None:
+        """Take the next fault; only a request that changes something can be lost."""
+        is_read = isinstance(request, tasks_v2.GetQueueRequest | tasks_v2.GetTaskRequest)
+        if not self.faults or (is_read and self.faults[0] is Fault.LOST):
+            return None
+        return self.faults.pop(0)
 
     def _create(
         self, request: tasks_v2.CreateTaskRequest, context: grpc.ServicerContext
