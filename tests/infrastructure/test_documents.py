@@ -108,7 +108,8 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
     builds = [body for key, body in api.cloud.resources.items() if "/builds/" in key]
     assert (api.leaks, api.unknown) == ([], [])
     assert [build["status"] for build in builds] == ["SUCCESS", "SUCCESS"]
-    assert [build["serviceAccount"].rpartition("/")[2] for build in builds] == [
+    accounts = [build["serviceAccount"].rpartition("/")[2] for build in builds]
+    assert [account.replace("$PROJECT_ID", PROJECT) for account in accounts] == [
         f"phoenix-tester@{PROJECT}.iam.gserviceaccount.com",
         f"phoenix-deployer@{PROJECT}.iam.gserviceaccount.com",
     ]
