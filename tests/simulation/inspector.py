@@ -16,6 +16,7 @@ from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry, debit_id, refund_id
+from shared.domain.media import MediaDeletion
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
@@ -78,6 +79,8 @@ class Inspector:
     """Each holder's last attempt."""
     debits_by: Counter[str] = field(default_factory=Counter)
     """How many debits each process has written."""
+    _begun_keys: set[str] = field(default_factory=set)
+    """The keys of every deletion that was marked as begun: no publication of them can commit."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
     _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
     _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -113,6 +116,8 @@ class Inspector:
         entries = {key.id for key, (_, after) in changes.items() if isinstance(after, LedgerEntry)}
         for key, (before, after) in changes.items():
             self._note(actor, key, after)
+            if isinstance(after, MediaDeletion) and after.is_begun:
+                self._begun_keys.update(after.keys)
             if isinstance(before, Creation) or isinstance(after, Creation):
                 self._creation(actor, before, after, entries)
                 self._free(actor, before, after, changes)
@@ -312,6 +317,8 @@ class Inspector:
     # What is beside the store
 
     def _deleted(self, key: str) -> None:
+        is_begun = key in self._begun_keys
+        self.must(is_begun, "I14", f"{key} was deleted before its entry was marked as begun")
         for document in self.store.documents.values():
             if isinstance(document, Creation) and key in _needed(document):
                 self.report("I14", f"{key} of {document.creation_id} was deleted")

@@ -523,7 +523,6 @@ MUTANTS = [
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
-        seed=1644,
     ),
     _one(
         "a deletion is not carried out twice",
