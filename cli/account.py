@@ -1,4 +1,4 @@
-"""`phoenix account`: one account's statement, for the question where somebody's tokens are."""
+"""`phoenix account`: one account's statement, to explain its balance."""
 
 import json
 from datetime import datetime

@@ -9,7 +9,7 @@ from shared.domain.errors import WrongSetting
 IMAGE_SIZE_BYTES_MAX = 25 * 1024 * 1024
 VIDEO_SIZE_BYTES_MAX = 200 * 1024 * 1024
 THUMBNAIL_ROOM_BYTES = 1024 * 1024
-"""What a thumbnail may need beside its media file."""
+"""What a thumbnail may need in addition to its media file."""
 IMAGE_PIXELS_MAX = 4096 * 4096
 
 UPLOAD_GRACE_S = 260
@@ -106,7 +106,7 @@ class Policy:
     """Refunds of one account in an hour that its owner caused; then it opens nothing."""
 
     gauges_every_s: float = 10
-    """How often the queue, the switches and the day's cost are read, beside the requests."""
+    """How often the queue, the switches and the day's cost are read, outside the requests."""
     gauges_life_s: float = 120
     """A reading of the queue that is older counts as unknown, and unknown is not full."""
     settled_within_s: float = 120

@@ -1,6 +1,6 @@
 """Whether a new creation may be opened at all: the switches, the day's cost, and the queue.
 
-The gauges are read beside the requests, never in their transactions: a document that a transaction
+The gauges are read outside the requests, never in their transactions: a document that a transaction
 reads is written too, and one that all of them write would be hot. So a limit may be exceeded by
 what is opened between two readings. A gauge that cannot be read refuses nobody new.
 """
