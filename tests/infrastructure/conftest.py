@@ -1,9 +1,12 @@
 """An installation of Phoenix in a recorded cloud."""
 
+import os
+import re
 import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -175,3 +178,36 @@ def nothing_there() -> Iterator[int]:
         yield server.server_port
         server.shutdown()
         thread.join()
+
+
+def check_gcloud_understands(
+    command: str, *, apis: Iterable[str], proxy_port: int, folder: Path, **variables: str
+) -> None:
+    """Run a gcloud command where nothing exists: it must get as far as not finding its object."""
+    known = {
+        "CLOUDSDK_CONFIG": str(folder),
+        "HOME": str(folder),
+        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a-token-of-the-tests",
+        "CLOUDSDK_CORE_PROJECT": PROJECT,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": str(proxy_port),
+        **variables,
+    }
+    for api in apis:
+        known[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"http://{api.lower()}.googleapis.com/"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env={"PATH": os.environ["PATH"], **known},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert re.search("NOT_FOUND|annot find|not be found|not found", done.stderr), done.stderr

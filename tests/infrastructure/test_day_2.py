@@ -1,8 +1,6 @@
 """docs/day-2.md: gcloud understands its commands, and a backup restores with clean books."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -13,7 +11,7 @@ from shared.adapters.sqlite_store import SQLiteStore
 from shared.domain.policy import Policy
 from shared.lifecycle.auditing import Auditing
 from tests import firestore_emulator
-from tests.infrastructure.conftest import PROJECT, REGION
+from tests.infrastructure.conftest import PROJECT, REGION, check_gcloud_understands
 from tests.infrastructure.test_operating import blocks
 from tests.machine import needs
 from tests.putting import put
@@ -35,35 +33,15 @@ def gcloud_commands() -> list[str]:
 @needs("gcloud")
 @pytest.mark.parametrize("command", gcloud_commands())
 def test_gcloud_understands_the_command(command: str, nothing_there: int, tmp_path: Path) -> None:
-    known = {
-        "CLOUDSDK_CONFIG": str(tmp_path),
-        "HOME": str(tmp_path),
-        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a-token-of-the-tests",
-        "CLOUDSDK_CORE_PROJECT": PROJECT,
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
-        "CLOUDSDK_PROXY_TYPE": "http",
-        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
-        "CLOUDSDK_PROXY_PORT": str(nothing_there),
-        "REGION": REGION,
-        "DATABASE": "(default)",
-        "BACKUP": f"projects/{PROJECT}/locations/{REGION}/backups/one",
-    }
-    for api in APIS:
-        known[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"http://{api.lower()}.googleapis.com/"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        env={"PATH": os.environ["PATH"], **known},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    check_gcloud_understands(
+        command,
+        apis=APIS,
+        proxy_port=nothing_there,
+        folder=tmp_path,
+        REGION=REGION,
+        DATABASE="(default)",
+        BACKUP=f"projects/{PROJECT}/locations/{REGION}/backups/one",
     )
-
-    assert done.returncode == 1, done.stderr
-    assert re.search("NOT_FOUND|annot find|not be found|not found", done.stderr), done.stderr
 
 
 @pytest.mark.slow

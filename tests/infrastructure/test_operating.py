@@ -24,7 +24,7 @@ from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
 from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
 from tests.environments import GCP
-from tests.infrastructure.conftest import REGION, Installation
+from tests.infrastructure.conftest import REGION, Installation, check_gcloud_understands
 from tests.machine import needs
 from tests.world import World
 
@@ -245,30 +245,6 @@ def test_a_rerun_in_the_project_starts_the_job_of_its_creation(installation: Ins
 @needs("gcloud")
 @pytest.mark.parametrize("command", [each for each in gcloud_commands() if not is_rerun(each)])
 def test_gcloud_understands_every_command(command: str, nothing_there: int, tmp_path: Path) -> None:
-    known = {
-        "CLOUDSDK_CONFIG": str(tmp_path),
-        "HOME": str(tmp_path),
-        "CLOUDSDK_AUTH_ACCESS_TOKEN": "a-token-of-the-tests",
-        "CLOUDSDK_CORE_PROJECT": "phoenix-test",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
-        "CLOUDSDK_CORE_CHECK_GCE_METADATA": "0",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
-        "CLOUDSDK_PROXY_TYPE": "http",
-        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
-        "CLOUDSDK_PROXY_PORT": str(nothing_there),
-        "REGION": "us-central1",
-    }
-    for api in APIS:
-        known[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] = f"http://{api.lower()}.googleapis.com/"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        env={"PATH": os.environ["PATH"], **known},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    check_gcloud_understands(
+        command, apis=APIS, proxy_port=nothing_there, folder=tmp_path, REGION="us-central1"
     )
-
-    assert done.returncode == 1, done.stderr
-    assert re.search("NOT_FOUND|annot find|not be found|not found", done.stderr), done.stderr
