@@ -74,7 +74,7 @@ class Admission:
         self._queue = queue
         self._clock = clock
         self._policy = policy
-        self._brake = brake
+        self.brake = brake
         self._lock = Lock()
         self._reading = Reading()
         self._began_s = -math.inf
@@ -93,7 +93,7 @@ class Admission:
         at = self._clock.now()
         if reading.paused.get(kind, False):
             return Paused(kind=kind)
-        ceiling_usd = self._brake.cost_usd_max
+        ceiling_usd = self.brake.cost_usd_max
         is_of_today = reading.at.date() == at.date()
         if ceiling_usd is not None and is_of_today and reading.cost_usd >= ceiling_usd:
             until_midnight = midnight(at) + timedelta(days=1) - at
@@ -184,7 +184,7 @@ class Admission:
 
     def _cost_usd(self, at: datetime) -> float:
         """Return the day's cost with the price of all that is unfinished; 0 without a ceiling."""
-        if self._brake.cost_usd_max is None:
+        if self.brake.cost_usd_max is None:
             return 0.0
         cost_usd = self._store.cost_usd_since(midnight(at))
         for kind in Kind:
@@ -192,7 +192,7 @@ class Admission:
                 self._store.unfinished(kind, status)
                 for status in (Status.PENDING, Status.PROCESSING)
             )
-            cost_usd += unfinished * self._brake.price_usd(kind)
+            cost_usd += unfinished * self.brake.price_usd(kind)
         return cost_usd
 
 

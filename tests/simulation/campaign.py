@@ -21,7 +21,15 @@ SEEDS_MAX = 5000
 """A mutant that this many histories do not notice is too much for the net."""
 Fault = tuple[Site, str]
 PAIR_SEED = 0
-FATES = ("job", "sweep", "api", "generator.operation", "generator.reads", "media.outage")
+FATES = (
+    "job",
+    "sweep",
+    "api",
+    "generator.operation",
+    "generator.reads",
+    "media.outage",
+    "media.room",
+)
 """What happens to something that is no process."""
 
 

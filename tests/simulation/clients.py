@@ -17,11 +17,13 @@ from shared.domain.errors import (
     CreationNotFound,
     IllegalTransition,
     InsufficientTokens,
+    MediaUnavailable,
     NotQueued,
     Paused,
     QueueFull,
     RequestError,
     SpendingLimit,
+    StorageFull,
     TooManyFree,
     TooManyOpened,
     TooManyUnfinished,
@@ -49,9 +51,11 @@ REFUSED = (
     | Paused
     | QueueFull
     | SpendingLimit
+    | StorageFull
 )
 """Answers after which nothing is written."""
-BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit
+BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit | StorageFull | MediaUnavailable
+"""Answers after which nothing is debited."""
 FREE_MORE_THAN_ALLOWED = 2
 TRIES_MAX = 4
 LOOKS_MAX = 8

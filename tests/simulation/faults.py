@@ -53,6 +53,7 @@ FAULTS: Mapping[str, Mapping[str, float]] = {
     "media.put": {"fails": 0.04, "applied": 0.03, "late": 0.04},
     "media.size": {"fails": 0.02},
     "media.outage": {"a_minute": 0.03, "minutes": 0.03},
+    "media.room": {"fails": 0.02, "full": 0.04},
     "media.publish": {"fails": 0.04, "applied": 0.04, "late": 0.06},
     "media.delete": {"fails": 0.05, "applied": 0.04},
     "job": {"sigterm": 0.04},

@@ -16,6 +16,7 @@ from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.policy import Kind, Policy
 from shared.installation import Ports
+from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
 from tests.builders import ADA, BEN
@@ -38,7 +39,8 @@ CLIENTS_BEGIN_WITHIN_S = 1200.0
 POLICY = Policy(video_poll_s=15, image_poll_s=5, heartbeat_s=40)
 """Fewer looks at the generator than in real life: more histories in the same time."""
 WELCOME_TOKENS = (11, 25, 45)
-
+CEILING = Brake(cost_usd_max=0.1, price_usd=lambda _: 0.0)
+"""One start of a generator reaches it."""
 CYD = UserId("cyd")
 """An owner who opens and cancels, again and again."""
 
@@ -120,6 +122,8 @@ def anything(clients: Clients) -> None:
     for user, count in journeys.items():
         for number in range(count):
             _begin(clients, user, number)
+    if simulation.chance("operator", "has a ceiling") < 0.1:
+        clients.phoenix.opening.admission.brake = CEILING
     if simulation.chance("operator", "pauses") < 0.1:
         _spawn(clients, "operator", clients.pauses)
     if simulation.chance("cyd", "is there") < 0.05:

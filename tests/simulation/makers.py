@@ -319,7 +319,10 @@ class SimulatedMediaStore:
         return f"public/{key}"
 
     def has_room(self, size_bytes: int) -> bool:
-        return True
+        fault = self._simulation.fate(self._simulation.actor.process.name, "media.room")
+        if fault == "fails":
+            raise MediaUnavailable(reason="simulated")
+        return fault is None
 
     def everything(self) -> Iterator[StoredFile]:
         return iter(list(self.files.values()))
