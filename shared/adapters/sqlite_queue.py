@@ -66,7 +66,7 @@ class SQLiteQueue:
         """Open the file, making it if needed; raises `QueueUnavailable` if it cannot be used."""
         self._pool = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
         self._clock = clock
-        self._limits = limits or QueueLimits()
+        self.limits = limits or QueueLimits()
         self._next_dispatch_s: dict[Kind, float] = {}
         with _translated():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class SQLiteQueue:
 
     def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
         """See `TaskQueue.dispatches_per_s`."""
-        return self._limits.dispatches_per_s
+        return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
         """See `TaskQueue.waits`."""
@@ -150,7 +150,7 @@ class SQLiteQueue:
             task = self._due(kind, now_s)
             if task is None:
                 return False
-            self._next_dispatch_s[kind] = now_s + 1 / self._limits.dispatches_per_s
+            self._next_dispatch_s[kind] = now_s + 1 / self.limits.dispatches_per_s
             try:
                 run(task.creation_id)
             except Exception:
@@ -171,13 +171,13 @@ class SQLiteQueue:
 
     def _put_off(self, task: _Due, now_s: float) -> None:
         dispatches = task.dispatches + 1
-        if dispatches >= self._limits.dispatches_max:
+        if dispatches >= self.limits.dispatches_max:
             self._end(task, now_s)
             return
         with self._pool.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET dispatches = ?, due_s = ? WHERE name = ? AND done_s IS NULL",
-                [dispatches, now_s + self._limits.back_off_s(dispatches), task.name],
+                [dispatches, now_s + self.limits.back_off_s(dispatches), task.name],
             )
 
     def _end(self, task: _Due, now_s: float) -> None:

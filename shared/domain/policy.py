@@ -147,7 +147,7 @@ class Policy:
                 self.video_minimum_run_s >= self.video_typical_s
             ),
             "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
-            "deadline_s must leave room for a queue beside the minimum run": (
+            "deadline_s must leave room for a queue as well as the minimum run": (
                 self.queue_room_s(Kind.VIDEO) > 0 and self.queue_room_s(Kind.IMAGE) > 0
             ),
         }

@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from shared.adapters.sqlite_queue import QueueLimits
 from shared.domain.keys import CreationId
 from shared.domain.policy import Kind
 from shared.domain.status import Status
@@ -20,6 +21,8 @@ OPENS = 60
 FREE_OUTCOMES_MAX = 10
 TIME_LEFT_MIN = timedelta(seconds=15)
 """How long before its deadline, 60 s after it was opened, the video of another is a draft."""
+DISPATCHES_PER_S = 0.5
+"""So slow that a cancelled creation's task would still wait when everything is cancelled."""
 TOO_MANY_FREE = "too_many_free_outcomes"
 
 
@@ -50,6 +53,12 @@ def open_and_cancel(client: httpx.Client) -> Abuse:
     return abuse
 
 
+def slow_down(machine: OneMachine) -> None:
+    local = machine.stack.phoenix.local
+    assert local is not None
+    local.queue.limits = QueueLimits(dispatches_per_s=DISPATCHES_PER_S)
+
+
 def waits(machine: OneMachine, creation_id: str) -> bool:
     """Tell whether the creation's last task is still to be dispatched."""
     number = machine.document(creation_id).enqueues
@@ -61,6 +70,7 @@ def test_ten_accounts_that_open_and_cancel_hold_up_nobody(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     machine = new_machine()
+    slow_down(machine)
     clients = [machine.client(f"abuser-{number}") for number in range(ABUSERS)]
     eve = machine.client("eve")
     with ThreadPoolExecutor(ABUSERS) as threads:
