@@ -45,7 +45,7 @@ cli = typer.Typer(
 )
 cli.add_typer(operate.commands)
 cli.add_typer(one_machine.commands)
-out = Console()
+out = Console(soft_wrap=True)
 err = Console(stderr=True)
 
 WRONG_CONFIGURATION = 2
@@ -115,12 +115,12 @@ def up(
         telemetry.configure("stack", stream=log_file)
         with stack:
             out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
-            out.print(f"Files    {stack.data}")
+            out.print(f"Files    {stack.data}", markup=False)
             if gemini := _gemini(stack.settings):
-                out.print(PAID.format(*(gemini.model_of(kind) for kind in Kind)), soft_wrap=True)
+                out.print(PAID.format(*(gemini.model_of(kind) for kind in Kind)))
                 # The stack serves meanwhile: a name server may take longer than the request.
                 threading.Thread(target=_ask_gemini, args=(gemini,), daemon=True).start()
-            out.print("Sign in", SIGN_IN.format(base_url=stack.base_url), soft_wrap=True)
+            out.print("Sign in", SIGN_IN.format(base_url=stack.base_url))
             stop.wait()
             out.print("Stopping ..")
 
@@ -168,7 +168,7 @@ def _print_audit(report: AuditReport) -> NoReturn:
     for violation in report.violations:
         table.add_row(violation.invariant, violation.document, violation.what)
     if report.violations:
-        out.print(table)
+        out.print(table, soft_wrap=False)
     out.print(
         f"{report.accounts} accounts, {report.creations} creations, "
         f"{report.ledger_entries} ledger entries, {report.files} files: "
@@ -195,7 +195,10 @@ def grant(
     entry = _phoenix(data).accounts.grant(
         UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
     )
-    out.print(f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}")
+    out.print(
+        f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}",
+        markup=False,
+    )
 
 
 @cli.command()
@@ -229,11 +232,10 @@ def adopt(
         f"{'Would adopt' if dry_run else 'Adopted'} {done.accounts} accounts with "
         f"{done.opening_tokens} tokens; {done.refunds} creations refunded "
         f"({done.refunded_tokens} tokens), {done.creations_aside} put aside; "
-        f"{done.marked_entries} ledger entries marked",
-        soft_wrap=True,
+        f"{done.marked_entries} ledger entries marked"
     )
     for problem in done.problems:
-        out.print(f"left as it is: {problem.document}: {problem.what}", soft_wrap=True)
+        out.print(f"left as it is: {problem.document}: {problem.what}", markup=False)
     if done.problems or dry_run:
         sys.exit(1 if done.problems else 0)
     _print_audit(phoenix.auditing.audit())

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 KEY = "a-good-and-secret-key"
 IMAGE_MODEL, VIDEO_MODEL = "gemini-nano-banana-2.1", "gemini-omni-1.2-flash"
+FOLDER = "a [long] name of a folder, longer than a line of eighty characters has room for"
 PHOENIX = Path(sys.executable).with_name("phoenix")
 
 
@@ -121,7 +122,7 @@ def test_the_start_says_in_one_line_what_will_fail_and_starts_all_the_same(
         "PHOENIX_GENERATOR_ENDPOINT": server.url if is_reached else nowhere(),
     }
     errors = tmp_path / "errors"
-    command = [str(PHOENIX), "up", "--port", "0", "--data", str(tmp_path / "data")]
+    command = [str(PHOENIX), "up", "--port", "0", "--data", str(tmp_path / FOLDER)]
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr) as up,
@@ -136,6 +137,7 @@ def test_the_start_says_in_one_line_what_will_fail_and_starts_all_the_same(
         assert up.wait(30) == 0
 
     assert b"Phoenix runs at" in shown
+    assert f"{tmp_path / FOLDER}\n".encode() in shown
     assert f"{IMAGE_MODEL} makes images, {VIDEO_MODEL} videos".encode() in shown
     assert len(errors.read_text().splitlines()) == (1 if said else 0)
     assert key not in errors.read_text()
