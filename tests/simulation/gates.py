@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.domain.keys import UserId
 from shared.domain.policy import Kind
-from tests.builders import ADA
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Faults
 from tests.simulation.history import Outcome, play
 from tests.simulation.scheduler import Process
+
+EVE = UserId("eve")
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,10 @@ class Gate:
 
 
 def one_open(clients: Clients) -> None:
-    """Let one owner open one creation, asking again until there is an answer."""
+    """Let one owner, welcomed at once, open one creation, asking again until there is an answer."""
+    clients.welcomes.late_share = 0
     kind = Kind.VIDEO if clients.simulation.seed % 2 else Kind.IMAGE
-    clients.simulation.spawn(
-        "ada", lambda: clients.open("ada", ADA, "key", kind), process=Process("ada")
-    )
+    clients.simulation.spawn(EVE, lambda: clients.open(EVE, EVE, "key", kind), process=Process(EVE))
 
 
 def _effort(outcome: Outcome) -> tuple[int, int, int]:
