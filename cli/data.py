@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.adapters.data_folder import FOLDER_MODE, UMASK
+from shared.adapters.data_folder import (
+    FOLDER_MODE,
+    GENERATOR,
+    KEY,
+    MEDIA,
+    STORE,
+    UMASK,
+    WELCOME_KEY,
+)
 from shared.adapters.file_media_store import PRIVATE_PREFIX
 from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.sqlite import connect
@@ -20,9 +28,7 @@ from shared.domain.media import PUBLIC_PREFIX
 from shared.lifecycle.auditing import stored_files
 from shared.settings import LocalBackend, Settings
 
-STORE = "store.db"
-KEY = "key"
-FILES = ("media/private", "media/public", "generator")
+FILES = (f"{MEDIA}/private", f"{MEDIA}/public", GENERATOR)
 """Folders whose files are written once. The queue is rebuilt by the sweep, so it is not copied."""
 TRIES = 5
 
@@ -85,6 +91,8 @@ def backup(settings: Settings, folder: Path) -> Copied:
     else:
         raise WrongSetting(setting="DIR", reason="files were removed during each copy: try again")
     shutil.copy2(data / KEY, folder / KEY)
+    if (data / WELCOME_KEY).exists():  # an older release made none
+        shutil.copy2(data / WELCOME_KEY, folder / WELCOME_KEY)
     incoming.rename(folder / STORE)  # last: without it, the folder is no installation
     copied = [path for path in folder.rglob("*") if path.is_file()]
     return Copied(len(copied), sum(path.stat().st_size for path in copied))

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from infrastructure.local.stack import LOGS, Stack
+from infrastructure.local.stack import Stack
 from shared import telemetry
+from shared.adapters.data_folder import LOGS
 from shared.lifecycle.auditing import AuditReport
 
 USERNAME = "ada"

@@ -17,8 +17,9 @@ from cli.account import UNKNOWN, show
 from cli.data import check_data_folder, environment
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
-from infrastructure.local.stack import LOGS, Stack, StackError
+from infrastructure.local.stack import Stack, StackError
 from shared import settings, telemetry, wiring
+from shared.adapters.data_folder import LOGS
 from shared.domain.creation import creation_key
 from shared.domain.errors import (
     AccountNotFound,

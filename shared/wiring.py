@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.adapters import data_folder
+from shared.adapters.data_folder import (
+    EXECUTIONS,
+    GENERATOR,
+    KEY,
+    MEDIA,
+    QUEUE,
+    STORE,
+    WELCOME_KEY,
+)
 from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.local_executions import LocalExecutions
 from shared.adapters.local_identity import LocalIdentity, installation_key
@@ -145,21 +154,21 @@ def _local(
     if gemini is not None:
         check_models(gemini, makes=makes, today=clock.now().date())
     data_folder.prepare(backend.data)
-    keys = InstallationKeys(backend.data / "key", clock=clock)
-    check_header(backend.data / "store.db", remedy=RESTORE)
-    check_header(backend.data / "queue.db", remedy=REMOVE_QUEUE)
-    store = SQLiteStore(backend.data / "store.db")
+    keys = InstallationKeys(backend.data / KEY, clock=clock)
+    check_header(backend.data / STORE, remedy=RESTORE)
+    check_header(backend.data / QUEUE, remedy=REMOVE_QUEUE)
+    store = SQLiteStore(backend.data / STORE)
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
         media=SampleMediaStore(
-            backend.data / "media",
-            crashes=backend.data / "generator" / "crashes",
+            backend.data / MEDIA,
+            crashes=backend.data / GENERATOR / "crashes",
             base_url=settings.base_url,
             secret=keys,
         ),
-        queue=SQLiteQueue(backend.data / "queue.db", clock=clock),
+        queue=SQLiteQueue(backend.data / QUEUE, clock=clock),
         executions=LocalExecutions(
-            backend.data / "executions",
+            backend.data / EXECUTIONS,
             environment=settings.environment,
             policy=settings.policy,
             ids=ids,
@@ -175,7 +184,7 @@ def _local(
             return google_generator(gemini, kind, today=clock.now().date())
         from shared.adapters.sample_generator import SampleGenerator
 
-        return SampleGenerator(backend.data / "generator", clock=clock, ids=ids)
+        return SampleGenerator(backend.data / GENERATOR, clock=clock, ids=ids)
 
     def price(kind: Kind) -> float:
         return price_usd(gemini, kind, today=clock.now().date()) if gemini is not None else 0.0
@@ -190,9 +199,9 @@ def _local(
         clock=clock,
         ids=ids,
         generator=generator,
-        raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
+        raw_documents=lambda: SQLiteRawDocuments(backend.data / STORE),
         close=close,
         price_usd=price,
-        welcome_key=installation_key(backend.data / "welcome-key"),
+        welcome_key=installation_key(backend.data / WELCOME_KEY),
     )
     return ports, local

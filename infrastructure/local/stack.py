@@ -21,6 +21,7 @@ import httpx
 
 from shared import settings, wiring
 from shared.adapters import data_folder
+from shared.adapters.data_folder import API_LOCK, LOGS, QUEUE, STACK_LOCK, STORE
 from shared.adapters.lifeline import Lifeline
 from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_whole
 from shared.domain.errors import Unavailable
@@ -36,9 +37,6 @@ START_TIMEOUT_S = 30
 LOOK_EVERY_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
-LOGS = "logs"
-STACK_LOCK = "stack.lock"
-API_LOCK = "api.lock"
 """Locked while an API is alive, also one that has outlived its stack."""
 ORPHAN_GRACE_S = 2
 """How long an API whose stack was killed may finish its requests: each is safe to interrupt."""
@@ -81,8 +79,8 @@ class Stack:
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
-            check_whole(self.data / "store.db", remedy=RESTORE)
-            check_whole(self.data / "queue.db", remedy=REMOVE_QUEUE)
+            check_whole(self.data / STORE, remedy=RESTORE)
+            check_whole(self.data / QUEUE, remedy=REMOVE_QUEUE)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local

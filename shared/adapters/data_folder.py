@@ -6,11 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+STORE, QUEUE = "store.db", "queue.db"
+KEY, WELCOME_KEY = "key", "welcome-key"
+STACK_LOCK, API_LOCK = "stack.lock", "api.lock"
+MEDIA, GENERATOR, EXECUTIONS, LOGS = "media", "generator", "executions", "logs"
+
 UMASK = 0o077
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-_OURS = re.compile(
-    r"key(\.\w+)?|(stack|api)\.lock|(store|queue)\.db(-wal|-shm)?|media|generator|executions|logs"
+_FOLDERS = {MEDIA, GENERATOR, EXECUTIONS, LOGS}
+_FILE = re.compile(
+    rf"({KEY}|{WELCOME_KEY})(\.\w+)?|{STACK_LOCK}|{API_LOCK}|({STORE}|{QUEUE})(-wal|-shm)?"
 )
 
 
@@ -26,7 +32,7 @@ def close_to_others(data: Path) -> None:
     The folder itself is left alone where it holds other files: it may be shared on purpose.
     """
     entries = list(data.iterdir())
-    ours = [entry for entry in entries if _OURS.fullmatch(entry.name)]
+    ours = [entry for entry in entries if entry.name in _FOLDERS or _FILE.fullmatch(entry.name)]
     for path in ours:
         for each in (path, *_below(path)):
             _close(each)

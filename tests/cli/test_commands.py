@@ -273,7 +273,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("content", [b"garbage" * 300, b"half a key"])
-@pytest.mark.parametrize("command", ["up", "sweep"])
+@pytest.mark.parametrize("command", ["up --port 0", "sweep"])
 def test_damaged_file_is_named_with_what_to_do(
     data: Path, file: str, remedy: str, content: bytes, command: str
 ) -> None:
@@ -281,7 +281,7 @@ def test_damaged_file_is_named_with_what_to_do(
         (data / f"{file}{suffix}").unlink(missing_ok=True)
     (data / file).write_bytes(content)
 
-    done = phoenix(command, "--data", str(data))
+    done = phoenix(*command.split(), "--data", str(data))
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -86,6 +86,7 @@ def test_backup_under_load_is_restored_with_clean_books(
         assert httpx.get(moved).content == httpx.get(link).content
         assert again.settled(hanging).status is Status.FAILED
         assert again.violations() == []
+        assert again.stack.phoenix.ports.welcome_key == machine.stack.phoenix.ports.welcome_key
     modes = {oct(path.stat().st_mode & 0o077) for path in folder.glob("3/**/*")}
     assert modes == {"0o0"}
 
