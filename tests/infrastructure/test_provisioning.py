@@ -57,7 +57,7 @@ def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installat
     assert done.returncode == 0, done.stderr
     assert len(installation.api.requests) == before
     assert len(commands) > 60
-    assert sum("add-iam-policy-binding" in command for command in commands) == 35
+    assert sum("add-iam-policy-binding" in command for command in commands) == 39
 
 
 def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:

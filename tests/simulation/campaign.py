@@ -92,7 +92,8 @@ def caught(number: int) -> str | None:
     with broken(mutant):
         if mutant.gate is not None:
             gate = next(gate for gate in GATES if gate.name == mutant.gate)
-            return next((f"{gate.name}: {failing}" for failing in gate.failings()), None)
+            failing = gate.failing()
+            return failing and f"{gate.name}: {failing}"
         for seed in (mutant.seed, *range(SEEDS_MAX)):
             if violations := play(seed).violations:
                 return f"seed {seed}: {violations[0]}"

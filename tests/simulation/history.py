@@ -29,7 +29,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.inspector import BOOKS_EVERY, Inspector
 from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.scheduler import Crashed, Process, Simulation
-from tests.simulation.store import SimulatedStore
+from tests.simulation.store import NEVER, SimulatedStore
 from tests.simulation.welcomes import Welcomes
 
 HOUR_S = 3600.0
@@ -242,18 +242,21 @@ class _Place:
             return RESTART
 
     def tick(self) -> None:
-        """Call the sweep, as the scheduler does every minute, if there is anything to do."""
+        """Call the sweep, as the scheduler does every minute, if there is anything to do.
+
+        It is the last when nothing else can happen any more.
+        """
         simulation = self.simulation
         minute = round(simulation.now_s / POLICY.sweep_every_s)
-        fate = simulation.fate(f"sweep {minute}", "sweep") if self._is_due() else "missed"
+        next_due = self.store.next_due()
+        is_due = next_due <= self.inspector.now
+        fate = simulation.fate(f"sweep {minute}", "sweep") if is_due else "missed"
         if fate != "missed":
             for half in ("a", "b") if fate == "doubled" else ("a",):
                 name = f"sweep {minute}{half}"
                 simulation.spawn(name, self._sweep, process=process(simulation, name))
-        simulation.at(simulation.now_s + POLICY.sweep_every_s, self.tick)
-
-    def _is_due(self) -> bool:
-        return self.store.is_anything_due(self.inspector.now)
+        if not simulation.is_idle or next_due != NEVER:
+            simulation.at(simulation.now_s + POLICY.sweep_every_s, self.tick)
 
     def _sweep(self) -> None:
         try:

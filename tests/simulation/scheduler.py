@@ -92,6 +92,11 @@ class Simulation:
         """Do something at a time, outside any actor."""
         heapq.heappush(self._events, (time_s, next(self._order), action))
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing else will happen."""
+        return not self._events
+
     def spawn(
         self, name: str, run: Callable[[], None], *, process: Process, at_s: float | None = None
     ) -> Actor:

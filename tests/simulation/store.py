@@ -183,11 +183,11 @@ class SimulatedStore:
         """Tell whether the ledger has this entry, without a call."""
         return entry_key(entry_id) in self.documents
 
-    def is_anything_due(self, now: datetime) -> bool:
-        """Tell whether a sweep would find anything; most minutes change no document."""
+    def next_due(self) -> datetime:
+        """Return when a sweep finds something next; most minutes change no document."""
         if self._next_due is None:
             self._next_due = min(filter(None, map(_due_at, self.documents.values())), default=NEVER)
-        return self._next_due <= now
+        return self._next_due
 
     # Reads
 
