@@ -119,8 +119,8 @@ def test_every_single_fault_of_a_creation_with_two_racing_posts_is_survived() ->
 
 
 @pytest.mark.slow
-def test_one_in_twenty_first_faults_with_every_second_one_after_it_is_survived() -> None:
-    tally = campaign.pairs(share=20)
+def test_one_in_forty_first_faults_with_every_second_one_after_it_is_survived() -> None:
+    tally = campaign.pairs(share=40)
 
     assert tally.violations == []
     assert tally.histories > 1500
