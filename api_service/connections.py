@@ -84,7 +84,7 @@ class Connections:
                 return False
             self.log.count("closed_for_room")
             self.discard(oldest)
-            oldest.drop()
+            oldest.transport.abort()
         self._waiting[new] = None
         return True
 
@@ -118,6 +118,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Ends the connection if the client does not send what is due."""
         self._abort_timer: asyncio.TimerHandle | None = None
         """Ends the connection if the client does not read what was sent."""
+        self._unanswered: list[RequestResponseCycle] = []
+        """Requests without a whole answer, oldest first: the oldest one runs, the others wait."""
 
     # The transport's calls
 
@@ -133,6 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_client_timer()
         self._stop_abort_timer()
         self._unset_keepalive_if_required()
+        self._release_unanswered()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -185,6 +188,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined_max:
             raise MalformedRequest
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
         self._wait_for_client(Phase.BODY, self._limits.body_s)
 
     def on_body(self, body: bytes) -> None:
@@ -204,6 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # uvicorn's calls
 
     def on_response_complete(self) -> None:
+        self._unanswered = [each for each in self._unanswered if not each.response_complete]
         super().on_response_complete()
         if self.transport.is_closing():
             self._start_abort_timer()
@@ -216,10 +221,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Ends
 
-    def drop(self) -> None:
-        """Close the connection at once, without an answer."""
-        self.transport.abort()
-
     def _count_head(self, count_bytes: int) -> None:
         self._head_bytes += count_bytes
         limits = self._limits
@@ -227,9 +228,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._head_too_large()
 
     def _head_too_large(self) -> HeadTooLarge:
-        return HeadTooLarge(
-            limit_bytes=self._limits.head_bytes_max, limit_lines=self._limits.head_lines_max
-        )
+        limits = self._limits
+        return HeadTooLarge(limit_bytes=limits.head_bytes_max, limit_lines=limits.head_lines_max)
 
     def _wait_for_client(self, phase: Phase, within_s: float) -> None:
         self._stop_client_timer()
@@ -245,13 +245,25 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(RequestTimeout())
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer with an error if no answer has begun, and close."""
+        """Answer with an error where the client expects this request's answer next, and close."""
         self._is_refused = True
         self._all.log.count(error.code)
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        if self._is_next_to_answer():
             self.transport.write(_as_bytes(error))
+        self._release_unanswered()
         self._close()
+
+    def _is_next_to_answer(self) -> bool:
+        """Tell whether every earlier request has its answer: an error in its place would lie."""
+        if self._phase is not Phase.BODY:
+            return not self._unanswered
+        return self._unanswered == [self.cycle] and not self.cycle.response_started
+
+    def _release_unanswered(self) -> None:
+        """Let each request find out that no answer can be sent: uvicorn frees the newest alone."""
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _close(self) -> None:
         self._stop_client_timer()

@@ -66,9 +66,12 @@ class Process:
         [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
         return int(line.split()[1]) * 1024
 
+    def every_line(self) -> list[dict[str, Any]]:
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if "\n" in line]
+        return [json.loads(line) for line in whole if line[0] == "{"]
+
     def lines(self, message: str) -> list[dict[str, Any]]:
-        every = [json.loads(line) for line in self.log.read_text().splitlines() if line[0] == "{"]
-        return [line for line in every if line["message"] == message]
+        return [line for line in self.every_line() if line["message"] == message]
 
     def closed(self, reason: str) -> int:
         """Return how many connections the log says were closed for a reason."""
@@ -299,6 +302,29 @@ def test_few_pipelined_requests_are_all_answered(process: Process, sockets: Exit
     requests = (GET + b"\r\n") * 9 + GET + b"Connection: close\r\n\r\n"
 
     assert rest_of(connected(process, sockets, requests)).count(b"HTTP/1.1 200") == 10
+
+
+def test_refusal_does_not_take_the_place_of_an_earlier_answer(
+    process: Process, sockets: ExitStack
+) -> None:
+    feed = b"GET /api/feed HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = rest_of(connected(process, sockets, feed + b"x" * 100 + b"\r\n\r\n"))
+
+    assert status_of(answer) != 400
+
+
+def test_client_that_leaves_pipelined_requests_behind_is_no_error(
+    process: Process, sockets: ExitStack
+) -> None:
+    drafts = HALF_SENT.replace(b"POST /api/generate/creation", b"GET /api/generate/drafts")
+    drafts = drafts.replace(b"Content-Length: 100\r\n", bearer(process)) + b"\r\n"
+    before = len(process.lines("request"))
+    for _ in range(10):
+        connected(process, sockets, drafts * 2).close()
+        connected(process, sockets, drafts * 40)
+    eventually(lambda: len(process.lines("request")) >= before + 20)
+
+    assert [line for line in process.every_line() if line["severity"] == "ERROR"] == []
 
 
 def test_trailer_does_not_become_a_header(process: Process, sockets: ExitStack) -> None:
