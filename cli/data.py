@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.adapters.data_folder import FOLDER_MODE, UMASK
+from shared.adapters.data_folder import FOLDER_MODE, UMASK, usable
 from shared.adapters.file_media_store import PRIVATE_PREFIX
 from shared.adapters.installation_keys import InstallationKeys
 from shared.adapters.sqlite import connect
@@ -22,6 +22,7 @@ from shared.settings import LocalBackend, Settings
 
 STORE = "store.db"
 KEY = "key"
+KEYS = (KEY, "welcome-key")
 FILES = ("media/private", "media/public", "generator")
 """Folders whose files are written once. The queue is rebuilt by the sweep, so it is not copied."""
 TRIES = 5
@@ -42,7 +43,9 @@ def environment(data: Path | None) -> Mapping[str, str]:
 
 def check_data_folder(data: Path) -> None:
     """Raise `WrongSetting` where no installation keeps its data: the folder may be a typo."""
-    if not (data / STORE).exists():
+    with usable(data):
+        is_there = (data / STORE).exists()
+    if not is_there:
         raise WrongSetting(
             setting="PHOENIX_DATA",
             reason=(
@@ -66,10 +69,19 @@ def backup(settings: Settings, folder: Path) -> Copied:
     was unfinished is refunded by the first sweep of the restored installation.
 
     Raises:
-        WrongSetting: this is no local installation, or the folder is not empty, or too much was
-            removed meanwhile.
+        WrongSetting: this is no local installation, or the folder is not empty, inside the
+            installation's own, or cannot be written, or too much was removed meanwhile.
     """
     data = _data(settings, "backup")
+    try:
+        return _copied(data, folder)
+    except (OSError, sqlite3.Error) as error:
+        raise WrongSetting(setting="DIR", reason=f"{folder} cannot be written: {error}") from error
+
+
+def _copied(data: Path, folder: Path) -> Copied:
+    if folder.resolve().is_relative_to(data.resolve()):
+        raise WrongSetting(setting="DIR", reason=f"{folder} is in the data folder: name another")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongSetting(setting="DIR", reason=f"{folder} is not empty: name a new folder")
     os.umask(UMASK)
@@ -84,7 +96,9 @@ def backup(settings: Settings, folder: Path) -> Copied:
             break
     else:
         raise WrongSetting(setting="DIR", reason="files were removed during each copy: try again")
-    shutil.copy2(data / KEY, folder / KEY)
+    for name in KEYS:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(data / name, folder / name)
     incoming.rename(folder / STORE)  # last: without it, the folder is no installation
     copied = [path for path in folder.rglob("*") if path.is_file()]
     return Copied(len(copied), sum(path.stat().st_size for path in copied))

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.adapters import data_folder
-from shared.adapters.installation_keys import InstallationKeys
+from shared.adapters.installation_keys import InstallationKeys, welcome_key
 from shared.adapters.local_executions import LocalExecutions
-from shared.adapters.local_identity import LocalIdentity, installation_key
+from shared.adapters.local_identity import LocalIdentity
 from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.sqlite_queue import SQLiteQueue
@@ -72,7 +73,8 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
     """
     match settings.backend:
         case LocalBackend() as backend:
-            ports, local = _local(settings, backend, makes=makes)
+            with data_folder.usable(backend.data):
+                ports, local = _local(settings, backend, makes=makes)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
             return assembled(settings, gcp_ports(backend, makes=makes), local=None)
@@ -146,8 +148,7 @@ def _local(
         check_models(gemini, makes=makes, today=clock.now().date())
     data_folder.prepare(backend.data)
     keys = InstallationKeys(backend.data / "key", clock=clock)
-    check_header(backend.data / "store.db", remedy=RESTORE)
-    check_header(backend.data / "queue.db", remedy=REMOVE_QUEUE)
+    _check_files(backend.data)
     store = SQLiteStore(backend.data / "store.db")
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
@@ -193,6 +194,14 @@ def _local(
         raw_documents=lambda: SQLiteRawDocuments(backend.data / "store.db"),
         close=close,
         price_usd=price,
-        welcome_key=installation_key(backend.data / "welcome-key"),
+        welcome_key=welcome_key(backend.data / "welcome-key"),
     )
     return ports, local
+
+
+def _check_files(data: Path) -> None:
+    """Raise `WrongSetting` if a database of the data folder is damaged."""
+    store = data / "store.db"
+    data_folder.check_not_emptied(store, data / "media", remedy=RESTORE)
+    check_header(store, remedy=RESTORE)
+    check_header(data / "queue.db", remedy=REMOVE_QUEUE)

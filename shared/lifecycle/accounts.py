@@ -18,7 +18,7 @@ from shared.domain.account import (
     account_key,
 )
 from shared.domain.errors import AccountNotFound, ReferenceReused, WrongField
-from shared.domain.keys import UserId
+from shared.domain.keys import UserId, is_encodable
 from shared.domain.ledger import (
     GRANT_TOKENS_MAX,
     REFERENCE_LENGTH_MAX,
@@ -152,7 +152,7 @@ class Accounts:
         """
         if not 1 <= tokens <= GRANT_TOKENS_MAX:
             raise WrongField(field="amount", reason=f"use 1 to {GRANT_TOKENS_MAX}")
-        if not 1 <= len(reference) <= REFERENCE_LENGTH_MAX:
+        if not 1 <= len(reference) <= REFERENCE_LENGTH_MAX or not is_encodable(reference):
             raise WrongField(field="reference", reason="use 1 to 200 characters")
         key = account_key(user_id)
         entry_id = grant_id(reference)
