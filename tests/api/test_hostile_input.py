@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from api_service.limits import BodyLimit
 from infrastructure.local.stack import Stack
@@ -106,11 +106,14 @@ def test_declared_length_is_checked_under_every_server(declared: str, status: in
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def unused(*_: object) -> Message:
+    async def receive() -> Message:
         raise AssertionError("a body that is refused is not read")
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("a request that is refused reaches no route")
 
     headers = [(b"content-length", declared.encode("utf-8"))]
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    asyncio.run(BodyLimit(unused)(scope, unused, send))
+    asyncio.run(BodyLimit(app)(scope, receive, send))
 
     assert sent[0]["status"] == status
