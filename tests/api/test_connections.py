@@ -304,13 +304,39 @@ def test_few_pipelined_requests_are_all_answered(process: Process, sockets: Exit
     assert rest_of(connected(process, sockets, requests)).count(b"HTTP/1.1 200") == 10
 
 
-def test_refusal_does_not_take_the_place_of_an_earlier_answer(
+@pytest.mark.parametrize(
+    "refused",
+    [b"x" * 100 + b"\r\n\r\n", GET + b"X: a\r\n" * 101 + b"\r\n", HALF_SENT + b"X: \0\r\n\r\n"],
+    ids=["no HTTP", "too many headers", "a bad header"],
+)
+def test_refusal_comes_after_the_answers_to_earlier_requests(
+    process: Process, sockets: ExitStack, refused: bytes
+) -> None:
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts * 3 + refused))
+
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", answers)]
+    assert statuses[:3] == [200, 200, 200]
+    assert statuses[3:] in ([400], [431])
+
+
+def test_broken_body_is_refused_after_the_answers_to_earlier_requests(
     process: Process, sockets: ExitStack
 ) -> None:
-    feed = b"GET /api/feed HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    answer = rest_of(connected(process, sockets, feed + b"x" * 100 + b"\r\n\r\n"))
+    chunked = HALF_SENT.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts + chunked + b"\r\nzz\r\n"))
 
-    assert status_of(answer) != 400
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
+
+
+def test_requests_beyond_those_that_may_wait_are_refused_after_the_others(
+    process: Process, sockets: ExitStack
+) -> None:
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts * 40))
+
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200"] * 17 + [b"400"]
 
 
 def test_client_that_leaves_pipelined_requests_behind_is_no_error(
