@@ -5,6 +5,7 @@ A container sets PORT, and then the server listens on every interface; otherwise
 
 import argparse
 import os
+import signal
 
 from api_service.server import serve
 from shared.settings import DEFAULT_PORT
@@ -15,7 +16,11 @@ PORT_MAX = 65_535
 
 
 def main() -> None:
-    """Parse the arguments and serve until a signal; exit 2 and say so if one is wrong."""
+    """Parse the arguments and serve until a signal; exit 2 and say so if one is wrong.
+
+    uvicorn sends itself the signal again once it has stopped: as with SIGTERM, that ends the process.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # not a KeyboardInterrupt with its traceback
     port = os.environ.get("PORT")
     parser = argparse.ArgumentParser(prog="python -m api_service", description="Run the API.")
     parser.add_argument("--host", default=LOOPBACK if port is None else ALL_INTERFACES)

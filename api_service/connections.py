@@ -14,19 +14,16 @@ its client; if none waits for its client, the new one is refused.
 # ruff: noqa: D102 (the methods are those of uvicorn's protocol)
 
 import asyncio
-from dataclasses import dataclass
+from collections import deque
 from enum import StrEnum
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api_service.connection_limits import ConnectionLimits
 from api_service.connection_log import ConnectionLog
-from api_service.errors import problem
+from api_service.raw_answer import as_bytes
 from shared.domain.errors import (
     HeadTooLarge,
     MalformedRequest,
@@ -34,24 +31,6 @@ from shared.domain.errors import (
     RequestTimeout,
     TooManyConnections,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConnectionLimits:
-    """What one process takes from its clients; times in seconds."""
-
-    open_max: int = 4_000
-    head_bytes_max: int = (64 + 1) * 1024
-    """Request line, headers and trailers together: 64 KiB in one line, and the usual other ones."""
-    head_lines_max: int = 100
-    head_s: float = 10
-    """From the connection, or from the first byte of a later head, to the head's end."""
-    body_s: float = 15
-    """From the head's end to the body's end: longer than the application waits, which answers."""
-    pipelined_max: int = 16
-    """Requests of one connection that wait for the answer to an earlier one."""
-    stalled_s: float = 60
-    """How long a client may leave a full buffer of its answer unread."""
 
 
 class Phase(StrEnum):
@@ -84,7 +63,7 @@ class Connections:
                 return False
             self.log.count("closed_for_room")
             self.discard(oldest)
-            oldest.drop()
+            oldest.transport.abort()
         self._waiting[new] = None
         return True
 
@@ -118,6 +97,10 @@ class BoundedProtocol(HttpToolsProtocol):
         """Ends the connection if the client does not send what is due."""
         self._abort_timer: asyncio.TimerHandle | None = None
         """Ends the connection if the client does not read what was sent."""
+        self._unanswered: list[RequestResponseCycle] = []
+        """Requests without a whole answer, oldest first: the oldest one runs, the others wait."""
+        self._late_refusal: RequestError | None = None
+        """The answer to the last request, once each earlier one has its own."""
 
     # The transport's calls
 
@@ -133,10 +116,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_client_timer()
         self._stop_abort_timer()
         self._unset_keepalive_if_required()
+        self._release(*self._unanswered)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
+            self._count_refused(len(data))
             return
         self._unset_keepalive_if_required()
         self._pending_bytes += len(data)
@@ -185,6 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._limits.pipelined_max:
             raise MalformedRequest
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
         self._wait_for_client(Phase.BODY, self._limits.body_s)
 
     def on_body(self, body: bytes) -> None:
@@ -204,6 +190,9 @@ class BoundedProtocol(HttpToolsProtocol):
     # uvicorn's calls
 
     def on_response_complete(self) -> None:
+        self._unanswered = [each for each in self._unanswered if not each.response_complete]
+        if self._late_refusal is not None and not self._unanswered:
+            self._close_with(self._late_refusal)
         super().on_response_complete()
         if self.transport.is_closing():
             self._start_abort_timer()
@@ -216,10 +205,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Ends
 
-    def drop(self) -> None:
-        """Close the connection at once, without an answer."""
-        self.transport.abort()
-
     def _count_head(self, count_bytes: int) -> None:
         self._head_bytes += count_bytes
         limits = self._limits
@@ -227,9 +212,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._head_too_large()
 
     def _head_too_large(self) -> HeadTooLarge:
-        return HeadTooLarge(
-            limit_bytes=self._limits.head_bytes_max, limit_lines=self._limits.head_lines_max
-        )
+        limits = self._limits
+        return HeadTooLarge(limit_bytes=limits.head_bytes_max, limit_lines=limits.head_lines_max)
 
     def _wait_for_client(self, phase: Phase, within_s: float) -> None:
         self._stop_client_timer()
@@ -245,12 +229,43 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(RequestTimeout())
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer with an error if no answer has begun, and close."""
+        """Answer the request that is being read with an error, after earlier answers, and close."""
         self._is_refused = True
         self._all.log.count(error.code)
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_as_bytes(error))
+        has_begun = self._drop_request() if self._phase is Phase.BODY else False
+        if not self._unanswered:
+            self._close_with(None if has_begun else error)
+            return
+        self._late_refusal = error
+        self._stop_client_timer()
+        self._phase, self._pending_bytes = Phase.WORKING, 0
+        self._all.set_waiting(self, is_waiting=False)
+
+    def _count_refused(self, count_bytes: int) -> None:
+        """Abort the connection if its client goes on sending while earlier requests are answered."""
+        self._pending_bytes += count_bytes
+        if self._pending_bytes > self._limits.head_bytes_max:
+            self.transport.abort()
+
+    def _drop_request(self) -> bool:
+        """Give up the request whose body is being read; return whether it has an answer."""
+        cycle: RequestResponseCycle = self.cycle
+        if cycle not in self._unanswered:
+            return True
+        self._release(cycle)
+        self._unanswered.remove(cycle)
+        self.pipeline = deque(each for each in self.pipeline if each[0] is not cycle)
+        return cycle.response_started
+
+    def _release(self, *cycles: RequestResponseCycle) -> None:
+        """Let requests find out that no answer can be sent: uvicorn does so for the newest alone."""
+        for cycle in cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _close_with(self, error: RequestError | None) -> None:
+        if error is not None and not self.transport.is_closing():
+            self.transport.write(as_bytes(error))
         self._close()
 
     def _close(self) -> None:
@@ -276,12 +291,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._abort_timer is not None:
             self._abort_timer.cancel()
             self._abort_timer = None
-
-
-def _as_bytes(error: RequestError) -> bytes:
-    """Return an error as a whole HTTP/1.1 answer."""
-    answer = problem(error)
-    headers = [*answer.raw_headers, (b"x-content-type-options", b"nosniff")]
-    lines = [b"%s: %s\r\n" % header for header in headers if header[0] != b"connection"]
-    head = STATUS_LINE[answer.status_code] + b"".join(lines) + b"connection: close\r\n\r\n"
-    return head + bytes(answer.body)

@@ -38,4 +38,5 @@ def error_answer(error: PhoenixError, scope: Scope) -> Response:
 def _is_for_browser(scope: Scope) -> bool:
     path: str = scope["path"]
     is_api = any(path == each or path.startswith(f"{each}/") for each in API_PATHS)
-    return not is_api and "text/html" in Headers(scope=scope).get("accept", "")
+    accept = Headers(scope=scope).get("accept", "").lower()
+    return not is_api and "text/html" in accept and "json" not in accept

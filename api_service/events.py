@@ -90,6 +90,8 @@ class _Watched:
         """Set, and replaced by a fresh one, at each change."""
         self.streams = 0
         self.watch: AbstractContextManager[object] | None = None
+        self.has_failed = False
+        """The watch could not begin: its streams end, so that their readers try again."""
 
     def apply(self, changes: Changes) -> None:
         self.known = (self.known or Known()).after(changes)
@@ -142,9 +144,14 @@ class Streams:
         finally:
             self._count -= 1
             watched.streams -= 1
+            if watched.streams == 0 or watched.has_failed:
+                self._forget(watched, user_id)
             if watched.streams == 0:
-                del self._watched[user_id]
                 await self._end(watched)
+
+    def _forget(self, watched: _Watched, user_id: UserId) -> None:
+        if self._watched.get(user_id) is watched:
+            del self._watched[user_id]
 
     async def _begin(self, watched: _Watched, user_id: UserId) -> None:
         loop = asyncio.get_running_loop()
@@ -153,8 +160,13 @@ class Streams:
             loop.call_soon_threadsafe(watched.apply, changes)
 
         watch = self._store.watch(user_id, changed)
-        with anyio.CancelScope(shield=True):  # else a watch could begin that nobody ends
-            await run_sync(watch.__enter__)
+        try:
+            with anyio.CancelScope(shield=True):  # else a watch could begin that nobody ends
+                await run_sync(watch.__enter__)
+        except Exception:
+            watched.has_failed = True
+            watched.wake()
+            raise
         watched.watch = watch
 
     async def _end(self, watched: _Watched) -> None:
@@ -214,7 +226,7 @@ class EventStream(StreamingResponse):
             if shown and not shown.has_unfinished:
                 ends["settled"] = busy_s + limits.settled_s
             reason = min(ends, key=lambda each: ends[each])
-            if self._streams.is_stopping or now_s >= ends[reason]:
+            if watched.has_failed or self._streams.is_stopping or now_s >= ends[reason]:
                 reason = "shutdown" if self._streams.is_stopping else reason
                 yield _event("end", f'{{"reason":"{reason}"}}')
                 return

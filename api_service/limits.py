@@ -16,12 +16,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.error_pages import error_answer
 from api_service.errors import problem
-from shared.domain.errors import BodyTooLarge, PhoenixError, RequestTimeout, WrongField
+from shared.domain.errors import (
+    BodyTooLarge,
+    MalformedRequest,
+    PhoenixError,
+    RequestTimeout,
+    WrongField,
+)
 from shared.telemetry import bind, bind_trace
 
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 32 * 1024
+DIGITS_MAX = 20
+"""Of a declared length; Python refuses to read thousands."""
 BODY_S = 10
 """How long a whole body may take to arrive."""
 READ_AHEAD_S = 1
@@ -54,7 +62,7 @@ class BodyLimit:
         body = _Body(receive)
         try:
             await body.begin(Headers(scope=scope))
-        except BodyTooLarge as error:
+        except (BodyTooLarge, MalformedRequest) as error:
             await problem(error)(scope, receive, send)
             return
 
@@ -92,8 +100,15 @@ class _Body:
             raise
 
     async def begin(self, headers: Headers) -> None:
-        """Raise `BodyTooLarge` if the headers say so, or the first second of an unknown size."""
-        if int(headers.get("content-length", "0")) > BODY_BYTES_MAX:
+        """Read the first second of a body of unknown size.
+
+        Raises:
+            BodyTooLarge, MalformedRequest: the headers say so, or what was read.
+        """
+        declared = headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdigit()):
+            raise MalformedRequest
+        if len(declared) > DIGITS_MAX or int(declared) > BODY_BYTES_MAX:
             raise BodyTooLarge(limit_bytes=BODY_BYTES_MAX)
         if "transfer-encoding" not in headers:
             return

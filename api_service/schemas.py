@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from api_service.bodies import Body
+from shared.domain.account import checked_username
 from shared.domain.brief import (
     ACCEPTED_DURATION,
     ACCEPTED_ORIENTATION,
@@ -17,10 +18,12 @@ from shared.domain.brief import (
     checked_text,
 )
 from shared.domain.errors import WrongField
+from shared.domain.ledger import check_grant
 from shared.domain.policy import Kind
 
 ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
 _SOME_PROMPT = "-"
+_SOME_USERNAME = "ada"
 
 
 def _whole(value: object) -> object:
@@ -113,10 +116,19 @@ class Publish(Body):
 
     def checked_caption(self) -> str | None:
         """Return the caption trimmed; raises `WrongField`."""
-        if self.caption is None:
-            return None
+        return None if self.caption is None else self._checked(self.caption)
+
+    @classmethod
+    def more_faults(cls, values: Mapping[str, Any]) -> list[WrongField]:
+        """See `Body.more_faults`."""
+        faults = Faults()
+        faults.collect(lambda: cls._checked(values.get("caption") or ""))
+        return faults.found
+
+    @staticmethod
+    def _checked(caption: str) -> str:
         return checked_text(
-            self.caption, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True
+            caption, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True
         )
 
 
@@ -137,6 +149,13 @@ class SignIn(Body):
 
     username: str
 
+    @classmethod
+    def more_faults(cls, values: Mapping[str, Any]) -> list[WrongField]:
+        """See `Body.more_faults`."""
+        faults = Faults()
+        faults.collect(lambda: checked_username(values.get("username", _SOME_USERNAME)))
+        return faults.found
+
 
 class GrantTokens(Body):
     """Tokens for one account, once per reference."""
@@ -144,3 +163,10 @@ class GrantTokens(Body):
     user_id: str
     amount: Whole
     reference: str
+
+    @classmethod
+    def more_faults(cls, values: Mapping[str, Any]) -> list[WrongField]:
+        """See `Body.more_faults`."""
+        faults = Faults()
+        faults.collect(lambda: check_grant(values.get("amount", 1), values.get("reference", "-")))
+        return faults.found

@@ -5,7 +5,8 @@ import sys
 
 import uvicorn
 
-from api_service.connections import ConnectionLimits, Connections
+from api_service.connection_limits import ConnectionLimits
+from api_service.connections import Connections
 from api_service.main import app
 
 SHUTDOWN_S = 8

@@ -16,6 +16,7 @@ from shared.adapters.data_folder import (
     STORE,
     UMASK,
     WELCOME_KEY,
+    usable,
 )
 from shared.adapters.file_media_store import PRIVATE_PREFIX
 from shared.adapters.installation_keys import InstallationKeys
@@ -28,6 +29,7 @@ from shared.domain.media import PUBLIC_PREFIX
 from shared.lifecycle.auditing import stored_files
 from shared.settings import LocalBackend, Settings
 
+KEYS = (KEY, WELCOME_KEY)
 FILES = (f"{MEDIA}/private", f"{MEDIA}/public", GENERATOR)
 """Folders whose files are written once. The queue is rebuilt by the sweep, so it is not copied."""
 TRIES = 5
@@ -48,7 +50,9 @@ def environment(data: Path | None) -> Mapping[str, str]:
 
 def check_data_folder(data: Path) -> None:
     """Raise `WrongSetting` where no installation keeps its data: the folder may be a typo."""
-    if not (data / STORE).exists():
+    with usable(data):
+        is_there = (data / STORE).exists()
+    if not is_there:
         raise WrongSetting(
             setting="PHOENIX_DATA",
             reason=(
@@ -72,10 +76,19 @@ def backup(settings: Settings, folder: Path) -> Copied:
     was unfinished is refunded by the first sweep of the restored installation.
 
     Raises:
-        WrongSetting: this is no local installation, or the folder is not empty, or too much was
-            removed meanwhile.
+        WrongSetting: this is no local installation, or the folder is not empty, inside the
+            installation's own, or cannot be written, or too much was removed meanwhile.
     """
     data = _data(settings, "backup")
+    try:
+        return _copied(data, folder)
+    except (OSError, sqlite3.Error) as error:
+        raise WrongSetting(setting="DIR", reason=f"{folder} cannot be written: {error}") from error
+
+
+def _copied(data: Path, folder: Path) -> Copied:
+    if folder.resolve().is_relative_to(data.resolve()):
+        raise WrongSetting(setting="DIR", reason=f"{folder} is in the data folder: name another")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongSetting(setting="DIR", reason=f"{folder} is not empty: name a new folder")
     os.umask(UMASK)
@@ -90,9 +103,9 @@ def backup(settings: Settings, folder: Path) -> Copied:
             break
     else:
         raise WrongSetting(setting="DIR", reason="files were removed during each copy: try again")
-    shutil.copy2(data / KEY, folder / KEY)
-    if (data / WELCOME_KEY).exists():  # an older release made none
-        shutil.copy2(data / WELCOME_KEY, folder / WELCOME_KEY)
+    for name in KEYS:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(data / name, folder / name)
     incoming.rename(folder / STORE)  # last: without it, the folder is no installation
     copied = [path for path in folder.rglob("*") if path.is_file()]
     return Copied(len(copied), sum(path.stat().st_size for path in copied))

@@ -75,7 +75,7 @@ def main() -> None:
     except Unavailable as error:
         _say(f"{error} ({error.reason})" if error.reason else str(error))
         sys.exit(1)
-    except (PhoenixError, StackError) as error:
+    except (OSError, PhoenixError, StackError) as error:
         _say(str(error))
         sys.exit(1)
 

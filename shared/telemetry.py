@@ -87,7 +87,11 @@ class JsonLine(logging.Formatter):
 
 
 def configure(service: str, *, project: str | None = None, stream: TextIO | None = None) -> None:
-    """Send every log line of this process to one stream, under the service's name."""
+    """Send every log line of this process to one stream, under the service's name.
+
+    A line that cannot be written, on a full disk for example, is lost without a word.
+    """
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLine(service, project=project))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.adapters import data_folder
@@ -15,9 +16,9 @@ from shared.adapters.data_folder import (
     STORE,
     WELCOME_KEY,
 )
-from shared.adapters.installation_keys import InstallationKeys
+from shared.adapters.installation_keys import InstallationKeys, welcome_key
 from shared.adapters.local_executions import LocalExecutions
-from shared.adapters.local_identity import LocalIdentity, installation_key
+from shared.adapters.local_identity import LocalIdentity
 from shared.adapters.sample_media_store import SampleMediaStore
 from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.sqlite_queue import SQLiteQueue
@@ -81,7 +82,8 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
     """
     match settings.backend:
         case LocalBackend() as backend:
-            ports, local = _local(settings, backend, makes=makes)
+            with data_folder.usable(backend.data):
+                ports, local = _local(settings, backend, makes=makes)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
             return assembled(settings, gcp_ports(backend, makes=makes), local=None)
@@ -155,8 +157,7 @@ def _local(
         check_models(gemini, makes=makes, today=clock.now().date())
     data_folder.prepare(backend.data)
     keys = InstallationKeys(backend.data / KEY, clock=clock)
-    check_header(backend.data / STORE, remedy=RESTORE)
-    check_header(backend.data / QUEUE, remedy=REMOVE_QUEUE)
+    _check_files(backend.data)
     store = SQLiteStore(backend.data / STORE)
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
@@ -202,6 +203,13 @@ def _local(
         raw_documents=lambda: SQLiteRawDocuments(backend.data / STORE),
         close=close,
         price_usd=price,
-        welcome_key=installation_key(backend.data / WELCOME_KEY),
+        welcome_key=welcome_key(backend.data / WELCOME_KEY),
     )
     return ports, local
+
+
+def _check_files(data: Path) -> None:
+    """Raise `WrongSetting` if a database of the data folder is damaged."""
+    data_folder.check_not_emptied(data / STORE, data / MEDIA, remedy=RESTORE)
+    check_header(data / STORE, remedy=RESTORE)
+    check_header(data / QUEUE, remedy=REMOVE_QUEUE)

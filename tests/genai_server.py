@@ -231,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
 
         def delete() -> dict[str, Any]:
             vendor.deleted.append(name)
-            return {}
+            return {"deleted": name}
 
         return self.meet(vendor.fault("delete"), delete)
 

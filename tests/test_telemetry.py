@@ -1,6 +1,8 @@
+import errno
 import io
 import json
 import logging
+import os
 from typing import Any
 
 import pytest
@@ -101,3 +103,18 @@ def test_in_a_project_a_trace_is_one_that_cloud_trace_knows(log_stream: io.Strin
 def test_what_is_no_trace_is_not_bound(sent: str | None) -> None:
     with bind_trace(sent):
         assert traceparent() is None
+
+
+class FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.usefixtures("log_stream")  # which puts the handlers back
+def test_full_disk_does_not_put_tracebacks_of_the_log_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure("cli", stream=FullDisk())
+    logging.getLogger("cli").info("lost")
+
+    assert capsys.readouterr().err == ""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api_service.answers import answer
 from api_service.bodies import json_body
@@ -21,8 +21,8 @@ from shared.installation import LocalParts
 router = APIRouter()
 
 READ = ["GET", "HEAD"]
-_RANGE = re.compile(rb"bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
-PUBLIC_CACHE = "public, max-age=300"
+_RANGE = re.compile(rb"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-[0-9]{1,15})")
+PUBLIC_CACHE = "public, max-age=30"
 
 
 async def _local(request: Request) -> LocalParts:
@@ -78,12 +78,39 @@ class _MediaFile(FileResponse):
     """A file, or one plain range of it; HTTP allows a server to ignore every other range."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; one that was deleted after its route found it is 404.
+
+        The base class sends the head before it opens the file: here the head waits for the body.
+        """
         headers = [
             (name, value)
             for name, value in scope["headers"]
-            if name != b"range" or _RANGE.fullmatch(value)
+            if name != b"range" or _is_plain(value)
         ]
-        await super().__call__({**scope, "headers": headers}, receive, send)
+        head: Message | None = None
+
+        async def send_head_with_body(message: Message) -> None:
+            nonlocal head
+            if message["type"] == "http.response.start":
+                head = message
+                return
+            if head is not None:
+                await send(head)
+                head = None
+            await send(message)
+
+        try:
+            await super().__call__({**scope, "headers": headers}, receive, send_head_with_body)
+        except OSError as error:
+            if head is None:
+                raise
+            raise PageNotFound from error
+
+
+def _is_plain(asked: bytes) -> bool:
+    """Tell whether this is one range that does not end before it begins."""
+    found = _RANGE.fullmatch(asked)
+    return found is not None and (not found[1] or not found[2] or int(found[1]) <= int(found[2]))
 
 
 def _file(path: Path, headers: dict[str, str]) -> Response:

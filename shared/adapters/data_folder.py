@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.domain.errors import MediaUnavailable, WrongSetting
+
 STORE, QUEUE = "store.db", "queue.db"
 KEY, WELCOME_KEY = "key", "welcome-key"
 STACK_LOCK, API_LOCK = "stack.lock", "api.lock"
@@ -23,7 +25,28 @@ _FILE = re.compile(
 def prepare(data: Path) -> None:
     """Make the folder; what this process and its children write is closed to other users."""
     os.umask(UMASK)
-    data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    with usable(data):
+        data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def usable(data: Path) -> Iterator[None]:
+    """Raise `WrongSetting` where the folder, or what is in it, cannot be used by this process."""
+    try:
+        yield
+    except (OSError, MediaUnavailable) as error:
+        reason = f"{data} cannot be used as the data folder: {getattr(error, 'reason', error)}"
+        raise WrongSetting(setting="PHOENIX_DATA", reason=reason) from error
+
+
+def check_not_emptied(store: Path, media: Path, *, remedy: str) -> None:
+    """Raise `WrongSetting` for an empty store next to media: SQLite would begin a new one in it."""
+    is_empty = store.is_file() and store.stat().st_size == 0
+    if is_empty and any(path.is_file() for path in media.rglob("*.*")):
+        raise WrongSetting(
+            setting="PHOENIX_DATA",
+            reason=f"{store} is damaged (it is empty). Stop Phoenix and {remedy}",
+        )
 
 
 def close_to_others(data: Path) -> None:

@@ -183,7 +183,7 @@ class Border(httpx2.BaseTransport):
         assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = _Bounded(
             response.stream,
-            until_s=time.monotonic() + self._time_s_max,
+            until_s=time.monotonic() + self._time_s_of(request),
             size_bytes_max=self._size_bytes_max if is_good else ERROR_SIZE_BYTES_MAX,
         )
         if not is_good:
@@ -192,6 +192,11 @@ class Border(httpx2.BaseTransport):
             response.close()
             raise NoAnswer("it is compressed, which was not asked for")
         return response
+
+    def _time_s_of(self, request: httpx2.Request) -> float:
+        """Return how long the answer may take: a request may ask for less than the limit."""
+        asked_s = request.extensions.get("timeout", {}).get("read")
+        return self._time_s_max if asked_s is None else min(self._time_s_max, asked_s)
 
     def close(self) -> None:
         """Close the connections."""

@@ -20,6 +20,10 @@ REMEDY = (
     "Stop Phoenix and restore it from a backup, or remove it: "
     "then every user must sign in again, and open links end"
 )
+WELCOME_REMEDY = (
+    "Stop Phoenix and restore it from a backup, or remove it: "
+    "accounts that were welcomed are not welcomed again"
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,18 @@ class InstallationKeys:
         return self._keys
 
 
+def welcome_key(path: Path) -> bytes:
+    """Return the key of the welcome grants, which is never rotated, making it if needed.
+
+    Raises:
+        WrongSetting: the file is damaged.
+    """
+    key = installation_key(path)
+    if len(key) != KEY_BYTES:
+        raise _damaged(path, WELCOME_REMEDY)
+    return key
+
+
 def _version(path: Path) -> tuple[int, int] | None:
     try:
         stat = path.stat()
@@ -123,5 +139,5 @@ def _write(path: Path, keys: list[_Key]) -> None:
     incoming.replace(path)
 
 
-def _damaged(path: Path) -> WrongSetting:
-    return WrongSetting(setting="PHOENIX_DATA", reason=f"{path} is damaged. {REMEDY}")
+def _damaged(path: Path, remedy: str = REMEDY) -> WrongSetting:
+    return WrongSetting(setting="PHOENIX_DATA", reason=f"{path} is damaged. {remedy}")

@@ -35,6 +35,8 @@ _GOES_ON = ("in_progress", "queued", "requires_continuation")
 _ENDED = ("completed", "failed", "cancelled", "incomplete", "requires_action", "budget_exceeded")
 """Every other status goes on, unless there is a video."""
 _BILLED = ("usage", "total_output_tokens")
+DISCARD_S_MAX = 5
+"""How long a deletion may take: its creation is complete, and its job only waits to end."""
 FILE_MARK = "/files/"
 """In the address of a file that the developer API keeps."""
 
@@ -111,7 +113,9 @@ class OmniVideoGenerator:
     def discard(self, operation: Operation) -> None:
         """See `Generator.discard`: an interaction is kept, prompt and all, until it is deleted."""
         try:
-            self._google.sdk.interactions.with_raw_response.delete(operation.name)
+            self._google.sdk.interactions.with_raw_response.delete(
+                operation.name, timeout=DISCARD_S_MAX
+            )
         except Exception as error:  # noqa: BLE001 (the media is stored: nothing may undo that)
             facts = {"operation": operation.name, "reason": repr(error)[:REASON_LENGTH_MAX]}
             log.warning("discard_failed", extra=facts)

@@ -20,7 +20,7 @@ from shared.ports.media_store import StoredFile
 
 REGION = "auto"
 PRIVATE_CACHING = "private"
-PUBLIC_CACHING = "public, max-age=300"
+PUBLIC_CACHING = "public, max-age=30"
 SINGLE_PUT_BYTES_MAX = 100 * 1024 * 1024
 """What is larger is sent in parts."""
 PART_BYTES = 64 * 1024 * 1024

@@ -9,6 +9,7 @@ from shared.domain.errors import WrongSetting
 
 BUSY_TIMEOUT_S = 5.0
 WAL_CHECKPOINT_PAGES = 10_000
+BUSY = "SQLITE_BUSY"
 DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 RESTORE = "restore the data folder from a backup (docs/day-2.md)"
 REMOVE_QUEUE = (
@@ -62,7 +63,10 @@ def _undamaged(path: Path, remedy: str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname in DAMAGED:
             raise _damaged(path, error, remedy) from error
-        raise
+        if error.sqlite_errorname.startswith(BUSY):
+            raise
+        reason = f"{path} cannot be opened ({error}): it must be a file that this user may write"
+        raise WrongSetting(setting="PHOENIX_DATA", reason=reason) from error
 
 
 def _damaged(path: Path, reason: object, remedy: str) -> WrongSetting:

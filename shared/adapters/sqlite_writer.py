@@ -144,6 +144,8 @@ def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
 
 def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
     """Return a document as it is in this connection's transaction."""
+    if not key.can_exist:
+        return None
     row = connection.execute(
         f'SELECT document FROM "{key.collection}" WHERE id = ?',  # noqa: S608 (a fixed name)
         (key.id,),

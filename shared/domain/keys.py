@@ -16,6 +16,14 @@ NO_ID = re.compile(r"\.{0,2}|__.*__|.*/.*", re.DOTALL)
 """Firestore's rules: https://firebase.google.com/docs/firestore/quotas#limits"""
 
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def is_encodable(text: str) -> bool:
+    """Tell whether a text can be stored; an argument that is not UTF-8 has lone surrogates."""
+    return not LONE_SURROGATE.search(text)
+
+
 class Collection(StrEnum):
     """The collections of the data model, by their names in the store."""
 
@@ -44,4 +52,6 @@ class Key(Generic[DocumentT]):
     @property
     def can_exist(self) -> bool:
         """Tell whether every store can keep a document under this id."""
-        return not NO_ID.fullmatch(self.id) and len(self.id.encode()) <= ID_SIZE_BYTES_MAX
+        if NO_ID.fullmatch(self.id) or not is_encodable(self.id):
+            return False
+        return len(self.id.encode()) <= ID_SIZE_BYTES_MAX

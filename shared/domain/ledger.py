@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.brief import Faults
+from shared.domain.errors import WrongField
+from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
 from shared.domain.policy import Kind
 
 GRANT_TOKENS_MAX = 100_000
@@ -99,3 +101,14 @@ def opening_id(user_id: UserId) -> str:
 def grant_id(reference: str) -> str:
     """Return the id of the one grant that a reference can make, whoever it is for."""
     return "grant_" + hashlib.sha256(reference.encode()).hexdigest()
+
+
+def check_grant(amount: int, reference: str) -> None:
+    """Raise `WrongField` with each field of a grant that is not accepted."""
+    faults = Faults()
+    if not 1 <= amount <= GRANT_TOKENS_MAX:
+        faults.add(WrongField(field="amount", reason=f"use 1 to {GRANT_TOKENS_MAX}"))
+    if not 1 <= len(reference) <= REFERENCE_LENGTH_MAX or not is_encodable(reference):
+        reason = f"use 1 to {REFERENCE_LENGTH_MAX} characters"
+        faults.add(WrongField(field="reference", reason=reason))
+    faults.raise_if_any()

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from shared.domain.creation import Creation
 from shared.domain.errors import WrongField
-from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
 from shared.domain.policy import Kind
 
 REASON_LENGTH_MAX = 500
@@ -78,6 +78,6 @@ def switch_key(kind: Kind) -> Key[Switch]:
 def checked_reason(reason: str) -> str:
     """Return the reason without spaces around it, or raise `WrongField`."""
     trimmed = reason.strip()
-    if not 1 <= len(trimmed) <= REASON_LENGTH_MAX:
+    if not 1 <= len(trimmed) <= REASON_LENGTH_MAX or not is_encodable(trimmed):
         raise WrongField(field="reason", reason=f"use 1 to {REASON_LENGTH_MAX} characters")
     return trimmed

@@ -17,13 +17,12 @@ from shared.domain.account import (
     UsernameClaim,
     account_key,
 )
-from shared.domain.errors import AccountNotFound, ReferenceReused, WrongField
+from shared.domain.errors import AccountNotFound, ReferenceReused
 from shared.domain.keys import UserId
 from shared.domain.ledger import (
-    GRANT_TOKENS_MAX,
-    REFERENCE_LENGTH_MAX,
     Actor,
     LedgerEntry,
+    check_grant,
     entry_key,
     grant_id,
 )
@@ -150,10 +149,7 @@ class Accounts:
             AccountNotFound: there is no such account.
             ReferenceReused: the reference was used for another user or amount.
         """
-        if not 1 <= tokens <= GRANT_TOKENS_MAX:
-            raise WrongField(field="amount", reason=f"use 1 to {GRANT_TOKENS_MAX}")
-        if not 1 <= len(reference) <= REFERENCE_LENGTH_MAX:
-            raise WrongField(field="reference", reason="use 1 to 200 characters")
+        check_grant(tokens, reference)
         key = account_key(user_id)
         entry_id = grant_id(reference)
 

@@ -114,14 +114,23 @@ class Statements:
         raise StoreContention(reason="the account is in use; try again")
 
     def _account(self, who: str) -> Account:
-        claim = self.store.get(username_key(who))
-        user_id = claim.user_id if claim else UserId(who)
-        if "@" in who:
-            user_id = self.identity.user_id_of(who) or user_id
-        account = self.store.get(account_key(user_id))
-        if account is None:
-            raise AccountNotFound
-        return account
+        """Return the account that is meant: as it is written, or else as usernames are shown."""
+        who = who.strip()
+        as_shown = who.removeprefix("@").lower()
+        for user_id in (self._user_id(who), self._owner_of(as_shown)):
+            account = self.store.get(account_key(user_id)) if user_id else None
+            if account is not None:
+                return account
+        raise AccountNotFound
+
+    def _user_id(self, who: str) -> UserId:
+        """Return the user id that a username, an email address or a user id leads to."""
+        by_email = self.identity.user_id_of(who) if "@" in who else None
+        return by_email or self._owner_of(who) or UserId(who)
+
+    def _owner_of(self, username: str) -> UserId | None:
+        claim = self.store.get(username_key(username))
+        return claim.user_id if claim else None
 
     def _taken(self, account: Account) -> Statement:
         user_id = account.user_id

@@ -109,6 +109,6 @@ class Generator(Protocol):
     def discard(self, operation: Operation) -> None:
         """Delete what the vendor stores of a finished operation; errors are logged, not raised.
 
-        Called once the media is stored here and the creation is complete.
+        It takes some seconds at most, however slowly the vendor answers. Called once the media is stored here and the creation is complete.
         """
         ...

@@ -2,11 +2,13 @@
 
 import base64
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from shared.adapters import omni_video_generator
 from shared.adapters.genai_media import bucket_address, decoded
 from shared.domain.errors import BadOutput, GenerationRefused, GenerationUnavailable
 from shared.domain.failure import FailureCode
@@ -29,6 +31,8 @@ from tests.genai_vendor import Object
 
 MEDIA = b"small media"
 DRAFT = b"not this"
+DISCARDED_WITHIN_S = 3
+"""The server would take longer."""
 
 
 def image_of(google: Google, maker: Maker, folder: Path) -> bytes:
@@ -306,3 +310,25 @@ def test_a_discard_that_fails_is_logged_and_sent_once(
     levels = [record.levelno for record in caplog.records if record.message == "discard_failed"]
     assert levels == [logging.WARNING]
     assert len(google.vendor.requests) == 2
+
+
+@by_id([OMNI, OMNI_KEY])
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_slow_answer_to_a_discard_does_not_hold_the_job(
+    google: Google,
+    maker: Maker,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(omni_video_generator, "DISCARD_S_MAX", 0.5)
+    generator = google.generator(maker)
+    begun = start(generator, Kind.VIDEO)
+    assert isinstance(begun, Operation)
+    google.vendor.faults["delete"] = [fault]
+
+    began_s = time.monotonic()
+    generator.discard(begun)
+
+    assert time.monotonic() - began_s < DISCARDED_WITHIN_S
+    assert "discard_failed" in [record.message for record in caplog.records]

@@ -66,9 +66,12 @@ class Process:
         [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
         return int(line.split()[1]) * 1024
 
+    def every_line(self) -> list[dict[str, Any]]:
+        whole = [line for line in self.log.read_text().splitlines(keepends=True) if "\n" in line]
+        return [json.loads(line) for line in whole if line[0] == "{"]
+
     def lines(self, message: str) -> list[dict[str, Any]]:
-        every = [json.loads(line) for line in self.log.read_text().splitlines() if line[0] == "{"]
-        return [line for line in every if line["message"] == message]
+        return [line for line in self.every_line() if line["message"] == message]
 
     def closed(self, reason: str) -> int:
         """Return how many connections the log says were closed for a reason."""
@@ -299,6 +302,55 @@ def test_few_pipelined_requests_are_all_answered(process: Process, sockets: Exit
     requests = (GET + b"\r\n") * 9 + GET + b"Connection: close\r\n\r\n"
 
     assert rest_of(connected(process, sockets, requests)).count(b"HTTP/1.1 200") == 10
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [b"x" * 100 + b"\r\n\r\n", GET + b"X: a\r\n" * 101 + b"\r\n", HALF_SENT + b"X: \0\r\n\r\n"],
+    ids=["no HTTP", "too many headers", "a bad header"],
+)
+def test_refusal_comes_after_the_answers_to_earlier_requests(
+    process: Process, sockets: ExitStack, refused: bytes
+) -> None:
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts * 3 + refused))
+
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", answers)]
+    assert statuses[:3] == [200, 200, 200]
+    assert statuses[3:] in ([400], [431])
+
+
+def test_broken_body_is_refused_after_the_answers_to_earlier_requests(
+    process: Process, sockets: ExitStack
+) -> None:
+    chunked = HALF_SENT.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts + chunked + b"\r\nzz\r\n"))
+
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
+
+
+def test_requests_beyond_those_that_may_wait_are_refused_after_the_others(
+    process: Process, sockets: ExitStack
+) -> None:
+    drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
+    answers = rest_of(connected(process, sockets, drafts * 40))
+
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200"] * 17 + [b"400"]
+
+
+def test_client_that_leaves_pipelined_requests_behind_is_no_error(
+    process: Process, sockets: ExitStack
+) -> None:
+    drafts = HALF_SENT.replace(b"POST /api/generate/creation", b"GET /api/generate/drafts")
+    drafts = drafts.replace(b"Content-Length: 100\r\n", bearer(process)) + b"\r\n"
+    before = len(process.lines("request"))
+    for _ in range(10):
+        connected(process, sockets, drafts * 2).close()
+        connected(process, sockets, drafts * 40)
+    eventually(lambda: len(process.lines("request")) >= before + 20)
+
+    assert [line for line in process.every_line() if line["severity"] == "ERROR"] == []
 
 
 def test_trailer_does_not_become_a_header(process: Process, sockets: ExitStack) -> None:

@@ -2,13 +2,16 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio import to_thread
@@ -16,9 +19,11 @@ from starlette.types import Message
 
 from api_service.events import EventStream, Known, StreamLimits, Streams
 from infrastructure.local.stack import Stack
+from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.ledger import Actor
 from shared.domain.policy import Kind
+from shared.ports.store import Store
 from tests.api.conftest import Api
 from tests.builders import ADA, BEN, COSTS, a_caller
 from tests.eventually import eventually
@@ -259,6 +264,49 @@ def test_a_reader_who_leaves_frees_the_stream_at_once(world: World) -> None:
 
     anyio.run(EventStream(streams, ADA), {"type": "http"}, leave, send)
 
+    assert (streams._count, streams._watched) == (0, {})
+
+
+def test_streams_of_a_watch_that_cannot_begin_end_so_that_their_readers_try_again(
+    world: World,
+) -> None:
+    """A second reader comes while the store is still asked for the first one."""
+    is_asked, is_joined = threading.Event(), threading.Event()
+
+    @contextmanager
+    def out_of_reach(*_: object) -> Iterator[None]:
+        is_asked.set()
+        assert is_joined.wait(10)
+        raise StoreUnavailable(reason="a test")
+        yield
+
+    streams = streams_of(world)
+    streams._store = cast("Store", SimpleNamespace(watch=out_of_reach))
+    sent: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    async def first() -> None:
+        with pytest.raises(StoreUnavailable):
+            await EventStream(streams, ADA)({"type": "http"}, never, send)
+
+    async def second() -> None:
+        await to_thread.run_sync(is_asked.wait, 10)
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(EventStream(streams, ADA), {"type": "http"}, never, send)
+                await anyio.lowlevel.checkpoint()
+                is_joined.set()
+
+    async def both() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            group.start_soon(second)
+
+    anyio.run(both)
+
+    assert b"event: end" in b"".join(sent)
     assert (streams._count, streams._watched) == (0, {})
 
 

@@ -1,5 +1,6 @@
 """Hostile bodies and captions against the API as its own process."""
 
+import asyncio
 import math
 import os
 import time
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from api_service.limits import BodyLimit
 from infrastructure.local.stack import Stack
 from tests.api.conftest import Api
 from tests.api.hostile import HOSTILE_BODIES, MIB, XSS_CAPTIONS, Hostile
@@ -90,3 +93,27 @@ def test_captions_full_of_scripts_are_kept_as_the_text_they_are(api: Api) -> Non
         assert answer.json()["creation"]["caption"] == caption.strip()
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("declared", "status"),
+    [("x", 400), ("-1", 400), ("\u0663", 400), ("", 400), ("9" * 5000, 413), ("32769", 413)],
+    ids=ascii,
+)
+def test_declared_length_is_checked_under_every_server(declared: str, status: int) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("a body that is refused is not read")
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("a request that is refused reaches no route")
+
+    headers = [(b"content-length", declared.encode("utf-8"))]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+    asyncio.run(BodyLimit(app)(scope, receive, send))
+
+    assert sent[0]["status"] == status

@@ -53,6 +53,19 @@ def test_the_api_serves_on_its_port_until_sigterm(tmp_path: Path) -> None:
         assert process.wait(20) in {0, -signal.SIGTERM}
 
 
+def test_ctrl_c_ends_the_api_without_a_traceback(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = int(probe.getsockname()[1])
+
+    with started(tmp_path, port=str(port)) as process:
+        eventually(lambda: is_healthy(port), within_s=30)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=20)
+
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in output + error
+
+
 def test_an_unknown_argument_is_refused(tmp_path: Path) -> None:
     with started(tmp_path, "--reload", port="8080") as process:
         output, error = process.communicate(timeout=30)

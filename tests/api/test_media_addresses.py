@@ -1,11 +1,15 @@
 """Media addresses of one machine: whatever an address says, it is a file or 404."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
+from api_service.routes import local
 from tests.api.conftest import Api
 from tests.builders import ADA, stored_media
 
@@ -100,6 +104,7 @@ def test_garbage_in_a_link_is_404(api: Api, private: str, change: Callable[[str]
         ("bytes=-2", 206),
         ("bytes=2-", 206),
         ("bytes=99-", 416),
+        ("bytes=3-1", 200),
         ("bytes=0-" + "9" * 5000, 200),
         ("bytes=" + "9" * 5000 + "-", 200),
         ("bytes=0-0,1-1", 200),
@@ -113,3 +118,34 @@ def test_range_is_plain_or_ignored(api: Api, private: str, asked: str, status: i
 
     assert answer.status_code == status
     assert status != 200 or answer.content == b"01234"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=1-2"}], ids=["whole", "range"])
+def test_file_that_is_deleted_before_it_is_opened_is_404_without_an_error_line(
+    api: Api,
+    private: str,
+    headers: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = local._file
+
+    def find_and_delete(path: Path, its: dict[str, str]) -> Response:
+        response = found(path, its)
+        api.world.phoenix.owning.delete(path.parent.name, owner=ADA)
+        return response
+
+    monkeypatch.setattr(local, "_file", find_and_delete)
+    with caplog.at_level(logging.INFO):
+        answer = api.client(ADA).get(private, headers=headers)
+
+    assert refused(answer)
+    assert [line.message for line in caplog.records if line.levelno >= logging.ERROR] == []
+
+
+def test_public_file_may_be_cached_for_thirty_seconds(api: Api) -> None:
+    published = api.world.published()
+    address = api.world.files.public_link(next(iter(published.public_keys.values())))
+    answer = api.client().get(address.removeprefix("http://localhost"))
+
+    assert answer.headers["cache-control"] == "public, max-age=30"

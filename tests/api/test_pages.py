@@ -138,8 +138,11 @@ def test_api_answers_problems_to_a_browser_too(api: Api, path: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_other_clients_get_problems_everywhere(api: Api) -> None:
-    answer = api.client().get("/nothing")
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json", "application/json, text/html;q=0.1", "image/*"]
+)
+def test_other_clients_get_problems_everywhere(api: Api, accept: str) -> None:
+    answer = api.client().get("/nothing", headers={"Accept": accept})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 

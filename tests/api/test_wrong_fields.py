@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.api.conftest import Api
@@ -125,3 +126,35 @@ def test_pasted_text_is_kept_normalised_and_replayed(api: Api) -> None:
     assert (opened.status_code, replayed.status_code) == (202, 202)
     assert opened.json()["creationId"] == replayed.json()["creationId"]
     assert shown["prompt"] == kept
+
+
+def named(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 400
+    return [each["field"] for each in answer.json()["errors"]]
+
+
+def test_every_wrong_field_of_a_publication_is_named(api: Api) -> None:
+    draft = api.world.draft()
+    body = {"caption": "x" * 501, "seed": 1}
+    answer = api.client(ADA).post(f"/api/generate/creation/{draft.creation_id}/publish", json=body)
+
+    assert named(answer) == ["seed", "caption"]
+
+
+def test_every_wrong_field_of_a_sign_in_is_named(api: Api) -> None:
+    answer = api.client().post("/api/local/sign-in", json={"username": "A", "seed": 1})
+
+    assert named(answer) == ["seed", "username"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"userId": ADA, "amount": 0, "reference": ""}, ["amount", "reference"]),
+        ({"amount": 0, "reference": "r" * 201}, ["userId", "amount", "reference"]),
+    ],
+)
+def test_every_wrong_field_of_a_grant_is_named(
+    api: Api, body: dict[str, Any], fields: list[str]
+) -> None:
+    assert named(api.service().post("/internal/tokens/grant", json=body)) == fields

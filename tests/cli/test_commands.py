@@ -270,6 +270,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
         ("store.db", "restore the data folder from a backup (docs/day-2.md)"),
         ("queue.db", "remove this file with its -wal and -shm"),
         ("key", "restore it from a backup, or remove it"),
+        ("welcome-key", "restore it from a backup, or remove it"),
     ],
 )
 @pytest.mark.parametrize("content", [b"garbage" * 300, b"half a key"])

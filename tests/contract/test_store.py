@@ -530,7 +530,9 @@ def test_everything_is_of_one_moment_however_much_it_is(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "a/b/c", "__x__", "x" * 1501], ids=lambda name: name[:9]
+    "name",
+    ["", ".", "..", "a/b", "a/b/c", "__x__", "x" * 1501, "\udcff"],
+    ids=lambda name: ascii(name[:9]),
 )
 def test_a_document_that_no_store_can_keep_is_never_there(store: Store, name: str) -> None:
     odd = an_account(name)

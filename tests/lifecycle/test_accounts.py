@@ -218,6 +218,7 @@ def test_a_grant_needs_an_account(world: World) -> None:
         (100_001, "r", "amount"),
         (1, "", "reference"),
         (1, "r" * 201, "reference"),
+        (1, "\udcff", "reference"),
     ],
 )
 def test_a_grant_out_of_bounds_names_its_field(

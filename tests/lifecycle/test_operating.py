@@ -96,7 +96,7 @@ def test_an_unknown_creation_is_not_found(world: World, creation_id: str) -> Non
             act(creation_id, reason="spam")
 
 
-@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "\udcff"])
 def test_a_reason_is_needed(world: World, reason: str) -> None:
     published = world.published()
 

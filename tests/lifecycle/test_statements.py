@@ -57,6 +57,17 @@ def test_account_is_found_by_username_email_and_user_id(world: World) -> None:
             statements.of(unknown)
 
 
+def test_username_is_found_as_people_write_it(world: World) -> None:
+    world.phoenix.accounts.of(a_caller("uid-7", username_hint="Ada Lovelace"))
+    world.phoenix.accounts.of(a_caller("Ben", username_hint="someone"))
+    world.phoenix.accounts.of(a_caller("uid-8", username_hint="ben"))
+
+    written = ("@ada-lovelace", "Ada-Lovelace", " ada-lovelace\n", "@Ada-Lovelace", "Ben", "ben")
+    found = [statement(world, who).account.user_id for who in written]
+
+    assert found == ["uid-7", "uid-7", "uid-7", "uid-7", "Ben", "uid-8"]
+
+
 def test_ledger_longer_than_a_page_is_summed_whole(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
     for number in range(120):
