@@ -161,12 +161,14 @@ class Outputs:
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
         """Write the object at a `gs://` address to a new file: see `Generator.fetch`."""
         bucket, name = _split(address)
-        url = f"{self._url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}"
         with (
             reading(),
             MediaFile(path, size_bytes_max=size_bytes_max) as file,
             self._google.http.stream(
-                "GET", url, params={"alt": "media"}, headers=self._headers()
+                "GET",
+                f"{self._url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}",
+                params={"alt": "media"},
+                headers=self._headers(),
             ) as body,
         ):
             for chunk in body.iter_raw(CHUNK_BYTES):
