@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUCKET_SCHEME = "gs://"
+DATA_MARK = ";base64,"
 BUCKET_HOSTS = {"storage.googleapis.com", "storage.cloud.google.com", "www.googleapis.com"}
 BUCKET_SUBDOMAIN = ".storage.googleapis.com"
 CHUNK_BYTES = 1024 * 1024
 LISTED_PAGES_MAX = 100
 """Of a folder that one attempt writes: more pages than that are no listing."""
+_SPELLINGS = str.maketrans("-_", "+/", string.whitespace)
+"""Makes one alphabet of both; splitting a text into lines would take a multiple of its size."""
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".mpeg", ".mpg", ".avi", ".3gp"}
 _OTHER_SUFFIXES = {".json", ".jsonl", ".txt", ".csv", ".vtt", ".srt", ".jpg", ".jpeg", ".png"} | {
     ".webp",
@@ -54,11 +58,12 @@ class MediaFile(io.FileIO):
 def decoded(text: object) -> bytes:
     """Return the bytes of media that came inside an answer, or raise `BadOutput`.
 
-    Both alphabets of base64 are accepted, with padding or without, on one line or on many.
+    Both alphabets of base64 are accepted, with padding or without, on one line or on many, also
+    as a `data:` address.
     """
     if not isinstance(text, str):
         raise BadOutput(reason="it is no media")
-    letters = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    letters = text.rpartition(DATA_MARK)[2].translate(_SPELLINGS).rstrip("=")
     try:
         content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
     except ValueError as error:

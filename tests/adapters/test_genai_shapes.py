@@ -53,6 +53,13 @@ def video_of(google: Google, maker: Maker, folder: Path) -> bytes:
     [
         *("thought", "then-thought", "then-text", "then-sound", "then-broken"),
         *("second-candidate", "snake-case", "strange"),
+        *(
+            "called:application/octet-stream",
+            "called:IMAGE/PNG",
+            "called: image/png ",
+            "called:png",
+        ),
+        *("called:", "then-blob"),
         *("blocked-but-there:BLOCK_REASON_UNSPECIFIED", "blocked-but-there:SAFETY"),
         *("finished-but-there:IMAGE_SAFETY", "finished-but-there:MAX_TOKENS"),
         "finished-but-there:FINISH_REASON_UNSPECIFIED",
@@ -75,8 +82,9 @@ def test_an_image_is_taken_wherever_it_is(
         lambda content: base64.urlsafe_b64encode(content).decode().rstrip("="),
         lambda content: base64.encodebytes(content).decode(),
         lambda content: "\r\n ".join(base64.b64encode(content).decode()),
+        lambda content: f"data:image/png;base64,{base64.b64encode(content).decode()}",
     ],
-    ids=["plain", "url", "unpadded", "url-unpadded", "lines", "spaces"],
+    ids=["plain", "url", "unpadded", "url-unpadded", "lines", "spaces", "address"],
 )
 @by_id([IMAGE, OMNI, VEO])
 def test_base64_is_read_in_each_spelling(
