@@ -1,7 +1,7 @@
 """From a lease to stored media: begin or resume, poll, fetch, produce, store.
 
 A paid result is given up only after its own place in the generator's bucket was read once: an
-operation may end in an error, or never be readable, although its media is there.
+operation may end in an error, name what is no media, or never be readable, although it is there.
 """
 
 import logging
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 PLACE_READS_MAX = 3
 """How often a place is read while it does not answer, before a paid result is given up."""
+_GIVEN_UP = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
 class Pipeline(Protocol):
@@ -65,10 +66,12 @@ class Making:
     def make(self) -> StoredMedia:
         """Return the media, stored under this attempt's keys."""
         begun = self._begin()
+        ready: Ready | None = None
         try:
-            return self._finish(self._poll(begun))
-        except (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime) as no:
-            return self._finish_from_place(no)
+            ready = self._poll(begun)
+            return self._finish(ready)
+        except _GIVEN_UP as no:
+            return self._finish_from_place(no, unusable=ready if isinstance(no, BadOutput) else None)
 
     def _finish(self, ready: Ready) -> StoredMedia:
         """Fetch, check and store what the generator made."""
@@ -80,10 +83,10 @@ class Making:
             self.lease.enter(Stage.UPLOADING)
             return Storing(self.lease, self.media).store(produced)
 
-    def _finish_from_place(self, no: Exception) -> StoredMedia:
+    def _finish_from_place(self, no: Exception, *, unusable: Ready | None) -> StoredMedia:
         """Finish with what is in the attempt's own place in the bucket, or raise the no."""
         found = self._read_place()
-        if found is None:
+        if found is None or found == unusable:
             raise no
         log.warning("found_in_place", extra={"reason": repr(no)})
         try:

@@ -100,7 +100,8 @@ def outputs_json(vendor: Vendor, work: Work) -> dict[str, Any]:
     video = video_json(vendor, work)
     step = {"type": "model_output", "content": [{"type": "text", "text": "here"}, video]}
     thought = {"type": "thought", "summary": [{"type": "text", "text": "a fox, then"}]}
-    first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}]}
+    odd = {"type": ["video"], "data": "b2Rk"}
+    first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}, odd]}
     draft = {"type": "thought", "content": [{"type": "video", "data": "ZHJhZnQ="}]}
     shapes: dict[str, Any] = {
         "outputs": {"outputs": [{"type": "text"}, video]},

@@ -29,6 +29,8 @@ BUCKET_SUBDOMAIN = ".storage.googleapis.com"
 CHUNK_BYTES = 1024 * 1024
 LISTED_PAGES_MAX = 100
 """Of a folder that one attempt writes: more pages than that are no listing."""
+_OBJECT = re.compile(r"[^/]+/.*[^/]", re.DOTALL)
+"""Bucket and name; a name with a slash at its end is a folder."""
 _SPELLINGS = str.maketrans("-_", "+/", string.whitespace)
 """Makes one alphabet of both; splitting a text into lines would take a multiple of its size."""
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".mpeg", ".mpg", ".avi", ".3gp"}
@@ -75,8 +77,10 @@ def decoded(text: object) -> bytes:
 
 def bucket_address(address: object) -> str | None:
     """Return the `gs://` address of an object in Cloud Storage, or None for any other place."""
-    if not isinstance(address, str) or address.startswith(BUCKET_SCHEME):
-        return address if isinstance(address, str) else None
+    if not isinstance(address, str):
+        return None
+    if address.startswith(BUCKET_SCHEME):
+        return address if _OBJECT.fullmatch(address.removeprefix(BUCKET_SCHEME)) else None
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
@@ -87,8 +91,7 @@ def bucket_address(address: object) -> str | None:
         path = f"/{host.removesuffix(BUCKET_SUBDOMAIN)}{path}"
     elif host not in BUCKET_HOSTS:
         return None
-    is_object = re.fullmatch(r"/[^/]+/.+", path, re.DOTALL)
-    return f"{BUCKET_SCHEME}{path[1:]}" if is_object else None
+    return f"{BUCKET_SCHEME}{path[1:]}" if _OBJECT.fullmatch(path[1:]) else None
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,11 @@ class _Object:
         suffix = PurePosixPath(self.name).suffix.lower()
         if self.size_bytes == 0 or self.name.endswith("/") or not self.name:
             return 0, 0
-        if self.content_type.startswith("video/") or suffix in _VIDEO_SUFFIXES:
-            return 2, self.size_bytes
-        if self.content_type.startswith(_OTHER_TYPES) or suffix in _OTHER_SUFFIXES:
+        if suffix in _OTHER_SUFFIXES:
             return 0, 0
-        return 1, self.size_bytes
+        if suffix in _VIDEO_SUFFIXES or self.content_type.startswith("video/"):
+            return 2, self.size_bytes
+        return (0, 0) if self.content_type.startswith(_OTHER_TYPES) else (1, self.size_bytes)
 
 
 class Outputs:

@@ -435,6 +435,35 @@ def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
     assert world.clock.monotonic_s() == POLICY.deadline_s
 
 
+def test_unusable_result_is_taken_from_its_place(world: World) -> None:
+    creation = world.open().creation
+
+    def fetch() -> bytes:
+        if world.generator.fetched[-1] != "place":
+            raise BadOutput(reason="it is empty")
+        return b"media"
+
+    world.generator.fetches = [fetch]
+    world.generator.found = [Ready("place")]
+    world.generator.polls = [Ready("elsewhere")]
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.fetched == ["elsewhere", "place"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_unusable_result_of_its_place_is_fetched_once(world: World, kind: Kind) -> None:
+    creation = world.open(kind=kind).creation
+    world.generator.starts = [Ready("place")]
+    world.generator.found = [Ready("place")]
+
+    run(world, creation, error=BadOutput(reason="it does not play"))
+
+    assert failure(world, creation) == "generator_bad_output"
+    assert world.generator.fetched == ["place"]
+
+
 @pytest.mark.parametrize("error", [BadOutput(reason="half a file"), ReadRefused()])
 def test_no_stays_a_no_if_what_is_in_the_place_is_unusable(world: World, error: Exception) -> None:
     creation = world.open().creation
