@@ -71,7 +71,9 @@ class Making:
             ready = self._poll(begun)
             return self._finish(ready)
         except _GIVEN_UP as no:
-            return self._finish_from_place(no, unusable=ready if isinstance(no, BadOutput) else None)
+            return self._finish_from_place(
+                no, unusable=ready if isinstance(no, BadOutput) else None
+            )
 
     def _finish(self, ready: Ready) -> StoredMedia:
         """Fetch, check and store what the generator made."""
