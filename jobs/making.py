@@ -4,6 +4,7 @@ A paid result is given up only after its own place in the generator's bucket was
 operation may end in an error, name what is no media, or never be readable, although it is there.
 """
 
+import filecmp
 import logging
 import tempfile
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PLACE_READS_MAX = 3
 """How often a place is read while it does not answer, before a paid result is given up."""
+FETCH_AGAIN_AFTER_S = 5
+"""How long a gateway has to recover that may have answered instead of the generator."""
 _GIVEN_UP = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
@@ -79,11 +82,36 @@ class Making:
         """Fetch, check and store what the generator made."""
         with tempfile.TemporaryDirectory(prefix="phoenix-") as name:
             folder = Path(name)
-            download = self._download(ready, folder)
-            self.lease.enter(Stage.CHECKING)
-            produced = self.pipeline.produce(download, folder, brief=self.lease.mine.brief)
+            produced = self._produced(ready, folder)
             self.lease.enter(Stage.UPLOADING)
             return Storing(self.lease, self.media).store(produced)
+
+    def _produced(self, ready: Ready, folder: Path) -> Produced:
+        """Fetch and check; a file that is unusable is fetched once more: it may be a gateway's."""
+        download, brief = self._download(ready, folder), self.lease.mine.brief
+        self.lease.enter(Stage.CHECKING)
+        try:
+            return self.pipeline.produce(download, folder, brief=brief)
+        except BadOutput as error:
+            again = self._other_download(ready, download)
+            if again is None:
+                raise
+            log.warning("unusable_download", extra={"reason": error.reason})
+        return self.pipeline.produce(again, folder, brief=brief)
+
+    def _other_download(self, ready: Ready, unusable: Path) -> Path | None:
+        """Fetch a video once more, or return None if that fails or brings the same file."""
+        if self.pipeline.kind is Kind.IMAGE:
+            return None
+        again, size_bytes_max = unusable.with_name("again"), self.lease.policy.size_bytes_max
+        self.lease.clock.sleep(FETCH_AGAIN_AFTER_S)
+        self.lease.hold()
+        try:
+            self.generator.fetch(ready, again, size_bytes_max=size_bytes_max(self.pipeline.kind))
+        except Exception as error:  # noqa: BLE001 (what is unusable decides)
+            log.warning("not_fetched_again", extra={"reason": repr(error)})
+            return None
+        return None if filecmp.cmp(unusable, again, shallow=False) else again
 
     def _finish_from_place(self, no: Exception, *, unusable: Ready | None) -> StoredMedia:
         """Finish with what is in the attempt's own place in the bucket, or raise the no."""
