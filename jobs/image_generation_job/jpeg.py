@@ -20,7 +20,7 @@ SEGMENTS_MAX = 10_000
 """More than 25 MiB have if each is of the largest size."""
 _MARKER = 0xFF
 _FILL_BYTES = re.compile(rb"\xff+")
-_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 """In the data of a scan, zeros follow what is no marker, and eight markers restart the decoder."""
 _WITHOUT_SIZE = (b"\x01", b"\xd8")
 _SCAN = b"\xff\xda"

@@ -95,6 +95,10 @@ AS_IT_CAME: dict[str, tuple[Callable[[], bytes], str]] = {
     "short JFIF header": (lambda: jpeg_with(b"\xff\xe0\0\x06JFIF"), "jpg"),
     "short colour profile": (lambda: jpeg_with(b"\xff\xe2\0\x0eICC_PROFILE\0"), "jpg"),
     "fill bytes": (lambda: jpeg_with(b"\xff" * 5 * MB), "jpg"),
+    "fill bytes in its scan": (
+        lambda: encoded(noise(), "JPEG")[:-2] + b"\xff" * MB + b"\0" + jpeg.END,
+        "jpg",
+    ),
     "progressive": (lambda: encoded(noise(), "JPEG", progressive=True), "jpg"),
     "film behind the picture": (lambda: encoded(noise(), "JPEG") + START_OF_SCAN * 200, "jpg"),
     "metadata like scans": (
