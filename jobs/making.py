@@ -1,9 +1,10 @@
 """From a lease to stored media: begin or resume, poll, fetch, produce, store.
 
 A paid result is given up only after its own place in the generator's bucket was read once: an
-operation may end in an error, or never be readable, although its media is there.
+operation may end in an error, name what is no media, or never be readable, although it is there.
 """
 
+import filecmp
 import logging
 import tempfile
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ log = logging.getLogger(__name__)
 
 PLACE_READS_MAX = 3
 """How often a place is read while it does not answer, before a paid result is given up."""
+FETCH_AGAIN_AFTER_S = 5
+"""How long a gateway has to recover that may have answered instead of the generator."""
+_GIVEN_UP = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
 class Pipeline(Protocol):
@@ -65,25 +69,54 @@ class Making:
     def make(self) -> StoredMedia:
         """Return the media, stored under this attempt's keys."""
         begun = self._begin()
+        ready: Ready | None = None
         try:
-            return self._finish(self._poll(begun))
-        except (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime) as no:
-            return self._finish_from_place(no)
+            ready = self._poll(begun)
+            return self._finish(ready)
+        except _GIVEN_UP as no:
+            return self._finish_from_place(
+                no, unusable=ready if isinstance(no, BadOutput) else None
+            )
 
     def _finish(self, ready: Ready) -> StoredMedia:
         """Fetch, check and store what the generator made."""
         with tempfile.TemporaryDirectory(prefix="phoenix-") as name:
             folder = Path(name)
-            download = self._download(ready, folder)
-            self.lease.enter(Stage.CHECKING)
-            produced = self.pipeline.produce(download, folder, brief=self.lease.mine.brief)
+            produced = self._produced(ready, folder)
             self.lease.enter(Stage.UPLOADING)
             return Storing(self.lease, self.media).store(produced)
 
-    def _finish_from_place(self, no: Exception) -> StoredMedia:
+    def _produced(self, ready: Ready, folder: Path) -> Produced:
+        """Fetch and check; a file that is unusable is fetched once more: it may be a gateway's."""
+        download, brief = self._download(ready, folder), self.lease.mine.brief
+        self.lease.enter(Stage.CHECKING)
+        try:
+            return self.pipeline.produce(download, folder, brief=brief)
+        except BadOutput as error:
+            again = self._other_download(ready, download)
+            if again is None:
+                raise
+            log.warning("unusable_download", extra={"reason": error.reason})
+        return self.pipeline.produce(again, folder, brief=brief)
+
+    def _other_download(self, ready: Ready, unusable: Path) -> Path | None:
+        """Fetch a video once more, or return None if that fails or brings the same file."""
+        if self.pipeline.kind is Kind.IMAGE:
+            return None
+        again, size_bytes_max = unusable.with_name("again"), self.lease.policy.size_bytes_max
+        self.lease.clock.sleep(FETCH_AGAIN_AFTER_S)
+        self.lease.hold()
+        try:
+            self.generator.fetch(ready, again, size_bytes_max=size_bytes_max(self.pipeline.kind))
+        except Exception as error:  # noqa: BLE001 (what is unusable decides)
+            log.warning("not_fetched_again", extra={"reason": repr(error)})
+            return None
+        return None if filecmp.cmp(unusable, again, shallow=False) else again
+
+    def _finish_from_place(self, no: Exception, *, unusable: Ready | None) -> StoredMedia:
         """Finish with what is in the attempt's own place in the bucket, or raise the no."""
         found = self._read_place()
-        if found is None:
+        if found is None or found == unusable:
             raise no
         log.warning("found_in_place", extra={"reason": repr(no)})
         try:

@@ -21,6 +21,8 @@ R2_PUBLIC = ".r2.dev"
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_ACCOUNT = re.compile(r"\.[^.]+(?:\.[a-z]{2,8})?")
+"""An account's id, and the jurisdiction that its data are kept in."""
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
@@ -79,12 +81,18 @@ def r2_endpoint(text: str, *, buckets: Iterable[str]) -> str:
     """Return the address of R2's S3 interface without the bucket that the dashboard appends."""
     accepted = f"use https://ACCOUNT_ID{R2_API}, without a bucket"
     parsed = _parsed(text, WEB, accepted)
-    is_public = parsed.host_name.endswith(R2_PUBLIC)
-    if is_public or any(parsed.host.startswith(f"{bucket}.") for bucket in buckets if bucket):
+    is_other = parsed.host_name.endswith(R2_PUBLIC) or not _is_account(parsed.host_name)
+    if is_other or any(parsed.host.startswith(f"{bucket}.") for bucket in buckets if bucket):
         raise ValueError(accepted)
     if parsed.path and parsed.path.removeprefix("/") not in buckets:
         raise ValueError(accepted)
     return parsed.origin
+
+
+def _is_account(host_name: str) -> bool:
+    """Tell whether a host of R2's is a whole account's; every host that is not R2's may be one."""
+    account, dot, _ = f".{host_name}".rpartition(R2_API)
+    return not dot or bool(_ACCOUNT.fullmatch(account))
 
 
 def r2_public_url(text: str, *, endpoint_url: str) -> str:

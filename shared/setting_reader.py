@@ -146,7 +146,7 @@ def count(text: str) -> int:
 def dollars(text: str) -> float:
     """Return an amount of US dollars."""
     try:
-        amount = float(text)
+        amount = number(text)
     except ValueError:
         amount = math.nan
     if not 0 < amount < math.inf:

@@ -98,6 +98,7 @@ def _body(status: int, shape: str, *, is_interactions_api: bool, key: str) -> by
         "number": {"error": {"code": status, "message": SECRET_TEXT}},
         "other": status_json(status + 1, name=STATUS_NAMES.get(status, "")),
         "key": status_json(status, f"{SECRET_TEXT} 'api_key:{key}'"),
+        "odd": {"error": {"code": [], "status": STATUS_NAMES.get(status, ""), "message": {}}},
     }
     name, _, reason = shape.partition("/")
     if name.isupper():

@@ -14,7 +14,7 @@ alone; all but the first five accept a paid start:
     429 or 429:7    that status with the vendor's own error (with that Retry-After)
     400/SHAPE/WHY   that status with another body: a code of Google's (NOT_FOUND) or of the
                     Interactions API (not_found), with WHY as its reason; `list`, `html`, `none`,
-                    `half`, `number` (an error without its status), `key` (the key is repeated)
+                    `odd` (its code is a list), `half`, `number` (an error without its status), `key` (the key is repeated)
     redirect        a 307 to itself
     reset           the connection is reset, nothing was accepted
     unheard         nothing is accepted and nothing answered
@@ -23,6 +23,9 @@ alone; all but the first five accept a paid start:
     drip            the answer comes a byte at a time
     empty, half, nonsense, nameless, gzipped, huge      that kind of an answer, huge is 300 MB
     endless         300 MB whose size is not told
+    created         the answer comes under the status 201
+    deep            a hundred thousand brackets
+    identity        the answer names its encoding, which is none
 
 Ends of an accepted work: `media` (or nothing said), `cut`, `text` (no media at all), `huge`,
 `error:CODE:MESSAGE`, `nothing`, `filtered`, `filtered-nested`, `never`, `status:WORD` (Omni),
@@ -375,6 +378,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_gzipped(self, content: bytes) -> None:
         self.send_bytes(200, content, Content_Encoding="gzip")
+
+    def send_created(self, content: bytes) -> None:
+        self.send_bytes(201, content)
+
+    def send_deep(self, _: bytes) -> None:
+        self.send_bytes(200, b"[" * 100_000)
+
+    def send_identity(self, content: bytes) -> None:
+        self.send_bytes(200, content, Content_Encoding="Identity")
 
     def send_endless(self, _: bytes) -> None:
         self.send_response(200)

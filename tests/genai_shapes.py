@@ -4,7 +4,7 @@ Apart from the ends that `tests.genai_server` names, of an operation: `https`, `
 `https-host`, `https-api` (other addresses of its video), `generated-videos`, `generated-samples`,
 `addresses`, `filtered-in-part`; of an interaction: the same addresses, `outputs`, `output-video`,
 `media-and:STATUS`, `billed:CODE`; of an image: `thought`, `then-thought`, `then-text`, `then-sound`,
-`then-broken`, `second-candidate`, `snake-case`, `blocked-but-there:REASON`,
+`then-blob`, `then-broken`, `second-candidate`, `called:MEDIA-TYPE`, `snake-case`, `blocked-but-there:REASON`,
 `finished-but-there:REASON`, `billed:REASON`.
 """
 
@@ -100,7 +100,8 @@ def outputs_json(vendor: Vendor, work: Work) -> dict[str, Any]:
     video = video_json(vendor, work)
     step = {"type": "model_output", "content": [{"type": "text", "text": "here"}, video]}
     thought = {"type": "thought", "summary": [{"type": "text", "text": "a fox, then"}]}
-    first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}]}
+    odd = {"type": ["video"], "data": "b2Rk"}
+    first = {"type": "model_output", "content": [{"type": "video", "data": "Zmlyc3Q="}, odd]}
     draft = {"type": "thought", "content": [{"type": "video", "data": "ZHJhZnQ="}]}
     shapes: dict[str, Any] = {
         "outputs": {"outputs": [{"type": "text"}, video]},
@@ -146,7 +147,7 @@ def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
             candidate["finishReason"] = reason
         case "strange":
             candidate |= {"finishReason": "NEW_WORD", "new": {"nobody": "knows"}}
-    parts = parts_of(vendor, work, end)
+    parts = parts_of(vendor, work, end, called=reason if end == "called" else "image/png")
     if end == "second-candidate":
         answer["candidates"].append({"content": {"role": "model", "parts": parts[-1:]}})
         parts = parts[:-1]
@@ -154,18 +155,22 @@ def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
     return answer
 
 
-def parts_of(vendor: Vendor, work: Work, end: str) -> list[dict[str, Any]]:
+def parts_of(vendor: Vendor, work: Work, end: str, *, called: str) -> list[dict[str, Any]]:
     """Return the parts of an answer with one image, in the order that the work's end asks for."""
     text = {"text": "Here is your fox:"}
     draft = {"thought": True, "inlineData": {"mimeType": "image/png", "data": "bm90IHRoaXM="}}
     data = vendor.inline(vendor.media(work))
-    image = {"inlineData": {"mimeType": "image/png", "data": data}, "thoughtSignature": "eA=="}
+    image = {"inlineData": {"mimeType": called, "data": data}, "thoughtSignature": "eA=="}
     shapes: dict[str, Any] = {
         "nothing": [text],
         "thought": [text, draft, image | {"thought": True}],
         "then-thought": [text, image, draft],
         "then-text": [text, draft, image, {"text": "There it is."}],
         "then-sound": [image, {"inlineData": {"mimeType": "audio/wav", "data": "c291bmQ="}}],
+        "then-blob": [
+            image,
+            {"inlineData": {"mimeType": "application/octet-stream", "data": "YmxvYg=="}},
+        ],
         "then-broken": [draft, image, {"inlineData": {"mimeType": "image/png", "data": "%"}}],
         "snake-case": [draft, {"inline_data": {"mime_type": "image/png", "data": data}}],
         "strange": [{"newPart": {}}, text, draft, image],

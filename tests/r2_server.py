@@ -53,6 +53,17 @@ class Fault(StrEnum):
     CONFLICT = "nothing is done, 409"
     FORBIDDEN = "nothing is done, 403"
     UNKNOWN_KEY = "nothing is done, 401"
+    PAGE = "nothing is done, 200 and a page"
+
+
+class Cut(StrEnum):
+    """The names of refusals of an upload that did not arrive as it was sent."""
+
+    BODY = "IncompleteBody"
+    CLIENT = "ClientDisconnect"
+    DIGEST = "BadDigest"
+    TIME = "RequestTimeout"
+    CLOCK = "RequestTimeTooSkewed"
 
 
 UNDONE = {
@@ -88,7 +99,7 @@ class R2Server:
         are those that were read.
         """
         self.calls = 0
-        self.faults: list[Fault | None] = []
+        self.faults: list[Fault | Cut | None] = []
         self.seen: list[Seen] = []
         self.now: Callable[[], datetime] = SystemClock().now
         self._s3 = DomainDispatcherApplication(create_backend_app)
@@ -123,8 +134,12 @@ class R2Server:
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.SILENT:
             self._is_over.wait()
+        if isinstance(fault, Cut):
+            return _refusal(HTTPStatus.BAD_REQUEST, fault)
         if fault in UNDONE:
             return _refusal(*UNDONE[fault])
+        if fault is Fault.PAGE:
+            return Response("<html>sign in</html>", content_type="text/html")
         with tempfile.TemporaryFile() as body:
             seen = _received(request, body)
             self.seen.append(seen)

@@ -10,6 +10,7 @@ from shared.settings import GCPBackend, LocalBackend, Settings, load
 from tests.environments import GCP, SERVICE
 
 R2 = "https://account.r2.cloudflarestorage.com"
+R2_EU = "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com"
 
 
 def gcp(loaded: Settings) -> GCPBackend:
@@ -63,6 +64,7 @@ def test_value_that_is_no_origin_is_refused(origin: str) -> None:
         ("R2_ENDPOINT_URL", f"{R2}/public/", lambda b: b.r2.endpoint_url, R2),
         ("R2_ENDPOINT_URL", f"{R2}:443/", lambda b: b.r2.endpoint_url, R2),
         ("R2_ENDPOINT_URL", R2.upper(), lambda b: b.r2.endpoint_url, R2),
+        ("R2_ENDPOINT_URL", f"{R2_EU}/drafts", lambda b: b.r2.endpoint_url, R2_EU),
         ("R2_DRAFTS_BUCKET_NAME", "s3://private/", lambda b: b.r2.drafts_bucket, "private"),
         ("R2_BUCKET_NAME", "r2://shown", lambda b: b.r2.public_bucket, "shown"),
         ("PHOENIX_GENERATOR_BUCKET", "gs://made", lambda b: b.generator_bucket, "made"),
@@ -123,6 +125,9 @@ def test_value_pasted_from_a_dashboard_is_normalised(
         ("R2_ENDPOINT_URL", f"{R2}/another"),
         ("R2_ENDPOINT_URL", f"{R2}/drafts/folder"),
         ("R2_ENDPOINT_URL", "https://drafts.account.r2.cloudflarestorage.com"),
+        ("R2_ENDPOINT_URL", "https://another.0123456789abcdef.r2.cloudflarestorage.com"),
+        ("R2_ENDPOINT_URL", "https://drafts.account.eu.r2.cloudflarestorage.com"),
+        ("R2_ENDPOINT_URL", "https://r2.cloudflarestorage.com"),
         ("R2_ENDPOINT_URL", "https://pub-1.r2.dev"),
         ("R2_ENDPOINT_URL", "https://<ACCOUNT_ID>.r2.cloudflarestorage.com"),
         ("R2_ENDPOINT_URL", f"{R2}?bucket=drafts"),
@@ -182,6 +187,7 @@ def test_value_of_another_form_is_refused(name: str, value: str) -> None:
         ("PHOENIX_POLICY_LEASE_S", "1_20"),
         ("PHOENIX_POLICY_LEASE_S", "hunter2"),
         ("PHOENIX_POLICY_RETRY_DELAYS_S", "60;120"),
+        ("PHOENIX_DAILY_COST_MAX_USD", "1_000"),
     ],
 )
 def test_local_value_of_another_form_is_refused(name: str, value: str) -> None:

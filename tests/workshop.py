@@ -6,14 +6,17 @@ from pathlib import Path
 from jobs.attempt import Workshop
 from jobs.making import Pipeline, Produced
 from shared.domain.brief import Brief
+from shared.domain.errors import BadOutput
 from shared.domain.media import MediaFormat
 from shared.domain.policy import Kind
 from tests.world import World
 
+PAGE = b"<html>busy</html>"
+
 
 @dataclass
 class FakePipeline:
-    """Takes the download as it is."""
+    """Takes the download as it is, unless it is a page."""
 
     kind: Kind = Kind.VIDEO
     error: Exception | None = None
@@ -23,6 +26,8 @@ class FakePipeline:
     def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
         if self.error:
             raise self.error
+        if download.read_bytes() == PAGE:
+            raise BadOutput(reason="it is a page")
         self.seen.append(download.read_bytes())
         thumbnail = folder / "thumbnail"
         thumbnail.write_bytes(b"small")

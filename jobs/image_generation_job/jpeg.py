@@ -20,6 +20,9 @@ SEGMENTS_MAX = 10_000
 """More than 25 MiB have if each is of the largest size."""
 _MARKER = 0xFF
 _FILL_BYTES = re.compile(rb"\xff+")
+_NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""In the data of a scan, zeros follow what is no marker, and eight markers restart the decoder."""
+_WITHOUT_SIZE = (b"\x01", b"\xd8")
 _SCAN = b"\xff\xda"
 _EXIF = b"Exif\0\0"
 _METADATA = frozenset({*range(0xE0, 0xF0), 0xFE} - {0xEE})
@@ -46,14 +49,24 @@ class Essential:
 
 
 def check_scans(content: bytes) -> None:
-    """Refuse a picture that takes minutes to decode.
+    """Refuse a picture that takes minutes to decode; what follows its end does not count.
 
     Raises:
         BadOutput
     """
-    scans = content.count(_SCAN)
-    if scans > SCANS_MAX:
-        raise BadOutput(reason=f"it has {scans} scans")
+    at, segments, scans = len(SIGNATURE) - 1, 0, 0
+    while found := _NEXT_MARKER.search(content, at):
+        marker = found[1]
+        if marker == END[1:]:
+            return
+        segments += 1
+        scans += marker == _SCAN[1:]
+        if scans > SCANS_MAX or segments > SEGMENTS_MAX:
+            raise BadOutput(reason=f"it has more than {SCANS_MAX} scans or {SEGMENTS_MAX} segments")
+        size_bytes = (
+            0 if marker in _WITHOUT_SIZE else int.from_bytes(content[found.end() : found.end() + 2])
+        )
+        at = found.end() + size_bytes
 
 
 def essential(content: bytes) -> Essential:

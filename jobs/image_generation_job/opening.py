@@ -85,8 +85,8 @@ def _open_png(content: bytes) -> Opened:
 
 
 def _open_jpeg(content: bytes) -> Opened:
-    jpeg.check_scans(content)
     essential = jpeg.essential(content)
+    jpeg.check_scans(essential.content)
     try:
         picture = _loaded(JpegImagePlugin.JpegImageFile(io.BytesIO(essential.content)))
     except OSError:

@@ -21,7 +21,7 @@ _SPS_TYPE, _NAL_TYPE_BITS = 7, 0x1F
 
 
 def picture_track(layout: Layout) -> Track:
-    """Return the one track of moving pictures.
+    """Return the one track of moving pictures; beside one that phones play, others do not count.
 
     Raises:
         BadOutput: there is not exactly one, or phones do not play it.
@@ -34,6 +34,7 @@ def picture_track(layout: Layout) -> Track:
         and track.track_id not in chapters
         and track.codec_tag not in _STILL_PICTURE_TAGS
     ]
+    pictures = [each for each in pictures if each.codec_tag in PLAYABLE_TAGS] or pictures
     if len(pictures) != 1:
         raise BadOutput(reason=f"it has {len(pictures)} picture tracks")
     [picture] = pictures

@@ -17,7 +17,7 @@ from jobs.video_generation_job.measuring import (
     measure,
     run_listing,
 )
-from jobs.video_generation_job.mp4 import SOUND, Layout, Track, read_layout
+from jobs.video_generation_job.mp4 import PICTURE, SOUND, Layout, Track, read_layout
 from shared.adapters.ffmpeg import FfmpegTimeout, run_ffmpeg
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
@@ -47,8 +47,10 @@ class _Source:
     @property
     def is_kept(self) -> bool:
         """Return whether the file is stored as it came."""
+        handlers = [track.handler for track in self.layout.tracks]
         return (
             self.layout.is_index_first
+            and handlers.count(PICTURE) == 1
             and self.layout.is_complete
             and not self.layout.is_fragmented
             and self.layout.brand != QUICKTIME_BRAND

@@ -33,6 +33,10 @@ _REFUSALS = {
 }
 """What a finish reason means; every other one is bad output."""
 _UNSPECIFIED = "UNSPECIFIED"
+_THOUGHT = 0
+_IMAGE_TYPE = "image/"
+_OTHER_TYPES = ("audio/", "video/", "text/", "application/json", "application/pdf")
+"""What is no image; a type that names nothing, such as `application/octet-stream`, may be one."""
 _OWN_FIELDS = ("candidates", "promptFeedback", "usageMetadata")
 """An answer of the vendor's own has at least one of them."""
 
@@ -108,8 +112,8 @@ def _image(answer: object) -> bytes:
     """
     if not any(at(answer, name) is not None for name in _OWN_FIELDS):
         raise StartOutcomeUnknown(reason=str(answer)[:REASON_LENGTH_MAX])
-    images = list(_images(answer))
-    finished = [data for is_thought, data in images if not is_thought]
+    images = sorted(_images(answer), key=lambda image: image[0])
+    finished = [data for rank, data in images if rank > _THOUGHT]
     problem: BadOutput | None = None
     for data in reversed(finished or [data for _, data in images]):
         try:
@@ -119,14 +123,19 @@ def _image(answer: object) -> bytes:
     raise problem or _refusal(answer)
 
 
-def _images(answer: object) -> Iterator[tuple[bool, object]]:
-    """Yield whether an image is a thought, and its data, for each image of each candidate."""
+def _images(answer: object) -> Iterator[tuple[int, object]]:
+    """Yield the rank and the data of each image of each candidate.
+
+    Above a thought is a file of no known type, and above that what is called an image.
+    """
     for candidate in all_at(answer, "candidates"):
         for part in all_at(candidate, "content", "parts"):
             blob = first_at(part, "inlineData", "inline_data")
-            media_type = str(first_at(blob, "mimeType", "mime_type") or "image/")
-            if at(blob, "data") and media_type.startswith("image/"):
-                yield bool(at(part, "thought")), at(blob, "data")
+            named = first_at(blob, "mimeType", "mime_type") or _IMAGE_TYPE
+            media_type = str(named).strip().lower()
+            if at(blob, "data") and not media_type.startswith(_OTHER_TYPES):
+                is_called_one = media_type.startswith(_IMAGE_TYPE)
+                yield _THOUGHT if at(part, "thought") else 1 + is_called_one, at(blob, "data")
 
 
 def _refusal(answer: object) -> GenerationRefused:

@@ -42,7 +42,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import httpx2
 from google.auth.exceptions import GoogleAuthError
 
 from shared.adapters.genai_client import (
@@ -60,6 +59,7 @@ from shared.domain.errors import (
     GenerationUnavailable,
     ReadRefused,
     StartOutcomeUnknown,
+    WorkError,
 )
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Refused
@@ -123,7 +123,7 @@ def starting() -> Iterator[None]:
     except (TooLarge, BadOutput) as error:
         failure = FailureCode.GENERATOR_BAD_OUTPUT
         raise GenerationRefused(failure=failure, reason=str(error), is_billed=True) from error
-    except (NoAnswer, ValueError) as error:
+    except (NoAnswer, ValueError, RecursionError) as error:
         raise StartOutcomeUnknown(reason=repr(error)) from error
 
 
@@ -144,7 +144,9 @@ def reading() -> Iterator[None]:
         if error.status in _READ_REFUSED:
             raise ReadRefused(reason=str(error)) from error
         raise _no_for_now(error) from error
-    except (NotSent, NoAnswer, GoogleAuthError, httpx2.HTTPError, ValueError) as error:
+    except (WorkError, OSError):  # OSError: the disk that it is written to
+        raise
+    except Exception as error:  # the SDK's halves raise two trees of errors, private in part
         raise GenerationUnavailable(reason=repr(error)) from error
 
 
@@ -164,7 +166,7 @@ def _no_to_a_start(
 ) -> GenerationRefused | GenerationUnavailable | StartOutcomeUnknown:
     """Return what an error status means: a gateway can send any, only the vendor its own error."""
     code, number = named_code(no.error), at(no.error, "code")
-    is_whole = isinstance(number, str) or number in {None, no.status}
+    is_whole = isinstance(number, str) or number in (None, no.status)
     if code is None or no.status not in _HTTP_STATUSES.get(code, ()) or not is_whole:
         return StartOutcomeUnknown(reason=str(no))
     if code in _PASSING:

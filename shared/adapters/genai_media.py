@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUCKET_SCHEME = "gs://"
+DATA_MARK = ";base64,"
 BUCKET_HOSTS = {"storage.googleapis.com", "storage.cloud.google.com", "www.googleapis.com"}
 BUCKET_SUBDOMAIN = ".storage.googleapis.com"
 CHUNK_BYTES = 1024 * 1024
 LISTED_PAGES_MAX = 100
 """Of a folder that one attempt writes: more pages than that are no listing."""
+_OBJECT = re.compile(r"[^/]+/.*[^/]", re.DOTALL)
+"""Bucket and name; a name with a slash at its end is a folder."""
+_SPELLINGS = str.maketrans("-_", "+/", string.whitespace)
+"""Makes one alphabet of both; splitting a text into lines would take a multiple of its size."""
 _VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".mpeg", ".mpg", ".avi", ".3gp"}
 _OTHER_SUFFIXES = {".json", ".jsonl", ".txt", ".csv", ".vtt", ".srt", ".jpg", ".jpeg", ".png"} | {
     ".webp",
@@ -54,11 +60,12 @@ class MediaFile(io.FileIO):
 def decoded(text: object) -> bytes:
     """Return the bytes of media that came inside an answer, or raise `BadOutput`.
 
-    Both alphabets of base64 are accepted, with padding or without, on one line or on many.
+    Both alphabets of base64 are accepted, with padding or without, on one line or on many, also
+    as a `data:` address.
     """
     if not isinstance(text, str):
         raise BadOutput(reason="it is no media")
-    letters = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    letters = text.rpartition(DATA_MARK)[2].translate(_SPELLINGS).rstrip("=")
     try:
         content = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
     except ValueError as error:
@@ -70,8 +77,10 @@ def decoded(text: object) -> bytes:
 
 def bucket_address(address: object) -> str | None:
     """Return the `gs://` address of an object in Cloud Storage, or None for any other place."""
-    if not isinstance(address, str) or address.startswith(BUCKET_SCHEME):
-        return address if isinstance(address, str) else None
+    if not isinstance(address, str):
+        return None
+    if address.startswith(BUCKET_SCHEME):
+        return address if _OBJECT.fullmatch(address.removeprefix(BUCKET_SCHEME)) else None
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
@@ -82,8 +91,7 @@ def bucket_address(address: object) -> str | None:
         path = f"/{host.removesuffix(BUCKET_SUBDOMAIN)}{path}"
     elif host not in BUCKET_HOSTS:
         return None
-    is_object = re.fullmatch(r"/[^/]+/.+", path, re.DOTALL)
-    return f"{BUCKET_SCHEME}{path[1:]}" if is_object else None
+    return f"{BUCKET_SCHEME}{path[1:]}" if _OBJECT.fullmatch(path[1:]) else None
 
 
 @dataclass(frozen=True)
@@ -110,11 +118,11 @@ class _Object:
         suffix = PurePosixPath(self.name).suffix.lower()
         if self.size_bytes == 0 or self.name.endswith("/") or not self.name:
             return 0, 0
-        if self.content_type.startswith("video/") or suffix in _VIDEO_SUFFIXES:
-            return 2, self.size_bytes
-        if self.content_type.startswith(_OTHER_TYPES) or suffix in _OTHER_SUFFIXES:
+        if suffix in _OTHER_SUFFIXES:
             return 0, 0
-        return 1, self.size_bytes
+        if suffix in _VIDEO_SUFFIXES or self.content_type.startswith("video/"):
+            return 2, self.size_bytes
+        return (0, 0) if self.content_type.startswith(_OTHER_TYPES) else (1, self.size_bytes)
 
 
 class Outputs:
@@ -161,12 +169,14 @@ class Outputs:
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
         """Write the object at a `gs://` address to a new file: see `Generator.fetch`."""
         bucket, name = _split(address)
-        url = f"{self._url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}"
         with (
             reading(),
             MediaFile(path, size_bytes_max=size_bytes_max) as file,
             self._google.http.stream(
-                "GET", url, params={"alt": "media"}, headers=self._headers()
+                "GET",
+                f"{self._url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}",
+                params={"alt": "media"},
+                headers=self._headers(),
             ) as body,
         ):
             for chunk in body.iter_raw(CHUNK_BYTES):

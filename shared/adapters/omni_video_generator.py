@@ -145,7 +145,7 @@ def _video(answer: object) -> object:
     videos = [
         each
         for each in _contents(answer)
-        if at(each, "type") in {"video", None} and (at(each, "uri") or at(each, "data"))
+        if at(each, "type") in ("video", None) and (at(each, "uri") or at(each, "data"))
     ]
     return videos[-1] if videos else None
 

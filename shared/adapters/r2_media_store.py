@@ -38,7 +38,14 @@ _PASSING = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
-"""The 4xx answers that repeating the request may change; all others are final."""
+"""The 4xx answers that repeating the request may change."""
+_CUT = frozenset(
+    {
+        *("IncompleteBody", "ClientDisconnect", "BadDigest", "RequestTimeout"),
+        "RequestTimeTooSkewed",
+    }
+)
+"""The names of 4xx answers to a request that did not arrive as it was sent, or too late."""
 NO_BUCKET = "NoSuchBucket"
 
 
@@ -143,7 +150,7 @@ class R2MediaStore:
 
         with _translated():
             try:
-                self._client().copy_object(
+                copied = self._client().copy_object(
                     **self._place(public_key),
                     CopySource=self._place(key),
                     MetadataDirective="REPLACE",
@@ -154,6 +161,8 @@ class R2MediaStore:
                 if _status(error) == HTTPStatus.NOT_FOUND and _code(error) != NO_BUCKET:
                     raise MediaMissing(reason=str(error)) from error
                 raise
+        if "ETag" not in copied.get("CopyObjectResult", {}):
+            raise MediaUnavailable(reason=f"{key}: the answer does not say that it was copied")
 
     def delete(self, key: str) -> None:
         """See `MediaStore.delete`."""
@@ -226,15 +235,21 @@ def _code(error: Any) -> str:  # noqa: ANN401 (the vendor ships no types)
     return code
 
 
+def _is_final(error: Any) -> bool:  # noqa: ANN401 (the vendor ships no types)
+    is_no = 400 <= _status(error) < 500 and _status(error) not in _PASSING  # noqa: PLR2004 (HTTP)
+    return is_no and _code(error) not in _CUT
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
-        if 400 <= _status(error) < 500 and _status(error) not in _PASSING:  # noqa: PLR2004 (HTTP)
+        if _is_final(error):
             raise MediaRefused(reason=str(error)) from error
         raise MediaUnavailable(reason=str(error)) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise MediaUnavailable(reason=str(error)) from error

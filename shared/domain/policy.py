@@ -124,7 +124,7 @@ class Policy:
         for field in fields(self):
             value = getattr(self, field.name)
             numbers = value if isinstance(value, tuple) else (value,)
-            if not all(0 < number < math.inf for number in numbers):
+            if not numbers or not all(0 < number < math.inf for number in numbers):
                 raise WrongSetting(setting=field.name, reason="must be a number above 0")
         job_timeout_s = max(self.image_job_timeout_s, self.video_job_timeout_s)
         rules = {

@@ -15,6 +15,7 @@ from shared.domain.keys import Collection, Key, UserId
 
 WELCOME_PREFIX = "welcome_"
 SHARDS = 16
+ACE_PREFIX = "xn--"
 GMAIL = "gmail.com"
 GMAIL_DOMAINS = frozenset({GMAIL, "googlemail.com"})
 """Google ignores dots in these addresses, and both domains are one mailbox."""
@@ -75,10 +76,26 @@ def normalised_contact(contact: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at:
         return _phone(text) if text.startswith("+") else text
-    local = local.split("+", 1)[0] or local
+    local, domain = local.split("+", 1)[0] or local, _domain(domain)
     if domain in GMAIL_DOMAINS:
         return f"{local.replace('.', '')}@{GMAIL}"
     return f"{local}@{domain}"
+
+
+def _domain(text: str) -> str:
+    """Return a domain as people read it, without the dot of the root."""
+    labels = text.replace("\u3002", ".").rstrip(".").split(".")
+    return ".".join(map(_label, labels))
+
+
+def _label(text: str) -> str:
+    """Return a label that is written in ASCII (RFC 3492) in its own letters, if it has some."""
+    if not text.startswith(ACE_PREFIX):
+        return text
+    try:
+        return _folded(text.removeprefix(ACE_PREFIX).encode("ascii").decode("punycode"))
+    except UnicodeError:
+        return text
 
 
 def _folded(text: str) -> str:

@@ -118,6 +118,7 @@ def test_an_error_of_the_interactions_api_means_the_same(
         *(f"{status}/half" for status in (400, 429, 503)),
         *(f"{status}/number" for status in (400, 403, 429, 503)),
         *(f"{status}/other" for status in (400, 429, 503)),
+        *(f"{status}/odd" for status in (400, 429, 503)),
         *("500/INTERNAL", "504/DEADLINE_EXCEEDED", "499/CANCELLED", "409/ABORTED", "500/UNKNOWN"),
         *("502/UNAVAILABLE", "500/UNAVAILABLE", "504/RESOURCE_EXHAUSTED", "400/UNAVAILABLE"),
         *("503/INVALID_ARGUMENT", "403/INVALID_ARGUMENT", "502/NOT_FOUND", "400/A_NEW_STATUS"),

@@ -216,7 +216,9 @@ def asked_in_vain(raised: pytest.ExceptionInfo[Any]) -> Any:
 
 
 @by_id([VEO, OMNI, OMNI_KEY])
-@pytest.mark.parametrize(("fault", "expected"), [*READS, ("nonsense", UNAVAILABLE)])
+@pytest.mark.parametrize(
+    ("fault", "expected"), [*READS, ("nonsense", UNAVAILABLE), ("deep", UNAVAILABLE)]
+)
 def test_a_poll_that_fails_is_asked_again(
     google: Google, maker: Maker, fault: str, expected: Any
 ) -> None:
@@ -259,6 +261,26 @@ def test_a_download_that_fails_is_asked_again(
 
     assert asked_in_vain(raised) == expected
     assert (tmp_path / "file").read_bytes() == b"small media"
+
+
+@by_id([VEO, OMNI, OMNI_KEY])
+def test_a_poll_that_is_sent_round_in_circles_is_asked_again(google: Google, maker: Maker) -> None:
+    generator = google.generator(maker)
+    begun = start(generator, maker.kind)
+    assert isinstance(begun, Operation)
+    google.vendor.faults["poll"] = ["redirect"] * 50
+
+    with pytest.raises(GenerationUnavailable):
+        generator.poll(begun)
+
+
+def test_an_address_that_cannot_be_written_is_asked_for_again(
+    google: Google, tmp_path: Path
+) -> None:
+    with pytest.raises(GenerationUnavailable):
+        google.generator(VEO_BUCKET).fetch(
+            Ready("gs://outputs/\ud800"), tmp_path / "file", size_bytes_max=100
+        )
 
 
 def test_a_download_that_is_sent_round_in_circles_is_asked_again(

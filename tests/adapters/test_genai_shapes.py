@@ -57,6 +57,13 @@ def video_of(google: Google, maker: Maker, folder: Path) -> bytes:
     [
         *("thought", "then-thought", "then-text", "then-sound", "then-broken"),
         *("second-candidate", "snake-case", "strange"),
+        *(
+            "called:application/octet-stream",
+            "called:IMAGE/PNG",
+            "called: image/png ",
+            "called:png",
+        ),
+        *("called:", "then-blob"),
         *("blocked-but-there:BLOCK_REASON_UNSPECIFIED", "blocked-but-there:SAFETY"),
         *("finished-but-there:IMAGE_SAFETY", "finished-but-there:MAX_TOKENS"),
         "finished-but-there:FINISH_REASON_UNSPECIFIED",
@@ -79,8 +86,9 @@ def test_an_image_is_taken_wherever_it_is(
         lambda content: base64.urlsafe_b64encode(content).decode().rstrip("="),
         lambda content: base64.encodebytes(content).decode(),
         lambda content: "\r\n ".join(base64.b64encode(content).decode()),
+        lambda content: f"data:image/png;base64,{base64.b64encode(content).decode()}",
     ],
-    ids=["plain", "url", "unpadded", "url-unpadded", "lines", "spaces"],
+    ids=["plain", "url", "unpadded", "url-unpadded", "lines", "spaces", "address"],
 )
 @by_id([IMAGE, OMNI, VEO])
 def test_base64_is_read_in_each_spelling(
@@ -182,6 +190,8 @@ def test_a_video_is_taken_in_each_shape_of_an_interaction(
         ("gs://b/a b#?%20.mp4", "gs://b/a b#?%20.mp4"),
         ("https://storage.googleapis.com/b/a/1/x%20y.mp4?X-Goog-Date=1", "gs://b/a/1/x y.mp4"),
         ("https://storage.googleapis.com/b/", None),
+        ("https://storage.googleapis.com/b/folder/", None),
+        *[(f"gs://{place}", None) for place in ("", "b", "b/", "b/folder/", "/x.mp4")],
         ("https://storage.googleapis.com/b", None),
         ("https://example.com/b/x.mp4", None),
         ("https://evilstorage.googleapis.com.example/b/x.mp4", None),
@@ -237,6 +247,7 @@ def found_among(google: Google, *objects: Object, has_video: bool = True) -> str
         [Object(folder("0/metadata.json"), 5000, "application/json")],
         [Object(folder("0/metadata.json"), 5000)],
         [Object(folder("0/poster.jpg"), 5000, "image/jpeg")],
+        [Object(folder("0/poster.jpg"), 5000, "video/mp4")],
         [Object(folder("0/empty.mp4"), 0, "video/mp4")],
         [Object(folder("0/draft.mp4"), 3, "video/mp4")],
         [Object(folder("0/blob"), 5000)],

@@ -24,9 +24,7 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.policy import Kind
-from shared.ports.generator import (
-    Operation,
-)
+from shared.ports.generator import Operation, Ready, Running
 from tests.adapters.google import (
     BUSY,
     ONE,
@@ -85,6 +83,7 @@ STARTS = [
     ("nonsense", UNKNOWN, 1),
     ("nameless", UNKNOWN, 1),
     ("gzipped", UNKNOWN, 1),
+    ("deep", UNKNOWN, 1),
 ]
 
 
@@ -96,6 +95,20 @@ def test_a_start(google: Google, maker: Maker, fault: str, expected: Any, accept
     assert outcome(google.generator(maker, fault), maker.kind) == expected
     assert google.vendor.starts == accepted
     assert len(google.vendor.requests) == 1
+
+
+@by_id([VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY])
+@pytest.mark.parametrize("answer", ["created", "identity"])
+def test_success_is_one_whatever_its_status_and_its_named_encoding(
+    google: Google, maker: Maker, answer: str
+) -> None:
+    google.vendor.faults |= {"start": [answer], "poll": [answer]}
+    generator = google.generator(maker)
+
+    begun = start(generator, maker.kind)
+
+    assert isinstance(begun if isinstance(begun, Ready) else generator.poll(begun), Ready | Running)
+    assert len(google.vendor.requests) == (1 if maker.kind is Kind.IMAGE else 2)
 
 
 @by_id([VEO, OMNI_KEY, IMAGE])

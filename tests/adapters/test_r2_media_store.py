@@ -25,6 +25,7 @@ from tests.r2_server import (
     PUBLIC_BUCKET,
     REGION,
     SECRET_ACCESS_KEY,
+    Cut,
     Fault,
     R2Server,
 )
@@ -185,7 +186,7 @@ def test_public_copy_may_be_cached_for_thirty_seconds(media: R2MediaStore, clip:
     assert answer.headers["content-type"] == "video/mp4"
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.PAGE}))
 def test_what_goes_wrong_is_told_after_one_request(
     server: R2Server, clip: Path, fault: Fault
 ) -> None:
@@ -212,7 +213,29 @@ def test_a_put_whose_answer_was_lost_is_simply_repeated(
     assert media.size_bytes(KEY) == clip.stat().st_size
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.SILENT])
+@pytest.mark.parametrize("cut", Cut)
+def test_upload_that_did_not_arrive_as_it_was_sent_is_no_refusal(
+    server: R2Server, media: R2MediaStore, clip: Path, cut: Cut
+) -> None:
+    server.faults = [cut]
+
+    with pytest.raises(MediaUnavailable) as caught:
+        put(media, clip)
+
+    assert not isinstance(caught.value, MediaRefused)
+
+
+def test_page_instead_of_an_answer_publishes_nothing(
+    server: R2Server, media: R2MediaStore, clip: Path
+) -> None:
+    put(media, clip)
+    server.faults = [Fault.PAGE]
+
+    with pytest.raises(MediaUnavailable):
+        media.publish(KEY, PUBLIC)
+
+
+@pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.SILENT, Fault.PAGE}))
 def test_only_an_answer_that_repeating_cannot_change_is_a_refusal(
     server: R2Server, media: R2MediaStore, clip: Path, fault: Fault
 ) -> None:

@@ -25,6 +25,7 @@ from shared.domain.policy import Policy
         ({"image_poll_s": float("nan")}, "image_poll_s"),
         ({"lease_s": float("inf")}, "lease_s"),
         ({"retry_delays_s": (60, -1)}, "retry_delays_s"),
+        ({"retry_delays_s": ()}, "retry_delays_s"),
         ({"attempts_max": 0}, "attempts_max"),
     ],
 )

@@ -30,6 +30,7 @@ from tests.jobs.pictures import (
 )
 
 MB = 1_000_000
+START_OF_SCAN = b"\xff\xda"
 
 
 def produce(folder: Path, content: bytes) -> Produced:
@@ -57,6 +58,11 @@ def is_red(picture: Image.Image, x: float, y: float) -> bool:
 
 def two_pictures() -> bytes:
     return encoded(noise(), "MPO", save_all=True, append_images=[noise(64, 64)])
+
+
+def pictures(number: int) -> bytes:
+    others = [noise(64, 64) for _ in range(number - 1)]
+    return encoded(noise(), "MPO", save_all=True, append_images=others, progressive=True)
 
 
 def two_pictures_one_cut() -> bytes:
@@ -89,7 +95,17 @@ AS_IT_CAME: dict[str, tuple[Callable[[], bytes], str]] = {
     "short JFIF header": (lambda: jpeg_with(b"\xff\xe0\0\x06JFIF"), "jpg"),
     "short colour profile": (lambda: jpeg_with(b"\xff\xe2\0\x0eICC_PROFILE\0"), "jpg"),
     "fill bytes": (lambda: jpeg_with(b"\xff" * 5 * MB), "jpg"),
+    "fill bytes in its scan": (
+        lambda: encoded(noise(), "JPEG")[:-2] + b"\xff" * MB + b"\0" + jpeg.END,
+        "jpg",
+    ),
     "progressive": (lambda: encoded(noise(), "JPEG", progressive=True), "jpg"),
+    "film behind the picture": (lambda: encoded(noise(), "JPEG") + START_OF_SCAN * 200, "jpg"),
+    "metadata like scans": (
+        lambda: jpeg_with(b"\xff\xe1\x01\x92" + START_OF_SCAN * 200),
+        "jpg",
+    ),
+    "fifteen further pictures": (lambda: pictures(16), "jpg"),
     "grey JPEG": (lambda: encoded(noise().convert("L"), "JPEG"), "jpg"),
     "CMYK JPEG": (lambda: encoded(noise().convert("CMYK"), "JPEG"), "jpg"),
     "compressed text": (
@@ -286,6 +302,15 @@ def test_jpeg_of_too_many_scans_is_bad_output(tmp_path: Path) -> None:
     assert produce(tmp_path, scans(20)).width == 64
     with pytest.raises(BadOutput, match="scans"):
         produce(tmp_path, scans(200))
+
+
+def test_scans_behind_what_only_looks_like_the_end_are_counted(tmp_path: Path) -> None:
+    content = scans(200)
+    at = content.rindex(START_OF_SCAN)
+    remark = b"\xff\xfe\0\4" + jpeg.END
+
+    with pytest.raises(BadOutput, match="scans"):
+        produce(tmp_path, content.replace(content[at:-2], remark + content[at:-2]))
 
 
 @pytest.mark.parametrize(

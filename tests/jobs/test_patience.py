@@ -29,7 +29,7 @@ from shared.domain.status import Stage, Status
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.builders import HOLDER, POLICY, RIVAL
-from tests.workshop import FakePipeline, workshop
+from tests.workshop import PAGE, FakePipeline, workshop
 from tests.world import World
 
 HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
@@ -433,6 +433,72 @@ def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
 
     assert world.now(creation).status is Status.DRAFT
     assert world.clock.monotonic_s() == POLICY.deadline_s
+
+
+def test_unusable_result_is_taken_from_its_place(world: World) -> None:
+    creation = world.open().creation
+
+    def fetch() -> bytes:
+        if world.generator.fetched[-1] != "place":
+            raise BadOutput(reason="it is empty")
+        return b"media"
+
+    world.generator.fetches = [fetch]
+    world.generator.found = [Ready("place")]
+    world.generator.polls = [Ready("elsewhere")]
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.fetched == ["elsewhere", "place"]
+
+
+@pytest.mark.parametrize("begun", [Operation("o"), Ready("place")])
+def test_page_instead_of_a_download_costs_no_result(world: World, begun: Operation | Ready) -> None:
+    creation = world.open().creation
+    world.generator.starts = [begun]
+    world.generator.fetches = [PAGE, b"media"]
+
+    run(world, creation)
+
+    assert world.now(creation).status is Status.DRAFT
+    assert world.generator.started == 1
+    assert len(world.generator.fetched) == 2
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        PAGE,
+        b"another page",
+        BadOutput(reason="it is empty"),
+        ReadRefused(),
+        GenerationUnavailable(),
+        KeyError("a bug"),
+    ],
+)
+def test_unusable_result_is_fetched_once_more_and_then_refunded(
+    world: World, again: object
+) -> None:
+    creation = world.open().creation
+    world.generator.starts = [Ready("place")]
+    world.generator.found = [Ready("place")]
+    world.generator.fetches = [PAGE, again]
+
+    run(world, creation, error=BadOutput(reason="it does not play"))
+
+    assert failure(world, creation) == "generator_bad_output"
+    assert len(world.generator.fetched) == 2
+    assert world.clock.monotonic_s() < 30
+
+
+def test_unusable_image_is_nowhere_to_be_fetched_again(world: World) -> None:
+    creation = open_image(world)
+    world.generator.fetches = [PAGE]
+
+    run(world, creation)
+
+    assert failure(world, creation) == "generator_bad_output"
+    assert len(world.generator.fetched) == 1
 
 
 @pytest.mark.parametrize("error", [BadOutput(reason="half a file"), ReadRefused()])

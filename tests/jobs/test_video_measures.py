@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from jobs.making import Produced
+from jobs.video_generation_job.mp4 import PICTURE, read_layout
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.adapters.ffmpeg import run_ffmpeg
 from shared.domain.errors import BadOutput
@@ -108,6 +109,19 @@ def cover(clip: Path, target: Path) -> Path:
     return copied(clip, target, "-i", str(picture), *attach)
 
 
+def cover_as_a_stream(clip: Path, target: Path) -> Path:
+    picture = target.with_name("cover.jpg")
+    Image.new("RGB", (64, 64), "red").save(picture)
+    return copied(clip, target, "-i", str(picture), "-map", "0", "-map", "1")
+
+
+def cover_as_the_first_stream(clip: Path, target: Path) -> Path:
+    picture = target.with_name("cover.png")
+    Image.new("RGB", (64, 64), "red").save(picture)
+    fast = ("-movflags", "+faststart")
+    return copied(clip, target, "-i", str(picture), "-map", "1", "-map", "0", *fast)
+
+
 def fragments(clip: Path, target: Path) -> Path:
     return copied(clip, target, "-movflags", "frag_keyframe+empty_moov")
 
@@ -177,6 +191,8 @@ PLAYABLE: list[Make] = [
     long_comment,
     chapters,
     cover,
+    cover_as_a_stream,
+    cover_as_the_first_stream,
     fragments,
     lying_durations,
     edit_list,
@@ -200,6 +216,8 @@ def test_video_that_players_show_is_accepted(clip: Path, tmp_path: Path, make: M
 
     assert (produced.width, produced.height) == (320, 180)
     assert produced.thumbnail is not None
+    layout = read_layout(produced.path)
+    assert [track.handler for track in layout.tracks].count(PICTURE) == 1
     boxes = top_boxes(produced.path)
     assert boxes.index("moov") < boxes.index("mdat")
     assert "moof" not in boxes
