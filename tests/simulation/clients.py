@@ -61,6 +61,7 @@ TRIES_MAX = 4
 LOOKS_MAX = 8
 SENDS_AGAIN, SENDS_AGAIN_WITHIN_S = 0.2, 1200.0
 """How often, and how much later, the same click arrives once more: its run may have failed."""
+SECONDS_OF_WATCHING = 120
 NO_ANSWER = "no answer"
 LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
     Status.PENDING: {"cancel": 0.08},
@@ -179,6 +180,21 @@ class Clients:
             name = f"{user}.{number}"
             self.open(name, user, name, kind)
             self._cancel_if_there(name, user)
+
+    def opens_cancels_and_retries(self, user: UserId, key: str, kind: Kind) -> None:
+        """Open and cancel in one tab, and retry in another as soon as that shows the failure."""
+        creation_id = creation_id_for(user, key)
+        self._spawn(f"{user}.retry", lambda: self._retry_at_once(f"{user}.retry", creation_id))
+        self.open(user, user, key, kind)
+        self._cancel_if_there(key, user)
+
+    def _retry_at_once(self, name: str, creation_id: CreationId) -> None:
+        for _ in range(SECONDS_OF_WATCHING):
+            self.simulation.sleep(1)
+            known = self.store.creation(creation_id)
+            if known is not None and known.status is Status.FAILED:
+                self._retry(name, known)
+                return
 
     def _cancel_if_there(self, name: str, user: UserId) -> None:
         known = self.store.creation(creation_id_for(user, name))

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from shared.domain.keys import UserId
 from shared.domain.policy import Kind
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Faults
-from tests.simulation.history import Outcome, play
+from tests.simulation.history import Outcome, Scenario, play
 from tests.simulation.scheduler import Process
 
 EVE = UserId("eve")
@@ -21,6 +22,7 @@ class Gate:
     rates: Mapping[str, float]
     drafts_share_min: float
     histories: int = 400
+    scenario: Scenario | None = None
     is_effort_least: bool = False
     """Each creation takes one task, one execution and one attempt."""
 
@@ -32,7 +34,7 @@ class Gate:
         missing, missing_max = 0, (1 - self.drafts_share_min) * self.histories
         for seed in range(self.histories):
             faults = Faults(seed, rates=self.rates, is_only=True)
-            outcome = play(seed, faults=faults, scenario=one_open)
+            outcome = play(seed, faults=faults, scenario=self.scenario or one_open)
             missing += 1 - outcome.endings["draft"]
             if outcome.violations:
                 return outcome.violations[0]
@@ -50,6 +52,13 @@ def one_open(clients: Clients) -> None:
     clients.simulation.spawn(EVE, lambda: clients.open(EVE, EVE, "key", kind), process=Process(EVE))
 
 
+def cancel_and_retry(clients: Clients) -> None:
+    """Let one owner cancel and retry one creation in two tabs."""
+    clients.welcomes.late_share = 0
+    run = partial(clients.opens_cancels_and_retries, EVE, "key", Kind.VIDEO)
+    clients.simulation.spawn(EVE, run, process=Process(EVE))
+
+
 def _effort(outcome: Outcome) -> tuple[int, int, int]:
     return outcome.tasks, outcome.executions, outcome.attempts
 
@@ -61,6 +70,12 @@ GATES = [
     Gate("half of the tasks vanish", {"queue.enqueue vanishes": 0.5}, 0.9),
     Gate("half of the tasks are not answered", {"queue.enqueue applied": 0.5}, 0.5),
     Gate("processes stop for minutes", {"pause": 0.06, "pause_after": 0.06}, 0.55),
+    Gate(
+        "an owner cancels and retries at once",
+        {"pause_after": 0.05},
+        0.6,
+        scenario=cancel_and_retry,
+    ),
     Gate("commits are not answered", {"store.commit applied": 0.2}, 1.0, is_effort_least=True),
     Gate(
         "a gateway answers a fifth of the starts",

@@ -240,6 +240,7 @@ MUTANTS = [
         "intending",
         "unknown=self.unknown_starts + 1",
         "unknown=1",
+        seed=78,
     ),
     _one(
         "a refund leaves the creation runnable",
@@ -305,7 +306,7 @@ MUTANTS = [
         "publish",
         "if self.clock.now() > copied_by:",
         "if False:",
-        seed=461,
+        seed=498,
     ),
     _one(
         "a sweep takes another's task number for its own",
@@ -313,7 +314,7 @@ MUTANTS = [
         "_requeue",
         "if found.may_have_landed and requeued is not None and now == requeued:",
         "if found.may_have_landed and requeued is not None:",
-        seed=2179,
+        seed=2359,
     ),
     _one(
         "a retry may come after the deadline",
@@ -322,6 +323,7 @@ MUTANTS = [
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
         attempts,
+        seed=184,
     ),
     _one(
         "the sweep trusts its snapshot",
@@ -329,6 +331,7 @@ MUTANTS = [
         "_requeue",
         "if now is None or now != creation:",
         "now = creation\n        if False:",
+        seed=47,
     ),
     _one(
         "the sweep trusts its query",
@@ -375,6 +378,7 @@ MUTANTS = [
         "    def decide(found: Found) -> Decision[Opened | None]:\n"
         "        nonlocal decided\n"
         "        account, known = outside, found.get(creation_at)\n",
+        seed=89,
     ),
     _one(
         "the key is looked up beside the transaction",
@@ -418,7 +422,7 @@ MUTANTS = [
         "_fail",
         "is_mine = found.may_have_landed and is_refunded",
         "is_mine = False",
-        seed=1410,
+        seed=184,
     ),
     _one(
         "one sees another's creations",
@@ -434,7 +438,7 @@ MUTANTS = [
         "_fail",
         "self._withdraw_task(decided)",
         "self._withdraw_task(self.transactions.store.get(creation_at) or decided)",
-        seed=1008,
+        gate="an owner cancels and retries at once",
     ),
     _one(
         "a withdrawal names the next number",
@@ -482,6 +486,7 @@ MUTANTS = [
         "_debit_and_create",
         "        if known is not None:\n",
         "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
+        seed=55,
     ),
     Mutant(
         "the brake refuses what it has debited",
@@ -530,6 +535,7 @@ MUTANTS = [
         "carry_out",
         "if at < now.until:",
         "if False:",
+        seed=116,
     ),
     _one(
         "left-over files are forgotten",
@@ -596,6 +602,7 @@ MUTANTS = [
         "_put",
         "if left_s <= 0:",
         "if pause_s >= 8:",
+        seed=51,
     ),
     _one(
         "a second image start comes at once",
@@ -649,6 +656,7 @@ MUTANTS = [
         "succeeds",
         "self.execution == other.execution and",
         "",
+        seed=199,
     ),
     _one(
         "a claim keeps the time of the retry",
