@@ -9,8 +9,8 @@ PIP := $(PYTHON) -m pip --python $(BIN)/python
 
 # Debian's faketime moves the wall clock only; tests/future lets Python sleep under it. Its workaround
 # for an old glibc makes threads spin. It moves the times of files too, so bytecode is kept apart.
-FUTURE := DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 PYTHONPATH=$(CURDIR)/tests/future \
-  PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/future PYTHONDONTWRITEBYTECODE= PHOENIX_REQUIRE= faketime -f +400d
+FUTURE := DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 PYTHONPATH='$(CURDIR)/tests/future' \
+  PYTHONPYCACHEPREFIX='$(CURDIR)/.cache/future' PYTHONDONTWRITEBYTECODE= PHOENIX_REQUIRE= faketime -f +400d
 
 .PHONY: help setup demo run lint check check-future test simulate bench container-test pins upgrade
 

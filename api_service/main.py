@@ -59,7 +59,13 @@ log = logging.getLogger(__name__)
 THREADS = 80
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
 CORS_METHODS = ["GET", "POST", "DELETE"]
-CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
+CORS_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "X-Firebase-AppCheck",
+]
 CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
 WRONG_CONFIGURATION = 2
 PARTS = (events, creations, actions, feed, account, health, internal, pages)

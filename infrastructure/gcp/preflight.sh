@@ -4,7 +4,7 @@
 # Sourced after script.sh. In a dry run only what this machine knows is checked: nothing is sent.
 
 problems=()
-PLACEHOLDER='<[^>]*>|your-|PROJECT_NUMBER|REGION\.run\.app|(^|[/@.])example\.(com|net|org)'
+PLACEHOLDER='<[^>]*>|(^|[/@.])your-|PROJECT_NUMBER|REGION\.run\.app|(^|[/@.])example\.(com|net|org)'
 
 problem() {
   problems+=("$*")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The part of provision.sh that a creation goes through: queues, jobs, the API and the scheduler.
 #   provision_generation_jobs.sh [--settings FILE] [--dry-run]
+# SEAL=no in the environment leaves the jobs' commands as they are: docs/day-2.md, Upgrade.
 # A job or API that is there keeps its image: images are deploy.sh's.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
@@ -39,12 +40,12 @@ look_up() {
 # An execution may override a job's arguments and variables, but not its command: it names the only
 # module that runs, and the seal of the settings.
 make_job() {
-  local flags module=cli
+  local command=() flags module=cli
   begin "job $1"
   [[ $1 != *-generation-job ]] || module=jobs.${1//-/_}
+  [[ ${SEAL:-yes} == no ]] || command=(--command="python,-I,-m,$module,--sealed=$seal")
   flags=(
-    --command="python,-I,-m,$module,--sealed=$seal"
-    --service-account="$(email "$2")" --memory="$3" --cpu="$4" --task-timeout="$5"
+    ${command[@]+"${command[@]}"} --service-account="$(email "$2")" --memory="$3" --cpu="$4" --task-timeout="$5"
     --max-retries="$6" "${configuration[@]}" "${@:7}"
   )
   look_up jobs "$1" spec.template.spec.template.spec "${flags[@]}"

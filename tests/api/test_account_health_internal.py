@@ -299,7 +299,7 @@ def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
             headers={
                 "Origin": origin,
                 "Access-Control-Request-Method": method,
-                "Access-Control-Request-Headers": "authorization, idempotency-key",
+                "Access-Control-Request-Headers": "authorization, idempotency-key, x-firebase-appcheck",
             },
         )
 

@@ -55,6 +55,16 @@ def test_untouched_example_is_refused_before_anything_is_sent(
     assert len(installation.api.requests) == before
 
 
+def test_name_that_only_looks_like_a_placeholder_is_accepted(installation: Installation) -> None:
+    installation.settings(
+        PHOENIX_BASE_URL="https://in-your-ear.app", R2_BUCKET_NAME="tell-your-story"
+    )
+
+    done = installation.run("provision.sh", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
 def test_missing_settings_and_secrets_are_reported_together(
     installation: Installation, options: tuple[str, ...]

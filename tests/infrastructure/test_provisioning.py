@@ -60,6 +60,17 @@ def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installat
     assert sum("add-iam-policy-binding" in command for command in commands) == 39
 
 
+def test_first_upgrade_to_sealed_jobs_leaves_their_commands_alone(
+    installation: Installation,
+) -> None:
+    unsealed = installation.run("provision.sh", "--dry-run", SEAL="no")
+    sealed = installation.run("provision.sh", "--dry-run")
+
+    assert unsealed.returncode == 0, unsealed.stderr
+    assert "--sealed=" not in unsealed.stdout
+    assert sealed.stdout.count("--sealed=") == 4
+
+
 def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
     find = installation.api.cloud.find
 
