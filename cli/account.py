@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from shared.domain.creation import Creation
 from shared.domain.ledger import EntryType, LedgerEntry, opening_id
@@ -52,7 +52,9 @@ def _line(out: Console, text: str) -> None:
 
 def _entries(ledger: tuple[LedgerEntry, ...]) -> Table:
     title = f"last {min(ENTRIES_SHOWN, len(ledger))} of {len(ledger)} entries"
-    table = Table("no.", "time (UTC)", "what", "tokens", "balance", "for", title=title)
+    table = Table(
+        "no.", "time (UTC)", "what", "tokens", "balance", Column("for", no_wrap=True), title=title
+    )
     for each in ledger[:ENTRIES_SHOWN]:
         table.add_row(
             str(each.sequence),
@@ -72,7 +74,14 @@ def _first_grant(entry: LedgerEntry) -> str:
 
 
 def _unfinished(creations: tuple[Creation, ...]) -> Table:
-    table = Table("creation", "kind", "status", "tokens", "back by (UTC)", title="unfinished")
+    table = Table(
+        Column("creation", no_wrap=True),
+        "kind",
+        "status",
+        "tokens",
+        "back by (UTC)",
+        title="unfinished",
+    )
     for each in creations:
         back_by = _minute(each.deadline_at) if each.deadline_at else ""
         table.add_row(each.creation_id, each.kind, each.status, str(each.cost_tokens), back_by)

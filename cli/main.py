@@ -32,6 +32,7 @@ from shared.domain.errors import (
 from shared.domain.keys import CreationId, UserId
 from shared.domain.ledger import Actor
 from shared.domain.policy import Kind
+from shared.domain.status import Status
 from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
@@ -50,6 +51,7 @@ out = Console(soft_wrap=True)
 err = Console(stderr=True)
 
 WRONG_CONFIGURATION = 2
+READY = {Status.DRAFT, Status.PUBLISHED}
 PORT_MAX = 65535
 SIGN_IN = (
     "curl {base_url}/api/local/sign-in"
@@ -267,7 +269,9 @@ def rerun(
         failure = phoenix.local.executions.failure(name)
         if failure is not None:
             _say(f"{name} failed with {failure}")
-            sys.exit(1)
+        elif now is not None and now.status is Status.FAILED and not debit:
+            _say("A failed creation is left alone; --debit takes its tokens again")
+        sys.exit(0 if now is not None and now.status in READY and failure is None else 1)
 
 
 @cli.command()

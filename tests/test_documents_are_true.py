@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.testing
+
+from cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -24,6 +27,26 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     named = set(FILE.findall(page.read_text())) - MADE_BY_READER
 
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+ARGUMENTS = sorted(
+    {
+        arguments.strip('"')
+        for file in [*PAGES, *(ROOT / "infrastructure/gcp").glob("*.sh")]
+        for arguments in re.findall(r"--args=(\S+)", file.read_text())
+    }
+)
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+def test_job_is_executed_with_a_command_and_options_that_exist(arguments: str) -> None:
+    command, *rest = arguments.split(",")
+
+    shown = typer.testing.CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "200"})
+
+    assert shown.exit_code == 0, shown.output
+    options = {each.partition("=")[0] for each in rest if each.startswith("--")}
+    assert {option for option in options if option not in shown.output} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -238,9 +238,14 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
     def rerun(creation_id: str, *options: str) -> "subprocess.CompletedProcess[str]":
         return phoenix("rerun", creation_id, *options, "--data", str(tmp_path))
 
-    assert f"{waiting.creation_id} is draft" in rerun(waiting.creation_id).stdout
-    assert f"{failed.creation_id} is failed" in rerun(failed.creation_id).stdout
-    assert f"{failed.creation_id} is draft" in rerun(failed.creation_id, "--debit").stdout
+    ready, left_alone = rerun(waiting.creation_id), rerun(failed.creation_id)
+    again = rerun(failed.creation_id, "--debit")
+
+    assert f"{waiting.creation_id} is draft" in ready.stdout
+    assert f"{failed.creation_id} is failed" in left_alone.stdout
+    assert "--debit takes its tokens again" in left_alone.stdout + left_alone.stderr
+    assert f"{failed.creation_id} is draft" in again.stdout
+    assert [ready.returncode, left_alone.returncode, again.returncode] == [0, 1, 0]
     assert rerun("nobody").stderr == "There is no such creation.\n"
     assert phoenix("audit", "--data", str(tmp_path)).returncode == 0
 
