@@ -36,4 +36,4 @@ def rotate_key(
 ) -> None:
     """Sign with a new key from now on; what older keys signed is valid until it expires."""
     older = rotate_keys(settings.load(environment(data)), revoke=revoke)
-    typer.echo(f"A new key signs; {older} older keys are still accepted")
+    typer.echo(f"A new key signs; older ones that are still accepted: {older}")
