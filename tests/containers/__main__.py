@@ -185,8 +185,11 @@ def closed(machine: Machine, checks: Checks, data: Path) -> None:
             )
             with started as name:
                 ended = machine.ended(name)
-            is_refused = ended.exit_status == WRONG_CONFIGURATION and ended.log.count("\n") == 1
-            checks.note(f"{tag} {' '.join(arguments)}: {ended.log.strip()}", holds=is_refused)
+            refusal = ended.log.strip().rpartition("\n")[2]  # the API shows its usage before it
+            is_refused = ended.exit_status == WRONG_CONFIGURATION and "Traceback" not in ended.log
+            checks.note(
+                f"{tag} {' '.join(arguments)}: {refusal}", holds=is_refused and bool(refusal)
+            )
 
 
 def job(machine: Machine, tag: str, creation_id: str, data: Path) -> Any:

@@ -36,10 +36,16 @@ def missing() -> list[str]:
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command to its good end and return what it printed."""
+    return _ended_well(command, cwd).stdout
+
+
+def _ended_well(
+    command: tuple[str | Path, ...], cwd: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    return done
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,16 @@ class Machine:
 
     def podman(self, *arguments: str) -> str:
         """Run podman and return what it printed."""
+        return run(*self._podman(*arguments))
+
+    def _podman(self, *arguments: str) -> tuple[str, ...]:
         runtime = ["--runtime", "runc", "--cgroup-manager", "cgroupfs"]
-        return run("podman", *self._storage(), *runtime, *arguments)
+        return ("podman", *self._storage(), *runtime, *arguments)
+
+    def log(self, name: str) -> str:
+        """Return both streams of a container, which podman prints on its own two."""
+        done = _ended_well(self._podman("logs", name))
+        return done.stdout + done.stderr
 
     def build(self, file: Path, *, context: Path, tag: str) -> float:
         """Build an image on the local base, and return the seconds it took."""
@@ -175,4 +189,4 @@ class Machine:
                     peak_bytes = max(peak_bytes, int(path.read_text()))
             time.sleep(LOOK_EVERY_S)
         exit_status = int(self.podman("wait", name))
-        return Ended(exit_status, time.monotonic() - began_s, peak_bytes, self.podman("logs", name))
+        return Ended(exit_status, time.monotonic() - began_s, peak_bytes, self.log(name))
