@@ -29,8 +29,6 @@ from shared.domain.errors import (
     ReadRefused,
     StartNotAllowed,
     StartOutcomeUnknown,
-    StoreContention,
-    StoreUnavailable,
     Unavailable,
 )
 from shared.domain.failure import FailureCode
@@ -50,8 +48,6 @@ log = logging.getLogger(__name__)
 
 SETTLED = 0
 RESTART = 1
-COMPLETE_AGAIN_FIRST_S = 1
-COMPLETE_AGAIN_MAX_S = 30
 
 _FAILURES: dict[type[Exception], FailureCode] = {
     StartNotAllowed: FailureCode.DEADLINE_EXCEEDED,
@@ -139,18 +135,9 @@ class Attempt:
             self._discard()
 
     def _complete(self, media: StoredMedia) -> None:
-        """Write the draft, with growing pauses while the store answers that it cannot."""
-        pause_s = COMPLETE_AGAIN_FIRST_S
-        while True:
-            try:
-                return self.workshop.attempts.complete(self.lease.mine, media)
-            except (StoreUnavailable, StoreContention) as error:  # nothing was written
-                patience_s = self.lease.patience_s()
-                if patience_s <= 0:
-                    raise
-                log.warning("not_completed", extra={"reason": repr(error)})
-                self.workshop.clock.sleep(min(pause_s, patience_s))
-                pause_s = min(pause_s * 2, COMPLETE_AGAIN_MAX_S)
+        """Write the draft: a commit without an answer is repeated, and finds its own draft."""
+        attempts, mine = self.workshop.attempts, self.lease.mine
+        self.lease.written(lambda: attempts.complete(mine, media))
 
     def _end(self, error: Exception) -> None:
         """Fail, or leave the rest to a later task, as this error asks for."""
@@ -187,20 +174,31 @@ class Attempt:
         log.warning("attempt_failed", extra=facts)
         if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        self.workshop.settling.fail_attempt(
-            self.lease.mine, code, answered_no=answered_no, billed_usd=self._billed_usd(error)
+        settling, mine, billed_usd = (
+            self.workshop.settling,
+            self.lease.mine,
+            self._billed_usd(error),
+        )
+        self.lease.written(
+            lambda: settling.fail_attempt(
+                mine, code, answered_no=answered_no, billed_usd=billed_usd
+            )
         )
         self._discard()
 
     def _retry_later(
         self, code: FailureCode, error: Exception, *, answered_no: bool = False
     ) -> None:
-        mine = self.lease.mine
-        task = self.workshop.attempts.retry_later(
-            mine,
-            retry_after_s=error.retry_after_s if isinstance(error, GenerationUnavailable) else 0,
-            answered_no=answered_no,
-            billed_usd=self._billed_usd(error),
+        attempts, mine, billed_usd = (
+            self.workshop.attempts,
+            self.lease.mine,
+            self._billed_usd(error),
+        )
+        hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
+        task = self.lease.written(
+            lambda: attempts.retry_later(
+                mine, retry_after_s=hint_s, answered_no=answered_no, billed_usd=billed_usd
+            )
         )
         if task is None:
             self._fail(code, error, answered_no=answered_no)

@@ -32,6 +32,10 @@ LAST_LOOK_S = 10
 HAND_OVER_S_MAX = 60
 HAND_OVER_SHARE_MAX = 0.25
 """What is left of the job's timeout for one more upload and its commit."""
+WRITE_AGAIN_FIRST_S = 1
+WRITE_AGAIN_MAX_S = 30
+WRITE_S = 15
+"""What is left of the job's timeout for one more commit."""
 
 
 class OutOfTime(Exception):
@@ -106,15 +110,38 @@ class Lease:
         until_last_look_s = left_s - LAST_LOOK_S
         self.clock.sleep(min(seconds, until_last_look_s if until_last_look_s > 0 else left_s))
 
-    def patience_s(self) -> float:
+    def patience_s(self, *, hand_over_s_max: float = HAND_OVER_S_MAX) -> float:
         """Return how long this process can still try to store what it has made.
 
         It ends at the deadline, or early enough to hand over before the platform stops the job.
         """
         run_s = self.clock.monotonic_s() - self._began_s
         timeout_s = self.policy.job_timeout_s(self.mine.kind)
-        hand_over_s = min(HAND_OVER_S_MAX, HAND_OVER_SHARE_MAX * timeout_s)
+        hand_over_s = min(hand_over_s_max, HAND_OVER_SHARE_MAX * timeout_s)
         return min(self._left_s(), timeout_s - run_s - hand_over_s)
+
+    def written(self, write: Callable[[], AnswerT]) -> AnswerT:
+        """Return a commit's answer, repeating it with growing pauses whatever went wrong before.
+
+        Give it only a write that, made once more, finds what an earlier one has done: by its own
+        mark, or as a lost lease. What is paid depends on it, so an unknown outcome ends nothing.
+
+        Raises:
+            Unavailable: there was no answer before the deadline or the job's end.
+            LeaseLost
+        """
+        pause_s = WRITE_AGAIN_FIRST_S
+        while True:
+            self.hold()
+            try:
+                return write()
+            except Unavailable as error:
+                left_s = self.patience_s(hand_over_s_max=WRITE_S)
+                if left_s <= 0:
+                    raise
+                log.warning("not_written", extra={"reason": repr(error)})
+            self.clock.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * 2, WRITE_AGAIN_MAX_S)
 
     def _left_s(self) -> float:
         deadline_at = self.mine.deadline_at

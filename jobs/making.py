@@ -15,6 +15,7 @@ from typing import Protocol
 from jobs.lease import ASK_AGAIN_FIRST_S, Lease, OutOfTime
 from jobs.storing import Produced, Storing
 from shared.domain.brief import Brief
+from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -156,8 +157,13 @@ class Making:
             log.exception("start_unexpected")
             raise StartOutcomeUnknown(reason=repr(error)) from error
         if isinstance(begun, Operation):
-            lease.mine = lease.attempts.record_operation(lease.mine, begun.name)
+            lease.mine = self._recorded(begun)
         return begun
+
+    def _recorded(self, begun: Operation) -> Creation:
+        """Write down what is paid and nowhere else, for as long as the lease is held."""
+        attempts, mine = self.lease.attempts, self.lease.mine
+        return self.lease.written(lambda: attempts.record_operation(mine, begun.name))
 
     def _intend(self) -> None:
         """Write the intent; one that took too long to write is withdrawn and written again."""

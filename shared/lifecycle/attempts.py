@@ -169,6 +169,8 @@ class Attempts:
     def complete(self, mine: Creation, media: StoredMedia) -> None:
         """Turn the creation into a draft: its files are stored.
 
+        A draft with this attempt's media is its own work, of this call or of an earlier one.
+
         Raises:
             LeaseLost
         """
@@ -177,7 +179,8 @@ class Attempts:
 
         def decide(found: Found) -> Decision[None]:
             now, account = found.get(mine.key), found.get(account_at)
-            if found.may_have_landed and (now is None or now.media_key == media.media_key):
+            is_mine = now is not None and now.media_key == media.media_key
+            if is_mine or (found.may_have_landed and now is None):
                 return unchanged(None)
             now = _held(found, mine)
             if account is None:

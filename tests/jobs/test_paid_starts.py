@@ -68,12 +68,17 @@ def stopped_when(is_time: Callable[[Creation], bool]) -> Callable[[World, Creati
 
 
 def unrecorded(world: World, _: Creation) -> None:
-    """Let the store be down where the operation's name would be written."""
-    world.store.faults = ["ok", "ok", *["down"] * 5]
+    """Let the store be silent where the operation's name would be written."""
+    world.store.faults = ["ok", "ok", *["unsent"] * 5]
 
 
 def storage_down(world: World, _: Creation) -> None:
     world.media.failures = 4
+
+
+def completed_in_silence(world: World, _: Creation) -> None:
+    """Let no commit land, or be answered, once the media is stored."""
+    world.media.after_put = lambda: world.store.faults.extend(["unsent"] * 8)
 
 
 def unanswered_commits(world: World, _: Creation) -> None:
@@ -93,10 +98,11 @@ TROUBLES: dict[str, tuple[Trouble, object]] = {
         Trouble(world=stopped_when(lambda now: now.operation_name is not None)),
         DRAFT,
     ),
+    "completed in silence": (Trouble(world=completed_in_silence), DRAFT),
     "stopped while uploading": (Trouble(world=stopped_when(lambda now: now.progress >= 95)), DRAFT),
     "storage down": (Trouble(world=storage_down), DRAFT),
     "commits unanswered": (Trouble(world=unanswered_commits), DRAFT),
-    "the operation's name is lost": (Trouble(world=unrecorded), LOST),
+    "the operation's name is written late": (Trouble(world=unrecorded), DRAFT),
     "reset after it": (Trouble({"start": ["lost"]}), LOST),
     "never answered": (Trouble({"start": ["hang"]}), LOST),
     "answered too slowly": (Trouble({"start": ["drip"]}), LOST),
@@ -191,6 +197,7 @@ IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
     "reset after it, once": (Trouble({"start": ["lost"]}), 2, DRAFT),
     "reset after it, always": (Trouble({"start": ["lost"] * 9}), 2, SILENT),
     "never answered": (Trouble({"start": ["hang"] * 9}), 2, SILENT),
+    "completed in silence": (Trouble(world=completed_in_silence), 1, DRAFT),
     "stopped while uploading": (
         Trouble(world=stopped_when(lambda now: now.progress >= 95)),
         2,

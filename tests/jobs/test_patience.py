@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from jobs.attempt import SETTLED, Terminated, run_attempt
+from jobs.attempt import RESTART, SETTLED, Terminated, run_attempt
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -274,15 +274,122 @@ def test_stage_that_cannot_be_shown_costs_no_paid_result(world: World, stage: St
     assert world.generator.started == 1
 
 
+UNWRITTEN = [["down"] * 20, ["unsent"] * 20, ["lost", *["down"] * 20], ["lost"] * 20]
+
+
 @pytest.mark.parametrize("kind", Kind)
-def test_stored_media_waits_for_the_store_and_is_not_bought_again(world: World, kind: Kind) -> None:
+@pytest.mark.parametrize("faults", UNWRITTEN, ids=["down", "unsent", "lost, down", "lost"])
+def test_stored_media_is_not_bought_again_whatever_its_commits_are_answered(
+    world: World, kind: Kind, faults: list[str]
+) -> None:
     creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
-    world.media.after_put = lambda: world.store.faults.extend(["down"] * 20)
+    world.media.after_put = lambda: world.store.faults.extend(faults)
 
     assert run(world, creation) == SETTLED
 
     assert world.now(creation).status is Status.DRAFT
     assert (world.now(creation).attempt, world.generator.started) == (1, 1)
+    assert world.generator.discarded == ([] if kind is Kind.IMAGE else ["operation-1"])
+
+
+@pytest.mark.parametrize("fault", ["down", "unsent"])
+@pytest.mark.parametrize(("kind", "balance"), [(Kind.IMAGE, 99), (Kind.VIDEO, 90)])
+def test_commit_that_makes_the_draft_is_tried_until_the_job_has_no_time_left(
+    world: World, kind: Kind, balance: int, fault: str
+) -> None:
+    creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
+    world.media.after_put = lambda: world.store.faults.extend([fault] * FOR_EVER)
+
+    assert run(world, creation) == RESTART
+
+    timeout_s = POLICY.job_timeout_s(kind)
+    assert timeout_s - 30 <= world.clock.monotonic_s() < timeout_s
+    assert world.now(creation).status is Status.PROCESSING
+    assert world.account().balance_tokens == balance
+
+
+@pytest.mark.parametrize("fault", ["down", "unsent", "lost"])
+def test_operation_is_written_down_however_long_the_store_does_not_answer(
+    world: World, fault: str
+) -> None:
+    creation = world.open().creation
+
+    def started() -> Operation:
+        world.store.faults = [fault] * 40
+        return Operation("operation-1")
+
+    world.generator.starts = [started]
+
+    assert run(world, creation) == SETTLED
+
+    assert world.now(creation).status is Status.DRAFT
+    assert (world.now(creation).attempt, world.generator.started) == (1, 1)
+    assert world.now(creation).operation_name == "operation-1"
+
+
+def test_operation_of_a_lost_lease_is_not_written_down(world: World) -> None:
+    creation = world.open().creation
+
+    def started() -> Operation:
+        steal(world, creation)
+        world.store.faults = ["down"] * 10
+        return Operation("operation-1")
+
+    world.generator.starts = [started]
+
+    assert run(world, creation) == SETTLED
+
+    assert (world.now(creation).holder, world.now(creation).operation_name) == (RIVAL, None)
+
+
+@pytest.mark.parametrize("fault", ["down", "unsent", "lost"])
+@pytest.mark.parametrize("no", ["bad output", "not stored"])
+def test_image_whose_refund_is_not_answered_is_not_bought_again(
+    world: World, no: str, fault: str
+) -> None:
+    creation = open_image(world)
+    world.media.failures = FOR_EVER if no == "not stored" else 0
+    error = BadOutput(reason="no image")
+
+    def fail(*args: object, **kwargs: object) -> None:
+        world.store.faults = [fault] * 10 if not failed else world.store.faults
+        failed.append(args)
+        fail_attempt(*args, **kwargs)
+
+    failed: list[object] = []
+    fail_attempt: Callable[..., None] = world.phoenix.settling.fail_attempt
+    settling = replace(world.phoenix.settling)
+    object.__setattr__(settling, "fail_attempt", fail)
+    pipeline = FakePipeline(kind=Kind.IMAGE, error=error if no == "bad output" else None)
+    shop = replace(workshop(world, pipeline), settling=settling)
+
+    assert run_attempt(shop, creation.creation_id, holder=HOLDER) == SETTLED
+
+    assert len(failed) > 1
+    assert world.now(creation).status is Status.FAILED
+    assert world.generator.started == 1
+    assert world.account().balance_tokens == 100
+    assert world.clock.monotonic_s() < POLICY.image_job_timeout_s
+
+
+@pytest.mark.parametrize("fault", ["down", "unsent"])
+def test_no_for_now_is_not_forgotten_while_the_store_does_not_answer(
+    world: World, fault: str
+) -> None:
+    creation = world.open().creation
+
+    def refused() -> NoReturn:
+        world.store.faults = [fault] * 20
+        raise GenerationUnavailable
+
+    world.generator.starts = [refused, Operation("second")]
+
+    assert run(world, creation) == SETTLED
+    assert world.now(creation).status is Status.PENDING
+    world.clock.sleep(60)
+    run(world, creation, RIVAL)
+
+    assert world.now(creation).status is Status.DRAFT
 
 
 # Refused reads

@@ -236,6 +236,21 @@ def test_completing_recognises_its_own_draft(world: World, faults: list[str]) ->
     assert world.account().in_flight.video == 0
 
 
+def test_completing_once_more_recognises_the_draft_of_an_earlier_call(world: World) -> None:
+    mine = opened_and_claimed(world)
+    world.store_files(mine)
+    world.store.faults = ["lost"] * 5
+    with pytest.raises(OutcomeUnknown):
+        world.phoenix.attempts.complete(mine, stored_media(mine))
+    draft = world.now(mine)
+
+    world.phoenix.attempts.complete(mine, stored_media(mine))
+
+    assert world.now(mine) == draft
+    assert draft.status is Status.DRAFT
+    assert world.account().in_flight.video == 0
+
+
 def test_completing_works_past_the_deadline_while_not_failed(world: World) -> None:
     mine = opened_and_claimed(world)
     world.store_files(mine)

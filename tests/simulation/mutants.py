@@ -97,15 +97,21 @@ def _one(
 UNKNOWN_COMPLETE_IS_REFUNDED = _one(
     "an unknown complete is refunded",
     attempt.Attempt,
-    "run",
-    "except Unavailable as error:",
-    "except Unavailable as error:\n"
-    "        try: self._fail(FailureCode.STORAGE_FAILED, error)\n"
-    "        except (LeaseLost, Unavailable): pass\n"
-    "        return SETTLED\n"
-    "    except ZeroDivisionError as error:",
+    "_complete",
+    "self.lease.written(lambda: attempts.complete(mine, media))",
+    "try: attempts.complete(mine, media)\n"
+    "    except Unavailable as error: self._fail(FailureCode.STORAGE_FAILED, error)",
 )
 """It takes five faults of the store in a row: a test of its own leads there."""
+
+UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
+    "an unknown complete ends the process",
+    attempt.Attempt,
+    "_complete",
+    "self.lease.written(lambda: attempts.complete(mine, media))",
+    "attempts.complete(mine, media)",
+)
+"""As above; what was paid is made once more by the next try."""
 
 NO_LIMIT = _one(
     "a full hour of free outcomes refuses nothing",
@@ -206,7 +212,7 @@ MUTANTS = [
         "the operation is never written down",
         making.Making,
         "_start",
-        "lease.mine = lease.attempts.record_operation(lease.mine, begun.name)",
+        "lease.mine = self._recorded(begun)",
         "pass",
         gate="processes die",
     ),
@@ -362,7 +368,7 @@ MUTANTS = [
             Edit(
                 attempts.Attempts,
                 "complete",
-                "if found.may_have_landed and (now is None or now.media_key == media.media_key):",
+                "if is_mine or (found.may_have_landed and now is None):",
                 "if False:",
             ),
         ),

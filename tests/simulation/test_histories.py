@@ -19,6 +19,7 @@ from tests.simulation.mutants import (
     MUTANTS,
     NO_LIMIT,
     NO_WITHDRAWAL,
+    UNKNOWN_COMPLETE_ENDS_THE_PROCESS,
     UNKNOWN_COMPLETE_IS_REFUNDED,
     broken,
 )
@@ -181,9 +182,12 @@ def test_a_complete_of_unknown_outcome_is_made_again_and_never_refunded() -> Non
     outcome = play(0, faults=faults, scenario=two_posts)
     with broken(UNKNOWN_COMPLETE_IS_REFUNDED):
         refunded = play(0, faults=complete_is_lost_five_times(), scenario=two_posts)
+    with broken(UNKNOWN_COMPLETE_ENDS_THE_PROCESS):
+        restarted = play(0, faults=complete_is_lost_five_times(), scenario=two_posts)
 
     assert len(faults.happened) == 5
     assert (outcome.endings, outcome.violations) == ({"draft": 1}, [])
+    assert (outcome.attempts, restarted.attempts) == (1, 2)
     assert refunded.endings == {"failed storage_failed": 1}
 
 
