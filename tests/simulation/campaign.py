@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TypeVar
 
 from tests.simulation.draws import Site
@@ -17,6 +19,7 @@ from tests.simulation.mutants import MUTANTS, broken
 
 PartT = TypeVar("PartT")
 BATCH = 100
+MEMORY = Path("/dev/shm")
 SEEDS_MAX = 5000
 """A mutant that this many histories do not notice is too much for the net."""
 Fault = tuple[Site, str]
@@ -142,10 +145,18 @@ def _anywhere(site: Site) -> Iterable[str]:
     return () if site.kind in FATES else ANYWHERE
 
 
+def _keep_files_in_memory() -> None:
+    """The jobs' files are empty, and a disk takes long to make and remove their folders."""
+    if MEMORY.is_dir():
+        tempfile.tempdir = str(MEMORY)
+
+
 def _spread(work: Callable[[list[PartT]], Tally], parts: Iterable[PartT]) -> Tally:
     """Do the work in batches on all processors and add it up, in order."""
     total = Tally()
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as processes:
+    with ProcessPoolExecutor(
+        os.cpu_count(), mp_context=get_context("fork"), initializer=_keep_files_in_memory
+    ) as processes:
         for tally in processes.map(work, _batches(parts)):
             total.merge(tally)
     return total
