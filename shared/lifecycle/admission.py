@@ -129,7 +129,7 @@ class Admission:
     # Reading
 
     def _current(self, kind: Kind) -> Reading:
-        """Return the last reading; have it made anew when it is due, by one thread at a time.
+        """Return the last reading; have the next one made when it is due, by one thread at a time.
 
         A request waits for that only if the switch of its kind, or the day's cost, is so old that
         it may long be another: at the first request, and after a time without any.

@@ -483,7 +483,7 @@ def test_a_slow_reading_of_the_day_cost_is_waited_for(braked: World, quiet_s: fl
     assert isinstance(verdict, SpendingLimit)
 
 
-def test_a_request_beside_the_first_one_waits_for_the_same_reading(world: World) -> None:
+def test_a_second_request_of_a_cold_process_waits_for_the_same_reading(world: World) -> None:
     """The reading of a cold process is still being handed over when another request comes."""
     pause(world)
     gauges, is_handing_over = world.phoenix.opening.admission, Event()
@@ -520,7 +520,7 @@ def test_a_slow_queue_holds_no_request_up(world: World) -> None:
     assert took_s < FIRST_READ_S
 
 
-def test_a_reading_that_stood_still_is_made_anew(world: World) -> None:
+def test_a_reading_that_stood_still_is_followed_by_another(world: World) -> None:
     """A process without CPU between its requests goes on in the middle of an old reading."""
     gate = Gate(world, "unfinished")
     gauges = world.phoenix.opening.admission
