@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.adapters import data_folder
 from shared.adapters.data_folder import (
@@ -46,9 +45,6 @@ from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
 from shared.ports.generator import Generator
 from shared.settings import GCPBackend, LocalBackend, Settings
-
-if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
-    pass
 
 PATIENCE_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
@@ -157,7 +153,7 @@ def _local(
         check_models(gemini, makes=makes, today=clock.now().date())
     data_folder.prepare(backend.data)
     keys = InstallationKeys(backend.data / KEY, clock=clock)
-    _check_files(backend.data)
+    check_files(backend.data)
     store = SQLiteStore(backend.data / STORE)
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
@@ -208,8 +204,11 @@ def _local(
     return ports, local
 
 
-def _check_files(data: Path) -> None:
-    """Raise `WrongSetting` if a database of the data folder is damaged."""
+def check_files(data: Path, *, check: Callable[..., None] = check_header) -> None:
+    """Raise `WrongSetting` if a database of the data folder is damaged.
+
+    Whether the store was emptied is asked first: SQLite begins a new one in any file that it opens.
+    """
     data_folder.check_not_emptied(data / STORE, data / MEDIA, remedy=RESTORE)
-    check_header(data / STORE, remedy=RESTORE)
-    check_header(data / QUEUE, remedy=REMOVE_QUEUE)
+    check(data / STORE, remedy=RESTORE)
+    check(data / QUEUE, remedy=REMOVE_QUEUE)

@@ -68,6 +68,7 @@ def address_of(work: Work) -> str:
         "https-host": f"https://{bucket}.{host}/{name}",
         "https-api": f"https://{host}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
         "?alt=media",
+        "elsewhere": f"https://videos.example/{bucket}/{name}",
     }
     return addresses.get(work.end, work.address)
 

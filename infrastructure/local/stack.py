@@ -21,9 +21,9 @@ import httpx
 
 from shared import settings, wiring
 from shared.adapters import data_folder
-from shared.adapters.data_folder import API_LOCK, LOGS, QUEUE, STACK_LOCK, STORE
+from shared.adapters.data_folder import API_LOCK, LOGS, STACK_LOCK
 from shared.adapters.lifeline import Lifeline
-from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_whole
+from shared.adapters.sqlite import check_whole
 from shared.domain.errors import Unavailable
 from shared.domain.policy import STOP_GRACE_S, Kind
 from shared.installation import LocalParts
@@ -37,7 +37,6 @@ START_TIMEOUT_S = 30
 LOOK_EVERY_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
-"""Locked while an API is alive, also one that has outlived its stack."""
 ORPHAN_GRACE_S = 2
 """How long an API whose stack was killed may finish its requests: each is safe to interrupt."""
 ORPHAN_WAIT_S = 10
@@ -79,8 +78,7 @@ class Stack:
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
-            check_whole(self.data / STORE, remedy=RESTORE)
-            check_whole(self.data / QUEUE, remedy=REMOVE_QUEUE)
+            wiring.check_files(self.data, check=check_whole)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local

@@ -11,6 +11,7 @@ from shared.domain.errors import MediaUnavailable, WrongSetting
 STORE, QUEUE = "store.db", "queue.db"
 KEY, WELCOME_KEY = "key", "welcome-key"
 STACK_LOCK, API_LOCK = "stack.lock", "api.lock"
+"""Locked while a stack is alive, and while an API is, also one that has outlived its stack."""
 MEDIA, GENERATOR, EXECUTIONS, LOGS = "media", "generator", "executions", "logs"
 
 UMASK = 0o077

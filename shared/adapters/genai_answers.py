@@ -10,14 +10,14 @@
       FAILED_PRECONDITION, NOT_FOUND, UNAUTHENTICATED,
       PERMISSION_DENIED, payment_required              refused: internal, ours to fix
       blocked: safety, prohibited_content, ..          refused: policy_violation
-    more bytes than media may have                     refused: generator_bad_output
+    more bytes than media may have                     refused: generator_bad_output, billed
     anything else: silence, a reset, half an answer,
     every other status, a status without that error    unknown: it may be running
 
     to a poll, a download or a search
     -------------------------------------------------  -------------------------------------------
     400, 403, 404                                      refused: repeating rarely helps
-    more bytes than media may have                     bad output
+    more bytes than media may have                     bad output, billed
     anything else                                      unavailable: ask again
 
     an operation or an interaction that ended          (`ended`)
@@ -210,7 +210,13 @@ def _final(code: Code, error: object) -> FailureCode:
     return FailureCode.INTERNAL if is_about_access(error) else _FINAL[code]
 
 
+def too_large(error: BadOutput) -> Refused:
+    """Return what a poll means whose answer is too large: there is media in it, which is billed."""
+    failure = FailureCode.GENERATOR_BAD_OUTPUT
+    return Refused(failure, reason=error.reason, is_billed=True)
+
+
 def without_media(answer: object, *, is_billed: bool = False) -> Refused:
-    """Return what an end without media means; the answer goes to the log."""
+    """Return what an end without usable media means; the answer goes to the log."""
     reason = str(answer)[:REASON_LENGTH_MAX]
     return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=reason, is_billed=is_billed)

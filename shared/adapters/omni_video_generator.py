@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from shared.adapters.genai_answers import ended, reading, starting, without_media
+from shared.adapters.genai_answers import ended, reading, starting, too_large, without_media
 from shared.adapters.genai_client import (
     REASON_LENGTH_MAX,
     RESOLUTION,
@@ -91,7 +91,7 @@ class OmniVideoGenerator:
         try:
             answer = self._asked(operation.name)
         except BadOutput as error:
-            return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=error.reason)
+            return too_large(error)
         return _state(answer, operation.name)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from google.genai import types
 
-from shared.adapters.genai_answers import ended, reading, starting, without_media
+from shared.adapters.genai_answers import ended, reading, starting, too_large, without_media
 from shared.adapters.genai_client import RESOLUTION, VIDEO_TIMEOUT_S, Connection
 from shared.adapters.genai_json import all_at, at, first_at, json_object
 from shared.adapters.genai_media import (
@@ -81,7 +81,7 @@ class VeoVideoGenerator:
         try:
             answer = self._asked(operation.name)
         except BadOutput as error:
-            return Refused(FailureCode.GENERATOR_BAD_OUTPUT, reason=error.reason)
+            return too_large(error)
         return _state(answer, operation.name)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
@@ -144,4 +144,4 @@ def _state(answer: object, name: str) -> Running | Ready | Refused:
             # Veo charges for the videos that it hands over.
             reasons = str(at(place, "raiMediaFilteredReasons"))
             return Refused(FailureCode.SAFETY_FILTER, reason=reasons)
-    return without_media(answer)
+    return without_media(answer, is_billed=any(_videos(answer)))

@@ -16,7 +16,7 @@ from shared.domain.keys import DocumentT, UserId
 from shared.domain.ledger import EntryType, LedgerEntry, refund_id
 from shared.domain.policy import Kind, Policy
 from shared.domain.status import Status
-from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
+from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_id
 from shared.lifecycle.invariants import Violation, ledger_violations
 from shared.ports.clock import Clock
 from shared.ports.identity import Identity
@@ -25,8 +25,12 @@ from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
 TRIES_MAX = 3
 """How often a statement of an account that is in use is taken."""
 VERIFY = (
-    "Welcome tokens, where they are granted, come with the first request after the email address "
+    "Welcome tokens, where they are granted, come with the next request once the email address "
     "or phone number is verified."
+)
+FULL_DAY = (
+    "The welcome tokens are used up for today: they come with the first request on a day that has "
+    "some left, once the email address or phone number is verified."
 )
 
 
@@ -40,6 +44,8 @@ class Statement:
     unfinished: tuple[Creation, ...]
     violations: tuple[Violation, ...]
     has_own_welcome: bool
+    is_full_day: bool
+    """The day's welcome grants are used up where this account's would be counted."""
 
     def tokens_of(self, entry_type: EntryType) -> int:
         """Return the sum of the entries of one type."""
@@ -71,18 +77,23 @@ class Statement:
             return "A refund to you is late. We are making it now."
         if self.violations:
             return "We found a mistake in your account and are correcting it."
-        parts = [f"Your balance is {self.account.balance_tokens} tokens."]
+        parts = [f"Your balance is {_counted(self.account.balance_tokens, 'token')}."]
         if self.unfinished:
-            last = max(each.deadline_at for each in self.unfinished if each.deadline_at)
-            parts.append(
-                f"{self.pending_tokens} more are in use by {len(self.unfinished)} unfinished "
-                f"creations; those that fail are paid back by {last:%Y-%m-%d %H:%M} UTC."
-            )
+            parts.append(self._in_use)
         if not self.account.welcomed:
-            parts.append(VERIFY)
+            parts.append(FULL_DAY if self.is_full_day else VERIFY)
         elif not self.has_own_welcome:
             parts.append("Your address received its welcome tokens in another account, or before.")
         return " ".join(parts)
+
+    @property
+    def _in_use(self) -> str:
+        last = max(each.deadline_at for each in self.unfinished if each.deadline_at)
+        by, count = f"paid back by {_minute(last)}", len(self.unfinished)
+        back = f"they are {by} if it fails" if count == 1 else f"those that fail are {by}"
+        verb = "is" if self.pending_tokens == 1 else "are"
+        in_use = f"{self.pending_tokens} more {verb} in use by"
+        return f"{in_use} {_counted(count, 'unfinished creation')}; {back}."
 
 
 @dataclass(frozen=True)
@@ -155,7 +166,14 @@ class Statements:
             ),
             has_own_welcome=legacy_welcome_id(user_id) in ids
             or any(each.startswith(WELCOME_PREFIX) for each in ids),
+            is_full_day=self._is_full_day(user_id),
         )
+
+    def _is_full_day(self, user_id: UserId) -> bool:
+        fresh = WelcomeShard.of(user_id, at=self.clock.now())
+        shard = self.store.get(fresh.key) or fresh
+        per_day_max = self.policy.welcome_grants_per_day_max
+        return shard.counted(fresh.day, per_day_max=per_day_max) is None
 
     def _creations(self, user_id: UserId, status: Status) -> list[Creation]:
         which = DraftsFilter(status=status)
@@ -201,6 +219,10 @@ def _in_flight(account: Account, unfinished: list[Creation]) -> Iterator[Violati
         if counted != real[kind]:
             what = f"counts {counted} {kind}s in flight, there are {real[kind]}"
             yield Violation("I16", account.user_id, what)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _minute(at: datetime) -> str:

@@ -109,6 +109,7 @@ class Generator(Protocol):
     def discard(self, operation: Operation) -> None:
         """Delete what the vendor stores of a finished operation; errors are logged, not raised.
 
-        It takes some seconds at most, however slowly the vendor answers. Called once the media is stored here and the creation is complete.
+        It takes some seconds at most, however slowly the vendor answers. Called only after the
+        commit that ends the operation: its creation is complete, failed, or left to a later start.
         """
         ...

@@ -244,6 +244,7 @@ def test_three_hundred_megabytes_are_no_video(google: Google, maker: Maker) -> N
 
     assert isinstance(state, Refused)
     assert (state.failure, state.is_transient) == (FailureCode.GENERATOR_BAD_OUTPUT, False)
+    assert state.is_billed
 
 
 @by_id([VEO_BUCKET, OMNI_BUCKET, OMNI_KEY])

@@ -218,6 +218,18 @@ def test_an_interaction_that_failed_tells_whether_it_is_billed(google: Google) -
     assert [state.is_billed for state in states if isinstance(state, Refused)] == [True, False]
 
 
+@pytest.mark.parametrize(("end", "is_billed"), [("elsewhere", True), ("nothing", False)])
+def test_a_video_that_cannot_be_fetched_is_billed(
+    google: Google, end: str, *, is_billed: bool
+) -> None:
+    google.vendor.ends = [end]
+
+    state = polled(google, VEO_BUCKET)
+
+    assert isinstance(state, Refused)
+    assert (state.failure, state.is_billed) == (FailureCode.GENERATOR_BAD_OUTPUT, is_billed)
+
+
 # The attempt's folder in the bucket
 
 

@@ -62,14 +62,20 @@ def test_file_and_folder_in_the_place_of_each_other_are_one_line(
     check_is_one_line(phoenix(command, "--data", str(data)), str(data / file))
 
 
-def test_emptied_store_is_not_taken_for_a_new_installation(data: Path) -> None:
+@pytest.mark.parametrize("command", [("audit",), ("up", "--port", "0")], ids=" ".join)
+def test_emptied_store_is_not_taken_for_a_new_installation(
+    data: Path, command: tuple[str, ...]
+) -> None:
     for path in data.glob("store.db-*"):
         path.unlink()
     (data / "store.db").write_bytes(b"")
     (data / "media/private/images").mkdir()
     (data / "media/private/images/1.png").write_bytes(b"a picture")
 
-    check_is_one_line(phoenix("audit", "--data", str(data)), "store.db is damaged", "backup")
+    done = phoenix(*command, "--data", str(data))
+
+    check_is_one_line(done, "store.db is damaged", "backup")
+    assert (data / "store.db").read_bytes() == b""
 
 
 @pytest.mark.parametrize("place", ["file/x", LONG, "data/copy", "data/media/private/copy", "data"])

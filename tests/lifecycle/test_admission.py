@@ -4,7 +4,8 @@ import io
 import json
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
+from threading import Event, Timer
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -24,12 +25,15 @@ from shared.domain.errors import (
 from shared.domain.ledger import Actor, Cost
 from shared.domain.operating import Switch
 from shared.domain.policy import Kind
-from shared.lifecycle.admission import Admission
+from shared.lifecycle.admission import FIRST_READ_S, Admission
 from tests.builders import ADA, POLICY, a_brief, a_caller
 from tests.putting import put
 from tests.world import World
 
 NewWorld = Callable[..., World]
+
+SLOW_S = 1.3
+"""Longer than a request used to wait for a reading, and less than it waits now."""
 
 
 def pause(world: World, *kinds: Kind, is_paused: bool = True) -> None:
@@ -251,7 +255,7 @@ def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
     crowd(world)
     gauges = world.phoenix.opening.admission
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
-    gauges.worker = Stuck()
+    gauges.worker, gauges.patience_s = Stuck(), 0.05
     world.clock.sleep(POLICY.gauges_life_s)
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
     world.clock.sleep(1)
@@ -324,6 +328,20 @@ def blinded(world: World, *methods: str) -> Admission:
     return world.phoenix.opening.admission
 
 
+class Gate:
+    """Holds a gauge of the world's store up: `began` is set when it is asked, `may_end` lets it go."""
+
+    def __init__(self, world: World, method: str) -> None:
+        self.began, self.may_end = Event(), Event()
+        self._read = getattr(world.sqlite, method)
+        setattr(world.store, method, self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.began.set()
+        self.may_end.wait()
+        return self._read(*arguments)
+
+
 def test_it_is_read_once_in_ten_seconds(world: World) -> None:
     asked: list[Kind] = []
     rate = world.queue.dispatches_per_s
@@ -383,24 +401,16 @@ def test_a_brake_that_is_on_is_logged_with_each_reading(
 
 def test_requests_go_on_with_the_last_reading_while_it_is_made_anew(world: World) -> None:
     """Ten seconds later the new reading hangs: nobody waits for it."""
-    began, may_end = Event(), Event()
-    unfinished = world.sqlite.unfinished
-
-    def hanging(*arguments: Any) -> int:
-        began.set()
-        may_end.wait()
-        return unfinished(*arguments)
-
     gauges = world.phoenix.opening.admission
     assert gauges.refusal(Kind.VIDEO) is None
     pause(world)
+    gate = Gate(world, "get")
     with ThreadPoolExecutor(1) as worker:
         gauges.worker = worker
-        world.store.unfinished = hanging  # type: ignore[attr-defined]  # it stands for the store's
         world.clock.sleep(10)
         answers = [gauges.refusal(Kind.VIDEO) for _ in range(3)]
-        began.wait()
-        may_end.set()
+        gate.began.wait()
+        gate.may_end.set()
 
     assert answers == [None, None, None]
     assert isinstance(gauges.refusal(Kind.VIDEO), Paused)
@@ -434,6 +444,109 @@ def test_a_process_that_has_warmed_up_makes_no_request_wait(world: World) -> Non
 
     with pytest.raises(Paused):
         world.open()
+
+
+def verdict_after(world: World, gate: Gate, *, seconds: float) -> Unavailable | None:
+    """Return the verdict of a request whose reading is held up for so long, in real time."""
+    with ThreadPoolExecutor(1) as worker:
+        gauges = world.phoenix.opening.admission
+        gauges.worker = worker
+        timer = Timer(seconds, gate.may_end.set)
+        timer.start()
+        verdict = gauges.refusal(Kind.VIDEO)
+        gate.may_end.set()
+        timer.join()
+    return verdict
+
+
+@pytest.mark.parametrize("quiet_s", [0, 3600])
+def test_a_slow_reading_of_a_switch_is_waited_for(world: World, quiet_s: float) -> None:
+    if quiet_s:
+        world.draft()
+    pause(world)
+    world.clock.sleep(quiet_s)
+
+    verdict = verdict_after(world, Gate(world, "get"), seconds=SLOW_S)
+
+    assert isinstance(verdict, Paused)
+
+
+@pytest.mark.parametrize("quiet_s", [0, 3600])
+def test_a_slow_reading_of_the_day_cost_is_waited_for(braked: World, quiet_s: float) -> None:
+    if quiet_s:
+        braked.draft()
+    spend(braked, 20)
+    braked.clock.sleep(quiet_s)
+
+    verdict = verdict_after(braked, Gate(braked, "cost_usd_since"), seconds=SLOW_S)
+
+    assert isinstance(verdict, SpendingLimit)
+
+
+def test_a_second_request_of_a_cold_process_waits_for_the_same_reading(world: World) -> None:
+    """The reading of a cold process is still being handed over when another request comes."""
+    pause(world)
+    gauges, is_handing_over = world.phoenix.opening.admission, Event()
+    with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(2) as requests:
+
+        class Hesitant(ThreadPoolExecutor):
+            """Hands over when the second request has its answer, or in any case soon."""
+
+            def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+                is_handing_over.set()
+                is_answered.wait(SLOW_S)
+                return worker.submit(fn, *args, **kwargs)
+
+        is_answered = Event()
+        gauges.worker = Hesitant()
+        first = requests.submit(gauges.refusal, Kind.VIDEO)
+        is_handing_over.wait()
+        second = requests.submit(gauges.refusal, Kind.VIDEO)
+        second.add_done_callback(lambda _: is_answered.set())
+
+        assert isinstance(second.result(), Paused)
+        assert isinstance(first.result(), Paused)
+
+
+def test_a_slow_queue_holds_no_request_up(world: World) -> None:
+    gate = Gate(world, "unfinished")
+    with ThreadPoolExecutor(1) as worker:
+        world.phoenix.opening.admission.worker = worker
+        began_s = monotonic()
+        world.open()
+        took_s = monotonic() - began_s
+        gate.may_end.set()
+
+    assert took_s < FIRST_READ_S
+
+
+def test_a_reading_that_stood_still_is_followed_by_another(world: World) -> None:
+    """A process without CPU between its requests goes on in the middle of an old reading."""
+    gate = Gate(world, "unfinished")
+    gauges = world.phoenix.opening.admission
+    with ThreadPoolExecutor(1) as worker:
+        gauges.worker = worker
+        assert gauges.refusal(Kind.VIDEO) is None
+        gate.began.wait()
+        pause(world)
+        world.clock.sleep(3600)
+        verdict = verdict_after(world, gate, seconds=SLOW_S / 10)
+
+    assert isinstance(verdict, Paused)
+
+
+@pytest.mark.parametrize("error", BRAKES)
+def test_a_reading_that_hangs_refuses_nobody(braked: World, error: type[Unavailable]) -> None:
+    creation = braked.open(key="one").creation
+    BRAKES[error](braked)
+    braked.clock.sleep(POLICY.gauges_life_s + 1)
+    gauges = braked.phoenix.opening.admission
+    gauges.worker, gauges.patience_s = Stuck(), 0.05
+
+    replay = braked.open(key="one")
+
+    assert (replay.is_replay, replay.creation) == (True, creation)
+    assert not braked.open(key="two").is_replay
 
 
 def test_a_request_of_an_ending_process_is_not_held_up(world: World) -> None:

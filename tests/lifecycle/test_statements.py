@@ -9,10 +9,13 @@ import pytest
 from shared.domain.errors import AccountNotFound, StoreContention
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor, EntryType
-from shared.lifecycle.statements import Statement
-from tests.builders import ADA, BEN, a_caller
+from shared.domain.welcome import WelcomeShard
+from shared.lifecycle.statements import FULL_DAY, VERIFY, Statement
+from tests.builders import ADA, BEN, NOON, a_caller
 from tests.lifecycle.test_auditing import remove, spoil
 from tests.world import World
+
+NewWorld = Callable[..., World]
 
 
 def statement(world: World, who: str = ADA) -> Statement:
@@ -34,7 +37,18 @@ def test_statement_holds_the_balance_and_everything_that_explains_it(world: Worl
     assert found.is_right
     assert found.verdict == "Every token is accounted for."
     assert found.message == (
-        "Your balance is 80 tokens. 10 more are in use by 1 unfinished creations; "
+        "Your balance is 80 tokens. 10 more are in use by 1 unfinished creation; "
+        "they are paid back by 2026-11-21 12:15 UTC if it fails."
+    )
+
+
+def test_message_counts_in_the_singular_and_in_the_plural(new_world: NewWorld) -> None:
+    world = new_world(PHOENIX_WELCOME_TOKENS="3", PHOENIX_VIDEO_COST="1", PHOENIX_IMAGE_COST="1")
+    world.open()
+    world.open()
+
+    assert statement(world).message == (
+        "Your balance is 1 token. 2 more are in use by 2 unfinished creations; "
         "those that fail are paid back by 2026-11-21 12:15 UTC."
     )
 
@@ -165,4 +179,24 @@ def test_message_says_why_the_welcome_has_not_come(world: World) -> None:
 
     assert statement(world, ADA).message == "Your balance is 100 tokens."
     assert "received its welcome tokens in another account" in statement(world, BEN).message
-    assert "after the email address or phone number is verified" in statement(world, "eve").message
+    assert "once the email address or phone number is verified" in statement(world, "eve").message
+
+
+def test_message_on_a_full_day_asks_nobody_to_verify(new_world: NewWorld) -> None:
+    world = new_world(PHOENIX_POLICY_WELCOME_GRANTS_PER_DAY_MAX="16")
+    first = next(
+        user for user in map(UserId, map(str, range(200))) if shard_of(user) == shard_of(ADA)
+    )
+    world.phoenix.accounts.of(a_caller(first, verified_contact="first@example.com"))
+    world.phoenix.accounts.of(a_caller())
+
+    full_day = statement(world).message
+    world.clock.sleep(24 * 3600)
+    next_day = statement(world).message
+
+    assert full_day == f"Your balance is 0 tokens. {FULL_DAY}"
+    assert next_day == f"Your balance is 0 tokens. {VERIFY}"
+
+
+def shard_of(user_id: UserId) -> str:
+    return WelcomeShard.of(user_id, at=NOON).shard_id
