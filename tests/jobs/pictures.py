@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import zlib
+from functools import cache
 
 from PIL import Image
 
@@ -18,7 +19,15 @@ def encoded(picture: Image.Image, picture_format: str, **options: object) -> byt
 
 
 def noise(width: int = 320, height: int = 240) -> Image.Image:
-    return Image.effect_noise((width, height), 60).convert("RGB")
+    """Return the same grey noise in every run."""
+    return _grey(width, height).convert("RGB")
+
+
+@cache
+def _grey(width: int, height: int) -> Image.Image:
+    chance = random.Random(width * height)
+    greys = (round(chance.gauss(128, 60)) for _ in range(width * height))
+    return Image.frombytes("L", (width, height), bytes(min(max(each, 0), 255) for each in greys))
 
 
 def sides(mode: str = "RGB") -> Image.Image:
