@@ -79,7 +79,7 @@ def singles() -> Tally:
 
 def pairs(share: int = 1) -> Tally:
     """Play it with every ordered pair of faults, or with one in `share` of the first ones."""
-    return _spread(_pairs_after, _possible({})[::share])
+    return _spread(_pairs_after, _possible({})[::share], batch=1)
 
 
 def mutants() -> list[tuple[str, str | None]]:
@@ -151,18 +151,20 @@ def _keep_files_in_memory() -> None:
         tempfile.tempdir = str(MEMORY)
 
 
-def _spread(work: Callable[[list[PartT]], Tally], parts: Iterable[PartT]) -> Tally:
+def _spread(
+    work: Callable[[list[PartT]], Tally], parts: Iterable[PartT], *, batch: int = BATCH
+) -> Tally:
     """Do the work in batches on all processors and add it up, in order."""
     total = Tally()
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=get_context("fork"), initializer=_keep_files_in_memory
     ) as processes:
-        for tally in processes.map(work, _batches(parts)):
+        for tally in processes.map(work, _batches(parts, batch)):
             total.merge(tally)
     return total
 
 
-def _batches(parts: Iterable[PartT]) -> Iterator[list[PartT]]:
+def _batches(parts: Iterable[PartT], size: int) -> Iterator[list[PartT]]:
     rest = iter(parts)
-    while batch := list(itertools.islice(rest, BATCH)):
+    while batch := list(itertools.islice(rest, size)):
         yield batch
