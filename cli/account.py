@@ -37,9 +37,9 @@ def _print(statement: Statement, out: Console) -> None:
         out,
         f"in flight  {account.in_flight.image} images, {account.in_flight.video} videos",
     )
-    out.print(_entries(statement.ledger))
+    out.print(_entries(statement.ledger), soft_wrap=False)
     if statement.unfinished:
-        out.print(_unfinished(statement.unfinished))
+        out.print(_unfinished(statement.unfinished), soft_wrap=False)
     for each in statement.violations:
         _line(out, f"WRONG      {each.invariant} {each.document}: {each.what}")
     _line(out, f"verdict    {statement.verdict}")

@@ -113,7 +113,7 @@ def demo(out: Console, *, data: Path | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_facts(told, report, began_tokens, ended_tokens, is_kept=is_kept)))
     else:
-        out.print(_table(told))
+        out.print(_table(told), soft_wrap=False)
         verdict = "clean" if not report.violations else f"{report.violations}"
         out.print(
             f"Tokens {began_tokens} -> {ended_tokens}. Audit of {report.ledger_entries} ledger "
