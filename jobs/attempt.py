@@ -174,11 +174,8 @@ class Attempt:
         log.warning("attempt_failed", extra=facts)
         if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        settling, mine, billed_usd = (
-            self.workshop.settling,
-            self.lease.mine,
-            self._billed_usd(error),
-        )
+        settling, mine = self.workshop.settling, self.lease.mine
+        billed_usd = self._billed_usd(error)
         self.lease.written(
             lambda: settling.fail_attempt(
                 mine, code, answered_no=answered_no, billed_usd=billed_usd
@@ -189,11 +186,8 @@ class Attempt:
     def _retry_later(
         self, code: FailureCode, error: Exception, *, answered_no: bool = False
     ) -> None:
-        attempts, mine, billed_usd = (
-            self.workshop.attempts,
-            self.lease.mine,
-            self._billed_usd(error),
-        )
+        attempts, mine = self.workshop.attempts, self.lease.mine
+        billed_usd = self._billed_usd(error)
         hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
         task = self.lease.written(
             lambda: attempts.retry_later(

@@ -21,7 +21,7 @@ _SPS_TYPE, _NAL_TYPE_BITS = 7, 0x1F
 
 
 def picture_track(layout: Layout) -> Track:
-    """Return the one track of moving pictures; beside one that phones play, others do not count.
+    """Return the one track of moving pictures; one that phones play makes the others irrelevant.
 
     Raises:
         BadOutput: there is not exactly one, or phones do not play it.
