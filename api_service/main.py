@@ -49,7 +49,7 @@ from shared.domain.errors import (
     WrongField,
     WrongSetting,
 )
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.generators import chosen_model
 from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix

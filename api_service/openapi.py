@@ -34,8 +34,8 @@ from shared.domain.errors import (
     WrongField,
     WrongJson,
 )
+from shared.domain.kind import Kind
 from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX
-from shared.domain.policy import Kind
 
 SAMPLE_ID = "mfrggzdfmztwq2lknnwg23tpoa"
 SIGNED_IN = (Unauthenticated(), AccountDisabled(), IdentityUnavailable(), StoreUnavailable())

@@ -18,8 +18,8 @@ from shared.domain.brief import (
     checked_text,
 )
 from shared.domain.errors import WrongField
+from shared.domain.kind import Kind
 from shared.domain.ledger import check_grant
-from shared.domain.policy import Kind
 
 ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
 _SOME_PROMPT = "-"

@@ -11,8 +11,9 @@ from shared.domain.account import Account
 from shared.domain.brief import AspectRatio
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
-from shared.domain.policy import Costs, Kind
+from shared.domain.policy import Costs
 from shared.lifecycle.opening import Opened
 from shared.ports.media_store import MediaStore
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.adapters.data_folder import (
+from shared.adapters.local.data_folder import (
     FOLDER_MODE,
     GENERATOR,
     KEY,
@@ -18,11 +18,11 @@ from shared.adapters.data_folder import (
     WELCOME_KEY,
     usable,
 )
-from shared.adapters.file_media_store import PRIVATE_PREFIX
-from shared.adapters.installation_keys import InstallationKeys
-from shared.adapters.sqlite import connect
-from shared.adapters.sqlite_store import SQLiteStore
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.local.installation_keys import InstallationKeys
+from shared.adapters.local.media_store import PRIVATE_PREFIX
+from shared.adapters.local.sqlite import connect
+from shared.adapters.local.store import SQLiteStore
+from shared.adapters.system.clock import SystemClock
 from shared.domain.creation import Creation
 from shared.domain.errors import WrongSetting
 from shared.domain.media import PUBLIC_PREFIX

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from infrastructure.local.stack import Stack
 from shared import telemetry
-from shared.adapters.data_folder import LOGS
+from shared.adapters.local.data_folder import LOGS
 from shared.lifecycle.auditing import AuditReport
 
 USERNAME = "ada"

@@ -11,15 +11,15 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
+from shared.adapters.google_models.cards import retiring_soon
 from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
-from shared.domain.policy import Kind
 from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model, chosen_model
 from shared.installation import Ports
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
-from shared.model_cards import retiring_soon
 from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 

@@ -19,7 +19,7 @@ from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import Stack, StackError
 from shared import settings, telemetry, wiring
-from shared.adapters.data_folder import LOGS
+from shared.adapters.local.data_folder import LOGS
 from shared.domain.creation import creation_key
 from shared.domain.errors import (
     AccountNotFound,
@@ -30,8 +30,8 @@ from shared.domain.errors import (
     WrongSetting,
 )
 from shared.domain.keys import CreationId, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model

@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.settings import DEFAULT_DATA
 from shared.wiring import Phoenix
 

@@ -33,8 +33,9 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.starts import has_starts_left

@@ -10,7 +10,7 @@ from typing import NoReturn
 from jobs.attempt import Terminated, Workshop, run_attempt
 from jobs.making import Pipeline
 from shared import settings, telemetry, wiring
-from shared.adapters.system_clock import SystemIds
+from shared.adapters.system.clock import SystemIds
 from shared.domain.brief import CREATION_ID
 from shared.domain.claim import Holder
 from shared.domain.creation import creation_key

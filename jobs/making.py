@@ -23,8 +23,8 @@ from shared.domain.errors import (
     ReadRefused,
     StartOutcomeUnknown,
 )
+from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
-from shared.domain.policy import Kind
 from shared.domain.status import Stage
 from shared.lifecycle.starts import has_starts_left, may_start_again
 from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Refused

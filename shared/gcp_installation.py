@@ -2,26 +2,26 @@
 
 from typing import TYPE_CHECKING
 
-from shared.adapters.google_grants import GoogleGrants
-from shared.adapters.system_clock import SystemClock, SystemIds
-from shared.domain.policy import Kind
+from shared.adapters.cloud_run.grants import GoogleGrants
+from shared.adapters.system.clock import SystemClock, SystemIds
+from shared.domain.kind import Kind
 from shared.generators import check_models, google_generator, price_usd
 from shared.installation import Ports
 from shared.settings import GCPBackend, R2Buckets
 from shared.telemetry import traceparent
 
 if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
-    from shared.adapters.r2_media_store import R2MediaStore
+    from shared.adapters.r2.media_store import R2MediaStore
 
 
 def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     """Return the adapters; each vendor is imported by the process that first needs it."""
-    from shared.adapters.cloud_run_executions import CloudRunExecutions
-    from shared.adapters.cloud_tasks_queue import RUN_URL, CloudTasksQueue
-    from shared.adapters.firebase_identity import FirebaseIdentity
-    from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
-    from shared.adapters.firestore_store import FirestoreStore
-    from shared.adapters.google_service_identity import GoogleServiceIdentity
+    from shared.adapters.cloud_run.executions import CloudRunExecutions
+    from shared.adapters.cloud_tasks.task_queue import RUN_URL, CloudTasksQueue
+    from shared.adapters.firebase.identity import FirebaseIdentity
+    from shared.adapters.firebase.service_identity import GoogleServiceIdentity
+    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
+    from shared.adapters.firestore.store import FirestoreStore
 
     clock, endpoints = SystemClock(), backend.endpoints
     check_models(backend, makes=makes, today=clock.now().date())
@@ -71,7 +71,7 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
 
 
 def _media(r2: R2Buckets) -> "R2MediaStore":
-    from shared.adapters.r2_media_store import R2MediaStore
+    from shared.adapters.r2.media_store import R2MediaStore
 
     return R2MediaStore(
         endpoint_url=r2.endpoint_url,

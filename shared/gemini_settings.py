@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.setting_addresses import on_this_machine
 from shared.setting_reader import Reader, model, word
 

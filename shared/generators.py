@@ -3,11 +3,17 @@
 from datetime import date
 from http import HTTPStatus
 
+from shared.adapters.google_models.cards import (
+    MODEL_SETTINGS,
+    CallStyle,
+    ModelCard,
+    Surface,
+    chosen_card,
+)
 from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.errors import GenerationUnavailable, WrongSetting
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.gemini_settings import GeminiAPI
-from shared.model_cards import MODEL_SETTINGS, CallStyle, ModelCard, Surface, chosen_card
 from shared.ports.generator import Generator
 from shared.settings import GCPBackend
 
@@ -56,10 +62,10 @@ def google_generator(backend: GCPBackend | GeminiAPI, kind: Kind, *, today: date
     """Return the adapter of the kind's model, or raise `WrongSetting` if it may not be used."""
     from google.oauth2.credentials import Credentials
 
-    from shared.adapters.gemini_image_generator import GeminiImageGenerator
-    from shared.adapters.genai_client import STORAGE_URL, ApiKey, CloudProject, Connection
-    from shared.adapters.omni_video_generator import OmniVideoGenerator
-    from shared.adapters.veo_video_generator import VeoVideoGenerator
+    from shared.adapters.google_models.client import STORAGE_URL, ApiKey, CloudProject, Connection
+    from shared.adapters.google_models.image_generator import GeminiImageGenerator
+    from shared.adapters.google_models.omni_generator import OmniVideoGenerator
+    from shared.adapters.google_models.veo_generator import VeoVideoGenerator
 
     card = chosen_model(backend, kind, today=today)
     if isinstance(backend, GeminiAPI):

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.adapters.file_media_store import FileMediaStore
-from shared.adapters.google_grants import GoogleGrants
-from shared.adapters.local_executions import LocalExecutions
-from shared.adapters.local_identity import LocalIdentity
-from shared.adapters.sqlite_queue import SQLiteQueue
-from shared.domain.policy import Kind
+from shared.adapters.cloud_run.grants import GoogleGrants
+from shared.adapters.local.executions import LocalExecutions
+from shared.adapters.local.identity import LocalIdentity
+from shared.adapters.local.media_store import FileMediaStore
+from shared.adapters.local.task_queue import SQLiteQueue
+from shared.domain.kind import Kind
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator

@@ -11,7 +11,8 @@ from typing import Any
 
 from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Costs, Kind, Policy
+from shared.domain.kind import Kind
+from shared.domain.policy import Costs, Policy
 from shared.gemini_settings import GeminiAPI, not_in_the_cloud, read_gemini
 from shared.setting_addresses import (
     base_url,

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.adapters import data_folder
-from shared.adapters.data_folder import (
+from shared.adapters.local import data_folder
+from shared.adapters.local.data_folder import (
     EXECUTIONS,
     GENERATOR,
     KEY,
@@ -15,16 +15,16 @@ from shared.adapters.data_folder import (
     STORE,
     WELCOME_KEY,
 )
-from shared.adapters.installation_keys import InstallationKeys, welcome_key
-from shared.adapters.local_executions import LocalExecutions
-from shared.adapters.local_identity import LocalIdentity
-from shared.adapters.sample_media_store import SampleMediaStore
-from shared.adapters.sqlite import REMOVE_QUEUE, RESTORE, check_header
-from shared.adapters.sqlite_queue import SQLiteQueue
-from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
-from shared.adapters.sqlite_store import SQLiteStore
-from shared.adapters.system_clock import SystemClock, SystemIds
-from shared.domain.policy import Kind
+from shared.adapters.local.executions import LocalExecutions
+from shared.adapters.local.identity import LocalIdentity
+from shared.adapters.local.installation_keys import InstallationKeys, welcome_key
+from shared.adapters.local.raw_documents import SQLiteRawDocuments
+from shared.adapters.local.sqlite import REMOVE_QUEUE, RESTORE, check_header
+from shared.adapters.local.store import SQLiteStore
+from shared.adapters.local.task_queue import SQLiteQueue
+from shared.adapters.sample.media_store import SampleMediaStore
+from shared.adapters.system.clock import SystemClock, SystemIds
+from shared.domain.kind import Kind
 from shared.gcp_installation import gcp_ports
 from shared.generators import check_models, google_generator, price_usd
 from shared.installation import LocalParts, Ports
@@ -46,7 +46,7 @@ from shared.lifecycle.welcoming import WelcomeGrant
 from shared.ports.generator import Generator
 from shared.settings import GCPBackend, LocalBackend, Settings
 
-PATIENCE_S = 10
+RETRY_BUDGET_S = 10
 """How long a use case goes on finding out whether its transaction landed."""
 
 
@@ -88,7 +88,7 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
     """Put the use cases on these adapters."""
     policy, clock = settings.policy, ports.clock
-    transactions = Transactions(ports.store, clock, patience_s=PATIENCE_S)
+    transactions = Transactions(ports.store, clock, retry_budget_s=RETRY_BUDGET_S)
     settling = Settling(transactions, ports.queue, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
     welcome = WelcomeGrant(
@@ -179,7 +179,7 @@ def _local(
     def generator(kind: Kind) -> Generator:
         if gemini is not None:
             return google_generator(gemini, kind, today=clock.now().date())
-        from shared.adapters.sample_generator import SampleGenerator
+        from shared.adapters.sample.generator import SampleGenerator
 
         return SampleGenerator(backend.data / GENERATOR, clock=clock, ids=ids)
 

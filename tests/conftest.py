@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import telemetry
-from shared.adapters.sqlite_store import SQLiteStore
-from tests import firestore_emulator
-from tests.fakes import FakeClock
-from tests.firestore_proxy import FirestoreProxy
-from tests.world import World
+from shared.adapters.local.store import SQLiteStore
+from tests.servers import firestore_emulator
+from tests.servers.firestore_proxy import FirestoreProxy
+from tests.support.fakes import FakeClock
+from tests.support.world import World
 
 if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
-    from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.firestore.store import FirestoreStore
 
 
 for name in [*os.environ]:
@@ -68,7 +68,7 @@ def new_firestore(
     with ExitStack() as stores:
 
         def open_store(*, address: str = firestore_address, **options: Any) -> "FirestoreStore":
-            from shared.adapters.firestore_store import FirestoreStore
+            from shared.adapters.firestore.store import FirestoreStore
 
             monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
             store = FirestoreStore(project, **options)

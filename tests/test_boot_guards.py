@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.settings import load
-from tests.builders import a_creation_id
-from tests.environments import GCP, JOB, SERVICE
+from tests.support.builders import a_creation_id
+from tests.support.environments import GCP, JOB, SERVICE
 
 LOCAL = {"PHOENIX_BACKEND": "local"}
 GUARDS = {

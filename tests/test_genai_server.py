@@ -11,16 +11,16 @@ import pytest
 
 from shared.domain.errors import GenerationUnavailable
 from shared.ports.generator import Operation, Ready, Refused
-from tests.builders import a_brief, a_creation_id
-from tests.eventually import eventually
-from tests.genai_makers import VEO_BUCKET
+from tests.servers.genai_makers import VEO_BUCKET
+from tests.support.builders import a_brief, a_creation_id
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.genai_server", "--takes", "0.1"]
+    command = [sys.executable, "-m", "tests.servers.genai_server", "--takes", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()

@@ -52,15 +52,15 @@ def test_every_adapter_is_in_its_ports_contract_suite() -> None:
     suites = "".join(path.read_text() for path in (ROOT / "tests/contract").glob("test_*.py"))
     ports = {path.stem for path in (ROOT / "shared/ports").glob("*.py")} - {"__init__", "clock"}
     adapters = [
-        path.stem
-        for path in (ROOT / "shared/adapters").glob("*.py")
-        if any(path.stem.endswith(f"_{port}") for port in ports)
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "shared/adapters").rglob("*.py")
+        if any(path.stem == port or path.stem.endswith(f"_{port}") for port in ports)
     ]
 
     assert {f"test_{port}.py" for port in ports} == {
         path.name for path in (ROOT / "tests/contract").glob("test_*.py")
     }
-    assert [each for each in adapters if f"shared.adapters.{each}" not in suites] == []
+    assert [each for each in adapters if each not in suites] == []
 
 
 def test_every_setting_and_its_default_is_in_the_readme() -> None:

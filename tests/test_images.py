@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.ffmpeg import program, run_ffmpeg
+from shared.ffmpeg import program, run_ffmpeg
 
 ROOT = Path(__file__).parent.parent
 ADAPTERS = "shared.adapters."
@@ -57,8 +57,10 @@ def adapters_named_in(file: str, function: str) -> frozenset[str]:
     )
 
 
-OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"google_grants"}
-OF_A_JOB = frozenset({"cloud_tasks_queue", "firestore_store", "genai_client", "r2_media_store"})
+OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"cloud_run.grants"}
+OF_A_JOB = frozenset(
+    {"cloud_tasks.task_queue", "firestore.store", "google_models.client", "r2.media_store"}
+)
 IMAGES = [
     ContainerImage(
         "api",
@@ -73,20 +75,17 @@ IMAGES = [
         "jobs/video_generation_job",
         (
             "import jobs.entry, jobs.video_generation_job.pipeline",
-            "import shared.adapters.omni_video_generator, shared.adapters.veo_video_generator",
+            "import shared.ffmpeg",
         ),
-        OF_A_JOB | {"ffmpeg", "omni_video_generator", "veo_video_generator"},
+        OF_A_JOB | {"google_models.omni_generator", "google_models.veo_generator"},
         has_ffmpeg=True,
         left_out=frozenset({"firebase_admin", "google.cloud.run_v2", "httpx", "jwt"}),
     ),
     ContainerImage(
         "image_job",
         "jobs/image_generation_job",
-        (
-            "import jobs.entry, jobs.image_generation_job.pipeline",
-            "import shared.adapters.gemini_image_generator",
-        ),
-        OF_A_JOB | {"gemini_image_generator"},
+        ("import jobs.entry, jobs.image_generation_job.pipeline",),
+        OF_A_JOB | {"google_models.image_generator"},
         has_ffmpeg=False,
         left_out=frozenset(
             {"firebase_admin", "google.cloud.run_v2", "httpx", "imageio_ffmpeg", "jwt"}

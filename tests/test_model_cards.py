@@ -5,11 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.brief import ASPECT_RATIOS
-from shared.domain.errors import WrongSetting
-from shared.domain.policy import Kind
-from shared.gemini_settings import GEMINI_API_MODELS
-from shared.model_cards import (
+from shared.adapters.google_models.cards import (
     CallStyle,
     ModelCard,
     Surface,
@@ -18,8 +14,12 @@ from shared.model_cards import (
     known_cards,
     retiring_soon,
 )
+from shared.domain.brief import ASPECT_RATIOS
+from shared.domain.errors import WrongSetting
+from shared.domain.kind import Kind
+from shared.gemini_settings import GEMINI_API_MODELS
 from shared.settings import GCP_MODELS
-from tests.builders import a_brief
+from tests.support.builders import a_brief
 
 TODAY = date(2026, 11, 21)
 CLOUD = Surface.AGENT_PLATFORM

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.sealed_environment import OVERRIDABLE, apply_seal, digest
 from shared.settings import SETTINGS, load
-from tests.builders import a_creation_id
-from tests.environments import GCP, JOB
+from tests.support.builders import a_creation_id
+from tests.support.environments import GCP, JOB
 
 OVERRIDES = {
     "another backend": {"PHOENIX_BACKEND": "local"},

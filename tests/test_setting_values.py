@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.errors import WrongSetting
 from shared.settings import GCPBackend, LocalBackend, Settings, load
-from tests.environments import GCP, SERVICE
+from tests.support.environments import GCP, SERVICE
 
 R2 = "https://account.r2.cloudflarestorage.com"
 R2_EU = "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com"

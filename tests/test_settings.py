@@ -2,10 +2,11 @@ import pytest
 
 from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
-from shared.domain.policy import Kind, Policy
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 from shared.gemini_settings import GEMINI_API_MODELS
 from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
-from tests.environments import GCP, JOB, SERVICE
+from tests.support.environments import GCP, JOB, SERVICE
 
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.system.clock import SystemClock
 from shared.telemetry import bind, bind_trace, configure, traceparent
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

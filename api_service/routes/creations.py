@@ -50,7 +50,8 @@ from shared.domain.errors import (
     TooManyUnfinished,
     WrongField,
 )
-from shared.domain.policy import RETRY_AFTER_S, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import RETRY_AFTER_S
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Cursor, DraftsFilter

@@ -12,7 +12,7 @@ from api_service.answers import answer
 from api_service.dependencies import PhoenixDep
 from api_service.views import Alive, PartHealth, Readiness
 from shared.domain.errors import Unavailable
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.lifecycle.probing import ask_media, ask_queue, ask_store, asked
 from shared.ports.task_queue import TaskQueue
 from shared.wiring import Phoenix

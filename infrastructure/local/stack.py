@@ -20,12 +20,13 @@ from typing import Self
 import httpx
 
 from shared import settings, wiring
-from shared.adapters import data_folder
-from shared.adapters.data_folder import API_LOCK, LOGS, STACK_LOCK
-from shared.adapters.lifeline import Lifeline
-from shared.adapters.sqlite import check_whole
+from shared.adapters.local import data_folder
+from shared.adapters.local.data_folder import API_LOCK, LOGS, STACK_LOCK
+from shared.adapters.local.lifeline import Lifeline
+from shared.adapters.local.sqlite import check_whole
 from shared.domain.errors import Unavailable
-from shared.domain.policy import STOP_GRACE_S, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import STOP_GRACE_S
 from shared.installation import LocalParts
 from shared.settings import LocalBackend
 from shared.wiring import Phoenix

@@ -9,8 +9,9 @@ from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
+from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, Kind
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
 
 log = logging.getLogger(__name__)
 

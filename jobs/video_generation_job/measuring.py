@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from jobs.video_generation_job import ffmpeg
-from shared.adapters.ffmpeg import run_ffmpeg
 from shared.domain.errors import BadOutput
+from shared.ffmpeg import run_ffmpeg
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from jobs.video_generation_job.measuring import (
     run_listing,
 )
 from jobs.video_generation_job.mp4 import PICTURE, SOUND, Layout, Track, read_layout
-from shared.adapters.ffmpeg import FfmpegTimeout, run_ffmpeg
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
+from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
-from shared.domain.policy import Kind
+from shared.ffmpeg import FfmpegTimeout, run_ffmpeg
 
 log = logging.getLogger(__name__)
 

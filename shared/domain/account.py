@@ -14,8 +14,9 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import OWNERS_DOING, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, EntryType, LedgerEntry, debit_id, refund_id
-from shared.domain.policy import RETRY_AFTER_S, Kind, Policy
+from shared.domain.policy import RETRY_AFTER_S, Policy
 
 USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,22})[a-z0-9]")
 RESERVED_USERNAMES = frozenset(

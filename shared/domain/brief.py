@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.domain.errors import WrongField
 from shared.domain.keys import CreationId, UserId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 PROMPT_LENGTH_MAX = 2000
 CAPTION_LENGTH_MAX = 500

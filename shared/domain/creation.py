@@ -19,8 +19,9 @@ from shared.domain.claim import Holder, Intent
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia, attempt_keys, public_key
-from shared.domain.policy import Costs, Kind, Policy
+from shared.domain.policy import Costs, Policy
 from shared.domain.status import (
     CLAIMED_PROGRESS,
     STAGE_PROGRESS,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from shared.domain.brief import Faults
 from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 GRANT_TOKENS_MAX = 100_000
 REFERENCE_LENGTH_MAX = 200

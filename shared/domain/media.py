@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.keys import Collection, CreationId, Key, UserId
-from shared.domain.policy import Kind, Policy
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 
 PUBLIC_PREFIX = "public/"
 """Keys under it live in the public area, all others in the private one."""

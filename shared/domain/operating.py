@@ -7,7 +7,7 @@ from enum import StrEnum
 from shared.domain.creation import Creation
 from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 REASON_LENGTH_MAX = 500
 

@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass, fields
-from enum import StrEnum
 
 from shared.domain.errors import WrongSetting
+from shared.domain.kind import Kind
 
 IMAGE_SIZE_BYTES_MAX = 25 * 1024 * 1024
 VIDEO_SIZE_BYTES_MAX = 200 * 1024 * 1024
@@ -18,13 +18,6 @@ START_SHARE = 1 / 15
 """The share of the deadline (60 s of 900) that a dispatch and the start of a machine may take."""
 STOP_GRACE_S = 10
 """How long a job has between SIGTERM and SIGKILL."""
-
-
-class Kind(StrEnum):
-    """What a creation is; `type` and `mediaType` on the wire."""
-
-    IMAGE = "image"
-    VIDEO = "video"
 
 
 RETRY_AFTER_S = {Kind.IMAGE: 5, Kind.VIDEO: 15}

@@ -17,8 +17,9 @@ from threading import Condition
 from typing import Generic, TypeVar
 
 from shared.domain.errors import Paused, QueueFull, SpendingLimit, Unavailable
+from shared.domain.kind import Kind
 from shared.domain.operating import switch_key
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.ports.clock import Clock
 from shared.ports.store import Store

@@ -21,8 +21,9 @@ from typing import Any
 
 from shared.domain.account import Account, UsernameClaim, account_key
 from shared.domain.keys import Collection, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, opening_id
-from shared.domain.policy import Costs, Kind
+from shared.domain.policy import Costs
 from shared.lifecycle.accounts import Accounts
 from shared.ports.clock import Clock
 from shared.ports.raw_documents import RawDocument, RawDocuments

@@ -15,8 +15,9 @@ from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia, thumbnail_key
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import Stage, Status
 from shared.lifecycle.settling import leftovers
 from shared.lifecycle.starts import (

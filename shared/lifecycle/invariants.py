@@ -20,9 +20,10 @@ from itertools import pairwise
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document

@@ -20,8 +20,9 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, debit_id, entry_key
-from shared.domain.policy import Costs, Kind, Policy
+from shared.domain.policy import Costs, Policy
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission
 from shared.lifecycle.settling import Settling

@@ -11,8 +11,8 @@ from shared.domain.brief import CREATION_ID
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import CreationNotFound
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.operating import Switch, Verb, checked_reason, switch_key
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from shared.domain.account import account_key
 from shared.domain.keys import CreationId, UserId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore
 from shared.ports.store import Store

@@ -4,7 +4,8 @@ import math
 from datetime import datetime, timedelta
 
 from shared.domain.creation import Creation
-from shared.domain.policy import Kind, Policy
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 
 STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
 """Unanswered starts of one debit after which the generator may still be started."""

@@ -13,8 +13,9 @@ from shared.domain.account import Account, account_key, username_key
 from shared.domain.creation import Creation
 from shared.domain.errors import AccountNotFound, StoreContention
 from shared.domain.keys import DocumentT, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType, LedgerEntry, refund_id
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_id
 from shared.lifecycle.invariants import Violation, ledger_violations

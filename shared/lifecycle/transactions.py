@@ -1,8 +1,8 @@
 """Run a decision until its outcome is known.
 
 An error at a commit means "unknown", never "no" (product, money rule 9): the same decision is run
-again on what is there now, and only its answer is believed. The decision is told when an
-earlier send of the same call may have landed, so that it can recognise its own work.
+again on what is there now, and only its answer is believed. Before that, `landed` recognises the
+result of an earlier send that was committed although its answer was lost.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable, Unavailable
 from shared.domain.keys import Key
 from shared.ports.clock import Clock
-from shared.ports.store import Decision, Found, Store
+from shared.ports.store import Decision, Found, Store, unchanged
 
 ResultT = TypeVar("ResultT")
 
@@ -22,41 +22,59 @@ FIRST_PAUSE_S = 0.1
 
 @dataclass(frozen=True)
 class Transactions:
-    """A store together with the patience of the process that uses it."""
+    """A store and how long this process retries a transaction."""
 
     store: Store
     clock: Clock
-    patience_s: float
+    retry_budget_s: float
 
     def run(
-        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+        self,
+        reading: Sequence[Key[Any]],
+        decide: Callable[[Found], Decision[ResultT]],
+        *,
+        landed: Callable[[Found, ResultT], bool] = lambda _found, _sent: False,
     ) -> ResultT:
-        """Carry the decision out exactly once; from the second run on `found` says so.
+        """Commit the decision exactly once and return its result.
+
+        `landed(found, sent)` says whether the commit that was to return `sent`, and was never
+        answered, is what `found` shows; then `sent` is returned and nothing more is written.
 
         Raises:
             StoreUnavailable, StoreContention: nothing was written.
-            OutcomeUnknown: it could not be found out in time.
+            OutcomeUnknown: the retry budget ended before the outcome was known.
         """
         started_s = self.clock.monotonic_s()
-        may_have_landed = False
+        sent: list[ResultT] = []
+        unanswered: list[ResultT] = []
+        is_unknown = False
 
         def decide_again(found: Found) -> Decision[ResultT]:
-            return decide(replace(found, may_have_landed=may_have_landed))
+            for result in unanswered:
+                if landed(found, result):
+                    return unchanged(result)
+            decision = decide(replace(found, may_have_landed=is_unknown))
+            sent[:] = [decision.result]
+            return decision
 
         for rerun in range(RERUNS_MAX + 1):
+            sent.clear()
             try:
                 return self.store.transact(reading, decide_again)
             except (OutcomeUnknown, StoreUnavailable, StoreContention) as error:
-                may_have_landed = may_have_landed or isinstance(error, OutcomeUnknown)
+                if isinstance(error, OutcomeUnknown):
+                    is_unknown = True
+                    unanswered += sent
                 pause_s = FIRST_PAUSE_S * 2**rerun
                 spent_s = self.clock.monotonic_s() - started_s
-                if rerun == RERUNS_MAX or spent_s + pause_s > self.patience_s:
-                    raise _verdict(error, may_have_landed=may_have_landed) from error
+                if rerun == RERUNS_MAX or spent_s + pause_s > self.retry_budget_s:
+                    raise _final(error, is_unknown=is_unknown) from error
                 self.clock.sleep(pause_s)
         raise AssertionError("the loop above returns or raises")
 
 
-def _verdict(error: Unavailable, *, may_have_landed: bool) -> Unavailable:
-    if may_have_landed and not isinstance(error, OutcomeUnknown):
+def _final(error: Unavailable, *, is_unknown: bool) -> Unavailable:
+    """Return `OutcomeUnknown` if any send was, whatever the last one says."""
+    if is_unknown and not isinstance(error, OutcomeUnknown):
         return OutcomeUnknown(reason=str(error))
     return error

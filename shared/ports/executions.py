@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 
 class Executions(Protocol):

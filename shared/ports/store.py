@@ -9,10 +9,10 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.domain.welcome import WelcomeShard
 

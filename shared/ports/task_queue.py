@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 TRIES = 2
 TRY_TIMEOUT_S = 1.4

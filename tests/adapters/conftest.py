@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.adapters.google import Google
-from tests.fakes import FakeClock
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import Vendor
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import Vendor
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture(scope="module")

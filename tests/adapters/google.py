@@ -12,13 +12,13 @@ from shared.domain.errors import (
     WorkError,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.generator import Generator, Operation, Ready, Refused, Running
-from tests.builders import a_brief, a_creation_id
-from tests.fakes import FakeClock
-from tests.genai_makers import Maker
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import SECRET_TEXT, Vendor
+from tests.servers.genai_makers import Maker
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import SECRET_TEXT, Vendor
+from tests.support.builders import a_brief, a_creation_id
+from tests.support.fakes import FakeClock
 
 ONE = a_creation_id()
 PATIENCE_S = 0.6

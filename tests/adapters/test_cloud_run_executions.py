@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.cloud_run_executions import CloudRunExecutions
+from shared.adapters.cloud_run.executions import CloudRunExecutions
 from shared.domain.errors import QueueUnavailable
-from shared.domain.policy import Kind
-from tests.builders import a_creation_id
-from tests.eventually import eventually
-from tests.run_admin_server import PROJECT, REGION, Fault, Job, RunAdminServer
+from shared.domain.kind import Kind
+from tests.servers.run_admin_server import PROJECT, REGION, Fault, Job, RunAdminServer
+from tests.support.builders import a_creation_id
+from tests.support.eventually import eventually
 
 ONE = a_creation_id()
 TELL = """

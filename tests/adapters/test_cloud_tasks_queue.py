@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from google.cloud import tasks_v2
 
-from shared.adapters.cloud_tasks_queue import CloudTasksQueue
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
+from shared.adapters.system.clock import SystemClock
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.task_queue import TRY_TIMEOUT_S
-from tests.builders import a_creation_id, seconds
-from tests.cloud_tasks_server import CloudTasksServer, Fault
-from tests.eventually import eventually
-from tests.fakes import FakeClock
-from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.servers.cloud_tasks_server import CloudTasksServer, Fault
+from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.support.builders import a_creation_id, seconds
+from tests.support.eventually import eventually
+from tests.support.fakes import FakeClock
 
 ONE = a_creation_id()
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

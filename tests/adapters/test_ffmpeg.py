@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.ffmpeg import run_ffmpeg
+from shared.ffmpeg import run_ffmpeg
 
 
 def test_ffmpeg_is_never_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.local.media_store import FileMediaStore
 from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import MediaFormat
-from tests.builders import NOON
+from tests.support.builders import NOON
 
 KEY = "images/ada/x/1.png"
 

@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
-from shared.adapters.firestore_internals import internals_key
-from shared.adapters.firestore_store import CALL_TIMEOUT_S, FirestoreStore
+from shared.adapters.firestore.internals import internals_key
+from shared.adapters.firestore.store import CALL_TIMEOUT_S, FirestoreStore
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -24,13 +24,22 @@ from shared.domain.errors import (
     TooManyUnfinished,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
-from shared.domain.policy import Kind
 from shared.lifecycle.invariants import Books, violations
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Decision, DraftsFilter, Found, Page, write
 from shared.wiring import Phoenix
-from tests.builders import (
+from tests.servers.firestore_emulator import HOST, free_port
+from tests.servers.firestore_proxy import (
+    Fault,
+    FirestoreProxy,
+    Late,
+    answered,
+    applied_but_answered,
+    applied_in_silence,
+)
+from tests.support.builders import (
     ADA,
     NOON,
     POLICY,
@@ -43,18 +52,9 @@ from tests.builders import (
     seconds,
     shown,
 )
-from tests.firestore_emulator import HOST, free_port
-from tests.firestore_proxy import (
-    Fault,
-    FirestoreProxy,
-    Late,
-    answered,
-    applied_but_answered,
-    applied_in_silence,
-)
-from tests.machine import needs
-from tests.putting import put
-from tests.world import World
+from tests.support.machine import needs
+from tests.support.putting import put
+from tests.support.world import World
 
 pytestmark = needs("firestore")
 

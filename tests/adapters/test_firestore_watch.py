@@ -18,16 +18,16 @@ from google.cloud.firestore_v1.types import (
 from google.rpc.status_pb2 import Status as Cause
 
 from shared.adapters.documents import to_fields
-from shared.adapters.firestore_store import FirestoreStore
-from shared.adapters.firestore_watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
+from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.firestore.watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
 from shared.ports.store import WATCHED_MAX, Changes, write
-from tests.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
-from tests.eventually import eventually
-from tests.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
-from tests.machine import needs
-from tests.putting import put
-from tests.watcher import Watcher
+from tests.servers.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
+from tests.support.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
+from tests.support.eventually import eventually
+from tests.support.machine import needs
+from tests.support.putting import put
+from tests.support.watcher import Watcher
 
 pytestmark = needs("firestore")
 

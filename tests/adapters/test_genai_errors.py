@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from google.api.error_reason_pb2 import ErrorReason
 
-from shared.adapters.gemini_image_generator import GeminiImageGenerator
-from shared.adapters.genai_client import ApiKey, Connection
-from shared.adapters.genai_errors import (
+from shared.adapters.google_models.client import ApiKey, Connection
+from shared.adapters.google_models.errors import (
     Code,
     code_of,
     ended_code,
@@ -15,10 +14,11 @@ from shared.adapters.genai_errors import (
     named_code,
     vendor_error,
 )
-from shared.adapters.omni_video_generator import OmniVideoGenerator
+from shared.adapters.google_models.image_generator import GeminiImageGenerator
+from shared.adapters.google_models.omni_generator import OmniVideoGenerator
 from shared.domain.errors import GenerationRefused
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from tests.adapters.google import (
     BUSY,
     OURS,
@@ -30,8 +30,8 @@ from tests.adapters.google import (
     outcome,
     start,
 )
-from tests.genai_makers import IMAGE, IMAGE_KEY, OMNI, OMNI_KEY, VEO, Maker
-from tests.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.servers.genai_makers import IMAGE, IMAGE_KEY, OMNI, OMNI_KEY, VEO, Maker
+from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
 
 BLOCKED = (GenerationRefused, FailureCode.POLICY_VIOLATION)
 EVERY_STYLE = [VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY]

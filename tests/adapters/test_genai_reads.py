@@ -16,7 +16,8 @@ from shared.domain.errors import (
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX
 from shared.ports.generator import (
     CannotTell,
     NotFound,
@@ -37,8 +38,7 @@ from tests.adapters.google import (
     ready,
     start,
 )
-from tests.builders import a_brief
-from tests.genai_makers import (
+from tests.servers.genai_makers import (
     IMAGE,
     IMAGE_KEY,
     MAKERS,
@@ -50,7 +50,8 @@ from tests.genai_makers import (
     VIDEO_MAKERS,
     Maker,
 )
-from tests.genai_vendor import POLICY_TEXT, Vendor
+from tests.servers.genai_vendor import POLICY_TEXT, Vendor
+from tests.support.builders import a_brief
 
 # What an accepted work comes to
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters import omni_video_generator
-from shared.adapters.genai_media import bucket_address, decoded
+from shared.adapters.google_models import omni_generator
+from shared.adapters.google_models.media import bucket_address, decoded
 from shared.domain.errors import BadOutput, GenerationRefused, GenerationUnavailable
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.generator import NotFound, Operation, Ready, Refused
 from tests.adapters.google import ONE, Google, by_id, polled, ready, start
-from tests.builders import a_brief
-from tests.genai_makers import (
+from tests.servers.genai_makers import (
     BUCKET,
     IMAGE,
     IMAGE_KEY,
@@ -27,7 +26,8 @@ from tests.genai_makers import (
     VEO_BUCKET,
     Maker,
 )
-from tests.genai_vendor import Object
+from tests.servers.genai_vendor import Object
+from tests.support.builders import a_brief
 
 MEDIA = b"small media"
 DRAFT = b"not this"
@@ -344,7 +344,7 @@ def test_slow_answer_to_a_discard_does_not_hold_the_job(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(omni_video_generator, "DISCARD_S_MAX", 0.5)
+    monkeypatch.setattr(omni_generator, "DISCARD_S_MAX", 0.5)
     generator = google.generator(maker)
     begun = start(generator, Kind.VIDEO)
     assert isinstance(begun, Operation)

@@ -13,17 +13,17 @@ from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 
 from jobs.attempt import Terminated
-from shared.adapters.gemini_image_generator import GeminiImageGenerator
-from shared.adapters.genai_answers import retry_after_s
-from shared.adapters.genai_client import CloudProject, Connection
-from shared.adapters.omni_video_generator import OmniVideoGenerator
-from shared.adapters.veo_video_generator import VeoVideoGenerator
+from shared.adapters.google_models.client import CloudProject, Connection
+from shared.adapters.google_models.image_generator import GeminiImageGenerator
+from shared.adapters.google_models.omni_generator import OmniVideoGenerator
+from shared.adapters.google_models.responses import retry_after_s
+from shared.adapters.google_models.veo_generator import VeoVideoGenerator
 from shared.domain.errors import (
     GenerationRefused,
     GenerationUnavailable,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.generator import Operation, Ready, Running
 from tests.adapters.google import (
     BUSY,
@@ -38,9 +38,7 @@ from tests.adapters.google import (
     outcome,
     start,
 )
-from tests.builders import a_brief
-from tests.eventually import eventually
-from tests.genai_makers import (
+from tests.servers.genai_makers import (
     BUCKET,
     IMAGE,
     IMAGE_KEY,
@@ -51,7 +49,9 @@ from tests.genai_makers import (
     VEO_BUCKET,
     Maker,
 )
-from tests.genai_vendor import SECRET_TEXT
+from tests.servers.genai_vendor import SECRET_TEXT
+from tests.support.builders import a_brief
+from tests.support.eventually import eventually
 
 # A start is one request, whatever it meets
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from shared import settings, wiring
-from shared.adapters.google_grants import EXECUTOR, GoogleGrants
+from shared.adapters.cloud_run.grants import EXECUTOR, GoogleGrants
 from shared.domain.errors import QueueUnavailable
-from shared.domain.policy import Kind
-from tests.environments import GCP
-from tests.run_admin_server import INVOKER, PROJECT, REGION, Fault, Job, RunAdminServer
+from shared.domain.kind import Kind
+from tests.servers.run_admin_server import INVOKER, PROJECT, REGION, Fault, Job, RunAdminServer
+from tests.support.environments import GCP
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 import jwt
 import pytest
 
-from shared.adapters.firebase_identity import EMULATOR, FirebaseIdentity, LiveTokens
-from shared.adapters.google_service_identity import GoogleServiceIdentity
+from shared.adapters.firebase.identity import EMULATOR, FirebaseIdentity, LiveTokens
+from shared.adapters.firebase.service_identity import GoogleServiceIdentity
 from shared.domain.errors import (
     AccountDisabled,
     IdentityUnavailable,
@@ -20,8 +20,7 @@ from shared.domain.errors import (
     WrongServiceAccount,
 )
 from shared.domain.keys import UserId
-from tests.builders import ADA
-from tests.certificate_server import (
+from tests.servers.certificate_server import (
     AUDIENCE,
     LOOKUP,
     PROJECT,
@@ -31,7 +30,8 @@ from tests.certificate_server import (
     CertificateServer,
     signing_key,
 )
-from tests.fakes import FakeClock
+from tests.support.builders import ADA
+from tests.support.fakes import FakeClock
 
 TIMEOUT_S = 1
 

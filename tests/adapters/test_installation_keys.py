@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.adapters.file_media_store import FileMediaStore
-from shared.adapters.installation_keys import InstallationKeys
-from shared.adapters.local_identity import USER_TOKEN_LIFE, LocalIdentity, installation_key
+from shared.adapters.local.identity import USER_TOKEN_LIFE, LocalIdentity, installation_key
+from shared.adapters.local.installation_keys import InstallationKeys
+from shared.adapters.local.media_store import FileMediaStore
 from shared.domain.errors import Unauthenticated, WrongSetting
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 KEY = "images/ada/x/1.png"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.job_processes import Execution, JobProcesses
-from tests.eventually import eventually
+from shared.adapters.local.job_processes import Execution, JobProcesses
+from tests.support.eventually import eventually
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.local_executions import LocalExecutions
-from shared.domain.policy import Kind, Policy
-from tests.builders import a_creation_id
-from tests.eventually import eventually
-from tests.fakes import CountingIds
+from shared.adapters.local.executions import LocalExecutions
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
+from tests.support.builders import a_creation_id
+from tests.support.eventually import eventually
+from tests.support.fakes import CountingIds
 
 ONE = a_creation_id()
 JOB = """

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.once import Once
+from shared.once import Once
 
 LATE = """
 import sys
-from shared.adapters.cloud_run_executions import CloudRunExecutions
-from shared.adapters.cloud_tasks_queue import CloudTasksQueue
-from shared.adapters.r2_media_store import R2MediaStore
+from shared.adapters.cloud_run.executions import CloudRunExecutions
+from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
+from shared.adapters.r2.media_store import R2MediaStore
 CloudRunExecutions(project="p", region="r").close()
 CloudTasksQueue(project="p", region="r", invoker="i", traceparent=lambda: None).close()
 names = ["endpoint_url", "access_key_id", "secret_access_key", "drafts_bucket", "public_bucket",

@@ -14,12 +14,10 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from shared.adapters.r2_media_store import R2MediaStore
+from shared.adapters.r2.media_store import R2MediaStore
 from shared.domain.errors import MediaRefused, MediaUnavailable
 from shared.domain.media import MediaFormat
-from tests.builders import NOON
-from tests.certificates import a_certificate
-from tests.r2_server import (
+from tests.servers.r2_server import (
     ACCESS_KEY_ID,
     DRAFTS_BUCKET,
     PUBLIC_BUCKET,
@@ -29,6 +27,8 @@ from tests.r2_server import (
     Fault,
     R2Server,
 )
+from tests.support.builders import NOON
+from tests.support.certificates import a_certificate
 
 MIB = 1024 * 1024
 KEY = "videos/ada/mfrggzdfmztwq2lknnwg23tpoa/1.mp4"
@@ -44,7 +44,7 @@ CALLS: list[Callable[[R2MediaStore, Path], Any]] = [
 UPLOAD = """
 import json, re, sys
 from pathlib import Path
-from shared.adapters.r2_media_store import R2MediaStore
+from shared.adapters.r2.media_store import R2MediaStore
 from shared.domain.media import MediaFormat
 
 media = R2MediaStore(**json.loads(sys.argv[1]))

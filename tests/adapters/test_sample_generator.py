@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.sample_generator import KEPT_S, SampleGenerator
+from shared.adapters.sample.generator import KEPT_S, SampleGenerator
 from shared.domain.errors import ReadRefused
-from shared.domain.policy import VIDEO_SIZE_BYTES_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from shared.ports.generator import NotFound, Operation, Ready
-from tests.builders import a_brief, a_creation_id
-from tests.fakes import CountingIds, FakeClock
+from tests.support.builders import a_brief, a_creation_id
+from tests.support.fakes import CountingIds, FakeClock
 
 ONE = a_creation_id()
 PROMPT = "a fox that nobody shall know of"

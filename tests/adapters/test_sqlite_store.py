@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters import sqlite as sqlite_files
-from shared.adapters import sqlite_writer
-from shared.adapters.sqlite import connect
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local import sqlite as sqlite_files
+from shared.adapters.local import writer
+from shared.adapters.local.sqlite import connect
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import account_key
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.domain.keys import UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.operating import OperatorAct, Verb
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import (
     Changes,
@@ -32,15 +32,15 @@ from shared.ports.store import (
     unchanged,
     write,
 )
-from tests.builders import ADA, BEN, NOON, a_creation, an_account
-from tests.eventually import eventually
-from tests.watcher import Watcher
+from tests.support.builders import ADA, BEN, NOON, a_creation, an_account
+from tests.support.eventually import eventually
+from tests.support.watcher import Watcher
 
 SPEND = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import account_key
 from shared.ports.store import unchanged, write
 
@@ -138,7 +138,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
     def impatient(path: Path) -> sqlite3.Connection:
         return sqlite_files.connect(path, busy_timeout_s=0.05)
 
-    monkeypatch.setattr(sqlite_writer, "connect", impatient)
+    monkeypatch.setattr(writer, "connect", impatient)
     ours = SQLiteStore(tmp_path / "store.db")
     with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
@@ -154,7 +154,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
 def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
     sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_writer, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.05)
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:

@@ -1,7 +1,7 @@
 from datetime import UTC
 
-from shared.adapters.system_clock import SystemClock, SystemIds
-from tests.eventually import eventually
+from shared.adapters.system.clock import SystemClock, SystemIds
+from tests.support.eventually import eventually
 
 
 def test_time_is_utc_in_whole_milliseconds() -> None:

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_service.connections import Connections
 from api_service.main import create_app
-from tests.eventually import eventually
-from tests.world import World
+from tests.support.eventually import eventually
+from tests.support.world import World
 
 
 class Server:

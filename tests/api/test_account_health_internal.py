@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from shared.domain.errors import QueueUnavailable
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.store import Store
 from tests.api.conftest import Api
-from tests.builders import ADA
+from tests.support.builders import ADA
 
 PROBLEM = {"type", "title", "status", "code", "detail", "success", "error"}
 

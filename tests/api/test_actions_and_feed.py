@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Api
-from tests.builders import ADA
+from tests.support.builders import ADA
 
 PUBLIC_FIELDS = {
     *[

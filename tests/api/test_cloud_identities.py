@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from api_service.main import create_app
-from shared.adapters.firebase_identity import FirebaseIdentity
-from shared.adapters.google_service_identity import GoogleServiceIdentity
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.firebase.identity import FirebaseIdentity
+from shared.adapters.firebase.service_identity import GoogleServiceIdentity
+from shared.adapters.system.clock import SystemClock
 from tests.api.conftest import Server
-from tests.certificate_server import (
+from tests.servers.certificate_server import (
     AUDIENCE,
     LOOKUP,
     PROJECT,
@@ -22,9 +22,9 @@ from tests.certificate_server import (
     USERS_CERTIFICATES,
     CertificateServer,
 )
-from tests.eventually import eventually
-from tests.forgeries import forged_service_tokens, forged_user_tokens
-from tests.world import World
+from tests.support.eventually import eventually
+from tests.support.forgeries import forged_service_tokens, forged_user_tokens
+from tests.support.world import World
 
 
 class CloudApi:

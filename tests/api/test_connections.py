@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.eventually import eventually
-from tests.firestore_emulator import free_port
+from tests.servers.firestore_emulator import free_port
+from tests.support.eventually import eventually
 
 MIB = 1024 * 1024
 HALF_SENT = (

@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Status
 from tests.api.conftest import Api
-from tests.builders import ADA, a_creation_id
-from tests.world import World
+from tests.support.builders import ADA, a_creation_id
+from tests.support.world import World
 
 VIDEO = {"type": "video", "prompt": "a fox"}
 IMAGE = {"type": "image", "prompt": "a fox"}

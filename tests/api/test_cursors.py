@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import pytest
 
 from tests.api.conftest import Api
-from tests.builders import ADA
+from tests.support.builders import ADA
 
 
 @pytest.mark.parametrize(

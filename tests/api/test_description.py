@@ -16,11 +16,11 @@ from api_service.errors import PROBLEM_JSON
 from api_service.events import StreamLimits
 from api_service.main import create_app
 from api_service.views import Problem
-from shared.adapters.local_identity import LocalIdentity
+from shared.adapters.local.identity import LocalIdentity
 from tests.api.conftest import Api, running_server
-from tests.builders import ADA
-from tests.fakes import FakeClock
-from tests.world import KEY, World
+from tests.support.builders import ADA
+from tests.support.fakes import FakeClock
+from tests.support.world import KEY, World
 
 NO_LIMITS = {
     "PHOENIX_WELCOME_TOKENS": "1000000",

@@ -21,13 +21,13 @@ from api_service.events import EventStream, Known, StreamLimits, Streams
 from infrastructure.local.stack import Stack
 from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.domain.policy import Kind
 from shared.ports.store import Store
 from tests.api.conftest import Api
-from tests.builders import ADA, BEN, COSTS, a_caller
-from tests.eventually import eventually
-from tests.world import World
+from tests.support.builders import ADA, BEN, COSTS, a_caller
+from tests.support.eventually import eventually
+from tests.support.world import World
 
 EVENTS = "/api/generate/events"
 SHUTDOWN_S_MAX = 8

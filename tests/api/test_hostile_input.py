@@ -15,7 +15,7 @@ from api_service.limits import BodyLimit
 from infrastructure.local.stack import Stack
 from tests.api.conftest import Api
 from tests.api.hostile import HOSTILE_BODIES, MIB, XSS_CAPTIONS, Hostile
-from tests.builders import ADA
+from tests.support.builders import ADA
 
 ROUNDS = 20
 GROWTH_BYTES_MAX = 16 * MIB

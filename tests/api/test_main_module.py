@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from api_service.__main__ import port_number
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 
 @contextmanager

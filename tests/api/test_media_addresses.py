@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api_service.routes import local
 from tests.api.conftest import Api
-from tests.builders import ADA, stored_media
+from tests.support.builders import ADA, stored_media
 
 KEYS = [
     *["%00", "x%00.mp4", "%00/../x", "a" * 300, "a" * 5000, "a/" * 2000, "%ff%fe", "%ed%a0%80"],

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 from shared.domain.creation import Creation, creation_key
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from tests.api.conftest import Api, Server, running_server
-from tests.builders import ADA, COSTS, POLICY, stored_media
-from tests.world import World
+from tests.support.builders import ADA, COSTS, POLICY, stored_media
+from tests.support.world import World
 
 TOKENS = 35
 KEYS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g"])

@@ -15,9 +15,9 @@ from api_service.public_pages import KEPT_S, LOADS_MAX, PAGES_MAX, PublicPages
 from shared.domain.creation import Creation
 from shared.ports.store import Page, Store
 from tests.api.conftest import Api
-from tests.builders import ADA, BEN
-from tests.eventually import eventually
-from tests.fakes import FakeClock
+from tests.support.builders import ADA, BEN
+from tests.support.eventually import eventually
+from tests.support.fakes import FakeClock
 
 
 class CountedStore:

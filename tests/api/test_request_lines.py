@@ -9,7 +9,7 @@ import pytest
 
 from shared.ports.store import Store
 from tests.api.conftest import Api
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

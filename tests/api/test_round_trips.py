@@ -6,21 +6,21 @@ from typing import TypeVar
 import pytest
 from google.cloud import tasks_v2
 
-from shared.adapters.cloud_tasks_queue import CloudTasksQueue
-from shared.adapters.firestore_store import FirestoreStore
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
+from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.system.clock import SystemClock
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Stage
 from tests.api.conftest import Api, Server
-from tests.builders import a_brief, a_caller, stored_media
-from tests.cloud_tasks_server import CloudTasksServer
-from tests.firestore_proxy import FirestoreProxy
-from tests.machine import needs
-from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
-from tests.world import World
+from tests.servers.cloud_tasks_server import CloudTasksServer
+from tests.servers.firestore_proxy import FirestoreProxy
+from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
+from tests.support.builders import a_brief, a_caller, stored_media
+from tests.support.machine import needs
+from tests.support.world import World
 
 AnswerT = TypeVar("AnswerT")
 

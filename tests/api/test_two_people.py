@@ -5,7 +5,7 @@ import pytest
 
 from shared.domain.status import Status
 from tests.api.conftest import Api
-from tests.builders import ADA, BEN, a_creation_id
+from tests.support.builders import ADA, BEN, a_creation_id
 
 OWN = {
     ("GET", ""): dict.fromkeys(Status, 200),

@@ -5,8 +5,8 @@ import pytest
 from api_service.links import Links
 from api_service.views import CreationView, PublicationView
 from shared.domain.status import Status
-from tests.builders import shown
-from tests.world import World
+from tests.support.builders import shown
+from tests.support.world import World
 
 
 @pytest.mark.parametrize("status", list(Status))

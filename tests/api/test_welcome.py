@@ -8,8 +8,8 @@ import pytest
 
 from tests.api.conftest import Server
 from tests.api.test_cloud_identities import CloudApi
-from tests.certificate_server import LOOKUP, CertificateServer
-from tests.world import World
+from tests.servers.certificate_server import LOOKUP, CertificateServer
+from tests.support.world import World
 
 UNVERIFIED: dict[str, Any] = {"email_verified": False}
 DAY_S = 24 * 3600

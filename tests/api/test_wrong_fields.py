@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Api
-from tests.builders import ADA
+from tests.support.builders import ADA
 
 RATIOS = "use one of 1:1, 3:4, 4:3, 9:16, 16:9"
 VIDEO_RATIOS = "use one of 16:9, 9:16"

@@ -19,13 +19,13 @@ from playwright.sync_api import (
 )
 
 from infrastructure.local.stack import Stack
-from shared.adapters.ffmpeg import run_ffmpeg
 from shared.domain.creation import Creation
 from shared.domain.media import StoredMedia
+from shared.ffmpeg import run_ffmpeg
 from tests.api.conftest import Api, Server, running_server
-from tests.builders import stored_media
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
-from tests.world import World
+from tests.support.builders import stored_media
+from tests.support.world import World
 
 PATIENCE_MS = 30_000
 TOKEN = re.compile(r"eyJ[\w-]+\.eyJ")

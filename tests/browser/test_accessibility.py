@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from tests.browser.conftest import NewVisitor, Site
-from tests.machine import AXE, needs
+from tests.support.machine import AXE, needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

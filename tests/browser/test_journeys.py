@@ -7,8 +7,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewVisitor
 from tests.end_to_end.conftest import OneMachine
-from tests.eventually import eventually
-from tests.machine import needs
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

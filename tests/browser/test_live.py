@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewVisitor
 from tests.end_to_end.conftest import OneMachine
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

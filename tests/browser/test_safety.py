@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
 from api_service.site import FirebaseWeb
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from tests.api.hostile import XSS_CAPTIONS
 from tests.browser.conftest import NewVisitor, Site
-from tests.builders import ADA
-from tests.eventually import eventually
-from tests.machine import needs
+from tests.support.builders import ADA
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

@@ -8,12 +8,12 @@ from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import Route, expect
 
 from api_service.events import StreamLimits
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.store import Page
 from tests.browser.conftest import REFUSED, NewVisitor, Site
-from tests.builders import ADA
-from tests.eventually import eventually
-from tests.machine import needs
+from tests.support.builders import ADA
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewVisitor, Site
-from tests.eventually import eventually
-from tests.machine import needs
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 

@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from shared import settings, wiring
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.system.clock import SystemClock
 from shared.domain.errors import Paused
-from shared.domain.policy import Kind
-from tests.builders import a_brief, a_caller
-from tests.environments import DEAD_PROXY
-from tests.eventually import eventually
+from shared.domain.kind import Kind
+from tests.support.builders import a_brief, a_caller
+from tests.support.environments import DEAD_PROXY
+from tests.support.eventually import eventually
 
 PHOENIX = str(Path(sys.executable).with_name("phoenix"))
 

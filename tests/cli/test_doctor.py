@@ -30,14 +30,14 @@ from shared.domain.errors import (
     Unavailable,
     WrongSetting,
 )
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.generator import Generator
 from shared.wiring import Phoenix
-from tests.environments import GCP
-from tests.fakes import FakeClock
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import SUSPENDED_KEY, WRONG_KEY
-from tests.world import World
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.support.environments import GCP
+from tests.support.fakes import FakeClock
+from tests.support.world import World
 
 
 class Failing:

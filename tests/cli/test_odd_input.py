@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from shared import settings, wiring
-from shared.adapters.data_folder import close_to_others
-from tests.builders import a_brief, a_caller
+from shared.adapters.local.data_folder import close_to_others
 from tests.cli.test_commands import phoenix
+from tests.support.builders import a_brief, a_caller
 
 LONG = "x" * 300
 

@@ -21,12 +21,13 @@ from typing import Any
 
 from PIL import Image
 
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX
 from tests.containers.machine import BASE, Ended, Machine, missing
-from tests.eventually import eventually
-from tests.genai_makers import ADAPTERS, IMAGE, VEO
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import Vendor, drawn
+from tests.servers.genai_makers import ADAPTERS, IMAGE, VEO
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import Vendor, drawn
+from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 WORK = Path("/var/tmp/phoenix-containers")
@@ -50,10 +51,11 @@ from pathlib import Path
 from google.oauth2.credentials import Credentials
 from jobs.{kind}_generation_job.pipeline import {title}Pipeline
 from shared.adapters.{module} import {adapter}
-from shared.adapters.genai_client import CloudProject, Connection
+from shared.adapters.google_models.client import CloudProject, Connection
 from shared.domain.brief import Brief
-from shared.domain.policy import Kind, Policy
-from shared.model_cards import Surface, chosen_card
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
+from shared.adapters.google_models.cards import Surface, chosen_card
 from shared.ports.generator import Ready
 
 kind, url = Kind("{kind}"), sys.argv[1]

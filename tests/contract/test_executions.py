@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.cloud_run_executions import CloudRunExecutions
-from shared.adapters.local_executions import LocalExecutions
-from shared.domain.policy import Kind, Policy
+from shared.adapters.cloud_run.executions import CloudRunExecutions
+from shared.adapters.local.executions import LocalExecutions
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 from shared.ports.executions import Executions
-from tests.builders import a_creation_id
-from tests.eventually import eventually
-from tests.fakes import CountingIds
-from tests.run_admin_server import PROJECT, REGION, Job, RunAdminServer
+from tests.servers.run_admin_server import PROJECT, REGION, Job, RunAdminServer
+from tests.support.builders import a_creation_id
+from tests.support.eventually import eventually
+from tests.support.fakes import CountingIds
 
 
 @dataclass

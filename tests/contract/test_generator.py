@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.sample_generator import SampleGenerator
+from shared.adapters.sample.generator import SampleGenerator
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -15,13 +15,14 @@ from shared.domain.errors import (
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.policy import VIDEO_SIZE_BYTES_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Running
-from tests.builders import a_brief, a_creation_id
-from tests.fakes import CountingIds, FakeClock
-from tests.genai_makers import IMAGE_MAKERS, VIDEO_MAKERS, Maker
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import Vendor as Google
+from tests.servers.genai_makers import IMAGE_MAKERS, VIDEO_MAKERS, Maker
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import Vendor as Google
+from tests.support.builders import a_brief, a_creation_id
+from tests.support.fakes import CountingIds, FakeClock
 
 ONE = a_creation_id()
 MAGIC = {Kind.VIDEO: b"ftyp", Kind.IMAGE: b"\x89PNG"}
@@ -57,8 +58,8 @@ def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
 def google(maker: Maker) -> Callable[[Path, ExitStack], Vendor]:
     """Return one of these over the local server.
 
-    shared.adapters.gemini_image_generator, shared.adapters.omni_video_generator,
-    shared.adapters.veo_video_generator
+    shared.adapters.google_models.image_generator, shared.adapters.google_models.omni_generator,
+    shared.adapters.google_models.veo_generator
     """
 
     def make(_: Path, stack: ExitStack) -> Vendor:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.adapters.firebase_identity import FirebaseIdentity
-from shared.adapters.google_service_identity import GoogleServiceIdentity
-from shared.adapters.local_identity import LocalIdentity
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.firebase.identity import FirebaseIdentity
+from shared.adapters.firebase.service_identity import GoogleServiceIdentity
+from shared.adapters.local.identity import LocalIdentity
+from shared.adapters.system.clock import SystemClock
 from shared.domain.errors import Unauthenticated, WrongServiceAccount
 from shared.ports.identity import Identity, ServiceIdentity
-from tests.builders import ADA, seconds
-from tests.certificate_server import AUDIENCE, PROJECT, SCHEDULER, CertificateServer
-from tests.fakes import FakeClock
-from tests.forgeries import forged_locally, forged_service_tokens, forged_user_tokens
+from tests.servers.certificate_server import AUDIENCE, PROJECT, SCHEDULER, CertificateServer
+from tests.support.builders import ADA, seconds
+from tests.support.fakes import FakeClock
+from tests.support.forgeries import forged_locally, forged_service_tokens, forged_user_tokens
 
 KEY = b"0123456789abcdef0123456789abcdef"
 

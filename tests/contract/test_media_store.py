@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import httpx
 import pytest
 
-from shared.adapters.file_media_store import FileMediaStore
-from shared.adapters.r2_media_store import R2MediaStore
-from shared.adapters.sample_media_store import SampleMediaStore
+from shared.adapters.local.media_store import FileMediaStore
+from shared.adapters.r2.media_store import R2MediaStore
+from shared.adapters.sample.media_store import SampleMediaStore
 from shared.domain.errors import MediaMissing, Unauthenticated
 from shared.domain.media import MediaFormat
 from shared.ports.media_store import MediaStore
-from tests.builders import NOON
-from tests.r2_server import R2Server
+from tests.servers.r2_server import R2Server
+from tests.support.builders import NOON
 
 KEY = "videos/ada/mfrggzdfmztwq2lknnwg23tpoa/1.mp4"
 PUBLIC = "public/random/1.mp4"

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local.raw_documents import SQLiteRawDocuments
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import UsernameClaim, account_key
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, UserId
 from shared.ports.raw_documents import RawDocument, RawDocuments
 from shared.ports.store import Page, Store
-from tests.builders import ADA, BEN, an_account
-from tests.machine import needs
+from tests.support.builders import ADA, BEN, an_account
+from tests.support.machine import needs
 
 if TYPE_CHECKING:
-    from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.firestore.store import FirestoreStore
 
 Both = tuple[RawDocuments, Store]
 
@@ -30,7 +30,7 @@ def open_sqlite(request: pytest.FixtureRequest) -> Both:
 
 
 def open_firestore(request: pytest.FixtureRequest) -> Both:
-    from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
+    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
 
     store: FirestoreStore = request.getfixturevalue("firestore")
     raw = FirestoreRawDocuments(store._documents.client.project)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.firestore_store import FirestoreStore
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import FreeHour, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
 from shared.domain.keys import Key
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch, Verb
-from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.domain.welcome import WelcomeShard
 from shared.ports.store import (
@@ -36,7 +36,8 @@ from shared.ports.store import (
     unchanged,
     write,
 )
-from tests.builders import (
+from tests.simulation.store import CalmCalls, SimulatedStore
+from tests.support.builders import (
     ADA,
     BEN,
     HOLDER,
@@ -50,11 +51,10 @@ from tests.builders import (
     shown,
     stored_media,
 )
-from tests.eventually import eventually
-from tests.machine import needs
-from tests.putting import put
-from tests.simulation.store import CalmCalls, SimulatedStore
-from tests.watcher import Watcher
+from tests.support.eventually import eventually
+from tests.support.machine import needs
+from tests.support.putting import put
+from tests.support.watcher import Watcher
 
 
 def open_sqlite(request: pytest.FixtureRequest) -> SQLiteStore:

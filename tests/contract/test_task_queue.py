@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from google.cloud import tasks_v2
 
-from shared.adapters.cloud_tasks_queue import CloudTasksQueue
-from shared.adapters.job_processes import Execution
-from shared.adapters.sqlite_queue import QueueLimits, SQLiteQueue
+from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
+from shared.adapters.local.job_processes import Execution
+from shared.adapters.local.task_queue import QueueLimits, SQLiteQueue
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.ports.task_queue import TaskQueue
-from tests.builders import a_creation_id, seconds
-from tests.cloud_tasks_server import CloudTasksServer
-from tests.fakes import FakeClock
-from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.servers.cloud_tasks_server import CloudTasksServer
+from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.support.builders import a_creation_id, seconds
+from tests.support.fakes import FakeClock
 
 ONE, TWO = a_creation_id("one"), a_creation_id("two")
 

@@ -11,9 +11,10 @@ from shared.domain.errors import (
     WrongField,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, EntryType, LedgerEntry
-from shared.domain.policy import Kind, Policy
-from tests.builders import ADA, NOON, POLICY, a_creation_id, an_account, seconds
+from shared.domain.policy import Policy
+from tests.support.builders import ADA, NOON, POLICY, a_creation_id, an_account, seconds
 
 ONE = a_creation_id()
 

@@ -5,8 +5,8 @@ import pytest
 
 from shared.domain.brief import Brief, checked_text, creation_id_for
 from shared.domain.errors import WrongField
-from shared.domain.policy import Kind
-from tests.builders import ADA, BEN
+from shared.domain.kind import Kind
+from tests.support.builders import ADA, BEN
 
 
 def test_defaults_are_filled_in() -> None:

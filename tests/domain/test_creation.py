@@ -4,9 +4,9 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Stage, Status
-from tests.builders import (
+from tests.support.builders import (
     HOLDER,
     NOON,
     POLICY,

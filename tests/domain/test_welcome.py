@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.keys import UserId
 from shared.domain.welcome import SHARDS, WelcomeShard, normalised_contact, welcome_id
-from tests.builders import NOON
+from tests.support.builders import NOON
 
 DAY = timedelta(days=1)
 KEY = b"k" * 32

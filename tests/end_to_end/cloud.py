@@ -16,24 +16,24 @@ import httpx
 from google.cloud import tasks_v2
 
 from shared import settings, wiring
-from shared.adapters.system_clock import SystemClock
+from shared.adapters.system.clock import SystemClock
 from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.lifecycle.invariants import Violation
 from shared.wiring import Phoenix
-from tests.builders import seconds
-from tests.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
-from tests.cloud_tasks_server import CloudTasksServer
 from tests.end_to_end.conftest import SCALED_DOWN
 from tests.end_to_end.moments import Moment, moment_of
-from tests.environments import GCP
-from tests.eventually import eventually
-from tests.firestore_emulator import free_port
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import Vendor
-from tests.r2_server import R2Server
-from tests.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
+from tests.servers.cloud_tasks_server import CloudTasksServer
+from tests.servers.firestore_emulator import free_port
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import Vendor
+from tests.servers.r2_server import R2Server
+from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.support.builders import seconds
+from tests.support.environments import GCP
+from tests.support.eventually import eventually
 
 UNFINISHED = ("pending", "processing")
 

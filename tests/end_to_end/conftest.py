@@ -12,7 +12,7 @@ import pytest
 from infrastructure.local.stack import Stack
 from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 SCALED_DOWN = {
     "PHOENIX_POLICY_DEADLINE_S": "60",

@@ -8,9 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from shared.adapters.sqlite_queue import QueueLimits
+from shared.adapters.local.task_queue import QueueLimits
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
 

@@ -15,7 +15,7 @@ from infrastructure.local.stack import Stack
 from shared import settings, wiring
 from shared.domain.status import Status
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -13,14 +13,14 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from shared.domain.policy import Kind
-from tests.cloud_tasks_server import Fault
+from shared.domain.kind import Kind
 from tests.end_to_end.cloud import CloudInABox
 from tests.end_to_end.moments import AFTER_THE_START, Moment
 from tests.end_to_end.processes import jobs_of, kill
-from tests.eventually import eventually
-from tests.genai_vendor import SECRET_TEXT
-from tests.machine import needs
+from tests.servers.cloud_tasks_server import Fault
+from tests.servers.genai_vendor import SECRET_TEXT
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("firestore")]
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from api_service.main import create_app
 from shared import settings, wiring
 from shared.wiring import Phoenix
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("tmpfs")]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.log_metrics import LogMetric, Sample, lines_of
+from tests.support.log_metrics import LogMetric, Sample, lines_of
 
 pytestmark = pytest.mark.slow
 

@@ -16,13 +16,13 @@ from PIL import Image
 from jobs.video_generation_job import ffmpeg
 from jobs.video_generation_job.measuring import run_listing
 from shared.domain.keys import CreationId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
 from tests.end_to_end.processes import jobs_of, kill
-from tests.environments import DEAD_PROXY
-from tests.eventually import eventually
-from tests.mp4 import top_boxes
+from tests.support.environments import DEAD_PROXY
+from tests.support.eventually import eventually
+from tests.support.mp4 import top_boxes
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import OneMachine
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("curl")]
 

@@ -11,10 +11,10 @@ import pytest
 
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
-from tests.environments import DEAD_PROXY
-from tests.eventually import eventually
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
+from tests.support.environments import DEAD_PROXY
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -18,11 +18,11 @@ from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
 from shared.domain.status import Status
 from shared.wiring import Phoenix
-from tests.builders import seconds
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
 from tests.end_to_end.moments import AFTER_THE_START, Moment, moment_of
 from tests.end_to_end.processes import jobs_of, kill, processes_with
-from tests.eventually import eventually
+from tests.support.builders import seconds
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

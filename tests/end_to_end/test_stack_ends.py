@@ -16,7 +16,7 @@ from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
 from shared.domain.status import Status
 from tests.end_to_end.processes import jobs_of, kill, processes_with
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -12,12 +12,13 @@ import pytest
 from shared import settings, wiring
 from shared.domain.account import Account, InFlight, UsernameClaim
 from shared.domain.creation import Creation
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, EntryType
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.ports.store import Decision, Document, Found, write
 from shared.wiring import Phoenix
-from tests.builders import COSTS, NOON, POLICY, a_brief, a_creation_id, an_account, seconds
+from tests.support.builders import COSTS, NOON, POLICY, a_brief, a_creation_id, an_account, seconds
 
 pytestmark = pytest.mark.slow
 

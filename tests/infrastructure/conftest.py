@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.gcloud_recorder import GcloudRecorder
-from tests.r2_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, R2Server
+from tests.servers.gcloud_recorder import GcloudRecorder
+from tests.servers.r2_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, R2Server
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT, REGION = "phoenix-test", "us-central1"

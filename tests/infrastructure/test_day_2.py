@@ -6,16 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.adapters.firestore_store import FirestoreStore
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.policy import Policy
 from shared.lifecycle.auditing import Auditing
-from tests import firestore_emulator
 from tests.infrastructure.conftest import PROJECT, REGION, check_gcloud_understands
 from tests.infrastructure.test_operating import blocks
-from tests.machine import needs
-from tests.putting import put
-from tests.world import World
+from tests.servers import firestore_emulator
+from tests.support.machine import needs
+from tests.support.putting import put
+from tests.support.world import World
 
 PAGE = Path(__file__).parents[2] / "docs/day-2.md"
 APIS = ("FIRESTORE", "LOGGING")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.infrastructure.conftest import Installation
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.eventually import eventually
-from tests.gcloud_recorder import GcloudRecorder
 from tests.infrastructure.conftest import (
     PROJECT,
     REGION,
@@ -22,8 +20,10 @@ from tests.infrastructure.conftest import (
     filled_in,
     new_checkout,
 )
-from tests.machine import needs
-from tests.r2_server import R2Server
+from tests.servers.gcloud_recorder import GcloudRecorder
+from tests.servers.r2_server import R2Server
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud"), needs("curl")]
 

@@ -12,15 +12,15 @@ from google.cloud.firestore_v1.types import (
     StructuredQuery,
 )
 
-from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.firestore.store import FirestoreStore
 from shared.domain.keys import Collection
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Status
 from shared.ports.store import Cursor, DraftsFilter, Page
-from tests.builders import ADA, NOON
-from tests.eventually import eventually
-from tests.firestore_proxy import FirestoreProxy
-from tests.machine import needs
+from tests.servers.firestore_proxy import FirestoreProxy
+from tests.support.builders import ADA, NOON
+from tests.support.eventually import eventually
+from tests.support.machine import needs
 
 FILE = Path(__file__).parents[2] / "infrastructure/gcp/firestore.indexes.json"
 INDEXES = json.loads(FILE.read_text())

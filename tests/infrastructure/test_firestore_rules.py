@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from shared.adapters.documents import INTERNALS, to_fields
-from shared.adapters.firestore_store import FirestoreStore
+from shared.adapters.firestore.store import FirestoreStore
 from shared.domain.keys import Collection
-from tests.builders import NOON, a_claimed_creation
-from tests.machine import needs
-from tests.putting import put
+from tests.support.builders import NOON, a_claimed_creation
+from tests.support.machine import needs
+from tests.support.putting import put
 
 pytestmark = needs("firestore")
 

@@ -12,16 +12,16 @@ from rich.console import Console
 
 from cli.doctor import checks, examine
 from shared import settings
-from shared.adapters.google_grants import EXECUTOR, GoogleGrants
-from shared.domain.policy import Kind
+from shared.adapters.cloud_run.grants import EXECUTOR, GoogleGrants
+from shared.domain.kind import Kind
 from shared.wiring import Phoenix
-from tests.environments import GCP
-from tests.gcloud_apis import Cloud
 from tests.infrastructure.conftest import PROJECT, REGION, Installation
-from tests.machine import needs
-from tests.run_admin_server import INVOKER as TASKS
-from tests.run_admin_server import Job, RunAdminServer
-from tests.world import World
+from tests.servers.gcloud_apis import Cloud
+from tests.servers.run_admin_server import INVOKER as TASKS
+from tests.servers.run_admin_server import Job, RunAdminServer
+from tests.support.environments import GCP
+from tests.support.machine import needs
+from tests.support.world import World
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 

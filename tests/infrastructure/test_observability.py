@@ -28,18 +28,18 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
-from shared.domain.policy import Kind
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
-from tests.builders import ADA, HOLDER, POLICY
-from tests.genai_makers import IMAGE
-from tests.genai_server import GenaiServer
-from tests.log_metrics import LogMetric, Sample, lines_of
-from tests.machine import needs
-from tests.putting import put
-from tests.workshop import FakePipeline, workshop
-from tests.world import World
+from tests.servers.genai_makers import IMAGE
+from tests.servers.genai_server import GenaiServer
+from tests.support.builders import ADA, HOLDER, POLICY
+from tests.support.log_metrics import LogMetric, Sample, lines_of
+from tests.support.machine import needs
+from tests.support.putting import put
+from tests.support.workshop import FakePipeline, workshop
+from tests.support.world import World
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "infrastructure/gcp/observability"
@@ -84,7 +84,7 @@ EVERY_FILTER = [each for part in (*ALERTS.values(), DASHBOARD) for each in filte
 @needs("gcloud")
 def test_every_field_is_one_that_googles_apis_know() -> None:
     checked = subprocess.run(
-        [sys.executable, ROOT / "tests/google_messages.py", FOLDER],
+        [sys.executable, ROOT / "tests/support/google_messages.py", FOLDER],
         capture_output=True,
         text=True,
         check=False,

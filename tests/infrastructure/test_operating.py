@@ -20,13 +20,13 @@ from rich.console import Console
 from cli.doctor import examine
 from shared import settings, wiring
 from shared.domain.brief import creation_id_for
+from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
-from shared.domain.policy import Kind
-from tests.builders import ADA, HOLDER, a_brief, a_caller, stored_media
-from tests.environments import GCP
 from tests.infrastructure.conftest import REGION, Installation, check_gcloud_understands
-from tests.machine import needs
-from tests.world import World
+from tests.support.builders import ADA, HOLDER, a_brief, a_caller, stored_media
+from tests.support.environments import GCP
+from tests.support.machine import needs
+from tests.support.world import World
 
 RUNBOOK = Path(__file__).parents[2] / "docs/operating.md"
 PHOENIX = str(Path(sys.executable).with_name("phoenix"))

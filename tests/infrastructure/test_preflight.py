@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.infrastructure.conftest import PROJECT, SCRIPTS, SECRETS, Installation, new_checkout
-from tests.machine import needs
-from tests.r2_server import R2Server
+from tests.servers.r2_server import R2Server
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 

@@ -13,7 +13,7 @@ from shared.domain.keys import Collection
 from shared.sealed_environment import apply_seal
 from shared.settings import GCPBackend
 from tests.infrastructure.conftest import PROJECT, REGION, Installation
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.infrastructure.conftest import PROJECT, SCRIPTS, Installation
-from tests.machine import needs
+from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 

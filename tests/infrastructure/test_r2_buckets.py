@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infrastructure.gcp import r2_buckets
-from tests.r2_server import (
+from tests.servers.r2_server import (
     ACCESS_KEY_ID,
     DRAFTS_BUCKET,
     PUBLIC_BUCKET,

@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from shared.adapters.ffmpeg import run_ffmpeg
+from shared.ffmpeg import run_ffmpeg
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.adapters.ffmpeg import run_ffmpeg
-from shared.adapters.sample_drawings import draw_picture
-from shared.domain.policy import Kind
-from tests.builders import a_brief
+from shared.adapters.sample.drawings import draw_picture
+from shared.domain.kind import Kind
+from shared.ffmpeg import run_ffmpeg
+from tests.support.builders import a_brief
 
 
 def cut(film: Path, target: Path) -> None:

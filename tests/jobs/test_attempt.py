@@ -14,13 +14,13 @@ from shared.domain.errors import (
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.builders import HOLDER, NOON, POLICY, RIVAL, a_creation_id, seconds
-from tests.workshop import FakePipeline, workshop
-from tests.world import World
+from tests.support.builders import HOLDER, NOON, POLICY, RIVAL, a_creation_id, seconds
+from tests.support.workshop import FakePipeline, workshop
+from tests.support.world import World
 
 
 def run(

@@ -11,11 +11,11 @@ import pytest
 from shared import settings, wiring
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import Page
-from tests.builders import ADA, a_brief, a_caller, a_creation_id
+from tests.support.builders import ADA, a_brief, a_caller, a_creation_id
 
 
 def job(

@@ -13,15 +13,16 @@ from PIL import Image
 from jobs.attempt import SETTLED, run_attempt
 from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.sample_drawings import shoot_film
+from shared.adapters.sample.drawings import shoot_film
 from shared.domain.errors import BadOutput
-from shared.domain.policy import IMAGE_PIXELS_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import IMAGE_PIXELS_MAX
 from shared.domain.status import Status
-from tests.builders import HOLDER, a_brief
 from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
 from tests.jobs.pictures import ORIENTATION, encoded
-from tests.workshop import workshop
-from tests.world import World
+from tests.support.builders import HOLDER, a_brief
+from tests.support.workshop import workshop
+from tests.support.world import World
 
 GIB = 1024**3
 PRODUCE_EACH = """
@@ -31,7 +32,8 @@ from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
-from shared.domain.policy import IMAGE_PIXELS_MAX, Kind
+from shared.domain.kind import Kind
+from shared.domain.policy import IMAGE_PIXELS_MAX
 
 pipeline = {"image": ImagePipeline, "video": VideoPipeline}[sys.argv[1]]()
 brief = Brief.of(Kind(sys.argv[1]), prompt="x")

@@ -14,8 +14,8 @@ from jobs.image_generation_job import jpeg
 from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.making import Produced
 from shared.domain.errors import BadOutput
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, Kind
-from tests.builders import a_brief
+from shared.domain.kind import Kind
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
 from tests.jobs.pictures import (
     ORIENTATION,
     chunk,
@@ -28,6 +28,7 @@ from tests.jobs.pictures import (
     text_of,
     webp_canvas,
 )
+from tests.support.builders import a_brief
 
 MB = 1_000_000
 START_OF_SCAN = b"\xff\xda"

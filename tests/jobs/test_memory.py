@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.ffmpeg import run_ffmpeg
+from shared.ffmpeg import run_ffmpeg
 
 pytestmark = pytest.mark.slow
 
@@ -17,10 +17,10 @@ PRODUCE_AND_STORE = """
 import json, re, resource, sys
 from pathlib import Path
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.file_media_store import FileMediaStore
+from shared.adapters.local.media_store import FileMediaStore
 from shared.domain.brief import Brief
 from shared.domain.media import MediaFormat
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 
 folder = Path(sys.argv[1])
 brief = Brief.of(Kind.VIDEO, prompt="x", duration_s=8)

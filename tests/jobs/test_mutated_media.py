@@ -12,9 +12,9 @@ from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.making import Pipeline, Produced
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.domain.errors import BadOutput
-from tests.builders import a_brief
 from tests.jobs.clips import H264, QUIET_HEVC, copied, shot
 from tests.jobs.pictures import encoded, noise, oriented
+from tests.support.builders import a_brief
 
 NUMBERS = (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\1")
 

@@ -14,11 +14,11 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import BadOutput
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
-from tests.genai_makers import (
+from tests.servers.genai_makers import (
     IMAGE,
     IMAGE_KEY,
     MAKERS,
@@ -30,10 +30,10 @@ from tests.genai_makers import (
     VIDEO_MAKERS,
     Maker,
 )
-from tests.genai_server import GenaiServer
-from tests.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
-from tests.workshop import FakePipeline, workshop
-from tests.world import World
+from tests.servers.genai_server import GenaiServer
+from tests.servers.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
+from tests.support.workshop import FakePipeline, workshop
+from tests.support.world import World
 
 ATTEMPTS = 8
 BETWEEN_ATTEMPTS_S = 130

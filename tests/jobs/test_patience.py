@@ -22,15 +22,15 @@ from shared.domain.errors import (
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
 from shared.domain.media import MediaFormat
-from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.builders import HOLDER, POLICY, RIVAL
-from tests.workshop import PAGE, FakePipeline, workshop
-from tests.world import World
+from tests.support.builders import HOLDER, POLICY, RIVAL
+from tests.support.workshop import PAGE, FakePipeline, workshop
+from tests.support.world import World
 
 HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
 READS = ["polls", "fetches", "found"]

@@ -10,14 +10,14 @@ from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.making import Produced
 from jobs.thumbnail import SIZE_BYTES_MAX, write_thumbnail
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.ffmpeg import run_ffmpeg
-from shared.adapters.sample_drawings import draw_picture, shoot_film
+from shared.adapters.sample.drawings import draw_picture, shoot_film
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
-from shared.domain.policy import Kind
-from tests.builders import a_brief
+from shared.domain.kind import Kind
+from shared.ffmpeg import run_ffmpeg
 from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
-from tests.mp4 import top_boxes
+from tests.support.builders import a_brief
+from tests.support.mp4 import top_boxes
 
 VIDEO = a_brief(Kind.VIDEO, duration_s=4)
 IMAGE = a_brief(Kind.IMAGE)

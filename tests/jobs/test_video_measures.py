@@ -10,13 +10,13 @@ from PIL import Image
 from jobs.making import Produced
 from jobs.video_generation_job.mp4 import PICTURE, read_layout
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.ffmpeg import run_ffmpeg
 from shared.domain.errors import BadOutput
-from shared.domain.policy import Kind
-from tests.builders import a_brief
+from shared.domain.kind import Kind
+from shared.ffmpeg import run_ffmpeg
 from tests.jobs import clips
 from tests.jobs.clips import NO_KEY_FRAME, QUIET_HEVC, copied, shot, signed, silent
-from tests.mp4 import top_boxes
+from tests.support.builders import a_brief
+from tests.support.mp4 import top_boxes
 
 Make = Callable[[Path, Path], Path]
 """Writes a variant of the first video to the second path."""

@@ -9,9 +9,9 @@ from shared.domain.ledger import Actor
 from shared.domain.welcome import welcome_id
 from shared.lifecycle.accounts import slug
 from shared.ports.identity import Caller
-from tests.builders import ADA, BEN, NOON, a_caller, an_account
-from tests.putting import put
-from tests.world import World
+from tests.support.builders import ADA, BEN, NOON, a_caller, an_account
+from tests.support.putting import put
+from tests.support.world import World
 
 
 def test_the_first_call_makes_account_username_and_welcome_together(world: World) -> None:

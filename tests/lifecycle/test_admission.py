@@ -22,13 +22,13 @@ from shared.domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost
 from shared.domain.operating import Switch
-from shared.domain.policy import Kind
 from shared.lifecycle.admission import FIRST_READ_S, Admission
-from tests.builders import ADA, POLICY, a_brief, a_caller
-from tests.putting import put
-from tests.world import World
+from tests.support.builders import ADA, POLICY, a_brief, a_caller
+from tests.support.putting import put
+from tests.support.world import World
 
 NewWorld = Callable[..., World]
 

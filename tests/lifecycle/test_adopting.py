@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.adapters.sqlite_raw_documents import SQLiteRawDocuments
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local.raw_documents import SQLiteRawDocuments
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, UsernameClaim, account_key, username_key
 from shared.domain.errors import OutcomeUnknown, StoreContention
 from shared.domain.keys import Collection, UserId
@@ -19,12 +19,12 @@ from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.invariants import Violation
 from shared.ports.raw_documents import RawDocument, RawDocuments
 from shared.ports.store import Document, Page, Store
-from tests.builders import ADA, BEN, COSTS, NOON, a_brief, a_caller
-from tests.machine import needs
-from tests.world import World
+from tests.support.builders import ADA, BEN, COSTS, NOON, a_brief, a_caller
+from tests.support.machine import needs
+from tests.support.world import World
 
 if TYPE_CHECKING:
-    from shared.adapters.firestore_store import FirestoreStore
+    from shared.adapters.firestore.store import FirestoreStore
 
 EVE = UserId("eve")
 OLD_TIMES = [
@@ -85,7 +85,7 @@ def open_sqlite(request: pytest.FixtureRequest) -> tuple[Store, RawDocuments]:
 
 
 def open_firestore(request: pytest.FixtureRequest) -> tuple[Store, RawDocuments]:
-    from shared.adapters.firestore_raw_documents import FirestoreRawDocuments
+    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
 
     store: FirestoreStore = request.getfixturevalue("firestore")
     raw = FirestoreRawDocuments(store._documents.client.project)

@@ -9,12 +9,12 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import LeaseLost, NotClaimable, OutcomeUnknown, StartNotAllowed
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
-from shared.domain.policy import Kind
 from shared.domain.status import Stage, Status
 from shared.ports.store import write
-from tests.builders import HOLDER, POLICY, RIVAL, a_creation_id, stored_media
-from tests.world import World
+from tests.support.builders import HOLDER, POLICY, RIVAL, a_creation_id, stored_media
+from tests.support.world import World
 
 
 def opened_and_claimed(world: World, kind: Kind = Kind.VIDEO) -> Creation:

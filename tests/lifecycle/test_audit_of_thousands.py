@@ -8,20 +8,28 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, OpenedHour, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, LedgerEntry, debit_id, refund_id
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.auditing import Auditing, AuditReport
 from shared.ports.media_store import StoredFile
 from shared.ports.store import Document
-from tests.builders import HOLDER, NOON, POLICY, a_creation, an_account, seconds, stored_media
-from tests.fakes import FakeClock
-from tests.putting import put
+from tests.support.builders import (
+    HOLDER,
+    NOON,
+    POLICY,
+    a_creation,
+    an_account,
+    seconds,
+    stored_media,
+)
+from tests.support.fakes import FakeClock
+from tests.support.putting import put
 
 ACCOUNTS = 100
 CREATIONS_EACH = 100

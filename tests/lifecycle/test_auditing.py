@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from shared.domain.creation import Creation
-from tests.builders import a_caller
-from tests.world import World
+from tests.support.builders import a_caller
+from tests.support.world import World
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from shared.domain.errors import (
     TooManyUnfinished,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
-from tests.builders import ADA, a_creation_id, stored_media
-from tests.world import World
+from tests.support.builders import ADA, a_creation_id, stored_media
+from tests.support.world import World
 
 
 def movements(world: World) -> list[tuple[EntryType, int]]:

@@ -5,11 +5,11 @@ import pytest
 
 from shared.domain.creation import Creation
 from shared.domain.errors import CreationNotFound, IllegalTransition, Paused, WrongField
+from shared.domain.kind import Kind
 from shared.domain.operating import OperatorAct, Verb, switch_key
-from shared.domain.policy import Kind
 from shared.domain.status import Status
-from tests.builders import ADA, a_creation_id
-from tests.world import World
+from tests.support.builders import ADA, a_creation_id
+from tests.support.world import World
 
 
 def acts(world: World) -> list[OperatorAct]:

@@ -12,8 +12,8 @@ from shared.domain.errors import (
 )
 from shared.domain.ledger import Actor, EntryType
 from shared.domain.status import Status
-from tests.builders import ADA, BEN, RIVAL, a_creation_id, stored_media
-from tests.world import World
+from tests.support.builders import ADA, BEN, RIVAL, a_creation_id, stored_media
+from tests.support.world import World
 
 
 def refunds(world: World) -> int:

@@ -12,8 +12,8 @@ from shared.domain.errors import (
 )
 from shared.domain.status import Status
 from shared.ports.store import Page
-from tests.builders import ADA, BEN
-from tests.world import World
+from tests.support.builders import ADA, BEN
+from tests.support.world import World
 
 
 def publish(world: World, creation: Creation, caption: str | None = None) -> Creation:

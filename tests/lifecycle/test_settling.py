@@ -11,8 +11,8 @@ from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.ledger import EntryType
 from shared.domain.status import Status
-from tests.builders import ADA
-from tests.world import World
+from tests.support.builders import ADA
+from tests.support.world import World
 
 
 def refunds(world: World) -> int:

@@ -11,9 +11,9 @@ from shared.domain.keys import UserId
 from shared.domain.ledger import Actor, EntryType
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle.statements import FULL_DAY, VERIFY, Statement
-from tests.builders import ADA, BEN, NOON, a_caller
 from tests.lifecycle.test_auditing import remove, spoil
-from tests.world import World
+from tests.support.builders import ADA, BEN, NOON, a_caller
+from tests.support.world import World
 
 NewWorld = Callable[..., World]
 

@@ -9,14 +9,14 @@ import pytest
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import NotClaimable
+from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
 from shared.domain.media import MediaDeletion
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from shared.telemetry import bind
-from tests.builders import HOLDER, RIVAL
-from tests.world import World
+from tests.support.builders import HOLDER, RIVAL
+from tests.support.world import World
 
 NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
 

@@ -1,11 +1,11 @@
 import pytest
 
-from shared.adapters.sqlite_store import SQLiteStore
+from shared.adapters.local.store import SQLiteStore
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.lifecycle.transactions import Transactions
 from shared.ports.store import Decision, Found, unchanged, write
-from tests.builders import an_account
-from tests.fakes import FakeClock, FaultyStore
+from tests.support.builders import an_account
+from tests.support.fakes import FakeClock, FaultyStore
 
 
 def create_or_recognise(found: Found) -> Decision[str]:
@@ -29,7 +29,7 @@ def test_a_decision_is_carried_out_exactly_once(
     sqlite: SQLiteStore, faults: list[str], answer: str
 ) -> None:
     clock = FakeClock()
-    transactions = Transactions(FaultyStore(sqlite, faults), clock, patience_s=10)
+    transactions = Transactions(FaultyStore(sqlite, faults), clock, retry_budget_s=10)
 
     assert transactions.run([an_account().key], create_or_recognise) == answer
 
@@ -38,7 +38,7 @@ def test_it_is_run_again_four_times_at_most(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
-        Transactions(store, FakeClock(), patience_s=100).run([], create_or_recognise)
+        Transactions(store, FakeClock(), retry_budget_s=100).run([], create_or_recognise)
 
     assert len(store.faults) == 4
 
@@ -47,7 +47,7 @@ def test_patience_ends_it_earlier(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
-        Transactions(store, FakeClock(), patience_s=0.5).run([], create_or_recognise)
+        Transactions(store, FakeClock(), retry_budget_s=0.5).run([], create_or_recognise)
 
     assert len(store.faults) == 6
 
@@ -56,4 +56,4 @@ def test_once_unknown_it_stays_unknown_whatever_the_last_error_was(sqlite: SQLit
     store = FaultyStore(sqlite, ["unsent", *["down"] * 4])
 
     with pytest.raises(OutcomeUnknown):
-        Transactions(store, FakeClock(), patience_s=100).run([], create_or_recognise)
+        Transactions(store, FakeClock(), retry_budget_s=100).run([], create_or_recognise)

@@ -31,17 +31,17 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import debit_id, refund_id
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
 from shared.wiring import Phoenix
-from tests.builders import a_brief
 from tests.simulation.cloud import process
 from tests.simulation.inspector import Inspector
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import SimulatedStore
 from tests.simulation.welcomes import Welcomes
+from tests.support.builders import a_brief
 
 REFUSED = (
     InsufficientTokens

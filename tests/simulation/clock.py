@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from tests.builders import NOON
 from tests.simulation.scheduler import Simulation
+from tests.support.builders import NOON
 
 
 class SimulatedClock:

@@ -9,9 +9,10 @@ from jobs.attempt import SETTLED, Terminated
 from shared.domain.claim import Holder
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
-from shared.domain.policy import STOP_GRACE_S, Kind, Policy
-from tests.builders import NOON
+from shared.domain.kind import Kind
+from shared.domain.policy import STOP_GRACE_S, Policy
 from tests.simulation.scheduler import Actor, Crashed, Process, Simulation
+from tests.support.builders import NOON
 
 CLOCKS_DIFFER_S = 5.0
 DISPATCH_S = 2.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.domain.keys import UserId
-from shared.domain.policy import Kind
+from shared.domain.kind import Kind
 from tests.simulation.clients import Clients
 from tests.simulation.faults import Faults
 from tests.simulation.history import Outcome, Scenario, play

@@ -14,13 +14,12 @@ from shared import settings, wiring
 from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
-from shared.domain.policy import Kind, Policy
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 from shared.installation import Ports
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
-from tests.builders import ADA, BEN
-from tests.fakes import InTurn
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
@@ -31,6 +30,8 @@ from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, Sim
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import NEVER, SimulatedStore
 from tests.simulation.welcomes import Welcomes
+from tests.support.builders import ADA, BEN
+from tests.support.fakes import InTurn
 
 HOUR_S = 3600.0
 FAULTS_END_S = 2 * HOUR_S

@@ -15,13 +15,13 @@ from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
-from shared.domain.policy import Kind, Policy
+from shared.domain.policy import Policy
 from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
 from shared.ports.store import Document
-from tests.builders import NOON
 from tests.simulation.cloud import CLOCKS_DIFFER_S, SimulatedQueue
 from tests.simulation.makers import (
     WITH_MEDIA,
@@ -32,6 +32,7 @@ from tests.simulation.makers import (
 from tests.simulation.scheduler import Simulation
 from tests.simulation.store import Changes, SimulatedStore
 from tests.simulation.welcomes import Welcomes
+from tests.support.builders import NOON
 
 LEGAL = {
     (None, "pending"),

@@ -18,12 +18,12 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
-from shared.domain.policy import Kind
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.media_store import StoredFile
-from tests.builders import NOON
 from tests.simulation.scheduler import Simulation
+from tests.support.builders import NOON
 
 TAKES_S = {Kind.IMAGE: (3.0, 20.0), Kind.VIDEO: (20.0, 120.0)}
 SLOW_S = (200.0, 900.0)

@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar, cast
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
+from shared.domain.kind import Kind
 from shared.domain.ledger import Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
-from shared.domain.policy import Kind
 from shared.domain.status import Status
 from shared.ports.store import (
     Decision,

@@ -13,8 +13,8 @@ from shared.domain.policy import Policy
 from shared.domain.welcome import SHARDS, WelcomeShard
 from shared.ports.identity import Caller
 from shared.ports.store import Document
-from tests.builders import ADA, BEN, NOON, a_caller, an_account
 from tests.simulation.scheduler import Simulation
+from tests.support.builders import ADA, BEN, NOON, a_caller, an_account
 
 VERIFIED_WITHIN_S = 1800
 LATE, SHARED, LEGACY, FULL = 0.15, 0.3, 0.1, 0.03

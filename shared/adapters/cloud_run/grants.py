@@ -1,0 +1,102 @@
+"""What a process may do in a project of Google Cloud, asked for without doing it.
+
+Tasks are created and jobs are started by others' hands: reading a queue and a job proves neither.
+https://cloud.google.com/iam/docs/testing-permissions
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.errors import QueueUnavailable
+from shared.domain.kind import Kind
+from shared.once import Once
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import AuthorizedSession
+
+TIMEOUT_S = 10
+TASKS_URL = "https://cloudtasks.googleapis.com"
+IAM_URL = "https://iam.googleapis.com"
+RUN_URL = "https://run.googleapis.com"
+EXECUTOR = "roles/run.jobsExecutorWithOverrides"
+
+
+class GoogleGrants:
+    """The grants that a task needs to be created, and to start its job."""
+
+    def __init__(
+        self, *, project: str, region: str, invoker: str, endpoint: str | None = None
+    ) -> None:
+        """Ask as this process about the service account `invoker`; `endpoint` stands in for Google."""
+        self._location = f"projects/{project}/locations/{region}"
+        self._invoker = invoker
+        self._endpoint = endpoint
+        self._session = Once(self._connect)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close(_close)
+
+    def check_task(self, kind: Kind) -> None:
+        """Check that this process may create and delete a task, and let one act as the invoker.
+
+        Raises:
+            QueueUnavailable: it may not, or it cannot be told.
+        """
+        queue = f"/v2/{self._location}/queues/{kind}-generation-queue"
+        invoker = f"/v1/projects/-/serviceAccounts/{self._invoker}"
+        self._check(TASKS_URL, queue, "cloudtasks.tasks.create")
+        self._check(TASKS_URL, queue, "cloudtasks.tasks.delete")
+        self._check(IAM_URL, invoker, "iam.serviceAccounts.actAs")
+
+    def check_start(self, kind: Kind) -> None:
+        """Check that the job's own policy lets the invoker start it; the project's is not read.
+
+        Raises:
+            QueueUnavailable: it does not, or it cannot be told.
+        """
+        path = f"/v2/{self._location}/jobs/{kind}-generation-job:getIamPolicy"
+        bindings = self._asked("GET", RUN_URL + path).get("bindings", [])
+        member = f"serviceAccount:{self._invoker}"
+        if not any(each["role"] == EXECUTOR and member in each["members"] for each in bindings):
+            raise QueueUnavailable(reason=f"{self._invoker} has no {EXECUTOR} on the job")
+
+    def _check(self, api: str, resource: str, permission: str) -> None:
+        asked = {"permissions": [permission]}
+        answer = self._asked("POST", f"{api}{resource}:testIamPermissions", asked)
+        if permission not in answer.get("permissions", []):
+            raise QueueUnavailable(reason=f"no {permission} on {resource.rpartition('/')[2]}")
+
+    def _asked(
+        self, method: str, url: str, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        from google.auth.exceptions import GoogleAuthError
+        from requests import RequestException
+
+        if self._endpoint is not None:
+            url = self._endpoint + "/" + url.split("/", 3)[3]
+        try:
+            answer = self._session().request(  # type: ignore[no-untyped-call]  # the vendor's
+                method, url, json=body, timeout=TIMEOUT_S, max_allowed_time=TIMEOUT_S
+            )
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+        except (GoogleAuthError, RequestException) as error:
+            raise QueueUnavailable(reason=str(error)) from error
+        return found
+
+    def _connect(self) -> "AuthorizedSession":
+        import google.auth
+        from google.auth.transport.requests import AuthorizedSession
+        from google.oauth2.credentials import Credentials
+
+        if self._endpoint is None:
+            scope = "https://www.googleapis.com/auth/cloud-platform"
+            credentials, _ = google.auth.default(scopes=[scope])
+        else:
+            credentials = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
+        return AuthorizedSession(credentials, max_refresh_attempts=0)  # type: ignore[no-untyped-call]  # the vendor's
+
+
+def _close(session: "AuthorizedSession") -> None:
+    session.close()  # type: ignore[no-untyped-call]  # the vendor's

@@ -1,0 +1,1 @@
+"""Firebase Authentication and Google-signed tokens."""

@@ -1,0 +1,146 @@
+"""Errors of Google's generators by their codes: the words of a message decide nothing.
+
+An error comes in three shapes: `{"error": {"code": 400, "status": "INVALID_ARGUMENT", ..}}`, a list
+of such an object, and the Interactions API's `{"error": {"code": "invalid_request", ..}}`. An
+operation's error holds a number of google.rpc.Code, an HTTP status or a name. All become a `Code`.
+
+The codes: https://cloud.google.com/apis/design/errors and
+https://ai.google.dev/gemini-api/docs/api-errors
+"""
+
+import json
+import re
+from enum import StrEnum
+from http import HTTPStatus
+
+from shared.adapters.google_models.json_values import all_at, at
+
+HTTP_STATUS_END = 600
+LOWEST_HTTP_STATUS = 100
+
+
+class Code(StrEnum):
+    """The codes of google.rpc.Code, and those that only the Interactions API has."""
+
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    INVALID_ARGUMENT = "invalid_argument"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    NOT_FOUND = "not_found"
+    ALREADY_EXISTS = "already_exists"
+    PERMISSION_DENIED = "permission_denied"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
+    FAILED_PRECONDITION = "failed_precondition"
+    ABORTED = "aborted"
+    OUT_OF_RANGE = "out_of_range"
+    UNIMPLEMENTED = "unimplemented"
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+    DATA_LOSS = "data_loss"
+    UNAUTHENTICATED = "unauthenticated"
+    PAYMENT_REQUIRED = "payment_required"
+    PARAMETER_UNKNOWN = "parameter_unknown"
+    LANGUAGE = "language"
+    BLOCKED = "content_blocked"
+
+
+_BY_NUMBER = dict(enumerate(list(Code)[:16], start=1))
+"""https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto"""
+_BY_HTTP_STATUS = {
+    HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,
+    HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
+    HTTPStatus.PAYMENT_REQUIRED: Code.PAYMENT_REQUIRED,
+    HTTPStatus.FORBIDDEN: Code.PERMISSION_DENIED,
+    HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT: Code.DEADLINE_EXCEEDED,
+    HTTPStatus.CONFLICT: Code.ABORTED,
+    HTTPStatus.GONE: Code.NOT_FOUND,
+    HTTPStatus.PRECONDITION_FAILED: Code.FAILED_PRECONDITION,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: Code.OUT_OF_RANGE,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Code.INVALID_ARGUMENT,
+    HTTPStatus.TOO_MANY_REQUESTS: Code.RESOURCE_EXHAUSTED,
+    499: Code.CANCELLED,
+}
+_OTHER_NAMES = {
+    "invalid_request": Code.INVALID_ARGUMENT,
+    "bad_request": Code.INVALID_ARGUMENT,
+    "authentication": Code.UNAUTHENTICATED,
+    "unauthorized": Code.UNAUTHENTICATED,
+    "forbidden": Code.PERMISSION_DENIED,
+    "model_not_found": Code.NOT_FOUND,
+    "rate_limit_exceeded": Code.RESOURCE_EXHAUSTED,
+    "quota_exceeded": Code.RESOURCE_EXHAUSTED,
+    "too_many_requests": Code.RESOURCE_EXHAUSTED,
+    "canceled": Code.CANCELLED,
+    "api_error": Code.INTERNAL,
+    "service_unavailable": Code.UNAVAILABLE,
+    **dict.fromkeys(
+        (
+            *("safety", "prohibited_content", "blocklist", "spii", "recitation"),
+            *("image_safety", "image_prohibited_content", "image_recitation"),
+        ),
+        Code.BLOCKED,
+    ),
+}
+_BY_NAME = {name.replace("_", ""): code for name, code in _OTHER_NAMES.items()} | {
+    code.replace("_", ""): code for code in Code
+}
+_ACCESS_DOMAIN = "googleapis.com"
+"""Every reason in this domain (google.api.ErrorReason) is about a key, a project or its quota."""
+_ACCESS_PREFIXES = (
+    *("API_KEY_", "BILLING_", "SERVICE_", "CONSUMER_", "ACCESS_TOKEN_", "ACCOUNT_", "CREDENTIALS_"),
+    *("RESOURCE_PROJECT_", "USER_PROJECT_", "IAM_", "ORG_", "LOCATION_", "SECURITY_POLICY_"),
+)
+
+
+def vendor_error(text: str) -> object:
+    """Return the error object of an answer, or None if the answer is not the vendor's own."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    error = at(answer, "error") or at(answer, 0, "error")
+    return error if isinstance(error, dict) else None
+
+
+def named_code(error: object) -> Code | None:
+    """Return the code that a request's error spells out; a mere number is no name."""
+    names = [at(error, "status"), at(error, "code")]
+    named = [name for name in names if isinstance(name, str) and not name.strip().isdecimal()]
+    return code_of(named[0]) if named else None
+
+
+def ended_code(error: object) -> Code | None:
+    """Return the code of an operation's or an interaction's error, if it is a known one."""
+    return code_of(at(error, "code")) or code_of(at(error, "status"))
+
+
+def code_of(value: object) -> Code | None:
+    """Return the code for a number, an HTTP status or a name, at the end of an address too."""
+    if isinstance(value, str):
+        word = re.split(r"[/.:]", value.strip())[-1]
+        if not word.isdecimal():
+            return _BY_NAME.get(re.sub(r"[_-]", "", word).lower())
+        value = float(word)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
+        return None
+    if value in range(HTTPStatus.INTERNAL_SERVER_ERROR, HTTP_STATUS_END):
+        return Code.UNAVAILABLE
+    return (_BY_HTTP_STATUS if value >= LOWEST_HTTP_STATUS else _BY_NUMBER).get(int(value))
+
+
+def reasons(error: object) -> list[str]:
+    """Return the reasons (google.rpc.ErrorInfo) that an error gives."""
+    return [
+        str(at(detail, "reason")) for detail in all_at(error, "details") if at(detail, "reason")
+    ]
+
+
+def is_about_access(error: object) -> bool:
+    """Tell whether an error names the installation's key, project, billing or location."""
+    return any(
+        at(detail, "domain") == _ACCESS_DOMAIN
+        or str(at(detail, "reason")).upper().startswith(_ACCESS_PREFIXES)
+        for detail in all_at(error, "details")
+        if at(detail, "reason")
+    )

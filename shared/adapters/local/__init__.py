@@ -1,0 +1,1 @@
+"""One machine: SQLite, files and processes."""

@@ -1,0 +1,195 @@
+"""Executions as processes of this machine.
+
+Each has a record, a file of its name that is locked while one of its processes, or the process
+that restarts them, is alive: the kernel drops the lock whatever was killed. A record without a
+lock is an interrupted execution. The next stack resumes it with its next task attempt, as Cloud
+Run restarts a task whose machine died; that attempt may take over its predecessor's lease at once.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from shared.adapters.local.job_processes import Execution, JobProcesses
+from shared.adapters.local.lifeline import Lifeline
+from shared.domain.errors import QueueUnavailable
+from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
+from shared.domain.policy import STOP_GRACE_S, Policy
+from shared.ports.clock import Ids
+
+NAME_LETTERS = 8
+RECORD_BYTES_MAX = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """What an execution was started for, and the task attempts that it has begun."""
+
+    creation_id: CreationId
+    kind: Kind
+    debit_failed: bool
+    task_attempts: int = 0
+
+
+class LocalExecutions:
+    """The `Executions` on one machine."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        policy: Policy,
+        ids: Ids,
+        package: str = "jobs",
+    ) -> None:
+        """Keep records and logs under `folder`; jobs get `environment` and Cloud Run's variables."""
+        self._package = package
+        self._records = folder / "locks"
+        self._records.mkdir(parents=True, exist_ok=True)
+        self._logs = folder / "logs"
+        self._processes = JobProcesses(self._logs)
+        self._lifeline: Lifeline | None = None
+        self._failed: dict[str, int] = {}
+        self._environment = environment
+        self._policy = policy
+        self._ids = ids
+
+    def is_running(self, execution_name: str, *, kind: Kind) -> bool:  # noqa: ARG002 (names are unique)
+        """See `Executions.is_running`."""
+        try:
+            with (self._records / execution_name).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise QueueUnavailable(reason=str(error)) from error
+        return False
+
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
+        """See `Executions.run`."""
+        name = f"{kind}-generation-job-{self._ids.letters(NAME_LETTERS)}"
+        record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
+        incoming = self._records / f".{name}"
+        try:
+            lock = os.open(incoming, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _write(lock, record)
+            incoming.rename(self._records / name)
+        except OSError as error:
+            raise QueueUnavailable(reason=str(error)) from error
+        self._start(name, record, lock)
+        return name
+
+    def resume(self) -> list[str]:
+        """Start the next task attempt of every interrupted execution; return their names.
+
+        Only the stack that owns the data folder may call this.
+
+        Raises:
+            QueueUnavailable
+        """
+        resumed = []
+        try:
+            for path in sorted(self._records.glob("[!.]*")):
+                lock = _locked(path)
+                if lock is None:
+                    continue
+                record = _read(lock)
+                if record is None:
+                    path.unlink()
+                    os.close(lock)
+                    continue
+                self._start(path.name, record, lock)
+                resumed.append(path.name)
+        except OSError as error:
+            raise QueueUnavailable(reason=str(error)) from error
+        return resumed
+
+    def _start(self, name: str, record: _Record, lock: int) -> None:
+        """Start an execution whose record is locked; the lock is given up at its end."""
+        if self._lifeline is None:
+            self._lifeline = Lifeline()
+        environment = {**self._environment, "CREATION_ID": record.creation_id}
+        if record.debit_failed:
+            environment["RERUN_FAILED"] = "debit"
+        kind = record.kind
+        execution = Execution(
+            name=name,
+            job=f"local/{kind}-generation-job",
+            command=self._lifeline.command(
+                f"{self._package}.{kind}_generation_job", grace_s=STOP_GRACE_S
+            ),
+            environment=environment,
+            timeout_s=self._policy.job_timeout_s(kind),
+            first_task_attempt=record.task_attempts,
+            inherited=(lock, self._lifeline.read_end),
+        )
+
+        def starting(task_attempt: int) -> None:
+            _write(lock, replace(record, task_attempts=task_attempt + 1))
+
+        def ended(statuses: list[int]) -> None:
+            if statuses and statuses[-1] != 0:
+                self._failed[name] = statuses[-1]
+            if 0 in statuses or not self._processes.is_stopping:
+                (self._records / name).unlink()
+            os.close(lock)
+
+        self._processes.start(execution, starting=starting, ended=ended)
+
+    def failure(self, execution_name: str) -> str | None:
+        """Return the last exit status and the last line of one that was started here and failed."""
+        status = self._failed.get(execution_name)
+        if status is None:
+            return None
+        lines = (self._logs / f"{execution_name}.log").read_text(errors="replace").splitlines()
+        return f"exit status {status}: {lines[-1] if lines else 'it printed nothing'}"
+
+    def wait(self) -> None:
+        """Return when no execution that was started here is running."""
+        self._processes.wait()
+
+    def stop(self) -> None:
+        """Ask every execution that was started here to hand its work back, and wait for it."""
+        self._processes.stop()
+        if self._lifeline is not None:
+            self._lifeline.close()
+            self._lifeline = None
+
+
+def _locked(path: Path) -> int | None:
+    """Return the open, locked file of a record; None where a process holds it, or it has gone."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    if os.fstat(lock).st_nlink == 0:  # removed at its execution's end, since it was opened
+        os.close(lock)
+        return None
+    return lock
+
+
+def _write(lock: int, record: _Record) -> None:
+    """Write a record in one call; it never becomes shorter, so nothing is left of an older one."""
+    os.pwrite(lock, json.dumps(asdict(record)).encode(), 0)
+
+
+def _read(lock: int) -> _Record | None:
+    """Return a record; None for what was never written whole, whose task comes again."""
+    try:
+        fields = json.loads(os.pread(lock, RECORD_BYTES_MAX, 0))
+        return _Record(**{**fields, "kind": Kind(fields["kind"])})
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,233 @@
+"""The embedded store: every document as JSON in one SQLite file, shared by several processes."""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from shared.adapters.documents import HELD, from_fields, is_legacy
+from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect
+from shared.adapters.local.watches import SQLiteWatches
+from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
+from shared.domain.creation import Creation
+from shared.domain.errors import StoreUnavailable
+from shared.domain.keys import Collection, DocumentT, Key, UserId
+from shared.domain.kind import Kind
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.status import Status
+from shared.ports.store import (
+    Changes,
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    ResultT,
+)
+
+_UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
+
+
+def _field(name: str) -> str:
+    return f"json_extract(document, '$.{name}')"
+
+
+_TABLES = "".join(
+    f'CREATE TABLE IF NOT EXISTS "{collection}" '
+    "(id TEXT PRIMARY KEY, document TEXT NOT NULL CHECK (json_valid(document)), "
+    "CONSTRAINT a_balance_is_never_negative "
+    f"CHECK (coalesce({_field('tokenBalance')}, 0) >= 0)) WITHOUT ROWID;\n"
+    for collection in Collection
+)
+_SCHEMA = f"""
+{_TABLES}
+CREATE TRIGGER IF NOT EXISTS ledger_is_not_changed BEFORE UPDATE ON transactions
+  WHEN json_extract(OLD.document, '$.sequence') IS NOT NULL
+  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS ledger_is_not_shortened BEFORE DELETE ON transactions
+  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS acts_are_not_changed BEFORE UPDATE ON operatorActs
+  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
+CREATE TRIGGER IF NOT EXISTS acts_are_not_shortened BEFORE DELETE ON operatorActs
+  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
+CREATE INDEX IF NOT EXISTS drafts ON creations (
+  {_field("userId")}, {_field("createdAt")} DESC, id DESC);
+CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id DESC)
+  WHERE {_field("status")} = 'published';
+CREATE INDEX IF NOT EXISTS published_by ON creations (
+  {_field("username")}, {_field("publishedAt")} DESC, id DESC)
+  WHERE {_field("status")} = 'published';
+CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
+  WHERE {_field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unfinished ON creations ({_field("mediaType")}, {_field("status")})
+  WHERE {_field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
+CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
+CREATE INDEX IF NOT EXISTS ledger ON transactions (
+  {_field("userId")}, {_field("sequence")} DESC, id DESC);
+"""
+
+
+class SQLiteStore:
+    """The `Store` on one machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, making it if needed; raises `StoreUnavailable` if it cannot be used."""
+        self._path = path
+        self._readers = ConnectionPool(path)
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(connect(path)) as connection:
+                connection.executescript(_SCHEMA)
+        self._writer = SQLiteWriter(path)
+        self._watches = SQLiteWatches(path)
+
+    def close(self) -> None:
+        """End the watches, and the writer after what is waiting."""
+        self._watches.close()
+        self._writer.close()
+        self._readers.close()
+
+    def check_writable(self) -> None:
+        """Raise `StoreUnavailable` if nothing can be committed now."""
+        with _translated(), self._readers.connection() as connection:
+            check_writable(connection)
+
+    def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        """See `Store.transact`."""
+        return self._writer.transact(reading, decide)
+
+    def get(self, key: Key[DocumentT]) -> DocumentT | None:
+        """See `Store.get`."""
+        with _translated(), self._readers.connection() as connection:
+            return cast("DocumentT | None", read_document(connection, key))
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        """See `Store.drafts`."""
+        statuses = [which.status] if which.status else _UNPUBLISHED
+        where = f"{_field('userId')} = ? AND {_field('status')} IN ({_marks(statuses)})"
+        values = [user_id, *statuses]
+        if which.kind:
+            where += f" AND {_field('mediaType')} = ?"
+            values.append(which.kind)
+        query = _Query(Collection.CREATIONS, where, tuple(values), sort="createdAt")
+        return cast("list[Creation]", self._page(query, page))
+
+    def feed(self, page: Page) -> list[Creation]:
+        """See `Store.feed`."""
+        where = f"{_field('status')} = 'published'"
+        query = _Query(Collection.CREATIONS, where, (), sort="publishedAt")
+        return cast("list[Creation]", self._page(query, page))
+
+    def published_by(self, username: str, page: Page) -> list[Creation]:
+        """See `Store.published_by`."""
+        where = f"{_field('status')} = 'published' AND {_field('username')} = ?"
+        query = _Query(Collection.CREATIONS, where, (username,), sort="publishedAt")
+        return cast("list[Creation]", self._page(query, page))
+
+    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+        """See `Store.ledger`."""
+        where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
+        query = _Query(Collection.TRANSACTIONS, where, (user_id,), sort="sequence")
+        return cast("list[LedgerEntry]", self._page(query, page))
+
+    def due(self, now: datetime, page: Page) -> list[Creation]:
+        """See `Store.due`."""
+        where, values = f"{_field('sweepAt')} <= ?", (time_text(now),)
+        query = _Query(Collection.CREATIONS, where, values, sort="sweepAt", newest_first=False)
+        return cast("list[Creation]", self._page(query, page))
+
+    def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
+        """See `Store.due_deletions`."""
+        where, values = f"{_field('dueAt')} <= ?", (time_text(now),)
+        query = _Query(Collection.MEDIA_DELETIONS, where, values, sort="dueAt", newest_first=False)
+        return cast("list[MediaDeletion]", self._page(query, page))
+
+    def unfinished(self, kind: Kind, status: Status) -> int:
+        """See `Store.unfinished`."""
+        where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
+        where += f" AND {_field('sweepAt')} IS NOT NULL"
+        return int(self._aggregated("count(*)", Collection.CREATIONS, where, (kind, status)))
+
+    def settled_since(self, kind: Kind, since: datetime) -> int:
+        """See `Store.settled_since`."""
+        where = f"{_field('createdAt')} >= ? AND {_field('mediaType')} = ?"
+        where += f" AND {_field('wasClaimed')}"
+        values = (time_text(since), kind)
+        return int(self._aggregated("count(*)", Collection.COSTS, where, values))
+
+    def cost_usd_since(self, since: datetime) -> float:
+        """See `Store.cost_usd_since`."""
+        where, total = f"{_field('createdAt')} >= ?", f"total({_field('estimatedCostUsd')})"
+        return self._aggregated(total, Collection.COSTS, where, (time_text(since),))
+
+    def _aggregated(
+        self, what: str, collection: Collection, where: str, values: tuple[str, ...]
+    ) -> float:
+        text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
+        with _translated(), self._readers.connection() as connection:
+            [value] = connection.execute(text, values).fetchone()
+        return float(value)
+
+    def everything(self) -> Iterator[Document]:
+        """See `Store.everything`."""
+        with _translated(), contextlib.closing(connect(self._path)) as connection:
+            connection.execute("BEGIN")
+            for collection in HELD:
+                for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
+                    fields = json.loads(text)
+                    if not is_legacy(fields):
+                        yield from_fields(Key(collection, id_), fields)
+
+    def watch(
+        self, user_id: UserId, changed: Callable[[Changes], None]
+    ) -> AbstractContextManager[object]:
+        """See `Store.watch`."""
+        return self._watches.watch(user_id, changed)
+
+    def _page(self, query: "_Query", page: Page) -> list[Any]:
+        text, values = query.text, query.values
+        if page.after is not None:
+            text += f" AND ({_field(query.sort)}, id) {'<' if query.newest_first else '>'} (?, ?)"
+            value = page.after.value
+            values += (value if isinstance(value, int) else time_text(value), page.after.id)
+        order = "DESC" if query.newest_first else "ASC"
+        text += f" ORDER BY {_field(query.sort)} {order}, id {order} LIMIT ?"
+        with _translated(), self._readers.connection() as connection:
+            rows = connection.execute(text, (*values, page.limit)).fetchall()
+        return [from_fields(Key(query.collection, id_), json.loads(text)) for id_, text in rows]
+
+
+@dataclass(frozen=True)
+class _Query:
+    """One list of a collection, before its page is cut out."""
+
+    collection: Collection
+    where: str
+    values: tuple[str | int, ...]
+    sort: str
+    newest_first: bool = True
+
+    @property
+    def text(self) -> str:
+        return f'SELECT id, document FROM "{self.collection}" WHERE {self.where}'  # noqa: S608 (fixed names; values are bound)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreUnavailable(reason=str(error)) from error
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

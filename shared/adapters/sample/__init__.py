@@ -1,0 +1,1 @@
+"""The sample generator: media without a model."""

@@ -1,0 +1,186 @@
+"""A generator without a vendor: real files, drawn from the prompt, by operations kept in files.
+
+An operation's file holds the prompt until it is discarded, and at most a day.
+
+Words in a prompt ask for what real generators do:
+
+    [refuse]            the start is refused: policy_violation
+    [slow N]            the operation takes N seconds
+    [rate-limit xN]     the first N starts are answered 429
+    [unavailable xN]    the first N starts are answered 503
+    [hang]              the operation never ends
+    [silent]            the start is never answered (its operation runs)
+    [crash upload]      the job is killed once, while it stores the media
+    [broken file]       the media file is cut short
+    [no thumbnail]      the film has no picture in its middle
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.sample.drawings import draw_picture, shoot_film
+from shared.domain.brief import AspectRatio, Brief
+from shared.domain.errors import (
+    BadOutput,
+    GenerationRefused,
+    GenerationUnavailable,
+    ReadRefused,
+    StartOutcomeUnknown,
+)
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
+from shared.ports.clock import Clock, Ids
+from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
+
+log = logging.getLogger(__name__)
+
+OPERATION_TAKES_S = {Kind.IMAGE: 1.5, Kind.VIDEO: 4.0}
+BROKEN_SHARE = 0.6
+KEPT_S = 24 * 60 * 60
+"""As long as the cloud's bucket keeps a video."""
+NO_THUMBNAIL_SHARE = 0.25
+_NO_ANSWERS = {
+    "rate-limit": FailureCode.GENERATOR_RATE_LIMITED,
+    "unavailable": FailureCode.GENERATOR_UNAVAILABLE,
+}
+
+
+class SampleGenerator:
+    """The `Generator` of the local backend; its folder outlives the process."""
+
+    def __init__(self, folder: Path, *, clock: Clock, ids: Ids) -> None:
+        self._operations = folder / "operations"
+        self._refusals = folder / "refusals"
+        self._crashes = folder / "crashes"
+        self._clock = clock
+        self._ids = ids
+        for place in (self._operations, self._refusals, self._crashes):
+            place.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
+
+    @property
+    def model(self) -> str:
+        """See `Generator.model`."""
+        return "sample"
+
+    def cost_usd(self, brief: Brief) -> float:  # noqa: ARG002 (it is free)
+        """See `Generator.cost_usd`."""
+        return 0.0
+
+    def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
+        """See `Generator.start`."""
+        if "[refuse]" in brief.prompt:
+            raise GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason="[refuse]")
+        for word, failure in _NO_ANSWERS.items():
+            if self._answers_no(word, brief, creation_id):
+                raise GenerationUnavailable(failure=failure, reason=f"[{word}]")
+        if "[crash upload]" in brief.prompt:
+            (self._crashes / creation_id).touch()
+        name = f"{creation_id}-{attempt}-{self._ids.letters(8)}"
+        operation = {"startedAt": self._clock.now().timestamp(), "brief": asdict(brief)}
+        self._write(name, operation)
+        if "[silent]" in brief.prompt:
+            raise StartOutcomeUnknown(reason="[silent]")
+        return Operation(name)
+
+    def _answers_no(self, word: str, brief: Brief, creation_id: CreationId) -> bool:
+        """Tell whether a scenario word refuses this start, and count that it did."""
+        match = re.search(rf"\[{word} x(\d{{1,3}})\]", brief.prompt)
+        refused = len(list(self._refusals.glob(f"{creation_id}-{word}-*")))
+        if match is None or refused >= int(match[1]):
+            return False
+        (self._refusals / f"{creation_id}-{word}-{refused + 1}").touch()
+        return True
+
+    def poll(self, operation: Operation) -> Running | Ready | Refused:
+        """See `Generator.poll`."""
+        progress = self._progress(operation.name)
+        return Ready(operation.name) if progress >= 1 else Running(progress)
+
+    def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
+        """See `Generator.fetch`."""
+        brief, _ = self._started(result.locator)
+        if brief.kind is Kind.IMAGE:
+            draw_picture(brief, path)
+        else:
+            no_thumbnail = "[no thumbnail]" in brief.prompt
+            shoot_film(brief, path, picture_share=NO_THUMBNAIL_SHARE if no_thumbnail else 1.0)
+        size_bytes = path.stat().st_size
+        if "[broken file]" in brief.prompt:
+            os.truncate(path, int(size_bytes * BROKEN_SHARE))
+        if size_bytes > size_bytes_max:
+            raise BadOutput(reason=f"it is larger than {size_bytes_max} bytes")
+
+    def discard(self, operation: Operation) -> None:
+        """See `Generator.discard`: the prompt goes, and what is left only counts the start."""
+        try:
+            started_at = self._operation(operation.name)["startedAt"]
+            self._write(operation.name, {"startedAt": started_at})
+        except (OSError, ReadRefused) as error:
+            log.warning("discard_failed", extra={"reason": repr(error)})
+
+    def find_output(
+        self, creation_id: CreationId, *, attempt: int
+    ) -> Ready | NotFound | CannotTell:
+        """See `Generator.find_output`."""
+        for path in self._operations.glob(f"{creation_id}-{attempt}-*.json"):
+            if "brief" in self._operation(path.stem) and self._progress(path.stem) >= 1:
+                return Ready(path.stem)
+        return NotFound()
+
+    def _started(self, name: str) -> tuple[Brief, float]:
+        """Return an operation's brief and its start, or raise `ReadRefused`: it was discarded."""
+        operation = self._operation(name)
+        if "brief" not in operation:
+            raise ReadRefused(reason=f"the operation {name} was discarded")
+        return _brief(operation["brief"]), float(operation["startedAt"])
+
+    def _progress(self, name: str) -> float:
+        brief, started_s = self._started(name)
+        if "[hang]" in brief.prompt:
+            return 0.0
+        slow = re.search(r"\[slow (\d{1,4})\]", brief.prompt)
+        takes_s = float(slow[1]) if slow else OPERATION_TAKES_S[brief.kind]
+        elapsed_s = self._clock.now().timestamp() - started_s
+        return 1.0 if elapsed_s >= takes_s else max(0.0, elapsed_s / takes_s)
+
+    def _operation(self, name: str) -> dict[str, Any]:
+        """Return what is kept of an operation, or raise `ReadRefused` if there is none."""
+        try:
+            operation: dict[str, Any] = json.loads(self._path(name).read_text())
+        except FileNotFoundError as error:
+            raise ReadRefused(reason=f"there is no operation {name}") from error
+        return operation
+
+    def _write(self, name: str, operation: dict[str, Any]) -> None:
+        incoming = self._operations / f"{name}.incoming"
+        incoming.write_text(json.dumps(operation))
+        incoming.rename(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self._operations / f"{name}.json"
+
+    def _remove_leftovers(self) -> None:
+        """Remove what nobody discarded: its creations ended long ago."""
+        oldest_s = self._clock.now().timestamp() - KEPT_S
+        for place in (self._operations, self._refusals, self._crashes):
+            for path in place.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                    if path.stat().st_mtime < oldest_s:
+                        path.unlink()
+
+
+def _brief(fields: dict[str, Any]) -> Brief:
+    return Brief(
+        kind=Kind(fields["kind"]),
+        prompt=fields["prompt"],
+        aspect_ratio=AspectRatio(fields["aspect_ratio"]),
+        duration_s=fields["duration_s"],
+    )

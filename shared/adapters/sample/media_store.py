@@ -1,0 +1,28 @@
+"""The local media store beside a sample generator: it obeys the scenario word [crash upload]."""
+
+import os
+import signal
+from pathlib import Path
+
+from shared.adapters.local.media_store import FileMediaStore
+from shared.adapters.local.signing_keys import SigningKeys
+from shared.domain.media import MediaFormat
+
+
+class SampleMediaStore(FileMediaStore):
+    """The `MediaStore` on one machine, with planned crashes."""
+
+    def __init__(
+        self, folder: Path, *, crashes: Path, base_url: str, secret: bytes | SigningKeys
+    ) -> None:
+        """Die once for each creation id that is a file in `crashes`."""
+        super().__init__(folder, base_url=base_url, secret=secret)
+        self._crashes = crashes
+
+    def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
+        """See `MediaStore.put`."""
+        crash = self._crashes / Path(key).parent.name
+        if crash.exists():
+            crash.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().put(path, key, media_format=media_format)

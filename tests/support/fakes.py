@@ -1,0 +1,275 @@
+"""Stand-ins behind the ports, for tests that need a world they can steer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.domain.brief import Brief
+from shared.domain.errors import (
+    MediaRefused,
+    MediaUnavailable,
+    OutcomeUnknown,
+    QueueUnavailable,
+    StoreUnavailable,
+)
+from shared.domain.keys import CreationId, Key
+from shared.domain.kind import Kind
+from shared.domain.media import MediaFormat
+from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
+from shared.ports.store import Decision, Found, ResultT, Store
+from shared.telemetry import traceparent
+from tests.support.builders import NOON
+
+
+class FakeClock:
+    """A clock that moves when somebody sleeps, or when a test moves it."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self._now = now
+        self._beats: list[tuple[float, Callable[[], None], list[datetime]]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic_s(self) -> float:
+        return (self._now - NOON).total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        """Move on, beating on the way."""
+        end = self._now + timedelta(seconds=seconds)
+        while due := [beat for beat in self._beats if beat[2][0] <= end]:
+            interval_s, beat, next_at = min(due, key=lambda each: each[2][0])
+            self._now = max(self._now, next_at[0])
+            next_at[0] += timedelta(seconds=interval_s)
+            beat()
+        self._now = max(self._now, end)
+
+    @contextmanager
+    def every(self, seconds: float, beat: Callable[[], None]) -> Iterator[None]:
+        entry = (seconds, beat, [self._now + timedelta(seconds=seconds)])
+        self._beats.append(entry)
+        try:
+            yield
+        finally:
+            self._beats.remove(entry)
+
+
+class CountingIds:
+    """Names that are all different and always the same."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def letters(self, length: int) -> str:
+        self._count += 1
+        return f"{self._count:b}".replace("0", "a").replace("1", "b").rjust(length, "c")
+
+    def digits(self, length: int) -> str:
+        self._count += 1
+        return str(self._count).rjust(length, "0")
+
+
+@dataclass
+class FakeQueue:
+    """A queue that remembers its tasks and can be down."""
+
+    is_down: bool = False
+    tasks: dict[tuple[CreationId, int], datetime | None] = field(default_factory=dict)
+    done: set[tuple[CreationId, int]] = field(default_factory=set)
+    traces: list[str | None] = field(default_factory=list)
+    withdrawn: list[tuple[CreationId, int]] = field(default_factory=list)
+    withdrawal_error: QueueUnavailable | None = None
+    rate_per_s: float = 1000.0
+
+    def enqueue(
+        self,
+        creation_id: CreationId,
+        *,
+        kind: Kind,
+        number: int,
+        not_before: datetime | None = None,
+    ) -> None:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        self.traces.append(traceparent())
+        self.tasks.setdefault((creation_id, number), not_before)
+
+    def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        if self.withdrawal_error is not None:
+            raise self.withdrawal_error
+        self.withdrawn.append((creation_id, number))
+        if (creation_id, number) in self.tasks:
+            self.done.add((creation_id, number))
+
+    def dispatches_per_s(self, kind: Kind) -> float:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        return self.rate_per_s
+
+    def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
+        if self.is_down:
+            raise QueueUnavailable(reason="down")
+        return (creation_id, number) in self.tasks.keys() - self.done
+
+
+@dataclass
+class FakeExecutions:
+    """Executions that run as long as a test says."""
+
+    running: set[str] = field(default_factory=set)
+    runs: list[CreationId] = field(default_factory=list)
+
+    def is_running(self, execution_name: str, *, kind: Kind) -> bool:
+        return execution_name in self.running
+
+    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
+        self.runs.append(creation_id)
+        return f"execution-{len(self.runs)}"
+
+
+class InTurn(Executor):
+    """An executor without threads."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class FaultyStore:
+    """A store whose next commits go wrong.
+
+    Every fault is used once, in order: "ok", "lost" (applied, not answered), "unsent" (not applied, outcome unknown),
+    "down" (nothing written), "before" (another writer's `meanwhile` lands first, then ok).
+    `afterwards` is called after every commit.
+    """
+
+    store: Store
+    faults: list[str] = field(default_factory=list)
+    meanwhile: Callable[[], None] = lambda: None
+    afterwards: Callable[[], None] = lambda: None
+
+    def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        fault = self.faults.pop(0) if self.faults else "ok"
+        if fault == "down":
+            raise StoreUnavailable(reason="planned")
+        if fault == "unsent":
+            raise OutcomeUnknown(reason="planned")
+        if fault == "before":
+            self.meanwhile()
+        result = self.store.transact(reading, decide)
+        self.afterwards()
+        if fault == "lost":
+            raise OutcomeUnknown(reason="planned")
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+@dataclass
+class FakeGenerator:
+    """A generator whose answers are given one after another; the last one stays."""
+
+    starts: list[object] = field(default_factory=lambda: [Operation("operation-1")])
+    polls: list[object] = field(default_factory=lambda: [Running(0.5), Ready("result")])
+    found: list[object] = field(default_factory=lambda: [CannotTell()])
+    fetches: list[object] = field(default_factory=lambda: [b"media"])
+    model: str = "fake"
+    started: int = 0
+    polled: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    discarded: list[str] = field(default_factory=list)
+    discarding: Callable[[], None] = lambda: None
+    """Called with each `discard`, after it was recorded."""
+
+    def cost_usd(self, brief: Brief) -> float:
+        return 0.25
+
+    def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
+        self.started += 1
+        return _next(self.starts)
+
+    def poll(self, operation: Operation) -> Running | Ready | Refused:
+        self.polled.append(operation.name)
+        return _next(self.polls)
+
+    def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
+        self.fetched.append(result.locator)
+        path.write_bytes(_next(self.fetches))
+
+    def discard(self, operation: Operation) -> None:
+        self.discarded.append(operation.name)
+        self.discarding()
+
+    def find_output(
+        self, creation_id: CreationId, *, attempt: int
+    ) -> Ready | NotFound | CannotTell:
+        return _next(self.found)
+
+
+def _next(answers: list[Any]) -> Any:
+    """Return the next answer, or raise it; the last one is given for ever."""
+    answer = answers.pop(0) if len(answers) > 1 else answers[0]
+    if callable(answer):
+        answer = answer()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+@dataclass
+class FaultyMediaStore:
+    """A media store whose next `put`s fail or are swallowed, or all whose keys hold `unstored`.
+
+    While `is_refusing`, every `put` is refused for good.
+    """
+
+    media: Any
+    failures: int = 0
+    swallowed: int = 0
+    unstored: str | None = None
+    is_down: bool = False
+    is_refusing: bool = False
+    after_put: Callable[[], None] = lambda: None
+
+    def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
+        if self.is_refusing:
+            raise MediaRefused(reason="planned")
+        if self.unstored is not None and self.unstored in key:
+            raise MediaUnavailable(reason="planned")
+        if self.failures:
+            self.failures -= 1
+            raise MediaUnavailable(reason="planned")
+        if self.swallowed:
+            self.swallowed -= 1
+            return
+        self.media.put(path, key, media_format=media_format)
+        self.after_put()
+
+    def publish(self, key: str, public_key: str) -> None:
+        self._check()
+        self.media.publish(key, public_key)
+
+    def delete(self, key: str) -> None:
+        self._check()
+        self.media.delete(key)
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise MediaUnavailable(reason="planned")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.media, name)

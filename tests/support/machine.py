@@ -1,0 +1,45 @@
+"""What a machine may lack: found here, named where it is skipped, required by PHOENIX_REQUIRE.
+
+`tests/browser/install.sh` gets the browser, and axe-core, which looks for what keeps people out.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.servers import firestore_emulator, warm_gcloud
+
+AXE = Path(__file__).parents[2] / ".cache/axe-core-4.14.1.min.js"
+
+HAS_FAKE_CLOCK = "libfaketime" in os.environ.get("LD_PRELOAD", "")
+"""`make check-future`: gRPC waits by the kernel's own clock, so its deadlines are wrong there."""
+
+
+def _can_mount() -> bool:
+    """Tell whether this user may mount a file system of a few megabytes."""
+    unshare = shutil.which("unshare")
+    return (
+        unshare is not None and not subprocess.run([unshare, "-m", "true"], check=False).returncode
+    )
+
+
+PARTS: dict[str, Callable[[], bool]] = {
+    "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
+    "curl": lambda: shutil.which("curl") is not None,
+    "firestore": lambda: not HAS_FAKE_CLOCK and firestore_emulator.is_installed(),
+    "tmpfs": _can_mount,
+    "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
+}
+REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
+
+
+def needs(part: str) -> pytest.MarkDecorator:
+    """Skip a test where the part is missing, unless it is required."""
+    is_missing = not PARTS[part]()
+    return pytest.mark.skipif(
+        is_missing and part not in REQUIRED, reason=f"this machine has no {part}"
+    )

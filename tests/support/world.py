@@ -1,0 +1,177 @@
+"""The real use cases over steerable ports: what lifecycle, job and API tests work in."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shared import settings, wiring
+from shared.adapters.local.identity import LocalIdentity
+from shared.adapters.local.media_store import FileMediaStore
+from shared.adapters.local.raw_documents import SQLiteRawDocuments
+from shared.adapters.local.store import SQLiteStore
+from shared.adapters.system.clock import SystemClock, SystemIds
+from shared.domain.account import Account, account_key
+from shared.domain.claim import Holder
+from shared.domain.creation import Creation, creation_key
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId, UserId
+from shared.domain.kind import Kind
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
+from shared.domain.status import Status
+from shared.installation import LocalParts, Ports
+from shared.lifecycle.invariants import Violation
+from shared.lifecycle.opening import Opened
+from shared.ports.store import Page, Store
+from shared.wiring import Phoenix
+from tests.support.builders import ADA, HOLDER, a_brief, a_caller, stored_media
+from tests.support.fakes import (
+    CountingIds,
+    FakeClock,
+    FakeExecutions,
+    FakeGenerator,
+    FakeQueue,
+    FaultyMediaStore,
+    FaultyStore,
+    InTurn,
+)
+
+KEY = b"k" * 32
+
+
+class World:
+    """A Phoenix on SQLite and files, with a clock, a queue, executions and a generator of ours."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.queue = FakeQueue()
+        self.executions = FakeExecutions()
+        self.generator = FakeGenerator()
+        self.sqlite = SQLiteStore(folder / "store.db")
+        self.store = FaultyStore(self.sqlite)
+        base_url = environment.get("PHOENIX_BASE_URL", "http://localhost")
+        self.files = FileMediaStore(folder / "media", base_url=base_url, secret=KEY)
+        self.media = FaultyMediaStore(self.files)
+        self.identity = LocalIdentity(KEY, clock=self.clock)
+        self.settings = settings.load({"PHOENIX_DATA": str(folder), **environment})
+        ports = Ports(
+            store=self.store,
+            queue=self.queue,
+            media=self.media,
+            executions=self.executions,
+            identity=self.identity,
+            service_identity=self.identity,
+            clock=self.clock,
+            ids=CountingIds(),
+            generator=lambda _: self.generator,
+            raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
+            close=self.sqlite.close,
+            price_usd=lambda kind: 0.5 if kind is Kind.VIDEO else 0.05,
+        )
+        not_asked_for: Any = None
+        local = LocalParts(
+            identity=self.identity,
+            media=self.files,
+            queue=not_asked_for,
+            executions=not_asked_for,
+        )
+        phoenix = wiring.assembled(self.settings, ports, local=local)
+        self.phoenix: Phoenix = replace(
+            phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn())
+        )
+        self.phoenix.opening.admission.worker = InTurn()
+
+    def close(self) -> None:
+        self.sqlite.close()
+
+    def over(self, store: Store, **others: Any) -> Phoenix:
+        """Put the use cases on another store and other ports, for threads and in real time."""
+        real = {"store": store, "clock": SystemClock(), "ids": SystemIds(), **others}
+        ports = replace(self.phoenix.ports, **real)
+        return wiring.assembled(self.settings, ports, local=self.phoenix.local)
+
+    # Short cuts
+
+    def open(
+        self,
+        *,
+        kind: Kind = Kind.VIDEO,
+        user: str = ADA,
+        key: str | None = None,
+        prompt: str = "a fox",
+    ) -> Opened:
+        return self.phoenix.opening.open(
+            a_brief(kind, prompt), caller=a_caller(user), idempotency_key=key
+        )
+
+    def claim(
+        self, creation: Creation | CreationId, holder: Holder = HOLDER, kind: Kind = Kind.VIDEO
+    ) -> Creation:
+        creation_id = creation.creation_id if isinstance(creation, Creation) else creation
+        return self.phoenix.attempts.claim(creation_id, kind=kind, holder=holder)
+
+    def now(self, creation: Creation) -> Creation:
+        found = self.sqlite.get(creation_key(creation.creation_id))
+        assert found is not None
+        return found
+
+    def account(self, user: str = ADA) -> Account:
+        found = self.sqlite.get(account_key(UserId(user)))
+        assert found is not None
+        return found
+
+    def ledger(self, user: str = ADA) -> list[LedgerEntry]:
+        return self.sqlite.ledger(UserId(user), Page(limit=50))
+
+    def deletions(self) -> list[MediaDeletion]:
+        return [d for d in self.sqlite.everything() if isinstance(d, MediaDeletion)]
+
+    def violations(self) -> list[Violation]:
+        return self.phoenix.auditing.audit().violations
+
+    def store_files(self, creation: Creation) -> None:
+        """Put files where this attempt's media are said to be."""
+        media = stored_media(creation)
+        for key in (media.media_key, media.thumbnail_key or ""):
+            path = self.files.path_of(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"01234")
+
+    def draft(self, *, user: str = ADA, key: str | None = None) -> Creation:
+        """Open a video and bring it to a draft with its files."""
+        claimed = self.claim(self.open(user=user, key=key).creation)
+        self.store_files(claimed)
+        self.phoenix.attempts.complete(claimed, stored_media(claimed))
+        return self.now(claimed)
+
+    def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
+        """Open a video and let it fail."""
+        claimed = self.claim(self.open(user=user, key=key).creation)
+        self.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        return self.now(claimed)
+
+    def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:
+        """Open a video and bring it into the feed."""
+        draft = self.draft(user=user)
+        return self.phoenix.publishing.publish(
+            draft.creation_id, owner=draft.user_id, caption=caption
+        )
+
+    def creation_that_is(self, status: str, *, user: str = ADA) -> Creation:
+        """Return a creation in this state."""
+        match Status(status):
+            case Status.PENDING:
+                return self.open(user=user).creation
+            case Status.PROCESSING:
+                return self.claim(self.open(user=user).creation)
+            case Status.DRAFT:
+                return self.draft(user=user)
+            case Status.PUBLISHED:
+                return self.published(user=user)
+            case Status.FAILED:
+                return self.failed(user=user)
+
+    def stored_keys(self) -> set[str]:
+        """Return the key of every stored file."""
+        return {file.key for file in self.files.everything()}
