@@ -11,8 +11,6 @@ While all connections are in use, a new one takes the place of the one that has 
 its client; if none waits for its client, the new one is refused.
 """
 
-# ruff: noqa: D102 (the methods are those of uvicorn's protocol)
-
 import asyncio
 from collections import deque
 from enum import StrEnum

@@ -199,7 +199,7 @@ def _surround(api: FastAPI, phoenix: Phoenix) -> None:
             allow_headers=CORS_HEADERS,
             expose_headers=CORS_EXPOSED,
         )
-    api.add_middleware(RequestFrame, new_id=lambda: phoenix.ports.ids.letters(REQUEST_ID_LETTERS))
+    api.add_middleware(RequestFrame, new_id=lambda: phoenix.ports.ids.random_id(REQUEST_ID_LETTERS))
 
 
 def _known(request: Request, error: Exception) -> Response:

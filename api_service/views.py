@@ -80,6 +80,7 @@ class CreationView(View):
             media_type=creation.kind,
             duration=creation.duration_s,
             cost=creation.cost_tokens,
+            debits=creation.run_number,
             error=FailureView(**vars(creation.error)) if creation.error else None,
             media_url=links.to(creation.media_key),
             thumbnail_url=links.to(creation.thumbnail_key),

@@ -145,7 +145,7 @@ def _executions(ports: Ports, kind: Kind) -> None:
 
 def _keep_a_file(phoenix: Phoenix) -> None:
     """Write, read and delete a private file."""
-    key = f"{FOLDER}{phoenix.ports.ids.letters(NAME_LETTERS)}.{MediaFormat.PNG}"
+    key = f"{FOLDER}{phoenix.ports.ids.random_id(NAME_LETTERS)}.{MediaFormat.PNG}"
     try:
         _put(phoenix, key)
         link = phoenix.ports.media.private_link(
@@ -159,7 +159,7 @@ def _keep_a_file(phoenix: Phoenix) -> None:
 
 def _publish_a_file(phoenix: Phoenix) -> None:
     """Write a private file; copy it to the public area, read and delete it there."""
-    key = f"{FOLDER}{phoenix.ports.ids.letters(NAME_LETTERS)}.{MediaFormat.PNG}"
+    key = f"{FOLDER}{phoenix.ports.ids.random_id(NAME_LETTERS)}.{MediaFormat.PNG}"
     public_key = PUBLIC_PREFIX + key
     try:
         _put(phoenix, key)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from jobs.lease import Lease, OutOfTime
 from jobs.making import Making, Pipeline
-from shared.domain.claim import Holder
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -34,6 +33,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
 from shared.domain.policy import Policy
 from shared.lifecycle.attempts import Attempts
@@ -77,12 +77,12 @@ class Workshop:
     policy: Policy
 
 
-def run_attempt(workshop: Workshop, creation_id: CreationId, *, holder: Holder) -> int:
-    """Work on one creation as this holder and return the process's exit status."""
+def run_attempt(workshop: Workshop, creation_id: CreationId, *, lease_owner: LeaseOwner) -> int:
+    """Work on one creation as this lease_owner and return the process's exit status."""
     kind = workshop.pipeline.kind
-    with bind(creation_id=creation_id, kind=kind, execution=holder.execution):
+    with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
         try:
-            claimed = workshop.attempts.claim(creation_id, kind=kind, holder=holder)
+            claimed = workshop.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
         except NotClaimable as error:
             log.info("nothing_to_claim", extra={"reason": error.reason})
             return SETTLED

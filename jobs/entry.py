@@ -12,10 +12,10 @@ from jobs.making import Pipeline
 from shared import settings, telemetry, wiring
 from shared.adapters.system.clock import SystemIds
 from shared.domain.brief import CREATION_ID
-from shared.domain.claim import Holder
 from shared.domain.creation import creation_key
 from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Actor, debit_id, entry_key
 from shared.domain.status import Status
 from shared.wiring import Phoenix
@@ -55,9 +55,9 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
             setting="RERUN_FAILED", reason=f"leave it out or set it to {RERUN_FAILED}"
         )
     phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
-    holder = _holder(environment)
+    lease_owner = _lease_owner(environment)
     if rerun_failed is not None:
-        _debit_again(phoenix, CreationId(creation_id), execution=holder.execution)
+        _debit_again(phoenix, CreationId(creation_id), execution=lease_owner.execution)
     workshop = Workshop(
         attempts=phoenix.attempts,
         settling=phoenix.settling,
@@ -68,7 +68,7 @@ def _run(pipeline: Pipeline, environment: Mapping[str, str]) -> int:
         clock=phoenix.ports.clock,
         policy=phoenix.settings.policy,
     )
-    return run_attempt(workshop, CreationId(creation_id), holder=holder)
+    return run_attempt(workshop, CreationId(creation_id), lease_owner=lease_owner)
 
 
 def _debit_again(phoenix: Phoenix, creation_id: CreationId, *, execution: str) -> None:
@@ -83,19 +83,19 @@ def _debit_again(phoenix: Phoenix, creation_id: CreationId, *, execution: str) -
     creation = store.get(creation_key(creation_id))
     if creation is None or creation.status is not Status.FAILED:
         return
-    numbers = range(1, creation.debits + 1)
+    numbers = range(1, creation.run_number + 1)
     entries = (store.get(entry_key(debit_id(creation_id, number))) for number in numbers)
     if any(entry is not None and entry.reference == execution for entry in entries):
         return
     phoenix.owning.debit_again(
-        creation, debits=creation.debits, actor=Actor.OPERATOR, reference=execution
+        creation, debits=creation.run_number, actor=Actor.OPERATOR, reference=execution
     )
 
 
-def _holder(environment: Mapping[str, str]) -> Holder:
+def _lease_owner(environment: Mapping[str, str]) -> LeaseOwner:
     """Return this try of this execution; a process started by hand is its own execution."""
-    execution = environment.get("CLOUD_RUN_EXECUTION") or f"by-hand-{SystemIds().letters(8)}"
-    return Holder(execution, int(environment.get("CLOUD_RUN_TASK_ATTEMPT", "0")))
+    execution = environment.get("CLOUD_RUN_EXECUTION") or f"by-hand-{SystemIds().random_id(8)}"
+    return LeaseOwner(execution, int(environment.get("CLOUD_RUN_TASK_ATTEMPT", "0")))
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -12,10 +12,10 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
-from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
+from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
@@ -54,6 +54,12 @@ _FIELDS = {
     "duration_s": "duration",
     "entry_type": "type",
     "kind": "mediaType",
+    "lease_owner": "holder",
+    "publication_count": "publications",
+    "requeue_count": "requeues",
+    "retry_count": "retries",
+    "run_number": "debits",
+    "task_number": "enqueues",
 }
 """Where a field is not simply the attribute in camelCase."""
 
@@ -75,8 +81,8 @@ def _time(value: str | datetime, _: type) -> datetime:
 def _converter() -> Converter:
     converter = Converter()
     converter.register_structure_hook(datetime, _time)
-    converter.register_structure_hook(Holder, lambda text, _: Holder.parse(text))
-    converter.register_unstructure_hook(Holder, str)
+    converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
+    converter.register_unstructure_hook(LeaseOwner, str)
     for cls in (InFlight, OpenedHour, FreeHour, Intent, Failure, *_TYPES.values()):
         names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
         converter.register_structure_hook(

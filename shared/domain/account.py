@@ -182,7 +182,7 @@ class Account:
         )
         return account, replace(entry, creation_id=creation_id)
 
-    def relieved(self, kind: Kind, *, at: datetime) -> "Account":
+    def with_slot_freed(self, kind: Kind, *, at: datetime) -> "Account":
         """Return the account with one creation less in the making."""
         return replace(self, in_flight=self.in_flight.changed(kind, by=-1), updated_at=at)
 

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 
 from shared.domain.account import Account
 from shared.domain.brief import AspectRatio, Brief
-from shared.domain.claim import Holder, Intent
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.media import StoredMedia, attempt_keys, public_key
 from shared.domain.policy import Costs, Policy
 from shared.domain.status import (
@@ -52,13 +52,13 @@ class Creation:
     """The last attempt's number, counted over all debits; it never goes down."""
     first_attempt: int = 1
     """The number of the first attempt of this debit."""
-    retries: int = 0
-    debits: int = 1
-    enqueues: int = 1
+    retry_count: int = 0
+    run_number: int = 1
+    task_number: int = 1
     """The number of the last task."""
-    requeues: int = 0
+    requeue_count: int = 0
     """How many of this debit's tasks the sweep made."""
-    holder: Holder | None = None
+    lease_owner: LeaseOwner | None = None
     execution_name: str | None = None
     lease_expires_at: datetime | None = None
     intent: Intent | None = None
@@ -73,7 +73,7 @@ class Creation:
     media_key: str | None = None
     thumbnail_key: str | None = None
     public_id: str | None = None
-    publications: int = 0
+    publication_count: int = 0
     width: int | None = None
     height: int | None = None
     size_bytes: int | None = None
@@ -152,10 +152,12 @@ class Creation:
         """Tell whether somebody holds it."""
         return self.lease_expires_at is not None and at < self.lease_expires_at
 
-    def is_held_by(self, holder: Holder, *, attempt: int) -> bool:
+    def is_held_by(self, lease_owner: LeaseOwner, *, attempt: int) -> bool:
         """Tell whether exactly this attempt is working on it."""
         return (
-            self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder
+            self.status is Status.PROCESSING
+            and self.attempt == attempt
+            and self.lease_owner == lease_owner
         )
 
     @property
@@ -164,7 +166,7 @@ class Creation:
         if self.public_id is None:
             return {}
         return {
-            key: public_key(self.public_id, self.publications, key)
+            key: public_key(self.public_id, self.publication_count, key)
             for key in (self.media_key, self.thumbnail_key)
             if key is not None
         }
@@ -200,20 +202,22 @@ class Creation:
             updated_at=at,
         )
 
-    def claimed(self, holder: Holder, *, policy: Policy, at: datetime) -> "Creation":
+    def claimed(self, lease_owner: LeaseOwner, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new attempt and a lease."""
         claimed = replace(
             self._moved(UNFINISHED, Status.PROCESSING, at=at),
             stage=Stage.GENERATING,
             progress=max(self.progress, CLAIMED_PROGRESS),
             attempt=self.attempt + 1,
-            holder=holder,
-            execution_name=holder.execution,
+            lease_owner=lease_owner,
+            execution_name=lease_owner.execution,
             retry_at=None,
         )
         return claimed._leased(policy=policy, at=at)
 
-    def reporting(self, stage: Stage, progress: int, *, policy: Policy, at: datetime) -> "Creation":
+    def with_progress(
+        self, stage: Stage, progress: int, *, policy: Policy, at: datetime
+    ) -> "Creation":
         """Return it with a renewed lease; a late report moves neither stage nor progress back."""
         stages = list(Stage)
         reporting = replace(
@@ -224,7 +228,7 @@ class Creation:
         )
         return reporting._leased(policy=policy, at=at)
 
-    def intending(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":
+    def with_intent(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":
         """Return it with one more start that may happen."""
         earlier = self.intent
         intent = Intent(
@@ -261,7 +265,7 @@ class Creation:
             updated_at=at,
         )
 
-    def operating(self, operation_name: str, *, at: datetime) -> "Creation":
+    def with_operation(self, operation_name: str, *, at: datetime) -> "Creation":
         """Return it with the operation that a later attempt can resume."""
         return replace(self, operation_name=operation_name, updated_at=at)
 
@@ -283,18 +287,18 @@ class Creation:
         return replace(self, thumbnail_key=None)
 
     def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
-        """Return it waiting for a later task; the holder stays, as the mark of who decided it."""
+        """Return it waiting for a later task; the lease_owner stays, as the mark of who decided it."""
         waiting = replace(
             self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.WAITING_TO_RETRY,
-            retries=self.retries + 1,
-            enqueues=self.enqueues + 1,
+            retry_count=self.retry_count + 1,
+            task_number=self.task_number + 1,
             lease_expires_at=None,
             retry_at=retry_at,
         )
-        return waiting.swept_at(retry_at + timedelta(seconds=policy.sweep_every_s))
+        return waiting.with_next_sweep(retry_at + timedelta(seconds=policy.sweep_every_s))
 
-    def handed_back(self, *, policy: Policy, at: datetime) -> "Creation":
+    def released(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it ready to be claimed at once; no retry is used and the operation is kept."""
         handed_back = replace(
             self._moved({Status.PROCESSING}, Status.PENDING, at=at),
@@ -302,7 +306,7 @@ class Creation:
             lease_expires_at=None,
             retry_at=min(at, self.deadline_at or at),
         )
-        return handed_back.swept_at(at + timedelta(seconds=policy.sweep_every_s))
+        return handed_back.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def failed(
         self, code: FailureCode, *, queue_error_code: str | None = None, at: datetime
@@ -323,11 +327,11 @@ class Creation:
             stage=Stage.QUEUED,
             progress=0,
             first_attempt=self.attempt + 1,
-            retries=0,
-            debits=self.debits + 1,
-            enqueues=self.enqueues + 1,
-            requeues=0,
-            holder=None,
+            retry_count=0,
+            run_number=self.run_number + 1,
+            task_number=self.task_number + 1,
+            requeue_count=0,
+            lease_owner=None,
             execution_name=None,
             intent=None,
             spent_usd=0.0,
@@ -338,14 +342,14 @@ class Creation:
             refunded=False,
             queue_error_code=None,
         )
-        return again.swept_at(at + timedelta(seconds=policy.sweep_every_s))
+        return again.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def prepared_for_publication(self, public_id: str, *, at: datetime) -> "Creation":
         """Return a draft with the number, never used before, of the publication to come."""
         return replace(
             self._moved({Status.DRAFT}, Status.DRAFT, at=at),
             public_id=self.public_id or public_id,
-            publications=self.publications + 1,
+            publication_count=self.publication_count + 1,
         )
 
     def published(self, caption: str | None, *, at: datetime) -> "Creation":
@@ -366,12 +370,14 @@ class Creation:
 
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new task's number; the sweep looks again after 60, 120, 240 s .."""
-        requeues = self.requeues + 1
+        requeues = self.requeue_count + 1
         wait_s = policy.sweep_every_s * 2 ** (requeues - 1)
-        requeued = replace(self, enqueues=self.enqueues + 1, requeues=requeues, updated_at=at)
-        return requeued.swept_at(at + timedelta(seconds=wait_s))
+        requeued = replace(
+            self, task_number=self.task_number + 1, requeue_count=requeues, updated_at=at
+        )
+        return requeued.with_next_sweep(at + timedelta(seconds=wait_s))
 
-    def swept_at(self, sweep_at: datetime) -> "Creation":
+    def with_next_sweep(self, sweep_at: datetime) -> "Creation":
         """Return it with the next look of the sweep, never after the deadline."""
         deadline_at = self.deadline_at or sweep_at
         return replace(self, sweep_at=min(sweep_at, deadline_at))
@@ -379,7 +385,7 @@ class Creation:
     def _leased(self, *, policy: Policy, at: datetime) -> "Creation":
         ends_at = at + timedelta(seconds=policy.lease_s)
         leased = replace(self, lease_expires_at=ends_at)
-        return leased.swept_at(ends_at + timedelta(seconds=policy.lease_grace_s))
+        return leased.with_next_sweep(ends_at + timedelta(seconds=policy.lease_grace_s))
 
     def _settled(self) -> "Creation":
         return replace(self, lease_expires_at=None, retry_at=None, deadline_at=None, sweep_at=None)

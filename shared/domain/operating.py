@@ -60,7 +60,7 @@ class OperatorAct:
         if reason is None:
             return ()
         act = cls(
-            act_id=f"{creation.creation_id}_{verb}_{creation.publications}",
+            act_id=f"{creation.creation_id}_{verb}_{creation.publication_count}",
             verb=verb,
             creation_id=creation.creation_id,
             user_id=creation.user_id,

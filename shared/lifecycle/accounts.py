@@ -139,7 +139,7 @@ class Accounts:
             for _ in range(SUFFIXED_TRIES):
                 yield f"{stem}-{self.ids.digits(SUFFIX_DIGITS)}"
         while True:
-            yield f"user-{self.ids.letters(FALLBACK_LETTERS)}"
+            yield f"user-{self.ids.random_id(FALLBACK_LETTERS)}"
 
     def grant(self, user_id: UserId, tokens: int, *, reference: str, actor: Actor) -> LedgerEntry:
         """Give tokens once per reference; the same grant again answers the first entry.

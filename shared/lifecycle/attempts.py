@@ -1,7 +1,7 @@
 """What an attempt does to its creation, from the claim to the draft.
 
 Every write is fenced: it commits only while the creation is `processing` with this attempt's
-number and holder. Whoever finds it otherwise gets `LeaseLost`, stops, refunds nothing and removes
+number and lease_owner. Whoever finds it otherwise gets `LeaseLost`, stops, refunds nothing and removes
 no file: the "other" may be its own earlier send that was never answered.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.account import account_key
-from shared.domain.claim import Holder, Intent
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
+from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.media import StoredMedia, thumbnail_key
 from shared.domain.policy import Policy
 from shared.domain.status import Stage, Status
@@ -49,7 +49,7 @@ class Attempts:
     clock: Clock
     policy: Policy
 
-    def claim(self, creation_id: CreationId, *, kind: Kind, holder: Holder) -> Creation:
+    def claim(self, creation_id: CreationId, *, kind: Kind, lease_owner: LeaseOwner) -> Creation:
         """Take the creation's lease.
 
         Raises:
@@ -60,21 +60,25 @@ class Attempts:
 
         def decide(found: Found) -> Decision[Creation]:
             now = found.get(key)
-            if now is not None and now.status is Status.PROCESSING and now.holder == holder:
+            if (
+                now is not None
+                and now.status is Status.PROCESSING
+                and now.lease_owner == lease_owner
+            ):
                 return unchanged(now)
             if now is None:
                 raise NotClaimable(creation_id=creation_id, reason="it is unknown")
-            for obstacle in self._obstacles(now, kind=kind, holder=holder, at=at):
+            for obstacle in self._obstacles(now, kind=kind, lease_owner=lease_owner, at=at):
                 raise NotClaimable(creation_id=creation_id, reason=obstacle)
-            claimed = now.claimed(holder, policy=self.policy, at=at)
+            claimed = now.claimed(lease_owner, policy=self.policy, at=at)
             return write(claimed, result=claimed)
 
         return self.transactions.run([key], decide)
 
     def _obstacles(
-        self, now: Creation, *, kind: Kind, holder: Holder, at: datetime
+        self, now: Creation, *, kind: Kind, lease_owner: LeaseOwner, at: datetime
     ) -> Iterator[str]:
-        """Yield why this holder may not claim the creation."""
+        """Yield why this lease_owner may not claim the creation."""
         if now.kind is not kind:
             yield f"it is of kind {now.kind}"
         if not now.is_unfinished:
@@ -82,7 +86,7 @@ class Attempts:
         early = timedelta(seconds=self.policy.retry_early_s)
         if now.retry_at is not None and at < now.retry_at - early:
             yield "its retry is not due yet"
-        is_its_successor = now.holder is not None and holder.succeeds(now.holder)
+        is_its_successor = now.lease_owner is not None and lease_owner.succeeds(now.lease_owner)
         skew = timedelta(seconds=self.policy.clock_skew_s)
         if now.is_leased(at - skew) and not is_its_successor:
             yield "another holds it"
@@ -101,7 +105,7 @@ class Attempts:
 
         def decide(found: Found) -> Decision[Creation]:
             now = _held(found, mine)
-            reporting = now.reporting(stage, progress, policy=self.policy, at=at)
+            reporting = now.with_progress(stage, progress, policy=self.policy, at=at)
             return write(reporting, result=reporting)
 
         return self.transactions.run([mine.key], decide)
@@ -128,7 +132,7 @@ class Attempts:
                 raise StartNotAllowed(reason="an earlier start is too recent")
             if not now.has_time_to_run(at, policy=self.policy):
                 raise StartNotAllowed(reason="the deadline is too near")
-            intending = now.intending(model=model, cost_usd=cost_usd, at=at)
+            intending = now.with_intent(model=model, cost_usd=cost_usd, at=at)
             decided = intending.intent
             return write(intending, result=intending)
 
@@ -162,7 +166,7 @@ class Attempts:
 
         def decide(found: Found) -> Decision[Creation]:
             now = _held(found, mine)
-            operating = now.operating(operation_name, at=at)
+            operating = now.with_operation(operation_name, at=at)
             return write(operating, result=operating)
 
         return self.transactions.run([mine.key], decide)
@@ -192,7 +196,7 @@ class Attempts:
                 unused += (thumbnail_key(now.kind, now.user_id, now.creation_id, now.attempt),)
             return write(
                 now.completed(media, at=at),
-                account.relieved(now.kind, at=at),
+                account.with_slot_freed(now.kind, at=at),
                 *leftovers(now, unused, policy=self.policy, at=at),
                 result=None,
             )
@@ -241,7 +245,7 @@ class Attempts:
             if retry_at is None or not can_go_on(now):
                 return unchanged(None)
             waiting = now.waiting_to_retry(retry_at, policy=self.policy, at=at)
-            task = RetryTask(number=waiting.enqueues, not_before=retry_at)
+            task = RetryTask(number=waiting.task_number, not_before=retry_at)
             return write(waiting, result=task)
 
         return self.transactions.run([mine.key], decide)
@@ -258,7 +262,7 @@ class Attempts:
             if found.may_have_landed and _waits_as_left(found, mine):
                 return unchanged(None)
             now = _held(found, mine)
-            return write(now.handed_back(policy=self.policy, at=at), result=None)
+            return write(now.released(policy=self.policy, at=at), result=None)
 
         self.transactions.run([mine.key], decide)
 
@@ -267,8 +271,8 @@ def _is_held(found: Found, mine: Creation) -> bool:
     now = found.get(mine.key)
     return (
         now is not None
-        and mine.holder is not None
-        and now.is_held_by(mine.holder, attempt=mine.attempt)
+        and mine.lease_owner is not None
+        and now.is_held_by(mine.lease_owner, attempt=mine.attempt)
     )
 
 
@@ -278,7 +282,7 @@ def _waits_as_left(found: Found, mine: Creation) -> bool:
     return (
         now is not None
         and now.status is Status.PENDING
-        and (now.attempt, now.holder) == (mine.attempt, mine.holder)
+        and (now.attempt, now.lease_owner) == (mine.attempt, mine.lease_owner)
     )
 
 

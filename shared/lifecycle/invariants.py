@@ -122,7 +122,7 @@ def _runs(books: Books) -> Iterator[Violation]:
             debits[entry.creation_id] += 1
     for creation_id in debits.keys() | books.creations.keys():
         creation = books.creations.get(creation_id)
-        runs = creation.debits if creation else debits[creation_id]
+        runs = creation.run_number if creation else debits[creation_id]
         for run in range(1, runs + 1):
             debit = books.entries.get(debit_id(creation_id, run))
             refund = books.entries.get(refund_id(creation_id, run))
@@ -236,7 +236,7 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
         "a ready one has media": not is_ready or bool(c.media_key and c.size_bytes),
         "a published one has its time": (c.status is Status.PUBLISHED) == bool(c.published_at),
         "a published one has its public copy": (
-            c.status is not Status.PUBLISHED or bool(c.public_id and c.publications)
+            c.status is not Status.PUBLISHED or bool(c.public_id and c.publication_count)
         ),
     }
     for demand, holds in demands.items():
@@ -244,7 +244,7 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
             yield Violation("I12", c.creation_id, f"does not hold: {demand}")
     if len(c.attempts_of_this_debit) > policy.attempts_max:
         yield Violation("I17", c.creation_id, "has more attempts than allowed")
-    if c.requeues > policy.requeues_max or c.retries > len(policy.retry_delays_s):
+    if c.requeue_count > policy.requeues_max or c.retry_count > len(policy.retry_delays_s):
         yield Violation("I17", c.creation_id, "has more tasks than allowed")
     if any(later < earlier for earlier, later in pairwise((c.first_attempt - 1, c.attempt))):
         yield Violation("I6", c.creation_id, "its attempts went down")

@@ -76,7 +76,7 @@ class Opening:
             OutcomeUnknown: see its `creation_id`.
         """
         if idempotency_key is None:
-            creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))
+            creation_id = CreationId(self.ids.random_id(CREATION_ID_LENGTH))
         else:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
         refusal = self.refusal(brief.kind)
@@ -152,7 +152,7 @@ class Opening:
                 creation.cost_tokens,
                 kind=creation.kind,
                 creation_id=creation_id,
-                debit=creation.debits,
+                debit=creation.run_number,
                 actor=Actor.OWNER,
                 policy=self.policy,
                 at=at,
@@ -208,7 +208,7 @@ def log_debit(creation: Creation) -> None:
     facts = {
         "creation_id": creation.creation_id,
         "kind": creation.kind,
-        "debit": creation.debits,
+        "debit": creation.run_number,
         "cost_tokens": creation.cost_tokens,
     }
     log.info("creation_opened", extra=facts)

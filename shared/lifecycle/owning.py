@@ -67,13 +67,13 @@ class Owning:
         failed = self.one(creation_id, owner=owner)
         opened = self.debit_again(
             failed,
-            debits=min(debits or failed.debits, failed.debits),
+            debits=min(debits or failed.run_number, failed.run_number),
             actor=Actor.OWNER,
             refusal=self.opening.refusal(failed.kind),
         )
         if opened.is_replay:
             return opened
-        return self.opening.with_task(opened, number=opened.creation.enqueues)
+        return self.opening.with_task(opened, number=opened.creation.task_number)
 
     def debit_again(
         self,
@@ -100,7 +100,7 @@ class Owning:
             now, account = owned(found.get(failed.key), failed.user_id), found.get(account_at)
             if account is None:
                 raise CreationNotFound
-            if now.debits > debits:
+            if now.run_number > debits:
                 if found.may_have_landed and decided is not None:
                     return unchanged(decided)
                 return unchanged(
@@ -113,7 +113,7 @@ class Owning:
                 again.cost_tokens,
                 kind=again.kind,
                 creation_id=again.creation_id,
-                debit=again.debits,
+                debit=again.run_number,
                 actor=actor,
                 policy=self.policy,
                 at=at,

@@ -85,7 +85,7 @@ class Publishing:
 
     def _prepare(self, draft: Creation, caption: str | None) -> Creation:
         """Row 12a: return the draft with its next publication's number, or the published one."""
-        at, public_id = self.clock.now(), self.ids.letters(PUBLIC_ID_LETTERS)
+        at, public_id = self.clock.now(), self.ids.random_id(PUBLIC_ID_LETTERS)
         captioned: Creation | None = None
 
         def decide(found: Found) -> Decision[Creation]:
@@ -112,7 +112,7 @@ class Publishing:
         A frozen instance of the API can send a copy hours after its request was given up.
         """
         deletion = MediaDeletion.now(
-            f"{draft.creation_id}_late_{draft.publications}",
+            f"{draft.creation_id}_late_{draft.publication_count}",
             draft.public_keys.values(),
             at=self.clock.now(),
             policy=self.policy,
@@ -140,7 +140,7 @@ class Publishing:
             now = owned(found.get(draft.key), draft.user_id)
             if now.status is Status.PUBLISHED:
                 return unchanged(now)
-            if now.publications != draft.publications:
+            if now.publication_count != draft.publication_count:
                 raise StoreContention(reason="another publication has begun")
             if undo is None or undo.is_begun or undo.due_at <= at + margin:
                 raise MediaUnavailable(reason="the copy took too long to be kept")
@@ -176,7 +176,7 @@ class Publishing:
                 return unchanged(now)
             draft = now.unpublished(at=at)
             deletion = MediaDeletion.now(
-                f"{now.creation_id}_unpub_{now.publications}",
+                f"{now.creation_id}_unpub_{now.publication_count}",
                 now.public_keys.values(),
                 at=at,
                 policy=self.policy,
@@ -198,8 +198,8 @@ def _is_over(decided: Creation | None, found: Found) -> TypeGuard[Creation]:
     now = found.get(decided.key)
     if now is None or now.status is not Status.PUBLISHED:
         return True
-    return now.publications != decided.publications
+    return now.publication_count != decided.publication_count
 
 
 def _undo_id(creation: Creation) -> str:
-    return f"{creation.creation_id}_pub_{creation.publications}"
+    return f"{creation.creation_id}_pub_{creation.publication_count}"

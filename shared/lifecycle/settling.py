@@ -63,7 +63,8 @@ class Settling:
             answered_no=answered_no,
             billed_usd=billed_usd,
             may_fail=lambda now: (
-                mine.holder is not None and now.is_held_by(mine.holder, attempt=mine.attempt)
+                mine.lease_owner is not None
+                and now.is_held_by(mine.lease_owner, attempt=mine.attempt)
             ),
         )
         if not settlement.is_mine:
@@ -115,7 +116,7 @@ class Settling:
         billed_usd: float = 0.0,
     ) -> Settlement:
         at = self.clock.now()
-        debits = creation.debits
+        debits = creation.run_number
         account_at, creation_at = account_key(creation.user_id), creation_key(creation.creation_id)
         refund_at = entry_key(refund_id(creation.creation_id, debits))
         decided: Creation | None = None
@@ -124,7 +125,7 @@ class Settling:
             nonlocal decided
             now, account = found.get(creation_at), found.get(account_at)
             is_refunded = found.get(refund_at) is not None
-            if now is None or account is None or now.debits != debits or not may_fail(now):
+            if now is None or account is None or now.run_number != debits or not may_fail(now):
                 is_mine = found.may_have_landed and is_refunded
                 return unchanged(Settlement(now, is_mine=is_mine, is_refunded=is_refunded))
             if answered_no:
@@ -169,9 +170,9 @@ class Settling:
 
         A number that is read later may be the next debit's: that task must run.
         """
-        facts = {"creation_id": failed.creation_id, "number": failed.enqueues}
+        facts = {"creation_id": failed.creation_id, "number": failed.task_number}
         try:
-            self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.enqueues)
+            self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.task_number)
         except WithdrawalRefused as error:
             log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant has no use for a stack)
         except QueueUnavailable as error:
@@ -200,7 +201,7 @@ def leftovers(
 ) -> tuple[Document, ...]:
     """Return what settles with a creation: the run's cost, and the files that nothing names."""
     cost = Cost(
-        cost_id=f"{creation.creation_id}_{creation.debits}",
+        cost_id=f"{creation.creation_id}_{creation.run_number}",
         model=creation.model,
         estimated_cost_usd=creation.estimated_cost_usd,
         kind=creation.kind,
@@ -210,7 +211,7 @@ def leftovers(
     if not keys:
         return (cost,)
     deletion = MediaDeletion.later(
-        attempts_deletion_id(creation.creation_id, creation.debits),
+        attempts_deletion_id(creation.creation_id, creation.run_number),
         keys,
         at=at,
         policy=policy,

@@ -45,9 +45,9 @@ def next_retry_at(
     before the deadline is ignored: the policy's own pause may still be long enough.
     """
     delays_s = policy.retry_delays_s
-    if creation.retries >= len(delays_s) or not creation.has_attempts_left(policy):
+    if creation.retry_count >= len(delays_s) or not creation.has_attempts_left(policy):
         return None
-    own = at + timedelta(seconds=delays_s[creation.retries])
+    own = at + timedelta(seconds=delays_s[creation.retry_count])
     if _awaits_second_start(creation) and creation.intent is not None:
         own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
     if not creation.has_time_to_run(own, policy=policy):

@@ -209,8 +209,8 @@ def _all(
 
 def _unrefunded(failed: list[Creation], entry_ids: set[str]) -> Iterator[Violation]:
     for each in failed:
-        if refund_id(each.creation_id, each.debits) not in entry_ids:
-            yield Violation("I3", each.creation_id, f"refund {each.debits} is missing")
+        if refund_id(each.creation_id, each.run_number) not in entry_ids:
+            yield Violation("I3", each.creation_id, f"refund {each.run_number} is missing")
 
 
 def _in_flight(account: Account, unfinished: list[Creation]) -> Iterator[Violation]:

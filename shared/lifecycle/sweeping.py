@@ -124,7 +124,7 @@ class Sweeping:
             next_look_at = at + timedelta(seconds=self.policy.sweep_every_s)
             self._postpone(creation, next_look_at)
             return Look.LEFT
-        if creation.requeues >= self.policy.requeues_max:
+        if creation.requeue_count >= self.policy.requeues_max:
             self._postpone(creation, creation.deadline_at or at)
             return Look.LEFT
         return self._requeue(creation, at=at)
@@ -133,7 +133,7 @@ class Sweeping:
         """Tell whether a task or an execution is still going to work on it."""
         if creation.status is Status.PENDING:
             return self.queue.waits(
-                creation.creation_id, kind=creation.kind, number=creation.enqueues
+                creation.creation_id, kind=creation.kind, number=creation.task_number
             )
         if creation.is_leased(at) or creation.execution_name is None:
             return True
@@ -144,7 +144,7 @@ class Sweeping:
             now = found.get(creation.key)
             if now is None or now.sweep_at != creation.sweep_at:
                 return unchanged(None)
-            return write(now.swept_at(next_look_at), result=None)
+            return write(now.with_next_sweep(next_look_at), result=None)
 
         self.transactions.run([creation.key], decide)
 
@@ -156,11 +156,11 @@ class Sweeping:
             nonlocal requeued
             now = found.get(creation.key)
             if found.may_have_landed and requeued is not None and now == requeued:
-                return unchanged(requeued.enqueues)
+                return unchanged(requeued.task_number)
             if now is None or now != creation:
                 return unchanged(None)
             requeued = now.requeued(policy=self.policy, at=at)
-            return write(requeued, result=requeued.enqueues)
+            return write(requeued, result=requeued.task_number)
 
         decided = self.transactions.run([creation.key], decide)
         if decided is None:

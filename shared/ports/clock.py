@@ -32,7 +32,7 @@ class Clock(Protocol):
 class Ids(Protocol):
     """Random names."""
 
-    def letters(self, length: int) -> str:
+    def random_id(self, length: int) -> str:
         """Return random characters of a-z and 2-7: 5 bits each."""
         ...
 

@@ -481,17 +481,17 @@ def test_every_field_is_written_each_time_and_null_where_it_has_no_value(
 def test_creation_of_an_earlier_release_is_split_by_its_next_write(
     firestore: FirestoreStore,
 ) -> None:
-    creation = a_claimed_creation().intending(model="m", cost_usd=0.1, at=NOON)
+    creation = a_claimed_creation().with_intent(model="m", cost_usd=0.1, at=NOON)
     put_as_before(firestore, creation)
 
     assert firestore.get(creation.key) == creation
     assert firestore.due(NOON + seconds(900), Page(limit=5)) == [creation]
     assert list(firestore.everything()) == [creation]
 
-    put(firestore, creation.operating("o", at=NOON))
+    put(firestore, creation.with_operation("o", at=NOON))
 
     public, internals = stored(firestore, creation)
-    assert firestore.get(creation.key) == creation.operating("o", at=NOON)
+    assert firestore.get(creation.key) == creation.with_operation("o", at=NOON)
     assert set(internals) == INTERNALS
     assert not INTERNALS & public.keys()
 

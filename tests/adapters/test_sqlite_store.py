@@ -267,7 +267,9 @@ def test_a_field_that_an_older_release_did_not_write_is_its_default(
     creation = a_creation()
     sqlite.transact([], lambda _: write(creation, result=None))
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
-        connection.execute("UPDATE creations SET document = json_remove(document, '$.requeues')")
+        connection.execute(
+            "UPDATE creations SET document = json_remove(document, '$.requeue_count')"
+        )
         connection.commit()
 
     assert sqlite.get(creation.key) == creation

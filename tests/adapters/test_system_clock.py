@@ -24,6 +24,6 @@ def test_a_beat_repeats_and_none_runs_after_the_block() -> None:
 def test_random_names_have_their_length_and_alphabet() -> None:
     ids = SystemIds()
 
-    assert len({ids.letters(26) for _ in range(100)}) == 100
-    assert set(ids.letters(1000)) == set("abcdefghijklmnopqrstuvwxyz234567")
+    assert len({ids.random_id(26) for _ in range(100)}) == 100
+    assert set(ids.random_id(1000)) == set("abcdefghijklmnopqrstuvwxyz234567")
     assert set(ids.digits(1000)) == set("0123456789")

@@ -90,7 +90,7 @@ def vendor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
 
 
 @pytest.fixture(params=OPERATING)
-def operating(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
+def with_operation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
     with ExitStack() as stack:
         yield request.param(tmp_path / "vendor", stack)
 

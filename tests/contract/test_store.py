@@ -40,7 +40,7 @@ from tests.simulation.store import CalmCalls, SimulatedStore
 from tests.support.builders import (
     ADA,
     BEN,
-    HOLDER,
+    LEASE_OWNER,
     NOON,
     POLICY,
     a_claimed_creation,
@@ -101,9 +101,9 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
     UsernameClaim(username="ada", user_id=ADA),
     a_creation(),
     a_claimed_creation()
-    .intending(model="m", cost_usd=0.1, at=NOON)
-    .operating("o", at=NOON)
-    .reporting(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(1.234)),
+    .with_intent(model="m", cost_usd=0.1, at=NOON)
+    .with_operation("o", at=NOON)
+    .with_progress(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(1.234)),
     a_claimed_creation().failed(FailureCode.SAFETY_FILTER, queue_error_code="q", at=NOON),
     a_draft("one", status=Status.PUBLISHED, published_at=NOON, caption="🦊 <b>", public_id="p"),
     an_entry(),
@@ -147,7 +147,7 @@ def test_what_is_written_reads_back_equal_down_to_null(store: Store, document: D
 def test_a_value_that_is_set_to_null_reads_back_null(store: Store) -> None:
     claimed = a_claimed_creation()
     put(store, claimed)
-    put(store, claimed.handed_back(policy=POLICY, at=NOON))
+    put(store, claimed.released(policy=POLICY, at=NOON))
 
     found = store.get(claimed.key)
 
@@ -412,7 +412,7 @@ def test_due_is_what_is_unfinished_and_overdue_oldest_first(store: Store) -> Non
 
 
 def test_due_creations_are_whole(store: Store) -> None:
-    running = a_claimed_creation().intending(model="m", cost_usd=0.1, at=NOON)
+    running = a_claimed_creation().with_intent(model="m", cost_usd=0.1, at=NOON)
     put(store, running)
 
     assert store.due(NOON + seconds(900), Page(limit=50)) == [running]
@@ -561,7 +561,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
         eventually(lambda: watcher.sees(account, creation))
         assert watcher.told == [Changes(account, tuple(shown(creation)), ())]
 
-        claimed = creation.claimed(HOLDER, policy=POLICY, at=NOON)
+        claimed = creation.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
         put(store, claimed)
         eventually(lambda: watcher.sees(account, claimed))
         put(store, an_account(tokens=7))

@@ -1,13 +1,13 @@
 import pytest
 
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.status import Stage, Status
 from tests.support.builders import (
-    HOLDER,
+    LEASE_OWNER,
     NOON,
     POLICY,
     RIVAL,
@@ -24,17 +24,17 @@ def test_a_paid_creation_has_its_deadline_and_its_first_sweep() -> None:
     assert creation.status is Status.PENDING
     assert creation.deadline_at == NOON + seconds(900)
     assert creation.sweep_at == NOON + seconds(60)
-    assert (creation.attempt, creation.first_attempt, creation.enqueues) == (0, 1, 1)
+    assert (creation.attempt, creation.first_attempt, creation.task_number) == (0, 1, 1)
 
 
 def test_a_claim_takes_a_lease_and_counts_an_attempt() -> None:
     claimed = a_claimed_creation()
 
     assert claimed.status is Status.PROCESSING
-    assert (claimed.attempt, claimed.holder, claimed.execution_name) == (
+    assert (claimed.attempt, claimed.lease_owner, claimed.execution_name) == (
         1,
-        HOLDER,
-        HOLDER.execution,
+        LEASE_OWNER,
+        LEASE_OWNER.execution,
     )
     assert claimed.lease_expires_at == NOON + seconds(120)
     assert claimed.sweep_at == NOON + seconds(150)
@@ -44,33 +44,33 @@ def test_a_claim_takes_a_lease_and_counts_an_attempt() -> None:
 def test_only_its_own_holder_and_attempt_hold_it() -> None:
     claimed = a_claimed_creation()
 
-    assert claimed.is_held_by(HOLDER, attempt=1)
+    assert claimed.is_held_by(LEASE_OWNER, attempt=1)
     assert not claimed.is_held_by(RIVAL, attempt=1)
-    assert not claimed.is_held_by(HOLDER, attempt=2)
-    assert not a_creation().is_held_by(HOLDER, attempt=0)
+    assert not claimed.is_held_by(LEASE_OWNER, attempt=2)
+    assert not a_creation().is_held_by(LEASE_OWNER, attempt=0)
 
 
 def test_a_late_report_moves_neither_stage_nor_progress_back() -> None:
-    ahead = a_claimed_creation().reporting(Stage.CHECKING, 92, policy=POLICY, at=NOON)
+    ahead = a_claimed_creation().with_progress(Stage.CHECKING, 92, policy=POLICY, at=NOON)
 
-    late = ahead.reporting(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(20))
+    late = ahead.with_progress(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(20))
 
     assert (late.stage, late.progress) == (Stage.CHECKING, 92)
     assert late.lease_expires_at == NOON + seconds(140)
 
 
 def test_a_new_attempt_begins_its_stages_anew_but_keeps_the_progress() -> None:
-    ahead = a_claimed_creation().reporting(Stage.UPLOADING, 95, policy=POLICY, at=NOON)
+    ahead = a_claimed_creation().with_progress(Stage.UPLOADING, 95, policy=POLICY, at=NOON)
 
     again = ahead.claimed(RIVAL, policy=POLICY, at=NOON + seconds(200))
-    downloading = again.reporting(Stage.DOWNLOADING, 88, policy=POLICY, at=NOON + seconds(201))
+    downloading = again.with_progress(Stage.DOWNLOADING, 88, policy=POLICY, at=NOON + seconds(201))
 
     assert (again.stage, again.progress) == (Stage.GENERATING, 95)
     assert (downloading.stage, downloading.progress) == (Stage.DOWNLOADING, 95)
 
 
 def test_the_sweep_never_comes_after_the_deadline() -> None:
-    late = a_claimed_creation().reporting(
+    late = a_claimed_creation().with_progress(
         Stage.GENERATING, 50, policy=POLICY, at=NOON + seconds(850)
     )
 
@@ -78,9 +78,9 @@ def test_the_sweep_never_comes_after_the_deadline() -> None:
 
 
 def test_unknown_starts_count_up_and_a_no_counts_down_to_nothing() -> None:
-    once = a_claimed_creation().intending(model="m", cost_usd=0.5, at=NOON)
-    twice = once.intending(model="m", cost_usd=0.5, at=NOON)
-    known = twice.operating("operation", at=NOON)
+    once = a_claimed_creation().with_intent(model="m", cost_usd=0.5, at=NOON)
+    twice = once.with_intent(model="m", cost_usd=0.5, at=NOON)
+    known = twice.with_operation("operation", at=NOON)
 
     assert (once.unknown_starts, twice.unknown_starts) == (1, 2)
     assert twice.estimated_cost_usd == 1.0
@@ -119,23 +119,23 @@ def test_waiting_to_retry_keeps_the_holder_as_the_mark_of_who_decided() -> None:
 
     assert waiting.status is Status.PENDING
     assert (waiting.retry_at, waiting.sweep_at) == (retry_at, NOON + seconds(120))
-    assert (waiting.retries, waiting.enqueues, waiting.holder) == (1, 2, HOLDER)
+    assert (waiting.retry_count, waiting.task_number, waiting.lease_owner) == (1, 2, LEASE_OWNER)
     assert not waiting.is_leased(NOON)
 
 
 def test_handing_back_uses_no_retry_and_keeps_the_operation() -> None:
-    working = a_claimed_creation().operating("operation", at=NOON)
+    working = a_claimed_creation().with_operation("operation", at=NOON)
 
-    back = working.handed_back(policy=POLICY, at=NOON + seconds(5))
+    back = working.released(policy=POLICY, at=NOON + seconds(5))
 
-    assert (back.status, back.retry_at, back.retries) == (Status.PENDING, NOON + seconds(5), 0)
+    assert (back.status, back.retry_at, back.retry_count) == (Status.PENDING, NOON + seconds(5), 0)
     assert back.operation_name == "operation"
 
 
 def test_what_is_handed_back_after_the_deadline_is_not_retried_after_it() -> None:
     working = a_claimed_creation()
 
-    back = working.handed_back(policy=POLICY, at=NOON + seconds(POLICY.deadline_s + 5))
+    back = working.released(policy=POLICY, at=NOON + seconds(POLICY.deadline_s + 5))
 
     assert back.retry_at == back.sweep_at == working.deadline_at
 
@@ -146,7 +146,7 @@ def test_the_sweeps_tasks_back_off_and_have_fresh_numbers() -> None:
     for _ in range(3):
         creation = creation.requeued(policy=POLICY, at=NOON)
         assert creation.sweep_at is not None
-        looks.append((creation.enqueues, (creation.sweep_at - NOON).total_seconds()))
+        looks.append((creation.task_number, (creation.sweep_at - NOON).total_seconds()))
 
     assert looks == [(2, 60), (3, 120), (4, 240)]
 
@@ -163,14 +163,14 @@ def test_a_settled_creation_is_not_claimed_failed_or_completed_again(status: Sta
     with pytest.raises(IllegalTransition) as refusal:
         settled.failed(FailureCode.INTERNAL, at=NOON)
     with pytest.raises(IllegalTransition):
-        settled.claimed(HOLDER, policy=POLICY, at=NOON)
+        settled.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
 
     assert refusal.value.status == status
 
 
 def test_attempts_are_counted_per_debit() -> None:
     used_up = a_creation(attempt=6)
-    debited_again = a_creation(attempt=6, first_attempt=7, debits=2)
+    debited_again = a_creation(attempt=6, first_attempt=7, run_number=2)
 
     assert not used_up.has_attempts_left(POLICY)
     assert debited_again.has_attempts_left(POLICY)
@@ -195,7 +195,8 @@ def test_public_keys_name_no_user_and_change_with_each_publication() -> None:
         return list(creation.public_keys.values())
 
     first, second = (
-        Creation(**vars(draft) | {"public_id": "random", "publications": count}) for count in (1, 2)
+        Creation(**vars(draft) | {"public_id": "random", "publication_count": count})
+        for count in (1, 2)
     )
     assert keys(draft) == []
     assert keys(first) == ["public/random/1.mp4", "public/random/1_thumb.jpg"]
@@ -203,12 +204,12 @@ def test_public_keys_name_no_user_and_change_with_each_publication() -> None:
 
 
 def test_a_holder_is_written_and_read() -> None:
-    holder = Holder("video-generation-job-x/y", 2)
+    lease_owner = LeaseOwner("video-generation-job-x/y", 2)
 
-    assert Holder.parse(str(holder)) == holder
-    assert holder.succeeds(Holder("video-generation-job-x/y", 1))
-    assert not holder.succeeds(holder)
-    assert not holder.succeeds(Holder("other", 1))
+    assert LeaseOwner.parse(str(lease_owner)) == lease_owner
+    assert lease_owner.succeeds(LeaseOwner("video-generation-job-x/y", 1))
+    assert not lease_owner.succeeds(lease_owner)
+    assert not lease_owner.succeeds(LeaseOwner("other", 1))
 
 
 def test_every_failure_has_a_sentence() -> None:

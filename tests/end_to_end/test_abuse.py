@@ -61,7 +61,7 @@ def slow_down(machine: OneMachine) -> None:
 
 def waits(machine: OneMachine, creation_id: str) -> bool:
     """Tell whether the creation's last task is still to be dispatched."""
-    number = machine.document(creation_id).enqueues
+    number = machine.document(creation_id).task_number
     queue = machine.stack.phoenix.ports.queue
     return queue.waits(CreationId(creation_id), kind=Kind.VIDEO, number=number)
 

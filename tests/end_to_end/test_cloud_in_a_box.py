@@ -137,7 +137,7 @@ def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
     eventually(lambda: box.sweep()["requeued"] == 1)
 
     assert box.settled(ada, creation_id)["status"] == "draft"
-    assert box.document(creation_id).enqueues == 2
+    assert box.document(creation_id).task_number == 2
     assert box.balance(ada) == 99
 
 

@@ -287,5 +287,5 @@ def test_stopping_the_stack_hands_the_work_back_and_a_restart_finishes_it(
     settled = second.settled(creation_id)
 
     assert settled.status is Status.DRAFT
-    assert settled.retries == 0
+    assert settled.retry_count == 0
     assert second.starts(creation_id) == 1

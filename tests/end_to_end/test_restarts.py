@@ -170,5 +170,5 @@ def test_after_sigterm_the_lease_is_back_within_ten_seconds(
 
     eventually(lambda: machine.document(creation_id).attempt == 2, within_s=10)
     assert machine.settled(creation_id).status is Status.DRAFT
-    assert machine.document(creation_id).retries == 0
+    assert machine.document(creation_id).retry_count == 0
     assert machine.starts(creation_id) == 1

@@ -111,7 +111,7 @@ def test_a_backlog_of_waiting_tasks_is_not_multiplied(phoenix: Phoenix, tmp_path
     now = phoenix.ports.clock.now()
     waiting = [each for each in store.everything() if isinstance(each, Creation)][:500]
     for creation in waiting:
-        queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.enqueues)
+        queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.task_number)
         in_time = replace(creation, sweep_at=now, deadline_at=now + seconds(600))
         store.transact([creation.key], lambda _, later=in_time: write(later, result=None))  # type: ignore[misc]
 
@@ -119,7 +119,7 @@ def test_a_backlog_of_waiting_tasks_is_not_multiplied(phoenix: Phoenix, tmp_path
         phoenix.sweeping.sweep()
 
     assert all(
-        isinstance(now_there := store.get(creation.key), Creation) and now_there.enqueues == 1
+        isinstance(now_there := store.get(creation.key), Creation) and now_there.task_number == 1
         for creation in waiting
     )
     phoenix.ports.close()

@@ -171,8 +171,8 @@ def test_owner_reads_none_of_a_creations_internals(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
     running = (
         a_claimed_creation()
-        .intending(model="model", cost_usd=0.1, at=NOON)
-        .operating("operation", at=NOON)
+        .with_intent(model="model", cost_usd=0.1, at=NOON)
+        .with_operation("operation", at=NOON)
     )
     store = FirestoreStore(client.project)
     put(store, running)

@@ -34,7 +34,7 @@ from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.servers.genai_makers import IMAGE
 from tests.servers.genai_server import GenaiServer
-from tests.support.builders import ADA, HOLDER, POLICY
+from tests.support.builders import ADA, LEASE_OWNER, POLICY
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
 from tests.support.putting import put
@@ -293,7 +293,7 @@ def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, 
             workshop(world, FakePipeline(kind=Kind.IMAGE)),
             generator=lambda: IMAGE.make(server.url),
         )
-        run_attempt(shop, creation.creation_id, holder=HOLDER)
+        run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
 
     expected = Counter() if fault == "400" else Counter({("image",): 1})
     assert logged.counts("generator_misconfigured") == expected
@@ -364,4 +364,4 @@ def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -
 def attempt(world: World, creation: Creation) -> None:
     """Work on a creation as its job does."""
     pipeline = FakePipeline(kind=creation.kind)
-    run_attempt(workshop(world, pipeline), creation.creation_id, holder=HOLDER)
+    run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=LEASE_OWNER)

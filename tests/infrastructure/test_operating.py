@@ -23,7 +23,7 @@ from shared.domain.brief import creation_id_for
 from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
 from tests.infrastructure.conftest import REGION, Installation, check_gcloud_understands
-from tests.support.builders import ADA, HOLDER, a_brief, a_caller, stored_media
+from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
 from tests.support.environments import GCP
 from tests.support.machine import needs
 from tests.support.world import World
@@ -137,7 +137,9 @@ def published(data: Path) -> None:
     """A video in the feed, with its files."""
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(data)}))
     creation = phoenix.opening.open(a_brief(), caller=a_caller(), idempotency_key="stuck").creation
-    claimed = phoenix.attempts.claim(creation.creation_id, kind=creation.kind, holder=HOLDER)
+    claimed = phoenix.attempts.claim(
+        creation.creation_id, kind=creation.kind, lease_owner=LEASE_OWNER
+    )
     media = stored_media(claimed, thumbnail=False)
     file = data / "file"
     file.write_bytes(b"01234")

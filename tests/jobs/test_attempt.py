@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from jobs.attempt import RESTART, SETTLED, Terminated, run_attempt
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
@@ -15,10 +14,11 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.status import Stage, Status
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.support.builders import HOLDER, NOON, POLICY, RIVAL, a_creation_id, seconds
+from tests.support.builders import LEASE_OWNER, NOON, POLICY, RIVAL, a_creation_id, seconds
 from tests.support.workshop import FakePipeline, workshop
 from tests.support.world import World
 
@@ -27,11 +27,11 @@ def run(
     world: World,
     creation: Creation,
     *,
-    holder: Holder = HOLDER,
+    lease_owner: LeaseOwner = LEASE_OWNER,
     pipeline: FakePipeline | None = None,
 ) -> int:
     pipeline = pipeline or FakePipeline(kind=creation.kind)
-    return run_attempt(workshop(world, pipeline), creation.creation_id, holder=holder)
+    return run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=lease_owner)
 
 
 def failure(world: World, creation: Creation) -> str | None:
@@ -81,7 +81,9 @@ def test_nothing_to_claim_ends_quietly_without_a_start(world: World) -> None:
     world.claim(creation, RIVAL)
 
     assert run(world, creation) == SETTLED
-    assert run_attempt(workshop(world), a_creation_id("unknown"), holder=HOLDER) == SETTLED
+    assert (
+        run_attempt(workshop(world), a_creation_id("unknown"), lease_owner=LEASE_OWNER) == SETTLED
+    )
     assert world.generator.started == 0
 
 
@@ -122,7 +124,7 @@ def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
     assert waiting.unknown_starts == 0
     assert world.queue.tasks[creation.creation_id, 2] == waiting.retry_at
     world.clock.sleep(60)
-    assert run(world, creation, holder=RIVAL) == SETTLED
+    assert run(world, creation, lease_owner=RIVAL) == SETTLED
 
     assert world.now(creation).status is Status.DRAFT
 
@@ -130,10 +132,10 @@ def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
 def test_the_last_attempt_waits_for_no_other(world: World) -> None:
     creation = world.open().creation
     for attempt in range(POLICY.attempts_max - 1):
-        world.phoenix.attempts.hand_back(world.claim(creation, Holder("e", attempt)))
+        world.phoenix.attempts.hand_back(world.claim(creation, LeaseOwner("e", attempt)))
     world.generator.starts = [GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)]
 
-    run(world, creation, holder=Holder("e", POLICY.attempts_max))
+    run(world, creation, lease_owner=LeaseOwner("e", POLICY.attempts_max))
 
     assert failure(world, creation) == "generator_rate_limited"
     assert world.account().balance_tokens == 100
@@ -144,7 +146,7 @@ def test_three_retries_are_all_there_are(world: World) -> None:
     unavailable = GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)
     world.generator.starts = [unavailable]
     for attempt in range(4):
-        run(world, creation, holder=Holder(f"e{attempt}", 0))
+        run(world, creation, lease_owner=LeaseOwner(f"e{attempt}", 0))
         world.clock.sleep(240)
 
     assert failure(world, creation) == "generator_rate_limited"
@@ -163,7 +165,7 @@ def test_an_operation_that_ends_in_a_passing_error_is_started_anew_later(world: 
     run(world, creation)
     assert world.now(creation).operation_name is None
     world.clock.sleep(60)
-    run(world, creation, holder=RIVAL)
+    run(world, creation, lease_owner=RIVAL)
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.polled == ["first", "second"]
@@ -211,7 +213,7 @@ def test_a_later_attempt_resumes_the_operation_and_starts_nothing(world: World) 
 
     assert run(world, creation) == RESTART
     assert world.now(creation).status is Status.PENDING
-    assert run(world, creation, holder=Holder(HOLDER.execution, 1)) == SETTLED
+    assert run(world, creation, lease_owner=LeaseOwner(LEASE_OWNER.execution, 1)) == SETTLED
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.started == 1
@@ -251,7 +253,7 @@ def test_the_search_is_counted_from_the_intent_in_a_later_attempt_too(world: Wor
     world.clock.sleep(200)
     world.generator.found = [NotFound()]
 
-    run(world, creation, holder=Holder(HOLDER.execution, 1))
+    run(world, creation, lease_owner=LeaseOwner(LEASE_OWNER.execution, 1))
 
     assert failure(world, creation) == "generator_silent"
     assert 300 <= world.clock.monotonic_s() <= 310
@@ -287,8 +289,8 @@ def test_an_image_is_started_once_more_after_silence_and_no_third_time(world: Wo
     run(world, unlucky)
     world.clock.sleep(60)
     world.generator.starts = [Ready("inline"), StartOutcomeUnknown()]
-    run(world, lucky, holder=RIVAL)
-    run(world, unlucky, holder=RIVAL)
+    run(world, lucky, lease_owner=RIVAL)
+    run(world, unlucky, lease_owner=RIVAL)
 
     assert world.now(lucky).status is Status.DRAFT
     assert failure(world, unlucky) == "generator_silent"
@@ -300,7 +302,7 @@ def test_an_image_stays_at_two_unknown_starts_over_all_attempts(world: World) ->
     world.generator.starts = [StartOutcomeUnknown(), GenerationUnavailable(), StartOutcomeUnknown()]
 
     for attempt, pause_s in enumerate((60, 120, 0)):
-        run(world, creation, holder=Holder(f"e{attempt}", 0))
+        run(world, creation, lease_owner=LeaseOwner(f"e{attempt}", 0))
         assert world.now(creation).unknown_starts == (2 if pause_s == 0 else 1)
         world.clock.sleep(pause_s)
 
@@ -314,9 +316,9 @@ def test_an_image_that_no_attempt_could_start_again_fails_for_its_own_reason(
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.starts = [Ready("inline")]
 
-    for holder in (HOLDER, RIVAL):
+    for lease_owner in (LEASE_OWNER, RIVAL):
         pipeline = FakePipeline(Kind.IMAGE, RuntimeError("a bug"))
-        run(world, creation, holder=holder, pipeline=pipeline)
+        run(world, creation, lease_owner=lease_owner, pipeline=pipeline)
         world.clock.sleep(60)
 
     assert failure(world, creation) == "internal"
@@ -360,7 +362,7 @@ def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> 
     assert run(world, creation) == RESTART
     world.generator.starts = [Operation("never")]
 
-    run(world, creation, holder=Holder(HOLDER.execution, 1))
+    run(world, creation, lease_owner=LeaseOwner(LEASE_OWNER.execution, 1))
 
     assert failure(world, creation) == "generator_silent"
     assert world.generator.started == 1
@@ -440,7 +442,7 @@ def test_storage_out_of_reach_is_retried_later_with_the_same_operation(world: Wo
     world.media.failures = 0
     world.clock.sleep(60)
     world.generator.polls = [Ready("r")]
-    run(world, creation, holder=RIVAL)
+    run(world, creation, lease_owner=RIVAL)
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.started == 1
@@ -450,7 +452,10 @@ def test_a_surprise_is_transient_and_then_internal(world: World) -> None:
     creation = world.open().creation
     pipeline = FakePipeline(error=ZeroDivisionError("a bug"))
     for attempt in range(4):
-        assert run(world, creation, holder=Holder(f"e{attempt}", 0), pipeline=pipeline) == SETTLED
+        assert (
+            run(world, creation, lease_owner=LeaseOwner(f"e{attempt}", 0), pipeline=pipeline)
+            == SETTLED
+        )
         world.clock.sleep(240)
 
     assert failure(world, creation) == "internal"
@@ -484,7 +489,7 @@ def test_a_lost_lease_stops_the_work_and_touches_nothing(world: World) -> None:
     assert run(world, creation) == SETTLED
 
     now = world.now(creation)
-    assert (now.status, now.holder, now.attempt) == (Status.PROCESSING, RIVAL, 2)
+    assert (now.status, now.lease_owner, now.attempt) == (Status.PROCESSING, RIVAL, 2)
     assert list(world.files.everything()) == []
 
 
@@ -517,8 +522,8 @@ def test_a_draft_whose_answer_was_lost_is_never_refunded(world: World) -> None:
     object.__setattr__(attempts, "complete", unanswered)
     shop = replace(workshop(world, pipeline), attempts=attempts)
 
-    assert run_attempt(shop, creation.creation_id, holder=HOLDER) == RESTART
-    assert run(world, creation, holder=Holder(HOLDER.execution, 1)) == SETTLED
+    assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == RESTART
+    assert run(world, creation, lease_owner=LeaseOwner(LEASE_OWNER.execution, 1)) == SETTLED
 
     assert world.now(creation).status is Status.DRAFT
     assert world.account().balance_tokens == 90
@@ -531,5 +536,9 @@ def test_sigterm_hands_the_lease_back_and_uses_no_retry(world: World) -> None:
     assert run(world, creation) == RESTART
 
     back = world.now(creation)
-    assert (back.status, back.retries, back.operation_name) == (Status.PENDING, 0, "operation-1")
+    assert (back.status, back.retry_count, back.operation_name) == (
+        Status.PENDING,
+        0,
+        "operation-1",
+    )
     assert back.retry_at == world.clock.now()

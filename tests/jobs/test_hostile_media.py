@@ -20,7 +20,7 @@ from shared.domain.policy import IMAGE_PIXELS_MAX
 from shared.domain.status import Status
 from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
 from tests.jobs.pictures import ORIENTATION, encoded
-from tests.support.builders import HOLDER, a_brief
+from tests.support.builders import LEASE_OWNER, a_brief
 from tests.support.workshop import workshop
 from tests.support.world import World
 
@@ -88,7 +88,7 @@ def test_hostile_files_are_bad_output_and_refunded(
         world.clock.sleep(120)
         shop = workshop(world, VideoPipeline() if kind is Kind.VIDEO else ImagePipeline())
 
-        assert run_attempt(shop, creation.creation_id, holder=HOLDER) == SETTLED
+        assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == SETTLED
 
         failed = world.now(creation)
         assert failed.error is not None, path.name
@@ -101,7 +101,7 @@ def test_a_file_over_the_size_limit_is_bad_output(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.fetches = [BadOutput(reason="it is larger than 26214400 bytes")]
 
-    run_attempt(workshop(world, ImagePipeline()), creation.creation_id, holder=HOLDER)
+    run_attempt(workshop(world, ImagePipeline()), creation.creation_id, lease_owner=LEASE_OWNER)
 
     failed = world.now(creation)
     assert failed.error is not None

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from jobs.attempt import Terminated, Workshop, run_attempt
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import BadOutput
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Status
 from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
@@ -140,7 +140,7 @@ def server(world: World) -> Iterator[GenaiServer]:
 def settled(world: World, shop: Workshop, creation: Creation) -> Creation:
     """Run executions, one after another, until the creation is a draft or refunded."""
     for number in range(ATTEMPTS):
-        run_attempt(shop, creation.creation_id, holder=Holder(f"execution-{number}", 0))
+        run_attempt(shop, creation.creation_id, lease_owner=LeaseOwner(f"execution-{number}", 0))
         if not world.now(creation).is_unfinished:
             return world.now(creation)
         world.clock.sleep(BETWEEN_ATTEMPTS_S)

@@ -11,7 +11,6 @@ from typing import NoReturn
 import pytest
 
 from jobs.attempt import RESTART, SETTLED, Terminated, run_attempt
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
@@ -23,12 +22,13 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.media import MediaFormat
 from shared.domain.status import Stage, Status
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
-from tests.support.builders import HOLDER, POLICY, RIVAL
+from tests.support.builders import LEASE_OWNER, POLICY, RIVAL
 from tests.support.workshop import PAGE, FakePipeline, workshop
 from tests.support.world import World
 
@@ -38,10 +38,13 @@ FOR_EVER = 10**6
 
 
 def run(
-    world: World, creation: Creation, holder: Holder = HOLDER, error: Exception | None = None
+    world: World,
+    creation: Creation,
+    lease_owner: LeaseOwner = LEASE_OWNER,
+    error: Exception | None = None,
 ) -> int:
     pipeline = FakePipeline(kind=creation.kind, error=error)
-    return run_attempt(workshop(world, pipeline), creation.creation_id, holder=holder)
+    return run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=lease_owner)
 
 
 def failure(world: World, creation: Creation) -> str | None:
@@ -182,7 +185,7 @@ def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World)
     world.media.failures = FOR_EVER
 
     for attempt in range(2):
-        run(world, creation, Holder(f"e{attempt}", 0))
+        run(world, creation, LeaseOwner(f"e{attempt}", 0))
         world.clock.sleep(60)
 
     assert failure(world, creation) == "storage_failed"
@@ -205,9 +208,9 @@ def test_video_is_stored_after_ten_minutes_without_storage(world: World) -> None
             return getattr(world.media.media, name)
 
     shop = replace(shop, media=Outage())  # type: ignore[arg-type]  # it passes the rest on
-    run_attempt(shop, creation.creation_id, holder=HOLDER)
+    run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
     world.clock.sleep(60)
-    run_attempt(shop, creation.creation_id, holder=RIVAL)
+    run_attempt(shop, creation.creation_id, lease_owner=RIVAL)
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.started == 1
@@ -339,7 +342,7 @@ def test_operation_of_a_lost_lease_is_not_written_down(world: World) -> None:
 
     assert run(world, creation) == SETTLED
 
-    assert (world.now(creation).holder, world.now(creation).operation_name) == (RIVAL, None)
+    assert (world.now(creation).lease_owner, world.now(creation).operation_name) == (RIVAL, None)
 
 
 @pytest.mark.parametrize("fault", ["down", "unsent", "lost"])
@@ -363,7 +366,7 @@ def test_image_whose_refund_is_not_answered_is_not_bought_again(
     pipeline = FakePipeline(kind=Kind.IMAGE, error=error if no == "bad output" else None)
     shop = replace(workshop(world, pipeline), settling=settling)
 
-    assert run_attempt(shop, creation.creation_id, holder=HOLDER) == SETTLED
+    assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == SETTLED
 
     assert len(failed) > 1
     assert world.now(creation).status is Status.FAILED
@@ -648,7 +651,7 @@ def test_image_start_that_was_killed_waits_for_the_first_pause(world: World, wai
     run(world, creation)
     world.clock.sleep(wait_s)
 
-    run(world, creation, Holder(HOLDER.execution, 1))
+    run(world, creation, LeaseOwner(LEASE_OWNER.execution, 1))
     waiting = world.now(creation)
     assert (waiting.status, waiting.unknown_starts) == (Status.PENDING, 1)
     assert world.generator.started == 1
@@ -703,7 +706,7 @@ def test_unknown_video_start_is_never_repeated_by_any_later_attempt(world: World
     world.generator.found = [NotFound(), Terminated(), NotFound()]
 
     for attempt in range(5):
-        run(world, creation, Holder(HOLDER.execution, attempt))
+        run(world, creation, LeaseOwner(LEASE_OWNER.execution, attempt))
 
     assert failure(world, creation) == "generator_silent"
     assert world.generator.started == 1
@@ -777,7 +780,7 @@ def test_nothing_is_discarded_without_the_lease_or_an_answered_commit(world: Wor
 
 
 def steal(world: World, creation: Creation) -> bytes:
-    stolen = replace(world.now(creation), attempt=2, holder=RIVAL)
+    stolen = replace(world.now(creation), attempt=2, lease_owner=RIVAL)
     world.sqlite.transact([creation.key], lambda _: write(stolen, result=None))
     return b"media"
 

@@ -565,7 +565,7 @@ def test_a_debit_by_an_operator_is_not_held_up(world: World) -> None:
 
     again = world.phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR)
 
-    assert again.creation.debits == 2
+    assert again.creation.run_number == 2
 
 
 def test_an_account_is_made_all_the_same(world: World) -> None:

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import LeaseLost, NotClaimable, OutcomeUnknown, StartNotAllowed
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Stage, Status
 from shared.ports.store import write
-from tests.support.builders import HOLDER, POLICY, RIVAL, a_creation_id, stored_media
+from tests.support.builders import LEASE_OWNER, POLICY, RIVAL, a_creation_id, stored_media
 from tests.support.world import World
 
 
@@ -54,11 +54,11 @@ def test_a_lease_that_ran_out_is_taken_by_the_next_once_no_clock_could_doubt_it(
 def test_a_later_try_of_the_same_execution_takes_the_lease_at_once(world: World) -> None:
     claimed = opened_and_claimed(world)
 
-    again = world.claim(claimed, Holder(HOLDER.execution, 1))
+    again = world.claim(claimed, LeaseOwner(LEASE_OWNER.execution, 1))
 
     assert again.attempt == 2
     with pytest.raises(NotClaimable):
-        world.claim(claimed, HOLDER)
+        world.claim(claimed, LEASE_OWNER)
 
 
 def test_there_is_nothing_to_claim_where_nothing_is_to_do(world: World) -> None:
@@ -85,10 +85,10 @@ def test_nobody_claims_with_less_than_the_minimum_run_left(world: World) -> None
 def test_six_attempts_are_all_there_are(world: World) -> None:
     creation = world.open().creation
     for attempt in range(6):
-        world.claim(creation, Holder(HOLDER.execution, attempt))
+        world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
 
     with pytest.raises(NotClaimable, match="used up"):
-        world.claim(creation, Holder(HOLDER.execution, 6))
+        world.claim(creation, LeaseOwner(LEASE_OWNER.execution, 6))
 
 
 def test_a_retry_is_claimed_when_it_is_due_and_not_before(world: World) -> None:
@@ -213,7 +213,7 @@ def test_completing_settles_counts_and_costs(world: World) -> None:
 
 def test_completing_names_the_files_of_earlier_attempts(world: World) -> None:
     first = opened_and_claimed(world)
-    mine = world.claim(first, Holder(HOLDER.execution, 1))
+    mine = world.claim(first, LeaseOwner(LEASE_OWNER.execution, 1))
     world.store_files(mine)
 
     world.phoenix.attempts.complete(mine, stored_media(mine))
@@ -280,7 +280,7 @@ def test_retries_wait_60_120_and_240_seconds_and_then_there_is_none(world: World
         assert task is not None
         waits.append((task.number, (task.not_before - world.clock.now()).total_seconds()))
         world.clock.sleep(waits[-1][1])
-        mine = world.claim(mine, Holder(f"e{attempt}", 0))
+        mine = world.claim(mine, LeaseOwner(f"e{attempt}", 0))
 
     assert waits == [(2, 60), (3, 120), (4, 240)]
     assert world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True) is None
@@ -389,7 +389,7 @@ def test_unanswered_end_of_an_attempt_is_a_lost_lease_once_another_has_claimed(
     world: World, give_up: Callable[[World, Creation], object], first_send: str
 ) -> None:
     mine = opened_and_claimed(world)
-    reclaimed = replace(mine, attempt=2, holder=RIVAL, execution_name=RIVAL.execution)
+    reclaimed = replace(mine, attempt=2, lease_owner=RIVAL, execution_name=RIVAL.execution)
 
     def another_claims() -> None:
         world.sqlite.transact([mine.key], lambda _: write(reclaimed, result=None))
@@ -455,7 +455,7 @@ def test_a_retry_whose_answer_was_lost_has_one_task_number(world: World) -> None
     task = world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
 
     assert task is not None
-    assert task.number == world.now(mine).enqueues == 2
+    assert task.number == world.now(mine).task_number == 2
 
 
 def test_handing_back_lets_the_next_try_go_on_at_once(world: World) -> None:
@@ -466,8 +466,8 @@ def test_handing_back_lets_the_next_try_go_on_at_once(world: World) -> None:
     attempts.hand_back(mine)
 
     back = world.now(mine)
-    assert (back.status, back.retries, back.operation_name) == (Status.PENDING, 0, "o")
-    assert world.claim(mine, Holder(HOLDER.execution, 1)).attempt == 2
+    assert (back.status, back.retry_count, back.operation_name) == (Status.PENDING, 0, "o")
+    assert world.claim(mine, LeaseOwner(LEASE_OWNER.execution, 1)).attempt == 2
 
 
 def test_an_outcome_that_stays_unknown_is_said_to_be_unknown(world: World) -> None:

@@ -20,7 +20,7 @@ from shared.lifecycle.auditing import Auditing, AuditReport
 from shared.ports.media_store import StoredFile
 from shared.ports.store import Document
 from tests.support.builders import (
-    HOLDER,
+    LEASE_OWNER,
     NOON,
     POLICY,
     a_creation,
@@ -68,7 +68,7 @@ class Ledger:
             10, kind=Kind.VIDEO, creation_id=opened.creation_id, debit=1, actor=Actor.OWNER,
             policy=POLICY, at=at,
         )  # fmt: skip
-        claimed = opened.claimed(HOLDER, policy=POLICY, at=NOON)
+        claimed = opened.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
         self.documents.append(debit)
         if nth % 3 == 0:
             failed = claimed.failed(FailureCode.SAFETY_FILTER, at=at)
@@ -79,7 +79,7 @@ class Ledger:
             self.documents += [failed, refund]
             return
         media = stored_media(claimed)
-        self.account = self.account.relieved(Kind.VIDEO, at=at)
+        self.account = self.account.with_slot_freed(Kind.VIDEO, at=at)
         self.documents.append(claimed.completed(media, at=at))
         for key in (media.media_key, media.thumbnail_key):
             assert key is not None
@@ -161,7 +161,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
         ("I16", books.spoil(books.of_user(9), in_flight=books.of_user(9).in_flight.changed(Kind.IMAGE, by=1))),
         ("I12", books.spoil(books.a(draft, 10), sweep_at=NOON)),
         ("I12", books.spoil(books.a(failed, 11), refunded=False)),
-        ("I17", books.spoil(books.a(draft, 12), requeues=5)),
+        ("I17", books.spoil(books.a(draft, 12), requeue_count=5)),
         ("I6", books.spoil(books.a(failed, 13), first_attempt=3)),
         ("I2", books.spoil(books.a(draft, 14), cost_tokens=9)),
         ("I3", refunded),

@@ -18,7 +18,7 @@ def acts(world: World) -> list[OperatorAct]:
 
 def recorded(world: World, creation: Creation, verb: Verb) -> OperatorAct:
     return OperatorAct(
-        act_id=f"{creation.creation_id}_{verb}_{creation.publications}",
+        act_id=f"{creation.creation_id}_{verb}_{creation.publication_count}",
         verb=verb,
         creation_id=creation.creation_id,
         user_id=ADA,

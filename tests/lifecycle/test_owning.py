@@ -36,7 +36,7 @@ def test_a_retry_debits_again_on_the_same_card(world: World) -> None:
     again = world.now(failed)
     assert opened.creation == again
     assert opened.balance_tokens == world.account().balance_tokens == 90
-    assert (again.status, again.debits, again.enqueues) == (Status.PENDING, 2, 2)
+    assert (again.status, again.run_number, again.task_number) == (Status.PENDING, 2, 2)
     assert (again.attempt, again.first_attempt) == (1, 2)
     assert (again.created_at, again.progress, again.error) == (failed.created_at, 0, None)
     assert not again.refunded
@@ -57,7 +57,7 @@ def test_a_second_run_may_fail_and_is_refunded_too(world: World) -> None:
 
     assert world.account().balance_tokens == 100
     assert refunds(world) == 2
-    assert world.now(failed).debits == 2
+    assert world.now(failed).run_number == 2
 
 
 def test_a_retry_begins_anew(world: World) -> None:
@@ -76,14 +76,14 @@ def test_a_retry_begins_anew(world: World) -> None:
     failed = world.now(creation)
     assert failed.intent
     assert failed.operation_name
-    assert failed.retries
-    assert failed.requeues
+    assert failed.retry_count
+    assert failed.requeue_count
 
     retry(world, failed)
 
     again = world.now(creation)
     assert (again.intent, again.operation_name, again.error, again.retry_at) == (None,) * 4
-    assert (again.retries, again.requeues, again.progress) == (0, 0, 0)
+    assert (again.retry_count, again.requeue_count, again.progress) == (0, 0, 0)
     assert (again.first_attempt, again.attempt) == (2, 1)
 
 
@@ -168,7 +168,11 @@ def test_a_retry_without_a_queue_is_refunded_at_once(world: World) -> None:
         retry(world, failed)
 
     now = world.now(failed)
-    assert (now.status, now.debits, now.queue_error_code) == (Status.FAILED, 2, "queue_unavailable")
+    assert (now.status, now.run_number, now.queue_error_code) == (
+        Status.FAILED,
+        2,
+        "queue_unavailable",
+    )
     assert world.account().balance_tokens == 100
 
 

@@ -167,7 +167,7 @@ def test_a_copy_that_fails_publishes_nothing(world: World) -> None:
     world.media.is_down = False
 
     assert world.now(draft).status is Status.DRAFT
-    assert publish(world, draft).publications == 2
+    assert publish(world, draft).publication_count == 2
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_of_two_publications_at_once_the_later_number_wins(world: World) -> None
 
     first = publish(world, draft, "first")
 
-    assert (first.caption, first.publications) == ("second", 2)
+    assert (first.caption, first.publication_count) == ("second", 2)
     world.clock.sleep(3600)
     world.phoenix.sweeping.sweep()
     assert public(world) == set(world.now(draft).public_keys.values())
@@ -335,7 +335,7 @@ def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(worl
     assert unpublish(world, published).status is Status.DRAFT
 
     now = world.now(published)
-    assert (now.status, now.publications) == (Status.PUBLISHED, 2)
+    assert (now.status, now.publication_count) == (Status.PUBLISHED, 2)
     assert public(world) == set(now.public_keys.values())
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.errors import NotClaimable
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import EntryType
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from shared.telemetry import bind
-from tests.support.builders import HOLDER, RIVAL
+from tests.support.builders import LEASE_OWNER, RIVAL
 from tests.support.world import World
 
 NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
@@ -39,7 +39,7 @@ def test_a_paid_creation_without_a_task_gets_one(world: World) -> None:
 
     assert sweep(world) == {"requeued": 1}
     assert world.queue.tasks == {(creation.creation_id, 2): None}
-    assert world.now(creation).enqueues == 2
+    assert world.now(creation).task_number == 2
 
 
 def test_a_waiting_task_is_left_alone(world: World) -> None:
@@ -49,7 +49,7 @@ def test_a_waiting_task_is_left_alone(world: World) -> None:
         assert sweep(world) == {"left": 1}
 
     assert world.queue.tasks == {(creation.creation_id, 1): None}
-    assert world.now(creation).requeues == 0
+    assert world.now(creation).requeue_count == 0
 
 
 def test_a_creation_is_enqueued_four_times_more_and_then_refunded(world: World) -> None:
@@ -82,16 +82,16 @@ def test_a_dead_workers_creation_gets_a_task_once_its_lease_is_over(world: World
 
 def test_a_running_execution_is_left_alone_although_its_lease_is_over(world: World) -> None:
     claimed = world.claim(world.open().creation)
-    world.executions.running.add(HOLDER.execution)
+    world.executions.running.add(LEASE_OWNER.execution)
     world.clock.sleep(150)
 
     assert sweep(world) == {"left": 1}
-    assert world.now(claimed).requeues == 0
+    assert world.now(claimed).requeue_count == 0
 
 
 def test_whatever_runs_past_the_deadline_is_refunded(world: World) -> None:
     claimed = world.claim(world.open().creation)
-    world.executions.running.add(HOLDER.execution)
+    world.executions.running.add(LEASE_OWNER.execution)
     world.clock.sleep(900)
 
     assert sweep(world) == {"refunded": 1}
@@ -102,7 +102,7 @@ def test_whatever_runs_past_the_deadline_is_refunded(world: World) -> None:
 def test_used_up_attempts_are_a_lost_worker(world: World) -> None:
     creation = world.open().creation
     for attempt in range(6):
-        world.claim(creation, Holder(HOLDER.execution, attempt))
+        world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
     world.clock.sleep(150)
 
     assert sweep(world) == {"refunded": 1}
@@ -114,7 +114,7 @@ def test_used_up_attempts_are_a_lost_worker(world: World) -> None:
 def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) -> None:
     creation = world.open().creation
     for attempt in range(6):
-        mine = world.claim(creation, Holder(HOLDER.execution, attempt))
+        mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
         world.phoenix.attempts.hand_back(mine)
     world.clock.sleep(60)
 

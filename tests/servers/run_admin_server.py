@@ -196,7 +196,7 @@ class RunAdminServer:
 
     def _run(self, location: str, job_id: str, caller: str, body: bytes) -> Response:
         job, overrides = self._job(location, job_id), _overrides(body)
-        execution_id = f"{job_id}-{self._ids.letters(5)}"
+        execution_id = f"{job_id}-{self._ids.random_id(5)}"
         run = Run(
             f"{location}/jobs/{job_id}/executions/{execution_id}",
             overrides,

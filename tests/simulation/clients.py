@@ -274,7 +274,7 @@ class Clients:
 
     def _retry(self, name: str, known: Creation) -> None:
         """Click once; only a request that says which debit it follows may be repeated."""
-        debits = known.debits if self.simulation.chance(name, "tells debits") < 0.7 else None
+        debits = known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
         self._clicks[known.creation_id] += 1
 
         def request() -> Opened:
@@ -286,16 +286,16 @@ class Clients:
             self.ask(f"{name}.again", request)
         now = self.store.creation(known.creation_id)
         clicks = self._clicks[known.creation_id]
-        is_once = now is None or now.debits <= clicks + 1
+        is_once = now is None or now.run_number <= clicks + 1
         self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks debited more often")
         if isinstance(answer, Opened):
             self.simulation.marks["retried"] += 1
-            entry_id = debit_id(known.creation_id, known.debits + 1)
+            entry_id = debit_id(known.creation_id, known.run_number + 1)
             self.inspector.must(
                 self.store.has_entry(entry_id), "I10", f"{name} was told 202, no debit"
             )
         elif isinstance(answer, NotQueued):
-            entry_id = refund_id(known.creation_id, known.debits + 1)
+            entry_id = refund_id(known.creation_id, known.run_number + 1)
             self.inspector.must(self.store.has_entry(entry_id), "I10", f"{name} is not refunded")
 
     def _owners(self, verb: str, known: Creation) -> Any:
@@ -315,7 +315,7 @@ class Clients:
             self.inspector.must(not is_ours, "I10", f"{name} was told 409 for its own effect")
         if isinstance(answer, Creation):
             self.simulation.marks["cancelled"] += 1
-            is_refunded = self.store.has_entry(refund_id(known.creation_id, known.debits))
+            is_refunded = self.store.has_entry(refund_id(known.creation_id, known.run_number))
             self.inspector.must(is_refunded, "I10", f"{name} was told 200 and is not refunded")
 
     def _delete(self, name: str, known: Creation) -> None:

@@ -56,7 +56,7 @@ class SimulatedIds:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
 
-    def letters(self, length: int) -> str:
+    def random_id(self, length: int) -> str:
         return b32encode(self._digest()).decode().lower()[:length]
 
     def digits(self, length: int) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobs.attempt import SETTLED, Terminated
-from shared.domain.claim import Holder
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.policy import STOP_GRACE_S, Policy
 from tests.simulation.scheduler import Actor, Crashed, Process, Simulation
 from tests.support.builders import NOON
@@ -25,7 +25,7 @@ RESTARTS_MAX = 2
 RESTART_S = (1.0, 20.0)
 SIGTERM_WITHIN_S = 120.0
 
-Run = Callable[[CreationId, Kind, Holder], int]
+Run = Callable[[CreationId, Kind, LeaseOwner], int]
 
 
 def process(simulation: Simulation, name: str) -> Process:
@@ -48,7 +48,7 @@ class SimulatedExecutions:
     """Runs `run` as an actor: one process a try, restarted when it dies or fails."""
 
     def __init__(self, simulation: Simulation, policy: Policy) -> None:
-        self.run_job: Run = lambda _creation_id, _kind, _holder: SETTLED
+        self.run_job: Run = lambda _creation_id, _kind, _lease_owner: SETTLED
         self.count = 0
         self._simulation = simulation
         self._policy = policy
@@ -81,14 +81,14 @@ class SimulatedExecutions:
 
     def _try(self, execution: _Execution, *, task_attempt: int, after_s: float) -> None:
         simulation = self._simulation
-        holder = Holder(execution.name, task_attempt)
-        host = process(simulation, str(holder))
+        lease_owner = LeaseOwner(execution.name, task_attempt)
+        host = process(simulation, str(lease_owner))
         status = 1
 
         def body() -> None:
             nonlocal status
             try:
-                status = self.run_job(execution.creation_id, execution.kind, holder)
+                status = self.run_job(execution.creation_id, execution.kind, lease_owner)
             finally:
                 simulation.at(simulation.now_s, end)
 
@@ -98,14 +98,16 @@ class SimulatedExecutions:
                 execution.is_running = False
                 return
             shortest, longest = RESTART_S
-            wait_s = shortest + (longest - shortest) * simulation.chance(str(holder), "restart")
+            wait_s = shortest + (longest - shortest) * simulation.chance(
+                str(lease_owner), "restart"
+            )
             self._try(execution, task_attempt=task_attempt + 1, after_s=wait_s)
 
         begins_s = simulation.now_s + after_s
-        actor = simulation.spawn(str(holder), body, process=host, at_s=begins_s)
+        actor = simulation.spawn(str(lease_owner), body, process=host, at_s=begins_s)
         stop_s = begins_s + self._policy.job_timeout_s(execution.kind)
-        if simulation.fate(str(holder), "job") == "sigterm":
-            within_s = simulation.chance(str(holder), "sigterm") * SIGTERM_WITHIN_S
+        if simulation.fate(str(lease_owner), "job") == "sigterm":
+            within_s = simulation.chance(str(lease_owner), "sigterm") * SIGTERM_WITHIN_S
             stop_s = min(stop_s, begins_s + within_s)
         simulation.at(stop_s, lambda: self._stop(actor))
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from jobs.attempt import RESTART, Terminated, Workshop, run_attempt
 from shared import settings, wiring
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
 from shared.installation import Ports
 from shared.lifecycle.admission import Brake
@@ -223,7 +223,7 @@ class _Place:
         phoenix.opening.admission.patience_s = 0  # the scheduler waits for each thread's next step
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
-    def _run_job(self, creation_id: CreationId, kind: Kind, holder: Holder) -> int:
+    def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
         """Do what `jobs/entry.py` does."""
         workshop = Workshop(
             attempts=self.phoenix.attempts,
@@ -236,11 +236,11 @@ class _Place:
             policy=POLICY,
         )
         try:
-            return run_attempt(workshop, creation_id, holder=holder)
+            return run_attempt(workshop, creation_id, lease_owner=lease_owner)
         except Terminated:
             return RESTART
         except Exception as error:
-            self.inspector.report("I10", f"{holder} raised {error!r}")
+            self.inspector.report("I10", f"{lease_owner} raised {error!r}")
             return RESTART
 
     def tick(self) -> None:

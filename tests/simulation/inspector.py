@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any
 
 from shared.domain.account import Account
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
@@ -77,7 +77,7 @@ class Inspector:
     welcomes: Welcomes | None = None
     _commits: int = 0
     _attempt_of: dict[str, int] = field(default_factory=dict)
-    """Each holder's last attempt."""
+    """Each lease_owner's last attempt."""
     debits_by: Counter[str] = field(default_factory=Counter)
     """How many debits each process has written."""
     _begun_keys: set[str] = field(default_factory=set)
@@ -175,7 +175,7 @@ class Inspector:
         creation: Creation = after or before
         name = creation.creation_id
         self.must(move in LEGAL, "I12", f"{name} {move[0]} -> {move[1]}")
-        debit, refund = debit_id(name, creation.debits), refund_id(name, creation.debits)
+        debit, refund = debit_id(name, creation.run_number), refund_id(name, creation.run_number)
         is_paid = move[1] is Status.PENDING and move[0] in (None, Status.FAILED)
         is_failed = move[1] is Status.FAILED and move[0] in UNFINISHED
         self.must(is_paid == (debit in entries), "I2", f"{name} {move} with {sorted(entries)}")
@@ -191,16 +191,16 @@ class Inspector:
             self._claim(actor, before, after)
         elif actor in self._attempt_of:
             mine = self._attempt_of[actor]
-            is_mine = (str(before.holder), before.attempt) == (actor, mine)
+            is_mine = (str(before.lease_owner), before.attempt) == (actor, mine)
             is_held = before.status is Status.PROCESSING
-            self.must(is_mine and is_held, "I6", f"{actor} wrote {name} of {before.holder}")
+            self.must(is_mine and is_held, "I6", f"{actor} wrote {name} of {before.lease_owner}")
 
     def _free(self, actor: str, before: Any, after: Any, changes: Changes) -> None:
         if after is None:
             return
         if after.status is Status.FAILED and (before is None or before.status in UNFINISHED):
             self._refunded(after, changes)
-        if before is None or after.debits > before.debits:
+        if before is None or after.run_number > before.run_number:
             self.debits_by[actor] += 1
             self._debited(after, changes)
 
@@ -282,11 +282,11 @@ class Inspector:
             self.must(is_final, "I7", f"{name} gave up reads that were refused {len(at_s)} times")
 
     def _claim(self, actor: str, before: Creation, after: Creation) -> None:
-        name, holder = after.creation_id, after.holder
+        name, lease_owner = after.creation_id, after.lease_owner
         self._attempt_of[actor] = after.attempt
-        self._debit_of[name, after.attempt] = after.debits
+        self._debit_of[name, after.attempt] = after.run_number
         self._claimed_s[name, after.attempt] = self.simulation.now_s
-        self.must(str(holder) == actor, "I6", f"{actor} claimed for {holder}")
+        self.must(str(lease_owner) == actor, "I6", f"{actor} claimed for {lease_owner}")
         count = len(after.attempts_of_this_debit)
         self.must(count <= self.policy.attempts_max, "I17", f"{name} has {count} attempts")
         early = timedelta(seconds=self.policy.retry_early_s + 2 * CLOCKS_DIFFER_S)
@@ -294,9 +294,9 @@ class Inspector:
             self.must(self.now >= before.retry_at - early, "I12", f"{name} claimed too early")
         self.must(after.retry_at is None, "I12", f"{name} is claimed and waits for a retry")
         self._must_have_time(after, after.updated_at, "is claimed")
-        is_successor = _succeeds(holder, before.holder)
+        is_successor = _succeeds(lease_owner, before.lease_owner)
         is_leased = before.lease_expires_at and self.now < before.lease_expires_at
-        self.must(not is_leased or is_successor, "I6", f"{name} claimed from {before.holder}")
+        self.must(not is_leased or is_successor, "I6", f"{name} claimed from {before.lease_owner}")
         if after.operation_name is not None:
             self.simulation.marks["resumed_operation"] += 1
 
@@ -306,7 +306,7 @@ class Inspector:
             is_there = file and file.size_bytes == after.size_bytes
             self.must(is_there, "I14", f"{after.creation_id} is a draft without its file")
             self.must(
-                not self.store.has_entry(refund_id(after.creation_id, after.debits)),
+                not self.store.has_entry(refund_id(after.creation_id, after.run_number)),
                 "I4",
                 f"{after.creation_id} is a draft and refunded",
             )
@@ -341,11 +341,11 @@ class Inspector:
     def _withdrawn(self, actor: str, creation_id: CreationId, number: int) -> None:
         """I18: only the task of a run that has been refunded is withdrawn."""
         creation = self.store.creation(creation_id)
-        if creation is None or number < creation.enqueues:
+        if creation is None or number < creation.task_number:
             return  # of a run that is over
-        is_refunded = self.store.has_entry(refund_id(creation_id, creation.debits))
+        is_refunded = self.store.has_entry(refund_id(creation_id, creation.run_number))
         self.must(
-            is_refunded and not creation.is_unfinished and number == creation.enqueues,
+            is_refunded and not creation.is_unfinished and number == creation.task_number,
             "I18",
             f"{actor} withdrew task {number} of {creation_id}, which is {creation.status}",
         )
@@ -399,7 +399,7 @@ class Inspector:
         if earlier and len(earlier) <= allowed:
             self.simulation.marks["second_image_start"] += 1
         creation = self.store.creation(start.creation_id)
-        if creation and creation.debits == debit and creation.is_unfinished:
+        if creation and creation.run_number == debit and creation.is_unfinished:
             self.must(creation.intent, "I5", f"{start.creation_id} was started without an intent")
 
     # The end
@@ -420,11 +420,11 @@ class Inspector:
             self.report("I15", f"{key} is left over")
 
 
-def _succeeds(holder: Holder | None, other: Holder | None) -> bool:
+def _succeeds(lease_owner: LeaseOwner | None, other: LeaseOwner | None) -> bool:
     """Tell whether both are tries of one execution, and the first one is the later try."""
-    if holder is None or other is None or holder.execution != other.execution:
+    if lease_owner is None or other is None or lease_owner.execution != other.execution:
         return False
-    return holder.task_attempt > other.task_attempt
+    return lease_owner.task_attempt > other.task_attempt
 
 
 def _needed(creation: Creation) -> set[str]:

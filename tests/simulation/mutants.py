@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs import attempt, lease, making, storing
-from shared.domain import claim, creation
+from shared.domain import creation
 from shared.domain.account import Account
+from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
     attempts,
@@ -160,8 +161,8 @@ MUTANTS = [
         "a worker's writes are not fenced by attempt",
         creation.Creation,
         "is_held_by",
-        "self.status is Status.PROCESSING and self.attempt == attempt and self.holder == holder",
-        "self.status is Status.PROCESSING",
+        "        and self.attempt == attempt\n        and self.lease_owner == lease_owner\n",
+        "",
         seed=162,
     ),
     _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
@@ -228,8 +229,8 @@ MUTANTS = [
         "its own claim is taken for another's",
         attempts.Attempts,
         "claim",
-        "now.status is Status.PROCESSING and now.holder == holder",
-        "False",
+        "            and now.lease_owner == lease_owner\n",
+        "            and False\n",
         gate="commits are not answered",
     ),
     _one(
@@ -243,7 +244,7 @@ MUTANTS = [
     _one(
         "one intent counts for all starts",
         creation.Creation,
-        "intending",
+        "with_intent",
         "unknown=self.unknown_starts + 1",
         "unknown=1",
         seed=78,
@@ -259,14 +260,14 @@ MUTANTS = [
         "a refund asks no status",
         settling.Settling,
         "_fail",
-        "or now.debits != debits or not may_fail(now)",
-        "or now.debits != debits or not now.is_unfinished",
+        "or now.run_number != debits or not may_fail(now)",
+        "or now.run_number != debits or not now.is_unfinished",
     ),
     _one(
         "a refund of whatever debit is the last",
         settling.Settling,
         "_fail",
-        "or now.debits != debits or not may_fail(now)",
+        "or now.run_number != debits or not may_fail(now)",
         "or not now.is_unfinished",
     ),
     _one(
@@ -302,7 +303,7 @@ MUTANTS = [
     _one(
         "a heartbeat pushes the sweep past the deadline",
         creation.Creation,
-        "swept_at",
+        "with_next_sweep",
         "min(sweep_at, deadline_at)",
         "sweep_at",
     ),
@@ -351,7 +352,7 @@ MUTANTS = [
         sweeping.Sweeping,
         "_requeue",
         "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=decided)",
-        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.enqueues)",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.task_number)",
     ),
     Mutant(
         "a fenced job removes its files",
@@ -398,7 +399,7 @@ MUTANTS = [
         opening.Opening,
         "open",
         "creation_id = creation_id_for(caller.user_id, idempotency_key)",
-        "creation_id = CreationId(self.ids.letters(CREATION_ID_LENGTH))",
+        "creation_id = CreationId(self.ids.random_id(CREATION_ID_LENGTH))",
     ),
     _one(
         "a deleted creation's key is free again",
@@ -411,7 +412,7 @@ MUTANTS = [
         "a second click debits again",
         owning.Owning,
         "debit_again",
-        "if now.debits > debits:",
+        "if now.run_number > debits:",
         "if now.is_unfinished:",
         seed=5,
     ),
@@ -450,8 +451,8 @@ MUTANTS = [
         "a withdrawal names the next number",
         settling.Settling,
         "_withdraw_task",
-        "kind=failed.kind, number=failed.enqueues)",
-        "kind=failed.kind, number=failed.enqueues + 1)",
+        "kind=failed.kind, number=failed.task_number)",
+        "kind=failed.kind, number=failed.task_number + 1)",
     ),
     _one(
         "a task is withdrawn before its refund",
@@ -517,8 +518,8 @@ MUTANTS = [
         "a publication's key is used again",
         creation.Creation,
         "prepared_for_publication",
-        "publications=self.publications + 1",
-        "publications=max(1, self.publications)",
+        "publication_count=self.publication_count + 1",
+        "publication_count=max(1, self.publication_count)",
     ),
     _one(
         "a publication commits without its undo entry",
@@ -658,7 +659,7 @@ MUTANTS = [
     ),
     _one(
         "another execution's later try takes the lease",
-        claim.Holder,
+        LeaseOwner,
         "succeeds",
         "self.execution == other.execution and",
         "",

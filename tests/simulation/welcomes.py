@@ -90,9 +90,9 @@ class Welcomes:
                 problems.append(f"shard {after.shard_id} counts {after.count} after {counted}")
         for entry in welcomes:
             user = entry.user_id
-            holder = self.granted.setdefault(self._address(user), user)
-            if holder != user:
-                problems.append(f"{user} has the welcome of {holder}'s address")
+            lease_owner = self.granted.setdefault(self._address(user), user)
+            if lease_owner != user:
+                problems.append(f"{user} has the welcome of {lease_owner}'s address")
             if not self.is_verified(user):
                 problems.append(f"{user} is welcomed without a verified address")
             if not shards:

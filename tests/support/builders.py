@@ -7,10 +7,10 @@ from typing import Any
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
 from shared.domain.account import Account, OpenedHour
 from shared.domain.brief import Brief, creation_id_for
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.media import MediaFormat, StoredMedia, media_key, thumbnail_key
 from shared.domain.policy import Costs, Policy
 from shared.ports.identity import Caller
@@ -20,8 +20,8 @@ POLICY = Policy()
 COSTS = Costs()
 ADA = UserId("ada")
 BEN = UserId("ben")
-HOLDER = Holder("video-generation-job-abcde", 0)
-RIVAL = Holder("video-generation-job-fghij", 0)
+LEASE_OWNER = LeaseOwner("video-generation-job-abcde", 0)
+RIVAL = LeaseOwner("video-generation-job-fghij", 0)
 
 
 def seconds(count: float) -> timedelta:
@@ -74,7 +74,7 @@ def a_creation(
 
 
 def a_claimed_creation(name: str = "one", **changes: Any) -> Creation:
-    return a_creation(name, **changes).claimed(HOLDER, policy=POLICY, at=NOON)
+    return a_creation(name, **changes).claimed(LEASE_OWNER, policy=POLICY, at=NOON)
 
 
 def shown(*creations: Creation) -> list[Creation]:

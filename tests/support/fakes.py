@@ -64,7 +64,7 @@ class CountingIds:
     def __init__(self) -> None:
         self._count = 0
 
-    def letters(self, length: int) -> str:
+    def random_id(self, length: int) -> str:
         self._count += 1
         return f"{self._count:b}".replace("0", "a").replace("1", "b").rjust(length, "c")
 

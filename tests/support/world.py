@@ -11,11 +11,11 @@ from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
-from shared.domain.claim import Holder
 from shared.domain.creation import Creation, creation_key
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
@@ -24,7 +24,7 @@ from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
 from shared.wiring import Phoenix
-from tests.support.builders import ADA, HOLDER, a_brief, a_caller, stored_media
+from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
 from tests.support.fakes import (
     CountingIds,
     FakeClock,
@@ -106,10 +106,13 @@ class World:
         )
 
     def claim(
-        self, creation: Creation | CreationId, holder: Holder = HOLDER, kind: Kind = Kind.VIDEO
+        self,
+        creation: Creation | CreationId,
+        lease_owner: LeaseOwner = LEASE_OWNER,
+        kind: Kind = Kind.VIDEO,
     ) -> Creation:
         creation_id = creation.creation_id if isinstance(creation, Creation) else creation
-        return self.phoenix.attempts.claim(creation_id, kind=kind, holder=holder)
+        return self.phoenix.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
 
     def now(self, creation: Creation) -> Creation:
         found = self.sqlite.get(creation_key(creation.creation_id))

@@ -74,7 +74,7 @@ class LocalExecutions:
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
         """See `Executions.run`."""
-        name = f"{kind}-generation-job-{self._ids.letters(NAME_LETTERS)}"
+        name = f"{kind}-generation-job-{self._ids.random_id(NAME_LETTERS)}"
         record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
         incoming = self._records / f".{name}"
         try:

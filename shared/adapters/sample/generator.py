@@ -83,7 +83,7 @@ class SampleGenerator:
                 raise GenerationUnavailable(failure=failure, reason=f"[{word}]")
         if "[crash upload]" in brief.prompt:
             (self._crashes / creation_id).touch()
-        name = f"{creation_id}-{attempt}-{self._ids.letters(8)}"
+        name = f"{creation_id}-{attempt}-{self._ids.random_id(8)}"
         operation = {"startedAt": self._clock.now().timestamp(), "brief": asdict(brief)}
         self._write(name, operation)
         if "[silent]" in brief.prompt:

@@ -51,7 +51,7 @@ class SystemClock:
 class SystemIds:
     """Names nobody can guess."""
 
-    def letters(self, length: int) -> str:
+    def random_id(self, length: int) -> str:
         """Return characters of a-z and 2-7."""
         return "".join(secrets.choice(_LETTERS) for _ in range(length))
 

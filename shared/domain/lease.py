@@ -5,7 +5,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Holder:
+class LeaseOwner:
     """Who holds a lease: one task attempt of one execution; written `execution/attempt`."""
 
     execution: str
@@ -15,12 +15,12 @@ class Holder:
         return f"{self.execution}/{self.task_attempt}"
 
     @classmethod
-    def parse(cls, text: str) -> "Holder":
-        """Return the holder that was written like this."""
+    def parse(cls, text: str) -> "LeaseOwner":
+        """Return the lease_owner that was written like this."""
         execution, _, task_attempt = text.rpartition("/")
         return cls(execution, int(task_attempt))
 
-    def succeeds(self, other: "Holder") -> bool:
+    def succeeds(self, other: "LeaseOwner") -> bool:
         """Tell whether this is a later try of the other's execution, which is then dead."""
         return self.execution == other.execution and self.task_attempt > other.task_attempt
 
