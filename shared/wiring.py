@@ -38,6 +38,7 @@ from shared.lifecycle.opening import Opening
 from shared.lifecycle.operating import Operating
 from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
+from shared.lifecycle.reading import Reading
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
@@ -56,6 +57,7 @@ class Phoenix:
 
     settings: Settings
     ports: Ports
+    reading: Reading
     accounts: Accounts
     opening: Opening
     attempts: Attempts
@@ -89,6 +91,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     """Put the use cases on these adapters."""
     policy, clock = settings.policy, ports.clock
     transactions = Transactions(ports.store, clock, retry_budget_s=RETRY_BUDGET_S)
+    reading = Reading(ports.store)
     settling = Settling(transactions, ports.queue, clock, policy)
     deleting = Deleting(transactions, ports.media, clock)
     welcome = WelcomeGrant(
@@ -112,12 +115,13 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         settings.costs,
         policy,
     )
-    owning = Owning(transactions, opening, settling, deleting, clock, policy)
-    publishing = Publishing(transactions, owning, deleting, ports.media, clock, ports.ids, policy)
+    owning = Owning(transactions, reading, opening, settling, deleting, clock, policy)
+    publishing = Publishing(transactions, reading, deleting, ports.media, clock, ports.ids, policy)
     workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
         ports=ports,
+        reading=reading,
         accounts=accounts,
         opening=opening,
         attempts=Attempts(transactions, clock, policy),

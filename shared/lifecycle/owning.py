@@ -4,21 +4,21 @@ import logging
 from dataclasses import dataclass, replace
 
 from shared.domain.account import account_key
-from shared.domain.brief import CREATION_ID
-from shared.domain.creation import Creation, creation_key
+from shared.domain.creation import Creation
 from shared.domain.errors import (
     CreationNotFound,
     IllegalTransition,
     OutcomeUnknown,
     Unavailable,
 )
-from shared.domain.keys import CreationId, UserId
+from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opened, Opening, log_debit
+from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.settling import Settling
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
@@ -32,22 +32,12 @@ class Owning:
     """One's own creations; another's is as unknown as one that is not there."""
 
     transactions: Transactions
+    reading: Reading
     opening: Opening
     settling: Settling
     deleting: Deleting
     clock: Clock
     policy: Policy
-
-    def one(self, creation_id: str, *, owner: UserId) -> Creation:
-        """Return one's own creation.
-
-        Raises:
-            CreationNotFound: unknown, another's, or an id of another form.
-        """
-        found = None
-        if CREATION_ID.fullmatch(creation_id):
-            found = self.transactions.store.get(creation_key(CreationId(creation_id)))
-        return owned(found, owner)
 
     def retry(self, creation_id: str, *, owner: UserId, debits: int | None = None) -> Opened:
         """Debit a failed creation again, on the same card, and create its task.
@@ -64,7 +54,7 @@ class Owning:
             NotQueued: the tokens are back.
             OutcomeUnknown: see its `creation_id`.
         """
-        failed = self.one(creation_id, owner=owner)
+        failed = self.reading.own_creation(creation_id, owner=owner)
         opened = self.debit_again(
             failed,
             debits=min(debits or failed.run_number, failed.run_number),
@@ -137,7 +127,7 @@ class Owning:
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
         """
-        pending = self.one(creation_id, owner=owner)
+        pending = self.reading.own_creation(creation_id, owner=owner)
         settlement = self.settling.cancel(pending)
         if not settlement.is_mine:
             raise IllegalTransition(status=owned(settlement.creation, owner).status)
@@ -151,7 +141,7 @@ class Owning:
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
         """
-        doomed = self.one(creation_id, owner=owner)
+        doomed = self.reading.own_creation(creation_id, owner=owner)
         at = self.clock.now()
         decided: MediaDeletion | None = None
 
@@ -170,10 +160,3 @@ class Owning:
 
         self.deleting.carry_out_or_leave(self.transactions.run([doomed.key], decide))
         log.info("creation_deleted", extra={"creation_id": creation_id})
-
-
-def owned(creation: Creation | None, owner: UserId) -> Creation:
-    """Return the creation if it is this user's, or raise `CreationNotFound`."""
-    if creation is None or creation.user_id != owner:
-        raise CreationNotFound
-    return creation

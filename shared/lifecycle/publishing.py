@@ -19,7 +19,7 @@ from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.deleting import Deleting
-from shared.lifecycle.owning import Owning, owned
+from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.media_store import MediaStore
@@ -35,7 +35,7 @@ class Publishing:
     """A draft's way into the feed and back."""
 
     transactions: Transactions
-    owning: Owning
+    reading: Reading
     deleting: Deleting
     media: MediaStore
     clock: Clock
@@ -51,7 +51,7 @@ class Publishing:
             MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
         """
         copied_by = self.clock.now() + self._copies_within
-        draft = self._prepare(self.owning.one(creation_id, owner=owner), caption)
+        draft = self._prepare(self.reading.own_creation(creation_id, owner=owner), caption)
         if draft.status is Status.PUBLISHED:
             return draft
         copied = self._copied(draft, by=copied_by)
@@ -69,7 +69,9 @@ class Publishing:
             try:
                 self.media.publish(private_key, public_key)
             except MediaMissing as error:
-                self.owning.one(draft.creation_id, owner=draft.user_id)  # deleted meanwhile: 404
+                self.reading.own_creation(
+                    draft.creation_id, owner=draft.user_id
+                )  # deleted meanwhile: 404
                 facts = {"creation_id": draft.creation_id, "reason": error.reason}
                 log.warning("media_missing", extra=facts)
                 if private_key != draft.thumbnail_key:
@@ -162,7 +164,7 @@ class Publishing:
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
         """
-        published = self.owning.one(creation_id, owner=owner)
+        published = self.reading.own_creation(creation_id, owner=owner)
         at = self.clock.now()
         draft: Creation | None = None
         deletion: MediaDeletion | None = None

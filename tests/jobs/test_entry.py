@@ -157,7 +157,7 @@ def test_a_restart_debits_what_the_execution_could_not_debit_before(tmp_path: Pa
 def test_an_execution_debits_once_whatever_became_of_its_debit(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
-    failed = phoenix.owning.one(creation_id, owner=ADA)
+    failed = phoenix.reading.own_creation(creation_id, owner=ADA)
     phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR, reference="one")
     phoenix.owning.cancel(creation_id, owner=ADA)
     phoenix.owning.retry(creation_id, owner=ADA)

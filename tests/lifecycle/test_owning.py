@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from shared.domain.creation import Creation
@@ -310,15 +312,22 @@ def test_a_file_that_is_written_late_goes_an_hour_after_the_delete(world: World)
 # Whose it is
 
 
-@pytest.mark.parametrize("action", ["one", "retry", "cancel", "delete"])
-def test_anothers_creation_is_unknown(world: World, action: str) -> None:
+@pytest.mark.parametrize("action", ["read", "retry", "cancel", "delete"])
+def test_creation_of_another_owner_is_unknown(world: World, action: str) -> None:
     theirs = world.failed(user="ben")
     before = world.now(theirs)
+    phoenix = world.phoenix
+    act: Callable[..., object] = {
+        "read": phoenix.reading.own_creation,
+        "retry": phoenix.owning.retry,
+        "cancel": phoenix.owning.cancel,
+        "delete": phoenix.owning.delete,
+    }[action]
 
     with pytest.raises(CreationNotFound):
-        getattr(world.phoenix.owning, action)(theirs.creation_id, owner=ADA)
+        act(theirs.creation_id, owner=ADA)
     with pytest.raises(CreationNotFound):
-        getattr(world.phoenix.owning, action)(a_creation_id("nobody's"), owner=ADA)
+        act(a_creation_id("unknown"), owner=ADA)
 
     assert world.now(theirs) == before
     assert world.account(BEN).balance_tokens == 100

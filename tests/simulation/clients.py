@@ -350,7 +350,7 @@ class Clients:
         """Try everything on another's creation: each time it is not there."""
         owning, publishing = self.phoenix.owning, self.phoenix.publishing
         use_cases: list[Callable[..., Any]] = [
-            owning.one,
+            self.phoenix.reading.own_creation,
             owning.retry,
             owning.cancel,
             owning.delete,

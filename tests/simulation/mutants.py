@@ -21,6 +21,7 @@ from shared.lifecycle import (
     opening,
     owning,
     publishing,
+    reading,
     settling,
     starts,
     sweeping,
@@ -433,10 +434,11 @@ MUTANTS = [
     ),
     _one(
         "one sees another's creations",
-        owning,
+        reading,
         "owned",
         "if creation is None or creation.user_id != owner:",
         "if creation is None:",
+        owning,
         publishing,
     ),
     _one(
