@@ -227,7 +227,7 @@ class _Place:
         """Do what `jobs/entry.py` does."""
         workshop = Workshop(
             attempts=self.phoenix.attempts,
-            settling=self.phoenix.settling,
+            failing=self.phoenix.failing,
             queue=self.queue,
             media=self.media,
             generator=lambda: self.generators[kind],
