@@ -21,14 +21,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api_service.connection_limits import ConnectionLimits
 from api_service.connection_log import ConnectionLog
-from api_service.raw_answer import as_bytes
-from shared.domain.errors import (
+from api_service.errors import (
     HeadTooLarge,
     MalformedRequest,
-    RequestError,
     RequestTimeout,
     TooManyConnections,
 )
+from api_service.raw_response import raw_response
+from shared.domain.errors import RequestError
 
 
 class Phase(StrEnum):
@@ -263,7 +263,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close_with(self, error: RequestError | None) -> None:
         if error is not None and not self.transport.is_closing():
-            self.transport.write(as_bytes(error))
+            self.transport.write(raw_response(error))
         self._close()
 
     def _close(self) -> None:

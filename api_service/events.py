@@ -17,12 +17,11 @@ from anyio.to_thread import run_sync
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api_service.errors import problem
+from api_service.errors import TooManyOwnStreams, TooManyStreams, problem_response
 from api_service.links import Links
-from api_service.views import AccountView, CreationView, View
+from api_service.responses import AccountView, CreationView, View
 from shared.domain.account import Account
 from shared.domain.creation import Creation
-from shared.domain.errors import TooManyOwnStreams, TooManyStreams
 from shared.domain.keys import CreationId, UserId
 from shared.domain.policy import Costs
 from shared.ports.store import Changes, Store
@@ -206,7 +205,7 @@ class EventStream(StreamingResponse):
                 with anyio.move_on_after(limits.life_s + limits.write_s):
                     await super().__call__(scope, receive, send)
         except TooManyStreams as error:
-            await problem(error)(scope, receive, send)
+            await problem_response(error)(scope, receive, send)
 
     async def _events(self, watched: _Watched) -> AsyncIterator[str]:
         """Yield the snapshot, each change, heartbeats, and why it ends."""

@@ -2,16 +2,15 @@
 
     PhoenixError
     ├── RequestError            answered over HTTP, one status each (api_service/errors.py)
-    │   ├── MalformedRequest, HeadTooLarge, RequestTimeout
-    │   ├── WrongField, WrongJson, BodyTooLarge, NotJson
+    │   ├── WrongField
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
-    │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
+    │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
-    │                               TooManyStreams (TooManyOwnStreams), TooManyConnections,
     │                               OutcomeUnknown, StorageFull
+    │                           errors of HTTP itself: api_service/errors.py
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
@@ -53,32 +52,6 @@ class RequestError(PhoenixError):
 
 
 @dataclass(kw_only=True, eq=False)
-class MalformedRequest(RequestError):
-    """The bytes are not HTTP/1.1."""
-
-    code = "malformed_request"
-    sentence = "The request is not valid HTTP."
-
-
-@dataclass(kw_only=True, eq=False)
-class HeadTooLarge(RequestError):
-    """The request line and the headers are over the limit."""
-
-    code = "headers_too_large"
-    sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
-    limit_bytes: int
-    limit_lines: int
-
-
-@dataclass(kw_only=True, eq=False)
-class RequestTimeout(RequestError):
-    """The client did not send its whole request in time."""
-
-    code = "request_timeout"
-    sentence = "The request did not arrive in time."
-
-
-@dataclass(kw_only=True, eq=False)
 class WrongField(RequestError):
     """A named field has a value that is not accepted; the value is never repeated.
 
@@ -90,32 +63,6 @@ class WrongField(RequestError):
     field: str
     reason: str
     others: "tuple[WrongField, ...]" = ()
-
-
-@dataclass(kw_only=True, eq=False)
-class WrongJson(RequestError):
-    """The body is not an acceptable JSON object."""
-
-    code = "invalid_json"
-    sentence = "The body is not acceptable JSON: {reason}."
-    reason: str
-
-
-@dataclass(kw_only=True, eq=False)
-class BodyTooLarge(RequestError):
-    """The body is over the limit and was not read whole."""
-
-    code = "body_too_large"
-    sentence = "The body is larger than {limit_bytes} bytes."
-    limit_bytes: int
-
-
-@dataclass(kw_only=True, eq=False)
-class NotJson(RequestError):
-    """The body is of another media type."""
-
-    code = "unsupported_media_type"
-    sentence = "Send the body as application/json."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -165,22 +112,6 @@ class AccountNotFound(RequestError):
 
     code = "account_not_found"
     sentence = "There is no such account."
-
-
-@dataclass(kw_only=True, eq=False)
-class PageNotFound(RequestError):
-    """No route has this address."""
-
-    code = "not_found"
-    sentence = "There is nothing at this address."
-
-
-@dataclass(kw_only=True, eq=False)
-class MethodNotAllowed(RequestError):
-    """The address exists, but not for this method."""
-
-    code = "method_not_allowed"
-    sentence = "This address does not take that method."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -367,32 +298,6 @@ class StorageFull(Unavailable):
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
-
-
-@dataclass(kw_only=True, eq=False)
-class TooManyStreams(Unavailable):
-    """The process has as many streams of events as it may: ask for what has changed instead."""
-
-    code = "too_many_streams"
-    sentence = "Too many are watching live at the moment. Ask for what has changed instead."
-    retry_after_s: int = 30
-    limit: int
-
-
-@dataclass(kw_only=True, eq=False)
-class TooManyOwnStreams(TooManyStreams):
-    """The user has as many streams of events as one user may have."""
-
-    code = "too_many_own_streams"
-    sentence = "Only {limit} live connections per account are allowed. Poll instead."
-
-
-@dataclass(kw_only=True, eq=False)
-class TooManyConnections(Unavailable):
-    """The process has as many open connections as it may, and none of them is idle."""
-
-    code = "too_many_connections"
-    sentence = "Too many connections. Try again in a few seconds."
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api_service.app import create_app
 from api_service.connections import Connections
-from api_service.main import create_app
 from tests.support.eventually import eventually
 from tests.support.world import World
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared.adapters.firebase.identity import FirebaseIdentity
 from shared.adapters.firebase.service_identity import GoogleServiceIdentity
 from shared.adapters.system.clock import SystemClock

@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from api_service.errors import PROBLEM_JSON
+from api_service.app import create_app
+from api_service.errors import PROBLEM_JSON, Problem
 from api_service.events import StreamLimits
-from api_service.main import create_app
-from api_service.views import Problem
 from shared.adapters.local.identity import LocalIdentity
 from tests.api.conftest import Api, running_server
 from tests.support.builders import ADA

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api_service.limits import BodyLimit
+from api_service.middleware import BodyLimit
 from infrastructure.local.stack import Stack
 from tests.api.conftest import Api
 from tests.api.hostile import HOSTILE_BODIES, MIB, XSS_CAPTIONS, Hostile

@@ -128,14 +128,14 @@ def test_file_that_is_deleted_before_it_is_opened_is_404_without_an_error_line(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    found = local._file
+    found = local._file_response
 
     def find_and_delete(path: Path, its: dict[str, str]) -> Response:
         response = found(path, its)
         api.world.phoenix.media_cleanup.delete_creation(path.parent.name, owner=ADA)
         return response
 
-    monkeypatch.setattr(local, "_file", find_and_delete)
+    monkeypatch.setattr(local, "_file_response", find_and_delete)
     with caplog.at_level(logging.INFO):
         answer = api.client(ADA).get(private, headers=headers)
 

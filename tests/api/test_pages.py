@@ -7,7 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from api_service.site import FOLDER, FirebaseWeb
+from api_service.security_policy import FirebaseWeb
+from api_service.static_files import FOLDER
 from tests.api.conftest import Api
 
 NewApi = Callable[..., Api]

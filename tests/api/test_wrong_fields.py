@@ -83,7 +83,7 @@ def test_every_wrong_field_of_a_body_is_named(
 
 def test_address_of_one_kind_names_the_kind(api: Api) -> None:
     assert wrong(api, {"type": "image", "prompt": ""}, "/api/generate/video") == [
-        ["type", "this address makes videos"],
+        ["type", "this address opens videos"],
         ["prompt", "it is blank"],
     ]
     assert wrong(api, {"prompt": "x", "aspectRatio": "2:1"}, "/api/image/generate") == [

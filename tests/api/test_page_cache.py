@@ -11,7 +11,7 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from api_service.public_pages import KEPT_S, LOADS_MAX, PAGES_MAX, PublicPages
+from api_service.page_cache import LOADS_MAX, PAGES_MAX, TTL_S, PageCache
 from shared.domain.creation import Creation
 from shared.ports.store import Page, Store
 from tests.api.conftest import Api
@@ -69,7 +69,7 @@ def test_page_is_read_once_in_a_few_seconds(api: Api, counted: CountedStore, pat
     assert pages == [[published.creation_id]] * 20
     assert counted.reads == 1
 
-    api.world.clock.sleep(KEPT_S + 0.1)
+    api.world.clock.sleep(TTL_S + 0.1)
 
     assert shown(api, path) == [published.creation_id]
     assert counted.reads == 2
@@ -105,7 +105,7 @@ def test_answer_may_be_kept_by_others_no_longer_than_by_the_process(api: Api) ->
         lives.append(int(found[1]))
         api.world.clock.sleep(2)
 
-    assert lives == [KEPT_S, KEPT_S - 2, KEPT_S - 4]
+    assert lives == [TTL_S, TTL_S - 2, TTL_S - 4]
     assert "Origin" in answer.headers["Vary"]
 
 
@@ -199,7 +199,7 @@ def test_failed_read_is_answered_and_not_kept(api: Api) -> None:
 
 
 def test_cache_is_bounded() -> None:
-    pages = PublicPages(FakeClock())
+    pages = PageCache(FakeClock())
     request = Request({"type": "http", "headers": []})
     loaded: list[int] = []
 
@@ -209,7 +209,7 @@ def test_cache_is_bounded() -> None:
 
     async def read(numbers: list[int]) -> None:
         for number in numbers:
-            await pages.answer(request, number, partial(page, number))
+            await pages.respond(request, number, partial(page, number))
 
     anyio.run(read, [*range(PAGES_MAX), 0, PAGES_MAX, 0, 1])
 

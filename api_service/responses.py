@@ -1,9 +1,13 @@
-"""Response bodies: documents become views, in camelCase, every field always present."""
+"""Response bodies in camelCase with every field present, and responses with caching headers."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from api_service.links import Links
@@ -15,20 +19,27 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.policy import Costs
 from shared.lifecycle.opening import Opened
-from shared.ports.media_store import MediaStore
 
 
-def _time(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _iso_milliseconds(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Time = Annotated[datetime, PlainSerializer(_time)]
+Time = Annotated[datetime, PlainSerializer(_iso_milliseconds)]
 
 
 class View(BaseModel):
-    """A response body: camelCase, every field always present."""
-
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    @classmethod
+    def from_document(cls, document: object, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
+        """Return the view with these values, and the document's for all other fields."""
+        same_names = {
+            name: getattr(document, name)
+            for name in cls.model_fields
+            if name not in values and hasattr(document, name)
+        }
+        return cls(**same_names, **values)
 
 
 class FailureView(View):
@@ -72,10 +83,9 @@ class CreationView(View):
     published_at: Time | None
 
     @classmethod
-    def of(cls, creation: Creation, links: Links) -> "CreationView":
-        """Return the view with links that are live now."""
-        return cls(
-            **_same_names(cls, creation),
+    def of(cls, creation: Creation, links: Links) -> Self:
+        return cls.from_document(
+            creation,
             type=creation.kind,
             media_type=creation.kind,
             duration=creation.duration_s,
@@ -88,18 +98,7 @@ class CreationView(View):
         )
 
 
-def _same_names(cls: type[BaseModel], document: Creation | Account) -> dict[str, Any]:
-    """Return the document's values whose names the view shares."""
-    return {
-        name: getattr(document, name)
-        for name in cls.model_fields
-        if name != "error" and hasattr(document, name)
-    }
-
-
 class OneCreation(View):
-    """One creation."""
-
     creation: CreationView
 
 
@@ -111,7 +110,7 @@ class Creations(View):
 
 
 class PublicationView(View):
-    """A published creation as everybody sees it: nothing more than this."""
+    """A published creation as everyone sees it."""
 
     creation_id: str
     username: str
@@ -128,16 +127,16 @@ class PublicationView(View):
     published_at: Time | None
 
     @classmethod
-    def of(cls, creation: Creation, media: MediaStore) -> "PublicationView":
-        """Return the view with its lasting links."""
-        links = {key: media.public_link(public) for key, public in creation.public_keys.items()}
-        return cls(
-            **_same_names(cls, creation),
+    def of(cls, creation: Creation, links: Links) -> Self:
+        """Return the view with permanent links."""
+        public = creation.public_keys
+        return cls.from_document(
+            creation,
             type=creation.kind,
             media_type=creation.kind,
             duration=creation.duration_s,
-            media_url=links.get(creation.media_key or ""),
-            thumbnail_url=links.get(creation.thumbnail_key or ""),
+            media_url=links.to_public(public.get(creation.media_key or "")),
+            thumbnail_url=links.to_public(public.get(creation.thumbnail_key or "")),
         )
 
 
@@ -149,7 +148,7 @@ class Publications(View):
 
 
 class OpenedView(View):
-    """A creation that was paid, with the balance after it."""
+    """A creation that was paid for, with the balance after it."""
 
     creation_id: str
     status: str
@@ -160,17 +159,13 @@ class OpenedView(View):
     creation: CreationView
 
     @classmethod
-    def of(cls, opened: Opened, links: Links) -> "OpenedView":
-        """Return the view."""
-        creation = opened.creation
-        return cls(
-            creation_id=creation.creation_id,
-            status=creation.status,
-            type=creation.kind,
-            cost=creation.cost_tokens,
+    def of(cls, opened: Opened, links: Links) -> Self:
+        return cls.from_document(
+            opened.creation,
+            type=opened.creation.kind,
+            cost=opened.creation.cost_tokens,
             token_balance=opened.balance_tokens,
-            deadline_at=creation.deadline_at,
-            creation=CreationView.of(creation, links),
+            creation=CreationView.of(opened.creation, links),
         )
 
 
@@ -181,8 +176,7 @@ class PerKind(View):
     video: int
 
     @classmethod
-    def costs(cls, costs: Costs) -> "PerKind":
-        """Return the prices in tokens."""
+    def costs(cls, costs: Costs) -> Self:
         return cls(image=costs.image_tokens, video=costs.video_tokens)
 
 
@@ -197,14 +191,11 @@ class AccountView(View):
     costs: PerKind
 
     @classmethod
-    def of(cls, account: Account, costs: Costs) -> "AccountView":
-        """Return the view."""
-        return cls(
-            user_id=account.user_id,
-            username=account.username,
+    def of(cls, account: Account, costs: Costs) -> Self:
+        return cls.from_document(
+            account,
             token_balance=account.balance_tokens,
-            total_tokens_spent=account.total_tokens_spent,
-            in_flight=PerKind(image=account.in_flight.image, video=account.in_flight.video),
+            in_flight=PerKind.from_document(account.in_flight),
             costs=PerKind.costs(costs),
         )
 
@@ -222,18 +213,21 @@ class TransactionView(View):
     created_at: Time
 
     @classmethod
-    def of(cls, entry: LedgerEntry) -> "TransactionView":
-        """Return the view."""
-        return cls(
+    def of(cls, entry: LedgerEntry) -> Self:
+        return cls.from_document(
+            entry,
             id=entry.entry_id,
             type=entry.entry_type.value,
             amount=entry.amount_tokens,
             balance_after=entry.balance_after_tokens,
-            creation_id=entry.creation_id,
-            reference=entry.reference,
-            sequence=entry.sequence,
-            created_at=entry.created_at,
         )
+
+
+class Transactions(View):
+    """A page of an account's ledger; `nextCursor` leads to the next one."""
+
+    transactions: list[TransactionView]
+    next_cursor: str | None
 
 
 class SweepView(View):
@@ -246,13 +240,6 @@ class SweepView(View):
     errors: int
 
 
-class Transactions(View):
-    """A page of an account's ledger; `nextCursor` leads to the next one."""
-
-    transactions: list[TransactionView]
-    next_cursor: str | None
-
-
 class Token(View):
     """A bearer token."""
 
@@ -260,20 +247,18 @@ class Token(View):
 
 
 class Alive(View):
-    """The process answers."""
-
     status: Literal["ok"] = "ok"
 
 
 class PartHealth(View):
-    """Whether one part answers, and how fast."""
+    """Whether a part responds, and how fast."""
 
     ok: bool
     milliseconds: float
 
 
 class Readiness(View):
-    """Whether everything a creation needs is in reach; a part is null until it has answered."""
+    """Whether every part that a creation needs responds; a part is null until it was checked."""
 
     status: Literal["ok", "unavailable", "unknown"] = "unknown"
     store: PartHealth | None = None
@@ -281,22 +266,34 @@ class Readiness(View):
     media: PartHealth | None = None
 
 
-class Problem(BaseModel):
-    """RFC 9457, with a stable `code` and the older clients' fields; more by kind of problem."""
+_LINKS: Any = {"media_url", "thumbnail_url"}
+_WITHOUT_LINKS: Any = {"creation": _LINKS, "creations": {"__all__": _LINKS}}
 
-    model_config = ConfigDict(extra="allow")
 
-    type: str
-    title: str
-    status: int | str = Field(
-        description="The answer's own status, but with `illegal_transition` the creation's: "
-        "older clients read it there"
-    )
-    code: str
-    detail: str
-    success: Literal[False]
-    error: str
-    errors: list[dict[Literal["field", "reason"], str]] = Field(
-        [],
-        description="With `invalid_field`: every wrong field, at most 10; `error` names the first",
-    )
+def json_response(
+    view: View, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response that must not be cached, unless `headers` say otherwise."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    content = view.model_dump_json(by_alias=True)
+    return Response(content, status, headers, media_type="application/json")
+
+
+def etag_response(
+    view: View, request: Request, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the view with its ETag, or 304 if the client has it.
+
+    The ETag ignores the links, which may differ between processes, but not their expiry.
+    """
+    content = view.model_dump_json(by_alias=True, exclude=_WITHOUT_LINKS)
+    etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "private, no-cache", "ETag": etag, **(headers or {})}
+    if matches_etag(request, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return json_response(view, headers=headers)
+
+
+def matches_etag(request: Request, etag: str) -> bool:
+    known = request.headers.get("if-none-match", "")
+    return known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(","))

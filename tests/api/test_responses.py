@@ -3,7 +3,7 @@
 import pytest
 
 from api_service.links import Links
-from api_service.views import CreationView, PublicationView
+from api_service.responses import CreationView, PublicationView
 from shared.domain.status import Status
 from tests.support.builders import shown
 from tests.support.world import World
@@ -17,4 +17,4 @@ def test_view_of_a_creation_is_the_same_without_its_internals(world: World, stat
 
     assert as_listed != creation
     assert CreationView.of(as_listed, links) == CreationView.of(creation, links)
-    assert PublicationView.of(as_listed, world.media) == PublicationView.of(creation, world.media)
+    assert PublicationView.of(as_listed, links) == PublicationView.of(creation, links)
