@@ -5,7 +5,6 @@ Each problem also has the older clients' fields: `success: false`, `error` (the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
@@ -21,96 +20,63 @@ ERRORS_MAX = 10
 """How many wrong fields one response names."""
 
 
-@dataclass(kw_only=True, eq=False)
 class MalformedRequest(RequestError):
-    """The bytes are not HTTP/1.1."""
-
     code = "malformed_request"
     sentence = "The request is not valid HTTP."
 
 
-@dataclass(kw_only=True, eq=False)
 class HeadTooLarge(RequestError):
-    """The request line and the headers exceed the limit."""
-
     code = "headers_too_large"
     sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
     limit_bytes: int
     limit_lines: int
 
 
-@dataclass(kw_only=True, eq=False)
 class RequestTimeout(RequestError):
-    """The client did not send its whole request in time."""
-
     code = "request_timeout"
     sentence = "The request did not arrive in time."
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongJson(RequestError):
-    """The body is not an acceptable JSON object."""
-
     code = "invalid_json"
     sentence = "The request body is not valid: {reason}."
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class BodyTooLarge(RequestError):
-    """The body exceeds the limit and was not read to its end."""
-
     code = "body_too_large"
     sentence = "The body is larger than {limit_bytes} bytes."
     limit_bytes: int
 
 
-@dataclass(kw_only=True, eq=False)
 class NotJson(RequestError):
-    """The body has another media type."""
-
     code = "unsupported_media_type"
     sentence = "Send the body as application/json."
 
 
-@dataclass(kw_only=True, eq=False)
 class PageNotFound(RequestError):
-    """No route has this address."""
-
     code = "not_found"
     sentence = "There is nothing at this address."
 
 
-@dataclass(kw_only=True, eq=False)
 class MethodNotAllowed(RequestError):
-    """The address exists, but not for this method."""
-
     code = "method_not_allowed"
     sentence = "This address does not support that method."
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyStreams(Unavailable):
-    """The process has no room for another event stream."""
-
     code = "too_many_streams"
     sentence = "Too many live connections. Poll instead."
     retry_after_s: int = 30
     limit: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyOwnStreams(TooManyStreams):
-    """The user has as many event streams as one user may have."""
-
     code = "too_many_own_streams"
     sentence = "Only {limit} live connections per account are allowed. Poll instead."
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyConnections(Unavailable):
-    """Every connection of the process is in use."""
-
     code = "too_many_connections"
     sentence = "Too many connections. Try again in a few seconds."
 

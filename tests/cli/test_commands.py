@@ -265,7 +265,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{failed.creation_id} is failed" in done.stdout
     assert done.stderr == (
-        f"{name} failed with exit status 2: This costs 1 tokens and the balance is 0.\n"
+        f"{name} failed with exit status 2: This costs 1 token and the balance is 0.\n"
     )
 
 

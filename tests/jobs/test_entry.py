@@ -179,7 +179,7 @@ def test_without_tokens_it_is_not_debited_again(tmp_path: Path, task_attempt: in
     done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart)
 
     assert done.returncode == 2
-    assert done.stderr == "This costs 1 tokens and the balance is 0.\n"
+    assert done.stderr == "This costs 1 token and the balance is 0.\n"
     assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
 
 
