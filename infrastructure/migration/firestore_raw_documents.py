@@ -7,7 +7,7 @@ from google.cloud.firestore_v1 import Query
 
 from infrastructure.migration.raw_documents import RawDocument, stored_fields
 from shared.adapters.firestore.documents import FirestoreDocuments
-from shared.adapters.firestore.internals import Snapshot
+from shared.adapters.firestore.internals import StoredDocument
 from shared.domain.keys import Collection, Key
 from shared.ports.store import Document
 
@@ -53,5 +53,5 @@ class FirestoreRawDocuments:
         )
 
 
-def _raw(key: Key[Any], snapshot: Snapshot) -> RawDocument:
+def _raw(key: Key[Any], snapshot: StoredDocument) -> RawDocument:
     return RawDocument(key.collection, key.id, snapshot.to_dict() or {}, snapshot.update_time)
