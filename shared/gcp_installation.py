@@ -20,13 +20,13 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     from shared.adapters.cloud_tasks.task_queue import RUN_URL, CloudTasksQueue
     from shared.adapters.firebase.identity import FirebaseIdentity
     from shared.adapters.firebase.service_identity import GoogleServiceIdentity
-    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
     from shared.adapters.firestore.store import FirestoreStore
 
     clock, endpoints = SystemClock(), backend.endpoints
     check_models(backend, makes=makes, today=clock.now().date())
-    database, prefix = backend.database, backend.collection_prefix
-    store = FirestoreStore(backend.project, database=database, prefix=prefix)
+    store = FirestoreStore(
+        backend.project, database=backend.database, prefix=backend.collection_prefix
+    )
     queue = CloudTasksQueue(
         project=backend.project,
         region=backend.region,
@@ -60,9 +60,6 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         clock=clock,
         ids=SystemIds(),
         generator=lambda kind: google_generator(backend, kind, today=clock.now().date()),
-        raw_documents=lambda: FirestoreRawDocuments(
-            backend.project, database=database, prefix=prefix
-        ),
         close=close,
         price_usd=lambda kind: price_usd(backend, kind, today=clock.now().date()),
         welcome_key=backend.welcome_key.encode(),

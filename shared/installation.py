@@ -14,7 +14,6 @@ from shared.ports.executions import Executions
 from shared.ports.generator import Generator
 from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
-from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 
@@ -33,8 +32,6 @@ class Ports:
     ids: Ids
     generator: Callable[[Kind], Generator]
     """Makes the generator when a job first needs it: its vendor is slow to import."""
-    raw_documents: Callable[[], RawDocuments]
-    """Opens what lies beneath the store, for the takeover of an older system."""
     close: Callable[[], None]
     price_usd: Callable[[Kind], float] = lambda _: 0.0
     """Returns what one creation costs at the vendor, at most; one machine's samples are free."""

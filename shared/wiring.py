@@ -18,7 +18,6 @@ from shared.adapters.local.data_folder import (
 from shared.adapters.local.executions import LocalExecutions
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.installation_keys import InstallationKeys, welcome_key
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.local.task_queue import SQLiteQueue
@@ -30,7 +29,6 @@ from shared.generators import check_models, google_generator, price_usd
 from shared.installation import LocalParts, Ports
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
-from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.failing import Failing
@@ -67,7 +65,6 @@ class Phoenix:
     sweeping: Sweeping
     auditing: Auditing
     statements: Statements
-    adopting: Callable[[], Adopting]
     local: LocalParts | None
 
 
@@ -140,9 +137,6 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         ),
         auditing=Auditing(ports.store, ports.media, clock, policy),
         statements=Statements(ports.store, ports.identity, clock, policy),
-        adopting=lambda: Adopting(
-            ports.raw_documents(), ports.store, accounts, clock, settings.costs
-        ),
         local=local,
     )
 
@@ -199,7 +193,6 @@ def _local(
         clock=clock,
         ids=ids,
         generator=generator,
-        raw_documents=lambda: SQLiteRawDocuments(backend.data / STORE),
         close=close,
         price_usd=price,
         welcome_key=welcome_key(backend.data / WELCOME_KEY),

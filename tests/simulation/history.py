@@ -202,7 +202,6 @@ class _Place:
     def _assembled(self) -> Phoenix:
         clock = SimulatedClock(self.simulation)
         nobody_signs_in: Any = None
-        nothing_is_old: Any = None
         tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
         self.store.begin_with(self.welcomes.documents(tokens))
         ports = Ports(
@@ -215,7 +214,6 @@ class _Place:
             clock=clock,
             ids=SimulatedIds(self.simulation),
             generator=self.generators.__getitem__,
-            raw_documents=nothing_is_old,
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)

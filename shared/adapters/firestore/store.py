@@ -17,7 +17,7 @@ from google.cloud.firestore_v1 import FieldFilter, Query
 from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore.documents import FirestoreDocuments
 from shared.adapters.firestore.internals import (
-    Snapshot,
+    StoredDocument,
     documents_of,
     internals_key,
     is_whole,
@@ -35,13 +35,13 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
     WATCHED_MAX,
-    Changes,
     Decision,
     Document,
     DraftsFilter,
     Found,
     Page,
     ResultT,
+    Snapshot,
     planned,
 )
 
@@ -84,7 +84,6 @@ class FirestoreStore:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
         give_up_s = time.monotonic() + CONTENTION_S
         pause_s = FIRST_PAUSE_S
         while True:
@@ -104,12 +103,10 @@ class FirestoreStore:
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """See `Store.get`."""
         read = documents_of(self._documents.read(with_internals([key])))
         return cast("DocumentT | None", read.get(key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        """See `Store.drafts`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         if which.status:
             wanted.append(FieldFilter("status", "==", which.status))
@@ -120,12 +117,10 @@ class FirestoreStore:
         return self._page(Collection.CREATIONS, wanted, page, sort="createdAt")
 
     def feed(self, page: Page) -> list[Creation]:
-        """See `Store.feed`."""
         wanted = [FieldFilter("status", "==", Status.PUBLISHED)]
         return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        """See `Store.published_by`."""
         wanted = [
             FieldFilter("username", "==", username),
             FieldFilter("status", "==", Status.PUBLISHED),
@@ -133,12 +128,10 @@ class FirestoreStore:
         return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        """See `Store.ledger`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         return self._page(Collection.TRANSACTIONS, wanted, page, sort="sequence")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        """See `Store.due`."""
         wanted = [FieldFilter("sweepAt", "<=", now)]
         snapshots = self._select(
             Collection.CREATIONS, wanted, page, sort="sweepAt", direction=OLDEST_FIRST
@@ -146,20 +139,17 @@ class FirestoreStore:
         return self._creations(snapshots)
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """See `Store.due_deletions`."""
         wanted = [FieldFilter("dueAt", "<=", now)]
         return self._page(
             Collection.MEDIA_DELETIONS, wanted, page, sort="dueAt", direction=OLDEST_FIRST
         )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """See `Store.unfinished`."""
         wanted = [FieldFilter("mediaType", "==", kind), FieldFilter("status", "==", status)]
         query = self._filtered(Collection.CREATIONS, wanted)
         return int(self._documents.aggregate(query.count()))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """See `Store.settled_since`."""
         wanted = [
             FieldFilter("mediaType", "==", kind),
             FieldFilter("wasClaimed", "==", value=True),
@@ -169,12 +159,10 @@ class FirestoreStore:
         return int(self._documents.aggregate(query.count()))
 
     def cost_usd_since(self, since: datetime) -> float:
-        """See `Store.cost_usd_since`."""
         query = self._filtered(Collection.COSTS, [FieldFilter("createdAt", ">=", since)])
         return self._documents.aggregate(query.sum("estimatedCostUsd"))
 
     def everything(self) -> Iterator[Document]:
-        """See `Store.everything`."""
         moment = self._documents.moment()
         for collection in HELD:
             everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
@@ -186,9 +174,8 @@ class FirestoreStore:
                 query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """See `Store.watch`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         creations = self._query(Collection.CREATIONS, wanted, sort="createdAt").limit(WATCHED_MAX)
         return watching(self._documents, user_id, creations, changed)
@@ -213,13 +200,13 @@ class FirestoreStore:
         *,
         sort: str,
         direction: str,
-    ) -> list[Snapshot]:
+    ) -> list[StoredDocument]:
         query = self._query(collection, wanted, sort=sort, direction=direction).limit(page.limit)
         if page.after is not None:
             query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
         return self._documents.select(query)
 
-    def _creations(self, snapshots: list[Snapshot]) -> list[Creation]:
+    def _creations(self, snapshots: list[StoredDocument]) -> list[Creation]:
         """Return what was found with its internals, which may be a moment newer.
 
         What has been removed meanwhile is left out.
@@ -233,7 +220,7 @@ class FirestoreStore:
         ]
 
     def _held(
-        self, collection: Collection, snapshots: list[Snapshot], moment: datetime
+        self, collection: Collection, snapshots: list[StoredDocument], moment: datetime
     ) -> Iterator[Document]:
         """Yield documents of this release; the audit notices creations without their internals."""
         keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]
