@@ -1,12 +1,16 @@
-"""The API process: settings and logging from the environment; `server.py` serves `app`."""
+"""The API process: settings and logging from the environment, and uvicorn with its options."""
 
 import logging
 import os
+import resource
 import sys
 
+import uvicorn
 from fastapi import FastAPI
 
 from api_service.app import create_app
+from api_service.connection_limits import ConnectionLimits
+from api_service.connections import Connections
 from api_service.security_policy import FirebaseWeb
 from shared import settings, telemetry, wiring
 from shared.domain.errors import WrongSetting
@@ -18,6 +22,18 @@ from shared.wiring import Phoenix
 log = logging.getLogger(__name__)
 
 WRONG_CONFIGURATION = 2
+START_FAILED = 3
+SHUTDOWN_S = 8
+"""Time for requests to complete after SIGTERM; Cloud Run kills the process after 10 s."""
+KEEP_ALIVE_S = 5
+FILES_MAX = 16_384
+FILES_RESERVED = 256
+"""Open files that belong to no connection: stores, logs, libraries."""
+FILES_PER_CONNECTION = 2
+"""Its socket, and the media file that it downloads."""
+BACKLOG_SHARE = 8
+"""One in this many open files is for new connections that are accepted at the same moment."""
+BACKLOG_MAX = 1_024
 
 
 def app() -> FastAPI:
@@ -56,3 +72,41 @@ def _firebase(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:
         auth_domain=backend.firebase_auth_domain,
         project_id=backend.project,
     )
+
+
+def server_config(host: str, port: int, *, files_max: int) -> uvicorn.Config:
+    """Return uvicorn's configuration in a process that may open `files_max` files."""
+    backlog = min(BACKLOG_MAX, files_max // BACKLOG_SHARE)
+    connections_max = (files_max - FILES_RESERVED - backlog) // FILES_PER_CONNECTION
+    limits = ConnectionLimits(open_max=min(ConnectionLimits.open_max, connections_max))
+    return uvicorn.Config(
+        app,
+        factory=True,
+        host=host,
+        port=port,
+        http=Connections(limits).new_protocol,  # type: ignore[arg-type]  # called like a class
+        ws="none",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=backlog,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+def raise_file_limit() -> int:
+    """Raise the limit of open files to `FILES_MAX` or as far as allowed, and return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+def serve(host: str, port: int) -> None:
+    """Serve until a signal; exit 3 if the server cannot start."""
+    server = uvicorn.Server(server_config(host, port, files_max=raise_file_limit()))
+    server.run()
+    if not server.started:
+        sys.exit(START_FAILED)
