@@ -42,14 +42,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 80
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
-CORS_METHODS = ["GET", "POST", "DELETE"]
-CORS_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-None-Match",
-    "X-Firebase-AppCheck",
-]
+CORS_HEADERS = "Authorization,Content-Type,Idempotency-Key,If-None-Match,X-Firebase-AppCheck"
 CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
 ROUTERS = tuple(
     module.router for module in (events, creations, actions, feed, account, health, internal, pages)
@@ -115,19 +108,19 @@ def _warm_up(phoenix: Phoenix) -> None:
 
 def _call_on_signal(stop: Callable[[], None]) -> None:
     """Call `stop` before uvicorn's own handler: it waits for streams before the lifespan ends."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     loop = asyncio.get_running_loop()
+    uvicorn_handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
-    def chain(uvicorn_handler: Callable[[int, FrameType | None], object]) -> None:
-        def handle(number: int, frame: FrameType | None) -> None:
-            loop.call_soon_threadsafe(stop)
-            uvicorn_handler(number, frame)
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+        if callable(handler := uvicorn_handlers[signal.Signals(number)]):
+            handler(number, frame)
 
-        signal.signal(number, handle)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        handler = signal.getsignal(number)
-        if callable(handler) and threading.current_thread() is threading.main_thread():
-            chain(handler)
+    for number, handler in uvicorn_handlers.items():
+        if callable(handler):
+            signal.signal(number, handle)
 
 
 def add_middleware(api: FastAPI, phoenix: Phoenix) -> None:
@@ -140,8 +133,8 @@ def add_middleware(api: FastAPI, phoenix: Phoenix) -> None:
         api.add_middleware(
             CORSMiddleware,
             allow_origins=list(phoenix.settings.cors_origins),
-            allow_methods=CORS_METHODS,
-            allow_headers=CORS_HEADERS,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=CORS_HEADERS.split(","),
             expose_headers=CORS_EXPOSED,
         )
     api.add_middleware(RequestContext, ids=phoenix.ports.ids)

@@ -12,13 +12,8 @@ from pydantic import WithJsonSchema
 
 from api_service.links import Links
 from api_service.state import AppState
+from shared.domain import errors
 from shared.domain.brief import IDEMPOTENCY_KEY
-from shared.domain.errors import (
-    AccountDisabled,
-    IdentityUnavailable,
-    Unauthenticated,
-    WrongField,
-)
 from shared.ports.identity import Caller
 from shared.wiring import Phoenix
 
@@ -54,7 +49,7 @@ _ServiceToken = Annotated[
 
 def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     if credentials is None:
-        raise Unauthenticated(reason="no bearer token")
+        raise errors.Unauthenticated(reason="no bearer token")
     return credentials.credentials
 
 
@@ -110,7 +105,7 @@ def _checked_for_welcome(phoenix: Phoenix, caller: Caller, token: _UserToken) ->
         return caller
     try:
         return phoenix.ports.identity.caller(_token(token), must_be_live=True)
-    except (AccountDisabled, IdentityUnavailable, Unauthenticated):
+    except (errors.AccountDisabled, errors.IdentityUnavailable, errors.Unauthenticated):
         return replace(caller, is_verified=False)
 
 
@@ -121,7 +116,8 @@ async def _idempotency_key(
     idempotency_key: Annotated[str | None, Header(), _KEY] = None,
 ) -> str | None:
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise WrongField(field="Idempotency-Key", reason="use 1 to 200 printable ASCII characters")
+        reason = "use 1 to 200 printable ASCII characters"
+        raise errors.WrongField(field="Idempotency-Key", reason=reason)
     return idempotency_key
 
 

@@ -10,13 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from api_service.errors import (
-    MethodNotAllowed,
-    PageNotFound,
-    error_text,
-    problem_response,
-    status_of,
-)
+from api_service import errors
 from api_service.state import AppState
 from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
 
@@ -31,12 +25,12 @@ TITLES = {
 
 def error_response(error: PhoenixError, scope: Scope) -> Response:
     """Return a page if a browser opened an address outside the API, else problem+json."""
-    response = problem_response(error)
+    response = errors.problem_response(error)
     if not _is_for_browser(scope):
         return response
-    status = status_of(type(error))
+    status = errors.status_of(type(error))
     page, headers = AppState.of(scope["app"]).static_files.error_page()
-    facts = {"title": TITLES.get(status, status.phrase), "sentence": error_text(error)}
+    facts = {"title": TITLES.get(status, status.phrase), "sentence": errors.error_text(error)}
     for name, text in facts.items():
         page = page.replace(f"[[{name}]]", html.escape(text))
     if retry_after := response.headers.get("Retry-After"):
@@ -62,15 +56,15 @@ def _on_phoenix_error(request: Request, error: Exception) -> Response:
     if isinstance(error, OutcomeUnknown) and request.method != "GET":
         # A GET can only leave the creation of the caller's account unknown.
         error.creation_id = error.creation_id or request.path_params.get("creation_id")
-    return error_response(
-        error if isinstance(error, PhoenixError) else PhoenixError(), request.scope
-    )
+    assert isinstance(error, PhoenixError)
+    return error_response(error, request.scope)
 
 
 def _on_routing_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException) or error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-        return error_response(PageNotFound(), request.scope)
-    response = error_response(MethodNotAllowed(), request.scope)
+    assert isinstance(error, HTTPException)
+    if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return error_response(errors.PageNotFound(), request.scope)
+    response = error_response(errors.MethodNotAllowed(), request.scope)
     response.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
     return response
 
@@ -82,15 +76,15 @@ def _allowed_methods(request: Request) -> set[str]:
     """
     methods: dict[bool, set[str]] = {True: set(), False: set()}
     for route in AppState.of(request.app).routes:
-        if isinstance(route, Route):
-            match, found = route.matches(request.scope)
-            if match is not Match.NONE:
-                has_slash = any("/" in str(value) for value in found["path_params"].values())
-                methods[has_slash] |= route.methods or set()
+        match, found = route.matches(request.scope)
+        if isinstance(route, Route) and match is not Match.NONE:
+            has_slash = any("/" in str(value) for value in found["path_params"].values())
+            methods[has_slash] |= route.methods or set()
     return methods[False] or methods[True]
 
 
 def _on_wrong_parameter(_: Request, error: Exception) -> Response:
     """Name the parameter that FastAPI refused, without its value."""
-    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("query",)}
-    return problem_response(WrongField(field=str(first["loc"][-1]), reason="it has the wrong type"))
+    assert isinstance(error, RequestValidationError)
+    field = str(error.errors()[0]["loc"][-1])
+    return errors.problem_response(WrongField(field=field, reason="it has the wrong type"))

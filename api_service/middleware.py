@@ -39,20 +39,26 @@ _SECURITY_HEADERS = {
 }
 
 
-class BodyLimit:
+class _HttpMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        serve = self.serve if scope["type"] == "http" else self._app
+        await serve(scope, receive, send)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotImplementedError
+
+
+class BodyLimit(_HttpMiddleware):
     """Passes bodies on within limits of size and time.
 
     A body that is declared too large is refused at once. The other limits raise from `receive`,
     since a route reads the body only after it has authenticated the caller.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
         try:
             await body.begin(Headers(scope=scope))
@@ -128,33 +134,26 @@ class _Body:
         return message
 
 
-class HostCheck:
+class HostCheck(_HttpMiddleware):
     """Refuses requests whose Host is not allowed."""
 
     def __init__(self, app: ASGIApp, *, allowed: Collection[str]) -> None:
-        self._app = app
+        super().__init__(app)
         self._allowed = allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            host = Headers(scope=scope).get("host", "").split(":", maxsplit=1)[0]
-            if host not in self._allowed:
-                error = WrongField(field="Host", reason=f"use one of {', '.join(self._allowed)}")
-                await problem_response(error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host", "").split(":", maxsplit=1)[0]
+        if host in self._allowed:
+            await self._app(scope, receive, send)
+        else:
+            error = WrongField(field="Host", reason=f"use one of {', '.join(self._allowed)}")
+            await problem_response(error)(scope, receive, send)
 
 
-class CatchAllErrors:
+class CatchAllErrors(_HttpMiddleware):
     """Logs an unexpected error and returns a 500 without detail, unless a response has started."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_response = False
 
         async def mark_and_send(message: Message) -> None:
@@ -173,17 +172,14 @@ class CatchAllErrors:
             await error_response(PhoenixError(), scope)(scope, receive, send)
 
 
-class RequestContext:
+class RequestContext(_HttpMiddleware):
     """Adds the request id and security headers to each response, and writes the access log."""
 
     def __init__(self, app: ASGIApp, *, ids: Ids) -> None:
-        self._app = app
+        super().__init__(app)
         self._ids = ids
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._ids.random_id(REQUEST_ID_LENGTH)
         start_s = time.perf_counter()
         status = CLIENT_LEFT

@@ -16,20 +16,17 @@ from api_service.errors import (
 )
 from api_service.json_body import Body
 from api_service.middleware import BODY_BYTES_MAX
-from shared.domain.errors import (
-    AccountDisabled,
-    IdentityUnavailable,
-    OutcomeUnknown,
-    PhoenixError,
-    StoreContention,
-    StoreUnavailable,
-    Unauthenticated,
-    WrongField,
-)
+from shared.domain import errors
+from shared.domain.errors import PhoenixError, WrongField
 
 SAMPLE_ID = "mfrggzdfmztwq2lknnwg23tpoa"
-SIGNED_IN = (Unauthenticated(), AccountDisabled(), IdentityUnavailable(), StoreUnavailable())
-WRITES = (StoreContention(), OutcomeUnknown(creation_id=SAMPLE_ID))
+SIGNED_IN = (
+    errors.Unauthenticated(),
+    errors.AccountDisabled(),
+    errors.IdentityUnavailable(),
+    errors.StoreUnavailable(),
+)
+WRITES = (errors.StoreContention(), errors.OutcomeUnknown(creation_id=SAMPLE_ID))
 PAGED = (
     WrongField(field="limit", reason="use 1 to 50"),
     WrongField(field="cursor", reason="use a nextCursor of this list"),
@@ -46,10 +43,10 @@ def body_errors(field: str, reason: str) -> tuple[PhoenixError, ...]:
     )
 
 
-def problems(*errors: PhoenixError) -> dict[int | str, dict[str, Any]]:
+def problems(*examples: PhoenixError) -> dict[int | str, dict[str, Any]]:
     """Return the responses of a route that can end in these errors, each its own example."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
+    for error in examples:
         status = status_of(type(error))
         content: dict[str, Any] = {
             "schema": {"$ref": "#/components/schemas/Problem"},
@@ -58,8 +55,8 @@ def problems(*errors: PhoenixError) -> dict[int | str, dict[str, Any]]:
         response = responses.setdefault(
             int(status), {"description": status.phrase, "content": {PROBLEM_JSON: content}}
         )
-        examples = response["content"][PROBLEM_JSON]["examples"]
-        examples[error.code] = {"value": problem_body(error)}
+        shown = response["content"][PROBLEM_JSON]["examples"]
+        shown[error.code] = {"value": problem_body(error)}
     return responses
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.domain.brief import Faults
 from shared.domain.errors import WrongField
@@ -20,18 +20,12 @@ FoundT = TypeVar("FoundT")
 LIMIT_DEFAULT = 20
 
 
-def _checked_id(id_: str) -> str:
-    if not Key(Collection.CREATIONS, id_).can_exist:
-        raise ValueError("no document has this id")
-    return id_
-
-
 class _EncodedCursor(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=True)
 
     fingerprint: Annotated[str, Field(alias="of")]
     value: Annotated[int, Field(ge=0, lt=2**63)] | datetime
-    id: Annotated[str, AfterValidator(_checked_id)]
+    id: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +100,10 @@ def decode_cursor(text: str, list_id: str) -> Cursor:
     try:
         json = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         encoded = _EncodedCursor.model_validate_json(json)
-    except ValueError as error:
-        raise WrongField(field="cursor", reason="use a nextCursor of this list") from error
+    except ValueError:
+        encoded = None
+    if encoded is None or not Key(Collection.CREATIONS, encoded.id).can_exist:
+        raise WrongField(field="cursor", reason="use a nextCursor of this list")
     if encoded.fingerprint != _fingerprint(list_id):
         raise WrongField(field="cursor", reason="the cursor belongs to another list")
     return Cursor(encoded.value, encoded.id)

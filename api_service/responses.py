@@ -43,36 +43,48 @@ class View(BaseModel):
 
 
 class FailureView(View):
-    """Why a creation failed."""
-
     code: FailureCode
     message: str
     retryable: bool
 
 
-class CreationView(View):
-    """A creation as its owner sees it."""
-
+class _MediaView(View):
     creation_id: str
     type: Kind
     media_type: Kind
-    status: Literal["pending", "processing", "draft", "published", "failed"]
-    stage: str | None
-    progress: int
-    prompt: str
-    aspect_ratio: AspectRatio
-    duration: int | None
-    cost: int
-    error: FailureView | None
-    refunded: bool
-    queue_error_code: str | None
     caption: str | None
     like_count: int
     media_url: str | None
     thumbnail_url: str | None
-    media_url_expires_at: Time | None
     width: int | None
     height: int | None
+    duration: int | None
+    aspect_ratio: AspectRatio
+    published_at: Time | None
+
+    @classmethod
+    def from_creation(cls, creation: Creation, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
+        return cls.from_document(
+            creation,
+            type=creation.kind,
+            media_type=creation.kind,
+            duration=creation.duration_s,
+            **values,
+        )
+
+
+class CreationView(_MediaView):
+    """A creation as its owner sees it."""
+
+    status: Literal["pending", "processing", "draft", "published", "failed"]
+    stage: str | None
+    progress: int
+    prompt: str
+    cost: int
+    error: FailureView | None
+    refunded: bool
+    queue_error_code: str | None
+    media_url_expires_at: Time | None
     size_bytes: int | None
     attempt: int
     debits: int
@@ -80,15 +92,11 @@ class CreationView(View):
     deadline_at: Time | None
     created_at: Time
     updated_at: Time
-    published_at: Time | None
 
     @classmethod
     def of(cls, creation: Creation, links: Links) -> Self:
-        return cls.from_document(
+        return cls.from_creation(
             creation,
-            type=creation.kind,
-            media_type=creation.kind,
-            duration=creation.duration_s,
             cost=creation.cost_tokens,
             debits=creation.run_number,
             error=FailureView(**vars(creation.error)) if creation.error else None,
@@ -98,51 +106,32 @@ class CreationView(View):
         )
 
 
-class OneCreation(View):
-    creation: CreationView
-
-
-class Creations(View):
-    """A page of creations; `nextCursor` leads to the next one."""
-
-    creations: list[CreationView]
-    next_cursor: str | None
-
-
-class PublicationView(View):
+class PublicationView(_MediaView):
     """A published creation as everyone sees it."""
 
-    creation_id: str
     username: str
-    type: Kind
-    media_type: Kind
-    caption: str | None
-    like_count: int
-    media_url: str | None
-    thumbnail_url: str | None
-    width: int | None
-    height: int | None
-    duration: int | None
-    aspect_ratio: AspectRatio
-    published_at: Time | None
 
     @classmethod
     def of(cls, creation: Creation, links: Links) -> Self:
         """Return the view with permanent links."""
         public = creation.public_keys
-        return cls.from_document(
+        return cls.from_creation(
             creation,
-            type=creation.kind,
-            media_type=creation.kind,
-            duration=creation.duration_s,
             media_url=links.to_public(public.get(creation.media_key or "")),
             thumbnail_url=links.to_public(public.get(creation.thumbnail_key or "")),
         )
 
 
-class Publications(View):
-    """A page of published creations; `nextCursor` leads to the next one."""
+class OneCreation(View):
+    creation: CreationView
 
+
+class Creations(View):
+    creations: list[CreationView]
+    next_cursor: str | None
+
+
+class Publications(View):
     creations: list[PublicationView]
     next_cursor: str | None
 
@@ -170,8 +159,6 @@ class OpenedView(View):
 
 
 class PerKind(View):
-    """One number for each kind."""
-
     image: int
     video: int
 
@@ -224,14 +211,12 @@ class TransactionView(View):
 
 
 class Transactions(View):
-    """A page of an account's ledger; `nextCursor` leads to the next one."""
-
     transactions: list[TransactionView]
     next_cursor: str | None
 
 
 class SweepView(View):
-    """What one sweep did, in counts."""
+    """Counts of one sweep."""
 
     refunded: int
     requeued: int
@@ -241,8 +226,6 @@ class SweepView(View):
 
 
 class Token(View):
-    """A bearer token."""
-
     token: str
 
 

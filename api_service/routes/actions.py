@@ -19,38 +19,34 @@ from api_service.openapi import SIGNED_IN, WRITES, body_errors, problems, reques
 from api_service.requests import Nothing, Publish, Retry
 from api_service.responses import CreationView, OneCreation, OpenedView, json_response
 from api_service.routes.creations import PAYMENT_ERRORS, opened_response
+from shared.domain import errors
 from shared.domain.creation import Creation
-from shared.domain.errors import (
-    CreationNotFound,
-    IllegalTransition,
-    MediaMissing,
-    MediaRefused,
-    MediaUnavailable,
-    PhoenixError,
-)
+from shared.domain.errors import PhoenixError
 
 router = APIRouter(tags=["creations"])
 
-_ERRORS = (*SIGNED_IN, *WRITES, CreationNotFound(), IllegalTransition(status="pending"))
+_ERRORS = (
+    *SIGNED_IN,
+    *WRITES,
+    errors.CreationNotFound(),
+    errors.IllegalTransition(status="pending"),
+)
 
 
-def _action(body: type[Body], *errors: PhoenixError, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (FastAPI's own arguments)
+def _action(body: type[Body], *more: PhoenixError, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (FastAPI's own arguments)
     """Return the options of a route with an optional body."""
     return {
         "response_model": OneCreation,
-        "responses": problems(*_ERRORS, *body_errors("body", "it is unknown"), *errors),
+        "responses": problems(*_ERRORS, *body_errors("body", "it is unknown"), *more),
         "openapi_extra": request_body(body, required=False),
         **options,
     }
 
 
-PUBLISH = _action(Publish, MediaUnavailable(), MediaRefused(), MediaMissing())
+PUBLISH = _action(Publish, errors.MediaUnavailable(), errors.MediaRefused(), errors.MediaMissing())
 RETRY = _action(Retry, *PAYMENT_ERRORS, status_code=HTTPStatus.ACCEPTED, response_model=OpenedView)
 WITHOUT_FIELDS = _action(Nothing)
-DELETE: dict[str, Any] = {
-    "status_code": HTTPStatus.NO_CONTENT,
-    "responses": problems(*_ERRORS),
-}
+DELETE: dict[str, Any] = {"status_code": HTTPStatus.NO_CONTENT, "responses": problems(*_ERRORS)}
 NoBody = Annotated[Nothing, Depends(json_body(Nothing, after=caller_of))]
 
 

@@ -39,23 +39,8 @@ from api_service.responses import (
     etag_response,
     json_response,
 )
+from shared.domain import errors
 from shared.domain.brief import Faults
-from shared.domain.errors import (
-    CreationGone,
-    CreationNotFound,
-    InsufficientTokens,
-    KeyReused,
-    MediaUnavailable,
-    NotQueued,
-    Paused,
-    QueueFull,
-    SpendingLimit,
-    StorageFull,
-    TooManyFree,
-    TooManyOpened,
-    TooManyUnfinished,
-    WrongField,
-)
 from shared.domain.kind import Kind
 from shared.domain.policy import RETRY_AFTER_S
 from shared.domain.status import Status
@@ -68,26 +53,27 @@ router = APIRouter(tags=["creations"])
 
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
 PAYMENT_ERRORS = (
-    InsufficientTokens(required=10, balance=3),
-    TooManyUnfinished(limit=5, retry_after_s=15),
-    TooManyOpened(limit=60, retry_after_s=1800),
-    TooManyFree(limit=10, retry_after_s=1800),
-    Paused(kind=Kind.VIDEO),
-    SpendingLimit(retry_after_s=36_000),
-    QueueFull(kind=Kind.VIDEO, retry_after_s=120),
-    NotQueued(creation_id=SAMPLE_ID),
-    StorageFull(),
-    MediaUnavailable(),
+    errors.InsufficientTokens(required=10, balance=3),
+    errors.TooManyUnfinished(limit=5, retry_after_s=15),
+    errors.TooManyOpened(limit=60, retry_after_s=1800),
+    errors.TooManyFree(limit=10, retry_after_s=1800),
+    errors.Paused(kind=Kind.VIDEO),
+    errors.SpendingLimit(retry_after_s=36_000),
+    errors.QueueFull(kind=Kind.VIDEO, retry_after_s=120),
+    errors.NotQueued(creation_id=SAMPLE_ID),
+    errors.StorageFull(),
+    errors.MediaUnavailable(),
 )
+_KEY_ERRORS = (errors.CreationGone(), errors.KeyReused())
 
 
 def _opens(body: type[OpenCreation]) -> dict[str, Any]:
     """Return the options of a route that opens a creation."""
-    errors = (*body_errors("prompt", "it is blank"), *PAYMENT_ERRORS, *WRITES)
+    wrong_body = body_errors("prompt", "it is blank")
     return {
         "status_code": HTTPStatus.ACCEPTED,
         "response_model": OpenedView,
-        "responses": problems(*SIGNED_IN, *errors, CreationGone(), KeyReused()),
+        "responses": problems(*SIGNED_IN, *wrong_body, *PAYMENT_ERRORS, *WRITES, *_KEY_ERRORS),
         "openapi_extra": request_body(body),
     }
 
@@ -155,9 +141,11 @@ async def drafts_filter(
     """Return the filter, or raise `WrongField` with every wrong parameter, also `limit`."""
     faults = Faults()
     if status is not None and status not in DRAFT_STATUSES:
-        faults.add(WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}"))
+        faults.add(
+            errors.WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}")
+        )
     if type is not None and type not in set(Kind):
-        faults.add(WrongField(field="type", reason=ACCEPTED_KINDS))
+        faults.add(errors.WrongField(field="type", reason=ACCEPTED_KINDS))
     if faults.found:
         faults.collect(query.checked_limit)
     faults.raise_if_any()
@@ -191,7 +179,7 @@ def drafts(
 
 _GET: dict[str, Any] = {
     "response_model": OneCreation,
-    "responses": problems(*SIGNED_IN, CreationNotFound()),
+    "responses": problems(*SIGNED_IN, errors.CreationNotFound()),
 }
 
 

@@ -9,25 +9,19 @@ from api_service.json_body import json_body
 from api_service.openapi import body_errors, problems, request_body
 from api_service.requests import GrantTokens
 from api_service.responses import SweepView, TransactionView, json_response
-from shared.domain.errors import (
-    AccountNotFound,
-    IdentityUnavailable,
-    ReferenceReused,
-    StoreUnavailable,
-    Unauthenticated,
-    WrongServiceAccount,
-)
+from shared.domain import errors
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 
 router = APIRouter(tags=["internal"])
 
-_ERRORS = (Unauthenticated(), WrongServiceAccount(), StoreUnavailable(), IdentityUnavailable())
-_GRANT_ERRORS = (
-    *body_errors("amount", "use 1 to 100000"),
-    AccountNotFound(),
-    ReferenceReused(),
+_ERRORS = (
+    errors.Unauthenticated(),
+    errors.WrongServiceAccount(),
+    errors.StoreUnavailable(),
+    errors.IdentityUnavailable(),
 )
+_WRONG_BODY = body_errors("amount", "use 1 to 100000")
 
 
 @router.post("/internal/cleanup", response_model=SweepView, responses=problems(*_ERRORS))
@@ -39,7 +33,7 @@ def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
 @router.post(
     "/internal/tokens/grant",
     response_model=TransactionView,
-    responses=problems(*_ERRORS, *_GRANT_ERRORS),
+    responses=problems(*_ERRORS, *_WRONG_BODY, errors.AccountNotFound(), errors.ReferenceReused()),
     openapi_extra=request_body(GrantTokens),
 )
 def grant(
