@@ -1,4 +1,4 @@
-"""The API on a real server, over the steerable world: one server, an application for each test."""
+"""The API on a real server: one server for the session, one application per test."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from tests.support.world import World
 
 
 class Server:
-    """A running server whose application can be changed."""
+    """A running server whose application can be replaced."""
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None

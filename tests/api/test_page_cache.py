@@ -1,4 +1,4 @@
-"""The feed and the profiles as anonymous readers load them: from a cache of a few seconds."""
+"""The feed and the profiles for anonymous readers, cached for a few seconds."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.support.fakes import FakeClock
 
 
 class CountedStore:
-    """A store that counts the reads of lists, and can hold them up."""
+    """A store that counts reads of lists and can block them."""
 
     def __init__(self, store: Store) -> None:
         self.reads = 0
@@ -62,7 +62,7 @@ def shown(api: Api, path: str = "/api/feed") -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/api/feed", "/api/profiles/ada"])
-def test_page_is_read_once_in_a_few_seconds(api: Api, counted: CountedStore, path: str) -> None:
+def test_page_is_loaded_once_per_ttl(api: Api, counted: CountedStore, path: str) -> None:
     published = api.world.published()
     pages = [shown(api, path) for _ in range(20)]
 
@@ -75,7 +75,7 @@ def test_page_is_read_once_in_a_few_seconds(api: Api, counted: CountedStore, pat
     assert counted.reads == 2
 
 
-def test_each_page_is_kept_for_itself(api: Api, counted: CountedStore) -> None:
+def test_each_page_is_cached_separately(api: Api, counted: CountedStore) -> None:
     first = api.world.published()
     api.world.clock.sleep(1)
     second = api.world.published(user=BEN)
@@ -95,7 +95,7 @@ def test_each_page_is_kept_for_itself(api: Api, counted: CountedStore) -> None:
     assert counted.reads == 4
 
 
-def test_answer_may_be_kept_by_others_no_longer_than_by_the_process(api: Api) -> None:
+def test_cache_control_does_not_exceed_the_remaining_ttl(api: Api) -> None:
     client = api.client()
     lives = []
     for _ in range(3):
@@ -109,7 +109,7 @@ def test_answer_may_be_kept_by_others_no_longer_than_by_the_process(api: Api) ->
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_known_page_is_304_from_the_cache(api: Api, counted: CountedStore) -> None:
+def test_page_with_known_etag_is_304_from_the_cache(api: Api, counted: CountedStore) -> None:
     api.world.published()
     client = api.client()
     tag = client.get("/api/feed").headers["ETag"]
@@ -121,7 +121,7 @@ def test_known_page_is_304_from_the_cache(api: Api, counted: CountedStore) -> No
     assert counted.reads == 1
 
 
-def test_page_changes_at_once_when_its_owner_changes_it(api: Api) -> None:
+def test_change_by_the_owner_invalidates_the_page_at_once(api: Api) -> None:
     draft = api.world.draft()
     client, path = api.client(ADA), f"/api/generate/creation/{draft.creation_id}"
     pages = [shown(api)]
@@ -138,7 +138,7 @@ def test_page_changes_at_once_when_its_owner_changes_it(api: Api) -> None:
     assert captions == ["First snow"]
 
 
-def test_page_that_changes_while_it_is_loaded_is_not_kept(api: Api, counted: CountedStore) -> None:
+def test_page_invalidated_while_loading_is_not_cached(api: Api, counted: CountedStore) -> None:
     published = api.world.published()
     counted.may_answer.clear()
     with ThreadPoolExecutor() as threads:
@@ -151,7 +151,7 @@ def test_page_that_changes_while_it_is_loaded_is_not_kept(api: Api, counted: Cou
     assert shown(api) == []
 
 
-def test_refused_change_leaves_the_cache_as_it_is(api: Api, counted: CountedStore) -> None:
+def test_refused_change_does_not_invalidate_the_cache(api: Api, counted: CountedStore) -> None:
     shown(api)
     for verb in ("publish", "unpublish"):
         api.client(ADA).post(f"/api/generate/creation/{'a' * 26}/{verb}")
@@ -161,7 +161,7 @@ def test_refused_change_leaves_the_cache_as_it_is(api: Api, counted: CountedStor
     assert counted.reads == 1
 
 
-def test_one_read_serves_all_who_wait_for_a_page(api: Api, counted: CountedStore) -> None:
+def test_concurrent_requests_for_a_page_share_one_load(api: Api, counted: CountedStore) -> None:
     api.world.published()
     counted.may_answer.clear()
     with ThreadPoolExecutor(20) as threads:
@@ -176,7 +176,7 @@ def test_one_read_serves_all_who_wait_for_a_page(api: Api, counted: CountedStore
     assert all(page == pages[0] for page in pages)
 
 
-def test_few_pages_are_read_at_one_moment(api: Api, counted: CountedStore) -> None:
+def test_concurrent_loads_are_limited(api: Api, counted: CountedStore) -> None:
     counted.may_answer.clear()
     with ThreadPoolExecutor(20) as threads:
         loading = [threads.submit(shown, api, f"/api/feed?limit={n}") for n in range(1, 21)]
@@ -191,14 +191,14 @@ def test_few_pages_are_read_at_one_moment(api: Api, counted: CountedStore) -> No
     assert counted.reads == 20
 
 
-def test_failed_read_is_answered_and_not_kept(api: Api) -> None:
+def test_failed_load_is_not_cached(api: Api) -> None:
     assert api.client().get("/api/profiles/nobody").status_code == 404
     api.world.phoenix.accounts.of(api.world.identity.caller(api.world.identity.sign_in("nobody")))
 
     assert api.client().get("/api/profiles/nobody").status_code == 200
 
 
-def test_cache_is_bounded() -> None:
+def test_cache_size_is_limited() -> None:
     pages = PageCache(FakeClock())
     request = Request({"type": "http", "headers": []})
     loaded: list[int] = []

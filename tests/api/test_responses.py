@@ -1,4 +1,4 @@
-"""Views need nothing that a store may leave out of its lists."""
+"""Views need no field that a store may omit from lists."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.world import World
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_view_of_a_creation_is_the_same_without_its_internals(world: World, status: Status) -> None:
+def test_view_needs_no_internals_of_the_creation(world: World, status: Status) -> None:
     creation = world.creation_that_is(status)
     [as_listed] = shown(creation)
     links = Links(world.phoenix.ports.media, world.clock, world.settings.policy)
