@@ -63,11 +63,8 @@ class PageCache:
         """Return a page as JSON, or 304; on a miss, `load` runs in a thread."""
         page = await self._page(key, load)
         left_s = max(0, int(page.expires_at_s - self._clock.monotonic_s()))
-        headers = {
-            "Cache-Control": f"public, max-age={left_s}",
-            "ETag": page.etag,
-            "Vary": "Origin",
-        }
+        caching = f"public, max-age={left_s}"
+        headers = {"Cache-Control": caching, "ETag": page.etag, "Vary": "Origin"}
         if matches_etag(request, page.etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(page.content, headers=headers, media_type="application/json")

@@ -31,7 +31,6 @@ def web_config(state: StateDep) -> Response:
 
 @router.api_route("/", methods=READ, include_in_schema=False)
 def root() -> Response:
-    """Redirect to the first page."""
     return RedirectResponse("/create", HTTPStatus.FOUND)
 
 
@@ -40,14 +39,12 @@ def root() -> Response:
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)
 def page(request: Request, state: StateDep) -> Response:
-    """Send a page; its content is loaded from the API."""
     name = request.url.path.removeprefix("/soho/").strip("/")
     return state.static_files.page(name, request)
 
 
 @router.api_route("/static/{version}/{name:path}", methods=READ, include_in_schema=False)
 def static(request: Request, state: StateDep, version: str, name: str) -> Response:
-    """Send a static file of the pages."""
     response = state.static_files.static(version, name, request)
     if response is None:
         raise PageNotFound
