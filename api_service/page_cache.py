@@ -20,10 +20,8 @@ from shared.domain.errors import RequestError, Unavailable
 from shared.ports.clock import Clock
 
 TTL_S = 5
-PAGES_MAX = 256
-"""A page of 50 publications takes about 40 KB."""
-LOADS_MAX = 8
-"""Concurrent loads: other requests need threads and the store, too."""
+PAGES_MAX = 256  # a page of 50 publications takes about 40 KB
+LOADS_MAX = 8  # concurrent loads: other requests need threads and the store, too
 
 
 @dataclass(frozen=True)

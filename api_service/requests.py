@@ -71,8 +71,7 @@ Prompt = Annotated[
 class OpenCreation(Body):
     """What to generate. `orientation` is another way to give a video's aspect ratio."""
 
-    kind: ClassVar[Kind | None] = None
-    """Set where the address opens one kind only."""
+    kind: ClassVar[Kind | None] = None  # set where the address opens one kind only
     accepted: ClassVar[Mapping[str, str]] = {
         "type": ACCEPTED_KINDS,
         "prompt": "use a string",
