@@ -25,9 +25,9 @@ from shared.domain.status import Stage, Status
 from shared.ports.generator import Operation, Ready
 from shared.ports.store import Store
 from tests.support.builders import RIVAL
+from tests.support.documents import put
 from tests.support.fakes import CountingIds, FakeClock
 from tests.support.machine import needs
-from tests.support.putting import put
 from tests.support.world import World
 
 if TYPE_CHECKING:  # Google's SDK is slow to import

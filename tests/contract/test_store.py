@@ -51,10 +51,10 @@ from tests.support.builders import (
     shown,
     stored_media,
 )
+from tests.support.change_recorder import ChangeRecorder
+from tests.support.documents import put
 from tests.support.eventually import eventually
 from tests.support.machine import needs
-from tests.support.putting import put
-from tests.support.watcher import Watcher
 
 
 def open_sqlite(request: pytest.FixtureRequest) -> SQLiteStore:
@@ -555,11 +555,11 @@ def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
 
 
 def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
-    creation, account, watcher = a_creation(), an_account(), Watcher()
+    creation, account, watcher = a_creation(), an_account(), ChangeRecorder()
     put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(account, creation))
-        assert watcher.told == [Changes(account, tuple(shown(creation)), ())]
+        assert watcher.received == [Changes(account, tuple(shown(creation)), ())]
 
         claimed = creation.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
         put(store, claimed)
@@ -569,7 +569,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
         store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
         eventually(lambda: watcher.sees(an_account(tokens=7)))
 
-    assert watcher.told[1:] == [
+    assert watcher.received[1:] == [
         Changes(None, tuple(shown(claimed)), ()),
         Changes(an_account(tokens=7), (), ()),
         Changes(None, (), (creation.creation_id,)),
@@ -578,53 +578,53 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
 
 
 def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> None:
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
         put(store, an_account(), a_draft("one", status=Status.PUBLISHED, published_at=NOON))
         eventually(lambda: watcher.account is not None and watcher.creations)
 
-    assert watcher.told[0] == Changes(None, (), ())
+    assert watcher.received[0] == Changes(None, (), ())
 
 
 def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 2)]
     put(store, *creations[:WATCHED_MAX])
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None, *creations[:WATCHED_MAX]))
         put(store, *creations[WATCHED_MAX:])
         eventually(lambda: watcher.sees(None, *creations[2:]))
 
-    gone = {creation_id for changes in watcher.told for creation_id in changes.gone}
+    gone = {creation_id for changes in watcher.received for creation_id in changes.gone}
     assert gone == {creation.creation_id for creation in creations[:2]}
 
 
 def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
-    ada, ben = Watcher(), Watcher()
+    ada, ben = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, ada), store.watch(BEN, ben):
         # Firestore's emulator forgets what is committed in the moment that a stream begins.
-        eventually(lambda: ada.told and ben.told)
+        eventually(lambda: ada.received and ben.received)
         put(store, an_account(), a_creation())
         eventually(lambda: ada.sees(an_account(), a_creation()))
-    told = len(ada.told)
+    received_count = len(ada.received)
 
     put(store, an_account(tokens=1))
-    later = Watcher()
+    later = ChangeRecorder()
     with store.watch(ADA, later):
         eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
 
-    assert len(ada.told) == told
-    assert ben.told == [Changes(None, (), ())]
+    assert len(ada.received) == received_count
+    assert ben.received == [Changes(None, (), ())]
 
 
 def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
-    first, second = Watcher(), Watcher()
+    first, second = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, first):
-        eventually(lambda: first.told)
+        eventually(lambda: first.received)
         put(store, an_account())
         with store.watch(ADA, second):
-            eventually(lambda: second.told)
+            eventually(lambda: second.received)
             put(store, an_account(tokens=3))
             eventually(lambda: first.sees(an_account(tokens=3)))
             eventually(lambda: second.sees(an_account(tokens=3)))
@@ -632,7 +632,7 @@ def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
 
 def test_the_last_of_many_changes_is_told(store: Store) -> None:
     put(store, an_account(tokens=50))
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher), ThreadPoolExecutor(4) as writers:
         list(
             writers.map(
@@ -642,5 +642,5 @@ def test_the_last_of_many_changes_is_told(store: Store) -> None:
         last = store.get(account_key(ADA))
         eventually(lambda: watcher.sees(last))
 
-    balances = [changes.account.balance_tokens for changes in watcher.told if changes.account]
+    balances = [changes.account.balance_tokens for changes in watcher.received if changes.account]
     assert balances == sorted(balances, reverse=True)

@@ -23,7 +23,7 @@ from shared.domain.kind import Kind
 from shared.lifecycle.invariants import Violation
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN
-from tests.end_to_end.moments import Moment, moment_of
+from tests.end_to_end.job_phases import JobPhase, phase_of
 from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_emulator import free_port
@@ -178,7 +178,7 @@ class CloudInABox:
         eventually(
             lambda: self.view(client, creation_id)["status"] not in UNFINISHED,
             within_s=60,
-            look_every_s=0.2,
+            poll_interval_s=0.2,
         )
         return self.view(client, creation_id)
 
@@ -187,11 +187,11 @@ class CloudInABox:
         assert found is not None
         return found
 
-    def moment(self, creation_id: str) -> Moment:
+    def phase(self, creation_id: str) -> JobPhase:
         """Return how far the work on a creation has come; no two have the same prompt."""
         creation = self.document(creation_id)
         is_paid = any(work.prompt == creation.prompt for work in self.vendor.works)
-        return moment_of(creation, is_paid=is_paid)
+        return phase_of(creation, is_paid=is_paid)
 
     def balance(self, client: httpx.Client) -> int:
         balance: int = client.get("/api/me").json()["tokenBalance"]

@@ -15,7 +15,7 @@ import pytest
 
 from shared.domain.kind import Kind
 from tests.end_to_end.cloud import CloudInABox
-from tests.end_to_end.moments import AFTER_THE_START, Moment
+from tests.end_to_end.job_phases import AFTER_THE_START, JobPhase
 from tests.end_to_end.processes import jobs_of, kill
 from tests.servers.cloud_tasks_server import Fault
 from tests.servers.genai_vendor import SECRET_TEXT
@@ -142,54 +142,54 @@ def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
 
 
 KILLED_AT = {
-    Moment.STARTING: 2,
-    Moment.CLAIMED: 2,
-    Moment.INTENDED: 3,
-    Moment.PAID: 3,
-    Moment.OPERATING: 2,
-    Moment.REPORTED: 2,
-    Moment.DOWNLOADING: 2,
-    Moment.CHECKING: 2,
-    Moment.UPLOADING: 2,
+    JobPhase.STARTING: 2,
+    JobPhase.CLAIMED: 2,
+    JobPhase.INTENDED: 3,
+    JobPhase.PAID: 3,
+    JobPhase.OPERATING: 2,
+    JobPhase.REPORTED: 2,
+    JobPhase.DOWNLOADING: 2,
+    JobPhase.CHECKING: 2,
+    JobPhase.UPLOADING: 2,
 }
-"""How many of twenty jobs are to be killed at each moment."""
+"""How many of twenty jobs are to be killed at each phase."""
 MISSED_MAX = 2
 """Moments that nothing holds may be over too soon to be met."""
 HELD_BY = {
-    Moment.INTENDED: ("start", "unheard"),
-    Moment.PAID: ("start", "hang"),
-    Moment.DOWNLOADING: ("fetch", "hang"),
+    JobPhase.INTENDED: ("start", "unheard"),
+    JobPhase.PAID: ("start", "hang"),
+    JobPhase.DOWNLOADING: ("fetch", "hang"),
 }
-"""The fault of the generators that holds a job at its moment; there none may be missed."""
+"""The fault of the generators that holds a job at its phase; there none may be missed."""
 
 
 @pytest.mark.parametrize("box", [VEO], ids=["veo"], indirect=True)
 def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
-    def moment_of_death(wanted: Moment, nth: int) -> Moment:
+    def phase_of_death(wanted: JobPhase, nth: int) -> JobPhase:
         prompt = f"a victim of {wanted.name} {nth} [slow 2]"
         if wanted in HELD_BY:
             call, fault = HELD_BY[wanted]
             box.vendor.faults[f"{call}:{prompt}"] = [fault]
         owner = box.client(f"victim-{wanted.name.lower()}-{nth}")
         creation_id = box.open(owner, prompt)
-        victims = eventually(lambda: jobs_of(creation_id), within_s=60, look_every_s=0.1)
-        eventually(lambda: box.moment(creation_id) >= wanted, within_s=60)
+        victims = eventually(lambda: jobs_of(creation_id), within_s=60, poll_interval_s=0.1)
+        eventually(lambda: box.phase(creation_id) >= wanted, within_s=60)
         kill(victims, signal.SIGKILL)
-        died_at = box.moment(creation_id)
+        died_at = box.phase(creation_id)
         settled = box.settled(owner, creation_id)
         assert settled["status"] == "draft" or settled["refunded"], settled
         return died_at
 
-    planned = [(moment, nth) for moment, count in KILLED_AT.items() for nth in range(count)]
+    planned = [(phase, nth) for phase, count in KILLED_AT.items() for nth in range(count)]
     with ThreadPoolExecutor(4) as owners:
-        deaths = Counter(owners.map(lambda each: moment_of_death(*each), planned))
+        deaths = Counter(owners.map(lambda each: phase_of_death(*each), planned))
 
     prompts = (work.prompt for work in box.vendor.works)
     starts = Counter(prompt for prompt in prompts if prompt.startswith("a victim"))
     assert set(starts.values()) == {1}
-    assert all(deaths[moment] >= KILLED_AT[moment] for moment in HELD_BY), deaths
+    assert all(deaths[phase] >= KILLED_AT[phase] for phase in HELD_BY), deaths
     assert len(KILLED_AT.keys() - deaths.keys()) <= MISSED_MAX, deaths
-    assert sum(deaths[moment] for moment in AFTER_THE_START) >= 8, deaths
+    assert sum(deaths[phase] for phase in AFTER_THE_START) >= 8, deaths
 
 
 def test_no_log_line_holds_a_token_a_signature_or_a_secret(

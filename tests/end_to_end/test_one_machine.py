@@ -136,7 +136,7 @@ def posted_at_once(
 ) -> collections.Counter[int]:
     """Post from several processes at one moment and count the statuses."""
     token = machine.client().headers["Authorization"].removeprefix("Bearer ")
-    command = [sys.executable, "-m", "tests.end_to_end.posting", machine.stack.base_url]
+    command = [sys.executable, "-m", "tests.end_to_end.concurrent_posts", machine.stack.base_url]
     start_at_s = time.time() + 3
     posting = [
         subprocess.Popen(

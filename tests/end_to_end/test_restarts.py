@@ -19,7 +19,7 @@ from shared.domain.keys import CreationId
 from shared.domain.status import Status
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
-from tests.end_to_end.moments import AFTER_THE_START, Moment, moment_of
+from tests.end_to_end.job_phases import AFTER_THE_START, JobPhase, phase_of
 from tests.end_to_end.processes import jobs_of, kill, processes_with
 from tests.support.builders import seconds
 from tests.support.eventually import eventually
@@ -27,8 +27,8 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.slow
 
 MOMENTS = [
-    *(Moment.STARTING, Moment.CLAIMED, Moment.OPERATING, Moment.REPORTED),
-    *(Moment.DOWNLOADING, Moment.CHECKING, Moment.UPLOADING),
+    *(JobPhase.STARTING, JobPhase.CLAIMED, JobPhase.OPERATING, JobPhase.REPORTED),
+    *(JobPhase.DOWNLOADING, JobPhase.CHECKING, JobPhase.UPLOADING),
 ]
 """Those between the claim and the operation last too short to be met here on purpose."""
 
@@ -78,12 +78,12 @@ def starts(data: Path) -> int:
     return len(list((data / "generator/operations").glob("*.json")))
 
 
-def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
-    """Kill at a moment of a new video's life, see it end well, and return how far it had come."""
+def killed_at(wanted: JobPhase, victim: str, data: Path) -> JobPhase:
+    """Kill at a phase of a new video's life, see it end well, and return how far it had come."""
     phoenix = wiring.build(settings.load({**SCALED_DOWN, "PHOENIX_DATA": str(data)}))
 
-    def moment() -> Moment:
-        return moment_of(document(phoenix, creation_id), is_paid=starts(data) > 0)
+    def phase() -> JobPhase:
+        return phase_of(document(phoenix, creation_id), is_paid=starts(data) > 0)
 
     def settled() -> bool:
         return not document(phoenix, creation_id).is_unfinished
@@ -91,10 +91,10 @@ def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
     with stack(data) as base_url, client_of(base_url) as client:
         body = {"prompt": "a film [slow 2]", "duration": 4}
         creation_id = client.post("/api/generate/video", json=body).json()["creationId"]
-        eventually(lambda: victims(victim, data, creation_id), look_every_s=0.1)
-        eventually(lambda: moment() >= wanted, within_s=60, look_every_s=0.005)
+        eventually(lambda: victims(victim, data, creation_id), poll_interval_s=0.1)
+        eventually(lambda: phase() >= wanted, within_s=60, poll_interval_s=0.005)
         kill(victims(victim, data, creation_id))
-        died_at = moment()
+        died_at = phase()
         if victim != "stack":
             eventually(settled, within_s=90)
     if victim == "stack":
@@ -111,14 +111,14 @@ def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
 
 @pytest.mark.parametrize("victim", ["job", "api", "stack"])
 def test_after_kill_9_every_creation_ends_as_draft_or_refunded(tmp_path: Path, victim: str) -> None:
-    def death(wanted: Moment) -> Moment:
+    def death(wanted: JobPhase) -> JobPhase:
         return killed_at(wanted, victim, tmp_path / wanted.name)
 
     with ThreadPoolExecutor(2) as accidents:
         deaths = Counter(accidents.map(death, MOMENTS))
 
-    assert len(deaths.keys() - {Moment.OVER}) >= 4, deaths
-    assert sum(deaths[moment] for moment in AFTER_THE_START) >= 3, deaths
+    assert len(deaths.keys() - {JobPhase.OVER}) >= 4, deaths
+    assert sum(deaths[phase] for phase in AFTER_THE_START) >= 3, deaths
 
 
 def test_a_job_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
@@ -131,7 +131,7 @@ def test_a_job_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
     # Stopped within a commit it would hold the one database's lock: stop it after a heartbeat.
     eventually(
         lambda: machine.document(creation_id).lease_expires_at != started.lease_expires_at,
-        look_every_s=0.005,
+        poll_interval_s=0.005,
     )
     kill(zombie, signal.SIGSTOP)
     before = machine.document(creation_id)

@@ -35,9 +35,9 @@ from shared.ports.store import write
 from tests.servers.genai_makers import IMAGE
 from tests.servers.genai_server import GenaiServer
 from tests.support.builders import ADA, LEASE_OWNER, POLICY
+from tests.support.documents import put
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
-from tests.support.putting import put
 from tests.support.workshop import FakePipeline, workshop
 from tests.support.world import World
 

@@ -27,7 +27,7 @@ from shared.domain.ledger import Actor, Cost
 from shared.domain.operating import Switch
 from shared.lifecycle.admission import FIRST_READ_S, Admission
 from tests.support.builders import ADA, POLICY, a_brief, a_caller
-from tests.support.putting import put
+from tests.support.documents import put
 from tests.support.world import World
 
 NewWorld = Callable[..., World]

@@ -28,8 +28,8 @@ from tests.support.builders import (
     seconds,
     stored_media,
 )
+from tests.support.documents import put
 from tests.support.fakes import FakeClock
-from tests.support.putting import put
 
 ACCOUNTS = 100
 CREATIONS_EACH = 100

@@ -25,8 +25,8 @@ from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
+from tests.simulation.generators import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.inspector import BOOKS_EVERY, Inspector
-from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import NEVER, SimulatedStore
 from tests.simulation.welcomes import Welcomes

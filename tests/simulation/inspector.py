@@ -23,7 +23,7 @@ from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
 from shared.ports.store import Document
 from tests.simulation.cloud import CLOCKS_DIFFER_S, SimulatedQueue
-from tests.simulation.makers import (
+from tests.simulation.generators import (
     WITH_MEDIA,
     SimulatedGenerator,
     SimulatedMediaStore,

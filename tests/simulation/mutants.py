@@ -26,7 +26,7 @@ from shared.lifecycle import (
     sweeping,
     welcoming,
 )
-from tests.simulation import makers
+from tests.simulation import generators
 
 
 @dataclass(frozen=True)
@@ -568,7 +568,7 @@ MUTANTS = [
     ),
     _one(
         "a gateway's word is taken for a no",
-        makers.SimulatedGenerator,
+        generators.SimulatedGenerator,
         "_fail_after_start",
         'raise StartOutcomeUnknown(reason="simulated: a gateway, started")',
         'raise GenerationUnavailable(reason="simulated: a gateway, started")',

@@ -1,4 +1,4 @@
-"""One of several processes that post at once: `python -m tests.end_to_end.posting URL TOKEN ..`."""
+"""One of several processes that post at once: `python -m tests.end_to_end.concurrent_posts URL TOKEN ..`."""
 
 import collections
 import json

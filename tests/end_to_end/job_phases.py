@@ -6,7 +6,7 @@ from shared.domain.creation import Creation
 from shared.domain.status import CLAIMED_PROGRESS, Stage
 
 
-class Moment(IntEnum):
+class JobPhase(IntEnum):
     """What a job has done so far, in order."""
 
     STARTING = auto()
@@ -24,29 +24,29 @@ class Moment(IntEnum):
     OVER = auto()
 
 
-AFTER_THE_START = [moment for moment in Moment if Moment.PAID <= moment < Moment.OVER]
+AFTER_THE_START = [phase for phase in JobPhase if JobPhase.PAID <= phase < JobPhase.OVER]
 """From here on a second start would be paid twice."""
 _STAGES = {
-    Stage.DOWNLOADING: Moment.DOWNLOADING,
-    Stage.CHECKING: Moment.CHECKING,
-    Stage.UPLOADING: Moment.UPLOADING,
+    Stage.DOWNLOADING: JobPhase.DOWNLOADING,
+    Stage.CHECKING: JobPhase.CHECKING,
+    Stage.UPLOADING: JobPhase.UPLOADING,
 }
 
 
-def moment_of(creation: Creation, *, is_paid: bool) -> Moment:
+def phase_of(creation: Creation, *, is_paid: bool) -> JobPhase:
     """Return how far the work on a creation has come; `is_paid` is what its generator says."""
-    moment = Moment.STARTING
+    phase = JobPhase.STARTING
     if not creation.is_unfinished:
-        moment = Moment.OVER
+        phase = JobPhase.OVER
     elif creation.stage in _STAGES:
-        moment = _STAGES[creation.stage]
+        phase = _STAGES[creation.stage]
     elif creation.operation_name is not None:
         has_reported = creation.progress > CLAIMED_PROGRESS
-        moment = Moment.REPORTED if has_reported else Moment.OPERATING
+        phase = JobPhase.REPORTED if has_reported else JobPhase.OPERATING
     elif is_paid:
-        moment = Moment.PAID
+        phase = JobPhase.PAID
     elif creation.intent is not None:
-        moment = Moment.INTENDED
+        phase = JobPhase.INTENDED
     elif creation.attempt > 0:
-        moment = Moment.CLAIMED
-    return moment
+        phase = JobPhase.CLAIMED
+    return phase

@@ -10,11 +10,11 @@ from shared.ports.store import Changes
 from tests.support.builders import shown
 
 
-class Watcher:
+class ChangeRecorder:
     """What a watch has told, put together; creations are without their internals."""
 
     def __init__(self) -> None:
-        self.told: list[Changes] = []
+        self.received: list[Changes] = []
         self.threads: set[int] = set()
         self.account: Account | None = None
         self.creations: dict[CreationId, Creation] = {}
@@ -26,8 +26,8 @@ class Watcher:
         for creation_id in changes.gone:
             del self.creations[creation_id]
         self.threads.add(threading.get_ident())
-        self.told.append(changes)
+        self.received.append(changes)
 
     def sees(self, account: Account | None, *creations: Creation) -> bool:
         newest = {creation.creation_id: creation for creation in shown(*creations)}
-        return bool(self.told) and (self.account, self.creations) == (account, newest)
+        return bool(self.received) and (self.account, self.creations) == (account, newest)
