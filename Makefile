@@ -49,7 +49,7 @@ check: lint ## The same and the fast tests, before every commit
 check-future: $(READY) ## The fast tests with the clock 400 days ahead (Debian's faketime)
 	$(FUTURE) $(BIN)/pytest -q -n auto -m "not slow"
 
-simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)
+simulate: $(READY) ## Run the real lifecycle under fault injection (SEEDS=10000, PAIRS=1)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
 
 bench: $(READY) ## Measure, as ratios within one run (benchmarks/results.md has the recorded ones)

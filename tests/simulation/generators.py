@@ -1,4 +1,4 @@
-"""The simulated Generator, MediaStore and Pipeline: slow, silent, forgetful, and counted."""
+"""Simulated Generator, MediaStore and Pipeline with injected faults and counters."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ TAKES_S = {Kind.IMAGE: (3.0, 20.0), Kind.VIDEO: (20.0, 120.0)}
 SLOW_S = (200.0, 900.0)
 NEVER_S = 1e9
 SILENCE_S = {Kind.IMAGE: 120.0, Kind.VIDEO: 60.0}
-"""How long a start is waited for."""
+"""Timeout of a start."""
 AN_HOUR_S = 3600.0
 MINUTE_S = 60.0
 REFUSED_FROM_S = (0.0, 100.0)
@@ -43,39 +43,39 @@ GOOD, BROKEN = b"0123456789", b"broken"
 
 @dataclass
 class Start:
-    """One request to start that reached the generator."""
+    """One start request that reached the generator."""
 
     creation_id: CreationId
     attempt: int
     ready_s: float
     end: str | None
-    """The fault it ends with, if it does not end well."""
+    """The fault with which its operation ends, if any."""
     refused_s: tuple[float, float] = (NEVER_S, NEVER_S)
-    """From when until when its reads are refused."""
+    """The period in which its reads are refused."""
     is_answered: bool = False
-    is_over: bool = False
-    """A poll was answered that it came to nothing."""
+    has_ended: bool = False
+    """A poll returned that the operation failed."""
     refused_at_s: list[float] = field(default_factory=list)
-    """Its last reads in a row that were refused."""
+    """Times of the latest consecutive refused reads."""
     is_place_readable: bool = True
-    is_place_asked: bool = False
+    is_place_checked: bool = False
     is_place_read: bool = False
-    """Its place was asked when its media could be there."""
+    """Its output location was read when its media could exist."""
     is_found: bool = False
     is_broken: bool = False
-    """What was fetched of it was not usable."""
+    """Its fetched media was not usable."""
 
 
 @dataclass
 class SimulatedGenerator:
-    """Starts are counted; `seen` is called with each one before it is answered."""
+    """Counts starts; `seen` is called with each one before the response."""
 
     simulation: Simulation
     kind: Kind
     starts: list[Start] = field(default_factory=list)
     seen: Callable[[Start], None] = lambda _: None
     discarded: Callable[[Start, str], None] = lambda *_: None
-    """Called with each start whose operation is discarded, and its name."""
+    """Called with each start whose operation is discarded, and the operation's name."""
 
     @property
     def model(self) -> str:
@@ -99,7 +99,7 @@ class SimulatedGenerator:
         return Ready(f"inline {name}") if is_immediate else Operation(name)
 
     def _fail_before_start(self, fault: str | None) -> None:
-        """Raise what a start that did not happen is answered."""
+        """Raise the error of a start that did not happen."""
         match fault:
             case "unavailable" | "unavailable_for_an_hour":
                 raise GenerationUnavailable(
@@ -116,7 +116,7 @@ class SimulatedGenerator:
                 raise StartOutcomeUnknown(reason="simulated: a gateway, not started")
 
     def _fail_after_start(self, fault: str | None) -> None:
-        """Raise what a start that happened is answered instead."""
+        """Raise the error of a start that happened."""
         match fault:
             case "silent_started":
                 self.simulation.sleep(SILENCE_S[self.kind])
@@ -147,12 +147,12 @@ class SimulatedGenerator:
             lasts_s = MINUTE_S if reads == "refused_for_a_minute" else NEVER_S
             from_s += self.simulation.now_s
             start.refused_s = (from_s, from_s + lasts_s)
-        is_asked_for = self.simulation.chance(start.creation_id, "can tell") >= CANNOT_TELL_SHARE
+        has_listing = self.simulation.chance(start.creation_id, "can tell") >= CANNOT_TELL_SHARE
         is_granted = reads != "refused_for_ever" or self.simulation.chance(actor, "place") < 0.5
-        start.is_place_readable = is_asked_for and is_granted
+        start.is_place_readable = has_listing and is_granted
 
     def _read(self, start: Start, fault: str | None) -> None:
-        """Raise what a read of this start's operation or result is answered instead."""
+        """Raise the error of a read of this start's operation or result, if any."""
         if fault in ("unavailable", "wait_an_hour"):
             start.refused_at_s.clear()
             raise GenerationUnavailable(
@@ -174,7 +174,7 @@ class SimulatedGenerator:
         if self.simulation.now_s < start.ready_s:
             return Running(None)
         if start.end is not None:
-            start.is_over = True
+            start.has_ended = True
             return Refused(FailureCode.POLICY_VIOLATION, is_transient=start.end not in FINAL)
         return Ready(operation.name)
 
@@ -199,13 +199,13 @@ class SimulatedGenerator:
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
         step = self.simulation.call("generator.find")
-        asked_for = [
+        starts = [
             (number, start)
             for number, start in enumerate(self.starts)
             if (start.creation_id, start.attempt) == (creation_id, attempt)
         ]
-        for _, start in asked_for:
-            start.is_place_asked = True
+        for _, start in starts:
+            start.is_place_checked = True
             start.is_place_read |= self.simulation.now_s >= start.ready_s
         if step.fault in ("unavailable", "wait_an_hour"):
             raise GenerationUnavailable(
@@ -216,7 +216,7 @@ class SimulatedGenerator:
         self.simulation.answered(step)
         if self.simulation.chance(creation_id, "can tell") < CANNOT_TELL_SHARE:
             return CannotTell()
-        for number, start in asked_for:
+        for number, start in starts:
             if not start.is_place_readable:
                 raise ReadRefused(reason="simulated")
             if start.end in WITH_MEDIA and self.simulation.now_s >= start.ready_s:
@@ -228,25 +228,25 @@ class SimulatedGenerator:
 
 @dataclass
 class SimulatedPipeline:
-    """Checks the bytes; a film has a thumbnail, a picture has none."""
+    """Checks the bytes; a video has a thumbnail, an image has none."""
 
     kind: Kind
 
     def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
         if download.read_bytes() == BROKEN:
             raise BadOutput(reason="simulated")
-        is_film = self.kind is Kind.VIDEO
+        is_video = self.kind is Kind.VIDEO
         return Produced(
             path=download,
-            media_format=MediaFormat.MP4 if is_film else MediaFormat.PNG,
+            media_format=MediaFormat.MP4 if is_video else MediaFormat.PNG,
             width=1280,
             height=720,
-            thumbnail=download if is_film else None,
+            thumbnail=download if is_video else None,
         )
 
 
 class SimulatedMediaStore:
-    """Files by key; what is sent may land late. `seen` is called with each key that goes."""
+    """Files by key; writes may take effect late. `seen` is called with each deleted key."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.files: dict[str, StoredFile] = {}

@@ -1,6 +1,6 @@
-"""The protocol, broken on purpose: each mutant is one mistake that somebody could make.
+"""Mutants of the protocol: each is one plausible mistake.
 
-A mutant changes the text of a few functions of the real code, for as long as its block lasts.
+A mutant edits the source of a few functions of the real code while its block runs.
 """
 
 import inspect
@@ -31,31 +31,29 @@ from tests.simulation import generators
 
 @dataclass(frozen=True)
 class Edit:
-    """In `owner.name`, `old` becomes `new`; `old` stands there exactly once."""
+    """Replace `old`, which occurs exactly once in `owner.name`, by `new`."""
 
     owner: Any
     name: str
     old: str
     new: str
     users: tuple[Any, ...] = ()
-    """Other modules that have imported the function by its name."""
+    """Other modules that import the function by name."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A broken protocol."""
-
     name: str
     edits: tuple[Edit, ...]
     gate: str | None = None
-    """It loses no token and only costs availability: the gate that stays shut."""
+    """The gate that fails, for a mutant that loses no token and only costs availability."""
     seed: int = 0
-    """The history to look at first, because it noticed the mutant before."""
+    """The history to play first, because it noticed the mutant before."""
 
 
 @contextmanager
 def broken(mutant: Mutant) -> Iterator[None]:
-    """Break the code inside the block."""
+    """Apply the mutant inside the block."""
     originals = [(edit, vars(edit.owner)[edit.name]) for edit in mutant.edits]
     try:
         for edit, original in originals:
@@ -73,9 +71,7 @@ def _edited(edit: Edit, original: Any) -> Any:
     function = getattr(original, "fget", None) or getattr(original, "__func__", original)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(edit.old) != 1:
-        raise AssertionError(
-            f"{edit.name}: {edit.old!r} stands there {source.count(edit.old)} times"
-        )
+        raise AssertionError(f"{edit.name}: {edit.old!r} occurs {source.count(edit.old)} times")
     names: dict[str, Any] = {}
     code = compile(source.replace(edit.old, edit.new), f"<{edit.name}, broken>", "exec")
     exec(code, function.__globals__, names)
@@ -96,39 +92,39 @@ def _one(
 
 
 UNKNOWN_COMPLETE_IS_REFUNDED = _one(
-    "an unknown complete is refunded",
+    "a completion of unknown outcome is refunded",
     attempt.Attempt,
     "_complete",
     "self.lease.written(lambda: attempts.complete(mine, media))",
     "try: attempts.complete(mine, media)\n"
     "    except Unavailable as error: self._fail(FailureCode.STORAGE_FAILED, error)",
 )
-"""It takes five faults of the store in a row: a test of its own leads there."""
+"""It needs five consecutive faults of the store: a separate test forces them."""
 
 UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
-    "an unknown complete ends the process",
+    "a completion of unknown outcome ends the process",
     attempt.Attempt,
     "_complete",
     "self.lease.written(lambda: attempts.complete(mine, media))",
     "attempts.complete(mine, media)",
 )
-"""As above; what was paid is made once more by the next try."""
+"""As above; the next task attempt generates the paid result again."""
 
 NO_LIMIT = _one(
-    "a full hour of free outcomes refuses nothing",
+    "the limit of free outcomes is ignored",
     Account,
     "debited",
     "if self.free_hour is not None:",
     "if False:",
 )
 NO_WITHDRAWAL = _one(
-    "nothing is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
+    "no task is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
 )
-"""It loses no token and holds up the others: the abusers' scenario shows it."""
+"""It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
 
 MUTANTS = [
     _one(
-        "a claim asks nobody",
+        "a claim ignores a live lease",
         attempts.Attempts,
         "_obstacles",
         "if now.is_leased(at - skew) and not is_its_successor:",
@@ -147,7 +143,7 @@ MUTANTS = [
         "has_attempts_left",
         "< policy.attempts_max",
         "<= policy.attempts_max",
-        gate="processes die again and again",
+        gate="processes die repeatedly",
     ),
     _one(
         "complete is not fenced",
@@ -155,7 +151,7 @@ MUTANTS = [
         "complete",
         "now = _held(found, mine)",
         "now = now or _held(found, mine)",
-        gate="processes stop for minutes",
+        gate="processes pause for minutes",
     ),
     _one(
         "a worker's writes are not fenced by attempt",
@@ -165,9 +161,9 @@ MUTANTS = [
         "",
         seed=162,
     ),
-    _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
+    _one("a start is made without an intent", making.Making, "_start", "self._intend()", "pass"),
     _one(
-        "an unknown start of a video is tried again",
+        "an unknown start of a video is retried",
         making.Making,
         "_begin",
         "except StartOutcomeUnknown as error:\n",
@@ -175,7 +171,7 @@ MUTANTS = [
         "        lease.mine = lease.attempts.withdraw(lease.mine)\n",
     ),
     Mutant(
-        "a video may be started once more",
+        "a video may be started again after an unknown start",
         (
             Edit(
                 starts,
@@ -210,7 +206,7 @@ MUTANTS = [
         gate="processes die",
     ),
     _one(
-        "the operation is never written down",
+        "the operation is never recorded",
         making.Making,
         "_start",
         "lease.mine = self._recorded(begun)",
@@ -218,23 +214,23 @@ MUTANTS = [
         gate="processes die",
     ),
     _one(
-        "its own intent is taken for another's",
+        "an attempt does not recognise its own intent",
         attempts.Attempts,
         "intend",
         "if found.may_have_landed and now.intent == decided:",
         "if False:",
-        gate="commits are not answered",
+        gate="commits get no response",
     ),
     _one(
-        "its own claim is taken for another's",
+        "a lease owner does not recognise its own claim",
         attempts.Attempts,
         "claim",
         "            and now.lease_owner == lease_owner\n",
         "            and False\n",
-        gate="commits are not answered",
+        gate="commits get no response",
     ),
     _one(
-        "the sweep makes no task",
+        "the sweep enqueues nothing",
         sweeping.Sweeping,
         "_repair",
         "return self._requeue(creation, at=at)",
@@ -242,7 +238,7 @@ MUTANTS = [
         gate="half of the tasks vanish",
     ),
     _one(
-        "one intent counts for all starts",
+        "unknown starts are not counted",
         creation.Creation,
         "with_intent",
         "unknown=self.unknown_starts + 1",
@@ -257,36 +253,36 @@ MUTANTS = [
         "            now,\n            refunded,",
     ),
     _one(
-        "a refund asks no status",
+        "a refund ignores the status",
         settling.Settling,
         "_fail",
         "or now.run_number != debits or not may_fail(now)",
         "or now.run_number != debits or not now.is_unfinished",
     ),
     _one(
-        "a refund of whatever debit is the last",
+        "a refund ignores the run number",
         settling.Settling,
         "_fail",
         "or now.run_number != debits or not may_fail(now)",
         "or not now.is_unfinished",
     ),
     _one(
-        "a failed enqueue refunds what is being worked on",
+        "a failed enqueue refunds a claimed creation",
         settling.Settling,
         "fail_unqueued",
         "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
         "now.status is Status.PENDING or now.status is Status.PROCESSING",
-        gate="half of the tasks are not answered",
+        gate="half of the enqueue calls get no response",
     ),
     _one(
-        "a refund keeps its place in flight",
+        "a refund does not free the in-flight slot",
         Account,
         "refunded",
         "in_flight=self.in_flight.changed(kind, by=-1),",
         "",
     ),
     _one(
-        "cancel asks for no intent",
+        "cancel ignores the intent",
         settling.Settling,
         "cancel",
         "now.status is Status.PENDING and now.intent is None and now.operation_name is None",
@@ -308,7 +304,7 @@ MUTANTS = [
         "sweep_at",
     ),
     _one(
-        "a frozen API sends a copy that outlives its undo entry",
+        "a frozen API publishes a copy after its undo entry",
         publishing.Publishing,
         "publish",
         "if self.clock.now() > copied_by:",
@@ -316,7 +312,7 @@ MUTANTS = [
         seed=498,
     ),
     _one(
-        "a sweep takes another's task number for its own",
+        "a sweep uses the task number of another sweep",
         sweeping.Sweeping,
         "_requeue",
         "if found.may_have_landed and requeued is not None and now == requeued:",
@@ -333,7 +329,7 @@ MUTANTS = [
         seed=184,
     ),
     _one(
-        "the sweep trusts its snapshot",
+        "the sweep writes its stale snapshot",
         sweeping.Sweeping,
         "_requeue",
         "if now is None or now != creation:",
@@ -341,7 +337,7 @@ MUTANTS = [
         seed=47,
     ),
     _one(
-        "the sweep trusts its query",
+        "the sweep requeues without checking the current document",
         sweeping.Sweeping,
         "_requeue",
         "if now is None or now != creation:",
@@ -375,7 +371,7 @@ MUTANTS = [
         ),
     ),
     _one(
-        "the balance is read beside the transaction",
+        "the balance is read outside the transaction",
         opening.Opening,
         "_debit_and_create",
         "    def decide(found: Found) -> Decision[Opened | None]:\n"
@@ -388,7 +384,7 @@ MUTANTS = [
         seed=89,
     ),
     _one(
-        "the key is looked up beside the transaction",
+        "the idempotency key is ignored inside the transaction",
         opening.Opening,
         "_debit_and_create",
         "        account, known = found.get(account_at), found.get(creation_at)\n",
@@ -417,14 +413,14 @@ MUTANTS = [
         seed=5,
     ),
     _one(
-        "a deletion of one's own is answered 404",
+        "a deletion does not recognise its own commit",
         owning.Owning,
         "delete",
         "if found.may_have_landed and decided is not None and not found.documents:",
         "if False:",
     ),
     _one(
-        "a cancel of one's own is answered 409",
+        "a cancellation does not recognise its own commit",
         settling.Settling,
         "_fail",
         "is_mine = found.may_have_landed and is_refunded",
@@ -432,7 +428,7 @@ MUTANTS = [
         seed=184,
     ),
     _one(
-        "one sees another's creations",
+        "a user can access the creations of others",
         owning,
         "owned",
         "if creation is None or creation.user_id != owner:",
@@ -440,7 +436,7 @@ MUTANTS = [
         publishing,
     ),
     _one(
-        "a withdrawal names the number that it reads",
+        "a withdrawal uses the current task number",
         settling.Settling,
         "_fail",
         "self._withdraw_task(decided)",
@@ -448,7 +444,7 @@ MUTANTS = [
         gate="an owner cancels and retries at once",
     ),
     _one(
-        "a withdrawal names the next number",
+        "a withdrawal uses the next task number",
         settling.Settling,
         "_withdraw_task",
         "kind=failed.kind, number=failed.task_number)",
@@ -469,7 +465,7 @@ MUTANTS = [
         "if True:",
     ),
     _one(
-        "our own failures count as free outcomes",
+        "internal failures count as free outcomes",
         Account,
         "_free_hour_after",
         "if code not in OWNERS_DOING:",
@@ -477,7 +473,7 @@ MUTANTS = [
     ),
     NO_LIMIT,
     _one(
-        "cancelling is refused in a full hour",
+        "cancelling is refused at the limit of free outcomes",
         owning.Owning,
         "cancel",
         "settlement = self.settling.cancel(pending)",
@@ -488,7 +484,7 @@ MUTANTS = [
         "    settlement = self.settling.cancel(pending)",
     ),
     _one(
-        "the brake is asked about a replay",
+        "the brake refuses a replay",
         opening.Opening,
         "_debit_and_create",
         "        if known is not None:\n",
@@ -496,7 +492,7 @@ MUTANTS = [
         seed=55,
     ),
     Mutant(
-        "the brake refuses what it has debited",
+        "the brake refuses after the debit",
         (
             Edit(
                 opening.Opening,
@@ -515,7 +511,7 @@ MUTANTS = [
         ),
     ),
     _one(
-        "a publication's key is used again",
+        "a public key is reused",
         creation.Creation,
         "prepared_for_publication",
         "publication_count=self.publication_count + 1",
@@ -530,14 +526,14 @@ MUTANTS = [
         seed=912,
     ),
     _one(
-        "a copy is deleted under a publication that commits",
+        "a copy is deleted while its publication commits",
         deleting.Deleting,
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
     ),
     _one(
-        "a deletion is not carried out twice",
+        "a deletion is not repeated",
         deleting.Deleting,
         "carry_out",
         "if at < now.until:",
@@ -545,7 +541,7 @@ MUTANTS = [
         seed=116,
     ),
     _one(
-        "left-over files are forgotten",
+        "orphaned files are never deleted",
         settling,
         "leftovers",
         "return (cost, deletion)",
@@ -553,58 +549,58 @@ MUTANTS = [
         attempts,
     ),
     _one(
-        "a deletion names the live attempt",
+        "a deletion includes the files of the live attempt",
         attempts.Attempts,
         "complete",
         "earlier = range(now.first_attempt, now.attempt)",
         "earlier = range(now.first_attempt, now.attempt + 1)",
     ),
     _one(
-        "complete does not wait for the upload",
+        "a draft is written before its upload succeeded",
         storing.Storing,
         "_failure_of_put",
         "return error.reason",
         "return None",
     ),
     _one(
-        "a gateway's word is taken for a no",
+        "a gateway's error counts as a refusal",
         generators.SimulatedGenerator,
         "_fail_after_start",
         'raise StartOutcomeUnknown(reason="simulated: a gateway, started")',
         'raise GenerationUnavailable(reason="simulated: a gateway, started")',
     ),
     Mutant(
-        "a hint decides over a paid result",
+        "a Retry-After makes a paid result time out",
         (
             Edit(lease, "_pause_s", "min(hint_s, ASK_AGAIN_MAX_S)", "hint_s"),
             Edit(lease.Lease, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
     _one(
-        "time is up one pause before the deadline",
+        "polling stops one interval before the deadline",
         lease.Lease,
         "pause",
         "if left_s <= 0:",
         "if left_s <= seconds:",
     ),
     _one(
-        "a start's hint leaves no retry",
+        "a Retry-After prevents the retry",
         starts,
         "next_retry_at",
         "else own",
         "else None",
         attempts,
-        gate="half of the starts ask to wait for an hour",
+        gate="half of the starts have a Retry-After of an hour",
     ),
     _one(
-        "a paid operation is given up without a look into its place",
+        "a paid operation is abandoned without reading its output location",
         making.Making,
         "_finish_from_place",
         "found = self._read_place()",
         "found = None",
     ),
     _one(
-        "storage is given up after four tries",
+        "storing is abandoned after four tries",
         storing.Storing,
         "_put",
         "if left_s <= 0:",
@@ -612,7 +608,7 @@ MUTANTS = [
         seed=51,
     ),
     _one(
-        "a second image start comes at once",
+        "a second image start is not delayed",
         starts,
         "may_start_again",
         "return at >= creation.intent.at + timedelta(seconds=pause_s)",
@@ -628,20 +624,20 @@ MUTANTS = [
         ">= 0",
     ),
     _one(
-        "a retry keeps the intent of a start that was refused",
+        "a retry keeps the intent of a refused start",
         attempts.Attempts,
         "retry_later",
         "if answered_no:",
         "if False:",
-        gate="half of the starts are answered 429",
+        gate="half of the starts return 429",
     ),
     _one(
-        "a no keeps the operation",
+        "a refusal keeps the operation",
         creation.Creation,
         "without_start",
         "operation_name=None,",
         "",
-        gate="half of the operations end in a passing error",
+        gate="half of the operations end in a transient error",
     ),
     _one(
         "the minimum run is ignored",
@@ -658,7 +654,7 @@ MUTANTS = [
         "self._discard(); self._complete(media)",
     ),
     _one(
-        "another execution's later try takes the lease",
+        "a later task attempt of another execution takes the lease",
         LeaseOwner,
         "succeeds",
         "self.execution == other.execution and",
@@ -666,21 +662,21 @@ MUTANTS = [
         seed=199,
     ),
     _one(
-        "a claim keeps the time of the retry",
+        "a claim keeps retry_at",
         creation.Creation,
         "claimed",
         "retry_at=None,",
         "",
     ),
     _one(
-        "a second user with an address is welcomed again",
+        "a second user with the same address is welcomed",
         welcoming.WelcomeGrant,
         "offered_to",
         "contact = caller.verified_contact or caller.user_id",
         "contact = caller.user_id",
     ),
     _one(
-        "the welcome of an earlier release is ignored",
+        "a welcome granted by an earlier release is ignored",
         welcoming.WelcomeOffer,
         "given_to",
         "(self.entry_id, self.legacy_entry_id)",

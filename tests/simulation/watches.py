@@ -1,4 +1,4 @@
-"""Watches of the simulated store: a thread for each, told after every commit."""
+"""Watches of the simulated store: one thread each, notified after every commit."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,22 +12,20 @@ from shared.ports.store import WATCHED_MAX, Changes, Document
 
 
 class Watches:
-    """Who is told of what."""
-
     def __init__(self, documents: Mapping[Key[Any], Document]) -> None:
         self._documents = documents
         self._changed = threading.Condition()
         self._commits = 0
 
-    def tell(self) -> None:
-        """Wake every watch; call it after a commit."""
+    def notify(self) -> None:
+        """Wake all watches after a commit."""
         with self._changed:
             self._commits += 1
             self._changed.notify_all()
 
     @contextmanager
     def watch(self, user_id: UserId, changed: Callable[[Changes], None]) -> Iterator[None]:
-        is_over = False
+        is_closed = False
 
         def follow() -> None:
             account: Account | None = None
@@ -35,16 +33,16 @@ class Watches:
             seen, is_first = -1, True
             while True:
                 with self._changed:
-                    while not is_over and self._commits == seen:
+                    while not is_closed and self._commits == seen:
                         self._changed.wait()
-                    if is_over:
+                    if is_closed:
                         return
                     seen = self._commits
-                    now, newest = self._of(user_id)
-                changes = _between(account, creations, now, newest)
+                    current, newest = self._of(user_id)
+                changes = _between(account, creations, current, newest)
                 if is_first or changes != Changes(None, (), ()):
                     changed(changes)
-                account, creations, is_first = now, newest, False
+                account, creations, is_first = current, newest, False
 
         thread = threading.Thread(target=follow)
         thread.start()
@@ -52,7 +50,7 @@ class Watches:
             yield
         finally:
             with self._changed:
-                is_over = True
+                is_closed = True
                 self._changed.notify_all()
             thread.join()
 
@@ -71,11 +69,11 @@ class Watches:
 def _between(
     account: Account | None,
     creations: Mapping[CreationId, Creation],
-    now: Account | None,
+    current: Account | None,
     newest: Mapping[CreationId, Creation],
 ) -> Changes:
     return Changes(
-        account=now if now != account else None,
+        account=current if current != account else None,
         creations=tuple(each for id_, each in newest.items() if creations.get(id_) != each),
         gone=tuple(creation_id for creation_id in creations if creation_id not in newest),
     )
