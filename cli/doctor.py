@@ -16,12 +16,12 @@ from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
-from shared.gemini_settings import GeminiAPI
-from shared.generators import ask_for_model, chosen_model
-from shared.installation import Ports
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.settings.gemini import GeminiAPI
 from shared.wiring import Phoenix, build
+from shared.wiring.generators import ask_for_model, chosen_model
+from shared.wiring.ports import Ports
 
 FILE = b"a file of phoenix doctor"
 FOLDER = "doctor/"

@@ -33,11 +33,11 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.status import Status
-from shared.gemini_settings import GeminiAPI
-from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
 from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend, Settings
+from shared.settings.gemini import GeminiAPI
 from shared.wiring import Phoenix
+from shared.wiring.generators import ask_for_model
 
 cli = typer.Typer(
     help="Phoenix: images and videos from prompts, every token accounted for.",

@@ -1,11 +1,11 @@
 import pytest
 
-from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
-from shared.gemini_settings import GEMINI_API_MODELS
 from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
+from shared.settings.gemini import GEMINI_API_MODELS
+from shared.settings.guards import STAND_INS, is_in_cloud
 from tests.support.environments import GCP, JOB, SERVICE
 
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"

@@ -13,9 +13,9 @@ from shared.adapters.google_models.cards import (
 from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.errors import GenerationUnavailable, WrongSetting
 from shared.domain.kind import Kind
-from shared.gemini_settings import GeminiAPI
 from shared.ports.generator import Generator
-from shared.settings import GCPBackend
+from shared.settings.gemini import GeminiAPI
+from shared.settings.settings import GCPBackend
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 ASK_TIMEOUT_S = 5

@@ -12,8 +12,8 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 
-from shared.boot_guards import EMULATOR, is_in_cloud
 from shared.domain.errors import WrongSetting
+from shared.settings.guards import EMULATOR, is_in_cloud
 
 SEAL = "--sealed="
 SECRETS = frozenset({"R2_SECRET_ACCESS_KEY", "PHOENIX_WELCOME_KEY"})

@@ -6,7 +6,7 @@ believed there; elsewhere only one on the same machine is.
 
 from collections.abc import Iterator, Mapping
 
-from shared.setting_addresses import ANY_ORIGIN
+from shared.settings.addresses import ANY_ORIGIN
 
 EMULATOR = "_EMULATOR_HOST"
 STAND_INS = (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from shared.domain.kind import Kind
-from shared.setting_addresses import on_this_machine
-from shared.setting_reader import Reader, model, word
+from shared.settings.addresses import on_this_machine
+from shared.settings.reader import Reader, model, word
 
 GEMINI_API_MODELS = {Kind.VIDEO: "gemini-omni-1.2-flash", Kind.IMAGE: "gemini-nano-banana-2.1"}
 

@@ -9,12 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared.boot_guards import refusals
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.domain.policy import Costs, Policy
-from shared.gemini_settings import GeminiAPI, not_in_the_cloud, read_gemini
-from shared.setting_addresses import (
+from shared.settings.addresses import (
     base_url,
     host_name,
     on_this_machine,
@@ -22,7 +20,9 @@ from shared.setting_addresses import (
     r2_endpoint,
     r2_public_url,
 )
-from shared.setting_reader import (
+from shared.settings.gemini import GeminiAPI, not_in_the_cloud, read_gemini
+from shared.settings.guards import refusals
+from shared.settings.reader import (
     Reader,
     account,
     accounts,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from shared.adapters.cloud_run.grants import GoogleGrants
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.kind import Kind
-from shared.generators import check_models, google_generator, price_usd
-from shared.installation import Ports
-from shared.settings import GCPBackend, R2Buckets
+from shared.settings.settings import GCPBackend, R2Buckets
 from shared.telemetry import traceparent
+from shared.wiring.generators import check_models, google_generator, price_usd
+from shared.wiring.ports import Ports
 
 if TYPE_CHECKING:  # each vendor is imported by the process that first needs it
     from shared.adapters.r2.media_store import R2MediaStore
