@@ -17,8 +17,7 @@ from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
-from shared.settings import GCPBackend, LocalBackend, Settings
-from shared.settings.gemini import GeminiAPI
+from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 from shared.wiring.generators import ask_for_model, chosen_model
 from shared.wiring.ports import Ports

@@ -34,8 +34,7 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.status import Status
 from shared.lifecycle.auditing import AuditReport
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend, Settings
-from shared.settings.gemini import GeminiAPI
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix
 from shared.wiring.generators import ask_for_model
 

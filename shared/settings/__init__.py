@@ -1,23 +1,11 @@
 """Settings: read from the environment and checked before anything starts."""
 
-from shared.settings.gemini import GEMINI_API_MODELS, GeminiAPI
-from shared.settings.settings import (
-    DEFAULT_DATA,
-    DEFAULT_PORT,
-    GCP_MODELS,
-    POLICY_SETTINGS,
-    SETTINGS,
-    GCPBackend,
-    LocalBackend,
-    Settings,
-    load,
-)
+from shared.settings.backends import DEFAULT_DATA, GCPBackend, GeminiAPI, LocalBackend
+from shared.settings.settings import DEFAULT_PORT, POLICY_SETTINGS, SETTINGS, Settings, load
 
 __all__ = [
     "DEFAULT_DATA",
     "DEFAULT_PORT",
-    "GCP_MODELS",
-    "GEMINI_API_MODELS",
     "POLICY_SETTINGS",
     "SETTINGS",
     "GCPBackend",

@@ -21,7 +21,7 @@ from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
-from shared.settings.settings import GCPBackend, LocalBackend, Settings
+from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring.gcp import gcp_ports
 from shared.wiring.local import local_ports
 from shared.wiring.ports import LocalParts, Ports

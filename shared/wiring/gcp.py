@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from shared.adapters.cloud_run.grants import GoogleGrants
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.kind import Kind
-from shared.settings.settings import GCPBackend, R2Buckets
+from shared.settings.backends import GCPBackend, R2Buckets
 from shared.telemetry import traceparent
 from shared.wiring.generators import check_models, google_generator, price_usd
 from shared.wiring.ports import Ports

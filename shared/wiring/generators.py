@@ -14,8 +14,7 @@ from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.errors import GenerationUnavailable, WrongSetting
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator
-from shared.settings.gemini import GeminiAPI
-from shared.settings.settings import GCPBackend
+from shared.settings import GCPBackend, GeminiAPI
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 ASK_TIMEOUT_S = 5

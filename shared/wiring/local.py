@@ -25,7 +25,7 @@ from shared.adapters.sample.media_store import SampleMediaStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator
-from shared.settings.settings import LocalBackend, Settings
+from shared.settings import LocalBackend, Settings
 from shared.wiring.generators import check_models, google_generator, price_usd
 from shared.wiring.ports import LocalParts, Ports
 
