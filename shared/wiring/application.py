@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from shared.adapters.local import data_folder
 from shared.domain.kind import Kind
@@ -67,39 +68,17 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
     """Return the use cases over these adapters."""
-    policy, costs, clock = settings.policy, settings.costs, ports.clock
+    policy, clock = settings.policy, ports.clock
     transactions = Transactions(store=ports.store, clock=clock, retry_budget_s=RETRY_BUDGET_S)
     settling = Settling(transactions=transactions, queue=ports.queue, clock=clock, policy=policy)
     deleting = Deleting(transactions=transactions, media=ports.media, clock=clock)
-    accounts = Accounts(
-        transactions=transactions,
-        clock=clock,
-        ids=ports.ids,
-        welcome=WelcomeGrant(
-            tokens=settings.welcome_tokens,
-            key=ports.welcome_key,
-            per_day_max=policy.welcome_grants_per_day_max,
-        ),
+    welcome = WelcomeGrant(
+        tokens=settings.welcome_tokens,
+        key=ports.welcome_key,
+        per_day_max=policy.welcome_grants_per_day_max,
     )
-    opening = Opening(
-        transactions=transactions,
-        accounts=accounts,
-        settling=settling,
-        admission=Admission(
-            store=ports.store,
-            queue=ports.queue,
-            clock=clock,
-            policy=policy,
-            brake=Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd),
-            worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
-        ),
-        queue=ports.queue,
-        media=ports.media,
-        clock=clock,
-        ids=ports.ids,
-        costs=costs,
-        policy=policy,
-    )
+    accounts = Accounts(transactions=transactions, clock=clock, ids=ports.ids, welcome=welcome)
+    opening = _opening(settings, ports, accounts=accounts, settling=settling)
     owning = Owning(
         transactions=transactions,
         opening=opening,
@@ -108,15 +87,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         clock=clock,
         policy=policy,
     )
-    publishing = Publishing(
-        transactions=transactions,
-        owning=owning,
-        deleting=deleting,
-        media=ports.media,
-        clock=clock,
-        ids=ports.ids,
-        policy=policy,
-    )
+    publishing = _publishing(settings, ports, owning=owning)
     return Phoenix(
         settings=settings,
         ports=ports,
@@ -129,26 +100,73 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         operating=Operating(
             transactions=transactions, owning=owning, publishing=publishing, clock=clock
         ),
-        sweeping=Sweeping(
-            transactions=transactions,
-            settling=settling,
-            deleting=deleting,
-            queue=ports.queue,
-            executions=ports.executions,
-            workers=ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
-            clock=clock,
-            policy=policy,
-        ),
+        sweeping=_sweeping(settings, ports, settling=settling, deleting=deleting),
         auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),
         statements=Statements(
             store=ports.store, identity=ports.identity, clock=clock, policy=policy
         ),
-        adopting=lambda: Adopting(
-            raw=ports.raw_documents(),
-            store=ports.store,
-            accounts=accounts,
-            clock=clock,
-            costs=costs,
-        ),
+        adopting=partial(_adopting, settings, ports, accounts=accounts),
         local=local,
+    )
+
+
+def _opening(
+    settings: Settings, ports: Ports, *, accounts: Accounts, settling: Settling
+) -> Opening:
+    admission = Admission(
+        store=ports.store,
+        queue=ports.queue,
+        clock=ports.clock,
+        policy=settings.policy,
+        brake=Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd),
+        worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
+    )
+    return Opening(
+        transactions=settling.transactions,
+        accounts=accounts,
+        settling=settling,
+        admission=admission,
+        queue=ports.queue,
+        media=ports.media,
+        clock=ports.clock,
+        ids=ports.ids,
+        costs=settings.costs,
+        policy=settings.policy,
+    )
+
+
+def _publishing(settings: Settings, ports: Ports, *, owning: Owning) -> Publishing:
+    return Publishing(
+        transactions=owning.transactions,
+        owning=owning,
+        deleting=owning.deleting,
+        media=ports.media,
+        clock=ports.clock,
+        ids=ports.ids,
+        policy=settings.policy,
+    )
+
+
+def _sweeping(
+    settings: Settings, ports: Ports, *, settling: Settling, deleting: Deleting
+) -> Sweeping:
+    return Sweeping(
+        transactions=settling.transactions,
+        settling=settling,
+        deleting=deleting,
+        queue=ports.queue,
+        executions=ports.executions,
+        workers=ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
+        clock=ports.clock,
+        policy=settings.policy,
+    )
+
+
+def _adopting(settings: Settings, ports: Ports, *, accounts: Accounts) -> Adopting:
+    return Adopting(
+        raw=ports.raw_documents(),
+        store=ports.store,
+        accounts=accounts,
+        clock=ports.clock,
+        costs=settings.costs,
     )

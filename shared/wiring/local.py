@@ -1,19 +1,10 @@
 """The adapters of an installation on one machine."""
 
 from collections.abc import Callable
-from datetime import date
+from functools import partial
 from pathlib import Path
 
-from shared.adapters.local import data_folder
-from shared.adapters.local.data_folder import (
-    EXECUTIONS,
-    GENERATOR,
-    KEY,
-    MEDIA,
-    QUEUE,
-    STORE,
-    WELCOME_KEY,
-)
+from shared.adapters.local import data_folder as folder
 from shared.adapters.local.executions import LocalExecutions
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.installation_keys import InstallationKeys, welcome_key
@@ -24,51 +15,44 @@ from shared.adapters.local.task_queue import SQLiteQueue
 from shared.adapters.sample.media_store import SampleMediaStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.kind import Kind
+from shared.ports.clock import Clock, Ids
 from shared.ports.generator import Generator
 from shared.settings import LocalBackend, Settings
-from shared.wiring.generators import check_models, google_generator, price_usd
+from shared.wiring.generators import GoogleGenerators
 from shared.wiring.ports import LocalParts, Ports
 
 
 def local_ports(
     settings: Settings, backend: LocalBackend, *, makes: Kind | None
 ) -> tuple[Ports, LocalParts]:
-    data, gemini = backend.data, backend.gemini
-    clock, ids = SystemClock(), SystemIds()
-
-    def today() -> date:
-        return clock.now().date()
-
-    if gemini is not None:
-        check_models(gemini, makes=makes, today=today())
-    data_folder.prepare(data)
-    keys = InstallationKeys(data / KEY, clock=clock)
+    data, clock, ids = backend.data, SystemClock(), SystemIds()
+    google = GoogleGenerators(backend.gemini, clock) if backend.gemini else None
+    if google is not None:
+        google.check(makes)
+    folder.prepare(data)
+    keys = InstallationKeys(data / folder.KEY, clock=clock)
     check_files(data)
-    store = SQLiteStore(data / STORE)
+    store = SQLiteStore(data / folder.STORE)
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
         media=SampleMediaStore(
-            data / MEDIA,
-            crashes=data / GENERATOR / "crashes",
+            data / folder.MEDIA,
+            crashes=data / folder.GENERATOR / "crashes",
             base_url=settings.base_url,
             secret=keys,
         ),
-        queue=SQLiteQueue(data / QUEUE, clock=clock),
+        queue=SQLiteQueue(data / folder.QUEUE, clock=clock),
         executions=LocalExecutions(
-            data / EXECUTIONS, environment=settings.environment, policy=settings.policy, ids=ids
+            data / folder.EXECUTIONS,
+            environment=settings.environment,
+            policy=settings.policy,
+            ids=ids,
         ),
     )
 
     def close() -> None:
         store.close()
         local.queue.close()
-
-    def generator(kind: Kind) -> Generator:
-        if gemini is not None:
-            return google_generator(gemini, kind, today=today())
-        from shared.adapters.sample.generator import SampleGenerator
-
-        return SampleGenerator(data / GENERATOR, clock=clock, ids=ids)
 
     ports = Ports(
         store=store,
@@ -79,13 +63,19 @@ def local_ports(
         service_identity=local.identity,
         clock=clock,
         ids=ids,
-        generator=generator,
-        raw_documents=lambda: SQLiteRawDocuments(data / STORE),
+        generator=google.open if google else partial(_sample_generator, data, clock, ids),
+        raw_documents=lambda: SQLiteRawDocuments(data / folder.STORE),
         close=close,
-        price_usd=lambda kind: price_usd(gemini, kind, today=today()) if gemini else 0.0,
-        welcome_key=welcome_key(data / WELCOME_KEY),
+        price_usd=google.price_usd if google else lambda _: 0.0,
+        welcome_key=welcome_key(data / folder.WELCOME_KEY),
     )
     return ports, local
+
+
+def _sample_generator(data: Path, clock: Clock, ids: Ids, _: Kind) -> Generator:
+    from shared.adapters.sample.generator import SampleGenerator
+
+    return SampleGenerator(data / folder.GENERATOR, clock=clock, ids=ids)
 
 
 def check_files(data: Path, *, check: Callable[..., None] = check_header) -> None:
@@ -93,6 +83,6 @@ def check_files(data: Path, *, check: Callable[..., None] = check_header) -> Non
 
     An emptied store is checked for first, because SQLite starts a new one in an empty file.
     """
-    data_folder.check_not_emptied(data / STORE, data / MEDIA, remedy=RESTORE)
-    check(data / STORE, remedy=RESTORE)
-    check(data / QUEUE, remedy=REMOVE_QUEUE)
+    folder.check_not_emptied(data / folder.STORE, data / folder.MEDIA, remedy=RESTORE)
+    check(data / folder.STORE, remedy=RESTORE)
+    check(data / folder.QUEUE, remedy=REMOVE_QUEUE)
