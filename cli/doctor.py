@@ -16,12 +16,11 @@ from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
-from shared.gemini_settings import GeminiAPI
-from shared.generators import ask_for_model, chosen_model
-from shared.installation import Ports
 from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
-from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, build
+from shared.wiring.generators import check_access, chosen_model
+from shared.wiring.ports import Ports
 
 FILE = b"a file of phoenix doctor"
 FOLDER = "doctor/"
@@ -211,7 +210,7 @@ def _model(phoenix: Phoenix, models: GCPBackend | GeminiAPI, kind: Kind) -> str:
     today = phoenix.ports.clock.now().date()
     chosen = chosen_model(models, kind, today=today)
     if isinstance(models, GeminiAPI):
-        ask_for_model(models, kind)
+        check_access(models, kind)
     for card in retiring_soon([chosen], today=today):
         return f"{card.model}: retires on {card.retires_at}, use {card.fallback}"
     return chosen.model

@@ -33,11 +33,10 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.status import Status
-from shared.gemini_settings import GeminiAPI
-from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend, Settings
+from shared.settings import DEFAULT_DATA, DEFAULT_PORT, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix
+from shared.wiring.generators import check_access
 
 cli = typer.Typer(
     help="Phoenix: images and videos from prompts, every token accounted for.",
@@ -136,7 +135,7 @@ def _ask_gemini(gemini: GeminiAPI) -> None:
     """Say in one line if the developer API does not serve what is to be made."""
     for kind in Kind:
         try:
-            ask_for_model(gemini, kind)
+            check_access(gemini, kind)
         except (WrongSetting, GenerationUnavailable) as error:
             reason = error.reason if isinstance(error, GenerationUnavailable) else str(error)
             _say(f"No real media at the moment: {reason}. {FAILING}")

@@ -57,7 +57,7 @@ def adapters_named_in(file: str, function: str) -> frozenset[str]:
     )
 
 
-OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"cloud_run.grants"}
+OF_THE_API = adapters_named_in("shared/wiring/gcp.py", "gcp_ports") | {"cloud_run.grants"}
 OF_A_JOB = frozenset(
     {"cloud_tasks.task_queue", "firestore.store", "google_models.client", "r2.media_store"}
 )
@@ -214,7 +214,7 @@ print(json.dumps(missing))
 def test_each_adapter_of_the_cloud_is_some_images() -> None:
     used = frozenset[str]().union(*(image.adapters for image in IMAGES))
 
-    assert used >= adapters_named_in("shared/generators.py", "google_generator")
+    assert used >= adapters_named_in("shared/wiring/generators.py", "google_generator")
 
 
 @pytest.mark.slow

@@ -17,8 +17,7 @@ from shared.adapters.google_models.cards import (
 from shared.domain.brief import ASPECT_RATIOS
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
-from shared.gemini_settings import GEMINI_API_MODELS
-from shared.settings import GCP_MODELS
+from shared.settings.backends import GCP_MODELS, GEMINI_API_MODELS
 from tests.support.builders import a_brief
 
 TODAY = date(2026, 11, 21)

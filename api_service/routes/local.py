@@ -16,7 +16,7 @@ from api_service.schemas import SignIn
 from api_service.views import Token
 from shared.domain.errors import MediaUnavailable, PageNotFound, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX
-from shared.installation import LocalParts
+from shared.wiring.ports import LocalParts
 
 router = APIRouter()
 

@@ -1,6 +1,6 @@
 """Makes one image."""
 
-from shared.sealed_environment import enforce
+from shared.settings.sealed_environment import enforce
 
 enforce()
 

@@ -1,6 +1,6 @@
 """Makes one video."""
 
-from shared.sealed_environment import enforce
+from shared.settings.sealed_environment import enforce
 
 enforce()
 

@@ -16,10 +16,10 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
-from shared.installation import Ports
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
+from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process

@@ -19,11 +19,11 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.installation import LocalParts, Ports
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
 from shared.wiring import Phoenix
+from shared.wiring.ports import LocalParts, Ports
 from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
 from tests.support.fakes import (
     CountingIds,

@@ -1,50 +1,46 @@
-"""What a process refuses to start with, here: in the cloud, much that is good for a test.
+"""Startup guards: refuse test-only and unsafe settings in the cloud.
 
-In the cloud is where Cloud Run says so. A server that stands in for one of Google's is never
-believed there; elsewhere only one on the same machine is.
+Fake endpoints are accepted on this machine only.
 """
 
 from collections.abc import Iterator, Mapping
 
-from shared.setting_addresses import ANY_ORIGIN
+from shared.settings.addresses import ANY_ORIGIN
 
 EMULATOR = "_EMULATOR_HOST"
-STAND_INS = (
+FAKE_ENDPOINTS = (
     "PHOENIX_IDENTITY_ENDPOINT",
     "PHOENIX_TASKS_ENDPOINT",
     "PHOENIX_RUN_ENDPOINT",
     "PHOENIX_GENERATOR_ENDPOINT",
 )
 ONLY_HTTPS = ("PHOENIX_BASE_URL", "R2_ENDPOINT_URL", "R2_PUBLIC_URL")
-MODELS = ("PHOENIX_VIDEO_MODEL", "PHOENIX_IMAGE_MODEL")
 SAMPLE_MODEL = "sample"
 
 
 def is_in_cloud(environment: Mapping[str, str]) -> bool:
-    """Tell whether Cloud Run started this process; a local job's name holds a slash."""
+    """Return whether Cloud Run started this process; a local job's name contains a slash."""
     job = environment.get("CLOUD_RUN_JOB", "local/")
     return "K_SERVICE" in environment or not job.startswith("local/")
 
 
 def refusals(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield what must not be set like this, each by its name; values are not repeated."""
-    is_cloud = is_in_cloud(environment)
-    is_gcp = environment.get("PHOENIX_BACKEND") == "gcp"
-    if is_gcp and not is_cloud and "FIREBASE_AUTH_EMULATOR_HOST" in environment:
-        yield "FIREBASE_AUTH_EMULATOR_HOST must not be set: it lets unsigned tokens in"
-    if is_cloud:
-        yield from _stand_ins(environment)
+    """Yield one message for each refused variable, without its value."""
+    is_gcp = environment.get("PHOENIX_BACKEND", "local") == "gcp"
+    if is_in_cloud(environment):
+        yield from _test_only(environment)
         yield from _unsafe(environment)
+    elif is_gcp and "FIREBASE_AUTH_EMULATOR_HOST" in environment:
+        yield "FIREBASE_AUTH_EMULATOR_HOST must not be set: it accepts unsigned tokens"
 
 
-def _stand_ins(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield what takes the place of a real service; the local backend takes all of them."""
+def _test_only(environment: Mapping[str, str]) -> Iterator[str]:
     if environment.get("PHOENIX_BACKEND", "local") == "local":
         yield "PHOENIX_BACKEND must not be local in the cloud"
     for name in sorted(environment):
-        if name.endswith(EMULATOR) or name in STAND_INS:
+        if name.endswith(EMULATOR) or name in FAKE_ENDPOINTS:
             yield f"{name} must not be set in the cloud"
-    for name in MODELS:
+    for name in ("PHOENIX_VIDEO_MODEL", "PHOENIX_IMAGE_MODEL"):
         if environment.get(name) == SAMPLE_MODEL:
             yield f"{name} must not be {SAMPLE_MODEL} in the cloud"
 

@@ -1,4 +1,4 @@
-"""What an installation is made of: one adapter for each port."""
+"""One adapter for each port."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +21,6 @@ from shared.ports.task_queue import TaskQueue
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """One adapter for each port."""
-
     store: Store
     queue: TaskQueue
     media: MediaStore
@@ -32,21 +30,21 @@ class Ports:
     clock: Clock
     ids: Ids
     generator: Callable[[Kind], Generator]
-    """Makes the generator when a job first needs it: its vendor is slow to import."""
+    """Called when a job first needs its generator, whose vendor is slow to import."""
     raw_documents: Callable[[], RawDocuments]
-    """Opens what lies beneath the store, for the takeover of an older system."""
+    """Opens the raw documents of the store, to migrate from the legacy system."""
     close: Callable[[], None]
     price_usd: Callable[[Kind], float] = lambda _: 0.0
-    """Returns what one creation costs at the vendor, at most; one machine's samples are free."""
+    """Returns the highest vendor cost of one creation."""
     welcome_key: bytes = b""
-    """Hashes verified addresses into ids of welcome grants; a new one would welcome all again."""
+    """Hashes verified addresses into ids of welcome grants; changing it repeats every grant."""
     grants: GoogleGrants | None = None
-    """Only the cloud has grants; they are asked about by the doctor alone."""
+    """For `phoenix doctor`, in the cloud only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalParts:
-    """What only one machine has: signing in by name, opening links, dispatching tasks."""
+    """Local adapters with more than their ports: sign-in by name, open links, task dispatch."""
 
     identity: LocalIdentity
     media: FileMediaStore

@@ -1,9 +1,8 @@
-"""Keeps what an execution overrides away from a job's settings, before any vendor reads them.
+"""Protect a job's settings from the overrides of an execution, before any vendor reads them.
 
-An execution may override every environment variable and every argument of a job, but not its
-command (https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run). So
-provisioning writes a seal, the digest of the job's settings, into the command. Only the id of a
-creation, the request to debit it again and a trace may differ from one execution to the next.
+An execution may override every environment variable and argument of a job, but not its command
+(https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run). Provisioning
+therefore writes a seal, the digest of the job's settings, into the command.
 """
 
 import hashlib
@@ -12,12 +11,12 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 
-from shared.boot_guards import EMULATOR, is_in_cloud
 from shared.domain.errors import WrongSetting
+from shared.settings.guards import EMULATOR, is_in_cloud
 
 SEAL = "--sealed="
 SECRETS = frozenset({"R2_SECRET_ACCESS_KEY", "PHOENIX_WELCOME_KEY"})
-"""Variables whose values provisioning does not know: they come from Secret Manager."""
+"""Variables from Secret Manager, whose values provisioning does not know."""
 OVERRIDABLE = frozenset({"CREATION_ID", "RERUN_FAILED", "TRACEPARENT"})
 WRONG_CONFIGURATION = 2
 
@@ -39,11 +38,10 @@ def apply_seal(
 ) -> list[str]:
     """Return the other arguments; in the cloud, remove every variable that no process needs.
 
-    The command comes before the arguments that an execution overrides, so only the first argument
-    can be the seal: a second one is an argument like any other.
+    Only the first argument can be the seal: it belongs to the command, which cannot be overridden.
 
     Raises:
-        WrongSetting: the settings are not the sealed ones, or there are other arguments.
+        WrongSetting: the settings differ from the sealed ones, or there are other arguments.
     """
     rest = list(arguments)
     is_sealed_process = bool(rest) and rest[0].startswith(SEAL)
@@ -67,23 +65,21 @@ def _check(seal: str, environment: Mapping[str, str]) -> None:
 
 
 def digest(environment: Mapping[str, str]) -> str:
-    """Return the SHA-256 of the sorted NAME=value lines; provisioning computes the same one."""
-    lines = sorted(f"{name}={value}\n" for name, value in environment.items() if is_sealed(name))
+    """Return the SHA-256 of the sorted NAME=value lines, as provisioning computes it."""
+    lines = sorted(f"{name}={value}\n" for name, value in environment.items() if _is_sealed(name))
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def is_sealed(name: str) -> bool:
-    """Tell whether the seal covers a variable."""
-    return name not in SECRETS and (
-        name.startswith(("PHOENIX_", "R2_")) or name == "GOOGLE_CLOUD_PROJECT"
-    )
+def _is_sealed(name: str) -> bool:
+    is_setting = name.startswith(("PHOENIX_", "R2_")) or name == "GOOGLE_CLOUD_PROJECT"
+    return is_setting and name not in SECRETS
 
 
 def _is_known(name: str) -> bool:
-    """Tell whether a job needs a variable; the boot guards refuse an emulator by its name.
+    """Return whether a job needs a variable, or a startup guard must see it to refuse it.
 
-    The rest could redirect a vendor's client (AWS_ENDPOINT_URL, HTTPS_PROXY, SSL_CERT_FILE) or
+    Others could redirect a vendor's client (AWS_ENDPOINT_URL, HTTPS_PROXY, SSL_CERT_FILE) or
     choose a program to run (IMAGEIO_FFMPEG_EXE, AWS_CONFIG_FILE).
     """
-    is_given = name in OVERRIDABLE or name.startswith("CLOUD_RUN_")
-    return is_given or is_sealed(name) or name in SECRETS or name.endswith(EMULATOR)
+    is_needed = _is_sealed(name) or name in SECRETS | OVERRIDABLE
+    return is_needed or name.startswith("CLOUD_RUN_") or name.endswith(EMULATOR)

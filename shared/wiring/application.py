@@ -1,0 +1,172 @@
+"""The application: the use cases over the chosen adapters."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from shared.adapters.local import data_folder
+from shared.domain.kind import Kind
+from shared.lifecycle.accounts import Accounts
+from shared.lifecycle.admission import Admission, Brake
+from shared.lifecycle.adopting import Adopting
+from shared.lifecycle.attempts import Attempts
+from shared.lifecycle.auditing import Auditing
+from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.opening import Opening
+from shared.lifecycle.operating import Operating
+from shared.lifecycle.owning import Owning
+from shared.lifecycle.publishing import Publishing
+from shared.lifecycle.settling import Settling
+from shared.lifecycle.statements import Statements
+from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
+from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.welcoming import WelcomeGrant
+from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.wiring.gcp import gcp_ports
+from shared.wiring.local import local_ports
+from shared.wiring.ports import LocalParts, Ports
+
+RETRY_BUDGET_S = 10
+"""How long a use case retries a transaction whose outcome is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phoenix:
+    """The use cases and the adapters they run on."""
+
+    settings: Settings
+    ports: Ports
+    accounts: Accounts
+    opening: Opening
+    attempts: Attempts
+    settling: Settling
+    owning: Owning
+    publishing: Publishing
+    operating: Operating
+    sweeping: Sweeping
+    auditing: Auditing
+    statements: Statements
+    adopting: Callable[[], Adopting]
+    local: LocalParts | None
+
+
+def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
+    """Choose the adapters and assemble the application.
+
+    A job passes the kind that it generates, and gets `WrongSetting` if its model has retired.
+    Other processes get it only for an unknown model: they must keep sweeping and refunding.
+    """
+    match settings.backend:
+        case LocalBackend() as backend:
+            with data_folder.usable(backend.data):
+                ports, local = local_ports(settings, backend, makes=makes)
+            return assembled(settings, ports, local=local)
+        case GCPBackend() as backend:
+            return assembled(settings, gcp_ports(backend, makes=makes), local=None)
+
+
+def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
+    """Return the use cases over these adapters."""
+    policy, clock = settings.policy, ports.clock
+    transactions = Transactions(store=ports.store, clock=clock, retry_budget_s=RETRY_BUDGET_S)
+    settling = Settling(transactions=transactions, queue=ports.queue, clock=clock, policy=policy)
+    deleting = Deleting(transactions=transactions, media=ports.media, clock=clock)
+    welcome = WelcomeGrant(
+        tokens=settings.welcome_tokens,
+        key=ports.welcome_key,
+        per_day_max=policy.welcome_grants_per_day_max,
+    )
+    accounts = Accounts(transactions=transactions, clock=clock, ids=ports.ids, welcome=welcome)
+    opening = _opening(settings, ports, accounts=accounts, settling=settling)
+    owning = Owning(
+        transactions=transactions,
+        opening=opening,
+        settling=settling,
+        deleting=deleting,
+        clock=clock,
+        policy=policy,
+    )
+    publishing = _publishing(settings, ports, owning=owning)
+    return Phoenix(
+        settings=settings,
+        ports=ports,
+        accounts=accounts,
+        opening=opening,
+        attempts=Attempts(transactions=transactions, clock=clock, policy=policy),
+        settling=settling,
+        owning=owning,
+        publishing=publishing,
+        operating=Operating(
+            transactions=transactions, owning=owning, publishing=publishing, clock=clock
+        ),
+        sweeping=_sweeping(settings, ports, settling=settling, deleting=deleting),
+        auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),
+        statements=Statements(
+            store=ports.store, identity=ports.identity, clock=clock, policy=policy
+        ),
+        adopting=partial(_adopting, settings, ports, accounts=accounts),
+        local=local,
+    )
+
+
+def _opening(
+    settings: Settings, ports: Ports, *, accounts: Accounts, settling: Settling
+) -> Opening:
+    admission = Admission(
+        store=ports.store,
+        queue=ports.queue,
+        clock=ports.clock,
+        policy=settings.policy,
+        brake=Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd),
+        worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
+    )
+    return Opening(
+        transactions=settling.transactions,
+        accounts=accounts,
+        settling=settling,
+        admission=admission,
+        queue=ports.queue,
+        media=ports.media,
+        clock=ports.clock,
+        ids=ports.ids,
+        costs=settings.costs,
+        policy=settings.policy,
+    )
+
+
+def _publishing(settings: Settings, ports: Ports, *, owning: Owning) -> Publishing:
+    return Publishing(
+        transactions=owning.transactions,
+        owning=owning,
+        deleting=owning.deleting,
+        media=ports.media,
+        clock=ports.clock,
+        ids=ports.ids,
+        policy=settings.policy,
+    )
+
+
+def _sweeping(
+    settings: Settings, ports: Ports, *, settling: Settling, deleting: Deleting
+) -> Sweeping:
+    return Sweeping(
+        transactions=settling.transactions,
+        settling=settling,
+        deleting=deleting,
+        queue=ports.queue,
+        executions=ports.executions,
+        workers=ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
+        clock=ports.clock,
+        policy=settings.policy,
+    )
+
+
+def _adopting(settings: Settings, ports: Ports, *, accounts: Accounts) -> Adopting:
+    return Adopting(
+        raw=ports.raw_documents(),
+        store=ports.store,
+        accounts=accounts,
+        clock=ports.clock,
+        costs=settings.costs,
+    )
