@@ -7,9 +7,9 @@ loop; calls of the store and the making of views do not.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import anyio
@@ -20,12 +20,10 @@ from starlette.types import Receive, Scope, Send
 from api_service.errors import problem
 from api_service.links import Links
 from api_service.views import AccountView, CreationView, View
-from shared.domain.account import Account
-from shared.domain.creation import Creation
 from shared.domain.errors import TooManyOwnStreams, TooManyStreams
-from shared.domain.keys import CreationId, UserId
+from shared.domain.keys import UserId
 from shared.domain.policy import Costs
-from shared.ports.store import Changes, Store
+from shared.ports.store import Snapshot, Store
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -59,33 +57,11 @@ class StreamLimits:
     """How much longer than its life a stream may last whose reader takes nothing."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """A user's account and newest creations at one moment."""
-
-    account: Account | None = None
-    creations: Mapping[CreationId, Creation] = field(default_factory=dict)
-
-    @property
-    def has_unfinished(self) -> bool:
-        """Tell whether anything is in the making."""
-        in_flight = self.account.in_flight if self.account else None
-        return in_flight is not None and in_flight.image + in_flight.video > 0
-
-    def after(self, changes: Changes) -> "Known":
-        """Return it after what the store has told."""
-        new = {creation.creation_id: creation for creation in changes.creations}
-        creations = {**self.creations, **new}
-        for creation_id in changes.gone:
-            creations.pop(creation_id, None)
-        return Known(changes.account or self.account, creations)
-
-
 class _Watched:
     """What is known of one user, for as long as somebody reads it."""
 
     def __init__(self) -> None:
-        self.known: Known | None = None
+        self.known: Snapshot | None = None
         self.changed = asyncio.Event()
         """Set, and replaced by a fresh one, at each change."""
         self.streams = 0
@@ -93,8 +69,8 @@ class _Watched:
         self.has_failed = False
         """The watch could not begin: its streams end, so that their readers try again."""
 
-    def apply(self, changes: Changes) -> None:
-        self.known = (self.known or Known()).after(changes)
+    def apply(self, snapshot: Snapshot) -> None:
+        self.known = snapshot
         self.wake()
 
     def wake(self) -> None:
@@ -156,8 +132,8 @@ class Streams:
     async def _begin(self, watched: _Watched, user_id: UserId) -> None:
         loop = asyncio.get_running_loop()
 
-        def changed(changes: Changes) -> None:
-            loop.call_soon_threadsafe(watched.apply, changes)
+        def changed(snapshot: Snapshot) -> None:
+            loop.call_soon_threadsafe(watched.apply, snapshot)
 
         watch = self._store.watch(user_id, changed)
         try:
@@ -174,16 +150,16 @@ class Streams:
             with anyio.CancelScope(shield=True):
                 await run_sync(watched.watch.__exit__, None, None, None)
 
-    def news(self, shown: Known, known: Known) -> ChangesView:
-        """Return what of `known` a reader was not yet shown, newest first."""
-        links = self._new_links()
-        account = known.account if known.account != shown.account else None
-        new = [each for key, each in known.creations.items() if each != shown.creations.get(key)]
-        new.sort(key=lambda each: (each.created_at, each.creation_id), reverse=True)
+    def news(self, shown: Snapshot, known: Snapshot) -> ChangesView:
+        """Return what has changed since the snapshot that a reader was shown, newest first."""
+        links, changes = self._new_links(), known.since(shown)
+        new = sorted(
+            changes.creations, key=lambda each: (each.created_at, each.creation_id), reverse=True
+        )
         return ChangesView(
-            account=AccountView.of(account, self._costs) if account else None,
+            account=AccountView.of(changes.account, self._costs) if changes.account else None,
             creations=[CreationView.of(creation, links) for creation in new],
-            gone=sorted(shown.creations.keys() - known.creations.keys()),
+            gone=sorted(changes.gone),
         )
 
 
@@ -212,18 +188,18 @@ class EventStream(StreamingResponse):
         """Yield the snapshot, each change, heartbeats, and why it ends."""
         limits = self._streams.limits
         began_s = busy_s = time.monotonic()
-        shown: Known | None = None
+        shown: Snapshot | None = None
         while True:
             now_s = time.monotonic()
-            if shown is None or shown.has_unfinished:
+            if shown is None or _has_unfinished(shown):
                 busy_s = now_s
             changed, known = watched.changed, watched.known
             if known is not None and known is not shown:
-                news = await run_sync(self._streams.news, shown or Known(), known)
+                news = await run_sync(self._streams.news, shown or Snapshot(), known)
                 yield _event("change" if shown else "snapshot", news.model_dump_json(by_alias=True))
                 shown = known
             ends: dict[EndReason, float] = {"time": began_s + limits.life_s}
-            if shown and not shown.has_unfinished:
+            if shown and not _has_unfinished(shown):
                 ends["settled"] = busy_s + limits.settled_s
             reason = min(ends, key=lambda each: ends[each])
             if watched.has_failed or self._streams.is_stopping or now_s >= ends[reason]:
@@ -234,6 +210,11 @@ class EventStream(StreamingResponse):
                 await changed.wait()
             if waiting.cancelled_caught:
                 yield HEARTBEAT
+
+
+def _has_unfinished(snapshot: Snapshot) -> bool:
+    in_flight = snapshot.account.in_flight if snapshot.account else None
+    return in_flight is not None and in_flight.image + in_flight.video > 0
 
 
 def _event(name: str, data: str) -> str:

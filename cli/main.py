@@ -18,6 +18,7 @@ from cli.data import check_data_folder, environment
 from cli.demo import demo as run_demo
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import Stack, StackError
+from infrastructure.migration.build import migration
 from shared import settings, telemetry, wiring
 from shared.adapters.local.data_folder import LOGS
 from shared.domain.creation import creation_key
@@ -229,11 +230,11 @@ def adopt(
 ) -> None:
     """Take over the Celery system's accounts, once it has stopped, and audit what came of it."""
     phoenix = _phoenix(data)
-    done = phoenix.adopting().adopt(dry_run=dry_run)
+    done = migration(phoenix).run(dry_run=dry_run)
     out.print(
         f"{'Would adopt' if dry_run else 'Adopted'} {done.accounts} accounts with "
         f"{done.opening_tokens} tokens; {done.refunds} creations refunded "
-        f"({done.refunded_tokens} tokens), {done.creations_aside} put aside; "
+        f"({done.refunded_tokens} tokens), {done.archived_creations} put aside; "
         f"{done.marked_entries} ledger entries marked"
     )
     for problem in done.problems:

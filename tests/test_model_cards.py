@@ -10,9 +10,9 @@ from shared.adapters.google_models.cards import (
     ModelCard,
     Surface,
     chosen_card,
-    good_cards,
     known_cards,
     retiring_soon,
+    usable_cards,
 )
 from shared.domain.brief import ASPECT_RATIOS
 from shared.domain.errors import WrongSetting
@@ -38,7 +38,7 @@ OTHER = replace(VIDEO, model="other-model")
     ("kind", "surface"), [(kind, surface) for kind in Kind for surface in Surface]
 )
 def test_each_surface_has_models_for_each_kind(kind: Kind, surface: Surface) -> None:
-    assert len(good_cards(kind, surface=surface, today=TODAY)) >= 2
+    assert len(usable_cards(kind, surface=surface, today=TODAY)) >= 2
 
 
 @pytest.mark.parametrize("card", known_cards(), ids=lambda card: f"{card.model}-{card.surface}")
@@ -58,7 +58,7 @@ def test_every_card_is_whole(card: ModelCard) -> None:
     assert (card.location is None) is (card.surface is Surface.GEMINI_API)
     assert len(fallbacks) == 1
     assert fallbacks[0].retires_at is None
-    assert card.makes_all_that_is_sold
+    assert card.supports_all_options
 
 
 def test_a_new_model_needs_a_card_and_nothing_else() -> None:
@@ -83,7 +83,7 @@ def test_what_may_not_be_chosen_is_named_with_what_may(card: ModelCard, why: str
         chosen_card(Kind.VIDEO, "new-model", surface=CLOUD, today=TODAY, cards=cards)
 
     others = [
-        each.model for each in good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
+        each.model for each in usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
     ]
     expected = f"PHOENIX_VIDEO_MODEL: new-model {why}; use one of: {', '.join(others)}"
     assert str(raised.value) == expected
@@ -101,7 +101,7 @@ def test_an_image_model_is_another_setting() -> None:
 def test_a_model_may_be_chosen_until_the_day_before_it_retires() -> None:
     card = replace(VIDEO, retires_at=TODAY + timedelta(days=1))
 
-    assert good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
+    assert usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
 
 
 def test_a_retirement_is_told_sixty_days_ahead() -> None:
@@ -142,7 +142,7 @@ def test_a_model_may_retire_on_one_surface_alone() -> None:
 def test_the_default_model_is_the_one_to_recommend(
     kind: Kind, surface: Surface, models: dict[Kind, str]
 ) -> None:
-    assert good_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
+    assert usable_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
 
 
 def test_a_word_that_no_card_knows_is_refused() -> None:
@@ -155,7 +155,7 @@ def test_a_word_that_no_card_knows_is_refused() -> None:
         "price_usd": 0.1,
     }
 
-    assert ModelCard.of(entry).makes_all_that_is_sold
+    assert ModelCard.of(entry).supports_all_options
     with pytest.raises(TypeError):
         ModelCard.of({**entry, "colour": "red"})
     with pytest.raises(ValueError, match="telepathy"):

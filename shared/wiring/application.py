@@ -1,15 +1,12 @@
 """The application: the use cases over the chosen adapters."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from shared.adapters.local import data_folder
 from shared.domain.kind import Kind
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
-from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.deleting import Deleting
@@ -47,7 +44,6 @@ class Phoenix:
     sweeping: Sweeping
     auditing: Auditing
     statements: Statements
-    adopting: Callable[[], Adopting]
     local: LocalParts | None
 
 
@@ -105,7 +101,6 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         statements=Statements(
             store=ports.store, identity=ports.identity, clock=clock, policy=policy
         ),
-        adopting=partial(_adopting, settings, ports, accounts=accounts),
         local=local,
     )
 
@@ -159,14 +154,4 @@ def _sweeping(
         workers=ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
         clock=ports.clock,
         policy=settings.policy,
-    )
-
-
-def _adopting(settings: Settings, ports: Ports, *, accounts: Accounts) -> Adopting:
-    return Adopting(
-        raw=ports.raw_documents(),
-        store=ports.store,
-        accounts=accounts,
-        clock=ports.clock,
-        costs=settings.costs,
     )

@@ -15,7 +15,6 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     from shared.adapters.cloud_tasks.task_queue import RUN_URL, CloudTasksQueue
     from shared.adapters.firebase.identity import FirebaseIdentity
     from shared.adapters.firebase.service_identity import GoogleServiceIdentity
-    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
     from shared.adapters.firestore.store import FirestoreStore
     from shared.adapters.r2.media_store import R2MediaStore
 
@@ -58,7 +57,6 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         clock=clock,
         ids=SystemIds(),
         generator=generators.open,
-        raw_documents=lambda: FirestoreRawDocuments(project, database=database, prefix=prefix),
         close=close,
         price_usd=generators.price_usd,
         welcome_key=backend.welcome_key.encode(),

@@ -8,7 +8,6 @@ from shared.adapters.local import data_folder as folder
 from shared.adapters.local.executions import LocalExecutions
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.installation_keys import InstallationKeys, welcome_key
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.sqlite import REMOVE_QUEUE, RESTORE, check_header
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.local.task_queue import SQLiteQueue
@@ -64,7 +63,6 @@ def local_ports(
         clock=clock,
         ids=ids,
         generator=google.open if google else partial(_sample_generator, data, clock, ids),
-        raw_documents=lambda: SQLiteRawDocuments(data / folder.STORE),
         close=close,
         price_usd=google.price_usd if google else lambda _: 0.0,
         welcome_key=welcome_key(data / folder.WELCOME_KEY),

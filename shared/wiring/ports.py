@@ -14,7 +14,6 @@ from shared.ports.executions import Executions
 from shared.ports.generator import Generator
 from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
-from shared.ports.raw_documents import RawDocuments
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 
@@ -31,8 +30,6 @@ class Ports:
     ids: Ids
     generator: Callable[[Kind], Generator]
     """Called when a job first needs its generator, whose vendor is slow to import."""
-    raw_documents: Callable[[], RawDocuments]
-    """Opens the raw documents of the store, to migrate from the legacy system."""
     close: Callable[[], None]
     price_usd: Callable[[Kind], float] = lambda _: 0.0
     """Returns the highest vendor cost of one creation."""

@@ -17,13 +17,13 @@ import pytest
 from anyio import to_thread
 from starlette.types import Message
 
-from api_service.events import EventStream, Known, StreamLimits, Streams
+from api_service.events import EventStream, StreamLimits, Streams
 from infrastructure.local.stack import Stack
 from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.ports.store import Store
+from shared.ports.store import Snapshot, Store
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN, COSTS, a_caller
 from tests.support.eventually import eventually
@@ -223,7 +223,7 @@ def test_a_slow_reader_skips_what_is_over(world: World) -> None:
     def grant_ten() -> None:
         for number in range(10):
             world.phoenix.accounts.grant(ADA, 1, reference=str(number), actor=Actor.OPERATOR)
-        eventually(lambda: streams._watched[ADA].known == Known(world.account(), {}))
+        eventually(lambda: streams._watched[ADA].known == Snapshot(world.account(), {}))
 
     async def send(message: Message) -> None:
         sent.append(message.get("body", b"").decode())

@@ -207,7 +207,6 @@ class _Installation:
     def _assembled(self) -> Phoenix:
         clock = SimulatedClock(self.simulation)
         unused_identity: Any = None
-        unused_raw_documents: Any = None
         tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
         self.store.begin_with(self.welcomes.documents(tokens))
         ports = Ports(
@@ -220,7 +219,6 @@ class _Installation:
             clock=clock,
             ids=SimulatedIds(self.simulation),
             generator=self.generators.__getitem__,
-            raw_documents=unused_raw_documents,
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)

@@ -7,7 +7,6 @@ from typing import Any
 from shared import settings, wiring
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.media_store import FileMediaStore
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
@@ -65,7 +64,6 @@ class World:
             clock=self.clock,
             ids=CountingIds(),
             generator=lambda _: self.generator,
-            raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
             close=self.sqlite.close,
             price_usd=lambda kind: 0.5 if kind is Kind.VIDEO else 0.05,
         )

@@ -29,8 +29,8 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
 
 from shared.adapters.firestore.internals import (
-    Snapshot,
-    Snapshots,
+    StoredDocument,
+    StoredDocuments,
     stored_parts,
     with_internals,
 )
@@ -88,7 +88,7 @@ class FirestoreDocuments:
         """Return where a collection lives in Firestore."""
         return self.client.collection(f"{self._prefix}{collection}")
 
-    def read(self, keys: Sequence[Key[Any]], *, at: datetime | None = None) -> Snapshots:
+    def read(self, keys: Sequence[Key[Any]], *, at: datetime | None = None) -> StoredDocuments:
         """Return those documents that exist, as they were at one moment: one round trip.
 
         The moment is `at`, by default now.
@@ -111,22 +111,22 @@ class FirestoreDocuments:
 
     def _read_all(
         self, references: list[DocumentReference], *, at: datetime | None = None
-    ) -> list[Snapshot]:
-        def ask() -> Iterable[Snapshot]:
+    ) -> list[StoredDocument]:
+        def ask() -> Iterable[StoredDocument]:
             return self.client.get_all(
                 references, retry=None, timeout=self._timeout_s, read_time=at
             )
 
         return _answer(ask) if references else []
 
-    def select(self, query: Query, *, at: datetime | None = None) -> list[Snapshot]:
+    def select(self, query: Query, *, at: datetime | None = None) -> list[StoredDocument]:
         """Return what a query finds, as it was at a moment (default: now): one round trip.
 
         Raises:
             StoreUnavailable
         """
 
-        def ask() -> Iterable[Snapshot]:
+        def ask() -> Iterable[StoredDocument]:
             return query.stream(retry=NEVER, timeout=self._timeout_s, read_time=at)
 
         return _answer(ask)
@@ -146,7 +146,7 @@ class FirestoreDocuments:
         [value] = _answer(ask)
         return value
 
-    def commit(self, plan: Plan, read: Snapshots) -> None:
+    def commit(self, plan: Plan, read: StoredDocuments) -> None:
         """Write and remove, each document under its precondition, all or nothing: one round trip.
 
         Raises:

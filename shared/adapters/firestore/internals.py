@@ -19,8 +19,8 @@ from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import Document
 
-Snapshot = DocumentSnapshot[Any]
-Snapshots = dict[Key[Any], Snapshot]
+StoredDocument = DocumentSnapshot[Any]
+StoredDocuments = dict[Key[Any], StoredDocument]
 
 ALWAYS_SET = "fingerprint"
 """Every creation has this internal field: without it, the internals are missing."""
@@ -36,7 +36,7 @@ def with_internals(keys: Iterable[Key[Any]]) -> list[Key[Any]]:
     return [part for key in keys for part in _parts(key)]
 
 
-def documents_of(read: Snapshots) -> dict[Key[Any], Document]:
+def documents_of(read: StoredDocuments) -> dict[Key[Any], Document]:
     """Return the documents that these snapshots hold, each creation with its internals.
 
     Raises:
@@ -55,7 +55,7 @@ def documents_of(read: Snapshots) -> dict[Key[Any], Document]:
 
 
 def whole_document(
-    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None
+    key: Key[DocumentT], snapshot: StoredDocument, internals: StoredDocument | None
 ) -> DocumentT:
     """Return one document; a decision on a creation without its internals would be wrong.
 
@@ -69,19 +69,21 @@ def whole_document(
     return shown_document(key, snapshot, internals)
 
 
-def is_whole(snapshot: Snapshot) -> bool:
+def is_whole(snapshot: StoredDocument) -> bool:
     """Tell whether a creation still has its internals in it: an earlier release wrote it."""
     return ALWAYS_SET in _fields(snapshot)
 
 
 def shown_document(
-    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None = None
+    key: Key[DocumentT], snapshot: StoredDocument, internals: StoredDocument | None = None
 ) -> DocumentT:
     """Return one document with the internals that are given, if any."""
     return from_fields(key, {**_fields(snapshot), **_fields(internals)})
 
 
-def stored_parts(documents: Sequence[Document], read: Snapshots) -> dict[Key[Any], dict[str, Any]]:
+def stored_parts(
+    documents: Sequence[Document], read: StoredDocuments
+) -> dict[Key[Any], dict[str, Any]]:
     """Return the fields of every document to write; a creation is two documents."""
     parts: dict[Key[Any], dict[str, Any]] = {}
     for document in documents:
@@ -103,5 +105,5 @@ def _parts(key: Key[Any]) -> tuple[Key[Any], ...]:
     return (key,)
 
 
-def _fields(snapshot: Snapshot | None) -> Mapping[str, Any]:
+def _fields(snapshot: StoredDocument | None) -> Mapping[str, Any]:
     return (snapshot.to_dict() or {}) if snapshot is not None else {}

@@ -17,7 +17,7 @@ from google.cloud.firestore_v1 import FieldFilter, Query
 from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore.documents import FirestoreDocuments
 from shared.adapters.firestore.internals import (
-    Snapshot,
+    StoredDocument,
     documents_of,
     internals_key,
     is_whole,
@@ -35,13 +35,13 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
     WATCHED_MAX,
-    Changes,
     Decision,
     Document,
     DraftsFilter,
     Found,
     Page,
     ResultT,
+    Snapshot,
     planned,
 )
 
@@ -186,7 +186,7 @@ class FirestoreStore:
                 query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
         """See `Store.watch`."""
         wanted = [FieldFilter("userId", "==", user_id)]
@@ -213,13 +213,13 @@ class FirestoreStore:
         *,
         sort: str,
         direction: str,
-    ) -> list[Snapshot]:
+    ) -> list[StoredDocument]:
         query = self._query(collection, wanted, sort=sort, direction=direction).limit(page.limit)
         if page.after is not None:
             query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
         return self._documents.select(query)
 
-    def _creations(self, snapshots: list[Snapshot]) -> list[Creation]:
+    def _creations(self, snapshots: list[StoredDocument]) -> list[Creation]:
         """Return what was found with its internals, which may be a moment newer.
 
         What has been removed meanwhile is left out.
@@ -233,7 +233,7 @@ class FirestoreStore:
         ]
 
     def _held(
-        self, collection: Collection, snapshots: list[Snapshot], moment: datetime
+        self, collection: Collection, snapshots: list[StoredDocument], moment: datetime
     ) -> Iterator[Document]:
         """Yield documents of this release; the audit notices creations without their internals."""
         keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]

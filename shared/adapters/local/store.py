@@ -22,13 +22,13 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
-    Changes,
     Decision,
     Document,
     DraftsFilter,
     Found,
     Page,
     ResultT,
+    Snapshot,
 )
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
@@ -188,7 +188,7 @@ class SQLiteStore:
                         yield from_fields(Key(collection, id_), fields)
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
         """See `Store.watch`."""
         return self._watches.watch(user_id, changed)

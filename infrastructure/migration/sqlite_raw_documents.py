@@ -1,4 +1,4 @@
-"""The embedded store's documents as they lie in its file."""
+"""Raw documents in the embedded store's file."""
 
 import json
 import sqlite3
@@ -7,30 +7,29 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.documents import to_fields
+from infrastructure.migration.raw_documents import RawDocument, stored_fields
 from shared.adapters.local.sqlite import ConnectionPool, connect
 from shared.adapters.local.writer import time_text
 from shared.domain.errors import StoreContention, StoreUnavailable
 from shared.domain.keys import Collection, Key
-from shared.ports.raw_documents import RawDocument
 from shared.ports.store import Document
+
+_PUT = 'INSERT INTO "{}" VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document'
 
 
 class SQLiteRawDocuments:
-    """The `RawDocuments` of a file that a `SQLiteStore` has made; a version is the stored text."""
+    """The `RawDocuments` of a `SQLiteStore`'s file; a version is the stored text."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def all(self, collection: Collection) -> Iterator[RawDocument]:
-        """See `RawDocuments.all`."""
         with closing(connect(self._path)) as connection:
             rows = connection.execute(f'SELECT id, document FROM "{collection}" ORDER BY id')  # noqa: S608 (a fixed name)
             for id_, text in rows.fetchall():
                 yield RawDocument(collection, id_, json.loads(text), version=text)
 
     def get(self, key: Key[Any]) -> RawDocument | None:
-        """See `RawDocuments.get`."""
         with closing(connect(self._path)) as connection:
             text = _text(connection, key)
         if text is None:
@@ -40,7 +39,6 @@ class SQLiteRawDocuments:
     def replace(
         self, read: Sequence[RawDocument], writes: Sequence[RawDocument | Document]
     ) -> None:
-        """See `RawDocuments.replace`."""
         versions = {document.key: document.version for document in read}
         written = {document.key: _json(document) for document in writes}
         try:
@@ -56,9 +54,6 @@ class SQLiteRawDocuments:
             raise StoreUnavailable(reason=str(error)) from error
 
 
-_PUT = 'INSERT INTO "{}" VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document'
-
-
 def _text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
     row = connection.execute(
         f'SELECT document FROM "{key.collection}" WHERE id = ?',  # noqa: S608 (a fixed name)
@@ -68,5 +63,4 @@ def _text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
 
 
 def _json(document: RawDocument | Document) -> str:
-    fields = document.fields if isinstance(document, RawDocument) else to_fields(document)
-    return json.dumps(fields, default=time_text, separators=(",", ":"))
+    return json.dumps(stored_fields(document), default=time_text, separators=(",", ":"))

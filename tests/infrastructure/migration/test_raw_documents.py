@@ -1,4 +1,4 @@
-"""The promises of the RawDocuments port, for every adapter."""
+"""Contract of RawDocuments, for every adapter."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
+from infrastructure.migration.raw_documents import RawDocument, RawDocuments
+from infrastructure.migration.sqlite_raw_documents import SQLiteRawDocuments
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import UsernameClaim, account_key
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, UserId
-from shared.ports.raw_documents import RawDocument, RawDocuments
 from shared.ports.store import Page, Store
 from tests.support.builders import ADA, BEN, an_account
 from tests.support.machine import needs
@@ -30,7 +30,7 @@ def open_sqlite(request: pytest.FixtureRequest) -> Both:
 
 
 def open_firestore(request: pytest.FixtureRequest) -> Both:
-    from shared.adapters.firestore.raw_documents import FirestoreRawDocuments
+    from infrastructure.migration.firestore_raw_documents import FirestoreRawDocuments
 
     store: FirestoreStore = request.getfixturevalue("firestore")
     raw = FirestoreRawDocuments(store._documents.client.project)
@@ -59,7 +59,7 @@ def store(both: Both) -> Store:
     return both[1]
 
 
-def an_old_user(user: str = ADA, **fields: Any) -> RawDocument:
+def legacy_user(user: str = ADA, **fields: Any) -> RawDocument:
     return RawDocument(Collection.USERS, user, {"tokenBalance": 3, "plan": None, **fields})
 
 
@@ -73,34 +73,32 @@ def found(raw: RawDocuments, user: str = ADA) -> RawDocument:
     return document
 
 
-def test_any_fields_come_back_as_they_were_put(raw: RawDocuments) -> None:
-    document = an_old_user(nested={"a": [1, 2.5, True, "ä"]})
+def test_fields_are_returned_as_they_were_written(raw: RawDocuments) -> None:
+    document = legacy_user(nested={"a": [1, 2.5, True, "ä"]})
     put(raw, document)
 
     assert found(raw) == document
     assert raw.get(account_key(BEN)) is None
 
 
-def test_a_time_comes_back_as_a_time_or_as_its_text(raw: RawDocuments) -> None:
+def test_time_is_returned_as_time_or_text(raw: RawDocuments) -> None:
     noon = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
-    put(raw, an_old_user(createdAt=noon))
+    put(raw, legacy_user(createdAt=noon))
 
     value = found(raw).fields["createdAt"]
     assert (datetime.fromisoformat(value) if isinstance(value, str) else value) == noon
 
 
-def test_a_collection_is_streamed_by_id_however_large(raw: RawDocuments) -> None:
-    users = [an_old_user(f"u{number:03}") for number in range(310)]
+def test_large_collection_is_streamed_by_id(raw: RawDocuments) -> None:
+    users = [legacy_user(f"u{number:03}") for number in range(310)]
     put(raw, *users)
 
     assert list(raw.all(Collection.USERS)) == users
     assert list(raw.all(Collection.LEGACY_CREATIONS)) == []
 
 
-def test_what_was_read_is_replaced_or_removed_and_the_rest_is_made(
-    raw: RawDocuments, store: Store
-) -> None:
-    put(raw, an_old_user(ADA), an_old_user(BEN))
+def test_replace_writes_removes_and_creates_documents(raw: RawDocuments, store: Store) -> None:
+    put(raw, legacy_user(ADA), legacy_user(BEN))
     claim = UsernameClaim(username="ada", user_id=ADA)
     raw.replace([found(raw, ADA), found(raw, BEN)], [an_account(ADA), claim])
 
@@ -110,7 +108,7 @@ def test_what_was_read_is_replaced_or_removed_and_the_rest_is_made(
 
 
 def change(raw: RawDocuments, read: RawDocument) -> None:
-    raw.replace([read], [an_old_user(read.id, tokenBalance=4)])
+    raw.replace([read], [legacy_user(read.id, tokenBalance=4)])
 
 
 def remove(raw: RawDocuments, read: RawDocument) -> None:
@@ -118,31 +116,29 @@ def remove(raw: RawDocuments, read: RawDocument) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [change, remove])
-def test_if_something_read_has_changed_nothing_is_written(
+def test_replace_writes_nothing_if_a_read_document_has_changed(
     raw: RawDocuments, meanwhile: Callable[[RawDocuments, RawDocument], None]
 ) -> None:
-    put(raw, an_old_user(ADA), an_old_user(BEN))
+    put(raw, legacy_user(ADA), legacy_user(BEN))
     read = [found(raw, ADA), found(raw, BEN)]
     meanwhile(raw, read[1])
 
     with pytest.raises(StoreContention):
-        raw.replace(read, [an_old_user(ADA, tokenBalance=9), an_old_user("eve")])
-    assert found(raw, ADA) == an_old_user(ADA)
+        raw.replace(read, [legacy_user(ADA, tokenBalance=9), legacy_user("eve")])
+    assert found(raw, ADA) == legacy_user(ADA)
     assert raw.get(account_key(UserId("eve"))) is None
 
 
-def test_what_was_not_read_must_not_be_there(raw: RawDocuments) -> None:
-    put(raw, an_old_user(ADA))
+def test_replace_writes_nothing_if_an_unread_document_exists(raw: RawDocuments) -> None:
+    put(raw, legacy_user(ADA))
 
     with pytest.raises(StoreContention):
-        put(raw, an_old_user(ADA, tokenBalance=9), an_old_user(BEN))
+        put(raw, legacy_user(ADA, tokenBalance=9), legacy_user(BEN))
     assert [user.id for user in raw.all(Collection.USERS)] == [ADA]
-    assert found(raw) == an_old_user()
+    assert found(raw) == legacy_user()
 
 
-def test_a_store_skips_what_is_legacy_and_what_was_put_aside(
-    raw: RawDocuments, store: Store
-) -> None:
+def test_store_skips_legacy_entries_and_archived_creations(raw: RawDocuments, store: Store) -> None:
     entry = RawDocument(Collection.TRANSACTIONS, "old", {"userId": ADA, "legacy": True})
     creation = RawDocument(Collection.LEGACY_CREATIONS, "old", {"userId": ADA, "status": "draft"})
     put(raw, entry, creation)
