@@ -37,7 +37,7 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
 from shared.domain.policy import Policy
 from shared.lifecycle.attempts import Attempts
-from shared.lifecycle.settling import Settling
+from shared.lifecycle.failing import Failing
 from shared.lifecycle.starts import has_starts_left
 from shared.ports.clock import Clock
 from shared.ports.generator import Generator, Operation
@@ -68,7 +68,7 @@ class Workshop:
     """What attempts of one kind work with."""
 
     attempts: Attempts
-    settling: Settling
+    failing: Failing
     queue: TaskQueue
     media: MediaStore
     generator: Callable[[], Generator]
@@ -175,12 +175,10 @@ class Attempt:
         log.warning("attempt_failed", extra=facts)
         if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        settling, mine = self.workshop.settling, self.lease.mine
+        failing, mine = self.workshop.failing, self.lease.mine
         billed_usd = self._billed_usd(error)
         self.lease.written(
-            lambda: settling.fail_attempt(
-                mine, code, answered_no=answered_no, billed_usd=billed_usd
-            )
+            lambda: failing.fail_attempt(mine, code, answered_no=answered_no, billed_usd=billed_usd)
         )
         self._discard()
 

@@ -17,28 +17,31 @@
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
     └── WrongSetting            stops the start: exit status 2
 
-A leaf keeps its facts as fields and makes its sentence, which is for people, from them. `reason`
-is for the log: it may hold a vendor's words and is in no answer, unless the sentence names it.
+A leaf keeps its facts as fields and formats its sentence, which is for people, from them. `reason`
+is for the log: it may quote a vendor and is in no response, unless the sentence names it.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 from shared.domain.failure import FailureCode
 
 
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class PhoenixError(Exception):
-    """The root of the tree."""
+    """The root of the tree; each subclass is a dataclass with keyword-only fields."""
 
     code: ClassVar[str] = "internal"
     sentence: ClassVar[str] = "Something went wrong on our side."
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(kw_only=True, eq=False)(cls)
+
     def __str__(self) -> str:
-        """Return the sentence with this error's facts."""
         return self.sentence.format(**vars(self))
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongSetting(PhoenixError):
     """A setting that the process cannot start with."""
 
@@ -52,33 +55,23 @@ class RequestError(PhoenixError):
     """Answered over HTTP."""
 
 
-@dataclass(kw_only=True, eq=False)
 class MalformedRequest(RequestError):
-    """The bytes are not HTTP/1.1."""
-
     code = "malformed_request"
     sentence = "The request is not valid HTTP."
 
 
-@dataclass(kw_only=True, eq=False)
 class HeadTooLarge(RequestError):
-    """The request line and the headers are over the limit."""
-
     code = "headers_too_large"
     sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
     limit_bytes: int
     limit_lines: int
 
 
-@dataclass(kw_only=True, eq=False)
 class RequestTimeout(RequestError):
-    """The client did not send its whole request in time."""
-
     code = "request_timeout"
     sentence = "The request did not arrive in time."
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongField(RequestError):
     """A named field has a value that is not accepted; the value is never repeated.
 
@@ -92,42 +85,29 @@ class WrongField(RequestError):
     others: "tuple[WrongField, ...]" = ()
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongJson(RequestError):
-    """The body is not an acceptable JSON object."""
-
     code = "invalid_json"
     sentence = "The body is not acceptable JSON: {reason}."
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class BodyTooLarge(RequestError):
-    """The body is over the limit and was not read whole."""
-
     code = "body_too_large"
     sentence = "The body is larger than {limit_bytes} bytes."
     limit_bytes: int
 
 
-@dataclass(kw_only=True, eq=False)
 class NotJson(RequestError):
-    """The body is of another media type."""
-
     code = "unsupported_media_type"
     sentence = "Send the body as application/json."
 
 
-@dataclass(kw_only=True, eq=False)
 class Unauthenticated(RequestError):
-    """No token, or one that proves nothing."""
-
     code = "unauthenticated"
     sentence = "Sign in first: the bearer token is missing, wrong or expired."
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class AccountDisabled(RequestError):
     """The identity provider has disabled this account."""
 
@@ -135,87 +115,68 @@ class AccountDisabled(RequestError):
     sentence = "This account is disabled."
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongServiceAccount(RequestError):
-    """The caller is not one of the services that may call this."""
-
     code = "wrong_service_account"
     sentence = "Only this installation's own services may call this."
 
 
-@dataclass(kw_only=True, eq=False)
 class CreationNotFound(RequestError):
-    """Unknown, or another user's: the two are never told apart."""
+    """Unknown, or another user's: a caller cannot distinguish the two."""
 
     code = "creation_not_found"
     sentence = "There is no such creation."
 
 
-@dataclass(kw_only=True, eq=False)
 class CreationGone(RequestError):
-    """The creation that this Idempotency-Key made has been deleted."""
-
     code = "creation_gone"
     sentence = "The creation of this Idempotency-Key has been deleted."
 
 
-@dataclass(kw_only=True, eq=False)
 class AccountNotFound(RequestError):
-    """No account has this user id or username."""
-
     code = "account_not_found"
     sentence = "There is no such account."
 
 
-@dataclass(kw_only=True, eq=False)
 class PageNotFound(RequestError):
-    """No route has this address."""
-
     code = "not_found"
     sentence = "There is nothing at this address."
 
 
-@dataclass(kw_only=True, eq=False)
 class MethodNotAllowed(RequestError):
-    """The address exists, but not for this method."""
-
     code = "method_not_allowed"
     sentence = "This address does not take that method."
 
 
-@dataclass(kw_only=True, eq=False)
 class InsufficientTokens(RequestError):
     """The balance is below the price: nothing was written."""
 
     code = "insufficient_tokens"
-    sentence = "This costs {required} tokens and the balance is {balance}."
     required: int
     balance: int
 
+    def __str__(self) -> str:
+        unit = "token" if self.required == 1 else "tokens"
+        return f"This costs {self.required} {unit} and the balance is {self.balance}."
 
-@dataclass(kw_only=True, eq=False)
+
 class TooManyUnfinished(RequestError):
-    """The account has as many unfinished creations of this kind as it may have."""
+    """The account has reached its limit of unfinished creations of this kind."""
 
     code = "too_many_unfinished"
-    sentence = "Only {limit} of this kind can be in the making at once: wait for one of them."
+    sentence = "Only {limit} of this kind can be in progress at once. Wait until one finishes."
     limit: int
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyOpened(RequestError):
-    """The account has opened as many creations in this hour as it may."""
-
     code = "too_many_opened"
     sentence = "Only {limit} creations can be started in an hour."
     limit: int
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyFree(RequestError):
-    """So many of the account's creations ended free in this hour by its owner's doing."""
+    """The account has reached its hourly limit of refunds that its owner caused."""
 
     code = "too_many_free_outcomes"
     sentence = "{limit} creations were cancelled or refused within an hour. Wait before the next."
@@ -223,7 +184,6 @@ class TooManyFree(RequestError):
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class IllegalTransition(RequestError):
     """The creation's state does not allow this: nothing was written."""
 
@@ -232,7 +192,6 @@ class IllegalTransition(RequestError):
     status: str
 
 
-@dataclass(kw_only=True, eq=False)
 class KeyReused(RequestError):
     """The Idempotency-Key has been used for another brief."""
 
@@ -240,7 +199,6 @@ class KeyReused(RequestError):
     sentence = "This Idempotency-Key was used for another request: send a new one."
 
 
-@dataclass(kw_only=True, eq=False)
 class ReferenceReused(RequestError):
     """The reference of a grant has been used for another user or amount."""
 
@@ -248,7 +206,6 @@ class ReferenceReused(RequestError):
     sentence = "This reference was used for another grant: send a new one."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaMissing(RequestError):
     """A stored file was removed from outside: trying again cannot help."""
 
@@ -257,50 +214,44 @@ class MediaMissing(RequestError):
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class Unavailable(RequestError):
-    """A part is out of reach; the client may try again after `retry_after_s`."""
+    """A part is unreachable; the client may try again after `retry_after_s`."""
 
     retry_after_s: int = 5
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class QueueUnavailable(Unavailable):
-    """A task could not be created, or not be asked for."""
+    """A task could not be created or read."""
 
     code = "queue_unavailable"
-    sentence = "The queue is out of reach at the moment."
+    sentence = "The queue is unavailable at the moment."
     retry_after_s: int = 30
 
 
-@dataclass(kw_only=True, eq=False)
 class NotQueued(QueueUnavailable):
-    """No task could be created for a creation: its tokens are back."""
+    """No task could be created for a creation: its tokens were refunded."""
 
-    sentence = "The queue is out of reach at the moment. Your tokens have been returned."
+    sentence = "The queue is unavailable at the moment. Your tokens have been returned."
     creation_id: str
     refunded: bool = True
 
 
-@dataclass(kw_only=True, eq=False)
 class WithdrawalRefused(QueueUnavailable):
-    """This process has no right to delete tasks: an operator has to grant it."""
+    """This process has no permission to delete tasks: an operator has to grant it."""
 
     code = "withdrawal_refused"
     sentence = "The queue refused to delete a task."
 
 
-@dataclass(kw_only=True, eq=False)
 class QueueFull(Unavailable):
-    """So much waits that a new creation could not be ready by its deadline: nothing was written."""
+    """A new creation could not be ready by its deadline: nothing was written."""
 
     code = "queue_full"
     sentence = "Too many {kind}s are waiting to be ready in time. No token was taken."
     kind: str
 
 
-@dataclass(kw_only=True, eq=False)
 class Paused(Unavailable):
     """An operator has paused this kind: nothing was written."""
 
@@ -310,7 +261,6 @@ class Paused(Unavailable):
     kind: str
 
 
-@dataclass(kw_only=True, eq=False)
 class SpendingLimit(Unavailable):
     """The day's vendor cost has reached the operator's ceiling: nothing was written."""
 
@@ -318,40 +268,35 @@ class SpendingLimit(Unavailable):
     sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
 
 
-@dataclass(kw_only=True, eq=False)
 class StoreUnavailable(Unavailable):
-    """The store is out of reach: nothing was written."""
+    """The store is unreachable: nothing was written."""
 
     code = "store_unavailable"
-    sentence = "The store is out of reach at the moment. Nothing was changed, no token was taken."
+    sentence = "The store is unavailable at the moment. Nothing was changed, no token was taken."
 
 
-@dataclass(kw_only=True, eq=False)
 class StoreContention(Unavailable):
-    """Others were faster every time: nothing was written."""
+    """Other transactions committed first every time: nothing was written."""
 
     code = "store_contention"
     sentence = "Too much is happening on this account at once. Nothing was changed."
     retry_after_s: int = 1
 
 
-@dataclass(kw_only=True, eq=False)
 class IdentityUnavailable(Unavailable):
-    """The identity provider is out of reach: whose token it is cannot be told."""
+    """The identity provider is unreachable, so the token cannot be verified."""
 
     code = "identity_unavailable"
     sentence = "Sign-in cannot be checked at the moment."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaUnavailable(Unavailable):
-    """The media store is out of reach, or its answer was lost."""
+    """The media store is unreachable, or its response was lost."""
 
     code = "media_unavailable"
-    sentence = "The media store is out of reach at the moment."
+    sentence = "The media store is unavailable at the moment."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaRefused(MediaUnavailable):
     """The media store refused the request; repeating it from this process does not help."""
 
@@ -360,49 +305,44 @@ class MediaRefused(MediaUnavailable):
     retry_after_s: int = 60
 
 
-@dataclass(kw_only=True, eq=False)
 class StorageFull(Unavailable):
-    """The media store has no room for what this may become: nothing was written."""
+    """The media store has no room for a new creation: nothing was written."""
 
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyStreams(Unavailable):
-    """The process has as many streams of events as it may: ask for what has changed instead."""
+    """The process has reached its limit of event streams."""
 
     code = "too_many_streams"
-    sentence = "Too many are watching live at the moment. Ask for what has changed instead."
+    sentence = "Too many live connections. Poll instead."
     retry_after_s: int = 30
     limit: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyOwnStreams(TooManyStreams):
-    """The user has as many streams of events as one user may have."""
+    """The user has reached the limit of event streams per user."""
 
     code = "too_many_own_streams"
     sentence = "Only {limit} live connections per account are allowed. Poll instead."
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyConnections(Unavailable):
-    """The process has as many open connections as it may, and none of them is idle."""
+    """The process has reached its limit of open connections, and none is idle."""
 
     code = "too_many_connections"
     sentence = "Too many connections. Try again in a few seconds."
 
 
-@dataclass(kw_only=True, eq=False)
 class OutcomeUnknown(Unavailable):
     """A commit was sent and never answered: it may have landed, now or later."""
 
     code = "outcome_unknown"
     sentence = (
-        "It could not be found out whether this was done. "
-        "Look again, or repeat it with the same Idempotency-Key; never with a new one."
+        "We do not know yet whether this was done. "
+        "Check again, or repeat it with the same Idempotency-Key; never with a new one."
     )
     creation_id: str | None = None
 
@@ -411,16 +351,14 @@ class WorkError(PhoenixError):
     """Never leaves a job."""
 
 
-@dataclass(kw_only=True, eq=False)
 class LeaseLost(WorkError):
-    """Another attempt holds the creation, or nobody does: stop, refund nothing, remove nothing."""
+    """This attempt no longer holds the creation: stop, refund nothing, remove nothing."""
 
     code = "lease_lost"
     sentence = "Creation {creation_id} is no longer this attempt's."
     creation_id: str
 
 
-@dataclass(kw_only=True, eq=False)
 class NotClaimable(WorkError):
     """There is nothing to do for this execution: unknown, settled, held by another, or too late."""
 
@@ -430,7 +368,6 @@ class NotClaimable(WorkError):
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class StartNotAllowed(WorkError):
     """The generator must not be started (again) for this debit."""
 
@@ -439,9 +376,8 @@ class StartNotAllowed(WorkError):
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class GenerationRefused(WorkError):
-    """The generator answered no, for good; `is_billed`: the vendor charges for it all the same."""
+    """The generator's permanent no; `is_billed`: the vendor charges for it all the same."""
 
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
@@ -450,9 +386,8 @@ class GenerationRefused(WorkError):
     is_billed: bool = False
 
 
-@dataclass(kw_only=True, eq=False)
 class GenerationUnavailable(WorkError):
-    """The generator answered no, for now: nothing is running.
+    """The generator's temporary no: nothing is running.
 
     `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
@@ -465,7 +400,6 @@ class GenerationUnavailable(WorkError):
     is_billed: bool = False
 
 
-@dataclass(kw_only=True, eq=False)
 class StartOutcomeUnknown(WorkError):
     """The start was sent and never answered: it may be running, and paid for."""
 
@@ -474,18 +408,16 @@ class StartOutcomeUnknown(WorkError):
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class ReadRefused(WorkError):
-    """The vendor refused a pure read with an error that repeating rarely fixes (400, 403, 404)."""
+    """The vendor refused a pure read with an error that a retry rarely fixes (400, 403, 404)."""
 
     code = "read_refused"
     sentence = "The generator refused a read: {reason}."
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class BadOutput(WorkError):
-    """What the generator made is not the media that was asked for."""
+    """The generator's output is not the requested media."""
 
     code = "bad_output"
     sentence = "The generator's output is unusable: {reason}."

@@ -67,7 +67,7 @@ class MediaDeletion:
         return cls(deletion_id=deletion_id, keys=tuple(keys), due_at=then, until=then)
 
     @classmethod
-    def now(
+    def at_once(
         cls, deletion_id: str, keys: Iterable[str], *, at: datetime, policy: Policy
     ) -> "MediaDeletion":
         """Return an entry that is due at once and once more when nothing can land any more."""

@@ -19,7 +19,7 @@ from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.media import StoredMedia, thumbnail_key
 from shared.domain.policy import Policy
 from shared.domain.status import Stage, Status
-from shared.lifecycle.settling import leftovers
+from shared.lifecycle.failing import end_of_run
 from shared.lifecycle.starts import (
     can_go_on,
     has_starts_left,
@@ -197,7 +197,7 @@ class Attempts:
             return write(
                 now.completed(media, at=at),
                 account.with_slot_freed(now.kind, at=at),
-                *leftovers(now, unused, policy=self.policy, at=at),
+                *end_of_run(now, unused, policy=self.policy, at=at),
                 result=None,
             )
 

@@ -14,7 +14,7 @@ from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.operating import Switch, Verb, checked_reason, switch_key
 from shared.domain.status import Status
-from shared.lifecycle.owning import Owning
+from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
@@ -28,7 +28,7 @@ class Operating:
     """An operator's acts; who may call them is the platform's business."""
 
     transactions: Transactions
-    owning: Owning
+    cleanup: MediaCleanup
     publishing: Publishing
     clock: Clock
 
@@ -63,7 +63,7 @@ class Operating:
             CreationNotFound, IllegalTransition: nothing was written.
         """
         reason, known = checked_reason(reason), self._one(creation_id)
-        self.owning.delete(creation_id, owner=known.user_id, reason=reason)
+        self.cleanup.delete_creation(creation_id, owner=known.user_id, reason=reason)
         _log_act(Verb.DELETE, known, reason)
 
     def _one(self, creation_id: str) -> Creation:

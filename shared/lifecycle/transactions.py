@@ -54,7 +54,7 @@ class Transactions:
                 if landed(found, result):
                     return unchanged(result)
             decision = decide(replace(found, may_have_landed=is_unknown))
-            sent[:] = [decision.result]
+            sent[:] = [decision.result] if decision.writes or decision.removes else []
             return decision
 
         for rerun in range(RERUNS_MAX + 1):

@@ -9,14 +9,14 @@ from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
-from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.failing import Failing
+from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
 from shared.lifecycle.operating import Operating
-from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
-from shared.lifecycle.settling import Settling
+from shared.lifecycle.reading import Reading
 from shared.lifecycle.statements import Statements
-from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
+from shared.lifecycle.sweeping import BATCH_SIZE, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
 from shared.settings import GCPBackend, LocalBackend, Settings
@@ -34,11 +34,12 @@ class Phoenix:
 
     settings: Settings
     ports: Ports
+    reading: Reading
     accounts: Accounts
     opening: Opening
     attempts: Attempts
-    settling: Settling
-    owning: Owning
+    failing: Failing
+    media_cleanup: MediaCleanup
     publishing: Publishing
     operating: Operating
     sweeping: Sweeping
@@ -66,37 +67,42 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     """Return the use cases over these adapters."""
     policy, clock = settings.policy, ports.clock
     transactions = Transactions(store=ports.store, clock=clock, retry_budget_s=RETRY_BUDGET_S)
-    settling = Settling(transactions=transactions, queue=ports.queue, clock=clock, policy=policy)
-    deleting = Deleting(transactions=transactions, media=ports.media, clock=clock)
+    reading = Reading(ports.store)
+    failing = Failing(
+        transactions=transactions, reading=reading, queue=ports.queue, clock=clock, policy=policy
+    )
+    cleanup = MediaCleanup(
+        transactions=transactions, reading=reading, media=ports.media, clock=clock, policy=policy
+    )
     welcome = WelcomeGrant(
         tokens=settings.welcome_tokens,
         key=ports.welcome_key,
         per_day_max=policy.welcome_grants_per_day_max,
     )
     accounts = Accounts(transactions=transactions, clock=clock, ids=ports.ids, welcome=welcome)
-    opening = _opening(settings, ports, accounts=accounts, settling=settling)
-    owning = Owning(
+    publishing = Publishing(
         transactions=transactions,
-        opening=opening,
-        settling=settling,
-        deleting=deleting,
+        reading=reading,
+        cleanup=cleanup,
+        media=ports.media,
         clock=clock,
+        ids=ports.ids,
         policy=policy,
     )
-    publishing = _publishing(settings, ports, owning=owning)
     return Phoenix(
         settings=settings,
         ports=ports,
+        reading=reading,
         accounts=accounts,
-        opening=opening,
+        opening=_opening(settings, ports, accounts=accounts, failing=failing),
         attempts=Attempts(transactions=transactions, clock=clock, policy=policy),
-        settling=settling,
-        owning=owning,
+        failing=failing,
+        media_cleanup=cleanup,
         publishing=publishing,
         operating=Operating(
-            transactions=transactions, owning=owning, publishing=publishing, clock=clock
+            transactions=transactions, cleanup=cleanup, publishing=publishing, clock=clock
         ),
-        sweeping=_sweeping(settings, ports, settling=settling, deleting=deleting),
+        sweeping=_sweeping(settings, ports, failing=failing, cleanup=cleanup),
         auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),
         statements=Statements(
             store=ports.store, identity=ports.identity, clock=clock, policy=policy
@@ -105,9 +111,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     )
 
 
-def _opening(
-    settings: Settings, ports: Ports, *, accounts: Accounts, settling: Settling
-) -> Opening:
+def _opening(settings: Settings, ports: Ports, *, accounts: Accounts, failing: Failing) -> Opening:
     admission = Admission(
         store=ports.store,
         queue=ports.queue,
@@ -117,9 +121,10 @@ def _opening(
         worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
     )
     return Opening(
-        transactions=settling.transactions,
+        transactions=failing.transactions,
+        reading=failing.reading,
         accounts=accounts,
-        settling=settling,
+        failing=failing,
         admission=admission,
         queue=ports.queue,
         media=ports.media,
@@ -130,28 +135,16 @@ def _opening(
     )
 
 
-def _publishing(settings: Settings, ports: Ports, *, owning: Owning) -> Publishing:
-    return Publishing(
-        transactions=owning.transactions,
-        owning=owning,
-        deleting=owning.deleting,
-        media=ports.media,
-        clock=ports.clock,
-        ids=ports.ids,
-        policy=settings.policy,
-    )
-
-
 def _sweeping(
-    settings: Settings, ports: Ports, *, settling: Settling, deleting: Deleting
+    settings: Settings, ports: Ports, *, failing: Failing, cleanup: MediaCleanup
 ) -> Sweeping:
     return Sweeping(
-        transactions=settling.transactions,
-        settling=settling,
-        deleting=deleting,
+        transactions=failing.transactions,
+        failing=failing,
+        cleanup=cleanup,
         queue=ports.queue,
         executions=ports.executions,
-        workers=ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep"),
+        workers=ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep"),
         clock=ports.clock,
         policy=settings.policy,
     )

@@ -360,11 +360,11 @@ def test_image_whose_refund_is_not_answered_is_not_bought_again(
         fail_attempt(*args, **kwargs)
 
     failed: list[object] = []
-    fail_attempt: Callable[..., None] = world.phoenix.settling.fail_attempt
-    settling = replace(world.phoenix.settling)
-    object.__setattr__(settling, "fail_attempt", fail)
+    fail_attempt: Callable[..., None] = world.phoenix.failing.fail_attempt
+    failing = replace(world.phoenix.failing)
+    object.__setattr__(failing, "fail_attempt", fail)
     pipeline = FakePipeline(kind=Kind.IMAGE, error=error if no == "bad output" else None)
-    shop = replace(workshop(world, pipeline), settling=settling)
+    shop = replace(workshop(world, pipeline), failing=failing)
 
     assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == SETTLED
 

@@ -64,7 +64,7 @@ def test_a_later_try_of_the_same_execution_takes_the_lease_at_once(world: World)
 def test_there_is_nothing_to_claim_where_nothing_is_to_do(world: World) -> None:
     image = world.open(kind=Kind.IMAGE).creation
     failed = opened_and_claimed(world)
-    world.phoenix.settling.fail_attempt(failed, FailureCode.INTERNAL, answered_no=False)
+    world.phoenix.failing.fail_attempt(failed, FailureCode.INTERNAL, answered_no=False)
 
     with pytest.raises(NotClaimable, match="unknown"):
         world.claim(a_creation_id("nobody's"))
@@ -107,7 +107,7 @@ def test_whoever_lost_the_lease_can_write_nothing(world: World) -> None:
     mine = opened_and_claimed(world)
     world.clock.sleep(130)
     rival = world.claim(mine, RIVAL)
-    attempts, settling = world.phoenix.attempts, world.phoenix.settling
+    attempts, failing = world.phoenix.attempts, world.phoenix.failing
 
     for fenced in (
         lambda: attempts.report(mine, stage=Stage.GENERATING, progress=50),
@@ -117,7 +117,7 @@ def test_whoever_lost_the_lease_can_write_nothing(world: World) -> None:
         lambda: attempts.complete(mine, stored_media(mine)),
         lambda: attempts.retry_later(mine, retry_after_s=0, answered_no=True),
         lambda: attempts.hand_back(mine),
-        lambda: settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=True),
+        lambda: failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=True),
     ):
         with pytest.raises(LeaseLost):
             fenced()
@@ -485,7 +485,7 @@ def costs(world: World) -> list[Cost]:
 def test_the_cost_of_a_refused_start_is_nothing(world: World) -> None:
     mine = world.phoenix.attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
 
-    world.phoenix.settling.fail_attempt(mine, FailureCode.POLICY_VIOLATION, answered_no=True)
+    world.phoenix.failing.fail_attempt(mine, FailureCode.POLICY_VIOLATION, answered_no=True)
 
     assert costs(world) == [replace(costs(world)[0], model="m", estimated_cost_usd=0.0)]
 
@@ -493,7 +493,7 @@ def test_the_cost_of_a_refused_start_is_nothing(world: World) -> None:
 def test_cost_of_a_billed_refusal_is_kept(world: World) -> None:
     mine = world.phoenix.attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
 
-    world.phoenix.settling.fail_attempt(
+    world.phoenix.failing.fail_attempt(
         mine, FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75
     )
 
@@ -515,10 +515,10 @@ def test_costs_of_every_billed_start_of_a_debit_add_up(world: World) -> None:
 
 def test_next_debit_starts_without_the_costs_of_the_last(world: World) -> None:
     mine = world.phoenix.attempts.intend(opened_and_claimed(world), model="m", cost_usd=1)
-    world.phoenix.settling.fail_attempt(
+    world.phoenix.failing.fail_attempt(
         mine, FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75
     )
 
-    world.phoenix.owning.retry(mine.creation_id, owner=mine.user_id)
+    world.phoenix.opening.retry(mine.creation_id, owner=mine.user_id)
 
     assert world.now(mine).spent_usd == 0

@@ -230,7 +230,7 @@ class _Installation:
         """Run an attempt as a job process does."""
         workshop = Workshop(
             attempts=self.phoenix.attempts,
-            settling=self.phoenix.settling,
+            failing=self.phoenix.failing,
             queue=self.queue,
             media=self.media,
             generator=lambda: self.generators[kind],

@@ -44,7 +44,7 @@ def workshop(world: World, pipeline: Pipeline | None = None) -> Workshop:
     phoenix = world.phoenix
     return Workshop(
         attempts=phoenix.attempts,
-        settling=phoenix.settling,
+        failing=phoenix.failing,
         queue=world.queue,
         media=phoenix.ports.media,
         generator=lambda: world.generator,
