@@ -158,7 +158,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "Take down a publication": published,
     "User X says tokens are missing": late,
     "Model retired": out_of_date,
-    "Redis-era leftovers": left_by_celery,
+    "Migrate from the Celery system": left_by_celery,
 }
 
 
