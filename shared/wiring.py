@@ -31,8 +31,8 @@ from shared.installation import LocalParts, Ports
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.adopting import Adopting
-from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
+from shared.lifecycle.claims import Claims
 from shared.lifecycle.deleting import Deleting
 from shared.lifecycle.opening import Opening
 from shared.lifecycle.operating import Operating
@@ -58,7 +58,7 @@ class Phoenix:
     ports: Ports
     accounts: Accounts
     opening: Opening
-    attempts: Attempts
+    claims: Claims
     settling: Settling
     owning: Owning
     publishing: Publishing
@@ -120,7 +120,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         ports=ports,
         accounts=accounts,
         opening=opening,
-        attempts=Attempts(transactions, clock, policy),
+        claims=Claims(transactions, settling, clock, policy),
         settling=settling,
         owning=owning,
         publishing=publishing,

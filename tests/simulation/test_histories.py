@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import attempt
-from shared.lifecycle import attempts
+from shared.lifecycle import claims
 from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import FAULTS, Faults
@@ -192,9 +192,9 @@ def test_a_complete_of_unknown_outcome_is_made_again_and_never_refunded() -> Non
 
 
 def test_a_mutant_lasts_as_long_as_its_block() -> None:
-    before = (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"])
+    before = (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"])
     for mutant in MUTANTS:
         with broken(mutant):
             pass
 
-    assert (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"]) == before
+    assert (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"]) == before
