@@ -74,7 +74,7 @@ IMAGES = [
         "video_job",
         "jobs/video_generation_job",
         (
-            "import jobs.entry, jobs.video_generation_job.pipeline",
+            "import jobs.worker, jobs.video_generation_job.pipeline",
             "import shared.ffmpeg",
         ),
         OF_A_JOB | {"google_models.omni_generator", "google_models.veo_generator"},
@@ -84,7 +84,7 @@ IMAGES = [
     ContainerImage(
         "image_job",
         "jobs/image_generation_job",
-        ("import jobs.entry, jobs.image_generation_job.pipeline",),
+        ("import jobs.worker, jobs.image_generation_job.pipeline",),
         OF_A_JOB | {"google_models.image_generator"},
         has_ffmpeg=False,
         left_out=frozenset(

@@ -7,8 +7,8 @@ from shared.adapters.local import data_folder
 from shared.domain.kind import Kind
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
-from shared.lifecycle.attempts import Attempts
 from shared.lifecycle.auditing import Auditing
+from shared.lifecycle.claims import Claims
 from shared.lifecycle.failing import Failing
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
@@ -37,7 +37,7 @@ class Phoenix:
     reading: Reading
     accounts: Accounts
     opening: Opening
-    attempts: Attempts
+    claims: Claims
     failing: Failing
     media_cleanup: MediaCleanup
     publishing: Publishing
@@ -95,7 +95,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         reading=reading,
         accounts=accounts,
         opening=_opening(settings, ports, accounts=accounts, failing=failing),
-        attempts=Attempts(transactions=transactions, clock=clock, policy=policy),
+        claims=Claims(transactions=transactions, failing=failing, clock=clock, policy=policy),
         failing=failing,
         media_cleanup=cleanup,
         publishing=publishing,

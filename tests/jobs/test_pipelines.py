@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from jobs.image_generation_job.pipeline import ImagePipeline
-from jobs.making import Produced
 from jobs.thumbnail import SIZE_BYTES_MAX, write_thumbnail
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.adapters.sample.drawings import draw_picture, shoot_film
 from shared.domain.brief import Brief
@@ -35,8 +35,8 @@ def assert_decodes(video: Path) -> None:
     assert run_ffmpeg(decode, timeout_s=60).exit_status == 0
 
 
-def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> Produced:
-    return VideoPipeline().produce(download, folder, brief=brief)
+def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> ProcessedMedia:
+    return VideoPipeline().post_process(download, folder, brief=brief)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_image_is_stored_as_it_came_with_a_thumbnail(tmp_path: Path, ratio: s
     draw_picture(a_brief(Kind.IMAGE, aspect_ratio=ratio), download)
     before = download.read_bytes()
 
-    produced = ImagePipeline().produce(download, tmp_path, brief=IMAGE)
+    produced = ImagePipeline().post_process(download, tmp_path, brief=IMAGE)
 
     assert produced.path.read_bytes() == before
     assert produced.media_format == "png"
@@ -97,7 +97,7 @@ def test_an_image_is_stored_as_it_came_with_a_thumbnail(tmp_path: Path, ratio: s
 def test_a_jpeg_is_an_image_too(tmp_path: Path) -> None:
     Image.effect_noise((700, 500), 60).save(tmp_path / "download", format="JPEG")
 
-    produced = ImagePipeline().produce(tmp_path / "download", tmp_path, brief=IMAGE)
+    produced = ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
     assert (produced.media_format, produced.width, produced.height) == ("jpg", 700, 500)
 
@@ -107,7 +107,7 @@ def test_what_is_no_acceptable_image_is_bad_output(tmp_path: Path, name: str) ->
     (tmp_path / "download").write_bytes(HOSTILE_IMAGES[name]())
 
     with pytest.raises(BadOutput):
-        ImagePipeline().produce(tmp_path / "download", tmp_path, brief=IMAGE)
+        ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
 
 def test_a_thumbnail_of_noise_is_made_smaller_by_quality(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jobs.attempt import RESTART, Terminated, Workshop, run_attempt
+from jobs.attempt import Terminated, run_attempt
+from jobs.worker import RESTART, SETTLED
 from shared import settings, wiring
 from shared.domain.creation import Creation
+from shared.domain.errors import Unavailable
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
@@ -227,24 +229,16 @@ class _Installation:
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
     def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
-        """Run an attempt as a job process does."""
-        workshop = Workshop(
-            attempts=self.phoenix.attempts,
-            failing=self.phoenix.failing,
-            queue=self.queue,
-            media=self.media,
-            generator=lambda: self.generators[kind],
-            pipeline=SimulatedPipeline(kind),
-            clock=self.phoenix.ports.clock,
-            policy=POLICY,
-        )
+        """Do the work of `jobs/worker.py`."""
+        pipeline = SimulatedPipeline(kind)
         try:
-            return run_attempt(workshop, creation_id, lease_owner=lease_owner)
-        except Terminated:
+            run_attempt(self.phoenix, pipeline, creation_id, lease_owner=lease_owner)
+        except (Terminated, Unavailable):
             return RESTART
         except Exception as error:
             self.inspector.report("I10", f"{lease_owner} raised {error!r}")
             return RESTART
+        return SETTLED
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.

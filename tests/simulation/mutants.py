@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, lease, making, storing
+from jobs import attempt, generation, retries, upload
 from shared.domain import creation
 from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
-    attempts,
+    claims,
     failing,
     media_cleanup,
     opening,
@@ -95,9 +95,9 @@ UNKNOWN_COMPLETE_IS_REFUNDED = _one(
     "a completion of unknown outcome is refunded",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "try: attempts.complete(mine, media)\n"
-    "    except Unavailable as error: self._fail(FailureCode.STORAGE_FAILED, error)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "try: self.claim.complete(media)\n"
+    "    except Unavailable as error: self._fail(Outcome(FailureCode.STORAGE_FAILED), error)",
 )
 """It needs five consecutive faults of the store: a separate test forces them."""
 
@@ -105,8 +105,8 @@ UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
     "a completion of unknown outcome ends the process",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "attempts.complete(mine, media)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "self.claim.complete(media)",
 )
 """As above; the next task attempt generates the paid result again."""
 
@@ -122,19 +122,27 @@ NO_WITHDRAWAL = _one(
 )
 """It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
 
+COMPLETE_RECOGNISES = """\
+        return found.get(mine.key) is None  # its owner has deleted the draft since
+
+    def decide(found: Found) -> Decision[None]:
+        current, account = found.get(mine.key), found.get(account_key_)
+        if current is not None and current.media_key == media.media_key:
+"""
+
 MUTANTS = [
     _one(
         "a claim ignores a live lease",
-        attempts.Attempts,
+        claims.Claims,
         "_obstacles",
-        "if now.is_leased(at - skew) and not is_its_successor:",
+        "if current.is_leased(at - skew) and not is_successor:",
         "if False:",
     ),
     _one(
         "a retry is claimed before its time",
-        attempts.Attempts,
+        claims.Claims,
         "_obstacles",
-        "now.retry_at is not None and at < now.retry_at - early",
+        "current.retry_at is not None and at < current.retry_at - early",
         "False",
     ),
     _one(
@@ -147,10 +155,10 @@ MUTANTS = [
     ),
     _one(
         "complete is not fenced",
-        attempts.Attempts,
+        claims.Claim,
         "complete",
-        "now = _held(found, mine)",
-        "now = now or _held(found, mine)",
+        "current = self._held(current)",
+        "current = current or self._held(current)",
         gate="processes pause for minutes",
     ),
     _one(
@@ -161,14 +169,19 @@ MUTANTS = [
         "",
         seed=162,
     ),
-    _one("a start is made without an intent", making.Making, "_start", "self._intend()", "pass"),
+    _one(
+        "a start is made without an intent",
+        generation.Generation,
+        "_start",
+        "self._record_intent()",
+        "pass",
+    ),
     _one(
         "an unknown start of a video is retried",
-        making.Making,
+        generation.Generation,
         "_begin",
         "except StartOutcomeUnknown as error:\n",
-        "except StartOutcomeUnknown as error:\n"
-        "        lease.mine = lease.attempts.withdraw(lease.mine)\n",
+        "except StartOutcomeUnknown as error:\n        self.claim.clear_intent()\n",
     ),
     Mutant(
         "a video may be started again after an unknown start",
@@ -178,54 +191,54 @@ MUTANTS = [
                 "has_starts_left",
                 "<= STARTS_UNKNOWN_MAX[creation.kind]",
                 "<= 1",
-                users=(making, attempts, attempt),
+                users=(generation, claims, attempt),
             ),
         ),
     ),
     _one(
         "an unknown outcome clears the intent",
         attempt.Attempt,
-        "_end",
-        "self._fail(_FAILURES[type(error)], error)",
-        "self._retry_later(_FAILURES[type(error)], error, answered_no=True)",
+        "_outcome",
+        "return Outcome(_FAILURES[type(error)])",
+        "return Outcome(_FAILURES[type(error)], is_retried=True, answered_no=True)",
     ),
     _one(
         "a storage error clears the intent",
         attempt.Attempt,
-        "_end_unstored",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error)",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
+        "_outcome",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept)",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept, answered_no=is_kept)",
         seed=1120,
     ),
     _one(
         "a known operation is not resumed",
-        making.Making,
+        generation.Generation,
         "_begin",
-        "if lease.mine.operation_name is not None:",
+        "if creation.operation_name is not None:",
         "if False:",
         gate="processes die",
     ),
     _one(
         "the operation is never recorded",
-        making.Making,
+        generation.Generation,
         "_start",
-        "lease.mine = self._recorded(begun)",
+        "self.retries.retry_write(lambda: self.claim.record_operation(operation_name))",
         "pass",
         gate="processes die",
     ),
     _one(
         "an attempt does not recognise its own intent",
-        attempts.Attempts,
-        "intend",
-        "if found.may_have_landed and now.intent == decided:",
-        "if False:",
+        claims.Claim,
+        "record_intent",
+        "self._is_held(found) and found.intent == sent.intent",
+        "False",
         gate="commits get no response",
     ),
     _one(
         "a lease owner does not recognise its own claim",
-        attempts.Attempts,
+        claims.Claims,
         "claim",
-        "            and now.lease_owner == lease_owner\n",
+        "            and current.lease_owner == lease_owner\n",
         "            and False\n",
         gate="commits get no response",
     ),
@@ -329,7 +342,7 @@ MUTANTS = [
         "next_retry_at",
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
-        attempts,
+        claims,
         seed=184,
     ),
     _one(
@@ -361,16 +374,18 @@ MUTANTS = [
                 attempt.Attempt,
                 "run",
                 'log.warning("lease_lost")',
-                "mine = self.lease.mine\n"
+                "mine = self.claim.creation\n"
                 "        for key in mine.keys_of(range(mine.attempt, mine.attempt + 1)):\n"
-                "            try: self.workshop.media.delete(key)\n"
+                "            try: self.phoenix.ports.media.delete(key)\n"
                 "            except MediaUnavailable: pass",
             ),
             Edit(
-                attempts.Attempts,
+                claims.Claim,
                 "complete",
-                "if is_mine or (found.may_have_landed and now is None):",
-                "if False:",
+                COMPLETE_RECOGNISES,
+                COMPLETE_RECOGNISES.replace("found.get(mine.key) is None", "False").replace(
+                    "current.media_key == media.media_key", "False"
+                ),
             ),
         ),
     ),
@@ -551,19 +566,19 @@ MUTANTS = [
         "end_of_run",
         "return (cost, deletion)",
         "return (cost,)",
-        attempts,
+        claims,
     ),
     _one(
         "a deletion includes the files of the live attempt",
-        attempts.Attempts,
+        claims.Claim,
         "complete",
-        "earlier = range(now.first_attempt, now.attempt)",
-        "earlier = range(now.first_attempt, now.attempt + 1)",
+        "range(current.first_attempt, current.attempt)",
+        "range(current.first_attempt, current.attempt + 1)",
     ),
     _one(
         "a draft is written before its upload succeeded",
-        storing.Storing,
-        "_failure_of_put",
+        upload.Uploader,
+        "_put_once",
         "return error.reason",
         "return None",
     ),
@@ -577,13 +592,13 @@ MUTANTS = [
     Mutant(
         "a Retry-After makes a paid result time out",
         (
-            Edit(lease, "_pause_s", "min(hint_s, ASK_AGAIN_MAX_S)", "hint_s"),
-            Edit(lease.Lease, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
+            Edit(retries, "_pause_s", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
+            Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
     _one(
         "polling stops one interval before the deadline",
-        lease.Lease,
+        retries.Retries,
         "pause",
         "if left_s <= 0:",
         "if left_s <= seconds:",
@@ -594,20 +609,20 @@ MUTANTS = [
         "next_retry_at",
         "else own",
         "else None",
-        attempts,
+        claims,
         gate="half of the starts have a Retry-After of an hour",
     ),
     _one(
         "a paid operation is abandoned without reading its output location",
-        making.Making,
-        "_finish_from_place",
-        "found = self._read_place()",
+        generation.Generation,
+        "_finish_from_bucket",
+        "found = self._look_up()",
         "found = None",
     ),
     _one(
         "storing is abandoned after four tries",
-        storing.Storing,
-        "_put",
+        retries.Retries,
+        "retry_upload",
         "if left_s <= 0:",
         "if pause_s >= 8:",
         seed=51,
@@ -618,19 +633,19 @@ MUTANTS = [
         "may_start_again",
         "return at >= creation.intent.at + timedelta(seconds=pause_s)",
         "return True",
-        making,
-        attempts,
+        generation,
+        claims,
     ),
     _one(
         "refused reads are final within seconds",
-        lease,
+        retries,
         "_is_final",
         ">= READ_REFUSED_FOR_S",
         ">= 0",
     ),
     _one(
         "a retry keeps the intent of a refused start",
-        attempts.Attempts,
+        claims.Claim,
         "retry_later",
         "if answered_no:",
         "if False:",

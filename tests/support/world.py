@@ -18,6 +18,7 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
+from shared.lifecycle.claims import Claim
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
@@ -110,7 +111,12 @@ class World:
         kind: Kind = Kind.VIDEO,
     ) -> Creation:
         creation_id = creation.creation_id if isinstance(creation, Creation) else creation
-        return self.phoenix.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
+        claims = self.phoenix.claims
+        return claims.claim(creation_id, kind=kind, lease_owner=lease_owner).creation
+
+    def held(self, claimed: Creation) -> Claim:
+        """Return the claim of the attempt that claimed this creation."""
+        return self.phoenix.claims.of(claimed)
 
     def now(self, creation: Creation) -> Creation:
         found = self.sqlite.get(creation_key(creation.creation_id))
@@ -143,7 +149,7 @@ class World:
         """Open a video and bring it to a draft with its files."""
         claimed = self.claim(self.open(user=user, key=key).creation)
         self.store_files(claimed)
-        self.phoenix.attempts.complete(claimed, stored_media(claimed))
+        self.held(claimed).complete(stored_media(claimed))
         return self.now(claimed)
 
     def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
