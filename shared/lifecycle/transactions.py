@@ -6,7 +6,7 @@ result of an earlier send that was committed although its answer was lost.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable, Unavailable
@@ -53,7 +53,7 @@ class Transactions:
             for result in unanswered:
                 if landed(found, result):
                     return unchanged(result)
-            decision = decide(replace(found, may_have_landed=is_unknown))
+            decision = decide(found)
             sent[:] = [decision.result] if decision.writes or decision.removes else []
             return decision
 
