@@ -10,7 +10,6 @@ from shared.adapters.google_models.cards import (
     chosen_card,
 )
 from shared.domain.brief import DURATIONS_S, Brief
-from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock
 from shared.ports.generator import Generator
