@@ -2,16 +2,15 @@
 
     PhoenixError
     ├── RequestError            answered over HTTP, one status each (api_service/errors.py)
-    │   ├── MalformedRequest, HeadTooLarge, RequestTimeout
-    │   ├── WrongField, WrongJson, BodyTooLarge, NotJson
+    │   ├── WrongField
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
-    │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
+    │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
-    │                               TooManyStreams (TooManyOwnStreams), TooManyConnections,
     │                               OutcomeUnknown, StorageFull
+    │                           errors of HTTP itself: api_service/errors.py
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
@@ -55,23 +54,6 @@ class RequestError(PhoenixError):
     """Answered over HTTP."""
 
 
-class MalformedRequest(RequestError):
-    code = "malformed_request"
-    sentence = "The request is not valid HTTP."
-
-
-class HeadTooLarge(RequestError):
-    code = "headers_too_large"
-    sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
-    limit_bytes: int
-    limit_lines: int
-
-
-class RequestTimeout(RequestError):
-    code = "request_timeout"
-    sentence = "The request did not arrive in time."
-
-
 class WrongField(RequestError):
     """A named field has a value that is not accepted; the value is never repeated.
 
@@ -83,23 +65,6 @@ class WrongField(RequestError):
     field: str
     reason: str
     others: "tuple[WrongField, ...]" = ()
-
-
-class WrongJson(RequestError):
-    code = "invalid_json"
-    sentence = "The body is not acceptable JSON: {reason}."
-    reason: str
-
-
-class BodyTooLarge(RequestError):
-    code = "body_too_large"
-    sentence = "The body is larger than {limit_bytes} bytes."
-    limit_bytes: int
-
-
-class NotJson(RequestError):
-    code = "unsupported_media_type"
-    sentence = "Send the body as application/json."
 
 
 class Unauthenticated(RequestError):
@@ -135,16 +100,6 @@ class CreationGone(RequestError):
 class AccountNotFound(RequestError):
     code = "account_not_found"
     sentence = "There is no such account."
-
-
-class PageNotFound(RequestError):
-    code = "not_found"
-    sentence = "There is nothing at this address."
-
-
-class MethodNotAllowed(RequestError):
-    code = "method_not_allowed"
-    sentence = "This address does not take that method."
 
 
 class InsufficientTokens(RequestError):
@@ -311,29 +266,6 @@ class StorageFull(Unavailable):
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
-
-
-class TooManyStreams(Unavailable):
-    """The process has reached its limit of event streams."""
-
-    code = "too_many_streams"
-    sentence = "Too many live connections. Poll instead."
-    retry_after_s: int = 30
-    limit: int
-
-
-class TooManyOwnStreams(TooManyStreams):
-    """The user has reached the limit of event streams per user."""
-
-    code = "too_many_own_streams"
-    sentence = "Only {limit} live connections per account are allowed. Poll instead."
-
-
-class TooManyConnections(Unavailable):
-    """The process has reached its limit of open connections, and none is idle."""
-
-    code = "too_many_connections"
-    sentence = "Too many connections. Try again in a few seconds."
 
 
 class OutcomeUnknown(Unavailable):

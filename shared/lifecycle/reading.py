@@ -1,12 +1,14 @@
-"""Reading: what owners may see."""
+"""Reads for owners and for everyone."""
 
 from dataclasses import dataclass
 
+from shared.domain.account import username_key
 from shared.domain.brief import CREATION_ID
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import CreationNotFound
+from shared.domain.errors import AccountNotFound, CreationNotFound
 from shared.domain.keys import CreationId, UserId
-from shared.ports.store import Store
+from shared.domain.ledger import LedgerEntry
+from shared.ports.store import DraftsFilter, Page, Store
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,25 @@ class Reading:
         if CREATION_ID.fullmatch(creation_id):
             found = self.store.get(creation_key(CreationId(creation_id)))
         return owned(found, owner)
+
+    def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        return self.store.drafts(owner, which, page)
+
+    def ledger(self, owner: UserId, page: Page) -> list[LedgerEntry]:
+        return self.store.ledger(owner, page)
+
+    def feed(self, page: Page) -> list[Creation]:
+        return self.store.feed(page)
+
+    def profile(self, username: str, page: Page) -> list[Creation]:
+        """Return one user's published creations.
+
+        Raises:
+            AccountNotFound
+        """
+        if self.store.get(username_key(username)) is None:
+            raise AccountNotFound
+        return self.store.published_by(username, page)
 
 
 def owned(creation: Creation | None, owner: UserId) -> Creation:

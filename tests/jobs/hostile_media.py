@@ -63,7 +63,7 @@ def an_image(_: Path, target: Path) -> None:
 
 def make(target: Path, *arguments: str) -> None:
     done = run_ffmpeg(["-v", "error", *arguments, "-f", "mp4", str(target)], timeout_s=60)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
 
 
 def a_giant_frame(_: Path, target: Path) -> None:

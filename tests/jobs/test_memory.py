@@ -52,7 +52,7 @@ def shoot(folder: Path, *, quality: int) -> int:
     encode = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", str(quality)]
     arguments = ["-v", "error", "-f", "lavfi", "-i", noise, *encode, "-pix_fmt", "yuv420p"]
     done = run_ffmpeg([*arguments, "-f", "mp4", str(folder / "download")], timeout_s=200)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
     return (folder / "download").stat().st_size
 
 

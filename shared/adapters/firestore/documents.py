@@ -76,7 +76,6 @@ class FirestoreDocuments:
         self._timeout_s = timeout_s
 
     def close(self) -> None:
-        """Close the connections."""
         for transport in (self._calling, self._listening):
             transport.close()
 

@@ -84,7 +84,6 @@ class FirestoreStore:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
         give_up_s = time.monotonic() + CONTENTION_S
         pause_s = FIRST_PAUSE_S
         while True:
@@ -104,12 +103,10 @@ class FirestoreStore:
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """See `Store.get`."""
         read = documents_of(self._documents.read(with_internals([key])))
         return cast("DocumentT | None", read.get(key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        """See `Store.drafts`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         if which.status:
             wanted.append(FieldFilter("status", "==", which.status))
@@ -120,12 +117,10 @@ class FirestoreStore:
         return self._page(Collection.CREATIONS, wanted, page, sort="createdAt")
 
     def feed(self, page: Page) -> list[Creation]:
-        """See `Store.feed`."""
         wanted = [FieldFilter("status", "==", Status.PUBLISHED)]
         return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        """See `Store.published_by`."""
         wanted = [
             FieldFilter("username", "==", username),
             FieldFilter("status", "==", Status.PUBLISHED),
@@ -133,12 +128,10 @@ class FirestoreStore:
         return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        """See `Store.ledger`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         return self._page(Collection.TRANSACTIONS, wanted, page, sort="sequence")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        """See `Store.due`."""
         wanted = [FieldFilter("sweepAt", "<=", now)]
         snapshots = self._select(
             Collection.CREATIONS, wanted, page, sort="sweepAt", direction=OLDEST_FIRST
@@ -146,20 +139,17 @@ class FirestoreStore:
         return self._creations(snapshots)
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """See `Store.due_deletions`."""
         wanted = [FieldFilter("dueAt", "<=", now)]
         return self._page(
             Collection.MEDIA_DELETIONS, wanted, page, sort="dueAt", direction=OLDEST_FIRST
         )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """See `Store.unfinished`."""
         wanted = [FieldFilter("mediaType", "==", kind), FieldFilter("status", "==", status)]
         query = self._filtered(Collection.CREATIONS, wanted)
         return int(self._documents.aggregate(query.count()))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """See `Store.settled_since`."""
         wanted = [
             FieldFilter("mediaType", "==", kind),
             FieldFilter("wasClaimed", "==", value=True),
@@ -169,12 +159,10 @@ class FirestoreStore:
         return int(self._documents.aggregate(query.count()))
 
     def cost_usd_since(self, since: datetime) -> float:
-        """See `Store.cost_usd_since`."""
         query = self._filtered(Collection.COSTS, [FieldFilter("createdAt", ">=", since)])
         return self._documents.aggregate(query.sum("estimatedCostUsd"))
 
     def everything(self) -> Iterator[Document]:
-        """See `Store.everything`."""
         moment = self._documents.moment()
         for collection in HELD:
             everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
@@ -188,7 +176,6 @@ class FirestoreStore:
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """See `Store.watch`."""
         wanted = [FieldFilter("userId", "==", user_id)]
         creations = self._query(Collection.CREATIONS, wanted, sort="createdAt").limit(WATCHED_MAX)
         return watching(self._documents, user_id, creations, changed)

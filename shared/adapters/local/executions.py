@@ -60,7 +60,6 @@ class LocalExecutions:
         self._ids = ids
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:  # noqa: ARG002 (names are unique)
-        """See `Executions.is_running`."""
         try:
             with (self._records / execution_name).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,7 +72,6 @@ class LocalExecutions:
         return False
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
-        """See `Executions.run`."""
         name = f"{kind}-generation-job-{self._ids.random_id(NAME_LETTERS)}"
         record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
         incoming = self._records / f".{name}"

@@ -42,7 +42,6 @@ class LocalIdentity:
         return self._token(service, SERVICE_AUDIENCE, SERVICE_TOKEN_LIFE)
 
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:  # noqa: ARG002 (local tokens are not revoked)
-        """See `Identity.caller`."""
         claims = self._claims(token)
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
@@ -52,11 +51,9 @@ class LocalIdentity:
         )
 
     def user_id_of(self, email: str) -> UserId | None:  # noqa: ARG002 (local users have names only)
-        """See `Identity.user_id_of`."""
         return None
 
     def service(self, token: str) -> str:
-        """See `ServiceIdentity.service`."""
         claims = self._claims(token)
         if claims["aud"] != SERVICE_AUDIENCE:
             raise WrongServiceAccount

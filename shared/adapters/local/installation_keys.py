@@ -44,11 +44,9 @@ class InstallationKeys:
         self._keys = _read(path)
 
     def current(self) -> bytes:
-        """See `SigningKeys.current`."""
         return self._read()[0].key
 
     def accepted(self) -> tuple[bytes, ...]:
-        """See `SigningKeys.accepted`."""
         now = self._clock.now()
         return tuple(
             each.key

@@ -39,7 +39,6 @@ class FileMediaStore:
                 place.mkdir(parents=True, exist_ok=True)
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:  # noqa: ARG002 (the key's extension says it)
-        """See `MediaStore.put`."""
         with _translated():
             self._store(path, self.path_of(key))
 
@@ -59,7 +58,6 @@ class FileMediaStore:
             os.close(folder)
 
     def size_bytes(self, key: str) -> int | None:
-        """See `MediaStore.size_bytes`."""
         with _translated():
             try:
                 return self.path_of(key).stat().st_size
@@ -67,18 +65,15 @@ class FileMediaStore:
                 return None
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
-        """See `MediaStore.private_link`."""
         expires_s = int(expires_at.timestamp())
         signed = signature_of(self._keys.current(), _message(key, expires_s))
         query = f"expires={expires_s}&signature={signed}"
         return f"{self._base_url}{LINK_PATH}{PRIVATE_PREFIX}{quote(key)}?{query}"
 
     def public_link(self, key: str) -> str:
-        """See `MediaStore.public_link`."""
         return f"{self._base_url}{LINK_PATH}{quote(key)}"
 
     def publish(self, key: str, public_key: str) -> None:
-        """See `MediaStore.publish`."""
         source = self.path_of(key)
         with _translated():
             is_missing = not source.exists()
@@ -87,12 +82,10 @@ class FileMediaStore:
             self._store(source, self.path_of(public_key))
 
     def delete(self, key: str) -> None:
-        """See `MediaStore.delete`."""
         with _translated():
             self.path_of(key).unlink(missing_ok=True)
 
     def has_room(self, size_bytes: int) -> bool:
-        """See `MediaStore.has_room`."""
         with _translated():
             return shutil.disk_usage(self._incoming).free >= size_bytes
 
@@ -103,7 +96,6 @@ class FileMediaStore:
             os.fsync(probe.fileno())
 
     def everything(self) -> Iterator[StoredFile]:
-        """See `MediaStore.everything`."""
         with _translated():
             for area in (PRIVATE_PREFIX, PUBLIC_PREFIX):
                 for path in (self._folder / area).rglob("*.*"):

@@ -25,11 +25,9 @@ class OneKey:
     key: bytes
 
     def current(self) -> bytes:
-        """See `SigningKeys.current`."""
         return self.key
 
     def accepted(self) -> tuple[bytes, ...]:
-        """See `SigningKeys.accepted`."""
         return (self.key,)
 
 

@@ -102,16 +102,13 @@ class SQLiteStore:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
         return self._writer.transact(reading, decide)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """See `Store.get`."""
         with _translated(), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        """See `Store.drafts`."""
         statuses = [which.status] if which.status else _UNPUBLISHED
         where = f"{_field('userId')} = ? AND {_field('status')} IN ({_marks(statuses)})"
         values = [user_id, *statuses]
@@ -122,50 +119,42 @@ class SQLiteStore:
         return cast("list[Creation]", self._page(query, page))
 
     def feed(self, page: Page) -> list[Creation]:
-        """See `Store.feed`."""
         where = f"{_field('status')} = 'published'"
         query = _Query(Collection.CREATIONS, where, (), sort="publishedAt")
         return cast("list[Creation]", self._page(query, page))
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        """See `Store.published_by`."""
         where = f"{_field('status')} = 'published' AND {_field('username')} = ?"
         query = _Query(Collection.CREATIONS, where, (username,), sort="publishedAt")
         return cast("list[Creation]", self._page(query, page))
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        """See `Store.ledger`."""
         where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
         query = _Query(Collection.TRANSACTIONS, where, (user_id,), sort="sequence")
         return cast("list[LedgerEntry]", self._page(query, page))
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        """See `Store.due`."""
         where, values = f"{_field('sweepAt')} <= ?", (time_text(now),)
         query = _Query(Collection.CREATIONS, where, values, sort="sweepAt", newest_first=False)
         return cast("list[Creation]", self._page(query, page))
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """See `Store.due_deletions`."""
         where, values = f"{_field('dueAt')} <= ?", (time_text(now),)
         query = _Query(Collection.MEDIA_DELETIONS, where, values, sort="dueAt", newest_first=False)
         return cast("list[MediaDeletion]", self._page(query, page))
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """See `Store.unfinished`."""
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
         where += f" AND {_field('sweepAt')} IS NOT NULL"
         return int(self._aggregated("count(*)", Collection.CREATIONS, where, (kind, status)))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """See `Store.settled_since`."""
         where = f"{_field('createdAt')} >= ? AND {_field('mediaType')} = ?"
         where += f" AND {_field('wasClaimed')}"
         values = (time_text(since), kind)
         return int(self._aggregated("count(*)", Collection.COSTS, where, values))
 
     def cost_usd_since(self, since: datetime) -> float:
-        """See `Store.cost_usd_since`."""
         where, total = f"{_field('createdAt')} >= ?", f"total({_field('estimatedCostUsd')})"
         return self._aggregated(total, Collection.COSTS, where, (time_text(since),))
 
@@ -178,7 +167,6 @@ class SQLiteStore:
         return float(value)
 
     def everything(self) -> Iterator[Document]:
-        """See `Store.everything`."""
         with _translated(), contextlib.closing(connect(self._path)) as connection:
             connection.execute("BEGIN")
             for collection in HELD:
@@ -190,7 +178,6 @@ class SQLiteStore:
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """See `Store.watch`."""
         return self._watches.watch(user_id, changed)
 
     def _page(self, query: "_Query", page: Page) -> list[Any]:

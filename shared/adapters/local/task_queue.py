@@ -74,7 +74,6 @@ class SQLiteQueue:
                 connection.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
         self._pool.close()
 
     def check_writable(self) -> None:
@@ -90,7 +89,6 @@ class SQLiteQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        """See `TaskQueue.enqueue`."""
         now = self._clock.now()
         row = (
             _name(creation_id, number),
@@ -118,7 +116,6 @@ class SQLiteQueue:
             )
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.withdraw`."""
         with _translated(), self._pool.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
@@ -126,11 +123,9 @@ class SQLiteQueue:
             )
 
     def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
-        """See `TaskQueue.dispatches_per_s`."""
         return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.waits`."""
         with _translated(), self._pool.connection() as connection:
             row = connection.execute(
                 "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL",

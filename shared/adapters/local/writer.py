@@ -60,7 +60,6 @@ class SQLiteWriter:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
         answer: Future[ResultT] = Future()
         self._waiting.put(_Waiting(reading, decide, answer))
         try:

@@ -89,4 +89,4 @@ def shoot_film(brief: Brief, path: Path, *, picture_share: float = 1.0) -> None:
     ]
     shot = run_ffmpeg(arguments, timeout_s=RENDER_TIMEOUT_S)
     if shot.exit_status != 0:
-        raise RuntimeError(shot.said)
+        raise RuntimeError(shot.stderr)

@@ -67,15 +67,12 @@ class SampleGenerator:
 
     @property
     def model(self) -> str:
-        """See `Generator.model`."""
         return "sample"
 
     def cost_usd(self, brief: Brief) -> float:  # noqa: ARG002 (it is free)
-        """See `Generator.cost_usd`."""
         return 0.0
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
-        """See `Generator.start`."""
         if "[refuse]" in brief.prompt:
             raise GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason="[refuse]")
         for word, failure in _NO_ANSWERS.items():
@@ -100,12 +97,10 @@ class SampleGenerator:
         return True
 
     def poll(self, operation: Operation) -> Running | Ready | Refused:
-        """See `Generator.poll`."""
         progress = self._progress(operation.name)
         return Ready(operation.name) if progress >= 1 else Running(progress)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
-        """See `Generator.fetch`."""
         brief, _ = self._started(result.locator)
         if brief.kind is Kind.IMAGE:
             draw_picture(brief, path)
@@ -129,7 +124,6 @@ class SampleGenerator:
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
-        """See `Generator.find_output`."""
         for path in self._operations.glob(f"{creation_id}-{attempt}-*.json"):
             if "brief" in self._operation(path.stem) and self._progress(path.stem) >= 1:
                 return Ready(path.stem)

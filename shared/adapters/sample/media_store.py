@@ -20,7 +20,6 @@ class SampleMediaStore(FileMediaStore):
         self._crashes = crashes
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
-        """See `MediaStore.put`."""
         crash = self._crashes / Path(key).parent.name
         if crash.exists():
             crash.unlink()

@@ -1,4 +1,4 @@
-"""Every route, method and state: one's own, another's, unknown, signed out."""
+"""Every route, method and state: the owner, another user, an unknown id, signed out."""
 
 import httpx
 import pytest
@@ -15,18 +15,18 @@ OWN = {
     ("POST", "/cancel"): dict.fromkeys(Status, 409) | {Status.PENDING: 200},
     ("DELETE", ""): dict.fromkeys(Status, 204) | {Status.PENDING: 409, Status.PROCESSING: 409},
 }
-"""What the owner of a creation is answered, by call and state."""
+"""The owner's response, by call and state."""
 ADDRESSES = ("/api/generate/creation/", "/api/generate/video/")
 
 
-def ask(
+def request(
     client: httpx.Client, call: tuple[str, str], address: str, creation_id: str
 ) -> httpx.Response:
     method, action = call
     return client.request(method, f"{address}{creation_id}{action}")
 
 
-def test_the_matrix_knows_every_route_of_a_creation(api: Api) -> None:
+def test_matrix_covers_every_route_of_a_creation(api: Api) -> None:
     described = api.client().get("/openapi.json").json()["paths"]
     routes = {
         (method.upper(), path.removeprefix(address + "{creation_id}"), address)
@@ -42,7 +42,7 @@ def test_the_matrix_knows_every_route_of_a_creation(api: Api) -> None:
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("call", OWN, ids=lambda call: f"{call[0]}{call[1]}")
-def test_one_calls_and_is_answered_by_state_and_ownership(
+def test_response_depends_on_state_and_ownership(
     api: Api, call: tuple[str, str], status: Status, address: str
 ) -> None:
     theirs = api.world.creation_that_is(status, user=BEN)
@@ -50,11 +50,11 @@ def test_one_calls_and_is_answered_by_state_and_ownership(
     ada, stranger = api.client(ADA), api.client()
     ada.get("/api/me")
 
-    foreign = ask(ada, call, address, theirs.creation_id)
-    unknown = ask(ada, call, address, a_creation_id("nobody's"))
-    no_ids = [ask(ada, call, address, each) for each in ("x" * 26, "a%2Fb", "a%2F", "%2Fretry")]
-    signed_out = ask(stranger, call, address, theirs.creation_id)
-    signed_out_slash = ask(stranger, call, address, "a%2Fb")
+    foreign = request(ada, call, address, theirs.creation_id)
+    unknown = request(ada, call, address, a_creation_id("nobody's"))
+    no_ids = [request(ada, call, address, each) for each in ("x" * 26, "a%2Fb", "a%2F", "%2Fretry")]
+    signed_out = request(stranger, call, address, theirs.creation_id)
+    signed_out_slash = request(stranger, call, address, "a%2Fb")
 
     assert (foreign.status_code, unknown.status_code) == (404, 404)
     assert {foreign.content} == {each.content for each in (unknown, *no_ids)}
@@ -64,7 +64,7 @@ def test_one_calls_and_is_answered_by_state_and_ownership(
     assert api.world.now(theirs) == before
     assert api.world.account(BEN).balance_tokens == balance
 
-    own = ask(api.client(BEN), call, address, theirs.creation_id)
+    own = request(api.client(BEN), call, address, theirs.creation_id)
 
     assert own.status_code == OWN[call][status]
     if own.status_code == 409:
@@ -73,7 +73,7 @@ def test_one_calls_and_is_answered_by_state_and_ownership(
 
 
 def headers_of(answer: httpx.Response) -> dict[str, str]:
-    """Return the headers without what differs between any two answers."""
+    """Return the headers without those that differ between any two responses."""
     return {
         name: value
         for name, value in answer.headers.items()
@@ -81,7 +81,7 @@ def headers_of(answer: httpx.Response) -> dict[str, str]:
     }
 
 
-def test_no_list_shows_anothers_unpublished_creation(api: Api) -> None:
+def test_lists_do_not_show_unpublished_creations_of_other_users(api: Api) -> None:
     hidden = {
         api.world.creation_that_is(status, user=BEN).creation_id
         for status in (Status.DRAFT, Status.FAILED, Status.PENDING)
@@ -108,7 +108,7 @@ def opened(api: Api, link: str) -> int:
     return api.client().get(link.replace("http://localhost", api.base_url)).status_code
 
 
-def test_private_files_are_closed_at_once_after_a_delete(api: Api) -> None:
+def test_private_files_are_unavailable_at_once_after_a_delete(api: Api) -> None:
     draft = api.world.draft()
     client = api.client(ADA)
     view = client.get(f"/api/generate/creation/{draft.creation_id}").json()["creation"]
@@ -121,7 +121,7 @@ def test_private_files_are_closed_at_once_after_a_delete(api: Api) -> None:
     assert [opened(api, link) for link in links] == [404, 404]
 
 
-def test_public_files_are_closed_at_once_after_an_unpublish(api: Api) -> None:
+def test_public_files_are_unavailable_at_once_after_an_unpublish(api: Api) -> None:
     published = api.world.published()
     [shown] = api.client().get("/api/feed").json()["creations"]
     links = [shown["mediaUrl"], shown["thumbnailUrl"]]

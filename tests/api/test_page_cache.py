@@ -1,4 +1,4 @@
-"""The feed and the profiles as anonymous readers load them: from a cache of a few seconds."""
+"""The feed and the profiles for anonymous readers, cached for a few seconds."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import anyio
 import pytest
 from starlette.requests import Request
 
-from api_service.public_pages import KEPT_S, LOADS_MAX, PAGES_MAX, PublicPages
+from api_service.page_cache import LOADS_MAX, PAGES_MAX, TTL_S, PageCache
 from shared.domain.creation import Creation
 from shared.ports.store import Page, Store
 from tests.api.conftest import Api
@@ -21,7 +21,7 @@ from tests.support.fakes import FakeClock
 
 
 class CountedStore:
-    """A store that counts the reads of lists, and can hold them up."""
+    """A store that counts reads of lists and can block them."""
 
     def __init__(self, store: Store) -> None:
         self.reads = 0
@@ -62,20 +62,20 @@ def shown(api: Api, path: str = "/api/feed") -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/api/feed", "/api/profiles/ada"])
-def test_page_is_read_once_in_a_few_seconds(api: Api, counted: CountedStore, path: str) -> None:
+def test_page_is_loaded_once_per_ttl(api: Api, counted: CountedStore, path: str) -> None:
     published = api.world.published()
     pages = [shown(api, path) for _ in range(20)]
 
     assert pages == [[published.creation_id]] * 20
     assert counted.reads == 1
 
-    api.world.clock.sleep(KEPT_S + 0.1)
+    api.world.clock.sleep(TTL_S + 0.1)
 
     assert shown(api, path) == [published.creation_id]
     assert counted.reads == 2
 
 
-def test_each_page_is_kept_for_itself(api: Api, counted: CountedStore) -> None:
+def test_each_page_is_cached_separately(api: Api, counted: CountedStore) -> None:
     first = api.world.published()
     api.world.clock.sleep(1)
     second = api.world.published(user=BEN)
@@ -95,7 +95,7 @@ def test_each_page_is_kept_for_itself(api: Api, counted: CountedStore) -> None:
     assert counted.reads == 4
 
 
-def test_answer_may_be_kept_by_others_no_longer_than_by_the_process(api: Api) -> None:
+def test_cache_control_does_not_exceed_the_remaining_ttl(api: Api) -> None:
     client = api.client()
     lives = []
     for _ in range(3):
@@ -105,11 +105,11 @@ def test_answer_may_be_kept_by_others_no_longer_than_by_the_process(api: Api) ->
         lives.append(int(found[1]))
         api.world.clock.sleep(2)
 
-    assert lives == [KEPT_S, KEPT_S - 2, KEPT_S - 4]
+    assert lives == [TTL_S, TTL_S - 2, TTL_S - 4]
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_known_page_is_304_from_the_cache(api: Api, counted: CountedStore) -> None:
+def test_page_with_known_etag_is_304_from_the_cache(api: Api, counted: CountedStore) -> None:
     api.world.published()
     client = api.client()
     tag = client.get("/api/feed").headers["ETag"]
@@ -121,7 +121,7 @@ def test_known_page_is_304_from_the_cache(api: Api, counted: CountedStore) -> No
     assert counted.reads == 1
 
 
-def test_page_changes_at_once_when_its_owner_changes_it(api: Api) -> None:
+def test_change_by_the_owner_invalidates_the_page_at_once(api: Api) -> None:
     draft = api.world.draft()
     client, path = api.client(ADA), f"/api/generate/creation/{draft.creation_id}"
     pages = [shown(api)]
@@ -138,7 +138,7 @@ def test_page_changes_at_once_when_its_owner_changes_it(api: Api) -> None:
     assert captions == ["First snow"]
 
 
-def test_page_that_changes_while_it_is_loaded_is_not_kept(api: Api, counted: CountedStore) -> None:
+def test_page_invalidated_while_loading_is_not_cached(api: Api, counted: CountedStore) -> None:
     published = api.world.published()
     counted.may_answer.clear()
     with ThreadPoolExecutor() as threads:
@@ -151,7 +151,7 @@ def test_page_that_changes_while_it_is_loaded_is_not_kept(api: Api, counted: Cou
     assert shown(api) == []
 
 
-def test_refused_change_leaves_the_cache_as_it_is(api: Api, counted: CountedStore) -> None:
+def test_refused_change_does_not_invalidate_the_cache(api: Api, counted: CountedStore) -> None:
     shown(api)
     for verb in ("publish", "unpublish"):
         api.client(ADA).post(f"/api/generate/creation/{'a' * 26}/{verb}")
@@ -161,7 +161,7 @@ def test_refused_change_leaves_the_cache_as_it_is(api: Api, counted: CountedStor
     assert counted.reads == 1
 
 
-def test_one_read_serves_all_who_wait_for_a_page(api: Api, counted: CountedStore) -> None:
+def test_concurrent_requests_for_a_page_share_one_load(api: Api, counted: CountedStore) -> None:
     api.world.published()
     counted.may_answer.clear()
     with ThreadPoolExecutor(20) as threads:
@@ -176,7 +176,7 @@ def test_one_read_serves_all_who_wait_for_a_page(api: Api, counted: CountedStore
     assert all(page == pages[0] for page in pages)
 
 
-def test_few_pages_are_read_at_one_moment(api: Api, counted: CountedStore) -> None:
+def test_concurrent_loads_are_limited(api: Api, counted: CountedStore) -> None:
     counted.may_answer.clear()
     with ThreadPoolExecutor(20) as threads:
         loading = [threads.submit(shown, api, f"/api/feed?limit={n}") for n in range(1, 21)]
@@ -191,15 +191,15 @@ def test_few_pages_are_read_at_one_moment(api: Api, counted: CountedStore) -> No
     assert counted.reads == 20
 
 
-def test_failed_read_is_answered_and_not_kept(api: Api) -> None:
+def test_failed_load_is_not_cached(api: Api) -> None:
     assert api.client().get("/api/profiles/nobody").status_code == 404
     api.world.phoenix.accounts.of(api.world.identity.caller(api.world.identity.sign_in("nobody")))
 
     assert api.client().get("/api/profiles/nobody").status_code == 200
 
 
-def test_cache_is_bounded() -> None:
-    pages = PublicPages(FakeClock())
+def test_cache_size_is_limited() -> None:
+    pages = PageCache(FakeClock())
     request = Request({"type": "http", "headers": []})
     loaded: list[int] = []
 
@@ -209,7 +209,7 @@ def test_cache_is_bounded() -> None:
 
     async def read(numbers: list[int]) -> None:
         for number in numbers:
-            await pages.answer(request, number, partial(page, number))
+            await pages.respond(request, number, partial(page, number))
 
     anyio.run(read, [*range(PAGES_MAX), 0, PAGES_MAX, 0, 1])
 

@@ -11,7 +11,7 @@ from tests.support.builders import ADA
     "address",
     ["/api/feed", "/api/profiles/ada", "/api/generate/drafts", "/api/me/transactions"],
 )
-def test_a_last_page_that_is_full_leads_to_no_other(api: Api, address: str) -> None:
+def test_full_last_page_has_no_next_cursor(api: Api, address: str) -> None:
     name = "transactions" if address.endswith("transactions") else "creations"
     for _ in range(2):
         api.world.published()
@@ -31,7 +31,7 @@ def test_a_last_page_that_is_full_leads_to_no_other(api: Api, address: str) -> N
 @pytest.mark.parametrize(
     "change", [{"id": ".."}, {"id": "a/b"}, {"id": ""}, {"value": 2**63}, {"value": -1}], ids=str
 )
-def test_a_cursor_that_a_client_has_changed_is_400(api: Api, change: dict[str, object]) -> None:
+def test_modified_cursor_is_400(api: Api, change: dict[str, object]) -> None:
     api.world.failed()
     client, address = api.client(ADA), "/api/me/transactions"
     cursor = client.get(address, params={"limit": 1}).json()["nextCursor"]

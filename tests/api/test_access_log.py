@@ -1,4 +1,4 @@
-"""What is logged of a request, and how it is found by what its client was answered."""
+"""The access log, and how to find a request by its response's id."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def lines(stream: io.StringIO, message: str) -> list[dict[str, Any]]:
     return [line for line in every if line["message"] == message]
 
 
-def test_a_request_is_found_by_the_id_that_its_client_was_answered(
+def test_request_is_logged_with_the_request_id_of_its_response(
     api: Api, log_stream: io.StringIO
 ) -> None:
     answer = api.client("ada").post(
@@ -38,7 +38,7 @@ def test_a_request_is_found_by_the_id_that_its_client_was_answered(
     assert "a fox" not in log_stream.getvalue()
 
 
-def test_a_surprise_is_one_line_with_its_stack_and_the_clients_request_id(
+def test_unexpected_error_is_one_log_line_with_stack_and_request_id(
     api: Api, log_stream: io.StringIO
 ) -> None:
     api.world.store.store = cast("Store", object())
@@ -52,7 +52,7 @@ def test_a_surprise_is_one_line_with_its_stack_and_the_clients_request_id(
     assert "AttributeError" in surprise["stack_trace"]
 
 
-def test_request_line_names_the_user_and_no_token(api: Api, log_stream: io.StringIO) -> None:
+def test_access_log_names_the_user_and_no_token(api: Api, log_stream: io.StringIO) -> None:
     api.client("ada").get("/api/me")
     api.client("ada").get(f"/api/generate/creation/{'a' * 26}")
     api.client().get("/api/me", headers={"Authorization": "Bearer forged.forged.forged"})
@@ -75,7 +75,7 @@ def test_request_line_names_the_user_and_no_token(api: Api, log_stream: io.Strin
         b"GET /api/feed HTTP/1.1\r\n",
     ],
 )
-def test_client_that_leaves_is_no_error(
+def test_client_that_disconnects_is_no_error(
     api: Api, log_stream: io.StringIO, request_bytes: bytes
 ) -> None:
     host, port = api.base_url.removeprefix("http://").split(":")
