@@ -1,4 +1,4 @@
-"""Whoever is told by a watch: it puts together what the changes come to."""
+"""Records the changes of a watch and the state that they add up to."""
 
 import threading
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.support.builders import shown
 
 
 class ChangeRecorder:
-    """What a watch has told, put together; creations are without their internals."""
+    """A watch callback that keeps all changes and the resulting state, without internals."""
 
     def __init__(self) -> None:
         self.received: list[Changes] = []

@@ -1,4 +1,4 @@
-"""A job's workshop over the ports of a world, with a pipeline that takes what it is given."""
+"""A job's collaborators over the fakes of a `World`, with a fake pipeline."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ PAGE = b"<html>busy</html>"
 
 @dataclass
 class FakePipeline:
-    """Takes the download as it is, unless it is a page."""
+    """Accepts every download except an HTML page."""
 
     kind: Kind = Kind.VIDEO
     error: Exception | None = None
@@ -27,7 +27,7 @@ class FakePipeline:
         if self.error:
             raise self.error
         if download.read_bytes() == PAGE:
-            raise BadOutput(reason="it is a page")
+            raise BadOutput(reason="it is an HTML page")
         self.seen.append(download.read_bytes())
         thumbnail = folder / "thumbnail"
         thumbnail.write_bytes(b"small")
