@@ -1,7 +1,7 @@
-"""The cloud in a box: the API and the jobs as processes with the cloud's adapters.
+"""The cloud on this machine: the API and the jobs as processes with the cloud adapters.
 
 Firestore is Google's emulator; Cloud Tasks, Cloud Run's Admin API, R2, the generators and Google's
-certificates are local servers that speak the real protocols.
+certificates are local servers that implement the real protocols.
 """
 
 import os
@@ -39,7 +39,7 @@ UNFINISHED = ("pending", "processing")
 
 
 class CloudInABox:
-    """Every server, the API process, and a second look at the same store from the test."""
+    """All servers and the API process; `phoenix` gives the test the same store."""
 
     def __init__(
         self, folder: Path, *, firestore: str, prefix: str, models: dict[str, str]
@@ -138,7 +138,7 @@ class CloudInABox:
         except httpx.TransportError:
             return False
 
-    # What tests do
+    # Actions of tests
 
     def client(self, user: str) -> httpx.Client:
         headers = self._bearer(self.google.user_token(user))
@@ -158,7 +158,7 @@ class CloudInABox:
         return {"Authorization": f"Bearer {token}"}
 
     def logs(self) -> str:
-        """Return everything that the API and the jobs have logged."""
+        """Return all logs of the API and the jobs."""
         return "".join(path.read_text() for path in self.folder.rglob("*.log"))
 
     def open(self, client: httpx.Client, prompt: str, kind: str = "video") -> str:
@@ -188,7 +188,7 @@ class CloudInABox:
         return found
 
     def phase(self, creation_id: str) -> JobPhase:
-        """Return how far the work on a creation has come; no two have the same prompt."""
+        """Return the phase of a creation's job; prompts must be unique."""
         creation = self.document(creation_id)
         is_paid = any(work.prompt == creation.prompt for work in self.vendor.works)
         return phase_of(creation, is_paid=is_paid)

@@ -1,4 +1,4 @@
-"""One of several processes that post at once: `python -m tests.end_to_end.concurrent_posts URL TOKEN ..`."""
+"""One of several processes that post concurrently, run by `posted_at_once`."""
 
 import collections
 import json
@@ -10,7 +10,7 @@ import httpx
 
 
 def main() -> None:
-    """Post `count` times at the given moment and print how often each status was answered."""
+    """Post `count` times at the given time and print the count of each status."""
     base_url, token, kind, count, start_at_s, key = sys.argv[1:]
     headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": key} if key else {})
 

@@ -1,4 +1,4 @@
-"""The moments of a job's life at which an accident can come, as the documents show them."""
+"""The phases of a job, as the documents show them, at which a test can inject a fault."""
 
 from enum import IntEnum, auto
 
@@ -7,25 +7,25 @@ from shared.domain.status import CLAIMED_PROGRESS, Stage
 
 
 class JobPhase(IntEnum):
-    """What a job has done so far, in order."""
+    """Phases of a job in order."""
 
     STARTING = auto()
-    """Its process may be there; nothing is claimed."""
+    """The process may exist; nothing is claimed."""
     CLAIMED = auto()
-    INTENDED = auto()
+    WITH_INTENT = auto()
     PAID = auto()
-    """The generator has accepted the start; its answer is not written down."""
-    OPERATING = auto()
+    """The generator accepted the start; the operation is not recorded."""
+    WITH_OPERATION = auto()
     REPORTED = auto()
-    """A heartbeat has shown progress of the operation."""
+    """A heartbeat reported progress of the operation."""
     DOWNLOADING = auto()
     CHECKING = auto()
     UPLOADING = auto()
-    OVER = auto()
+    SETTLED = auto()
 
 
-AFTER_THE_START = [phase for phase in JobPhase if JobPhase.PAID <= phase < JobPhase.OVER]
-"""From here on a second start would be paid twice."""
+AFTER_START = [phase for phase in JobPhase if JobPhase.PAID <= phase < JobPhase.SETTLED]
+"""Phases after which a second start would be paid twice."""
 _STAGES = {
     Stage.DOWNLOADING: JobPhase.DOWNLOADING,
     Stage.CHECKING: JobPhase.CHECKING,
@@ -34,19 +34,19 @@ _STAGES = {
 
 
 def phase_of(creation: Creation, *, is_paid: bool) -> JobPhase:
-    """Return how far the work on a creation has come; `is_paid` is what its generator says."""
+    """Return the phase of a creation's job. `is_paid`: its generator received the start."""
     phase = JobPhase.STARTING
     if not creation.is_unfinished:
-        phase = JobPhase.OVER
+        phase = JobPhase.SETTLED
     elif creation.stage in _STAGES:
         phase = _STAGES[creation.stage]
     elif creation.operation_name is not None:
         has_reported = creation.progress > CLAIMED_PROGRESS
-        phase = JobPhase.REPORTED if has_reported else JobPhase.OPERATING
+        phase = JobPhase.REPORTED if has_reported else JobPhase.WITH_OPERATION
     elif is_paid:
         phase = JobPhase.PAID
     elif creation.intent is not None:
-        phase = JobPhase.INTENDED
+        phase = JobPhase.WITH_INTENT
     elif creation.attempt > 0:
         phase = JobPhase.CLAIMED
     return phase

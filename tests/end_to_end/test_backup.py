@@ -1,4 +1,4 @@
-"""A backup of one machine is taken while it works, and restored it adds up."""
+"""Backup of a running machine, and its restoration with clean books."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def phoenix(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 class Load:
-    """A user who creates, publishes and deletes without a pause."""
+    """A user who creates, publishes and deletes continuously."""
 
     def __init__(self, machine: OneMachine) -> None:
         self._machine = machine

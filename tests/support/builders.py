@@ -1,4 +1,4 @@
-"""One builder for each entity: a good one by default, different where a test says so."""
+"""A builder for each entity: valid by default, changed where a test says so."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ def a_creation_id(name: str = "one", user_id: str = ADA) -> CreationId:
 def a_creation(
     name: str = "one", *, kind: Kind = Kind.VIDEO, user_id: str = ADA, **changes: Any
 ) -> Creation:
-    """A creation that was paid at noon; `changes` are attributes."""
+    """Return a creation debited at noon; `changes` are attributes."""
     opened = Creation.opened(
         a_creation_id(name, user_id),
         account=an_account(user_id),
@@ -78,7 +78,7 @@ def a_claimed_creation(name: str = "one", **changes: Any) -> Creation:
 
 
 def shown(*creations: Creation) -> list[Creation]:
-    """Return creations as a list for views may hold them: without their internals."""
+    """Return creations without their internals, as lists for views may return them."""
     return [
         from_fields(
             each.key,

@@ -1,10 +1,10 @@
-"""Documents into a store, without a use case."""
+"""Writes documents into a store without a use case."""
 
 from shared.ports.store import Decision, Document, Found, Store, write
 
 
 def put(store: Store, *documents: Document) -> None:
-    """Write documents, over what is there."""
+    """Create or replace documents."""
 
     def decide(found: Found) -> Decision[None]:
         return write(*documents, result=None)

@@ -1,4 +1,4 @@
-"""Tokens that must prove nothing, each by the name of what is wrong with it."""
+"""Invalid tokens, named for what is wrong with them."""
 
 import base64
 import json
@@ -24,14 +24,14 @@ FIREBASE_AUDIENCE = (
 
 
 def forged_locally(key: bytes, clock: FakeClock) -> dict[str, str]:
-    """Return tokens that no installation with this key has made."""
+    """Return tokens that an installation with this key did not issue."""
     now_s = int(clock.now().timestamp())
     good = {"iss": ISSUER, "aud": USER_AUDIENCE, "sub": "ada", "iat": now_s, "exp": now_s + 60}
     claims: dict[str, dict[str, Any]] = {
         "other audience": good | {"aud": "other"},
         "other issuer": good | {"iss": "other"},
-        "over": good | {"exp": now_s - 1},
-        "of the future": good | {"iat": now_s + 60},
+        "expired": good | {"exp": now_s - 1},
+        "issued in the future": good | {"iat": now_s + 60},
         **{
             f"no {left_out}": {name: good[name] for name in good if name != left_out}
             for left_out in good
@@ -46,7 +46,7 @@ def forged_locally(key: bytes, clock: FakeClock) -> dict[str, str]:
 
 
 def forged_user_tokens(server: CertificateServer) -> dict[str, str]:
-    """Return tokens of users that Firebase has not made, or not for this project."""
+    """Return user tokens that Firebase did not issue, or not for this project."""
     key, good = server.users_key, server.user_claims()
     return {
         **_forged_signatures(key, good),
@@ -62,7 +62,7 @@ def forged_user_tokens(server: CertificateServer) -> dict[str, str]:
 
 
 def _changed_users(good: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what a good user's token must not say instead."""
+    """Return invalid changes of a valid user token's claims."""
     return {
         "other project": {
             "aud": "other",
@@ -74,17 +74,17 @@ def _changed_users(good: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "subject too long": {"sub": "x" * 129},
         "number as subject": {"sub": 7},
         "subject with a slash": {"sub": "ada/creations"},
-        "subject that leads upwards": {"sub": ".."},
-        "subject of the store's own": {"sub": "__ada__"},
-        "subject with a line end": {"sub": "ada\n"},
-        "subject outside of ASCII": {"sub": "ad\N{LATIN SMALL LETTER A WITH ACUTE}"},
+        "subject with a parent path": {"sub": ".."},
+        "subject reserved by the store": {"sub": "__ada__"},
+        "subject with a newline": {"sub": "ada\n"},
+        "subject with a non-ASCII letter": {"sub": "ad\N{LATIN SMALL LETTER A WITH ACUTE}"},
         "signed in tomorrow": {"auth_time": good["iat"] + 24 * HOUR_S},
         "of a tenant": {"firebase": {"tenant": "other"}},
     }
 
 
 def forged_service_tokens(server: CertificateServer) -> dict[str, str]:
-    """Return tokens of services that Google has not made, or not for this audience."""
+    """Return service tokens that Google did not issue, or not for this audience."""
     key, good = server.services_key, server.service_claims()
     return {
         **_forged_signatures(key, good),
@@ -98,11 +98,11 @@ def forged_service_tokens(server: CertificateServer) -> dict[str, str]:
 
 
 def _wrong_claims(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
-    """Return tokens with good signatures that say what must not be believed."""
+    """Return tokens with valid signatures and invalid claims."""
     now_s = int(time.time())
     changed: dict[str, dict[str, Any]] = {
-        "over": {"iat": now_s - 2 * HOUR_S, "exp": now_s - HOUR_S},
-        "just over": {"iat": now_s - HOUR_S, "exp": now_s - 15},
+        "expired": {"iat": now_s - 2 * HOUR_S, "exp": now_s - HOUR_S},
+        "just expired": {"iat": now_s - HOUR_S, "exp": now_s - 15},
         "issued tomorrow": {"iat": now_s + 24 * HOUR_S, "exp": now_s + 25 * HOUR_S},
         "issued in ten minutes": {"iat": now_s + 600},
         "not before tomorrow": {"nbf": now_s + 24 * HOUR_S},
@@ -113,7 +113,7 @@ def _wrong_claims(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         "other audience": {"aud": "other"},
         "list of audiences": {"aud": [good["aud"], "other"]},
         "other issuer": {"iss": "https://issuer.example"},
-        "issuer with more": {"iss": f"{good['iss']}.example"},
+        "issuer with a suffix": {"iss": f"{good['iss']}.example"},
     }
     return {
         **{name: key.signed(good | changes) for name, changes in changed.items()},
@@ -126,10 +126,10 @@ def _without(left_out: str, key: SigningKey, good: dict[str, Any]) -> str:
 
 
 def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
-    """Return tokens with good claims that the key has not signed, or that hold what is no token."""
+    """Return tokens with valid claims and invalid signatures, and malformed tokens."""
     token = key.signed(good)
     head, body, signature = token.split(".")
-    other = signing_key("somebody-else")
+    other = signing_key("someone-else")
     public = key.private.public_key()
     pem = public.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -162,7 +162,7 @@ def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         "no signature": f"{head}.{body}.",
         "signature of zeros": f"{head}.{body}.{'A' * len(signature)}",
         "padded": f"{token}==",
-        "followed by a line end": f"{token}\n",
+        "followed by a newline": f"{token}\n",
         "with a fourth part": f"{token}.{signature}",
         "with a foreign character": f"{head}.{body}!!!!.{signature}",
         "64 KiB": key.signed(good | {"picture": "x" * 48 * 1024}),
@@ -176,7 +176,7 @@ def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
 
 
 def _hmac_signed(secret: bytes, claims: dict[str, Any], kid: str) -> str:
-    """Sign by HMAC with what is public; PyJWT itself refuses to."""
+    """Sign by HMAC with a public key, which PyJWT itself refuses."""
     signer = jwt.get_algorithm_by_name("HS256")
     signed = f"{_part({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{_part(claims)}"
     return f"{signed}.{_part(signer.sign(signed.encode(), secret))}"
