@@ -154,7 +154,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
 def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
     sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:

@@ -13,7 +13,7 @@ from PIL import Image
 from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.video_generation_job.pipeline import VideoPipeline
 from jobs.worker import SETTLED
-from shared.adapters.sample.drawings import shoot_film
+from shared.adapters.sample.drawings import render_video
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_PIXELS_MAX
@@ -65,7 +65,7 @@ def peaks_of(kind: Kind, files: list[Path]) -> list[int]:
 def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, list[Path]]:
     folder = tmp_path_factory.mktemp("hostile")
     film = folder / "film.mp4"
-    shoot_film(a_brief(Kind.VIDEO, duration_s=4), film)
+    render_video(a_brief(Kind.VIDEO, duration_s=4), film)
     files: dict[Kind, list[Path]] = {kind: [] for kind in Kind}
     for spoil in HOSTILE_VIDEOS:
         path = folder / f"{spoil.__name__}.mp4"
