@@ -43,8 +43,6 @@ class PhoenixError(Exception):
 
 
 class WrongSetting(PhoenixError):
-    """A setting that the process cannot start with."""
-
     code = "wrong_setting"
     sentence = "{setting}: {reason}"
     setting: str
@@ -109,8 +107,6 @@ class Unauthenticated(RequestError):
 
 
 class AccountDisabled(RequestError):
-    """The identity provider has disabled this account."""
-
     code = "account_disabled"
     sentence = "This account is disabled."
 
@@ -148,8 +144,6 @@ class MethodNotAllowed(RequestError):
 
 
 class InsufficientTokens(RequestError):
-    """The balance is below the price: nothing was written."""
-
     code = "insufficient_tokens"
     required: int
     balance: int
@@ -160,8 +154,6 @@ class InsufficientTokens(RequestError):
 
 
 class TooManyUnfinished(RequestError):
-    """The account has reached its limit of unfinished creations of this kind."""
-
     code = "too_many_unfinished"
     sentence = "Only {limit} of this kind can be in progress at once. Wait until one finishes."
     limit: int
@@ -176,8 +168,6 @@ class TooManyOpened(RequestError):
 
 
 class TooManyFree(RequestError):
-    """The account has reached its hourly limit of refunds that its owner caused."""
-
     code = "too_many_free_outcomes"
     sentence = "{limit} creations were cancelled or refused within an hour. Wait before the next."
     limit: int
@@ -193,15 +183,11 @@ class IllegalTransition(RequestError):
 
 
 class KeyReused(RequestError):
-    """The Idempotency-Key has been used for another brief."""
-
     code = "idempotency_key_reused"
     sentence = "This Idempotency-Key was used for another request: send a new one."
 
 
 class ReferenceReused(RequestError):
-    """The reference of a grant has been used for another user or amount."""
-
     code = "reference_reused"
     sentence = "This reference was used for another grant: send a new one."
 
@@ -215,15 +201,13 @@ class MediaMissing(RequestError):
 
 
 class Unavailable(RequestError):
-    """A part is unreachable; the client may try again after `retry_after_s`."""
+    """A part is unreachable or a limit is reached: retry after `retry_after_s`."""
 
     retry_after_s: int = 5
     reason: str = ""
 
 
 class QueueUnavailable(Unavailable):
-    """A task could not be created or read."""
-
     code = "queue_unavailable"
     sentence = "The queue is unavailable at the moment."
     retry_after_s: int = 30
@@ -253,8 +237,6 @@ class QueueFull(Unavailable):
 
 
 class Paused(Unavailable):
-    """An operator has paused this kind: nothing was written."""
-
     code = "paused"
     sentence = "No new {kind}s can be created at the moment. No token was taken."
     retry_after_s: int = 60
@@ -262,8 +244,6 @@ class Paused(Unavailable):
 
 
 class SpendingLimit(Unavailable):
-    """The day's vendor cost has reached the operator's ceiling: nothing was written."""
-
     code = "spending_limit"
     sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
 
@@ -291,8 +271,6 @@ class IdentityUnavailable(Unavailable):
 
 
 class MediaUnavailable(Unavailable):
-    """The media store is unreachable, or its response was lost."""
-
     code = "media_unavailable"
     sentence = "The media store is unavailable at the moment."
 
@@ -306,16 +284,12 @@ class MediaRefused(MediaUnavailable):
 
 
 class StorageFull(Unavailable):
-    """The media store has no room for a new creation: nothing was written."""
-
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
 
 
 class TooManyStreams(Unavailable):
-    """The process has reached its limit of event streams."""
-
     code = "too_many_streams"
     sentence = "Too many live connections. Poll instead."
     retry_after_s: int = 30
@@ -323,8 +297,6 @@ class TooManyStreams(Unavailable):
 
 
 class TooManyOwnStreams(TooManyStreams):
-    """The user has reached the limit of event streams per user."""
-
     code = "too_many_own_streams"
     sentence = "Only {limit} live connections per account are allowed. Poll instead."
 
@@ -369,16 +341,12 @@ class NotClaimable(WorkError):
 
 
 class StartNotAllowed(WorkError):
-    """The generator must not be started (again) for this debit."""
-
     code = "start_not_allowed"
     sentence = "The generator must not be started: {reason}."
     reason: str
 
 
 class GenerationRefused(WorkError):
-    """The generator's permanent no; `is_billed`: the vendor charges for it all the same."""
-
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
@@ -387,7 +355,7 @@ class GenerationRefused(WorkError):
 
 
 class GenerationUnavailable(WorkError):
-    """The generator's temporary no: nothing is running.
+    """Nothing is running, and a later start may succeed.
 
     `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
@@ -417,8 +385,6 @@ class ReadRefused(WorkError):
 
 
 class BadOutput(WorkError):
-    """The generator's output is not the requested media."""
-
     code = "bad_output"
     sentence = "The generator's output is unusable: {reason}."
     reason: str

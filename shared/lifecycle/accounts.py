@@ -10,22 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.account import (
-    RESERVED_USERNAMES,
-    USERNAME,
-    Account,
-    UsernameClaim,
-    account_key,
-)
+from shared.domain.account import RESERVED_USERNAMES, USERNAME, Account, UsernameClaim, account_key
 from shared.domain.errors import AccountNotFound, ReferenceReused
 from shared.domain.keys import UserId
-from shared.domain.ledger import (
-    Actor,
-    LedgerEntry,
-    check_grant,
-    entry_key,
-    grant_id,
-)
+from shared.domain.ledger import Actor, LedgerEntry, check_grant, entry_key, grant_id
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import AddressWelcomed, WelcomeGrant, WelcomeOffer
 from shared.ports.clock import Clock, Ids
