@@ -127,7 +127,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         failing=failing,
         media_cleanup=cleanup,
         publishing=publishing,
-        operating=Operating(transactions, cleanup, publishing, clock),
+        operating=Operating(transactions, reading, cleanup, publishing, clock),
         sweeping=Sweeping(
             transactions,
             failing,

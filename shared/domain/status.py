@@ -12,6 +12,7 @@ class Status(StrEnum):
 
 
 UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
+READY = frozenset({Status.DRAFT, Status.PUBLISHED})
 
 
 class Stage(StrEnum):
