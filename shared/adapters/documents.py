@@ -10,7 +10,7 @@ from typing import Any, cast
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
+from shared.domain.account import Account, HourlyCount, InFlight, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
@@ -74,8 +74,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(LeaseOwner, str)
     for cls in (
         InFlight,
-        OpenedHour,
-        FreeHour,
+        HourlyCount,
         Intent,
         Failure,
         *(cls for cls, _ in _TYPES.values()),

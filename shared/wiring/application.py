@@ -100,7 +100,11 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         media_cleanup=cleanup,
         publishing=publishing,
         operating=Operating(
-            transactions=transactions, cleanup=cleanup, publishing=publishing, clock=clock
+            transactions=transactions,
+            reading=reading,
+            cleanup=cleanup,
+            publishing=publishing,
+            clock=clock,
         ),
         sweeping=_sweeping(settings, ports, failing=failing, cleanup=cleanup),
         auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),

@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import FreeHour, UsernameClaim, account_key
+from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
@@ -118,7 +118,7 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         created_at=NOON,
     ),
     MediaDeletion.at_once("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
-    an_account(free_hour=FreeHour(started_at=NOON, count=3)),
+    an_account(free_hour=HourlyCount(started_at=NOON, count=3)),
     Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
     OperatorAct(
         act_id="a",

@@ -427,7 +427,7 @@ MUTANTS = [
         "_debit_again",
         "if current.run_number > run_number:",
         "if current.is_unfinished:",
-        seed=5,
+        seed=6,
     ),
     _one(
         "a deletion does not recognise its own commit",
@@ -500,7 +500,8 @@ MUTANTS = [
         "account = self.transactions.store.get(account_key(owner))\n"
         "    if account and account.free_hour:\n"
         "        limit = self.policy.free_outcomes_per_hour_max\n"
-        "        account.free_hour.check(self.clock.now(), limit=limit)\n"
+        "        from shared.domain.errors import TooManyFree\n"
+        "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
         "    settlement = self.fail_cancelled(pending)",
     ),
     _one(
@@ -509,7 +510,7 @@ MUTANTS = [
         "_debit_and_create",
         "        if known is not None:\n",
         "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
-        seed=55,
+        seed=61,
     ),
     Mutant(
         "the brake refuses after the debit",
