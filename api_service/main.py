@@ -15,9 +15,9 @@ from api_service.security_policy import FirebaseWeb
 from shared import settings, telemetry, wiring
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
-from shared.generators import chosen_model
 from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix
+from shared.wiring.generators import chosen_model
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from api_service.responses import PartHealth, Readiness
 from shared.domain.errors import Unavailable
 from shared.domain.kind import Kind
 from shared.health import probe_media, probe_queue, probe_store, run_probe
-from shared.installation import Ports
+from shared.wiring.ports import Ports
 
 TTL_S = 10
 

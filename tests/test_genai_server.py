@@ -1,4 +1,4 @@
-"""The vendor's server as its own process, steered from outside."""
+"""The fake vendor server as a separate process with its control endpoint."""
 
 import json
 import subprocess
@@ -27,13 +27,13 @@ def url() -> Iterator[str]:
         process.terminate()
 
 
-def control(url: str, steering: dict[str, Any] | None = None) -> Any:
-    body = None if steering is None else json.dumps(steering).encode()
+def control(url: str, faults: dict[str, Any] | None = None) -> Any:
+    body = None if faults is None else json.dumps(faults).encode()
     with urllib.request.urlopen(f"{url}/control", data=body) as answer:
         return json.load(answer)
 
 
-def test_it_is_steered_and_tells_what_it_was_paid_for(url: str) -> None:
+def test_server_injects_faults_and_reports_paid_work(url: str) -> None:
     generator = VEO_BUCKET.make(url)
     control(url, {"faults": {"start": ["429:7"]}, "ends": ["filtered", "media"]})
 

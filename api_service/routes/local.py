@@ -17,7 +17,7 @@ from api_service.requests import SignIn
 from api_service.responses import Token, json_response
 from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX
-from shared.installation import LocalParts
+from shared.wiring.ports import LocalParts
 
 router = APIRouter()
 

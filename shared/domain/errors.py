@@ -42,8 +42,6 @@ class PhoenixError(Exception):
 
 
 class WrongSetting(PhoenixError):
-    """A setting that the process cannot start with."""
-
     code = "wrong_setting"
     sentence = "{setting}: {reason}"
     setting: str
@@ -74,8 +72,6 @@ class Unauthenticated(RequestError):
 
 
 class AccountDisabled(RequestError):
-    """The identity provider has disabled this account."""
-
     code = "account_disabled"
     sentence = "This account is disabled."
 
@@ -103,8 +99,6 @@ class AccountNotFound(RequestError):
 
 
 class InsufficientTokens(RequestError):
-    """The balance is below the price: nothing was written."""
-
     code = "insufficient_tokens"
     required: int
     balance: int
@@ -115,8 +109,6 @@ class InsufficientTokens(RequestError):
 
 
 class TooManyUnfinished(RequestError):
-    """The account has reached its limit of unfinished creations of this kind."""
-
     code = "too_many_unfinished"
     sentence = "Only {limit} of this kind can be in progress at once. Wait until one finishes."
     limit: int
@@ -131,8 +123,6 @@ class TooManyOpened(RequestError):
 
 
 class TooManyFree(RequestError):
-    """The account has reached its hourly limit of refunds that its owner caused."""
-
     code = "too_many_free_outcomes"
     sentence = "{limit} creations were cancelled or refused within an hour. Wait before the next."
     limit: int
@@ -148,15 +138,11 @@ class IllegalTransition(RequestError):
 
 
 class KeyReused(RequestError):
-    """The Idempotency-Key has been used for another brief."""
-
     code = "idempotency_key_reused"
     sentence = "This Idempotency-Key was used for another request: send a new one."
 
 
 class ReferenceReused(RequestError):
-    """The reference of a grant has been used for another user or amount."""
-
     code = "reference_reused"
     sentence = "This reference was used for another grant: send a new one."
 
@@ -170,15 +156,13 @@ class MediaMissing(RequestError):
 
 
 class Unavailable(RequestError):
-    """A part is unreachable; the client may try again after `retry_after_s`."""
+    """A part is unreachable or a limit is reached: retry after `retry_after_s`."""
 
     retry_after_s: int = 5
     reason: str = ""
 
 
 class QueueUnavailable(Unavailable):
-    """A task could not be created or read."""
-
     code = "queue_unavailable"
     sentence = "The queue is unavailable at the moment."
     retry_after_s: int = 30
@@ -208,8 +192,6 @@ class QueueFull(Unavailable):
 
 
 class Paused(Unavailable):
-    """An operator has paused this kind: nothing was written."""
-
     code = "paused"
     sentence = "No new {kind}s can be created at the moment. No token was taken."
     retry_after_s: int = 60
@@ -217,8 +199,6 @@ class Paused(Unavailable):
 
 
 class SpendingLimit(Unavailable):
-    """The day's vendor cost has reached the operator's ceiling: nothing was written."""
-
     code = "spending_limit"
     sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
 
@@ -246,8 +226,6 @@ class IdentityUnavailable(Unavailable):
 
 
 class MediaUnavailable(Unavailable):
-    """The media store is unreachable, or its response was lost."""
-
     code = "media_unavailable"
     sentence = "The media store is unavailable at the moment."
 
@@ -261,8 +239,6 @@ class MediaRefused(MediaUnavailable):
 
 
 class StorageFull(Unavailable):
-    """The media store has no room for a new creation: nothing was written."""
-
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
@@ -301,16 +277,12 @@ class NotClaimable(WorkError):
 
 
 class StartNotAllowed(WorkError):
-    """The generator must not be started (again) for this debit."""
-
     code = "start_not_allowed"
     sentence = "The generator must not be started: {reason}."
     reason: str
 
 
 class GenerationRefused(WorkError):
-    """The generator's permanent no; `is_billed`: the vendor charges for it all the same."""
-
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
@@ -319,7 +291,7 @@ class GenerationRefused(WorkError):
 
 
 class GenerationUnavailable(WorkError):
-    """The generator's temporary no: nothing is running.
+    """Nothing is running, and a later start may succeed.
 
     `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
@@ -349,8 +321,6 @@ class ReadRefused(WorkError):
 
 
 class BadOutput(WorkError):
-    """The generator's output is not the requested media."""
-
     code = "bad_output"
     sentence = "The generator's output is unusable: {reason}."
     reason: str

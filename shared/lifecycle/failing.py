@@ -183,9 +183,7 @@ class Failing:
         self, current: Creation, account: Account, code: FailureCode, *, actor: Actor, at: datetime
     ) -> Decision[Settlement]:
         failed = current.failed(
-            code,
-            queue_error_code=code if code is FailureCode.QUEUE_UNAVAILABLE else None,
-            at=at,
+            code, queue_error_code=code if code is FailureCode.QUEUE_UNAVAILABLE else None, at=at
         )
         refunded, entry = account.refunded(
             current.cost_tokens,

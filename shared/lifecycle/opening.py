@@ -93,7 +93,7 @@ class Opening:
         try:
             opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
         except _NoAccountYet:
-            self.accounts.make(caller)
+            self.accounts.create(caller)
             opened = self._debit_and_create(
                 creation_id, brief, caller, refusal=refusal, is_welcomed=True
             )

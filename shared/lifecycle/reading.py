@@ -13,20 +13,30 @@ from shared.ports.store import DraftsFilter, Page, Store
 
 @dataclass(frozen=True)
 class Reading:
-    """Reads that check who is asking; another user's creation is as unknown as a missing one."""
+    """Reads that check the owner; a caller cannot distinguish another's creation from none."""
 
     store: Store
 
     def own_creation(self, creation_id: str, *, owner: UserId) -> Creation:
-        """Return one of this owner's creations.
+        """Return a creation of this owner.
 
         Raises:
-            CreationNotFound: unknown, another's, or an id of another form.
+            CreationNotFound: unknown, another user's, or an id of another form.
         """
-        found = None
+        return owned(self.any_creation(creation_id), owner)
+
+    def any_creation(self, creation_id: str) -> Creation:
+        """Return a creation of any owner, for an operator.
+
+        Raises:
+            CreationNotFound: unknown, or an id of another form.
+        """
+        creation = None
         if CREATION_ID.fullmatch(creation_id):
-            found = self.store.get(creation_key(CreationId(creation_id)))
-        return owned(found, owner)
+            creation = self.store.get(creation_key(CreationId(creation_id)))
+        if creation is None:
+            raise CreationNotFound
+        return creation
 
     def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
         return self.store.drafts(owner, which, page)

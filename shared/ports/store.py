@@ -41,14 +41,9 @@ class TransactionRuleBroken(AssertionError):
 
 @dataclass(frozen=True)
 class Found:
-    """The documents that were there, among those that were asked for.
-
-    `may_have_landed`: an earlier send of this very decision was never answered, so that what is
-    found may be its own work.
-    """
+    """The documents that exist, among those that were read."""
 
     documents: Mapping[Key[Any], Document]
-    may_have_landed: bool = False
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         """Return the document, or None if it was missing."""

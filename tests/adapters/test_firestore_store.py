@@ -52,8 +52,8 @@ from tests.support.builders import (
     seconds,
     shown,
 )
+from tests.support.documents import put
 from tests.support.machine import needs
-from tests.support.putting import put
 from tests.support.world import World
 
 pytestmark = needs("firestore")

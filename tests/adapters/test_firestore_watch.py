@@ -24,10 +24,10 @@ from shared.domain.creation import Creation
 from shared.ports.store import WATCHED_MAX, Changes, write
 from tests.servers.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
 from tests.support.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
+from tests.support.change_recorder import ChangeRecorder
+from tests.support.documents import put
 from tests.support.eventually import eventually
 from tests.support.machine import needs
-from tests.support.putting import put
-from tests.support.watcher import Watcher
 
 pytestmark = needs("firestore")
 
@@ -41,7 +41,7 @@ def store(new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy) -
 
 
 def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None:
-    creation, watcher = a_creation(), Watcher()
+    creation, watcher = a_creation(), ChangeRecorder()
     put(store, an_account(), creation, an_account(BEN), a_creation("theirs", user_id=BEN))
 
     with store.watch(ADA, watcher):
@@ -60,7 +60,7 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
 
 
 def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStore) -> None:
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     put(store, an_account())
     broken = store._documents.reference(a_creation("x").key)
 
@@ -75,7 +75,7 @@ def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStor
 def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 1)]
     put(store, *creations[:-1])
-    watcher = Watcher()
+    watcher = ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None, *creations[:-1]))
@@ -90,7 +90,7 @@ def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
 def test_an_outage_delays_what_is_told_and_loses_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
-    removed, kept, watcher = a_creation("removed"), a_creation("kept"), Watcher()
+    removed, kept, watcher = a_creation("removed"), a_creation("kept"), ChangeRecorder()
     put(store, an_account(), removed, kept)
 
     with store.watch(ADA, watcher):
@@ -109,7 +109,7 @@ def test_an_outage_delays_what_is_told_and_loses_nothing(
 def test_an_outage_without_a_change_tells_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     put(store, an_account(), a_creation())
 
     with store.watch(ADA, watcher):
@@ -159,7 +159,7 @@ def test_whatever_ends_a_stream_another_one_follows(
 ) -> None:
     put(store, an_account())
     proxy.faults["Listen"] = [stream]
-    watcher = Watcher()
+    watcher = ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(an_account()))
@@ -169,7 +169,7 @@ def test_whatever_ends_a_stream_another_one_follows(
 
 def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     one, two = a_creation("one"), a_creation("two")
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     proxy.faults["Listen"] = [
         told(
             target_change(Kind.ADD, ACCOUNT),
@@ -203,7 +203,7 @@ def test_an_outage_is_waited_for_with_growing_pauses(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     proxy.faults["Listen"] = [UNAVAILABLE] * 4
-    began_s, watcher = time.monotonic(), Watcher()
+    began_s, watcher = time.monotonic(), ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
@@ -217,7 +217,7 @@ def test_the_end_of_the_block_ends_the_watch_at_once(
     store: FirestoreStore, proxy: FirestoreProxy, faults: list[Fault]
 ) -> None:
     proxy.faults["Listen"] = faults
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: proxy.calls)
         ended_s = time.monotonic()
@@ -242,7 +242,7 @@ def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
 
 def test_watches_leave_room_for_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     put(store, an_account())
-    watchers = [Watcher() for _ in range(STREAMS_MAX)]
+    watchers = [ChangeRecorder() for _ in range(STREAMS_MAX)]
 
     with ExitStack() as watches:
         for watcher in watchers:

@@ -33,8 +33,8 @@ from shared.ports.store import (
     write,
 )
 from tests.support.builders import ADA, BEN, NOON, a_creation, an_account
+from tests.support.change_recorder import ChangeRecorder
 from tests.support.eventually import eventually
-from tests.support.watcher import Watcher
 
 SPEND = """
 import sys
@@ -77,7 +77,7 @@ def test_processes_that_spend_at_once_lose_no_token(tmp_path: Path, sqlite: SQLi
 
 def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path, sqlite: SQLiteStore) -> None:
     sqlite.transact([], lambda _: write(an_account(), an_account(BEN), result=None))
-    ada, ben = Watcher(), Watcher()
+    ada, ben = ChangeRecorder(), ChangeRecorder()
     broken = json.dumps({"userId": ADA, "createdAt": "soon"})
 
     with sqlite.watch(ADA, ada), sqlite.watch(BEN, ben):
@@ -154,7 +154,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
 def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
     sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:

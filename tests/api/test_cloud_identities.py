@@ -23,7 +23,7 @@ from tests.servers.certificate_server import (
     CertificateServer,
 )
 from tests.support.eventually import eventually
-from tests.support.forgeries import forged_service_tokens, forged_user_tokens
+from tests.support.forged_tokens import forged_service_tokens, forged_user_tokens
 from tests.support.world import World
 
 

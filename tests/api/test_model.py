@@ -229,17 +229,18 @@ class ModelledApi(RuleBasedStateMachine):
             self.ends_as(key, card, end)
 
     def ends_as(self, key: str, card: Card, end: str) -> None:
-        mine, attempts = self.claims[key], self.world.phoenix.attempts
+        mine = self.claims[key]
+        claim = self.world.held(mine)
         if end == "draft":
             self.world.store_files(mine)
-            attempts.complete(mine, stored_media(mine))
+            claim.complete(stored_media(mine))
             card.status = "draft"
         elif end == "failed":
             self.world.phoenix.failing.fail_attempt(
                 mine, FailureCode.SAFETY_FILTER, answered_no=False
             )
             self.failed(card)
-        elif attempts.retry_later(mine, retry_after_s=0, answered_no=True):
+        elif claim.retry_later(retry_after_s=0, answered_no=True):
             card.status = "pending"
 
     @rule()

@@ -103,10 +103,10 @@ def test_round_trips_of_each_use_case(
     claimed: Creation = count("claim", lambda: world.claim(first))
     count(
         "heartbeat",
-        lambda: phoenix.attempts.report(claimed, stage=Stage.GENERATING, progress=40),
+        lambda: world.held(claimed).renew(stage=Stage.GENERATING, progress=40),
     )
     world.store_files(claimed)
-    count("complete", lambda: phoenix.attempts.complete(claimed, stored_media(claimed)))
+    count("complete", lambda: world.held(claimed).complete(stored_media(claimed)))
     second = world.claim(opened())
     count(
         "fail",

@@ -117,7 +117,7 @@ def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
     assert without.returncode == 2
     assert "--reason" in without.stderr
     assert "failed" in not_published.stderr
-    assert (deleted.returncode, deleted.stdout) == (0, f"{creation.creation_id} is gone\n")
+    assert (deleted.returncode, deleted.stdout) == (0, f"{creation.creation_id} is deleted\n")
     assert (gone.returncode, gone.stderr) == (1, "There is no such creation.\n")
 
 
@@ -243,7 +243,7 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
 
     assert f"{waiting.creation_id} is draft" in ready.stdout
     assert f"{failed.creation_id} is failed" in left_alone.stdout
-    assert "--debit takes its tokens again" in left_alone.stdout + left_alone.stderr
+    assert "--debit debits its tokens again" in left_alone.stdout + left_alone.stderr
     assert f"{failed.creation_id} is draft" in again.stdout
     assert [ready.returncode, left_alone.returncode, again.returncode] == [0, 1, 0]
     assert rerun("nobody").stderr == "There is no such creation.\n"
@@ -336,16 +336,16 @@ def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:
         connection.commit()
     again = phoenix(*command)
 
-    told = (
-        "dopt 1 accounts with 50 tokens; 1 creations refunded (10 tokens), 1 put aside; "
+    report = (
+        "igrate 1 accounts with 50 tokens; 1 creations refunded (10 tokens), 1 archived; "
         "0 ledger entries marked\n"
-        "left as it is: users/ben: its tokenBalance is 'many'\n"
+        "skipped: users/ben: its tokenBalance is 'many'\n"
     )
-    assert (would.returncode, would.stdout) == (1, f"Would a{told}")
-    assert (done.returncode, done.stdout) == (1, f"A{told}".replace("dopt ", "dopted "))
+    assert (would.returncode, would.stdout) == (1, f"Would m{report}")
+    assert (done.returncode, done.stdout) == (1, f"M{report}".replace("igrate ", "igrated "))
     nothing, audited = again.stdout.splitlines()
     assert again.returncode == 0
-    assert nothing.startswith("Adopted 0 accounts with 0 tokens; 0 creations refunded")
+    assert nothing.startswith("Migrated 0 accounts with 0 tokens; 0 creations refunded")
     assert audited == "1 accounts, 0 creations, 1 ledger entries, 0 files: 0 violations"
 
 

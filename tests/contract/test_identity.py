@@ -15,7 +15,7 @@ from shared.ports.identity import Identity, ServiceIdentity
 from tests.servers.certificate_server import AUDIENCE, PROJECT, SCHEDULER, CertificateServer
 from tests.support.builders import ADA, seconds
 from tests.support.fakes import FakeClock
-from tests.support.forgeries import forged_locally, forged_service_tokens, forged_user_tokens
+from tests.support.forged_tokens import forged_locally, forged_service_tokens, forged_user_tokens
 
 KEY = b"0123456789abcdef0123456789abcdef"
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import FreeHour, UsernameClaim, account_key
+from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
@@ -51,10 +51,10 @@ from tests.support.builders import (
     shown,
     stored_media,
 )
+from tests.support.change_recorder import ChangeRecorder
+from tests.support.documents import put
 from tests.support.eventually import eventually
 from tests.support.machine import needs
-from tests.support.putting import put
-from tests.support.watcher import Watcher
 
 
 def open_sqlite(request: pytest.FixtureRequest) -> SQLiteStore:
@@ -118,7 +118,7 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         created_at=NOON,
     ),
     MediaDeletion.at_once("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
-    an_account(free_hour=FreeHour(started_at=NOON, count=3)),
+    an_account(free_hour=HourlyCount(started_at=NOON, count=3)),
     Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
     OperatorAct(
         act_id="a",
@@ -557,7 +557,7 @@ def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
 
 
 def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
-    creation, account, watcher = a_creation(), an_account(), Watcher()
+    creation, account, watcher = a_creation(), an_account(), ChangeRecorder()
     put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(account, creation))
@@ -580,7 +580,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
 
 
 def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> None:
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
         put(store, an_account(), a_draft("one", status=Status.PUBLISHED, published_at=NOON))
@@ -592,7 +592,7 @@ def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> Non
 def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 2)]
     put(store, *creations[:WATCHED_MAX])
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None, *creations[:WATCHED_MAX]))
         put(store, *creations[WATCHED_MAX:])
@@ -603,7 +603,7 @@ def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> Non
 
 
 def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
-    ada, ben = Watcher(), Watcher()
+    ada, ben = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, ada), store.watch(BEN, ben):
         # Firestore's emulator forgets what is committed in the moment that a stream begins.
         eventually(lambda: ada.changes and ben.changes)
@@ -612,7 +612,7 @@ def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
     told = len(ada.changes)
 
     put(store, an_account(tokens=1))
-    later = Watcher()
+    later = ChangeRecorder()
     with store.watch(ADA, later):
         eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
 
@@ -621,7 +621,7 @@ def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
 
 
 def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
-    first, second = Watcher(), Watcher()
+    first, second = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, first):
         eventually(lambda: first.changes)
         put(store, an_account())
@@ -634,7 +634,7 @@ def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
 
 def test_the_last_of_many_changes_is_told(store: Store) -> None:
     put(store, an_account(tokens=50))
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher), ThreadPoolExecutor(4) as writers:
         list(
             writers.map(

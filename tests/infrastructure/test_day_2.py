@@ -13,8 +13,8 @@ from shared.lifecycle.auditing import Auditing
 from tests.infrastructure.conftest import PROJECT, REGION, check_gcloud_understands
 from tests.infrastructure.test_operating import blocks
 from tests.servers import firestore_emulator
+from tests.support.documents import put
 from tests.support.machine import needs
-from tests.support.putting import put
 from tests.support.world import World
 
 PAGE = Path(__file__).parents[2] / "docs/day-2.md"

@@ -15,8 +15,8 @@ from shared.adapters.documents import INTERNALS, to_fields
 from shared.adapters.firestore.store import FirestoreStore
 from shared.domain.keys import Collection
 from tests.support.builders import NOON, a_claimed_creation
+from tests.support.documents import put
 from tests.support.machine import needs
-from tests.support.putting import put
 
 pytestmark = needs("firestore")
 

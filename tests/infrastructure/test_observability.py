@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -34,11 +33,11 @@ from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.servers.genai_makers import IMAGE
 from tests.servers.genai_server import GenaiServer
-from tests.support.builders import ADA, LEASE_OWNER, POLICY
+from tests.support.builders import ADA, POLICY
+from tests.support.documents import put
+from tests.support.jobs import FakePipeline, run_job, with_ports
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
-from tests.support.putting import put
-from tests.support.workshop import FakePipeline, workshop
 from tests.support.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -289,11 +288,8 @@ def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, 
     creation = world.open(kind=Kind.IMAGE).creation
     with GenaiServer() as server:
         server.vendor.faults["start"] = [fault]
-        shop = replace(
-            workshop(world, FakePipeline(kind=Kind.IMAGE)),
-            generator=lambda: IMAGE.make(server.url),
-        )
-        run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
+        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.make(server.url))
+        run_job(phoenix, FakePipeline(kind=Kind.IMAGE), creation.creation_id)
 
     expected = Counter() if fault == "400" else Counter({("image",): 1})
     assert logged.counts("generator_misconfigured") == expected
@@ -363,5 +359,4 @@ def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -
 
 def attempt(world: World, creation: Creation) -> None:
     """Work on a creation as its job does."""
-    pipeline = FakePipeline(kind=creation.kind)
-    run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=LEASE_OWNER)
+    run_job(world.phoenix, FakePipeline(kind=creation.kind), creation.creation_id)

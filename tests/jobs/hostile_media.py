@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.adapters.sample.drawings import draw_picture
+from shared.adapters.sample.drawings import draw_image
 from shared.domain.kind import Kind
 from shared.ffmpeg import run_ffmpeg
 from tests.support.builders import a_brief
@@ -58,7 +58,7 @@ def damaged(film: Path, target: Path) -> None:
 
 
 def an_image(_: Path, target: Path) -> None:
-    draw_picture(a_brief(Kind.IMAGE), target)
+    draw_image(a_brief(Kind.IMAGE), target)
 
 
 def make(target: Path, *arguments: str) -> None:

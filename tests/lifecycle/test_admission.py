@@ -27,7 +27,7 @@ from shared.domain.ledger import Cost
 from shared.domain.operating import Switch
 from shared.lifecycle.admission import FIRST_READ_S, Admission
 from tests.support.builders import ADA, POLICY, a_brief, a_caller
-from tests.support.putting import put
+from tests.support.documents import put
 from tests.support.world import World
 
 NewWorld = Callable[..., World]
@@ -255,7 +255,7 @@ def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
     crowd(world)
     gauges = world.phoenix.opening.admission
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
-    gauges.worker, gauges.patience_s = Stuck(), 0.05
+    gauges.worker, gauges.wait_max_s = Stuck(), 0.05
     world.clock.sleep(POLICY.gauges_life_s)
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
     world.clock.sleep(1)
@@ -541,7 +541,7 @@ def test_a_reading_that_hangs_refuses_nobody(braked: World, error: type[Unavaila
     BRAKES[error](braked)
     braked.clock.sleep(POLICY.gauges_life_s + 1)
     gauges = braked.phoenix.opening.admission
-    gauges.worker, gauges.patience_s = Stuck(), 0.05
+    gauges.worker, gauges.wait_max_s = Stuck(), 0.05
 
     replay = braked.open(key="one")
 

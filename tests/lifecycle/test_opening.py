@@ -181,7 +181,7 @@ def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: Wor
         world.store.faults = []
         claimed = world.claim(a_creation_id("k"))
         world.store_files(claimed)
-        world.phoenix.attempts.complete(claimed, stored_media(claimed))
+        world.held(claimed).complete(stored_media(claimed))
         world.phoenix.media_cleanup.delete_creation(claimed.creation_id, owner=claimed.user_id)
 
     world.store.faults, world.store.meanwhile = ["ok", "ok", "ok", "before"], make_and_delete

@@ -69,11 +69,10 @@ def test_a_retry_begins_anew(world: World) -> None:
     world.queue.tasks.clear()
     world.clock.sleep(60)
     world.phoenix.sweeping.sweep()
-    attempts = world.phoenix.attempts
-    first = attempts.intend(world.claim(creation), model="m", cost_usd=1)
-    waiting = attempts.retry_later(
-        attempts.record_operation(first, "operation-1"), retry_after_s=0, answered_no=False
-    )
+    claim = world.held(world.claim(creation))
+    claim.record_intent(model="m", cost_usd=1)
+    claim.record_operation("operation-1")
+    waiting = claim.retry_later(retry_after_s=0, answered_no=False)
     assert waiting is not None
     world.clock.sleep(900)
     world.phoenix.sweeping.sweep()
@@ -216,10 +215,11 @@ def test_a_cancellation_whose_answer_is_lost_refunds_once(world: World, faults: 
 
 
 def test_what_a_generator_was_told_of_is_not_cancelled(world: World) -> None:
-    attempts = world.phoenix.attempts
     processing = world.claim(world.open().creation)
     intended = world.claim(world.open().creation, RIVAL)
-    attempts.hand_back(attempts.intend(intended, model="m", cost_usd=1))
+    claim = world.held(intended)
+    claim.record_intent(model="m", cost_usd=1)
+    claim.release()
     draft, failed = world.draft(), world.failed()
 
     for creation in (processing, intended, draft, failed):
@@ -231,7 +231,7 @@ def test_what_a_generator_was_told_of_is_not_cancelled(world: World) -> None:
 
 def test_what_waits_for_a_retry_can_be_cancelled(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    world.held(mine).retry_later(retry_after_s=0, answered_no=True)
 
     assert world.phoenix.failing.cancel(mine.creation_id, owner=ADA).status is Status.FAILED
 
@@ -291,7 +291,7 @@ def test_the_files_of_earlier_attempts_go_too(world: World) -> None:
     world.clock.sleep(130)
     second = world.claim(first, RIVAL)
     world.store_files(second)
-    world.phoenix.attempts.complete(second, stored_media(second))
+    world.held(second).complete(stored_media(second))
     assert len(world.stored_keys()) == 4
 
     world.phoenix.media_cleanup.delete_creation(first.creation_id, owner=ADA)

@@ -115,7 +115,7 @@ def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) 
     creation = world.open().creation
     for attempt in range(6):
         mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
-        world.phoenix.attempts.hand_back(mine)
+        world.held(mine).release()
     world.clock.sleep(60)
 
     assert sweep(world) == {"refunded": 1}
@@ -123,7 +123,7 @@ def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) 
 
 def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
     mine = world.claim(world.open().creation)
-    task = world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    task = world.held(mine).retry_later(retry_after_s=0, answered_no=True)
     assert task is not None
     world.clock.sleep(119)
     assert sweep(world) == {}

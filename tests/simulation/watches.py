@@ -1,4 +1,4 @@
-"""Watches of the simulated store: a thread for each, told after every commit."""
+"""Watches of the simulated store: one thread each, notified after every commit."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,31 +12,29 @@ from shared.ports.store import WATCHED_MAX, Document, Snapshot
 
 
 class Watches:
-    """Who is told of what."""
-
     def __init__(self, documents: Mapping[Key[Any], Document]) -> None:
         self._documents = documents
         self._changed = threading.Condition()
         self._commits = 0
 
-    def tell(self) -> None:
-        """Wake every watch; call it after a commit."""
+    def notify(self) -> None:
+        """Wake all watches after a commit."""
         with self._changed:
             self._commits += 1
             self._changed.notify_all()
 
     @contextmanager
     def watch(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> Iterator[None]:
-        is_over = False
+        is_closed = False
 
         def follow() -> None:
             shown: Snapshot | None = None
             seen = -1
             while True:
                 with self._changed:
-                    while not is_over and self._commits == seen:
+                    while not is_closed and self._commits == seen:
                         self._changed.wait()
-                    if is_over:
+                    if is_closed:
                         return
                     seen = self._commits
                     snapshot = self._of(user_id)
@@ -50,7 +48,7 @@ class Watches:
             yield
         finally:
             with self._changed:
-                is_over = True
+                is_closed = True
                 self._changed.notify_all()
             thread.join()
 
