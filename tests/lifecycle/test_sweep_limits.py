@@ -1,5 +1,7 @@
 """Limits of the sweep: unexpected errors of one creation, and the number of tasks it may create."""
 
+from collections.abc import Callable
+
 from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.status import Status
@@ -23,7 +25,10 @@ def test_unexpected_error_at_one_creation_does_not_stop_the_others(world: World)
     assert [world.now(each).requeue_count for each in creations] == [1, 0, 1]
 
 
-def test_sweep_creates_no_more_tasks_than_the_policy_allows(world: World) -> None:
+def test_sweep_creates_no_more_tasks_than_the_policy_allows(
+    new_world: Callable[..., World],
+) -> None:
+    world = new_world(PHOENIX_POLICY_REQUEUES_MAX="2")
     policy = world.settings.policy
     creation = world.open().creation
     last = creation.task_number + policy.requeues_max
