@@ -146,7 +146,7 @@ def test_every_setting_and_its_default_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     rows = dict(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \| `?([^|`]*)", readme, re.MULTILINE))
 
-    assert set(rows) == SETTINGS.keys() | POLICY_SETTINGS.keys()
+    assert set(rows) == SETTINGS | POLICY_SETTINGS.keys()
     for setting, field in POLICY_SETTINGS.items():
         assert rows[setting] == shown(field.default)
     assert len(POLICY_SETTINGS) == len({field.name for field in POLICY_SETTINGS.values()})

@@ -57,7 +57,7 @@ def adapters_named_in(file: str, function: str) -> frozenset[str]:
     )
 
 
-OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"cloud_run.grants"}
+OF_THE_API = adapters_named_in("shared/wiring/gcp.py", "gcp_ports") | {"cloud_run.grants"}
 OF_A_JOB = frozenset(
     {"cloud_tasks.task_queue", "firestore.store", "google_models.client", "r2.media_store"}
 )
@@ -74,7 +74,7 @@ IMAGES = [
         "video_job",
         "jobs/video_generation_job",
         (
-            "import jobs.entry, jobs.video_generation_job.pipeline",
+            "import jobs.worker, jobs.video_generation_job.pipeline",
             "import shared.ffmpeg",
         ),
         OF_A_JOB | {"google_models.omni_generator", "google_models.veo_generator"},
@@ -84,7 +84,7 @@ IMAGES = [
     ContainerImage(
         "image_job",
         "jobs/image_generation_job",
-        ("import jobs.entry, jobs.image_generation_job.pipeline",),
+        ("import jobs.worker, jobs.image_generation_job.pipeline",),
         OF_A_JOB | {"google_models.image_generator"},
         has_ffmpeg=False,
         left_out=frozenset(
@@ -214,7 +214,7 @@ print(json.dumps(missing))
 def test_each_cloud_adapter_is_in_an_image() -> None:
     used = frozenset[str]().union(*(image.adapters for image in IMAGES))
 
-    assert used >= adapters_named_in("shared/generators.py", "google_generator")
+    assert used >= adapters_named_in("shared/wiring/generators.py", "google_generator")
 
 
 @pytest.mark.slow

@@ -10,15 +10,14 @@ from shared.adapters.google_models.cards import (
     ModelCard,
     Surface,
     chosen_card,
-    good_cards,
     known_cards,
     retiring_soon,
+    usable_cards,
 )
 from shared.domain.brief import ASPECT_RATIOS
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
-from shared.gemini_settings import GEMINI_API_MODELS
-from shared.settings import GCP_MODELS
+from shared.settings.backends import GCP_MODELS, GEMINI_API_MODELS
 from tests.support.builders import a_brief
 
 TODAY = date(2026, 11, 21)
@@ -39,7 +38,7 @@ OTHER = replace(VIDEO, model="other-model")
     ("kind", "surface"), [(kind, surface) for kind in Kind for surface in Surface]
 )
 def test_each_surface_has_models_for_each_kind(kind: Kind, surface: Surface) -> None:
-    assert len(good_cards(kind, surface=surface, today=TODAY)) >= 2
+    assert len(usable_cards(kind, surface=surface, today=TODAY)) >= 2
 
 
 @pytest.mark.parametrize("card", known_cards(), ids=lambda card: f"{card.model}-{card.surface}")
@@ -59,7 +58,7 @@ def test_card_is_complete(card: ModelCard) -> None:
     assert (card.location is None) is (card.surface is Surface.GEMINI_API)
     assert len(fallbacks) == 1
     assert fallbacks[0].retires_at is None
-    assert card.makes_all_that_is_sold
+    assert card.supports_all_options
 
 
 def test_a_new_model_needs_a_card_and_nothing_else() -> None:
@@ -84,7 +83,7 @@ def test_unusable_model_is_named_with_the_usable_ones(card: ModelCard, why: str)
         chosen_card(Kind.VIDEO, "new-model", surface=CLOUD, today=TODAY, cards=cards)
 
     others = [
-        each.model for each in good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
+        each.model for each in usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
     ]
     expected = f"PHOENIX_VIDEO_MODEL: new-model {why}; use one of: {', '.join(others)}"
     assert str(raised.value) == expected
@@ -102,7 +101,7 @@ def test_image_model_has_its_own_setting() -> None:
 def test_model_can_be_chosen_until_the_day_before_it_retires() -> None:
     card = replace(VIDEO, retires_at=TODAY + timedelta(days=1))
 
-    assert good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
+    assert usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
 
 
 def test_retirement_is_announced_sixty_days_ahead() -> None:
@@ -143,7 +142,7 @@ def test_model_can_retire_on_one_surface_only() -> None:
 def test_the_default_model_is_the_one_to_recommend(
     kind: Kind, surface: Surface, models: dict[Kind, str]
 ) -> None:
-    assert good_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
+    assert usable_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
 
 
 def test_unknown_field_of_a_card_is_refused() -> None:
@@ -156,7 +155,7 @@ def test_unknown_field_of_a_card_is_refused() -> None:
         "price_usd": 0.1,
     }
 
-    assert ModelCard.of(entry).makes_all_that_is_sold
+    assert ModelCard.of(entry).supports_all_options
     with pytest.raises(TypeError):
         ModelCard.of({**entry, "colour": "red"})
     with pytest.raises(ValueError, match="telepathy"):

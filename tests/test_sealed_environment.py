@@ -9,8 +9,8 @@ import pytest
 
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
-from shared.sealed_environment import OVERRIDABLE, apply_seal, digest
 from shared.settings import SETTINGS, load
+from shared.settings.sealed_environment import OVERRIDABLE, apply_seal, digest
 from tests.support.builders import a_creation_id
 from tests.support.environments import GCP, JOB
 

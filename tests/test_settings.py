@@ -1,11 +1,11 @@
 import pytest
 
-from shared.boot_guards import STAND_INS, is_in_cloud
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
-from shared.gemini_settings import GEMINI_API_MODELS
 from shared.settings import SETTINGS, GCPBackend, LocalBackend, load
+from shared.settings.backends import GEMINI_API_MODELS
+from shared.settings.guards import FAKE_ENDPOINTS, is_in_cloud
 from tests.support.environments import GCP, JOB, SERVICE
 
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"
@@ -162,8 +162,8 @@ def test_the_developer_api_has_its_own_models() -> None:
         ({"GEMINI_API_KEY": "clé"}, "GEMINI_API_KEY is not usable: use the key as Google shows"),
         ({"GEMINI_API_KEY": "a\x07b"}, "GEMINI_API_KEY is not usable: use the key as Google"),
         (KEY | {"PHOENIX_GENERATOR_ENDPOINT": "https://x.example"}, "PHOENIX_GENERATOR_ENDPOINT"),
-        (GCP | {"PHOENIX_GENERATOR": "gemini"}, "PHOENIX_GENERATOR is not usable: it chooses on"),
-        (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: it chooses on"),
+        (GCP | {"PHOENIX_GENERATOR": "gemini"}, "PHOENIX_GENERATOR is not usable: only the local"),
+        (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: only the local"),
     ],
 )
 def test_a_wrong_choice_of_the_generator_is_named(environment: dict[str, str], named: str) -> None:
@@ -229,7 +229,7 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
         ("R2_SECRET_ACCESS_KEY", "very-secret\n"),
         ("R2_DRAFTS_BUCKET_NAME", "public"),
         ("FIREBASE_AUTH_EMULATOR_HOST", "127.0.0.1:9099"),
-        *((name, "https://127.0.0.1:8080") for name in STAND_INS),
+        *((name, "https://127.0.0.1:8080") for name in FAKE_ENDPOINTS),
         ("PHOENIX_IDENTITY_ENDPOINT", "http://identity.example:80"),
         ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1@identity.example:80"),
         ("PHOENIX_IDENTITY_ENDPOINT", "http://127.0.0.1:80@identity.example:80"),
@@ -284,7 +284,7 @@ def test_the_cloud_is_known_by_what_cloud_run_sets() -> None:
 def test_outside_the_cloud_the_cloud_may_stand_on_this_machine() -> None:
     loaded = load(
         GCP
-        | dict.fromkeys(STAND_INS, "http://127.0.0.1:8080/")
+        | dict.fromkeys(FAKE_ENDPOINTS, "http://127.0.0.1:8080/")
         | {
             "PHOENIX_BASE_URL": "http://127.0.0.1:8080",
             "R2_ENDPOINT_URL": "http://127.0.0.1:5000",
@@ -299,4 +299,4 @@ def test_outside_the_cloud_the_cloud_may_stand_on_this_machine() -> None:
 
 
 def test_every_stand_in_has_a_guard() -> None:
-    assert set(STAND_INS) == {name for name in SETTINGS if name.endswith("_ENDPOINT")}
+    assert set(FAKE_ENDPOINTS) == {name for name in SETTINGS if name.endswith("_ENDPOINT")}

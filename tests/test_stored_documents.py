@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared import settings, wiring
 from shared.adapters.local.data_folder import GENERATOR, QUEUE, STORE
 from shared.adapters.local.store import SQLiteStore

@@ -1,13 +1,13 @@
-"""Live changes of one's own creations and balance."""
+"""Live changes of the caller's creations and balance."""
 
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from api_service.dependencies import OwnerDep, StreamsDep
+from api_service.dependencies import OwnerDep, StateDep
+from api_service.errors import TooManyOwnStreams, TooManyStreams
 from api_service.events import HEARTBEAT, MEDIA_TYPE, EventStream
 from api_service.openapi import SIGNED_IN, problems
-from shared.domain.errors import TooManyOwnStreams, TooManyStreams
 
 router = APIRouter(tags=["creations"])
 
@@ -42,6 +42,6 @@ EXAMPLE = (
         **problems(*SIGNED_IN, TooManyStreams(limit=100), TooManyOwnStreams(limit=5)),
     },
 )
-def events(streams: StreamsDep, owner: OwnerDep) -> Response:
-    """Follow one's own creations and balance live, for five minutes at most."""
-    return EventStream(streams, owner.user_id)
+def events(state: StateDep, owner: OwnerDep) -> Response:
+    """Stream changes of your creations and balance, for five minutes at most."""
+    return EventStream(state.streams, owner.user_id)

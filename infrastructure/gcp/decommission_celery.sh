@@ -22,7 +22,7 @@ check_adopted() {
   begin "is everything taken over?"
   said=$("$phoenix" adopt --dry-run) || fail "$said"
   echo "$said"
-  grep -qE '^Would adopt 0 accounts .* 0 put aside' <<<"$said" ||
+  grep -qE '^Would migrate 0 accounts .* 0 archived' <<<"$said" ||
     fail "Run \`phoenix adopt\` first: the old system still has accounts or creations."
 }
 

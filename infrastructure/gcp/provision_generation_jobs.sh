@@ -133,7 +133,7 @@ make_welcome_key() {
 }
 
 # Set `configuration`, the flags with the settings of the API and the jobs: the settings file, and
-# what follows from it. `seal` is their digest, as shared/sealed_environment.py computes it.
+# what follows from it. `seal` is their digest, as shared/settings/sealed_environment.py computes it.
 configure() {
   local name settings secrets
   local -A values=(

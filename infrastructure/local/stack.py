@@ -27,9 +27,9 @@ from shared.adapters.local.sqlite import check_whole
 from shared.domain.errors import Unavailable
 from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S
-from shared.installation import LocalParts
 from shared.settings import LocalBackend
 from shared.wiring import Phoenix
+from shared.wiring.ports import LocalParts
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jobs.displaying import displayed, flattened, turned_size, upright
 from jobs.image_generation_job.opening import Opened, open_picture
-from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
+from jobs.upload import ProcessedMedia
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
@@ -29,12 +29,12 @@ class ImagePipeline:
 
     kind = Kind.IMAGE
 
-    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:  # noqa: ARG002 (any size is an image)
+    def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:  # noqa: ARG002 (any size is an image)
         """See `Pipeline.produce`."""
         opened = open_picture(download)
         width, height = turned_size(opened.picture.size, orientation=opened.orientation)
         path, media_format = self._stored(opened, download, folder)
-        return Produced(
+        return ProcessedMedia(
             path=path,
             media_format=media_format,
             width=width,

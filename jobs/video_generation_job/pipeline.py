@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from jobs.making import Produced
 from jobs.thumbnail import write_thumbnail
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job import ffmpeg
 from jobs.video_generation_job.codecs import COPIED_SOUND_CODECS, PLAYABLE_TAGS, picture_track
 from jobs.video_generation_job.measuring import (
@@ -64,7 +64,7 @@ class VideoPipeline:
 
     kind = Kind.VIDEO
 
-    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
+    def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
         """See `Pipeline.produce`."""
         try:
             layout = read_layout(download)
@@ -76,7 +76,7 @@ class VideoPipeline:
             video = download if source.is_kept else self._remuxed(source, folder / "video.mp4")
         except FfmpegTimeout as error:
             raise BadOutput(reason="ffmpeg did not come to an end with it") from error
-        return Produced(
+        return ProcessedMedia(
             path=video,
             media_format=MediaFormat.MP4,
             width=measured.width,

@@ -52,7 +52,7 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
         store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
         eventually(lambda: watcher.sees(an_account(tokens=1), a_creation("two")))
 
-    assert watcher.received == [
+    assert watcher.changes == [
         Changes(an_account(), tuple(shown(creation)), ()),
         Changes(an_account(tokens=1), tuple(shown(a_creation("two"))), ()),
         Changes(None, (), (creation.creation_id,)),
@@ -82,7 +82,7 @@ def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
         put(store, creations[-1])
         eventually(lambda: watcher.sees(None, *creations[1:]))
 
-    assert watcher.received[-1] == Changes(
+    assert watcher.changes[-1] == Changes(
         None, tuple(shown(creations[-1])), (creations[0].creation_id,)
     )
 
@@ -102,7 +102,7 @@ def test_an_outage_delays_what_is_told_and_loses_nothing(
         eventually(lambda: watcher.sees(an_account(tokens=1), kept, a_creation("new")))
 
     assert shown(kept)[0] not in [
-        each for changes in watcher.received[1:] for each in changes.creations
+        each for changes in watcher.changes[1:] for each in changes.creations
     ]
 
 
@@ -119,7 +119,7 @@ def test_an_outage_without_a_change_tells_nothing(
         put(store, an_account(tokens=1))
         eventually(lambda: watcher.sees(an_account(tokens=1), a_creation()))
 
-    assert watcher.received[1:] == [Changes(an_account(tokens=1), (), ())]
+    assert watcher.changes[1:] == [Changes(an_account(tokens=1), (), ())]
 
 
 def target_change(kind: int, *targets: int, **changes: object) -> bytes:
@@ -164,7 +164,7 @@ def test_whatever_ends_a_stream_another_one_follows(
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(an_account()))
 
-    assert watcher.received == [Changes(an_account(), (), ())]
+    assert watcher.changes == [Changes(an_account(), (), ())]
 
 
 def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
@@ -193,7 +193,7 @@ def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: Fires
     with store.watch(ADA, watcher):
         eventually(lambda: [c.method for c in proxy.calls].count("Listen") == 2)
 
-    assert watcher.received[:2] == [
+    assert watcher.changes[:2] == [
         Changes(None, tuple(shown(one, two)), ()),
         Changes(None, (), (one.creation_id,)),
     ]
@@ -224,9 +224,9 @@ def test_the_end_of_the_block_ends_the_watch_at_once(
 
     assert time.monotonic() - ended_s < 5
     assert [each.name for each in threading.enumerate() if each.name == "firestore-watch"] == []
-    received_count = len(watcher.received)
+    told = len(watcher.changes)
     put(store, an_account())
-    assert len(watcher.received) == received_count
+    assert len(watcher.changes) == told
 
 
 def test_a_stream_is_renewed_before_it_can_be_broken_for_long(

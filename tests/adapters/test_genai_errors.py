@@ -9,10 +9,10 @@ from shared.adapters.google_models.client import ApiKey, Connection
 from shared.adapters.google_models.errors import (
     Code,
     code_of,
-    ended_code,
-    is_about_access,
-    named_code,
-    vendor_error,
+    is_access_error,
+    operation_code,
+    parse_error,
+    request_code,
 )
 from shared.adapters.google_models.image_generator import GeminiImageGenerator
 from shared.adapters.google_models.omni_generator import OmniVideoGenerator
@@ -197,7 +197,7 @@ def test_a_key_that_the_vendor_repeats_is_in_no_reason(google: Google, maker: Ma
 )
 def test_a_code_is_known_in_each_spelling(value: object, code: Code | None) -> None:
     assert code_of(value) is code
-    assert ended_code({"code": value}) is code
+    assert operation_code({"code": value}) is code
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_code_is_known_in_each_spelling(value: object, code: Code | None) -> N
     ],
 )
 def test_a_detail_tells_whose_the_error_is(detail: object, *, expected: bool) -> None:
-    assert is_about_access({"details": [None, detail]}) is expected
+    assert is_access_error({"details": [None, detail]}) is expected
 
 
 @pytest.mark.parametrize(
@@ -225,5 +225,5 @@ def test_a_detail_tells_whose_the_error_is(detail: object, *, expected: bool) ->
     ],
 )
 def test_text_without_an_error_object_has_no_code(text: str) -> None:
-    assert vendor_error(text) is None
-    assert named_code(vendor_error(text)) is None
+    assert parse_error(text) is None
+    assert request_code(parse_error(text)) is None

@@ -348,7 +348,7 @@ def test_what_is_no_whole_media_file_is_caught_by_the_pipeline(
 
     pipeline = ImagePipeline() if maker is IMAGE else VideoPipeline()
     with pytest.raises(BadOutput):
-        pipeline.produce(tmp_path / "file", tmp_path, brief=brief)
+        pipeline.post_process(tmp_path / "file", tmp_path, brief=brief)
 
 
 # The search for what an unanswered start has made

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.google_models import omni_generator
-from shared.adapters.google_models.media import bucket_address, decoded
+from shared.adapters.google_models.media import decode_media, gcs_uri
 from shared.domain.errors import BadOutput, GenerationRefused, GenerationUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
@@ -105,7 +105,7 @@ def test_base64_is_read_in_each_spelling(
 @pytest.mark.parametrize("text", ["", "====", " ", "%%%%", "A", "AAAAA", "QUJD*", None, 3, b"QUJD"])
 def test_text_that_is_no_base64_is_bad_output(text: object) -> None:
     with pytest.raises(BadOutput):
-        decoded(text)
+        decode_media(text)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_video_is_taken_in_each_shape_of_an_interaction(
 def test_only_an_object_in_cloud_storage_has_an_address(
     address: object, expected: str | None
 ) -> None:
-    assert bucket_address(address) == expected
+    assert gcs_uri(address) == expected
 
 
 def test_an_interaction_that_failed_tells_whether_it_is_billed(google: Google) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.adapters.local.identity import USER_TOKEN_LIFE, LocalIdentity, installation_key
-from shared.adapters.local.installation_keys import InstallationKeys
+from shared.adapters.local.identity import USER_TOKEN_LIFE, LocalIdentity
+from shared.adapters.local.installation_keys import InstallationKeys, installation_key
 from shared.adapters.local.media_store import FileMediaStore
 from shared.domain.errors import Unauthenticated, WrongSetting
 from tests.support.fakes import FakeClock

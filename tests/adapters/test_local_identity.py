@@ -2,7 +2,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shared.adapters.local.identity import installation_key
+from shared.adapters.local.installation_keys import installation_key
 
 
 def test_an_installations_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:

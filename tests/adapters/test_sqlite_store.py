@@ -24,10 +24,10 @@ from shared.domain.ledger import Actor
 from shared.domain.operating import OperatorAct, Verb
 from shared.domain.status import Status
 from shared.ports.store import (
-    Changes,
     Cursor,
     DraftsFilter,
     Page,
+    Snapshot,
     TransactionRuleBroken,
     unchanged,
     write,
@@ -154,7 +154,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
 def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
     sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:
@@ -309,8 +309,8 @@ def test_a_watch_sees_what_another_process_commits(tmp_path: Path, sqlite: SQLit
     sqlite.transact([], lambda _: write(an_account(tokens=1), result=None))
     balances: list[int] = []
 
-    def changed(changes: Changes) -> None:
-        balances.extend([changes.account.balance_tokens] if changes.account else [])
+    def changed(snapshot: Snapshot) -> None:
+        balances.extend([snapshot.account.balance_tokens] if snapshot.account else [])
 
     with sqlite.watch(ADA, changed):
         eventually(lambda: balances == [1])
@@ -328,8 +328,8 @@ def test_an_outage_delays_what_a_watch_tells_and_loses_none(
 ) -> None:
     balances: list[int] = []
 
-    def changed(changes: Changes) -> None:
-        balances.extend([changes.account.balance_tokens] if changes.account else [])
+    def changed(snapshot: Snapshot) -> None:
+        balances.extend([snapshot.account.balance_tokens] if snapshot.account else [])
 
     with closing(connect(tmp_path / "store.db")) as operator, sqlite.watch(ADA, changed):
         operator.execute("ALTER TABLE users RENAME TO moved")

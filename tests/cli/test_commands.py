@@ -103,7 +103,7 @@ def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
     kept = ("--data", str(tmp_path))
 
     too_early = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
-    made.owning.cancel(creation.creation_id, owner=creation.user_id)
+    made.failing.cancel(creation.creation_id, owner=creation.user_id)
     without = phoenix("delete", creation.creation_id, *kept)
     not_published = phoenix("unpublish", creation.creation_id, "--reason", "spam", *kept)
     deleted = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
@@ -117,7 +117,7 @@ def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
     assert without.returncode == 2
     assert "--reason" in without.stderr
     assert "failed" in not_published.stderr
-    assert (deleted.returncode, deleted.stdout) == (0, f"{creation.creation_id} is gone\n")
+    assert (deleted.returncode, deleted.stdout) == (0, f"{creation.creation_id} is deleted\n")
     assert (gone.returncode, gone.stderr) == (1, "There is no such creation.\n")
 
 
@@ -232,7 +232,7 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
     made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
     waiting, failed = (made.opening.open(brief, caller=a_caller()).creation for _ in range(2))
-    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.failing.cancel(failed.creation_id, owner=failed.user_id)
     made.ports.close()
 
     def rerun(creation_id: str, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -243,7 +243,7 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
 
     assert f"{waiting.creation_id} is draft" in ready.stdout
     assert f"{failed.creation_id} is failed" in left_alone.stdout
-    assert "--debit takes its tokens again" in left_alone.stdout + left_alone.stderr
+    assert "--debit debits its tokens again" in left_alone.stdout + left_alone.stderr
     assert f"{failed.creation_id} is draft" in again.stdout
     assert [ready.returncode, left_alone.returncode, again.returncode] == [0, 1, 0]
     assert rerun("nobody").stderr == "There is no such creation.\n"
@@ -255,7 +255,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
         settings.load({"PHOENIX_DATA": str(tmp_path), "PHOENIX_WELCOME_TOKENS": "1"})
     )
     failed = made.opening.open(a_brief(Kind.IMAGE), caller=a_caller()).creation
-    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.failing.cancel(failed.creation_id, owner=failed.user_id)
     made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
     made.ports.close()
 
@@ -265,7 +265,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{failed.creation_id} is failed" in done.stdout
     assert done.stderr == (
-        f"{name} failed with exit status 2: This costs 1 tokens and the balance is 0.\n"
+        f"{name} failed with exit status 2: This costs 1 token and the balance is 0.\n"
     )
 
 
@@ -336,16 +336,16 @@ def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:
         connection.commit()
     again = phoenix(*command)
 
-    told = (
-        "dopt 1 accounts with 50 tokens; 1 creations refunded (10 tokens), 1 put aside; "
+    report = (
+        "igrate 1 accounts with 50 tokens; 1 creations refunded (10 tokens), 1 archived; "
         "0 ledger entries marked\n"
-        "left as it is: users/ben: its tokenBalance is 'many'\n"
+        "skipped: users/ben: its tokenBalance is 'many'\n"
     )
-    assert (would.returncode, would.stdout) == (1, f"Would a{told}")
-    assert (done.returncode, done.stdout) == (1, f"A{told}".replace("dopt ", "dopted "))
+    assert (would.returncode, would.stdout) == (1, f"Would m{report}")
+    assert (done.returncode, done.stdout) == (1, f"M{report}".replace("igrate ", "igrated "))
     nothing, audited = again.stdout.splitlines()
     assert again.returncode == 0
-    assert nothing.startswith("Adopted 0 accounts with 0 tokens; 0 creations refunded")
+    assert nothing.startswith("Migrated 0 accounts with 0 tokens; 0 creations refunded")
     assert audited == "1 accounts, 0 creations, 1 ledger entries, 0 files: 0 violations"
 
 

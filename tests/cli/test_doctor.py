@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.doctor import MENDS, checks, examine
+from cli.doctor import REMEDIES, checks, examine
 from shared import settings
 from shared.domain.errors import (
     GenerationUnavailable,
@@ -176,10 +176,10 @@ def test_what_fails_is_named_with_its_reason_and_how_to_mend_it(
     assert (status, set(failed)) == (1, parts)
     assert all(WHY in said for said in failed.values())
     assert all(
-        f"to mend: can this user write in PHOENIX_DATA ({world.folder})" in said
+        f"to fix: check that this user can write to PHOENIX_DATA ({world.folder})" in said
         for said in failed.values()
     )
-    assert f"{len(failed)} of the parts must be mended" in shown
+    assert f"{len(failed)} checks failed" in shown
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_an_error_nobody_expects_is_a_finding_and_the_rest_is_checked(
 
 @pytest.mark.parametrize(
     ("media", "reason"),
-    [(Forgetful, "deleted is still there"), (Truncating, "written is not there")],
+    [(Forgetful, "deleted still exists"), (Truncating, "written is missing")],
 )
 def test_a_store_that_does_not_do_what_it_says_is_found_out(
     world: World, media: Callable[[Any], Any], reason: str
@@ -267,11 +267,11 @@ def test_in_the_cloud_the_setting_and_the_role_are_named(
     for part, said in failed.items():
         name, _, kinds = part.partition(", ")
         kind = kinds.removesuffix("s")
-        assert said.endswith(MENDS[name].format(kind=kind, KIND=kind.upper()))
+        assert said.endswith(REMEDIES[name].format(kind=kind, KIND=kind.upper()))
 
 
 def test_every_setting_in_the_advice_exists() -> None:
-    advice = " ".join(MENDS.values())
+    advice = " ".join(REMEDIES.values())
     named = set(re.findall(r"(?:PHOENIX|R2|GOOGLE)_[A-Z{}_0-9]+", advice))
 
     assert {name.format(KIND=kind.upper()) for name in named for kind in Kind} <= set(
@@ -406,7 +406,7 @@ def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> Non
     for done in (ill, broken, nowhere):
         assert (done.returncode, done.stderr) == (1, "")
         assert "FAIL" in done.stdout
-        assert f"to mend: can this user write in PHOENIX_DATA ({tmp_path}" in done.stdout
+        assert f"to fix: check that this user can write to PHOENIX_DATA ({tmp_path}" in done.stdout
     assert (wrong.returncode, wrong.stderr) == (2, "settings: PHOENIX_TYPO is unknown\n")
 
 
@@ -453,4 +453,4 @@ def test_an_image_without_the_vendors_sdk_says_that_the_model_was_not_asked(worl
     status, shown = examined(with_ports(world.phoenix, generator=generator))
 
     assert status == 0
-    assert "not asked, there is no google.genai in this image" in shown
+    assert "not checked: this image does not contain google.genai" in shown

@@ -69,7 +69,7 @@ while not isinstance(begun, Ready):
     begun = state if isinstance(state, Ready) else begun
 file = Path("/tmp/file")
 generator.fetch(begun, file, size_bytes_max=Policy().size_bytes_max(kind))
-{title}Pipeline().produce(file, Path("/tmp"), brief=brief)
+{title}Pipeline().post_process(file, Path("/tmp"), brief=brief)
 print("produced from", file.stat().st_size)
 """
 """A job's work with the largest accepted media inside the vendor's response."""

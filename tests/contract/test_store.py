@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import FreeHour, UsernameClaim, account_key
+from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
@@ -117,8 +117,8 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         was_claimed=True,
         created_at=NOON,
     ),
-    MediaDeletion.now("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
-    an_account(free_hour=FreeHour(started_at=NOON, count=3)),
+    MediaDeletion.at_once("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
+    an_account(free_hour=HourlyCount(started_at=NOON, count=3)),
     Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
     OperatorAct(
         act_id="a",
@@ -225,7 +225,7 @@ def test_an_error_in_the_decision_writes_nothing(store: Store) -> None:
 def test_documents_are_written_and_removed_together(store: Store) -> None:
     creation = a_draft("one")
     put(store, creation, an_account())
-    deletion = MediaDeletion.now("d", ["k"], at=NOON, policy=POLICY)
+    deletion = MediaDeletion.at_once("d", ["k"], at=NOON, policy=POLICY)
 
     def decide(found: Found) -> Decision[None]:
         return write(an_account(tokens=1), deletion, removing=(creation.key,), result=None)
@@ -419,7 +419,9 @@ def test_due_creations_are_whole(store: Store) -> None:
 
 
 def test_due_deletions_come_oldest_first(store: Store) -> None:
-    due = [MediaDeletion.now(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)]
+    due = [
+        MediaDeletion.at_once(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)
+    ]
     put(store, *due)
 
     assert store.due_deletions(NOON + seconds(1), Page(limit=50)) == due[:2]
@@ -559,7 +561,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
     put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(account, creation))
-        assert watcher.received == [Changes(account, tuple(shown(creation)), ())]
+        assert watcher.changes == [Changes(account, tuple(shown(creation)), ())]
 
         claimed = creation.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
         put(store, claimed)
@@ -569,7 +571,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
         store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
         eventually(lambda: watcher.sees(an_account(tokens=7)))
 
-    assert watcher.received[1:] == [
+    assert watcher.changes[1:] == [
         Changes(None, tuple(shown(claimed)), ()),
         Changes(an_account(tokens=7), (), ()),
         Changes(None, (), (creation.creation_id,)),
@@ -582,9 +584,9 @@ def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> Non
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
         put(store, an_account(), a_draft("one", status=Status.PUBLISHED, published_at=NOON))
-        eventually(lambda: watcher.account is not None and watcher.creations)
+        eventually(lambda: watcher.last.account is not None and watcher.last.creations)
 
-    assert watcher.received[0] == Changes(None, (), ())
+    assert watcher.changes[0] == Changes(None, (), ())
 
 
 def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> None:
@@ -596,7 +598,7 @@ def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> Non
         put(store, *creations[WATCHED_MAX:])
         eventually(lambda: watcher.sees(None, *creations[2:]))
 
-    gone = {creation_id for changes in watcher.received for creation_id in changes.gone}
+    gone = {creation_id for changes in watcher.changes for creation_id in changes.gone}
     assert gone == {creation.creation_id for creation in creations[:2]}
 
 
@@ -604,27 +606,27 @@ def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
     ada, ben = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, ada), store.watch(BEN, ben):
         # Firestore's emulator forgets what is committed in the moment that a stream begins.
-        eventually(lambda: ada.received and ben.received)
+        eventually(lambda: ada.changes and ben.changes)
         put(store, an_account(), a_creation())
         eventually(lambda: ada.sees(an_account(), a_creation()))
-    received_count = len(ada.received)
+    told = len(ada.changes)
 
     put(store, an_account(tokens=1))
     later = ChangeRecorder()
     with store.watch(ADA, later):
         eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
 
-    assert len(ada.received) == received_count
-    assert ben.received == [Changes(None, (), ())]
+    assert len(ada.changes) == told
+    assert ben.changes == [Changes(None, (), ())]
 
 
 def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
     first, second = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, first):
-        eventually(lambda: first.received)
+        eventually(lambda: first.changes)
         put(store, an_account())
         with store.watch(ADA, second):
-            eventually(lambda: second.received)
+            eventually(lambda: second.changes)
             put(store, an_account(tokens=3))
             eventually(lambda: first.sees(an_account(tokens=3)))
             eventually(lambda: second.sees(an_account(tokens=3)))
@@ -642,5 +644,5 @@ def test_the_last_of_many_changes_is_told(store: Store) -> None:
         last = store.get(account_key(ADA))
         eventually(lambda: watcher.sees(last))
 
-    balances = [changes.account.balance_tokens for changes in watcher.received if changes.account]
+    balances = [changes.account.balance_tokens for changes in watcher.changes if changes.account]
     assert balances == sorted(balances, reverse=True)

@@ -113,7 +113,7 @@ def test_rotated_key_serves_at_once_and_old_tokens_stay_valid(machine: OneMachin
 
     rotated = phoenix("rotate-key", "--data", machine.data)
 
-    assert rotated.stdout == "A new key signs; older ones that are still accepted: 1\n"
+    assert rotated.stdout == "New signing key; older keys still accepted: 1\n"
     assert client.get("/api/me").is_success
     assert client.get(link).is_success
     assert machine.client("ben").get("/api/me").is_success

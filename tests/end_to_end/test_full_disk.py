@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared import settings, wiring
 from shared.wiring import Phoenix
 from tests.support.machine import needs

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from jobs.attempt import run_attempt
 from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -34,11 +33,11 @@ from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.servers.genai_makers import IMAGE
 from tests.servers.genai_server import GenaiServer
-from tests.support.builders import ADA, LEASE_OWNER, POLICY
+from tests.support.builders import ADA, POLICY
 from tests.support.documents import put
+from tests.support.jobs import FakePipeline, run_job, with_ports
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
-from tests.support.workshop import FakePipeline, workshop
 from tests.support.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -198,8 +197,8 @@ def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged
     world.open(kind=Kind.IMAGE, key="draft")
     world.phoenix.publishing.publish(draft.creation_id, owner=draft.user_id, caption=None)
     cancelled = world.open().creation
-    world.phoenix.owning.cancel(cancelled.creation_id, owner=cancelled.user_id)
-    world.phoenix.owning.retry(cancelled.creation_id, owner=cancelled.user_id)
+    world.phoenix.failing.cancel(cancelled.creation_id, owner=cancelled.user_id)
+    world.phoenix.opening.retry(cancelled.creation_id, owner=cancelled.user_id)
 
     assert logged.counts("creations_opened") == {("image",): 1, ("video",): 2}
     assert logged.counts("creations_settled") == {
@@ -217,7 +216,7 @@ def test_a_retried_creations_seconds_begin_with_its_last_debit(
 ) -> None:
     failed = world.failed()
     world.clock.sleep(3000)
-    world.phoenix.owning.retry(failed.creation_id, owner=failed.user_id)
+    world.phoenix.opening.retry(failed.creation_id, owner=failed.user_id)
     world.clock.sleep(5)
     attempt(world, world.now(failed))
 
@@ -246,7 +245,7 @@ def test_a_refund_that_could_not_be_written_is_counted_by_who_tried(
     creation = world.open().creation
     world.store.faults = ["unsent"] * 5
     with pytest.raises(OutcomeUnknown):
-        world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+        world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
     world.clock.sleep(POLICY.deadline_s)
     world.store.faults = ["down"] * 5
     world.phoenix.sweeping.sweep()
@@ -289,11 +288,8 @@ def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, 
     creation = world.open(kind=Kind.IMAGE).creation
     with GenaiServer() as server:
         server.vendor.faults["start"] = [fault]
-        shop = replace(
-            workshop(world, FakePipeline(kind=Kind.IMAGE)),
-            generator=lambda: IMAGE.make(server.url),
-        )
-        run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
+        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.make(server.url))
+        run_job(phoenix, FakePipeline(kind=Kind.IMAGE), creation.creation_id)
 
     expected = Counter() if fault == "400" else Counter({("image",): 1})
     assert logged.counts("generator_misconfigured") == expected
@@ -356,12 +352,11 @@ def test_a_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged
 def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -> None:
     world.queue.withdrawal_error = WithdrawalRefused(reason="no grant")
     creation = world.open().creation
-    world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
 
     assert logged.counts("withdrawals_refused") == {(): 1}
 
 
 def attempt(world: World, creation: Creation) -> None:
     """Work on a creation as its job does."""
-    pipeline = FakePipeline(kind=creation.kind)
-    run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=LEASE_OWNER)
+    run_job(world.phoenix, FakePipeline(kind=creation.kind), creation.creation_id)

@@ -84,7 +84,7 @@ def opened(data: Path, key: str, *, kind: Kind = Kind.VIDEO, cancel: bool = Fals
         a_brief(kind, "a fox [slow 0]"), caller=a_caller(), idempotency_key=key
     ).creation
     if cancel:
-        phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+        phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
     phoenix.ports.close()
     return creation.creation_id
 
@@ -137,14 +137,12 @@ def published(data: Path) -> None:
     """A video in the feed, with its files."""
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(data)}))
     creation = phoenix.opening.open(a_brief(), caller=a_caller(), idempotency_key="stuck").creation
-    claimed = phoenix.attempts.claim(
-        creation.creation_id, kind=creation.kind, lease_owner=LEASE_OWNER
-    )
-    media = stored_media(claimed, thumbnail=False)
+    claim = phoenix.claims.claim(creation.creation_id, kind=creation.kind, lease_owner=LEASE_OWNER)
+    media = stored_media(claim.creation, thumbnail=False)
     file = data / "file"
     file.write_bytes(b"01234")
     phoenix.ports.media.put(file, media.media_key, media_format=MediaFormat.MP4)
-    phoenix.attempts.complete(claimed, media)
+    claim.complete(media)
     phoenix.publishing.publish(creation.creation_id, owner=creation.user_id, caption=None)
     phoenix.ports.close()
 
@@ -158,7 +156,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "Take down a publication": published,
     "User X says tokens are missing": late,
     "Model retired": out_of_date,
-    "Redis-era leftovers": left_by_celery,
+    "Migrate from the Celery system": left_by_celery,
 }
 
 

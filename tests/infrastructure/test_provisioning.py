@@ -10,8 +10,8 @@ import pytest
 from shared import settings
 from shared.domain.errors import WrongSetting
 from shared.domain.keys import Collection
-from shared.sealed_environment import apply_seal
 from shared.settings import GCPBackend
+from shared.settings.sealed_environment import apply_seal
 from tests.infrastructure.conftest import PROJECT, REGION, Installation
 from tests.support.machine import needs
 

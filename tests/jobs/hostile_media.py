@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.adapters.sample.drawings import draw_picture
+from shared.adapters.sample.drawings import draw_image
 from shared.domain.kind import Kind
 from shared.ffmpeg import run_ffmpeg
 from tests.support.builders import a_brief
@@ -58,12 +58,12 @@ def damaged(film: Path, target: Path) -> None:
 
 
 def an_image(_: Path, target: Path) -> None:
-    draw_picture(a_brief(Kind.IMAGE), target)
+    draw_image(a_brief(Kind.IMAGE), target)
 
 
 def make(target: Path, *arguments: str) -> None:
     done = run_ffmpeg(["-v", "error", *arguments, "-f", "mp4", str(target)], timeout_s=60)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
 
 
 def a_giant_frame(_: Path, target: Path) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.attempt import RESTART, SETTLED, Terminated, run_attempt
+from jobs.attempt import Terminated
+from jobs.worker import RESTART, SETTLED
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
@@ -15,11 +16,13 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
+from shared.domain.media import StoredMedia
 from shared.domain.status import Stage, Status
+from shared.lifecycle.claims import Claim
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, NOON, POLICY, RIVAL, a_creation_id, seconds
-from tests.support.workshop import FakePipeline, workshop
+from tests.support.jobs import FakePipeline, run_job
 from tests.support.world import World
 
 
@@ -31,7 +34,7 @@ def run(
     pipeline: FakePipeline | None = None,
 ) -> int:
     pipeline = pipeline or FakePipeline(kind=creation.kind)
-    return run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=lease_owner)
+    return run_job(world.phoenix, pipeline, creation.creation_id, lease_owner=lease_owner)
 
 
 def failure(world: World, creation: Creation) -> str | None:
@@ -81,9 +84,7 @@ def test_nothing_to_claim_ends_quietly_without_a_start(world: World) -> None:
     world.claim(creation, RIVAL)
 
     assert run(world, creation) == SETTLED
-    assert (
-        run_attempt(workshop(world), a_creation_id("unknown"), lease_owner=LEASE_OWNER) == SETTLED
-    )
+    assert run_job(world.phoenix, FakePipeline(), a_creation_id("unknown")) == SETTLED
     assert world.generator.started == 0
 
 
@@ -132,7 +133,7 @@ def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
 def test_the_last_attempt_waits_for_no_other(world: World) -> None:
     creation = world.open().creation
     for attempt in range(POLICY.attempts_max - 1):
-        world.phoenix.attempts.hand_back(world.claim(creation, LeaseOwner("e", attempt)))
+        world.held(world.claim(creation, LeaseOwner("e", attempt))).release()
     world.generator.starts = [GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)]
 
     run(world, creation, lease_owner=LeaseOwner("e", POLICY.attempts_max))
@@ -509,20 +510,19 @@ def test_a_store_out_of_reach_is_worth_a_restart(world: World) -> None:
     assert world.generator.started == 0
 
 
-def test_a_draft_whose_answer_was_lost_is_never_refunded(world: World) -> None:
+def test_a_draft_whose_answer_was_lost_is_never_refunded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     creation = world.open().creation
-    pipeline = FakePipeline()
-    finish = world.phoenix.attempts.complete
+    complete = Claim.complete
 
-    def unanswered(*args: object) -> None:
+    def unanswered(claim: Claim, media: StoredMedia) -> None:
         world.store.faults = ["lost", "down", "lost", "down", "down"]
-        finish(*args)  # type: ignore[arg-type]  # as it was called
+        complete(claim, media)
 
-    attempts = replace(world.phoenix.attempts)
-    object.__setattr__(attempts, "complete", unanswered)
-    shop = replace(workshop(world, pipeline), attempts=attempts)
-
-    assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == RESTART
+    with monkeypatch.context() as patched:
+        patched.setattr(Claim, "complete", unanswered)
+        assert run(world, creation) == RESTART
     assert run(world, creation, lease_owner=LeaseOwner(LEASE_OWNER.execution, 1)) == SETTLED
 
     assert world.now(creation).status is Status.DRAFT

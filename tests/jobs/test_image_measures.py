@@ -12,7 +12,7 @@ from PIL import Image
 
 from jobs.image_generation_job import jpeg
 from jobs.image_generation_job.pipeline import ImagePipeline
-from jobs.making import Produced
+from jobs.upload import ProcessedMedia
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
@@ -34,13 +34,13 @@ MB = 1_000_000
 START_OF_SCAN = b"\xff\xda"
 
 
-def produce(folder: Path, content: bytes) -> Produced:
+def produce(folder: Path, content: bytes) -> ProcessedMedia:
     download = folder / "download"
     download.write_bytes(content)
-    return ImagePipeline().produce(download, folder, brief=a_brief(Kind.IMAGE))
+    return ImagePipeline().post_process(download, folder, brief=a_brief(Kind.IMAGE))
 
 
-def thumbnail_of(produced: Produced) -> Image.Image:
+def thumbnail_of(produced: ProcessedMedia) -> Image.Image:
     assert produced.thumbnail is not None
     return Image.open(io.BytesIO(produced.thumbnail.read_bytes()))
 

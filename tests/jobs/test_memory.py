@@ -24,7 +24,7 @@ from shared.domain.kind import Kind
 
 folder = Path(sys.argv[1])
 brief = Brief.of(Kind.VIDEO, prompt="x", duration_s=8)
-produced = VideoPipeline().produce(folder / "download", folder, brief=brief)
+produced = VideoPipeline().post_process(folder / "download", folder, brief=brief)
 media = FileMediaStore(folder / "media", base_url="http://localhost", secret=b"s")
 media.put(produced.path, "videos/u/c/1.mp4", media_format=MediaFormat.MP4)
 mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
@@ -52,7 +52,7 @@ def shoot(folder: Path, *, quality: int) -> int:
     encode = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", str(quality)]
     arguments = ["-v", "error", "-f", "lavfi", "-i", noise, *encode, "-pix_fmt", "yuv420p"]
     done = run_ffmpeg([*arguments, "-f", "mp4", str(folder / "download")], timeout_s=200)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
     return (folder / "download").stat().st_size
 
 

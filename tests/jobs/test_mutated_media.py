@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from jobs.generation import Pipeline
 from jobs.image_generation_job.pipeline import ImagePipeline
-from jobs.making import Pipeline, Produced
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.domain.errors import BadOutput
 from tests.jobs.clips import H264, QUIET_HEVC, copied, shot
@@ -40,18 +41,18 @@ def mutants(content: bytes, *, header_bytes: int, count: int) -> Iterator[bytes]
         yield bytes(mutant)
 
 
-def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> Produced | None:
+def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> ProcessedMedia | None:
     """Return what is made of a file, or None if it is refused."""
     folder.mkdir()
     download = folder / "download"
     download.write_bytes(content)
     try:
-        return pipeline.produce(download, folder, brief=a_brief(pipeline.kind))
+        return pipeline.post_process(download, folder, brief=a_brief(pipeline.kind))
     except BadOutput:
         return None
 
 
-def assert_usable(produced: Produced) -> None:
+def assert_usable(produced: ProcessedMedia) -> None:
     assert produced.path.stat().st_size > 0
     assert min(produced.width, produced.height) >= 1
     if produced.thumbnail is not None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from jobs.attempt import Terminated, Workshop, run_attempt
+from jobs.attempt import Terminated
+from jobs.generation import Pipeline
 from shared.domain.creation import Creation
 from shared.domain.errors import BadOutput
 from shared.domain.failure import FailureCode
@@ -17,6 +18,7 @@ from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Status
+from shared.wiring import Phoenix
 from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
 from tests.servers.genai_makers import (
     IMAGE,
@@ -32,7 +34,7 @@ from tests.servers.genai_makers import (
 )
 from tests.servers.genai_server import GenaiServer
 from tests.servers.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
-from tests.support.workshop import FakePipeline, workshop
+from tests.support.jobs import FakePipeline, run_job, with_ports
 from tests.support.world import World
 
 ATTEMPTS = 8
@@ -137,10 +139,11 @@ def server(world: World) -> Iterator[GenaiServer]:
         yield server
 
 
-def settled(world: World, shop: Workshop, creation: Creation) -> Creation:
+def settled(world: World, phoenix: Phoenix, pipeline: Pipeline, creation: Creation) -> Creation:
     """Run executions, one after another, until the creation is a draft or refunded."""
     for number in range(ATTEMPTS):
-        run_attempt(shop, creation.creation_id, lease_owner=LeaseOwner(f"execution-{number}", 0))
+        lease_owner = LeaseOwner(f"execution-{number}", 0)
+        run_job(phoenix, pipeline, creation.creation_id, lease_owner=lease_owner)
         if not world.now(creation).is_unfinished:
             return world.now(creation)
         world.clock.sleep(BETWEEN_ATTEMPTS_S)
@@ -155,11 +158,11 @@ def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Cr
     trouble.world(world, creation)
     is_slow = SLOW_FAULTS & {*trouble.vendor.get("start", ())}
     pipeline = replace(trouble.pipeline, kind=maker.kind)
-    shop = replace(
-        workshop(world, pipeline),
-        generator=lambda: maker.make(server.url, timeout_s=PATIENCE_S if is_slow else 10),
+    phoenix = with_ports(
+        world.phoenix,
+        generator=lambda _: maker.make(server.url, timeout_s=PATIENCE_S if is_slow else 10),
     )
-    return settled(world, shop, creation)
+    return settled(world, phoenix, pipeline, creation)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import NoReturn
 
 import pytest
 
-from jobs.attempt import RESTART, SETTLED, Terminated, run_attempt
+from jobs.attempt import Terminated
+from jobs.worker import RESTART, SETTLED
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
@@ -29,7 +30,7 @@ from shared.domain.status import Stage, Status
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, POLICY, RIVAL
-from tests.support.workshop import PAGE, FakePipeline, workshop
+from tests.support.jobs import PAGE, FakePipeline, run_job, with_ports
 from tests.support.world import World
 
 HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
@@ -44,7 +45,7 @@ def run(
     error: Exception | None = None,
 ) -> int:
     pipeline = FakePipeline(kind=creation.kind, error=error)
-    return run_attempt(workshop(world, pipeline), creation.creation_id, lease_owner=lease_owner)
+    return run_job(world.phoenix, pipeline, creation.creation_id, lease_owner=lease_owner)
 
 
 def failure(world: World, creation: Creation) -> str | None:
@@ -196,7 +197,6 @@ def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World)
 def test_video_is_stored_after_ten_minutes_without_storage(world: World) -> None:
     creation = world.open().creation
     put = world.media.media.put
-    shop = workshop(world, FakePipeline())
 
     class Outage:
         def put(self, *args: object, **kwargs: object) -> None:
@@ -207,10 +207,10 @@ def test_video_is_stored_after_ten_minutes_without_storage(world: World) -> None
         def __getattr__(self, name: str) -> object:
             return getattr(world.media.media, name)
 
-    shop = replace(shop, media=Outage())  # type: ignore[arg-type]  # it passes the rest on
-    run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
+    phoenix = with_ports(world.phoenix, media=Outage())
+    run_job(phoenix, FakePipeline(), creation.creation_id)
     world.clock.sleep(60)
-    run_attempt(shop, creation.creation_id, lease_owner=RIVAL)
+    run_job(phoenix, FakePipeline(), creation.creation_id, lease_owner=RIVAL)
 
     assert world.now(creation).status is Status.DRAFT
     assert world.generator.started == 1
@@ -360,13 +360,14 @@ def test_image_whose_refund_is_not_answered_is_not_bought_again(
         fail_attempt(*args, **kwargs)
 
     failed: list[object] = []
-    fail_attempt: Callable[..., None] = world.phoenix.settling.fail_attempt
-    settling = replace(world.phoenix.settling)
-    object.__setattr__(settling, "fail_attempt", fail)
+    fail_attempt: Callable[..., None] = world.phoenix.failing.fail_attempt
+    failing = replace(world.phoenix.failing)
+    object.__setattr__(failing, "fail_attempt", fail)
     pipeline = FakePipeline(kind=Kind.IMAGE, error=error if no == "bad output" else None)
-    shop = replace(workshop(world, pipeline), settling=settling)
+    claims = replace(world.phoenix.claims, failing=failing)
+    phoenix = replace(world.phoenix, claims=claims)
 
-    assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == SETTLED
+    assert run_job(phoenix, pipeline, creation.creation_id) == SETTLED
 
     assert len(failed) > 1
     assert world.now(creation).status is Status.FAILED
@@ -667,7 +668,7 @@ def test_image_of_a_dead_process_is_started_again_when_its_lease_has_expired(
 ) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     claimed = world.claim(creation, kind=Kind.IMAGE)
-    world.phoenix.attempts.intend(claimed, model="fake", cost_usd=0.25)
+    world.held(claimed).record_intent(model="fake", cost_usd=0.25)
     world.clock.sleep(130)
     world.generator.starts = [Ready("inline")]
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from jobs.image_generation_job.pipeline import ImagePipeline
-from jobs.making import Produced
 from jobs.thumbnail import SIZE_BYTES_MAX, write_thumbnail
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.sample.drawings import draw_picture, shoot_film
+from shared.adapters.sample.drawings import draw_image, render_video
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
@@ -26,7 +26,7 @@ IMAGE = a_brief(Kind.IMAGE)
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("film") / "film.mp4"
-    shoot_film(VIDEO, path)
+    render_video(VIDEO, path)
     return path
 
 
@@ -35,8 +35,8 @@ def assert_decodes(video: Path) -> None:
     assert run_ffmpeg(decode, timeout_s=60).exit_status == 0
 
 
-def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> Produced:
-    return VideoPipeline().produce(download, folder, brief=brief)
+def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> ProcessedMedia:
+    return VideoPipeline().post_process(download, folder, brief=brief)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_video_plays_with_its_index_in_front_and_a_thumbnail(
     tmp_path: Path, orientation: str, size: tuple[int, int]
 ) -> None:
     brief = a_brief(Kind.VIDEO, orientation=orientation, duration_s=4)
-    shoot_film(brief, tmp_path / "download")
+    render_video(brief, tmp_path / "download")
     assert top_boxes(tmp_path / "download")[-1] == "moov"
 
     produced = produce_video(tmp_path / "download", tmp_path, brief)
@@ -61,7 +61,7 @@ def test_a_video_plays_with_its_index_in_front_and_a_thumbnail(
 
 
 def test_a_video_without_a_frame_in_its_middle_has_no_thumbnail(tmp_path: Path) -> None:
-    shoot_film(VIDEO, tmp_path / "download", picture_share=0.25)
+    render_video(VIDEO, tmp_path / "download", motion_share=0.25)
 
     produced = produce_video(tmp_path / "download", tmp_path)
 
@@ -81,10 +81,10 @@ def test_what_is_no_playable_video_is_bad_output(
 @pytest.mark.parametrize("ratio", ["1:1", "3:4", "4:3", "9:16", "16:9"])
 def test_an_image_is_stored_as_it_came_with_a_thumbnail(tmp_path: Path, ratio: str) -> None:
     download = tmp_path / "download"
-    draw_picture(a_brief(Kind.IMAGE, aspect_ratio=ratio), download)
+    draw_image(a_brief(Kind.IMAGE, aspect_ratio=ratio), download)
     before = download.read_bytes()
 
-    produced = ImagePipeline().produce(download, tmp_path, brief=IMAGE)
+    produced = ImagePipeline().post_process(download, tmp_path, brief=IMAGE)
 
     assert produced.path.read_bytes() == before
     assert produced.media_format == "png"
@@ -97,7 +97,7 @@ def test_an_image_is_stored_as_it_came_with_a_thumbnail(tmp_path: Path, ratio: s
 def test_a_jpeg_is_an_image_too(tmp_path: Path) -> None:
     Image.effect_noise((700, 500), 60).save(tmp_path / "download", format="JPEG")
 
-    produced = ImagePipeline().produce(tmp_path / "download", tmp_path, brief=IMAGE)
+    produced = ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
     assert (produced.media_format, produced.width, produced.height) == ("jpg", 700, 500)
 
@@ -107,7 +107,7 @@ def test_what_is_no_acceptable_image_is_bad_output(tmp_path: Path, name: str) ->
     (tmp_path / "download").write_bytes(HOSTILE_IMAGES[name]())
 
     with pytest.raises(BadOutput):
-        ImagePipeline().produce(tmp_path / "download", tmp_path, brief=IMAGE)
+        ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
 
 def test_a_thumbnail_of_noise_is_made_smaller_by_quality(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jobs.making import Produced
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job.mp4 import PICTURE, read_layout
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.domain.errors import BadOutput
@@ -22,11 +22,11 @@ Make = Callable[[Path, Path], Path]
 """Writes a variant of the first video to the second path."""
 
 
-def produce(download: Path, *, wanted_s: int = 4) -> Produced:
+def produce(download: Path, *, wanted_s: int = 4) -> ProcessedMedia:
     folder = download.parent / "produced"
     folder.mkdir()
     brief = a_brief(Kind.VIDEO, duration_s=wanted_s)
-    return VideoPipeline().produce(download, folder, brief=brief)
+    return VideoPipeline().post_process(download, folder, brief=brief)
 
 
 @pytest.fixture(scope="session")
@@ -432,7 +432,9 @@ def test_remuxed_video_keeps_its_turn_its_pictures_and_its_sound(
     assert produced.path != download
     again = tmp_path / "again"
     again.mkdir()
-    second = VideoPipeline().produce(produced.path, again, brief=a_brief(Kind.VIDEO, duration_s=4))
+    second = VideoPipeline().post_process(
+        produced.path, again, brief=a_brief(Kind.VIDEO, duration_s=4)
+    )
     assert second.path == produced.path
     assert (second.width, second.height) == (180, 320)
     decoded = run_ffmpeg(

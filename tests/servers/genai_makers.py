@@ -6,7 +6,7 @@ from datetime import date
 
 from google.oauth2.credentials import Credentials
 
-from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, good_cards
+from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, usable_cards
 from shared.adapters.google_models.client import ApiKey, CloudProject, Connection
 from shared.adapters.google_models.image_generator import GeminiImageGenerator
 from shared.adapters.google_models.omni_generator import OmniVideoGenerator
@@ -44,7 +44,7 @@ class Maker:
 
     @property
     def card(self) -> ModelCard:
-        cards = good_cards(self.kind, surface=self.surface, today=TODAY)
+        cards = usable_cards(self.kind, surface=self.surface, today=TODAY)
         return next(card for card in cards if card.call_style is self.call_style)
 
     def make(self, url: str, *, timeout_s: float = 10) -> Generator:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.sample.drawings import draw_picture, shoot_film
+from shared.adapters.sample.drawings import draw_image, render_video
 from shared.domain.brief import Brief
 from shared.domain.kind import Kind
 
@@ -75,7 +75,7 @@ def drawn(kind: Kind, aspect_ratio: str, duration_s: int | None) -> bytes:
     brief = Brief.of(kind, prompt="a fox", aspect_ratio=aspect_ratio, duration_s=duration_s)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
-        (draw_picture if kind is Kind.IMAGE else shoot_film)(brief, path)
+        (draw_image if kind is Kind.IMAGE else render_video)(brief, path)
         return path.read_bytes()
 
 

@@ -276,15 +276,19 @@ class Clients:
     # Owner actions
 
     def _retry(self, name: str, known: Creation) -> None:
-        """Click once; repeat only a request that names the debit it follows."""
-        debits = known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        """Click once; repeat only a request that names the run it follows."""
+        run_number = (
+            known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        )
         self._clicks[known.creation_id] += 1
 
         def request() -> Opened:
-            return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
+            return self.phoenix.opening.retry(
+                known.creation_id, owner=known.user_id, run_number=run_number
+            )
 
-        answer = self.call_with_retry(name, request, tries_max=TRIES_MAX if debits else 1)
-        if debits and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
+        answer = self.call_with_retry(name, request, tries_max=TRIES_MAX if run_number else 1)
+        if run_number and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
             self.simulation.sleep(SENDS_AGAIN_WITHIN_S * self.simulation.chance(name, "again"))
             self.call_with_retry(f"{name}.again", request)
         current = self.store.creation(known.creation_id)
@@ -301,14 +305,15 @@ class Clients:
             entry_id = refund_id(known.creation_id, known.run_number + 1)
             self.inspector.must(self.store.has_entry(entry_id), "I10", f"{name} is not refunded")
 
-    def _owners(self, verb: str, known: Creation) -> Any:
+    def _send(self, verb: str, use_case: Callable[..., Any], known: Creation) -> Any:
         """Call the use case and count the request."""
         self._sent[verb, known.creation_id] += 1
-        use_case = getattr(self.phoenix.owning, verb)
         return use_case(known.creation_id, owner=known.user_id)
 
     def _cancel(self, name: str, known: Creation) -> None:
-        answer = self.call_with_retry(name, lambda: self._owners("cancel", known))
+        answer = self.call_with_retry(
+            name, lambda: self._send("cancel", self.phoenix.failing.cancel, known)
+        )
         if isinstance(answer, RequestError):
             is_of_state = isinstance(answer, IllegalTransition | CreationNotFound | Unavailable)
             self.inspector.must(is_of_state, "I18", f"{name}: cancelling got {answer!r}")
@@ -322,7 +327,9 @@ class Clients:
             self.inspector.must(is_refunded, "I10", f"{name} got 200 without a refund")
 
     def _delete(self, name: str, known: Creation) -> None:
-        answer = self.call_with_retry(name, lambda: self._owners("delete", known))
+        answer = self.call_with_retry(
+            name, lambda: self._send("delete", self.phoenix.media_cleanup.delete_creation, known)
+        )
         if isinstance(answer, CreationNotFound):
             is_first = self._sent["delete", known.creation_id] == 1
             self.inspector.must(not is_first, "I10", f"{name} got 404 for its own effect")
@@ -351,12 +358,12 @@ class Clients:
 
     def _stranger(self, name: str, stranger: UserId, creation_id: CreationId) -> None:
         """Try every use case on another user's creation: each must return not found."""
-        owning, publishing = self.phoenix.owning, self.phoenix.publishing
+        phoenix, publishing = self.phoenix, self.phoenix.publishing
         use_cases: list[Callable[..., Any]] = [
-            owning.one,
-            owning.retry,
-            owning.cancel,
-            owning.delete,
+            phoenix.reading.own_creation,
+            phoenix.opening.retry,
+            phoenix.failing.cancel,
+            phoenix.media_cleanup.delete_creation,
             publishing.publish,
             publishing.unpublish,
         ]

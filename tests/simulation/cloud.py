@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.attempt import SETTLED, Terminated
+from jobs.attempt import Terminated
+from jobs.worker import SETTLED
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from jobs.making import Produced
+from jobs.upload import ProcessedMedia
 from shared.domain.brief import Brief
 from shared.domain.errors import (
     BadOutput,
@@ -232,11 +232,11 @@ class SimulatedPipeline:
 
     kind: Kind
 
-    def produce(self, download: Path, folder: Path, *, brief: Brief) -> Produced:
+    def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
         if download.read_bytes() == BROKEN:
             raise BadOutput(reason="simulated")
         is_video = self.kind is Kind.VIDEO
-        return Produced(
+        return ProcessedMedia(
             path=download,
             media_format=MediaFormat.MP4 if is_video else MediaFormat.PNG,
             width=1280,

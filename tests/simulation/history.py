@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jobs.attempt import RESTART, Terminated, Workshop, run_attempt
+from jobs.attempt import Terminated, run_attempt
+from jobs.worker import RESTART, SETTLED
 from shared import settings, wiring
 from shared.domain.creation import Creation
+from shared.domain.errors import Unavailable
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
-from shared.installation import Ports
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
+from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
@@ -207,7 +209,6 @@ class _Installation:
     def _assembled(self) -> Phoenix:
         clock = SimulatedClock(self.simulation)
         unused_identity: Any = None
-        unused_raw_documents: Any = None
         tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
         self.store.begin_with(self.welcomes.documents(tokens))
         ports = Ports(
@@ -220,33 +221,24 @@ class _Installation:
             clock=clock,
             ids=SimulatedIds(self.simulation),
             generator=self.generators.__getitem__,
-            raw_documents=unused_raw_documents,
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)
         phoenix.opening.admission.worker = InTurn()
-        phoenix.opening.admission.patience_s = 0  # the scheduler itself waits for each thread
+        phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
     def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
-        """Run an attempt as a job process does."""
-        workshop = Workshop(
-            attempts=self.phoenix.attempts,
-            settling=self.phoenix.settling,
-            queue=self.queue,
-            media=self.media,
-            generator=lambda: self.generators[kind],
-            pipeline=SimulatedPipeline(kind),
-            clock=self.phoenix.ports.clock,
-            policy=POLICY,
-        )
+        """Do the work of `jobs/worker.py`."""
+        pipeline = SimulatedPipeline(kind)
         try:
-            return run_attempt(workshop, creation_id, lease_owner=lease_owner)
-        except Terminated:
+            run_attempt(self.phoenix, pipeline, creation_id, lease_owner=lease_owner)
+        except (Terminated, Unavailable):
             return RESTART
         except Exception as error:
             self.inspector.report("I10", f"{lease_owner} raised {error!r}")
             return RESTART
+        return SETTLED
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.

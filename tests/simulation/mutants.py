@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, lease, making, storing
+from jobs import attempt, generation, retries, upload
 from shared.domain import creation
 from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
-    attempts,
-    deleting,
+    claims,
+    failing,
+    media_cleanup,
     opening,
-    owning,
     publishing,
-    settling,
+    reading,
     starts,
     sweeping,
     welcoming,
@@ -95,9 +95,9 @@ UNKNOWN_COMPLETE_IS_REFUNDED = _one(
     "a completion of unknown outcome is refunded",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "try: attempts.complete(mine, media)\n"
-    "    except Unavailable as error: self._fail(FailureCode.STORAGE_FAILED, error)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "try: self.claim.complete(media)\n"
+    "    except Unavailable as error: self._fail(Outcome(FailureCode.STORAGE_FAILED), error)",
 )
 """It needs five consecutive faults of the store: a separate test forces them."""
 
@@ -105,8 +105,8 @@ UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
     "a completion of unknown outcome ends the process",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "attempts.complete(mine, media)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "self.claim.complete(media)",
 )
 """As above; the next task attempt generates the paid result again."""
 
@@ -118,23 +118,31 @@ NO_LIMIT = _one(
     "if False:",
 )
 NO_WITHDRAWAL = _one(
-    "no task is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
+    "no task is withdrawn", failing.Failing, "_fail", "self._withdraw_task(failed)", "pass"
 )
 """It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
+
+COMPLETE_RECOGNISES = """\
+        return found.get(mine.key) is None  # its owner has deleted the draft since
+
+    def decide(found: Found) -> Decision[None]:
+        current, account = found.get(mine.key), found.get(account_key_)
+        if current is not None and current.media_key == media.media_key:
+"""
 
 MUTANTS = [
     _one(
         "a claim ignores a live lease",
-        attempts.Attempts,
+        claims.Claims,
         "_obstacles",
-        "if now.is_leased(at - skew) and not is_its_successor:",
+        "if current.is_leased(at - skew) and not is_successor:",
         "if False:",
     ),
     _one(
         "a retry is claimed before its time",
-        attempts.Attempts,
+        claims.Claims,
         "_obstacles",
-        "now.retry_at is not None and at < now.retry_at - early",
+        "current.retry_at is not None and at < current.retry_at - early",
         "False",
     ),
     _one(
@@ -147,10 +155,10 @@ MUTANTS = [
     ),
     _one(
         "complete is not fenced",
-        attempts.Attempts,
+        claims.Claim,
         "complete",
-        "now = _held(found, mine)",
-        "now = now or _held(found, mine)",
+        "current = self._held(current)",
+        "current = current or self._held(current)",
         gate="processes pause for minutes",
     ),
     _one(
@@ -161,14 +169,19 @@ MUTANTS = [
         "",
         seed=162,
     ),
-    _one("a start is made without an intent", making.Making, "_start", "self._intend()", "pass"),
+    _one(
+        "a start is made without an intent",
+        generation.Generation,
+        "_start",
+        "self._record_intent()",
+        "pass",
+    ),
     _one(
         "an unknown start of a video is retried",
-        making.Making,
+        generation.Generation,
         "_begin",
         "except StartOutcomeUnknown as error:\n",
-        "except StartOutcomeUnknown as error:\n"
-        "        lease.mine = lease.attempts.withdraw(lease.mine)\n",
+        "except StartOutcomeUnknown as error:\n        self.claim.clear_intent()\n",
     ),
     Mutant(
         "a video may be started again after an unknown start",
@@ -178,54 +191,54 @@ MUTANTS = [
                 "has_starts_left",
                 "<= STARTS_UNKNOWN_MAX[creation.kind]",
                 "<= 1",
-                users=(making, attempts, attempt),
+                users=(generation, claims, attempt),
             ),
         ),
     ),
     _one(
         "an unknown outcome clears the intent",
         attempt.Attempt,
-        "_end",
-        "self._fail(_FAILURES[type(error)], error)",
-        "self._retry_later(_FAILURES[type(error)], error, answered_no=True)",
+        "_outcome",
+        "return Outcome(_FAILURES[type(error)])",
+        "return Outcome(_FAILURES[type(error)], is_retried=True, answered_no=True)",
     ),
     _one(
         "a storage error clears the intent",
         attempt.Attempt,
-        "_end_unstored",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error)",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
+        "_outcome",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept)",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept, answered_no=is_kept)",
         seed=1120,
     ),
     _one(
         "a known operation is not resumed",
-        making.Making,
+        generation.Generation,
         "_begin",
-        "if lease.mine.operation_name is not None:",
+        "if creation.operation_name is not None:",
         "if False:",
         gate="processes die",
     ),
     _one(
         "the operation is never recorded",
-        making.Making,
+        generation.Generation,
         "_start",
-        "lease.mine = self._recorded(begun)",
+        "self.retries.retry_write(lambda: self.claim.record_operation(operation_name))",
         "pass",
         gate="processes die",
     ),
     _one(
         "an attempt does not recognise its own intent",
-        attempts.Attempts,
-        "intend",
-        "if found.may_have_landed and now.intent == decided:",
-        "if False:",
+        claims.Claim,
+        "record_intent",
+        "self._is_held(found) and found.intent == sent.intent",
+        "False",
         gate="commits get no response",
     ),
     _one(
         "a lease owner does not recognise its own claim",
-        attempts.Attempts,
+        claims.Claims,
         "claim",
-        "            and now.lease_owner == lease_owner\n",
+        "            and current.lease_owner == lease_owner\n",
         "            and False\n",
         gate="commits get no response",
     ),
@@ -234,7 +247,7 @@ MUTANTS = [
         sweeping.Sweeping,
         "_repair",
         "return self._requeue(creation, at=at)",
-        "return Look.LEFT",
+        "return Outcome.LEFT",
         gate="half of the tasks vanish",
     ),
     _one(
@@ -247,31 +260,33 @@ MUTANTS = [
     ),
     _one(
         "a refund leaves the creation runnable",
-        settling.Settling,
-        "_fail",
-        "            failed,\n            refunded,",
-        "            now,\n            refunded,",
+        failing.Failing,
+        "_refund",
+        "        failed,\n        refunded,",
+        "        current,\n        refunded,",
     ),
     _one(
         "a refund ignores the status",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or now.run_number != debits or not now.is_unfinished",
+        "if not may_fail(current):",
+        "if not current.is_unfinished:",
     ),
     _one(
         "a refund ignores the run number",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or not now.is_unfinished",
+        "or current.run_number != run_number:\n"
+        "            return _not_failed(current, found.get(refund_key))\n"
+        "        if not may_fail(current):\n",
+        "or not current.is_unfinished:\n",
     ),
     _one(
         "a failed enqueue refunds a claimed creation",
-        settling.Settling,
+        failing.Failing,
         "fail_unqueued",
-        "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
-        "now.status is Status.PENDING or now.status is Status.PROCESSING",
+        "current.status is Status.PENDING and not current.was_claimed_for_this_debit",
+        "current.status is Status.PENDING or current.status is Status.PROCESSING",
         gate="half of the enqueue calls get no response",
     ),
     _one(
@@ -283,14 +298,16 @@ MUTANTS = [
     ),
     _one(
         "cancel ignores the intent",
-        settling.Settling,
-        "cancel",
-        "now.status is Status.PENDING and now.intent is None and now.operation_name is None",
-        "now.is_unfinished",
+        failing.Failing,
+        "fail_cancelled",
+        "current.status is Status.PENDING\n"
+        "            and current.intent is None\n"
+        "            and current.operation_name is None\n",
+        "current.is_unfinished\n",
     ),
     _one(
         "nothing is ever overdue",
-        settling,
+        failing,
         "is_overdue",
         "return creation.is_past_deadline(at) or is_lost",
         "return False",
@@ -315,8 +332,8 @@ MUTANTS = [
         "a sweep uses the task number of another sweep",
         sweeping.Sweeping,
         "_requeue",
-        "if found.may_have_landed and requeued is not None and now == requeued:",
-        "if found.may_have_landed and requeued is not None:",
+        "landed=lambda found, sent: found.get(creation.key) == sent",
+        "landed=lambda found, sent: True",
         seed=2359,
     ),
     _one(
@@ -325,29 +342,29 @@ MUTANTS = [
         "next_retry_at",
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
-        attempts,
+        claims,
         seed=184,
     ),
     _one(
         "the sweep writes its stale snapshot",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "now = creation\n        if False:",
+        "if current is None or current != creation:",
+        "current = creation\n        if False:",
         seed=47,
     ),
     _one(
         "the sweep requeues without checking the current document",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "if now is None:",
+        "if current is None or current != creation:",
+        "if current is None:",
     ),
     _one(
         "the sweep uses the last task's number",
         sweeping.Sweeping,
         "_requeue",
-        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=decided)",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)",
         "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.task_number)",
     ),
     Mutant(
@@ -357,16 +374,18 @@ MUTANTS = [
                 attempt.Attempt,
                 "run",
                 'log.warning("lease_lost")',
-                "mine = self.lease.mine\n"
+                "mine = self.claim.creation\n"
                 "        for key in mine.keys_of(range(mine.attempt, mine.attempt + 1)):\n"
-                "            try: self.workshop.media.delete(key)\n"
+                "            try: self.phoenix.ports.media.delete(key)\n"
                 "            except MediaUnavailable: pass",
             ),
             Edit(
-                attempts.Attempts,
+                claims.Claim,
                 "complete",
-                "if is_mine or (found.may_have_landed and now is None):",
-                "if False:",
+                COMPLETE_RECOGNISES,
+                COMPLETE_RECOGNISES.replace("found.get(mine.key) is None", "False").replace(
+                    "current.media_key == media.media_key", "False"
+                ),
             ),
         ),
     ),
@@ -374,21 +393,19 @@ MUTANTS = [
         "the balance is read outside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "    outside = self.transactions.store.get(account_at)\n"
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = outside, found.get(creation_at)\n",
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "    outside = self.transactions.store.get(user_key)\n"
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = outside, found.get(key)\n",
         seed=89,
     ),
     _one(
         "the idempotency key is ignored inside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "        account, known = found.get(account_at), None\n",
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "        account, known = found.get(user_key), None\n",
     ),
     _one(
         "every request has a new id",
@@ -401,58 +418,61 @@ MUTANTS = [
         "a deleted creation's key is free again",
         opening.Opening,
         "_debit_and_create",
-        "if found.get(entry_at) is not None:\n            raise CreationGone",
+        "if found.get(debit_key) is not None:\n            raise CreationGone",
         "pass",
     ),
     _one(
         "a second click debits again",
-        owning.Owning,
-        "debit_again",
-        "if now.run_number > debits:",
-        "if now.is_unfinished:",
-        seed=5,
+        opening.Opening,
+        "_debit_again",
+        "if current.run_number > run_number:",
+        "if current.is_unfinished:",
+        seed=6,
     ),
     _one(
         "a deletion does not recognise its own commit",
-        owning.Owning,
-        "delete",
-        "if found.may_have_landed and decided is not None and not found.documents:",
-        "if False:",
+        media_cleanup.MediaCleanup,
+        "delete_creation",
+        "landed=lambda found, _: found.get(creation.key) is None",
+        "landed=lambda found, _: False",
     ),
     _one(
         "a cancellation does not recognise its own commit",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "is_mine = found.may_have_landed and is_refunded",
-        "is_mine = False",
+        "return refund is not None and (refund.actor, refund.created_at) == (actor, at)",
+        "return False",
         seed=184,
     ),
     _one(
         "a user can access the creations of others",
-        owning,
+        reading,
         "owned",
         "if creation is None or creation.user_id != owner:",
         "if creation is None:",
+        failing,
+        media_cleanup,
+        opening,
         publishing,
     ),
     _one(
         "a withdrawal uses the current task number",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "self._withdraw_task(decided)",
-        "self._withdraw_task(self.transactions.store.get(creation_at) or decided)",
+        "self._withdraw_task(failed)",
+        "self._withdraw_task(self.transactions.store.get(creation.key) or failed)",
         gate="an owner cancels and retries at once",
     ),
     _one(
         "a withdrawal uses the next task number",
-        settling.Settling,
+        failing.Failing,
         "_withdraw_task",
         "kind=failed.kind, number=failed.task_number)",
         "kind=failed.kind, number=failed.task_number + 1)",
     ),
     _one(
         "a task is withdrawn before its refund",
-        settling.Settling,
+        failing.Failing,
         "_fail",
         "facts = _facts(creation, code, actor)",
         "facts = _facts(creation, code, actor)\n    self._withdraw_task(creation)",
@@ -474,14 +494,15 @@ MUTANTS = [
     NO_LIMIT,
     _one(
         "cancelling is refused at the limit of free outcomes",
-        owning.Owning,
+        failing.Failing,
         "cancel",
-        "settlement = self.settling.cancel(pending)",
+        "settlement = self.fail_cancelled(pending)",
         "account = self.transactions.store.get(account_key(owner))\n"
         "    if account and account.free_hour:\n"
         "        limit = self.policy.free_outcomes_per_hour_max\n"
-        "        account.free_hour.check(self.clock.now(), limit=limit)\n"
-        "    settlement = self.settling.cancel(pending)",
+        "        from shared.domain.errors import TooManyFree\n"
+        "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
+        "    settlement = self.fail_cancelled(pending)",
     ),
     _one(
         "the brake refuses a replay",
@@ -489,7 +510,7 @@ MUTANTS = [
         "_debit_and_create",
         "        if known is not None:\n",
         "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
-        seed=55,
+        seed=61,
     ),
     Mutant(
         "the brake refuses after the debit",
@@ -503,10 +524,10 @@ MUTANTS = [
             Edit(
                 opening.Opening,
                 "open",
-                "if opened.is_replay:",
+                "return opened if opened.is_replay else",
                 "if refusal is not None and not opened.is_replay:\n"
                 "        raise refusal\n"
-                "    if opened.is_replay:",
+                "    return opened if opened.is_replay else",
             ),
         ),
     ),
@@ -520,45 +541,45 @@ MUTANTS = [
     _one(
         "a publication commits without its undo entry",
         publishing.Publishing,
-        "_finish",
+        "_commit",
         "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
         "if False:",
         seed=912,
     ),
     _one(
         "a copy is deleted while its publication commits",
-        deleting.Deleting,
+        media_cleanup.MediaCleanup,
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
     ),
     _one(
         "a deletion is not repeated",
-        deleting.Deleting,
+        media_cleanup.MediaCleanup,
         "carry_out",
-        "if at < now.until:",
+        "if at < current.until:",
         "if False:",
         seed=116,
     ),
     _one(
         "orphaned files are never deleted",
-        settling,
-        "leftovers",
+        failing,
+        "end_of_run",
         "return (cost, deletion)",
         "return (cost,)",
-        attempts,
+        claims,
     ),
     _one(
         "a deletion includes the files of the live attempt",
-        attempts.Attempts,
+        claims.Claim,
         "complete",
-        "earlier = range(now.first_attempt, now.attempt)",
-        "earlier = range(now.first_attempt, now.attempt + 1)",
+        "range(current.first_attempt, current.attempt)",
+        "range(current.first_attempt, current.attempt + 1)",
     ),
     _one(
         "a draft is written before its upload succeeded",
-        storing.Storing,
-        "_failure_of_put",
+        upload.Uploader,
+        "_put_once",
         "return error.reason",
         "return None",
     ),
@@ -572,13 +593,13 @@ MUTANTS = [
     Mutant(
         "a Retry-After makes a paid result time out",
         (
-            Edit(lease, "_pause_s", "min(hint_s, ASK_AGAIN_MAX_S)", "hint_s"),
-            Edit(lease.Lease, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
+            Edit(retries, "_pause_s", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
+            Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
     _one(
         "polling stops one interval before the deadline",
-        lease.Lease,
+        retries.Retries,
         "pause",
         "if left_s <= 0:",
         "if left_s <= seconds:",
@@ -589,20 +610,20 @@ MUTANTS = [
         "next_retry_at",
         "else own",
         "else None",
-        attempts,
+        claims,
         gate="half of the starts have a Retry-After of an hour",
     ),
     _one(
         "a paid operation is abandoned without reading its output location",
-        making.Making,
-        "_finish_from_place",
-        "found = self._read_place()",
+        generation.Generation,
+        "_finish_from_bucket",
+        "found = self._look_up()",
         "found = None",
     ),
     _one(
         "storing is abandoned after four tries",
-        storing.Storing,
-        "_put",
+        retries.Retries,
+        "retry_upload",
         "if left_s <= 0:",
         "if pause_s >= 8:",
         seed=51,
@@ -613,19 +634,19 @@ MUTANTS = [
         "may_start_again",
         "return at >= creation.intent.at + timedelta(seconds=pause_s)",
         "return True",
-        making,
-        attempts,
+        generation,
+        claims,
     ),
     _one(
         "refused reads are final within seconds",
-        lease,
+        retries,
         "_is_final",
         ">= READ_REFUSED_FOR_S",
         ">= 0",
     ),
     _one(
         "a retry keeps the intent of a refused start",
-        attempts.Attempts,
+        claims.Claim,
         "retry_later",
         "if answered_no:",
         "if False:",

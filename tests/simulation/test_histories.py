@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import attempt
-from shared.lifecycle import attempts
+from shared.lifecycle import claims
 from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import FAULTS, Faults
@@ -193,10 +193,10 @@ def test_completion_of_unknown_outcome_is_repeated_and_never_refunded() -> None:
     assert refunded.endings == {"failed storage_failed": 1}
 
 
-def test_mutant_is_undone_after_its_block() -> None:
-    before = (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"])
+def test_a_mutant_lasts_as_long_as_its_block() -> None:
+    before = (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"])
     for mutant in MUTANTS:
         with broken(mutant):
             pass
 
-    assert (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"]) == before
+    assert (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"]) == before

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from shared.domain.account import Account, account_key
 from shared.domain.creation import Creation
-from shared.domain.keys import CreationId, Key, UserId
-from shared.ports.store import WATCHED_MAX, Changes, Document
+from shared.domain.keys import Key, UserId
+from shared.ports.store import WATCHED_MAX, Document, Snapshot
 
 
 class Watches:
@@ -24,13 +24,12 @@ class Watches:
             self._changed.notify_all()
 
     @contextmanager
-    def watch(self, user_id: UserId, changed: Callable[[Changes], None]) -> Iterator[None]:
+    def watch(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> Iterator[None]:
         is_closed = False
 
         def follow() -> None:
-            account: Account | None = None
-            creations: dict[CreationId, Creation] = {}
-            seen, is_first = -1, True
+            shown: Snapshot | None = None
+            seen = -1
             while True:
                 with self._changed:
                     while not is_closed and self._commits == seen:
@@ -38,11 +37,10 @@ class Watches:
                     if is_closed:
                         return
                     seen = self._commits
-                    current, newest = self._of(user_id)
-                changes = _between(account, creations, current, newest)
-                if is_first or changes != Changes(None, (), ()):
-                    changed(changes)
-                account, creations, is_first = current, newest, False
+                    snapshot = self._of(user_id)
+                if snapshot != shown:
+                    changed(snapshot)
+                shown = snapshot
 
         thread = threading.Thread(target=follow)
         thread.start()
@@ -54,26 +52,14 @@ class Watches:
                 self._changed.notify_all()
             thread.join()
 
-    def _of(self, user_id: UserId) -> tuple[Account | None, dict[CreationId, Creation]]:
+    def _of(self, user_id: UserId) -> Snapshot:
         documents = list(self._documents.values())
         mine = [
             each for each in documents if isinstance(each, Creation) and each.user_id == user_id
         ]
         newest = sorted(mine, key=lambda each: (each.created_at, each.creation_id), reverse=True)
         account = self._documents.get(account_key(user_id))
-        return cast("Account | None", account), {
-            each.creation_id: each for each in newest[:WATCHED_MAX]
-        }
-
-
-def _between(
-    account: Account | None,
-    creations: Mapping[CreationId, Creation],
-    current: Account | None,
-    newest: Mapping[CreationId, Creation],
-) -> Changes:
-    return Changes(
-        account=current if current != account else None,
-        creations=tuple(each for id_, each in newest.items() if creations.get(id_) != each),
-        gone=tuple(creation_id for creation_id in creations if creation_id not in newest),
-    )
+        return Snapshot(
+            cast("Account | None", account),
+            {each.creation_id: each for each in newest[:WATCHED_MAX]},
+        )

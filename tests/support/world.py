@@ -7,7 +7,6 @@ from typing import Any
 from shared import settings, wiring
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.media_store import FileMediaStore
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
@@ -19,11 +18,12 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.installation import LocalParts, Ports
+from shared.lifecycle.claims import Claim
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
 from shared.wiring import Phoenix
+from shared.wiring.ports import LocalParts, Ports
 from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
 from tests.support.fakes import (
     CountingIds,
@@ -65,7 +65,6 @@ class World:
             clock=self.clock,
             ids=CountingIds(),
             generator=lambda _: self.generator,
-            raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
             close=self.sqlite.close,
             price_usd=lambda kind: 0.5 if kind is Kind.VIDEO else 0.05,
         )
@@ -112,7 +111,12 @@ class World:
         kind: Kind = Kind.VIDEO,
     ) -> Creation:
         creation_id = creation.creation_id if isinstance(creation, Creation) else creation
-        return self.phoenix.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
+        claims = self.phoenix.claims
+        return claims.claim(creation_id, kind=kind, lease_owner=lease_owner).creation
+
+    def held(self, claimed: Creation) -> Claim:
+        """Return the claim of the attempt that claimed this creation."""
+        return self.phoenix.claims.of(claimed)
 
     def now(self, creation: Creation) -> Creation:
         found = self.sqlite.get(creation_key(creation.creation_id))
@@ -145,13 +149,13 @@ class World:
         """Open and complete a video."""
         claimed = self.claim(self.open(user=user, key=key).creation)
         self.store_files(claimed)
-        self.phoenix.attempts.complete(claimed, stored_media(claimed))
+        self.held(claimed).complete(stored_media(claimed))
         return self.now(claimed)
 
     def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
         """Open and fail a video."""
         claimed = self.claim(self.open(user=user, key=key).creation)
-        self.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        self.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
         return self.now(claimed)
 
     def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:

@@ -1,7 +1,7 @@
 """Cloud Tasks: each task calls the Cloud Run Admin API, which starts one execution of a job.
 
-A queue dispatches a name of its own only once, so that the same task can be created twice. Names
-begin with a hash, because neighbours in the alphabet slow a queue down.
+A queue accepts a task name once, so that creating a task is idempotent. Names start with a hash,
+because sequential names slow a queue down.
 https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2
 """
 
@@ -21,12 +21,12 @@ from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient, Queue
 
-AnswerT = TypeVar("AnswerT")
+ResultT = TypeVar("ResultT")
 
 RUN_URL = "https://run.googleapis.com"
 DISPATCH_DEADLINE_S = 30
-"""How long the Admin API may take to start an execution before the task comes again."""
-HASH_LETTERS = 8
+"""After which an unanswered start is dispatched again."""
+HASH_LENGTH = 8
 
 
 class CloudTasksQueue:
@@ -44,8 +44,7 @@ class CloudTasksQueue:
     ) -> None:
         """Create tasks that call `run_url` as the service account `invoker`.
 
-        `traceparent` returns the trace context to hand on. `emulator_host` (host:port) is spoken
-        to without TLS and without credentials.
+        `emulator_host` (host:port) is called without TLS or credentials.
         """
         self._location = f"projects/{project}/locations/{region}"
         self._invoker = invoker
@@ -55,7 +54,6 @@ class CloudTasksQueue:
         self._client = Once(self._connect)
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close(_close)
 
     def enqueue(
@@ -66,7 +64,6 @@ class CloudTasksQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        """See `TaskQueue.enqueue`."""
         from google.api_core.exceptions import AlreadyExists
 
         queue = self._queue(kind)
@@ -78,16 +75,15 @@ class CloudTasksQueue:
         }
 
         def create() -> None:
-            # Not every Conflict: ABORTED is one too, and says that nothing was created.
+            # Not Conflict: that includes ABORTED, where nothing was created.
             with contextlib.suppress(AlreadyExists):
                 self._client().create_task(
                     {"parent": queue, "task": task}, retry=None, timeout=TRY_TIMEOUT_S
                 )
 
-        _tried(create)
+        _call_with_retry(create)
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
-        """See `TaskQueue.withdraw`."""
         from google.api_core.exceptions import NotFound, PermissionDenied
 
         name = _task(self._queue(kind), creation_id, number)
@@ -95,35 +91,33 @@ class CloudTasksQueue:
             try:
                 self._client().delete_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
-                return  # it was dispatched or never created: nothing waits
+                return  # already dispatched or never created
             except PermissionDenied as error:
                 raise WithdrawalRefused(reason=str(error)) from error
 
     def dispatches_per_s(self, kind: Kind) -> float:
-        """See `TaskQueue.dispatches_per_s`; an operator may change it at any time."""
         with _translated():
             found = self._running_queue(self._queue(kind))
         return float(found.rate_limits.max_dispatches_per_second)
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
-        """See `TaskQueue.waits`."""
         from google.api_core.exceptions import NotFound
 
         queue = self._queue(kind)
         name = _task(queue, creation_id, number)
 
-        def is_there() -> bool:
+        def exists() -> bool:
             try:
                 self._client().get_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
-                self._running_queue(queue)  # of a queue that is missing every task is not found
+                self._running_queue(queue)  # tasks of a missing queue are not found either
                 return False
             return True
 
-        return _tried(is_there)
+        return _call_with_retry(exists)
 
     def _running_queue(self, queue: str) -> "Queue":
-        """Return the queue, or raise `QueueUnavailable` if it dispatches nothing."""
+        """Return the queue; raise `QueueUnavailable` if it is paused."""
         from google.cloud.tasks_v2 import Queue
 
         found = self._client().get_queue(name=queue, retry=None, timeout=TRY_TIMEOUT_S)
@@ -135,7 +129,7 @@ class CloudTasksQueue:
         return f"{self._location}/queues/{kind}-generation-queue"
 
     def _run_request(self, creation_id: CreationId, kind: Kind) -> dict[str, object]:
-        """Return the call that starts the job with this creation's id, and no more than that."""
+        """Return the Admin API call that starts the job for this creation."""
         variables = {"CREATION_ID": creation_id, "TRACEPARENT": self._traceparent()}
         env = [{"name": name, "value": value} for name, value in variables.items() if value]
         body = {"overrides": {"containerOverrides": [{"env": env}]}}
@@ -160,16 +154,16 @@ class CloudTasksQueue:
 
 
 def _close(client: "CloudTasksClient") -> None:
-    client.transport.close()  # type: ignore[no-untyped-call]  # the vendor's
+    client.transport.close()  # type: ignore[no-untyped-call]  # no types
 
 
 def _task(queue: str, creation_id: CreationId, number: int) -> str:
     name = f"{creation_id}-{number}"
-    return f"{queue}/tasks/{hashlib.sha256(name.encode()).hexdigest()[:HASH_LETTERS]}-{name}"
+    return f"{queue}/tasks/{hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]}-{name}"
 
 
-def _tried(call: Callable[[], AnswerT]) -> AnswerT:
-    """Return the answer of a call that may safely be sent twice."""
+def _call_with_retry(call: Callable[[], ResultT]) -> ResultT:
+    """Retry an idempotent call."""
     for _ in range(TRIES - 1):
         with contextlib.suppress(QueueUnavailable), _translated():
             return call()

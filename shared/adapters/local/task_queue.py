@@ -1,7 +1,6 @@
-"""The local queue, with Cloud Tasks' behaviour: named tasks, schedule time, dispatch rate, back-off.
+"""The local queue with the behaviour of Cloud Tasks: names, schedule time, rate limit, back-off.
 
-At least once on purpose: a task is marked as done after its execution was started, so that a
-crash between the two delivers it again.
+Delivery is at least once: a task is marked as done after its execution has started.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 log = logging.getLogger(__name__)
 
 NAME_KEPT = timedelta(hours=24)
-"""How long the name of a finished task stays taken."""
+"""How long the name of a finished task stays reserved."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tasks (
@@ -40,7 +39,7 @@ CREATE INDEX IF NOT EXISTS tasks_due ON tasks (kind, due_s) WHERE done_s IS NULL
 
 @dataclass(frozen=True, kw_only=True)
 class QueueLimits:
-    """How fast tasks are dispatched, and how a failed dispatch is tried again."""
+    """Dispatch rate and retries of failed dispatches."""
 
     dispatches_per_s: float = 5
     dispatches_max: int = 10
@@ -48,7 +47,6 @@ class QueueLimits:
     back_off_max_s: float = 60
 
     def back_off_s(self, dispatches: int) -> float:
-        """Return the pause after the nth failed dispatch."""
         return min(self.back_off_min_s * 2.0 ** (dispatches - 1), self.back_off_max_s)
 
 
@@ -60,10 +58,10 @@ class _Due:
 
 
 class SQLiteQueue:
-    """The `TaskQueue` on one machine, and its dispatching side."""
+    """The `TaskQueue` on one machine, and its dispatcher."""
 
     def __init__(self, path: Path, *, clock: Clock, limits: QueueLimits | None = None) -> None:
-        """Open the file, making it if needed; raises `QueueUnavailable` if it cannot be used."""
+        """Open or create the file; raise `QueueUnavailable` if it is unusable."""
         self._pool = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
         self._clock = clock
         self.limits = limits or QueueLimits()
@@ -74,11 +72,10 @@ class SQLiteQueue:
                 connection.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
         self._pool.close()
 
     def check_writable(self) -> None:
-        """Raise `QueueUnavailable` if nothing can be committed now."""
+        """Raise `QueueUnavailable` if a commit would fail now."""
         with _translated(), self._pool.connection() as connection:
             check_writable(connection)
 
@@ -90,7 +87,6 @@ class SQLiteQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        """See `TaskQueue.enqueue`."""
         now = self._clock.now()
         row = (
             _name(creation_id, number),
@@ -118,7 +114,6 @@ class SQLiteQueue:
             )
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.withdraw`."""
         with _translated(), self._pool.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
@@ -126,11 +121,9 @@ class SQLiteQueue:
             )
 
     def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
-        """See `TaskQueue.dispatches_per_s`."""
         return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.waits`."""
         with _translated(), self._pool.connection() as connection:
             row = connection.execute(
                 "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL",
@@ -139,9 +132,9 @@ class SQLiteQueue:
         return row is not None
 
     def dispatch(self, kind: Kind, run: Callable[[CreationId], object]) -> bool:
-        """Dispatch the next due task, if there is one and the rate allows it.
+        """Dispatch the next due task, if any, within the rate limit.
 
-        `run` starts an execution; if it raises, the task comes again after a back-off.
+        `run` starts an execution; if it raises, the task is retried after a back-off.
         """
         now_s = self._clock.now().timestamp()
         if now_s < self._next_dispatch_s.get(kind, 0):

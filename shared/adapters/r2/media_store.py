@@ -1,6 +1,6 @@
 """Media in Cloudflare R2: a private bucket behind signed links, and a public one.
 
-R2 speaks S3's protocol and refuses the checksums that newer SDKs add to it by themselves.
+R2 speaks the S3 protocol but rejects the checksums that newer SDKs add by default.
 https://developers.cloudflare.com/r2/api/s3/api/
 """
 
@@ -21,16 +21,12 @@ from shared.ports.media_store import StoredFile
 REGION = "auto"
 PRIVATE_CACHING = "private"
 PUBLIC_CACHING = "public, max-age=30"
-SINGLE_PUT_BYTES_MAX = 100 * 1024 * 1024
-"""What is larger is sent in parts."""
-PART_BYTES = 64 * 1024 * 1024
-"""R2 wants all parts but the last to be of one size."""
 CONNECT_TIMEOUT_S = 10
-"""How long a connection may take, and how long an upload may stand still."""
+"""Also the longest stall of an upload."""
 READ_TIMEOUT_S = 30
-"""How long the store may be silent, also while it copies the largest video."""
+"""Long enough to copy the largest video."""
 CONNECTIONS_MAX = 32
-_PASSING = frozenset(
+_RETRYABLE = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.CONFLICT,
@@ -38,19 +34,16 @@ _PASSING = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
-"""The 4xx answers that repeating the request may change."""
-_CUT = frozenset(
-    {
-        *("IncompleteBody", "ClientDisconnect", "BadDigest", "RequestTimeout"),
-        "RequestTimeTooSkewed",
-    }
+"""4xx statuses that may change when the request is repeated."""
+_TRANSFER_ERRORS = frozenset(
+    ["IncompleteBody", "ClientDisconnect", "BadDigest", "RequestTimeout", "RequestTimeTooSkewed"]
 )
-"""The names of 4xx answers to a request that did not arrive as it was sent, or too late."""
+"""Codes of 4xx responses to a request that arrived damaged or late."""
 NO_BUCKET = "NoSuchBucket"
 
 
 class R2MediaStore:
-    """The `MediaStore` on Cloudflare R2; one client serves all threads."""
+    """The `MediaStore` on Cloudflare R2; thread-safe."""
 
     def __init__(
         self,
@@ -63,7 +56,6 @@ class R2MediaStore:
         public_url: str,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
-        """Keep private files in one bucket and public ones in the other, read at `public_url`."""
         self._endpoint_url = endpoint_url.rstrip("/")
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key
@@ -75,55 +67,30 @@ class R2MediaStore:
         self._client = Once(self._connect)
 
     def close(self) -> None:
-        """Close the connections."""
         self._client.close(lambda client: client.close())
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
-        """See `MediaStore.put`."""
         from botocore.exceptions import ClientError
 
-        headers = {"ContentType": media_format.content_type, "CacheControl": PRIVATE_CACHING}
-        is_large = path.stat().st_size > SINGLE_PUT_BYTES_MAX
-        send = self._put_in_parts if is_large else self._put_whole
-        with _translated():
+        with _translated(), path.open("rb") as body:
             try:
-                send(path, {**self._place(key), **headers})
+                self._client().put_object(
+                    **self._object(key),
+                    Body=body,
+                    IfNoneMatch="*",
+                    ContentType=media_format.content_type,
+                    CacheControl=PRIVATE_CACHING,
+                )
             except ClientError as error:
                 if _status(error) != HTTPStatus.PRECONDITION_FAILED:
                     raise
 
-    def _put_whole(self, path: Path, file: dict[str, str]) -> None:
-        with path.open("rb") as body:
-            self._client().put_object(**file, Body=body, IfNoneMatch="*")
-
-    def _put_in_parts(self, path: Path, file: dict[str, str]) -> None:
-        """Send a file part by part; one that breaks off leaves nothing that can be seen."""
-        client = self._client()
-        begun = client.create_multipart_upload(**file)
-        upload = {name: begun[name] for name in ("Bucket", "Key", "UploadId")}
-        try:
-            parts = [
-                {
-                    "PartNumber": number,
-                    "ETag": client.upload_part(**upload, PartNumber=number, Body=part)["ETag"],
-                }
-                for number, part in enumerate(_parts(path), start=1)
-            ]
-            client.complete_multipart_upload(
-                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-            )
-        except Exception:
-            with contextlib.suppress(MediaUnavailable), _translated():
-                client.abort_multipart_upload(**upload)
-            raise
-
     def size_bytes(self, key: str) -> int | None:
-        """See `MediaStore.size_bytes`."""
         from botocore.exceptions import ClientError
 
         with _translated():
             try:
-                size_bytes: int = self._client().head_object(**self._place(key))["ContentLength"]
+                size_bytes: int = self._client().head_object(**self._object(key))["ContentLength"]
             except ClientError as error:
                 if _status(error) == HTTPStatus.NOT_FOUND:
                     return None
@@ -131,28 +98,25 @@ class R2MediaStore:
         return size_bytes
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
-        """See `MediaStore.private_link`."""
-        answered = {
+        overrides = {
             "response-cache-control": PRIVATE_CACHING,
             "response-content-disposition": "inline",
             "response-content-type": _content_type(key),
         }
         url = f"{self._endpoint_url}/{self._drafts_bucket}/{quote(key)}"
-        return self._signer.signed(url, answered, expires_at=expires_at)
+        return self._signer.signed(url, overrides, expires_at=expires_at)
 
     def public_link(self, key: str) -> str:
-        """See `MediaStore.public_link`."""
         return f"{self._public_url}/{quote(key)}"
 
     def publish(self, key: str, public_key: str) -> None:
-        """See `MediaStore.publish`."""
         from botocore.exceptions import ClientError
 
         with _translated():
             try:
                 copied = self._client().copy_object(
-                    **self._place(public_key),
-                    CopySource=self._place(key),
+                    **self._object(public_key),
+                    CopySource=self._object(key),
                     MetadataDirective="REPLACE",
                     ContentType=_content_type(key),
                     CacheControl=PUBLIC_CACHING,
@@ -162,19 +126,16 @@ class R2MediaStore:
                     raise MediaMissing(reason=str(error)) from error
                 raise
         if "ETag" not in copied.get("CopyObjectResult", {}):
-            raise MediaUnavailable(reason=f"{key}: the answer does not say that it was copied")
+            raise MediaUnavailable(reason=f"{key}: the response does not confirm the copy")
 
     def delete(self, key: str) -> None:
-        """See `MediaStore.delete`."""
         with _translated():
-            self._client().delete_object(**self._place(key))
+            self._client().delete_object(**self._object(key))
 
     def has_room(self, size_bytes: int) -> bool:  # noqa: ARG002 (a bucket has no limit)
-        """See `MediaStore.has_room`."""
         return True
 
     def everything(self) -> Iterator[StoredFile]:
-        """See `MediaStore.everything`."""
         for bucket, prefix in ((self._drafts_bucket, ""), (self._public_bucket, PUBLIC_PREFIX)):
             with _translated():
                 pages = self._client().get_paginator("list_objects_v2")
@@ -182,11 +143,11 @@ class R2MediaStore:
                     for stored in page.get("Contents", ()):
                         yield StoredFile(stored["Key"], stored["Size"], stored["LastModified"])
 
-    def _place(self, key: str) -> dict[str, str]:
+    def _object(self, key: str) -> dict[str, str]:
         is_public = key.startswith(PUBLIC_PREFIX)
         return {"Bucket": self._public_bucket if is_public else self._drafts_bucket, "Key": key}
 
-    def _connect(self) -> Any:  # noqa: ANN401 (the vendor ships no types)
+    def _connect(self) -> Any:  # noqa: ANN401 (boto3 has no types)
         import boto3
         from botocore.config import Config
 
@@ -198,10 +159,10 @@ class R2MediaStore:
         config = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            # R2 refuses a request that carries a checksum of the SDK's own accord.
+            # R2 rejects the checksums that the SDK adds by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            # Whoever calls tries again: an SDK that does too multiplies the tries.
+            # Callers retry; retries in the SDK would multiply theirs.
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=self._read_timeout_s,
@@ -210,34 +171,25 @@ class R2MediaStore:
         return session.client("s3", endpoint_url=self._endpoint_url, config=config)
 
 
-def _parts(path: Path) -> Iterator[Any]:
-    """Yield the parts of a file as files: bytes would stay in the SDK's garbage for a while."""
-    from s3transfer.utils import ReadFileChunk
-
-    for start in range(0, path.stat().st_size, PART_BYTES):
-        with ReadFileChunk.from_filename(path, start, PART_BYTES) as part:
-            yield part
-
-
 def _content_type(key: str) -> str:
     extension = key.rsplit(".", 1)[-1]
     is_known = extension in list(MediaFormat)
     return MediaFormat(extension).content_type if is_known else "application/octet-stream"
 
 
-def _status(error: Any) -> int:  # noqa: ANN401 (the vendor ships no types)
+def _status(error: Any) -> int:  # noqa: ANN401 (botocore has no types)
     status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status
 
 
-def _code(error: Any) -> str:  # noqa: ANN401 (the vendor ships no types)
+def _code(error: Any) -> str:  # noqa: ANN401 (botocore has no types)
     code: str = error.response["Error"]["Code"]
     return code
 
 
-def _is_final(error: Any) -> bool:  # noqa: ANN401 (the vendor ships no types)
-    is_no = 400 <= _status(error) < 500 and _status(error) not in _PASSING  # noqa: PLR2004 (HTTP)
-    return is_no and _code(error) not in _CUT
+def _is_permanent(error: Any) -> bool:  # noqa: ANN401 (botocore has no types)
+    is_client_error = 400 <= _status(error) < 500 and _status(error) not in _RETRYABLE  # noqa: PLR2004 (HTTP)
+    return is_client_error and _code(error) not in _TRANSFER_ERRORS
 
 
 @contextlib.contextmanager
@@ -248,7 +200,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if _is_final(error):
+        if _is_permanent(error):
             raise MediaRefused(reason=str(error)) from error
         raise MediaUnavailable(reason=str(error)) from error
     except (BotoCoreError, ResponseParserError) as error:
