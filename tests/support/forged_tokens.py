@@ -162,7 +162,7 @@ def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         "no signature": f"{head}.{body}.",
         "signature of zeros": f"{head}.{body}.{'A' * len(signature)}",
         "padded": f"{token}==",
-        "followed by a newline": f"{token}\n",
+        "followed by a line end": f"{token}\n",
         "with a fourth part": f"{token}.{signature}",
         "with a foreign character": f"{head}.{body}!!!!.{signature}",
         "64 KiB": key.signed(good | {"picture": "x" * 48 * 1024}),
