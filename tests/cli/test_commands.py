@@ -211,7 +211,7 @@ def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path)
     assert str(tmp_path) in shown
     assert f"curl {base_url}/api/local/sign-in" in shown
     assert (second.returncode, third.returncode) == (1, 1)
-    assert "is taken: choose another with --port" in second.stderr
+    assert "is in use: choose another with --port" in second.stderr
     assert "another stack is running" in third.stderr
     assert running.returncode == 0
     assert "Stopping" in rest

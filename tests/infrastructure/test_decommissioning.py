@@ -168,7 +168,7 @@ def test_a_second_run_finds_everything_gone(old: OldSystem) -> None:
     again = old.run(typed=f"{PROJECT}\n")
 
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("already gone") == 3
+    assert again.stdout.count("already deleted") == 3
     assert len(old.deleted) == 3
 
 
@@ -224,7 +224,7 @@ def test_while_the_ledger_does_not_add_up_it_refuses(old: OldSystem) -> None:
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 1
-    assert "stopped at: does the ledger add up?" in done.stderr
+    assert "stopped at: does the audit pass?" in done.stderr
     assert old.deleted == []
 
 
@@ -238,12 +238,12 @@ def test_while_a_queue_does_not_run_it_refuses(old: OldSystem, queue: str, state
 
 
 @pytest.mark.parametrize("executions", EXECUTIONS)
-def test_while_a_queue_is_not_proven_it_refuses(old: OldSystem, executions: str) -> None:
+def test_refuses_while_no_job_of_a_queue_has_succeeded(old: OldSystem, executions: str) -> None:
     old.set(**old.there | {executions: ""})
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 1
-    assert "has succeeded: make one" in done.stderr
+    assert "has succeeded: create one" in done.stderr
     assert old.deleted == []
 
 

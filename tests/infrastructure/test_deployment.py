@@ -61,7 +61,7 @@ def test_the_jobs_come_first_then_the_api_the_doctor_and_the_traffic(
 
     assert done.returncode == 0, done.stderr
     assert steps == [
-        "what serves now",
+        "the serving revision",
         *(f"job {job}" for job in JOBS),
         "the API, without traffic",
         "the doctor",
@@ -76,7 +76,7 @@ def test_a_release_that_serves_is_left_alone(deployed: Installation) -> None:
         done = deployed.run("deploy.sh", "r1")
 
     assert done.returncode == 0
-    assert "r1 serves already" in done.stdout
+    assert "r1 is already serving" in done.stdout
 
 
 def test_a_rollback_brings_back_the_revision_and_the_images_in_under_a_minute(
@@ -139,7 +139,7 @@ def test_there_is_no_way_back_from_the_first_release(deployed: Installation) -> 
         done = deployed.run("rollback.sh")
 
     assert done.returncode == 1
-    assert "before the last deployment there was no release" in done.stderr
+    assert "there was no release before the last deployment" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_there_is_no_way_back_from_the_first_release(deployed: Installation) -> 
         ([], {}, "usage: deploy.sh"),
         (["Release 1"], {}, "usage: deploy.sh"),
         (["--typo", "r2"], {}, "does not know --typo"),
-        (["r2"], {"ENV": "prod"}, "phoenix-test is dev and not prod"),
+        (["r2"], {"ENV": "prod"}, "phoenix-test is the installation dev, not prod"),
     ],
 )
 def test_a_deployment_of_something_else_is_refused(

@@ -123,7 +123,7 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
         "GET /api/generate/creation/c1",
         "GET /api/generate/creation/c1",
     ]
-    assert "serves again, with its jobs" in done.stdout
+    assert "is serving again, with its jobs" in done.stdout
     (granted,) = [
         asked.body["overrides"]["containerOverrides"][0]["args"]
         for asked in api.requests

@@ -94,7 +94,7 @@ def test_it_stops_at_each_step_says_where_and_goes_on_when_rerun(tmp_path: Path)
         steps.append(said[0].split("stopped at: ")[1].partition(". Mend")[0])
 
     assert done.returncode == 0
-    assert "What is next" in done.stdout
+    assert "Next steps" in done.stdout
     assert len(stops) == len(set(stops)) > 60
     assert {"services of the project", "Firestore indexes", "R2 buckets", "grants on the jobs"} < (
         set(steps)

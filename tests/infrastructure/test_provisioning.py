@@ -44,7 +44,7 @@ def test_a_second_run_changes_nothing(installation: Installation) -> None:
 
     assert done.returncode == 0, done.stderr
     assert " create" not in done.stdout
-    assert "these rules hold already" in done.stdout
+    assert "these rules are already active" in done.stdout
     assert " deploy " not in done.stdout
 
 
@@ -288,7 +288,7 @@ def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
     (api,) = installation.service["spec"]["template"]["spec"]["containers"]
 
     assert done.returncode == 0, done.stderr
-    assert "they serve after infrastructure/gcp/deploy.sh RELEASE" in done.stdout
+    assert "they take effect with infrastructure/gcp/deploy.sh RELEASE" in done.stdout
     for container in (job, api):
         assert environment(container)["PHOENIX_WELCOME_TOKENS"] == "5"
         assert environment(container)["PHOENIX_CORS_ORIGINS"] == "https://a.b,https://c.d"
@@ -315,7 +315,7 @@ def test_what_may_not_be_looked_at_is_not_taken_for_missing(installation: Instal
     ("line", "said"),
     [
         ("R2_BUCKET_NAME='quoted'", "not NAME=value without quotes: R2_BUCKET_NAME='quoted'"),
-        ("R2_SECRET_ACCESS_KEY=x", "no secret belongs here"),
+        ("R2_SECRET_ACCESS_KEY=x", "it must not hold secrets"),
         ("ENV=", "must set: ENV"),
     ],
 )
@@ -372,4 +372,4 @@ def test_welcome_key_does_not_belong_into_the_settings_file(installation: Instal
     refused = installation.run("provision.sh", "--dry-run")
 
     assert refused.returncode != 0
-    assert "no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY" in refused.stderr
+    assert "it must not hold secrets: provisioning creates PHOENIX_WELCOME_KEY" in refused.stderr

@@ -86,7 +86,7 @@ def test_without_channels_it_says_that_nobody_is_told(watched: Installation) -> 
         ]
 
     assert done.returncode == 0, done.stderr
-    assert "The alerts tell nobody" in done.stdout
+    assert "The alerts notify no one" in done.stdout
     assert not any(told)
 
 
