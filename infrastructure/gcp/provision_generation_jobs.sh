@@ -26,7 +26,7 @@ make_queue() {
 
 # look_up KIND NAME FIELD FLAGS...: set `image` and `was` to the image of a job or service and the
 # mark of its flags, empty if it does not exist, and `mark` to the mark of these flags.
-# Every deployment makes a new revision, so a job or service with the same mark is skipped.
+# Every deployment creates a new revision, so a job or service with the same mark is skipped.
 look_up() {
   image='' was=''
   mark=$(printf '%s\n' "$labels" "${@:4}" | sha256sum | cut -c1-16)
