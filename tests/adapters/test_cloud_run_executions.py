@@ -47,7 +47,7 @@ def lines(executions: CloudRunExecutions, logs: Path, name: str, kind: Kind) -> 
     return (logs / f"{name}.log").read_text().splitlines()
 
 
-def test_an_execution_is_told_its_creation_and_its_own_name(
+def test_execution_gets_its_creation_id_and_its_own_name(
     executions: CloudRunExecutions, tmp_path: Path
 ) -> None:
     name = executions.run(ONE, kind=Kind.VIDEO)
@@ -56,7 +56,7 @@ def test_an_execution_is_told_its_creation_and_its_own_name(
     assert said == [f"{ONE} - video-generation-job {name} 0 0 1"]
 
 
-def test_a_failed_creation_is_debited_again_only_when_that_is_asked_for(
+def test_failed_creation_is_debited_again_only_on_request(
     executions: CloudRunExecutions, server: RunAdminServer
 ) -> None:
     for debit_failed in (False, True):
@@ -67,7 +67,7 @@ def test_a_failed_creation_is_debited_again_only_when_that_is_asked_for(
     assert debited == {"CREATION_ID": ONE, "RERUN_FAILED": "debit"}
 
 
-def test_an_execution_runs_until_its_last_attempt_has_ended(
+def test_execution_is_running_until_its_last_attempt_has_ended(
     executions: CloudRunExecutions, server: RunAdminServer, tmp_path: Path
 ) -> None:
     name = executions.run(ONE, kind=Kind.IMAGE)
@@ -79,9 +79,7 @@ def test_an_execution_runs_until_its_last_attempt_has_ended(
 
 
 @pytest.mark.parametrize("fault", Fault)
-def test_what_goes_wrong_is_told_and_no_call_is_repeated(
-    server: RunAdminServer, fault: Fault
-) -> None:
+def test_failure_is_reported_and_no_call_is_repeated(server: RunAdminServer, fault: Fault) -> None:
     timeout_s = 0.3 if fault is Fault.SILENT else 10
     executions = CloudRunExecutions(
         project=PROJECT, region=REGION, emulator_host=server.host, timeout_s=timeout_s
@@ -98,7 +96,7 @@ def test_what_goes_wrong_is_told_and_no_call_is_repeated(
     executions.close()
 
 
-def test_a_job_that_is_not_there_is_told(server: RunAdminServer) -> None:
+def test_missing_job_is_reported(server: RunAdminServer) -> None:
     elsewhere = CloudRunExecutions(project="other", region=REGION, emulator_host=server.host)
 
     for ask in (
@@ -113,7 +111,7 @@ def test_a_job_that_is_not_there_is_told(server: RunAdminServer) -> None:
     elsewhere.close()
 
 
-def test_a_platform_that_is_out_of_reach_is_told() -> None:
+def test_unreachable_platform_is_reported() -> None:
     nowhere = CloudRunExecutions(project=PROJECT, region=REGION, emulator_host="127.0.0.1:9")
 
     with pytest.raises(QueueUnavailable):
@@ -122,7 +120,7 @@ def test_a_platform_that_is_out_of_reach_is_told() -> None:
     nowhere.close()
 
 
-def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)

@@ -53,7 +53,7 @@ def said(tmp_path: Path) -> list[str]:
     return [line for log in logs for line in log.read_text().splitlines()]
 
 
-def test_a_job_gets_the_environment_that_cloud_run_sets(
+def test_job_gets_the_environment_of_cloud_run(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("")
@@ -64,7 +64,7 @@ def test_a_job_gets_the_environment_that_cloud_run_sets(
     assert said(tmp_path) == [f"{ONE} local/video-generation-job {name} 0 0 1"]
 
 
-def test_a_crash_is_restarted_twice_under_the_same_name(
+def test_crashed_job_is_restarted_twice_under_the_same_name(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("sys.exit(1)")
@@ -76,7 +76,7 @@ def test_a_crash_is_restarted_twice_under_the_same_name(
     assert not platform.is_running(name, kind=Kind.VIDEO)
 
 
-def test_an_execution_that_failed_says_with_what(
+def test_failed_execution_has_a_failure_text(
     executions: Callable[..., LocalExecutions],
 ) -> None:
     platform = executions("sys.exit('not this one')")
@@ -89,7 +89,7 @@ def test_an_execution_that_failed_says_with_what(
 
 
 @pytest.mark.slow
-def test_a_timeout_is_a_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
+def test_timeout_sends_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
     script = """
 def stop(*_):
     print("stopped", flush=True)
@@ -105,7 +105,7 @@ time.sleep(60)
     assert said(tmp_path)[1:] == ["stopped"]
 
 
-def test_an_execution_is_running_as_long_as_its_process_is_whoever_started_it(
+def test_execution_is_running_while_its_process_is(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("time.sleep(60)")

@@ -129,4 +129,4 @@ def test_the_api_warms_up_when_it_starts_and_starts_without(cloud: CloudApi, is_
             pass
 
     asyncio.run(start())
-    eventually(lambda: cloud.google.asked == (everything[:1] if is_down else everything))
+    eventually(lambda: cloud.google.paths == (everything[:1] if is_down else everything))

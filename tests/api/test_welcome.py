@@ -131,10 +131,10 @@ def test_account_that_could_not_be_made_is_made_by_the_next_request(cloud: Cloud
 
 def test_verified_address_is_checked_live_once_and_then_not_looked_up(cloud: CloudApi) -> None:
     balance(cloud, "ada")
-    cloud.google.asked.clear()
+    cloud.google.paths.clear()
 
     assert [balance(cloud, "ada") for _ in range(3)] == [100] * 3
-    assert LOOKUP not in cloud.google.asked
+    assert LOOKUP not in cloud.google.paths
 
 
 def test_outage_of_the_lookup_delays_a_welcome_and_refuses_no_reader(cloud: CloudApi) -> None:

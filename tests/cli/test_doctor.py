@@ -33,8 +33,8 @@ from shared.domain.errors import (
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator
 from shared.wiring import Phoenix
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY
 from tests.support.environments import GCP
 from tests.support.fakes import FakeClock
 from tests.support.world import World
@@ -302,8 +302,8 @@ def test_links_that_lead_elsewhere_are_found_out(world: World, cloud: Phoenix, b
 
 
 @pytest.fixture
-def vendor() -> Iterator[GenaiServer]:
-    with GenaiServer() as server:
+def vendor() -> Iterator[GoogleModelsServer]:
+    with GoogleModelsServer() as server:
         yield server
 
 
@@ -316,7 +316,7 @@ def by_key(phoenix: Phoenix, url: str, key: str = "a-good-key", **environment: s
 
 
 def test_a_key_is_asked_for_its_models_which_costs_nothing(
-    world: World, vendor: GenaiServer
+    world: World, vendor: GoogleModelsServer
 ) -> None:
     status, shown = examined(by_key(world.phoenix, vendor.url))
 
@@ -336,7 +336,7 @@ def test_a_key_is_asked_for_its_models_which_costs_nothing(
     ],
 )
 def test_a_key_that_does_not_serve_is_found_out(
-    world: World, vendor: GenaiServer, key: str, fault: str, said: str
+    world: World, vendor: GoogleModelsServer, key: str, fault: str, said: str
 ) -> None:
     vendor.vendor.faults["model"] = [fault] * 2
     status, shown = examined(by_key(world.phoenix, vendor.url, key))
@@ -349,7 +349,9 @@ def test_a_key_that_does_not_serve_is_found_out(
     assert key not in shown
 
 
-def test_a_model_that_a_key_does_not_reach_is_named(world: World, vendor: GenaiServer) -> None:
+def test_a_model_that_a_key_does_not_reach_is_named(
+    world: World, vendor: GoogleModelsServer
+) -> None:
     vendor.vendor.unknown_models = {"gemini-nano-banana-2.1"}
     _, shown = examined(by_key(world.phoenix, vendor.url))
 
@@ -358,7 +360,7 @@ def test_a_model_that_a_key_does_not_reach_is_named(world: World, vendor: GenaiS
 
 
 def test_a_model_that_retired_on_the_developer_api_is_found_out(
-    world: World, vendor: GenaiServer
+    world: World, vendor: GoogleModelsServer
 ) -> None:
     clock = FakeClock(datetime(2026, 11, 28, tzinfo=UTC))
     phoenix = by_key(world.phoenix, vendor.url, PHOENIX_IMAGE_MODEL="gemini-3.1-flash-image")

@@ -32,8 +32,8 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
-from tests.servers.genai_makers import IMAGE
-from tests.servers.genai_server import GenaiServer
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import IMAGE
 from tests.support.builders import ADA, LEASE_OWNER, POLICY
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
@@ -287,11 +287,11 @@ def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
 @pytest.mark.parametrize("fault", ["403", "400/INVALID_ARGUMENT/API_KEY_INVALID", "400"])
 def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, fault: str) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
-    with GenaiServer() as server:
+    with GoogleModelsServer() as server:
         server.vendor.faults["start"] = [fault]
         shop = replace(
             workshop(world, FakePipeline(kind=Kind.IMAGE)),
-            generator=lambda: IMAGE.make(server.url),
+            generator=lambda: IMAGE.open(server.url),
         )
         run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER)
 

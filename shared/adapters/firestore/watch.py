@@ -58,8 +58,6 @@ class _StreamEnded(Exception):
 
 
 class _View:
-    """The documents that one stream has delivered, by target and name."""
-
     def __init__(self, decode: Callable[[int, Version], Any]) -> None:
         self._decode = decode
         self.documents: dict[int, dict[str, Any]] = {ACCOUNT: {}, CREATIONS: {}}
@@ -108,8 +106,6 @@ class _View:
 
 
 class _Watch:
-    """One user's watch across its streams."""
-
     def __init__(
         self,
         documents: FirestoreDocuments,

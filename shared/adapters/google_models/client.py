@@ -70,8 +70,6 @@ class ErrorResponse(Exception):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Access to the developer API."""
-
     key: str = field(repr=False)
 
 
@@ -87,8 +85,6 @@ class CloudProject:
 
 @dataclass(frozen=True)
 class GoogleClient:
-    """The SDK's client and its HTTP client."""
-
     sdk: genai.Client
     http: httpx2.Client
     credentials: Credentials | None = None
@@ -195,7 +191,6 @@ class GuardedTransport(httpx2.BaseTransport):
         return response
 
     def _timeout_of(self, request: httpx2.Request) -> float:
-        """Return the shorter of the request's timeout and the transport's, in seconds."""
         timeout_s = request.extensions.get("timeout", {}).get("read")
         return self._timeout_s if timeout_s is None else min(self._timeout_s, timeout_s)
 

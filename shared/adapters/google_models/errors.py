@@ -109,7 +109,6 @@ def request_code(error: object) -> Code | None:
 
 
 def operation_code(error: object) -> Code | None:
-    """Return the code of a failed operation or interaction, if it is known."""
     return code_of(get_path(error, "code")) or code_of(get_path(error, "status"))
 
 
@@ -128,7 +127,6 @@ def code_of(value: object) -> Code | None:
 
 
 def reasons(error: object) -> list[str]:
-    """Return an error's reasons (google.rpc.ErrorInfo)."""
     return [
         str(get_path(detail, "reason"))
         for detail in get_list(error, "details")

@@ -42,14 +42,11 @@ _OTHER_TYPES = ("text/", "image/", "audio/", "application/json", "application/x-
 
 
 class BoundedFile(io.FileIO):
-    """A new file with a size limit."""
-
     def __init__(self, path: Path, *, size_bytes_max: int) -> None:
         super().__init__(path, "x")
         self._size_bytes_max = size_bytes_max
 
     def write(self, chunk: "ReadableBuffer", /) -> int:
-        """Append a chunk; raise `BadOutput` above the limit."""
         if self.tell() + len(memoryview(chunk)) > self._size_bytes_max:
             raise BadOutput(reason=f"larger than {self._size_bytes_max} bytes")
         return super().write(chunk)
@@ -94,8 +91,6 @@ def gcs_uri(address: object) -> str | None:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object in a bucket listing."""
-
     name: str
     size_bytes: int
     content_type: str
@@ -190,6 +185,5 @@ class OutputBucket:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Split `gs://bucket/name`."""
     bucket, _, name = address.removeprefix(GCS_SCHEME).partition("/")
     return bucket, name

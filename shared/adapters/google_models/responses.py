@@ -209,7 +209,6 @@ def refusal_of(*errors: object) -> Refused:
 
 
 def _permanent_failure(code: Code, error: object) -> FailureCode:
-    """Return the failure code of an error that a retry cannot fix."""
     return FailureCode.INTERNAL if is_access_error(error) else _PERMANENT[code]
 
 

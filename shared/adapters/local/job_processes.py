@@ -20,8 +20,6 @@ RESTARTS_MAX = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution's command and environment."""
-
     name: str
     job: str
     command: Sequence[str]
@@ -80,7 +78,6 @@ class JobProcesses:
         thread.start()
 
     def wait(self) -> None:
-        """Wait until no execution is running."""
         for thread in list(self._threads):
             thread.join()
 
@@ -111,7 +108,6 @@ class JobProcesses:
             self._threads.discard(threading.current_thread())
 
     def _run(self, execution: Execution, *, task_attempt: int) -> int:
-        """Run one process and return its exit status."""
         with (self._logs / f"{execution.name}.log").open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 (our own modules)
                 execution.command,
@@ -138,7 +134,6 @@ class JobProcesses:
 
     @contextlib.contextmanager
     def _registered(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-        """Make the process known to `stop`."""
         self._processes.add(process)
         if self._is_stopping.is_set():
             process.terminate()

@@ -16,8 +16,6 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class LinkSigner:
-    """Presigns with one access key."""
-
     def __init__(self, access_key_id: str, secret_access_key: str, *, region: str) -> None:
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key

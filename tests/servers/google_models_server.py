@@ -4,7 +4,7 @@ It speaks for both surfaces (Google Cloud: bearer token; developer API: key), co
 paid for, and can be steered: by the sample generator's words in a prompt, by faults that the next
 requests meet, and by the ends that the next accepted works come to.
 
-    python -m tests.servers.genai_server --port 9000
+    python -m tests.servers.google_models_server --port 9000
     curl localhost:9000/control                                 what it was paid for
     curl localhost:9000/control -d '{"faults": {"start": ["429:7"]}, "ends": ["filtered"]}'
 
@@ -30,7 +30,7 @@ alone; all but the first five accept a paid start:
 Ends of an accepted work: `media` (or nothing said), `cut`, `text` (no media at all), `huge`,
 `error:CODE:MESSAGE`, `nothing`, `filtered`, `filtered-nested`, `never`, `status:WORD` (Omni),
 `block:REASON` and `finish:REASON` (images), `strange` (words and fields nobody knows), and the
-shapes of media in `tests.servers.genai_shapes`.
+shapes of media in `tests.servers.google_models_shapes`.
 """
 
 import argparse
@@ -48,9 +48,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.domain.kind import Kind
-from tests.servers.genai_errors import ErrorAnswer, code_json, refused_key, status_json
-from tests.servers.genai_shapes import image_json, interaction_json, operation_json
-from tests.servers.genai_vendor import HUGE_BYTES, POLICY_TEXT, Vendor, Work
+from tests.servers.google_models_errors import ErrorAnswer, code_json, refused_key, status_json
+from tests.servers.google_models_shapes import image_json, interaction_json, operation_json
+from tests.servers.google_models_vendor import HUGE_BYTES, POLICY_TEXT, Vendor, Work
 
 HANG_S = 60
 DRIP_S = 0.3
@@ -74,7 +74,7 @@ ROUTES = [
 UNGUARDED = {"show", "steer", "send_file"}
 
 
-class GenaiServer(ThreadingHTTPServer):
+class GoogleModelsServer(ThreadingHTTPServer):
     """Serves a vendor on a free port, in a thread, for as long as its block lasts."""
 
     daemon_threads = True
@@ -106,7 +106,7 @@ class GenaiServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    server: GenaiServer
+    server: GoogleModelsServer
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # together with the next line: no 44 ms for each answer
     disable_nagle_algorithm = True
@@ -409,7 +409,7 @@ def main() -> None:
     arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--takes", type=float, default=2.0, help="seconds of an operation")
     given = arguments.parse_args()
-    with GenaiServer(Vendor(takes_s=given.takes), port=given.port) as server:
+    with GoogleModelsServer(Vendor(takes_s=given.takes), port=given.port) as server:
         print(server.url, flush=True)  # noqa: T201 (whoever started it wants to know)
         while True:
             time.sleep(HANG_S)

@@ -36,7 +36,7 @@ def query_of(media: FileMediaStore, clock: FakeClock) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
 
 
-def test_tokens_and_links_outlive_rotations_until_they_expire(
+def test_tokens_and_links_survive_rotations_until_they_expire(
     keys: InstallationKeys, tmp_path: Path, clock: FakeClock
 ) -> None:
     identity = LocalIdentity(keys, clock=clock)

@@ -1,6 +1,6 @@
 """What the answers of Google's generators hold, by the kind of call and the end of the work.
 
-Apart from the ends that `tests.servers.genai_server` names, of an operation: `https`, `https-console`,
+Apart from the ends that `tests.servers.google_models_server` names, of an operation: `https`, `https-console`,
 `https-host`, `https-api` (other addresses of its video), `generated-videos`, `generated-samples`,
 `addresses`, `filtered-in-part`; of an interaction: the same addresses, `outputs`, `output-video`,
 `media-and:STATUS`, `billed:CODE`; of an image: `thought`, `then-thought`, `then-text`, `then-sound`,
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from tests.servers.genai_vendor import SECRET_TEXT, Vendor, Work
+from tests.servers.google_models_vendor import SECRET_TEXT, Vendor, Work
 
 FILTERED = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [SECRET_TEXT]}
 

@@ -1,4 +1,4 @@
-"""What Google's generators know and say, without the HTTP around it (`tests/servers/genai_server.py`)."""
+"""What Google's generators know and say, without the HTTP around it (`tests/servers/google_models_server.py`)."""
 
 import base64
 import re

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.servers.genai_vendor import SECRET_TEXT, SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_vendor import SECRET_TEXT, SUSPENDED_KEY, WRONG_KEY
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
