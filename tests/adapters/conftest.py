@@ -1,4 +1,4 @@
-"""The server that every test of Google's generators talks to."""
+"""The server for the tests of Google's models."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the tests of Google's generators share: the server's face, and what a start comes to."""
+"""Helpers for the tests of Google's models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +21,9 @@ from tests.support.builders import a_brief, a_creation_id
 from tests.support.fakes import FakeClock
 
 ONE = a_creation_id()
-PATIENCE_S = 0.6
+SLOW_TIMEOUT_S = 0.6
 SLOW_FAULTS = {"hang", "drip"}
-"""Where the server keeps an adapter waiting, it waits so long."""
+"""Faults that need a short timeout."""
 UNKNOWN = StartOutcomeUnknown
 UNAVAILABLE = (GenerationUnavailable, FailureCode.GENERATOR_UNAVAILABLE)
 BUSY = (GenerationUnavailable, FailureCode.GENERATOR_RATE_LIMITED)
@@ -34,7 +34,7 @@ UNUSABLE = (GenerationRefused, FailureCode.GENERATOR_BAD_OUTPUT)
 
 @dataclass
 class Google:
-    """The server, its clock, and how to reach it."""
+    """The server and its clock."""
 
     server: GoogleModelsServer
     clock: FakeClock
@@ -44,7 +44,7 @@ class Google:
         return self.server.vendor
 
     def generator(self, variant: Variant, fault: str = "") -> Generator:
-        timeout_s = PATIENCE_S if fault in SLOW_FAULTS else 10
+        timeout_s = SLOW_TIMEOUT_S if fault in SLOW_FAULTS else 10
         return variant.open(self.server.url, timeout_s=timeout_s)
 
 
@@ -53,7 +53,7 @@ def start(generator: Generator, kind: Kind) -> Operation | Ready:
 
 
 def outcome(generator: Generator, kind: Kind) -> Any:
-    """Return what a start raises: its type, and its failure where it has one."""
+    """Return the type of a start's error, with its failure code if any."""
     with pytest.raises(WorkError) as raised:
         start(generator, kind)
     error = raised.value
@@ -68,7 +68,7 @@ def by_id(variants: list[Variant]) -> pytest.MarkDecorator:
 
 
 def polled(google: Google, variant: Variant) -> Running | Ready | Refused:
-    """Return the state of a work that has had its time."""
+    """Return the state of a work after its duration."""
     generator = google.generator(variant)
     begun = start(generator, variant.kind)
     assert isinstance(begun, Operation)

@@ -1,4 +1,4 @@
-"""What is said to Cloud Run, and what happens when it does not answer."""
+"""Requests to Cloud Run, and its failures."""
 
 import sys
 from collections.abc import Iterator
@@ -52,8 +52,8 @@ def test_execution_gets_its_creation_id_and_its_own_name(
 ) -> None:
     name = executions.run(ONE, kind=Kind.VIDEO)
 
-    said = lines(executions, tmp_path, name, Kind.VIDEO)
-    assert said == [f"{ONE} - video-generation-job {name} 0 0 1"]
+    printed = lines(executions, tmp_path, name, Kind.VIDEO)
+    assert printed == [f"{ONE} - video-generation-job {name} 0 0 1"]
 
 
 def test_failed_creation_is_debited_again_only_on_request(
@@ -72,8 +72,8 @@ def test_execution_is_running_until_its_last_attempt_has_ended(
 ) -> None:
     name = executions.run(ONE, kind=Kind.IMAGE)
 
-    said = lines(executions, tmp_path, name, Kind.IMAGE)
-    assert [line.split()[3:6:2] for line in said] == [[name, "0"], [name, "1"], [name, "2"]]
+    printed = lines(executions, tmp_path, name, Kind.IMAGE)
+    assert [line.split()[3:6:2] for line in printed] == [[name, "0"], [name, "1"], [name, "2"]]
     [run] = server.runs.values()
     assert (run.message().retried_count, run.message().succeeded_count) == (2, 1)
 
@@ -103,11 +103,11 @@ def test_missing_job_is_reported(server: RunAdminServer) -> None:
         lambda: elsewhere.run(ONE, kind=Kind.VIDEO),
         lambda: elsewhere.is_running("unknown", kind=Kind.VIDEO),
     ):
-        with pytest.raises(QueueUnavailable) as told:
+        with pytest.raises(QueueUnavailable) as raised:
             ask()
 
-        assert "Job" in told.value.reason
-        assert "does not exist" in told.value.reason
+        assert "Job" in raised.value.reason
+        assert "does not exist" in raised.value.reason
     elsewhere.close()
 
 
@@ -125,7 +125,7 @@ def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
 
-    with pytest.raises(QueueUnavailable) as told:
+    with pytest.raises(QueueUnavailable) as raised:
         CloudRunExecutions(project=PROJECT, region=REGION).is_running("unknown", kind=Kind.VIDEO)
 
-    assert "credentials" in told.value.reason
+    assert "credentials" in raised.value.reason

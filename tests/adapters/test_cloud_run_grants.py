@@ -1,4 +1,4 @@
-"""What is asked about grants, and what is said when one is missing or nobody answers."""
+"""Grant checks: requests, missing grants, unreachable APIs."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is said to Cloud Tasks, what happens when it does not answer, and what the tasks then do."""
+"""Requests to Cloud Tasks, its failures, and the effect of tasks."""
 
 import json
 import re
@@ -213,10 +213,10 @@ def test_paused_queue_is_reported_for_a_missing_task(clock: FakeClock) -> None:
         enqueue(queue)
 
         assert queue.waits(ONE, kind=Kind.VIDEO, number=1)
-        with pytest.raises(QueueUnavailable) as told:
+        with pytest.raises(QueueUnavailable) as raised:
             queue.waits(ONE, kind=Kind.VIDEO, number=2)
 
-        assert told.value.reason == f"{VIDEOS.name} is PAUSED"
+        assert raised.value.reason == f"{VIDEOS.name} is PAUSED"
         queue.close()
 
 
@@ -228,10 +228,10 @@ def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_p
         project=PROJECT, region=REGION, invoker=INVOKER, traceparent=lambda: None
     )
 
-    with pytest.raises(QueueUnavailable) as told:
+    with pytest.raises(QueueUnavailable) as raised:
         enqueue(queue)
 
-    assert "credentials" in told.value.reason
+    assert "credentials" in raised.value.reason
 
 
 def test_task_name_is_free_again_after_an_hour(

@@ -59,7 +59,7 @@ from tests.support.world import World
 pytestmark = needs("firestore")
 
 TIMEOUT_S = 1
-"""Short, for tests that wait until it is over, and enough for all others."""
+"""Short, because some tests wait for it."""
 CONFLICTS = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.ALREADY_EXISTS,

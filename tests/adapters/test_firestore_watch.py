@@ -1,4 +1,4 @@
-"""How a watch of Firestore lives through what happens to its streams."""
+"""Watches of Firestore and the faults of their streams."""
 
 import threading
 import time

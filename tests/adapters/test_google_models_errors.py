@@ -1,4 +1,4 @@
-"""Errors of a start, by their codes: what is a no, whose it is, and what nobody can tell."""
+"""Errors of a start, by their codes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The table of answers, row by row: what an accepted work comes to, and every read of it."""
+"""The response table, row by row: ends of accepted works, and reads."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ from tests.servers.google_models_variants import (
 from tests.servers.google_models_vendor import POLICY_TEXT, Vendor
 from tests.support.builders import a_brief
 
-# What an accepted work comes to
+# Ends of accepted works
 
 
 def refused(failure: FailureCode, *, is_transient: bool = False) -> Refused:
@@ -216,7 +216,7 @@ READS = [
 ]
 
 
-def asked_in_vain(raised: pytest.ExceptionInfo[Any]) -> Any:
+def error_of(raised: pytest.ExceptionInfo[Any]) -> Any:
     return type(raised.value), getattr(raised.value, "failure", None)
 
 
@@ -235,7 +235,7 @@ def test_failed_poll_can_be_retried(
     with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.poll(begun)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
     assert getattr(raised.value, "retry_after_s", 0) == (5 if fault == "429:5" else 0)
     assert len(google.vendor.requests) == 2
     assert isinstance(generator.poll(begun), Running)
@@ -265,7 +265,7 @@ def test_failed_download_can_be_retried(
         generator.fetch(result, tmp_path / "failed", size_bytes_max=100)
     generator.fetch(result, tmp_path / "file", size_bytes_max=100)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
     assert (tmp_path / "file").read_bytes() == b"small media"
 
 
@@ -347,7 +347,7 @@ def test_incomplete_media_file_is_rejected_by_the_pipeline(
         pipeline.produce(tmp_path / "file", tmp_path, brief=brief)
 
 
-# The search for what an unanswered start has made
+# The search for the output of an unanswered start
 
 
 @by_id([VEO_BUCKET, OMNI_BUCKET])
@@ -382,7 +382,7 @@ def test_failed_search_can_be_retried(
     with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.find_output(ONE, attempt=1)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
 
 
 @by_id([VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY])

@@ -1,4 +1,4 @@
-"""Every documented shape of an answer is read: what was paid for is taken wherever it is."""
+"""Every documented shape of a response is understood."""
 
 import base64
 import logging
@@ -32,7 +32,7 @@ from tests.support.builders import a_brief
 MEDIA = b"small media"
 DRAFT = b"not this"
 DISCARDED_WITHIN_S = 3
-"""The server would take longer."""
+"""Less than the server takes."""
 
 
 def image_of(google: Google, variant: Variant, folder: Path) -> bytes:
@@ -97,9 +97,9 @@ def test_base64_is_decoded_in_every_spelling(
     content = bytes(range(250, 256)) * 3 + b"\xfb\xff~?"
     google.vendor.draw = lambda *_: content
     google.vendor.inline = spelled
-    made = image_of if variant is IMAGE else video_of
+    fetch = image_of if variant is IMAGE else video_of
 
-    assert made(google, variant, tmp_path) == content
+    assert fetch(google, variant, tmp_path) == content
 
 
 @pytest.mark.parametrize("text", ["", "====", " ", "%%%%", "A", "AAAAA", "QUJD*", None, 3, b"QUJD"])
@@ -234,7 +234,7 @@ def folder(name: str) -> str:
 
 
 def found_among(google: Google, *objects: Object, has_video: bool = True) -> str | None:
-    """Return what is found of an unanswered start among these objects, by its name."""
+    """Return the name of the object that is found for an unanswered start."""
     google.vendor.objects_added = list(objects)
     generator = google.generator(VEO_BUCKET)
     generator.start(a_brief(), creation_id=ONE, attempt=1)
@@ -297,7 +297,7 @@ def test_failed_page_fails_the_search(google: Google) -> None:
         google.generator(VEO_BUCKET).find_output(ONE, attempt=1)
 
 
-# What the vendor keeps
+# Data kept by the vendor
 
 
 @by_id([OMNI, OMNI_BUCKET, OMNI_KEY])

@@ -1,4 +1,4 @@
-"""The table of answers, row by row: what a start may meet, and that it is one request."""
+"""The response table, row by row: starts are one request with a known outcome."""
 
 import signal
 import socket
@@ -53,7 +53,7 @@ from tests.servers.google_models_vendor import SECRET_TEXT
 from tests.support.builders import a_brief
 from tests.support.eventually import eventually
 
-# A start is one request, whatever it meets
+# A start is always one request
 
 
 STARTS = [
@@ -187,9 +187,9 @@ def test_retry_after_is_parsed_and_bounded(header: str | None, seconds: float) -
 
 @contextmanager
 def resetting() -> Iterator[str]:
-    """Listen at an https address that resets every connection in its handshake.
+    """Listen at an https URL and reset every connection during its handshake.
 
-    Not before: a client in Python would then lose its socket now and then, unclosed.
+    An earlier reset would sometimes leak the client's socket.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -236,7 +236,7 @@ def test_failed_tls_handshake_starts_nothing(google: Google, variant: Variant) -
 
 
 class Expired(Credentials):
-    """Credentials that cannot be renewed."""
+    """Credentials that cannot be refreshed."""
 
     def __init__(self) -> None:
         super().__init__(token=None)  # type: ignore[no-untyped-call]  # it ships no types
@@ -246,7 +246,7 @@ class Expired(Credentials):
 
 
 class Unreachable(Credentials):
-    """Credentials whose server cannot be reached, which the SDK takes for a passing error."""
+    """Credentials whose server is unreachable, which the SDK treats as transient."""
 
     def __init__(self) -> None:
         super().__init__(token=None)  # type: ignore[no-untyped-call]  # it ships no types
@@ -297,18 +297,18 @@ def test_termination_interrupts_a_start(google: Google, variant: Variant) -> Non
     def stop(*_: object) -> NoReturn:
         raise Terminated
 
-    def ask_to_stop() -> None:
+    def stop_process() -> None:
         eventually(lambda: google.vendor.requests)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
-    generator, asking = google.generator(variant), threading.Thread(target=ask_to_stop)
+    generator, stopping = google.generator(variant), threading.Thread(target=stop_process)
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        asking.start()
+        stopping.start()
         with pytest.raises(Terminated):
             start(generator, variant.kind)
     finally:
-        asking.join()
+        stopping.join()
         signal.signal(signal.SIGALRM, before)
 
     assert len(google.vendor.requests) == 1

@@ -25,8 +25,8 @@ print(os.environ["CREATION_ID"], os.environ["CLOUD_RUN_JOB"], os.environ["CLOUD_
 
 @pytest.fixture
 def executions(tmp_path: Path) -> Iterator[Callable[..., LocalExecutions]]:
-    """Makes executions whose video job is a script of the test's."""
-    made: list[LocalExecutions] = []
+    """Create executions whose video job is a script."""
+    created: list[LocalExecutions] = []
 
     def make(script: str, **policy: float) -> LocalExecutions:
         package = tmp_path / "script_jobs" / "video_generation_job"
@@ -40,15 +40,15 @@ def executions(tmp_path: Path) -> Iterator[Callable[..., LocalExecutions]]:
             ids=CountingIds(),
             package="script_jobs",
         )
-        made.append(executions)
+        created.append(executions)
         return executions
 
     yield make
-    for each in made:
+    for each in created:
         each.stop()
 
 
-def said(tmp_path: Path) -> list[str]:
+def printed(tmp_path: Path) -> list[str]:
     logs = (tmp_path / "executions" / "logs").iterdir()
     return [line for log in logs for line in log.read_text().splitlines()]
 
@@ -61,7 +61,7 @@ def test_job_gets_the_environment_of_cloud_run(
     name = platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert said(tmp_path) == [f"{ONE} local/video-generation-job {name} 0 0 1"]
+    assert printed(tmp_path) == [f"{ONE} local/video-generation-job {name} 0 0 1"]
 
 
 def test_crashed_job_is_restarted_twice_under_the_same_name(
@@ -72,7 +72,7 @@ def test_crashed_job_is_restarted_twice_under_the_same_name(
     name = platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert [line.split()[2:5:2] for line in said(tmp_path)] == [[name, str(n)] for n in range(3)]
+    assert [line.split()[2:5:2] for line in printed(tmp_path)] == [[name, str(n)] for n in range(3)]
     assert not platform.is_running(name, kind=Kind.VIDEO)
 
 
@@ -102,7 +102,7 @@ time.sleep(60)
     platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert said(tmp_path)[1:] == ["stopped"]
+    assert printed(tmp_path)[1:] == ["stopped"]
 
 
 def test_execution_is_running_while_its_process_is(
@@ -114,7 +114,7 @@ def test_execution_is_running_while_its_process_is(
         tmp_path / "executions", environment={}, policy=Policy(), ids=CountingIds()
     )
 
-    eventually(lambda: said(tmp_path) != [])
+    eventually(lambda: printed(tmp_path) != [])
     assert other_process.is_running(name, kind=Kind.VIDEO)
     platform.stop()
 

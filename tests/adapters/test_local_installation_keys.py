@@ -1,4 +1,4 @@
-"""The rotation of an installation's keys: what was signed before stays valid until its end."""
+"""Rotation of installation keys: older signatures stay valid until their expiry."""
 
 import stat
 from datetime import timedelta

@@ -54,11 +54,11 @@ def test_non_zero_exit_starts_the_next_attempt(processes: JobProcesses) -> None:
 
 @pytest.mark.slow
 def test_timeout_sends_sigterm_and_then_sigkill(processes: JobProcesses, tmp_path: Path) -> None:
-    stubborn = "trap 'echo asked to stop' TERM; while :; do sleep 0.05; done"
+    stubborn = "trap 'echo stopping' TERM; while :; do sleep 0.05; done"
 
     processes._stop_grace_s = 1
     assert run(processes, stubborn, timeout_s=1, restarts_max=0) == [-9]
-    assert (tmp_path / "execution.log").read_text() == "asked to stop\n"
+    assert (tmp_path / "execution.log").read_text() == "stopping\n"
 
 
 def test_nothing_starts_after_stop(processes: JobProcesses, tmp_path: Path) -> None:

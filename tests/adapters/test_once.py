@@ -1,4 +1,4 @@
-"""A client is made late, and once."""
+"""A client is created lazily and once."""
 
 import subprocess
 import sys

@@ -27,9 +27,9 @@ class Issuer:
     identity: Identity
     services: ServiceIdentity
     user_token: Callable[..., str]
-    """Of a user, made `age_s` ago; good for less than 32 days."""
+    """Return a user's token, issued `age_s` ago, valid for less than 32 days."""
     service_token: Callable[..., str]
-    """Of an allowed service, made `age_s` ago."""
+    """Return an allowed service's token, issued `age_s` ago."""
     strangers_token: Callable[[], str]
     """Good, and not of an allowed service."""
     forged_users: Callable[[], dict[str, str]]

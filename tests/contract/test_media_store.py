@@ -1,4 +1,4 @@
-"""The promises of the MediaStore port, for every adapter."""
+"""Contract of the MediaStore port, for every adapter."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ LATER = timedelta(hours=2)
 
 
 class OpenedStore(Protocol):
-    """A store, and how its links are opened: the bytes, or None if they are closed."""
+    """A store and its links: bytes, or None for a link that does not open."""
 
     media: MediaStore
 
@@ -35,7 +35,7 @@ class OpenedStore(Protocol):
 
 
 class OpenedFiles:
-    """Files, opened as the API's media route does it."""
+    """Files, opened like the API's media route."""
 
     media: FileMediaStore
 
@@ -65,7 +65,7 @@ class OpenedFiles:
 
 
 class OpenedSampleFiles(OpenedFiles):
-    """The same beside a sample generator that plans no crash."""
+    """The sample media store without planned crashes."""
 
     def __init__(self, folder: Path) -> None:
         self.media = SampleMediaStore(

@@ -1,4 +1,4 @@
-"""The promises of the Store port, for every adapter."""
+"""Contract of the Store port, for every adapter."""
 
 import threading
 from collections.abc import Callable
@@ -603,18 +603,18 @@ def test_watch_is_limited_to_the_newest_creations(store: Store) -> None:
 def test_watch_is_silent_about_other_users_and_after_its_end(store: Store) -> None:
     ada, ben = Watcher(), Watcher()
     with store.watch(ADA, ada), store.watch(BEN, ben):
-        # Firestore's emulator forgets what is committed in the moment that a stream begins.
+        # Firestore's emulator loses commits at the moment when a stream starts.
         eventually(lambda: ada.changes and ben.changes)
         put(store, an_account(), a_creation())
         eventually(lambda: ada.sees(an_account(), a_creation()))
-    told = len(ada.changes)
+    count_before = len(ada.changes)
 
     put(store, an_account(tokens=1))
     later = Watcher()
     with store.watch(ADA, later):
         eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
 
-    assert len(ada.changes) == told
+    assert len(ada.changes) == count_before
     assert ben.changes == [Changes(None, (), ())]
 
 

@@ -33,7 +33,7 @@ class Platform:
     delivered: list[CreationId] = field(default_factory=list)
 
     def deliver(self, kind: Kind = Kind.VIDEO) -> list[CreationId]:
-        """Dispatch what is due now, and return what was delivered."""
+        """Dispatch all due tasks and return the delivered ones."""
         before = len(self.delivered)
         while self.dispatch(kind, self.delivered.append):
             self.clock.sleep(1)
@@ -48,7 +48,7 @@ def open_sqlite(folder: Path) -> Platform:
 
 
 def open_cloud_tasks(folder: Path) -> Platform:
-    """Cloud Tasks, whose tasks really call an Admin API; that one tells the test what it ran."""
+    """Cloud Tasks, whose tasks call a fake Admin API that records runs."""
     clock, opened = FakeClock(), ExitStack()
     runs: list[Callable[[CreationId], object]] = []
 

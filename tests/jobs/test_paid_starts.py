@@ -17,7 +17,7 @@ from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Status
-from tests.adapters.google_models import PATIENCE_S, SLOW_FAULTS
+from tests.adapters.google_models import SLOW_FAULTS, SLOW_TIMEOUT_S
 from tests.servers.google_models_server import GoogleModelsServer
 from tests.servers.google_models_variants import (
     IMAGE,
@@ -157,7 +157,7 @@ def end(world: World, server: GoogleModelsServer, variant: Variant, trouble: Tro
     pipeline = replace(trouble.pipeline, kind=variant.kind)
     shop = replace(
         workshop(world, pipeline),
-        generator=lambda: variant.open(server.url, timeout_s=PATIENCE_S if is_slow else 10),
+        generator=lambda: variant.open(server.url, timeout_s=SLOW_TIMEOUT_S if is_slow else 10),
     )
     return settled(world, shop, creation)
 

@@ -108,7 +108,7 @@ def fails_with(code: grpc.StatusCode) -> Fault:
 
 
 def responds_with(*messages: bytes) -> Fault:
-    """Something else is fails_with, and that is all."""
+    """Respond with these messages instead."""
     return lambda send, context: iter(messages)
 
 

@@ -1,4 +1,4 @@
-"""Every generator of Google's over the local server, in both modes, as a test's parameter."""
+"""Every adapter of Google's models on both surfaces, as test parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CREDENTIALS = Credentials(token="t")  # type: ignore[no-untyped-call]  # it ship
 
 @dataclass(frozen=True)
 class Variant:
-    """One call style in one mode, with or without a bucket."""
+    """One call style on one surface, with or without a bucket."""
 
     call_style: CallStyle
     surface: Surface

@@ -1,4 +1,4 @@
-"""The vendor's server as its own process, steered from outside."""
+"""The fake of Google's models as a process with a control endpoint."""
 
 import json
 import subprocess
