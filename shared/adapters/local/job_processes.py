@@ -4,12 +4,11 @@ SIGTERM at the timeout and SIGKILL 10 s later; a non-zero exit restarts the task
 CLOUD_RUN_TASK_ATTEMPT.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,8 +117,13 @@ class JobProcesses:
                 pass_fds=execution.inherited,
                 start_new_session=True,
             )
-        with self._registered(process):
+        self._processes.add(process)
+        if self._is_stopping.is_set():
+            process.terminate()
+        try:
             return self._wait_for(process, timeout_s=execution.timeout_s)
+        finally:
+            self._processes.discard(process)
 
     def _wait_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
         try:
@@ -131,13 +135,3 @@ class JobProcesses:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return process.wait()
-
-    @contextlib.contextmanager
-    def _registered(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-        self._processes.add(process)
-        if self._is_stopping.is_set():
-            process.terminate()
-        try:
-            yield
-        finally:
-            self._processes.discard(process)

@@ -92,7 +92,7 @@ class R2MediaStore:
             "response-content-type": _content_type(key),
         }
         url = f"{self.endpoint_url.rstrip('/')}/{self.drafts_bucket}/{quote(key)}"
-        signer = LinkSigner(self.access_key_id, self.secret_access_key, region=REGION)
+        signer = LinkSigner(self.access_key_id, self.secret_access_key, REGION)
         return signer.signed(url, overrides, expires_at=expires_at)
 
     def public_link(self, key: str) -> str:
