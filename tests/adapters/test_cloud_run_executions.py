@@ -14,7 +14,7 @@ from tests.support.builders import a_creation_id
 from tests.support.eventually import eventually
 
 ONE = a_creation_id()
-TELL = """
+PRINT = """
 import os, sys
 names = ["CREATION_ID", "RERUN_FAILED", "CLOUD_RUN_JOB", "CLOUD_RUN_EXECUTION",
          "CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_ATTEMPT", "CLOUD_RUN_TASK_COUNT"]
@@ -25,7 +25,7 @@ sys.exit(int(os.environ["CLOUD_RUN_TASK_ATTEMPT"]) < int(os.environ["FAILS"]))
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunAdminServer]:
-    tell = [sys.executable, "-c", TELL]
+    tell = [sys.executable, "-c", PRINT]
     jobs = {
         "video-generation-job": Job(command=tell, environment={"FAILS": "0"}),
         "image-generation-job": Job(command=tell, environment={"FAILS": "2"}),
@@ -42,7 +42,7 @@ def executions(server: RunAdminServer) -> Iterator[CloudRunExecutions]:
 
 
 def lines(executions: CloudRunExecutions, logs: Path, name: str, kind: Kind) -> list[str]:
-    """Return what an execution's processes printed, when it has ended."""
+    """Wait for an execution and return its output."""
     eventually(lambda: not executions.is_running(name, kind=kind))
     return (logs / f"{name}.log").read_text().splitlines()
 

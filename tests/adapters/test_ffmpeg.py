@@ -1,4 +1,4 @@
-"""How ffmpeg is started: the packaged program, with an empty environment."""
+"""ffmpeg is the packaged program, with an empty environment."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_ffmpeg_is_always_the_packaged_program(
 
 
 def test_ffmpeg_gets_an_empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FFREPORT makes ffmpeg write a report: the only variable whose effect can be seen outside."""
+    """FFREPORT is the only variable with a visible effect: a report file."""
     monkeypatch.setenv("FFREPORT", f"file={tmp_path}/report.log:level=32")
 
     run_ffmpeg(["-version"], timeout_s=30)

@@ -1,4 +1,4 @@
-"""What Firebase's and Google's tokens need beyond the promises of the ports."""
+"""Firebase's and Google's tokens beyond the ports."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ TIMEOUT_S = 1
 
 
 class WallClock(FakeClock):
-    """The wall's time, which the vendors look at too; monotonic time moves when a test sleeps."""
+    """Wall time, which the SDKs use, too; monotonic time advances by `sleep`."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -70,7 +70,7 @@ def services(server: CertificateServer, clock: FakeClock) -> GoogleServiceIdenti
     )
 
 
-# Who it is
+# Callers
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_emulator_variable_accepts_no_unsigned_token(
             each.warm_up()
 
 
-# Whether a token is still live
+# Revocation
 
 
 def test_revoked_token_may_read_but_not_act(
@@ -407,7 +407,7 @@ def test_failed_account_lookup_is_unavailable_in_bounded_time(
     assert identity.caller(token).user_id == ADA
 
 
-# Warming up, and credentials
+# Warm-up and credentials
 
 
 def test_warm_up_fetches_everything(

@@ -1,4 +1,4 @@
-"""What the store in Firestore does beyond the port: outcomes on a bad wire, and what it costs."""
+"""The Firestore store beyond its port: outcomes of faulty calls, and costs."""
 
 import json
 from collections import Counter
@@ -266,7 +266,7 @@ def phoenix(world: World, firestore: FirestoreStore) -> Phoenix:
 def open_meeting(
     world: World, phoenix: Phoenix, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> Callable[..., Opened]:
-    """Opens an image over a wire that spoils the next calls; its gauges are read before."""
+    """Open an image while the next calls fail; its gauges are read before."""
     opening = world.over(on_bad_wire).opening
     opening.admission.warm_up()
     proxy.counted()
@@ -365,14 +365,14 @@ def test_unreadable_store_debits_nothing(
     assert proxy.counted() == {"BatchGetDocuments": 5}
 
 
-# Many at once
+# Concurrency
 
 
 WRITERS = 32
 
 
 def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
-    """Open images by many clients, who ask again after contention, and count their answers."""
+    """Open images by many clients, which retry after contention; count the outcomes."""
 
     def open_one(number: int) -> type:
         while True:
@@ -423,7 +423,7 @@ def test_thirty_two_clients_stay_within_the_limit_of_unfinished_creations(
     assert phoenix.auditing.audit().violations == []
 
 
-# How it is kept
+# Storage
 
 
 def test_every_call_has_a_deadline(
@@ -450,7 +450,7 @@ def stored(store: FirestoreStore, creation: Creation) -> tuple[dict[str, Any], d
 
 
 def put_as_before(store: FirestoreStore, creation: Creation) -> None:
-    """Write a creation as releases did that kept everything in one document."""
+    """Write a creation like releases with a single document."""
     store._documents.commit_fields({creation.key: to_fields(creation)}, [], versions={})
 
 

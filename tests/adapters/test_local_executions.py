@@ -1,4 +1,4 @@
-"""What executions on one machine do as Cloud Run does: restarts, timeouts, SIGTERM."""
+"""Local executions behave like Cloud Run's: restarts, timeouts, SIGTERM."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ def keys(tmp_path: Path, clock: FakeClock) -> InstallationKeys:
 
 
 def rotate(tmp_path: Path, clock: FakeClock, *, revoke: bool = False) -> int:
-    """Rotate in another process, which has read the file itself."""
+    """Rotate in another process."""
     return InstallationKeys(tmp_path / "key", clock=clock).rotate(revoke=revoke)
 
 

@@ -1,4 +1,4 @@
-"""What happens to the processes of an execution."""
+"""Processes of an execution: restarts, timeouts, stop."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ def processes(tmp_path: Path) -> Iterator[JobProcesses]:
 
 
 def an_execution(script: str, **values: float) -> Execution:
-    """An execution of a shell's script, which starts at once on a machine that is busy too."""
+    """An execution of a shell script, which starts fast even on a busy machine."""
     return Execution(
         name="execution",
         job="job",

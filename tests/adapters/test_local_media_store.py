@@ -1,4 +1,4 @@
-"""What the files do beyond the port: nothing leads out of the folder, nothing opens unsigned."""
+"""The local media store beyond its port: path traversal and signatures."""
 
 import shutil
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the embedded store does beyond the port: its own guards, and other processes."""
+"""The embedded store beyond its port: constraints, and other processes."""
 
 import json
 import os
@@ -283,7 +283,7 @@ def test_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> Non
 
 
 def test_every_query_uses_an_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
-    """No page of any list reads the whole collection."""
+    """No query reads the whole collection."""
     plans: list[str] = []
     with sqlite._readers.connection() as connection:
         connection.set_trace_callback(plans.append)

@@ -10,7 +10,7 @@ import pytest
 
 from shared.once import Once
 
-LATE = """
+LAZY = """
 import sys
 from shared.adapters.cloud_run.executions import CloudRunExecutions
 from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
@@ -61,7 +61,7 @@ def test_close_releases_an_opened_client() -> None:
 
 def test_adapters_import_their_vendor_lazily() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LATE], cwd=Path.cwd(), capture_output=True, check=True, text=True
+        [sys.executable, "-c", LAZY], cwd=Path.cwd(), capture_output=True, check=True, text=True
     )
 
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""What the sample generator keeps of a prompt, and for how long."""
+"""How long the sample generator keeps a prompt."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.builders import a_brief, a_creation_id
 from tests.support.fakes import CountingIds, FakeClock
 
 ONE = a_creation_id()
-PROMPT = "a fox that nobody shall know of"
+PROMPT = "a secret fox"
 
 
 @pytest.fixture

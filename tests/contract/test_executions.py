@@ -1,4 +1,4 @@
-"""The promises of the Executions port, for every adapter."""
+"""Contract of the Executions port, for every adapter."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from tests.support.fakes import CountingIds
 
 @dataclass
 class Platform:
-    """Executions, and what their jobs printed."""
+    """Executions and the output of their jobs."""
 
     executions: Executions
     output: Callable[[], str]

@@ -1,4 +1,4 @@
-"""The promises of the Generator port, for every adapter."""
+"""Contract of the Generator port, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -30,14 +30,14 @@ MAGIC = {Kind.VIDEO: b"ftyp", Kind.IMAGE: b"\x89PNG"}
 
 @dataclass
 class Vendor:
-    """A generator, how to reach the same vendor from a fresh process, and its clock."""
+    """A generator, a factory for new processes of the same vendor, and its clock."""
 
     kind: Kind
     generator: Generator
     fresh: Callable[[], Generator]
     clock: FakeClock
     starts: Callable[[], int]
-    """How many paid starts the vendor has seen."""
+    """The number of paid starts."""
 
 
 def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
@@ -56,7 +56,7 @@ def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
 
 
 def google(variant: Variant) -> Callable[[Path, ExitStack], Vendor]:
-    """Return one of these over the local server.
+    """Open one of these on the local server.
 
     shared.adapters.google_models.image_generator, shared.adapters.google_models.omni_generator,
     shared.adapters.google_models.veo_generator
@@ -81,7 +81,7 @@ RESUMABLE = [
     pytest.param(sample(Kind.IMAGE), id="sample-image"),
     *(pytest.param(google(variant), id=variant.id) for variant in VIDEO_VARIANTS),
 ]
-"""The generators whose starts become operations; the others answer a start with the media."""
+"""Generators with operations; the others return media from the start."""
 ALL = [*RESUMABLE, *(pytest.param(google(variant), id=variant.id) for variant in IMAGE_VARIANTS)]
 
 
@@ -157,7 +157,7 @@ def test_refusal_is_final_and_starts_nothing(vendor: Vendor) -> None:
     with pytest.raises(GenerationRefused) as refusal:
         started(vendor, "[refuse]")
 
-    # Veo, and Omni in the cloud, tell of a blocked prompt in prose alone.
+    # Veo, and Omni in the cloud, report a blocked prompt only in the message.
     expected = {FailureCode.POLICY_VIOLATION, FailureCode.GENERATOR_REJECTED}
     assert refusal.value.failure in expected
     assert not refusal.value.is_billed

@@ -1,4 +1,4 @@
-"""The promises of the Identity and ServiceIdentity ports, for every adapter."""
+"""Contract of the Identity and ServiceIdentity ports, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +22,7 @@ KEY = b"0123456789abcdef0123456789abcdef"
 
 @dataclass(kw_only=True)
 class Issuer:
-    """Identities, and how to get tokens that are good, over, and forged."""
+    """Identities, with valid, expired and forged tokens."""
 
     identity: Identity
     services: ServiceIdentity
@@ -31,7 +31,7 @@ class Issuer:
     service_token: Callable[..., str]
     """Return an allowed service's token, issued `age_s` ago."""
     strangers_token: Callable[[], str]
-    """Good, and not of an allowed service."""
+    """Return a valid token of a forbidden service."""
     forged_users: Callable[[], dict[str, str]]
     forged_services: Callable[[], dict[str, str]]
 

@@ -300,7 +300,7 @@ def test_decision_is_repeated_on_current_documents_after_a_conflict(store: Store
 
 
 def whole(page_of: Callable[[Page], list[Creation]], limit: int) -> list[str]:
-    """Walk through a list by cursors on (created_at, id) and return the ids."""
+    """Page through a list by (created_at, id) and return the ids."""
     ids: list[str] = []
     after = None
     while page := page_of(Page(limit=limit, after=after)):

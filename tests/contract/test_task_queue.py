@@ -1,4 +1,4 @@
-"""The promises of the TaskQueue port, and of what dispatches its tasks, for every adapter."""
+"""Contract of the TaskQueue port and its dispatcher, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ ONE, TWO = a_creation_id("one"), a_creation_id("two")
 
 @dataclass
 class Platform:
-    """A queue together with its dispatching side and its clock."""
+    """A queue, its dispatcher and its clock."""
 
     queue: TaskQueue
     clock: FakeClock
