@@ -33,8 +33,8 @@ from shared.domain.errors import (
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator
 from shared.wiring import Phoenix
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY
 from tests.support.environments import GCP
 from tests.support.fakes import FakeClock
 from tests.support.world import World
@@ -302,8 +302,8 @@ def test_links_to_another_place_are_detected(world: World, cloud: Phoenix, bucke
 
 
 @pytest.fixture
-def vendor() -> Iterator[GenaiServer]:
-    with GenaiServer() as server:
+def vendor() -> Iterator[GoogleModelsServer]:
+    with GoogleModelsServer() as server:
         yield server
 
 
@@ -315,7 +315,7 @@ def by_key(phoenix: Phoenix, url: str, key: str = "a-good-key", **environment: s
     )
 
 
-def test_api_key_is_checked_without_a_paid_call(world: World, vendor: GenaiServer) -> None:
+def test_api_key_is_checked_without_a_paid_call(world: World, vendor: GoogleModelsServer) -> None:
     status, shown = examined(by_key(world.phoenix, vendor.url))
 
     assert status == 0, shown
@@ -334,7 +334,7 @@ def test_api_key_is_checked_without_a_paid_call(world: World, vendor: GenaiServe
     ],
 )
 def test_unusable_api_key_is_detected(
-    world: World, vendor: GenaiServer, key: str, fault: str, text: str
+    world: World, vendor: GoogleModelsServer, key: str, fault: str, text: str
 ) -> None:
     vendor.vendor.faults["model"] = [fault] * 2
     status, shown = examined(by_key(world.phoenix, vendor.url, key))
@@ -347,7 +347,7 @@ def test_unusable_api_key_is_detected(
     assert key not in shown
 
 
-def test_model_that_the_key_cannot_use_is_named(world: World, vendor: GenaiServer) -> None:
+def test_model_that_the_key_cannot_use_is_named(world: World, vendor: GoogleModelsServer) -> None:
     vendor.vendor.unknown_models = {"gemini-nano-banana-2.1"}
     _, shown = examined(by_key(world.phoenix, vendor.url))
 
@@ -355,7 +355,9 @@ def test_model_that_the_key_cannot_use_is_named(world: World, vendor: GenaiServe
     assert "Google does not serve gemini-nano-banana-2.1 to this key" in text
 
 
-def test_retired_model_of_the_developer_api_is_detected(world: World, vendor: GenaiServer) -> None:
+def test_retired_model_of_the_developer_api_is_detected(
+    world: World, vendor: GoogleModelsServer
+) -> None:
     clock = FakeClock(datetime(2026, 11, 28, tzinfo=UTC))
     phoenix = by_key(world.phoenix, vendor.url, PHOENIX_IMAGE_MODEL="gemini-3.1-flash-image")
     _, shown = examined(with_ports(phoenix, clock=clock))

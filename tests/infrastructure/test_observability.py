@@ -31,8 +31,8 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
-from tests.servers.genai_makers import IMAGE
-from tests.servers.genai_server import GenaiServer
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import IMAGE
 from tests.support.builders import ADA, POLICY
 from tests.support.documents import put
 from tests.support.jobs import FakePipeline, run_job, with_ports
@@ -278,9 +278,9 @@ def test_requests_refused_for_our_configuration_are_counted(world: World, logged
 @pytest.mark.parametrize("fault", ["403", "400/INVALID_ARGUMENT/API_KEY_INVALID", "400"])
 def test_misconfigured_generator_is_counted(world: World, logged: Logged, fault: str) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
-    with GenaiServer() as server:
+    with GoogleModelsServer() as server:
         server.vendor.faults["start"] = [fault]
-        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.make(server.url))
+        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.open(server.url))
         run_job(phoenix, FakePipeline(kind=Kind.IMAGE), creation.creation_id)
 
     expected = Counter() if fault == "400" else Counter({("image",): 1})

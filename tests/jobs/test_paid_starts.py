@@ -19,21 +19,21 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Status
 from shared.wiring import Phoenix
-from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
-from tests.servers.genai_makers import (
+from tests.adapters.google_models import SLOW_FAULTS, SLOW_TIMEOUT_S
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import (
     IMAGE,
     IMAGE_KEY,
-    MAKERS,
     OMNI,
     OMNI_BUCKET,
     OMNI_KEY,
+    VARIANTS,
     VEO,
     VEO_BUCKET,
-    VIDEO_MAKERS,
-    Maker,
+    VIDEO_VARIANTS,
+    Variant,
 )
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
+from tests.servers.google_models_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
 from tests.support.jobs import FakePipeline, run_job, with_ports
 from tests.support.world import World
 
@@ -127,15 +127,15 @@ TROUBLES_OF_VEO: dict[str, tuple[Trouble, object]] = {
     "filtered, nested": (Trouble(end="filtered-nested"), FailureCode.SAFETY_FILTER),
 }
 ROWS = [
-    *((maker, *row) for maker in VIDEO_MAKERS for row in TROUBLES.items()),
-    *((maker, *row) for maker in (VEO, VEO_BUCKET) for row in TROUBLES_OF_VEO.items()),
+    *((variant, *row) for variant in VIDEO_VARIANTS for row in TROUBLES.items()),
+    *((variant, *row) for variant in (VEO, VEO_BUCKET) for row in TROUBLES_OF_VEO.items()),
 ]
 
 
 @pytest.fixture
-def server(world: World) -> Iterator[GenaiServer]:
+def server(world: World) -> Iterator[GoogleModelsServer]:
     vendor = Vendor(clock=lambda: world.clock.now().timestamp(), draw=lambda *_: b"small media")
-    with GenaiServer(vendor) as server:
+    with GoogleModelsServer(vendor) as server:
         yield server
 
 
@@ -150,35 +150,35 @@ def settled(world: World, phoenix: Phoenix, pipeline: Pipeline, creation: Creati
     raise AssertionError("it was never settled")
 
 
-def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Creation:
+def end(world: World, server: GoogleModelsServer, variant: Variant, trouble: Trouble) -> Creation:
     """Bring one creation to its end, through this trouble, by fresh processes."""
-    creation = world.open(kind=maker.kind).creation
+    creation = world.open(kind=variant.kind).creation
     server.vendor.faults = {call: list(faults) for call, faults in trouble.vendor.items()}
     server.vendor.ends = [trouble.end]
     trouble.world(world, creation)
     is_slow = SLOW_FAULTS & {*trouble.vendor.get("start", ())}
-    pipeline = replace(trouble.pipeline, kind=maker.kind)
+    pipeline = replace(trouble.pipeline, kind=variant.kind)
     phoenix = with_ports(
         world.phoenix,
-        generator=lambda _: maker.make(server.url, timeout_s=PATIENCE_S if is_slow else 10),
+        generator=lambda _: variant.open(server.url, timeout_s=SLOW_TIMEOUT_S if is_slow else 10),
     )
     return settled(world, phoenix, pipeline, creation)
 
 
 @pytest.mark.parametrize(
-    ("maker", "trouble", "expected"),
+    ("variant", "trouble", "expected"),
     [
-        pytest.param(maker, trouble, expected, id=f"{maker.id}: {name}")
-        for maker, name, (trouble, expected) in ROWS
+        pytest.param(variant, trouble, expected, id=f"{variant.id}: {name}")
+        for variant, name, (trouble, expected) in ROWS
     ],
 )
 def test_a_video_that_was_accepted_is_paid_once(
-    world: World, server: GenaiServer, maker: Maker, trouble: Trouble, expected: object
+    world: World, server: GoogleModelsServer, variant: Variant, trouble: Trouble, expected: object
 ) -> None:
-    creation = end(world, server, maker, trouble)
+    creation = end(world, server, variant, trouble)
 
     if expected == LOST:
-        expected = DRAFT if maker.bucket else SILENT
+        expected = DRAFT if variant.bucket else SILENT
     assert server.vendor.starts == 1
     assert (creation.error.code if creation.error else creation.status) == expected
     assert world.account().balance_tokens == (90 if expected is DRAFT else 100)
@@ -211,43 +211,43 @@ IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
 """An image whose answer is lost, or whose process ends, may be started once more."""
 
 
-@pytest.mark.parametrize("maker", [IMAGE, IMAGE_KEY], ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("variant", [IMAGE, IMAGE_KEY], ids=lambda variant: str(variant.id))
 @pytest.mark.parametrize(("trouble", "starts", "expected"), IMAGE_ROWS.values(), ids=IMAGE_ROWS)
 def test_an_image_is_paid_once_and_once_more_where_it_was_lost(
     world: World,
-    server: GenaiServer,
-    maker: Maker,
+    server: GoogleModelsServer,
+    variant: Variant,
     trouble: Trouble,
     starts: int,
     expected: object,
 ) -> None:
-    creation = end(world, server, maker, trouble)
+    creation = end(world, server, variant, trouble)
 
     assert server.vendor.starts == starts
     assert (creation.error.code if creation.error else creation.status) == expected
     assert world.account().balance_tokens == (99 if expected is DRAFT else 100)
 
 
-@pytest.mark.parametrize("maker", [VEO, OMNI_KEY], ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("variant", [VEO, OMNI_KEY], ids=lambda variant: str(variant.id))
 def test_an_operation_that_ended_in_a_passing_error_is_started_anew(
-    world: World, server: GenaiServer, maker: Maker
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
-    creation = end(world, server, maker, Trouble(end="error:8:quota"))
+    creation = end(world, server, variant, Trouble(end="error:8:quota"))
 
     assert server.vendor.starts == 2
     assert creation.status is DRAFT
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: str(variant.id))
 @pytest.mark.parametrize("fault", ["400", "401", "500"])
 def test_the_vendors_words_are_for_the_log_alone(
     world: World,
-    server: GenaiServer,
-    maker: Maker,
+    server: GoogleModelsServer,
+    variant: Variant,
     fault: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    creation = end(world, server, maker, Trouble({"start": [fault] * 9}))
+    creation = end(world, server, variant, Trouble({"start": [fault] * 9}))
 
     assert creation.error is not None
     assert SECRET_TEXT not in creation.error.message
@@ -256,7 +256,7 @@ def test_the_vendors_words_are_for_the_log_alone(
 
 
 @pytest.mark.parametrize(
-    ("maker", "end_of_work", "prices"),
+    ("variant", "end_of_work", "prices"),
     [
         (IMAGE, "billed:IMAGE_SAFETY", 1),
         (IMAGE, "finish:IMAGE_SAFETY", 0),
@@ -267,36 +267,38 @@ def test_the_vendors_words_are_for_the_log_alone(
     ],
 )
 def test_a_held_back_result_costs_what_the_vendor_bills(
-    world: World, server: GenaiServer, maker: Maker, end_of_work: str, prices: int
+    world: World, server: GoogleModelsServer, variant: Variant, end_of_work: str, prices: int
 ) -> None:
-    creation = end(world, server, maker, Trouble(end=end_of_work))
+    creation = end(world, server, variant, Trouble(end=end_of_work))
 
     [cost] = [each for each in world.store.everything() if isinstance(each, Cost)]
     assert creation.error is not None
     assert creation.refunded
-    assert cost.estimated_cost_usd == pytest.approx(prices * maker.card.price_usd)
+    assert cost.estimated_cost_usd == pytest.approx(prices * variant.card.price_usd)
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: str(variant.id))
 def test_the_answer_of_a_gateway_starts_no_second_video(
-    world: World, server: GenaiServer, maker: Maker
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
     faults = ["504/html", "502/UNAVAILABLE", "503/html", "429/none", "408", "499", "500"]
-    creation = end(world, server, maker, Trouble({"start": faults}))
+    creation = end(world, server, variant, Trouble({"start": faults}))
 
     sent = [path for method, path, _ in server.vendor.requests if method == "POST"]
     assert creation.error is not None
     assert creation.error.code is FailureCode.GENERATOR_SILENT
-    assert len(sent) == (2 if maker.kind is Kind.IMAGE else 1)
+    assert len(sent) == (2 if variant.kind is Kind.IMAGE else 1)
 
 
-@pytest.mark.parametrize("maker", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize(
+    "variant", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda variant: str(variant.id)
+)
 def test_the_cost_and_the_model_are_written_down(
-    world: World, server: GenaiServer, maker: Maker
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
-    creation = end(world, server, maker, Trouble())
+    creation = end(world, server, variant, Trouble())
 
-    seconds = 8 if maker.kind is Kind.VIDEO else 1
-    assert creation.model == maker.card.model
+    seconds = 8 if variant.kind is Kind.VIDEO else 1
+    assert creation.model == variant.card.model
     assert creation.intent is not None
-    assert creation.intent.cost_usd == pytest.approx(maker.card.price_usd * seconds)
+    assert creation.intent.cost_usd == pytest.approx(variant.card.price_usd * seconds)

@@ -28,8 +28,6 @@ FILES_PATH = "/files/"
 
 
 class OmniVideoGenerator(VideoGenerator):
-    """The `Generator` for models that are called by `interactions`."""
-
     def send_start(self, brief: Brief, folder: str | None) -> object:
         response = self.google.sdk.interactions.with_raw_response.create(
             model=self.card.model,
@@ -93,7 +91,6 @@ def _contents(response: object) -> Iterator[object]:
 
 
 def _video(response: object) -> object:
-    """Return the last video of an interaction, or None."""
     videos = [
         each
         for each in _contents(response)

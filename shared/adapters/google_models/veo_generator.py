@@ -28,8 +28,6 @@ class _RawOperation(types.Operation):
 
 
 class VeoVideoGenerator(VideoGenerator):
-    """The `Generator` for models that are called by `generate_videos`."""
-
     def send_start(self, brief: Brief, folder: str | None) -> object:
         return self.google.sdk.models.generate_videos(
             model=self.card.model,

@@ -1,4 +1,4 @@
-"""The rotation of an installation's keys: what was signed before stays valid until its end."""
+"""Rotation of installation keys: older signatures stay valid until their expiry."""
 
 import stat
 from datetime import timedelta
@@ -27,7 +27,7 @@ def keys(tmp_path: Path, clock: FakeClock) -> InstallationKeys:
 
 
 def rotate(tmp_path: Path, clock: FakeClock, *, revoke: bool = False) -> int:
-    """Rotate in another process, which has read the file itself."""
+    """Rotate in another process."""
     return InstallationKeys(tmp_path / "key", clock=clock).rotate(revoke=revoke)
 
 
@@ -36,7 +36,7 @@ def query_of(media: FileMediaStore, clock: FakeClock) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
 
 
-def test_tokens_and_links_outlive_rotations_until_they_expire(
+def test_tokens_and_links_survive_rotations_until_they_expire(
     keys: InstallationKeys, tmp_path: Path, clock: FakeClock
 ) -> None:
     identity = LocalIdentity(keys, clock=clock)

@@ -1,4 +1,4 @@
-"""The table of answers, row by row: what an accepted work comes to, and every read of it."""
+"""The response table, row by row: ends of accepted works, and reads."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from shared.ports.generator import (
     Refused,
     Running,
 )
-from tests.adapters.google import (
+from tests.adapters.google_models import (
     BUSY,
     ONE,
     UNAVAILABLE,
@@ -38,22 +38,22 @@ from tests.adapters.google import (
     ready,
     start,
 )
-from tests.servers.genai_makers import (
+from tests.servers.google_models_variants import (
     IMAGE,
     IMAGE_KEY,
-    MAKERS,
     OMNI,
     OMNI_BUCKET,
     OMNI_KEY,
+    VARIANTS,
     VEO,
     VEO_BUCKET,
-    VIDEO_MAKERS,
-    Maker,
+    VIDEO_VARIANTS,
+    Variant,
 )
-from tests.servers.genai_vendor import POLICY_TEXT, Vendor
+from tests.servers.google_models_vendor import POLICY_TEXT, Vendor
 from tests.support.builders import a_brief
 
-# What an accepted work comes to
+# Ends of accepted works
 
 
 def refused(failure: FailureCode, *, is_transient: bool = False) -> Refused:
@@ -121,10 +121,12 @@ ENDS_OF_OMNI = [
 
 @by_id([VEO, VEO_BUCKET])
 @pytest.mark.parametrize(("end", "expected"), ENDS_OF_VEO)
-def test_an_operation_ends(google: Google, maker: Maker, end: str, expected: Any) -> None:
+def test_state_of_a_finished_operation(
+    google: Google, variant: Variant, end: str, expected: Any
+) -> None:
     google.vendor.ends = [end]
 
-    state = polled(google, maker)
+    state = polled(google, variant)
 
     assert (replace(state, reason="") if isinstance(state, Refused) else state) == expected
     assert google.vendor.starts == 1
@@ -132,10 +134,12 @@ def test_an_operation_ends(google: Google, maker: Maker, end: str, expected: Any
 
 @by_id([OMNI, OMNI_BUCKET, OMNI_KEY])
 @pytest.mark.parametrize(("end", "expected"), ENDS_OF_OMNI)
-def test_an_interaction_ends(google: Google, maker: Maker, end: str, expected: Any) -> None:
+def test_state_of_a_finished_interaction(
+    google: Google, variant: Variant, end: str, expected: Any
+) -> None:
     google.vendor.ends = [end]
 
-    state = polled(google, maker)
+    state = polled(google, variant)
 
     assert (replace(state, reason="") if isinstance(state, Refused) else state) == expected
     assert google.vendor.starts == 1
@@ -162,22 +166,22 @@ def test_an_interaction_ends(google: Google, maker: Maker, end: str, expected: A
         ("nothing", FailureCode.GENERATOR_BAD_OUTPUT),
     ],
 )
-def test_an_answer_without_an_image(
-    google: Google, maker: Maker, end: str, failure: FailureCode
+def test_response_without_an_image_is_refused(
+    google: Google, variant: Variant, end: str, failure: FailureCode
 ) -> None:
     google.vendor.ends = [end]
 
-    assert outcome(google.generator(maker), Kind.IMAGE) == (GenerationRefused, failure)
+    assert outcome(google.generator(variant), Kind.IMAGE) == (GenerationRefused, failure)
     assert google.vendor.starts == 1
 
 
-@by_id(MAKERS)
-def test_fields_and_words_that_nobody_knows_change_nothing(
-    google: Google, maker: Maker, tmp_path: Path
+@by_id(VARIANTS)
+def test_unknown_fields_and_values_are_ignored(
+    google: Google, variant: Variant, tmp_path: Path
 ) -> None:
     google.vendor.ends = ["strange"]
-    generator = google.generator(maker)
-    begun = start(generator, maker.kind)
+    generator = google.generator(variant)
+    begun = start(generator, variant.kind)
     google.clock.sleep(600)
     ready = generator.poll(begun) if isinstance(begun, Operation) else begun
     assert isinstance(ready, Ready)
@@ -212,7 +216,7 @@ READS = [
 ]
 
 
-def asked_in_vain(raised: pytest.ExceptionInfo[Any]) -> Any:
+def error_of(raised: pytest.ExceptionInfo[Any]) -> Any:
     return type(raised.value), getattr(raised.value, "failure", None)
 
 
@@ -220,28 +224,28 @@ def asked_in_vain(raised: pytest.ExceptionInfo[Any]) -> Any:
 @pytest.mark.parametrize(
     ("fault", "expected"), [*READS, ("nonsense", UNAVAILABLE), ("deep", UNAVAILABLE)]
 )
-def test_a_poll_that_fails_is_asked_again(
-    google: Google, maker: Maker, fault: str, expected: Any
+def test_failed_poll_can_be_retried(
+    google: Google, variant: Variant, fault: str, expected: Any
 ) -> None:
-    generator = google.generator(maker, fault)
-    begun = start(generator, maker.kind)
+    generator = google.generator(variant, fault)
+    begun = start(generator, variant.kind)
     assert isinstance(begun, Operation)
     google.vendor.faults["poll"] = [fault]
 
     with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.poll(begun)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
     assert getattr(raised.value, "retry_after_s", 0) == (5 if fault == "429:5" else 0)
     assert len(google.vendor.requests) == 2
     assert isinstance(generator.poll(begun), Running)
 
 
 @by_id([VEO, OMNI])
-def test_three_hundred_megabytes_are_no_video(google: Google, maker: Maker) -> None:
+def test_oversized_poll_response_is_bad_output(google: Google, variant: Variant) -> None:
     google.vendor.faults["poll"] = ["huge"]
 
-    state = polled(google, maker)
+    state = polled(google, variant)
 
     assert isinstance(state, Refused)
     assert (state.failure, state.is_transient) == (FailureCode.GENERATOR_BAD_OUTPUT, False)
@@ -250,25 +254,25 @@ def test_three_hundred_megabytes_are_no_video(google: Google, maker: Maker) -> N
 
 @by_id([VEO_BUCKET, OMNI_BUCKET, OMNI_KEY])
 @pytest.mark.parametrize(("fault", "expected"), READS)
-def test_a_download_that_fails_is_asked_again(
-    google: Google, maker: Maker, fault: str, expected: Any, tmp_path: Path
+def test_failed_download_can_be_retried(
+    google: Google, variant: Variant, fault: str, expected: Any, tmp_path: Path
 ) -> None:
-    result = ready(google, maker)
+    result = ready(google, variant)
     google.vendor.faults["fetch"] = [fault]
-    generator = google.generator(maker, fault)
+    generator = google.generator(variant, fault)
 
     with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.fetch(result, tmp_path / "failed", size_bytes_max=100)
     generator.fetch(result, tmp_path / "file", size_bytes_max=100)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
     assert (tmp_path / "file").read_bytes() == b"small media"
 
 
 @by_id([VEO, OMNI, OMNI_KEY])
-def test_a_poll_that_is_sent_round_in_circles_is_asked_again(google: Google, maker: Maker) -> None:
-    generator = google.generator(maker)
-    begun = start(generator, maker.kind)
+def test_poll_in_a_redirect_loop_can_be_retried(google: Google, variant: Variant) -> None:
+    generator = google.generator(variant)
+    begun = start(generator, variant.kind)
     assert isinstance(begun, Operation)
     google.vendor.faults["poll"] = ["redirect"] * 50
 
@@ -276,18 +280,14 @@ def test_a_poll_that_is_sent_round_in_circles_is_asked_again(google: Google, mak
         generator.poll(begun)
 
 
-def test_an_address_that_cannot_be_written_is_asked_for_again(
-    google: Google, tmp_path: Path
-) -> None:
+def test_download_from_an_invalid_uri_can_be_retried(google: Google, tmp_path: Path) -> None:
     with pytest.raises(GenerationUnavailable):
         google.generator(VEO_BUCKET).fetch(
             Ready("gs://outputs/\ud800"), tmp_path / "file", size_bytes_max=100
         )
 
 
-def test_a_download_that_is_sent_round_in_circles_is_asked_again(
-    google: Google, tmp_path: Path
-) -> None:
+def test_download_in_a_redirect_loop_can_be_retried(google: Google, tmp_path: Path) -> None:
     result = ready(google, OMNI_KEY)
     google.vendor.faults["fetch"] = ["redirect"] * 50
 
@@ -295,20 +295,18 @@ def test_a_download_that_is_sent_round_in_circles_is_asked_again(
         google.generator(OMNI_KEY).fetch(result, tmp_path / "file", size_bytes_max=100)
 
 
-@by_id(VIDEO_MAKERS)
-def test_a_download_stops_where_it_becomes_too_large(
-    google: Google, maker: Maker, tmp_path: Path
-) -> None:
+@by_id(VIDEO_VARIANTS)
+def test_download_stops_at_its_size_limit(google: Google, variant: Variant, tmp_path: Path) -> None:
     google.vendor.draw = lambda *_: bytes(3_000_000)
-    result = ready(google, maker)
+    result = ready(google, variant)
 
     with pytest.raises(BadOutput):
-        google.generator(maker).fetch(result, tmp_path / "file", size_bytes_max=2_000_000)
+        google.generator(variant).fetch(result, tmp_path / "file", size_bytes_max=2_000_000)
 
     assert (tmp_path / "file").stat().st_size <= 2_000_000
 
 
-def test_a_video_of_three_hundred_megabytes_is_not_taken(google: Google, tmp_path: Path) -> None:
+def test_oversized_video_is_bad_output(google: Google, tmp_path: Path) -> None:
     google.vendor.ends = ["huge"]
     result = ready(google, VEO_BUCKET)
 
@@ -319,49 +317,47 @@ def test_a_video_of_three_hundred_megabytes_is_not_taken(google: Google, tmp_pat
 
 
 @by_id([VEO, OMNI, IMAGE])
-def test_media_that_cannot_be_decoded_are_bad_output(
-    google: Google, maker: Maker, tmp_path: Path
-) -> None:
+def test_undecodable_media_are_bad_output(google: Google, variant: Variant, tmp_path: Path) -> None:
     google.vendor.inline = lambda _: "not base64: ä"
-    generator = google.generator(maker)
+    generator = google.generator(variant)
 
-    if maker is IMAGE:
+    if variant is IMAGE:
         assert outcome(generator, Kind.IMAGE) == UNUSABLE
     else:
         with pytest.raises(BadOutput):
-            generator.fetch(ready(google, maker), tmp_path / "file", size_bytes_max=100)
+            generator.fetch(ready(google, variant), tmp_path / "file", size_bytes_max=100)
 
 
 @pytest.mark.parametrize("end", ["text", "cut"])
 @by_id([VEO_BUCKET, OMNI_KEY, IMAGE])
-def test_what_is_no_whole_media_file_is_caught_by_the_pipeline(
-    google: Google, maker: Maker, end: str, tmp_path: Path
+def test_incomplete_media_file_is_rejected_by_the_pipeline(
+    google: Google, variant: Variant, end: str, tmp_path: Path
 ) -> None:
     google.vendor.draw = Vendor().draw
     google.vendor.ends = [end]
-    generator, brief = google.generator(maker), a_brief(maker.kind, duration_s=None)
+    generator, brief = google.generator(variant), a_brief(variant.kind, duration_s=None)
     begun = generator.start(brief, creation_id=ONE, attempt=1)
     google.clock.sleep(600)
     result = generator.poll(begun) if isinstance(begun, Operation) else begun
     assert isinstance(result, Ready)
     generator.fetch(result, tmp_path / "file", size_bytes_max=IMAGE_SIZE_BYTES_MAX)
 
-    pipeline = ImagePipeline() if maker is IMAGE else VideoPipeline()
+    pipeline = ImagePipeline() if variant is IMAGE else VideoPipeline()
     with pytest.raises(BadOutput):
         pipeline.post_process(tmp_path / "file", tmp_path, brief=brief)
 
 
-# The search for what an unanswered start has made
+# The search for the output of an unanswered start
 
 
 @by_id([VEO_BUCKET, OMNI_BUCKET])
-def test_the_output_of_an_unanswered_start_is_found_in_its_own_folder(
-    google: Google, maker: Maker, tmp_path: Path
+def test_output_of_an_unanswered_start_is_found_in_its_folder(
+    google: Google, variant: Variant, tmp_path: Path
 ) -> None:
     google.vendor.faults["start"] = ["lost"]
-    generator = google.generator(maker)
+    generator = google.generator(variant)
     with pytest.raises(StartOutcomeUnknown):
-        generator.start(a_brief(maker.kind), creation_id=ONE, attempt=11)
+        generator.start(a_brief(variant.kind), creation_id=ONE, attempt=11)
 
     early = generator.find_output(ONE, attempt=11)
     google.clock.sleep(600)
@@ -377,19 +373,19 @@ def test_the_output_of_an_unanswered_start_is_found_in_its_own_folder(
 
 @by_id([VEO_BUCKET, OMNI_BUCKET])
 @pytest.mark.parametrize(("fault", "expected"), [*READS, ("nonsense", UNAVAILABLE)])
-def test_a_search_that_fails_is_asked_again(
-    google: Google, maker: Maker, fault: str, expected: Any
+def test_failed_search_can_be_retried(
+    google: Google, variant: Variant, fault: str, expected: Any
 ) -> None:
     google.vendor.faults["find"] = [fault]
-    generator = google.generator(maker, fault)
+    generator = google.generator(variant, fault)
 
     with pytest.raises((GenerationUnavailable, ReadRefused)) as raised:
         generator.find_output(ONE, attempt=1)
 
-    assert asked_in_vain(raised) == expected
+    assert error_of(raised) == expected
 
 
 @by_id([VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY])
-def test_without_a_bucket_nobody_can_tell(google: Google, maker: Maker) -> None:
-    assert google.generator(maker).find_output(ONE, attempt=1) == CannotTell()
+def test_output_is_unknown_without_a_bucket(google: Google, variant: Variant) -> None:
+    assert google.generator(variant).find_output(ONE, attempt=1) == CannotTell()
     assert google.vendor.requests == []

@@ -1,4 +1,4 @@
-"""What is asked about grants, and what is said when one is missing or nobody answers."""
+"""Grant checks: requests, missing grants, unreachable APIs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def grants(server: RunAdminServer) -> Iterator[GoogleGrants]:
     grants.close()
 
 
-def test_in_the_cloud_there_are_grants_to_ask_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cloud_installation_has_grants(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
     phoenix = wiring.build(settings.load(GCP))
     phoenix.ports.close()
@@ -36,7 +36,7 @@ def test_in_the_cloud_there_are_grants_to_ask_about(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_what_is_granted_passes_and_nothing_is_started(
+def test_granted_checks_pass_and_start_nothing(
     server: RunAdminServer, grants: GoogleGrants, kind: Kind
 ) -> None:
     grants.check_task(kind)
@@ -52,7 +52,7 @@ def test_what_is_granted_passes_and_nothing_is_started(
         (INVOKER, "iam.serviceAccounts.actAs"),
     ],
 )
-def test_a_task_needs_its_queue_and_its_invoker(
+def test_task_needs_grants_on_its_queue_and_its_invoker(
     server: RunAdminServer, grants: GoogleGrants, resource: str, permission: str
 ) -> None:
     server.denied.add((resource, permission))
@@ -63,7 +63,7 @@ def test_a_task_needs_its_queue_and_its_invoker(
     assert raised.value.reason == f"no {permission} on {resource}"
 
 
-def test_a_start_needs_the_invokers_role_on_its_own_job(
+def test_start_needs_the_invokers_role_on_its_job(
     server: RunAdminServer, grants: GoogleGrants
 ) -> None:
     server.denied.add(("video-generation-job", EXECUTOR))
@@ -76,7 +76,7 @@ def test_a_start_needs_the_invokers_role_on_its_own_job(
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.GIBBERISH])
-def test_what_cannot_be_told_is_an_error_and_is_asked_once(
+def test_unreachable_api_is_an_error_after_one_request(
     server: RunAdminServer, grants: GoogleGrants, fault: Fault
 ) -> None:
     server.faults = [fault, fault]

@@ -1,6 +1,6 @@
-"""What the answers of Google's generators hold, by the kind of call and the end of the work.
+"""Response bodies of Google's generators, by call and by the end of the work.
 
-Apart from the ends that `tests.servers.genai_server` names, of an operation: `https`, `https-console`,
+In addition to the ends that `tests.servers.google_models_server` lists, of an operation: `https`, `https-console`,
 `https-host`, `https-api` (other addresses of its video), `generated-videos`, `generated-samples`,
 `addresses`, `filtered-in-part`; of an interaction: the same addresses, `outputs`, `output-video`,
 `media-and:STATUS`, `billed:CODE`; of an image: `thought`, `then-thought`, `then-text`, `then-sound`,
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from tests.servers.genai_vendor import SECRET_TEXT, Vendor, Work
+from tests.servers.google_models_vendor import SECRET_TEXT, Vendor, Work
 
 FILTERED = {"raiMediaFilteredCount": 1, "raiMediaFilteredReasons": [SECRET_TEXT]}
 
@@ -42,7 +42,7 @@ def operation_json(vendor: Vendor, work: Work) -> dict[str, Any]:
 
 
 def response_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    """Return a response with one video, in the shape that the work's end asks for."""
+    """Return a response with one video, in the shape of the work's end."""
     if work.folder:
         place = address_of(work)
         video, other = {"gcsUri": place}, {"uri": place}
@@ -59,7 +59,7 @@ def response_json(vendor: Vendor, work: Work) -> dict[str, Any]:
 
 
 def address_of(work: Work) -> str:
-    """Return the address of a video in the bucket, as the work's end asks for it."""
+    """Return the URI of a video in the bucket, in the form of the work's end."""
     bucket, _, name = work.address.removeprefix("gs://").partition("/")
     host = "storage.googleapis.com"
     addresses = {
@@ -97,7 +97,7 @@ def interaction_json(vendor: Vendor, work: Work) -> dict[str, Any]:
 
 
 def outputs_json(vendor: Vendor, work: Work) -> dict[str, Any]:
-    """Return where an interaction holds its video, in the shape that the work's end asks for."""
+    """Return an interaction's outputs, in the shape of the work's end."""
     video = video_json(vendor, work)
     step = {"type": "model_output", "content": [{"type": "text", "text": "here"}, video]}
     thought = {"type": "thought", "summary": [{"type": "text", "text": "a fox, then"}]}
@@ -136,11 +136,11 @@ def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
         case "finish":
             return {"candidates": [{"finishReason": reason, "content": None}]}
         case "billed":
-            made = [
+            details = [
                 {"modality": "TEXT", "tokenCount": 0},
                 {"modality": "IMAGE", "tokenCount": 1120},
             ]
-            usage = {"candidatesTokenCount": 1120, "candidatesTokensDetails": made}
+            usage = {"candidatesTokenCount": 1120, "candidatesTokensDetails": details}
             return {"candidates": [{"finishReason": reason}], "usageMetadata": usage}
         case "blocked-but-there":
             answer["promptFeedback"] = {"blockReason": reason}
@@ -157,7 +157,7 @@ def image_json(vendor: Vendor, work: Work) -> dict[str, Any]:
 
 
 def parts_of(vendor: Vendor, work: Work, end: str, *, called: str) -> list[dict[str, Any]]:
-    """Return the parts of an answer with one image, in the order that the work's end asks for."""
+    """Return the parts of a response with one image, in the order of the work's end."""
     text = {"text": "Here is your fox:"}
     draft = {"thought": True, "inlineData": {"mimeType": "image/png", "data": "bm90IHRoaXM="}}
     data = vendor.inline(vendor.media(work))

@@ -1,4 +1,4 @@
-"""Every documented shape of an answer is read: what was paid for is taken wherever it is."""
+"""Every documented shape of a response is understood."""
 
 import base64
 import logging
@@ -14,8 +14,8 @@ from shared.domain.errors import BadOutput, GenerationRefused, GenerationUnavail
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.ports.generator import NotFound, Operation, Ready, Refused
-from tests.adapters.google import ONE, Google, by_id, polled, ready, start
-from tests.servers.genai_makers import (
+from tests.adapters.google_models import ONE, Google, by_id, polled, ready, start
+from tests.servers.google_models_variants import (
     BUCKET,
     IMAGE,
     IMAGE_KEY,
@@ -24,27 +24,27 @@ from tests.servers.genai_makers import (
     OMNI_KEY,
     VEO,
     VEO_BUCKET,
-    Maker,
+    Variant,
 )
-from tests.servers.genai_vendor import Object
+from tests.servers.google_models_vendor import Object
 from tests.support.builders import a_brief
 
 MEDIA = b"small media"
 DRAFT = b"not this"
 DISCARDED_WITHIN_S = 3
-"""The server would take longer."""
+"""Less than the server takes."""
 
 
-def image_of(google: Google, maker: Maker, folder: Path) -> bytes:
-    generator = google.generator(maker)
+def image_of(google: Google, variant: Variant, folder: Path) -> bytes:
+    generator = google.generator(variant)
     begun = start(generator, Kind.IMAGE)
     assert isinstance(begun, Ready)
     generator.fetch(begun, folder / "file", size_bytes_max=1000)
     return (folder / "file").read_bytes()
 
 
-def video_of(google: Google, maker: Maker, folder: Path) -> bytes:
-    google.generator(maker).fetch(ready(google, maker), folder / "file", size_bytes_max=1000)
+def video_of(google: Google, variant: Variant, folder: Path) -> bytes:
+    google.generator(variant).fetch(ready(google, variant), folder / "file", size_bytes_max=1000)
     return (folder / "file").read_bytes()
 
 
@@ -69,12 +69,12 @@ def video_of(google: Google, maker: Maker, folder: Path) -> bytes:
         "finished-but-there:FINISH_REASON_UNSPECIFIED",
     ],
 )
-def test_an_image_is_taken_wherever_it_is(
-    google: Google, maker: Maker, end: str, tmp_path: Path
+def test_image_is_found_wherever_it_is(
+    google: Google, variant: Variant, end: str, tmp_path: Path
 ) -> None:
     google.vendor.ends = [end]
 
-    assert image_of(google, maker, tmp_path) == MEDIA
+    assert image_of(google, variant, tmp_path) == MEDIA
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def test_an_image_is_taken_wherever_it_is(
     ids=["plain", "url", "unpadded", "url-unpadded", "lines", "spaces", "address"],
 )
 @by_id([IMAGE, OMNI, VEO])
-def test_base64_is_read_in_each_spelling(
-    google: Google, maker: Maker, spelled: Callable[[bytes], str], tmp_path: Path
+def test_base64_is_decoded_in_every_spelling(
+    google: Google, variant: Variant, spelled: Callable[[bytes], str], tmp_path: Path
 ) -> None:
     content = bytes(range(250, 256)) * 3 + b"\xfb\xff~?"
     google.vendor.draw = lambda *_: content
     google.vendor.inline = spelled
-    made = image_of if maker is IMAGE else video_of
+    fetch = image_of if variant is IMAGE else video_of
 
-    assert made(google, maker, tmp_path) == content
+    assert fetch(google, variant, tmp_path) == content
 
 
 @pytest.mark.parametrize("text", ["", "====", " ", "%%%%", "A", "AAAAA", "QUJD*", None, 3, b"QUJD"])
@@ -117,7 +117,7 @@ def test_text_that_is_no_base64_is_bad_output(text: object) -> None:
         ("block:SAFETY", FailureCode.POLICY_VIOLATION, False),
     ],
 )
-def test_a_held_back_image_tells_whether_it_is_billed(
+def test_withheld_image_may_be_billed(
     google: Google, end: str, failure: FailureCode, *, is_billed: bool
 ) -> None:
     google.vendor.ends = [end]
@@ -128,7 +128,7 @@ def test_a_held_back_image_tells_whether_it_is_billed(
     assert (raised.value.failure, raised.value.is_billed) == (failure, is_billed)
 
 
-def test_an_image_that_cannot_be_decoded_is_billed(google: Google) -> None:
+def test_undecodable_image_is_billed(google: Google) -> None:
     google.vendor.inline = lambda _: "%"
 
     with pytest.raises(GenerationRefused) as raised:
@@ -144,25 +144,25 @@ def test_an_image_that_cannot_be_decoded_is_billed(google: Google) -> None:
 @pytest.mark.parametrize(
     "end", ["generated-videos", "generated-samples", "filtered-in-part", "strange"]
 )
-def test_a_video_is_taken_in_each_shape_of_an_operation(
-    google: Google, maker: Maker, end: str, tmp_path: Path
+def test_video_is_found_in_every_shape_of_an_operation(
+    google: Google, variant: Variant, end: str, tmp_path: Path
 ) -> None:
     google.vendor.ends = [end]
 
-    assert video_of(google, maker, tmp_path) == MEDIA
+    assert video_of(google, variant, tmp_path) == MEDIA
 
 
 @by_id([VEO_BUCKET, OMNI_BUCKET])
 @pytest.mark.parametrize("end", ["https", "https-console", "https-host", "https-api"])
-def test_a_video_is_found_by_each_address_of_the_bucket(
-    google: Google, maker: Maker, end: str, tmp_path: Path
+def test_video_is_found_by_every_form_of_its_uri(
+    google: Google, variant: Variant, end: str, tmp_path: Path
 ) -> None:
     google.vendor.ends = [end]
 
-    assert video_of(google, maker, tmp_path) == MEDIA
+    assert video_of(google, variant, tmp_path) == MEDIA
 
 
-def test_a_bare_address_is_a_video(google: Google, tmp_path: Path) -> None:
+def test_bare_uri_is_a_video(google: Google, tmp_path: Path) -> None:
     google.vendor.ends = ["addresses"]
 
     assert video_of(google, VEO_BUCKET, tmp_path) == MEDIA
@@ -176,12 +176,12 @@ def test_a_bare_address_is_a_video(google: Google, tmp_path: Path) -> None:
         *("media-and:idle", "media-and:a_new_word"),
     ],
 )
-def test_a_video_is_taken_in_each_shape_of_an_interaction(
-    google: Google, maker: Maker, end: str, tmp_path: Path
+def test_video_is_found_in_every_shape_of_an_interaction(
+    google: Google, variant: Variant, end: str, tmp_path: Path
 ) -> None:
     google.vendor.ends = [end]
 
-    assert video_of(google, maker, tmp_path) == MEDIA
+    assert video_of(google, variant, tmp_path) == MEDIA
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,11 @@ def test_a_video_is_taken_in_each_shape_of_an_interaction(
         (None, None),
     ],
 )
-def test_only_an_object_in_cloud_storage_has_an_address(
-    address: object, expected: str | None
-) -> None:
+def test_only_an_object_in_cloud_storage_has_a_uri(address: object, expected: str | None) -> None:
     assert gcs_uri(address) == expected
 
 
-def test_an_interaction_that_failed_tells_whether_it_is_billed(google: Google) -> None:
+def test_failed_interaction_may_be_billed(google: Google) -> None:
     google.vendor.ends = ["billed:safety", "error:safety:x"]
     states = [polled(google, OMNI), polled(google, OMNI)]
 
@@ -219,9 +217,7 @@ def test_an_interaction_that_failed_tells_whether_it_is_billed(google: Google) -
 
 
 @pytest.mark.parametrize(("end", "is_billed"), [("elsewhere", True), ("nothing", False)])
-def test_a_video_that_cannot_be_fetched_is_billed(
-    google: Google, end: str, *, is_billed: bool
-) -> None:
+def test_unfetchable_video_is_billed(google: Google, end: str, *, is_billed: bool) -> None:
     google.vendor.ends = [end]
 
     state = polled(google, VEO_BUCKET)
@@ -238,7 +234,7 @@ def folder(name: str) -> str:
 
 
 def found_among(google: Google, *objects: Object, has_video: bool = True) -> str | None:
-    """Return what is found of an unanswered start among these objects, by its name."""
+    """Return the name of the object that is found for an unanswered start."""
     google.vendor.objects_added = list(objects)
     generator = google.generator(VEO_BUCKET)
     generator.start(a_brief(), creation_id=ONE, attempt=1)
@@ -268,7 +264,7 @@ def found_among(google: Google, *objects: Object, has_video: bool = True) -> str
     ],
     ids=lambda others: others[-1].name.removeprefix(folder("")) + f"-{others[-1].size_bytes}",
 )
-def test_the_video_is_chosen_by_kind_and_size_over_all_pages(
+def test_video_is_chosen_by_type_and_size_over_all_pages(
     google: Google, others: list[Object], page_size: int
 ) -> None:
     google.vendor.page_size = page_size
@@ -286,13 +282,13 @@ def test_the_video_is_chosen_by_kind_and_size_over_all_pages(
         ([Object(f"{ONE}/11/a.mp4", 5, "video/mp4")], None),
     ],
 )
-def test_without_a_certain_video_the_largest_that_may_be_one_is_taken(
+def test_largest_possible_video_is_chosen_if_none_is_certain(
     google: Google, others: list[Object], expected: str | None
 ) -> None:
     assert found_among(google, *others, has_video=False) == expected
 
 
-def test_a_page_that_fails_is_no_answer(google: Google) -> None:
+def test_failed_page_fails_the_search(google: Google) -> None:
     google.vendor.page_size = 1
     google.vendor.faults["find"] = ["", "503"]
     google.vendor.objects_added = [Object(folder(f"0/{number}.json"), 5000) for number in range(3)]
@@ -301,12 +297,12 @@ def test_a_page_that_fails_is_no_answer(google: Google) -> None:
         google.generator(VEO_BUCKET).find_output(ONE, attempt=1)
 
 
-# What the vendor keeps
+# Data kept by the vendor
 
 
 @by_id([OMNI, OMNI_BUCKET, OMNI_KEY])
-def test_a_discarded_interaction_is_deleted_at_the_vendor(google: Google, maker: Maker) -> None:
-    generator = google.generator(maker)
+def test_discarded_interaction_is_deleted_at_the_vendor(google: Google, variant: Variant) -> None:
+    generator = google.generator(variant)
     begun = start(generator, Kind.VIDEO)
     assert isinstance(begun, Operation)
 
@@ -320,10 +316,10 @@ def test_a_discarded_interaction_is_deleted_at_the_vendor(google: Google, maker:
 @pytest.mark.parametrize(
     "fault", ["400", "403", "404", "429:3600", "500", "503", "reset", "hang", "half", "huge"]
 )
-def test_a_discard_that_fails_is_logged_and_sent_once(
-    google: Google, maker: Maker, fault: str, caplog: pytest.LogCaptureFixture
+def test_failed_discard_is_logged_and_not_repeated(
+    google: Google, variant: Variant, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    generator = google.generator(maker, fault)
+    generator = google.generator(variant, fault)
     begun = start(generator, Kind.VIDEO)
     assert isinstance(begun, Operation)
     google.vendor.faults["delete"] = [fault]
@@ -337,15 +333,15 @@ def test_a_discard_that_fails_is_logged_and_sent_once(
 
 @by_id([OMNI, OMNI_KEY])
 @pytest.mark.parametrize("fault", ["hang", "drip"])
-def test_slow_answer_to_a_discard_does_not_hold_the_job(
+def test_slow_discard_times_out(
     google: Google,
-    maker: Maker,
+    variant: Variant,
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(omni_generator, "DISCARD_S_MAX", 0.5)
-    generator = google.generator(maker)
+    generator = google.generator(variant)
     begun = start(generator, Kind.VIDEO)
     assert isinstance(begun, Operation)
     google.vendor.faults["delete"] = [fault]

@@ -1,4 +1,4 @@
-"""What Firebase's and Google's tokens need beyond the promises of the ports."""
+"""Firebase's and Google's tokens beyond the ports."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ TIMEOUT_S = 1
 
 
 class WallClock(FakeClock):
-    """The wall's time, which the vendors look at too; monotonic time moves when a test sleeps."""
+    """Wall time, which the SDKs use, too; monotonic time advances by `sleep`."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -70,7 +70,7 @@ def services(server: CertificateServer, clock: FakeClock) -> GoogleServiceIdenti
     )
 
 
-# Who it is
+# Callers
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def services(server: CertificateServer, clock: FakeClock) -> GoogleServiceIdenti
         ({"name": "Ada (ada@example.com)"}, ""),
     ],
 )
-def test_the_hint_is_the_display_name_and_never_the_email(
+def test_username_hint_is_the_display_name_and_never_the_email(
     server: CertificateServer, identity: FirebaseIdentity, claims: dict[str, Any], hint: str
 ) -> None:
     assert identity.caller(server.user_token(**claims)).username_hint == hint
@@ -103,7 +103,7 @@ def test_the_hint_is_the_display_name_and_never_the_email(
         ({"email": None, "email_verified": None, "phone_number": "+15550100"}, "+15550100"),
     ],
 )
-def test_verified_is_an_email_or_a_phone(
+def test_verified_contact_is_an_email_or_a_phone(
     server: CertificateServer,
     identity: FirebaseIdentity,
     claims: dict[str, Any],
@@ -115,7 +115,7 @@ def test_verified_is_an_email_or_a_phone(
 
 
 @pytest.mark.parametrize("user_id", ["a", "x" * 128, "auth0|5f7c8", "line:U-1", "a.b_c~"])
-def test_a_user_id_is_taken_as_it_is(
+def test_user_id_is_unchanged(
     server: CertificateServer, identity: FirebaseIdentity, user_id: str
 ) -> None:
     assert identity.caller(server.user_token(user_id)).user_id == UserId(user_id)
@@ -134,7 +134,7 @@ def test_only_a_verified_allowed_account_is_a_service(
     assert services.service(server.service_token()) == SCHEDULER
 
 
-def test_clocks_may_differ_by_ten_seconds(
+def test_clock_skew_of_ten_seconds_is_accepted(
     server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
 ) -> None:
     for age_s in (-5, 3605):
@@ -145,7 +145,7 @@ def test_clocks_may_differ_by_ten_seconds(
 # Certificates
 
 
-def test_certificates_are_fetched_once_for_as_long_as_they_are_good(
+def test_certificates_are_cached_for_their_max_age(
     server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
 ) -> None:
     server.max_age_s, server.age_s = 1000, 100
@@ -154,15 +154,15 @@ def test_certificates_are_fetched_once_for_as_long_as_they_are_good(
         identity.caller(token)
     clock.sleep(899)
     identity.caller(tokens[0])
-    before = list(server.asked)
+    before = list(server.paths)
     clock.sleep(1.1)
     identity.caller(tokens[0])
 
     assert before == [USERS_CERTIFICATES]
-    assert server.asked == [USERS_CERTIFICATES] * 2
+    assert server.paths == [USERS_CERTIFICATES] * 2
 
 
-def test_certificates_without_a_time_are_kept_for_a_minute(
+def test_certificates_without_max_age_are_cached_for_a_minute(
     server: CertificateServer, services: GoogleServiceIdentity, clock: FakeClock
 ) -> None:
     server.max_age_s = 0
@@ -170,10 +170,10 @@ def test_certificates_without_a_time_are_kept_for_a_minute(
         services.service(server.service_token())
         clock.sleep(29)
 
-    assert server.asked == [SERVICES_CERTIFICATES]
+    assert server.paths == [SERVICES_CERTIFICATES]
 
 
-def test_many_at_once_wait_for_one_fetch(
+def test_concurrent_callers_share_one_fetch(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     token = server.user_token()
@@ -181,10 +181,10 @@ def test_many_at_once_wait_for_one_fetch(
         callers = list(threads.map(lambda _: identity.caller(token).user_id, range(64)))
 
     assert callers == [ADA] * 64
-    assert server.asked == [USERS_CERTIFICATES]
+    assert server.paths == [USERS_CERTIFICATES]
 
 
-def test_rotated_keys_are_picked_up_when_the_kept_ones_end(
+def test_rotated_keys_are_fetched_when_the_cache_expires(
     server: CertificateServer,
     identity: FirebaseIdentity,
     services: GoogleServiceIdentity,
@@ -207,7 +207,7 @@ def test_rotated_keys_are_picked_up_when_the_kept_ones_end(
         services.service(old_service)
 
 
-def test_without_certificates_nothing_can_be_checked_until_they_are_back(
+def test_missing_certificates_are_unavailable_until_the_server_recovers(
     server: CertificateServer,
     identity: FirebaseIdentity,
     services: GoogleServiceIdentity,
@@ -222,13 +222,13 @@ def test_without_certificates_nothing_can_be_checked_until_they_are_back(
             services.service(service)
     server.is_down = False
 
-    assert server.asked == [USERS_CERTIFICATES, SERVICES_CERTIFICATES]
+    assert server.paths == [USERS_CERTIFICATES, SERVICES_CERTIFICATES]
     clock.sleep(1.1)
     assert identity.caller(user).user_id == ADA
     assert services.service(service) == SCHEDULER
 
 
-def test_kept_certificates_outlive_an_outage(
+def test_cached_certificates_survive_an_outage(
     server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
 ) -> None:
     token = server.user_token()
@@ -245,7 +245,7 @@ def test_kept_certificates_outlive_an_outage(
 @pytest.mark.parametrize(
     "garbled", ["<html>", "", "{}", "[]", "5", '{"keys": []}', '{"users-1": 5}', '{"users-1": ""}']
 )
-def test_what_is_no_certificate_is_nobodys_bad_token(
+def test_garbled_certificates_are_no_invalid_token(
     server: CertificateServer,
     identity: FirebaseIdentity,
     services: GoogleServiceIdentity,
@@ -259,7 +259,7 @@ def test_what_is_no_certificate_is_nobodys_bad_token(
         services.service(server.service_token())
 
 
-def test_a_silent_server_makes_everybody_wait_once(
+def test_silent_server_delays_callers_once(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     server.silence = threading.Event()
@@ -272,7 +272,7 @@ def test_a_silent_server_makes_everybody_wait_once(
 
     assert took_s < 30
     assert errors == [IdentityUnavailable] * 16
-    assert server.asked == [USERS_CERTIFICATES]
+    assert server.paths == [USERS_CERTIFICATES]
 
 
 def error_of(identity: FirebaseIdentity, token: str) -> type[Exception] | None:
@@ -283,7 +283,7 @@ def error_of(identity: FirebaseIdentity, token: str) -> type[Exception] | None:
     return None
 
 
-def test_the_addresses_in_a_token_are_never_asked(
+def test_urls_in_a_token_are_never_called(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     evil = f"{server.base_url}/evil"
@@ -292,13 +292,13 @@ def test_the_addresses_in_a_token_are_never_asked(
 
     with pytest.raises(Unauthenticated):
         identity.caller(token)
-    assert server.asked == [USERS_CERTIFICATES]
+    assert server.paths == [USERS_CERTIFICATES]
 
 
 # The emulator
 
 
-def test_the_emulators_variable_lets_no_unsigned_token_in(
+def test_emulator_variable_accepts_no_unsigned_token(
     server: CertificateServer, identity: FirebaseIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsigned = jwt.encode(server.user_claims(), "", algorithm="none")
@@ -317,10 +317,10 @@ def test_the_emulators_variable_lets_no_unsigned_token_in(
             each.warm_up()
 
 
-# Whether a token is still live
+# Revocation
 
 
-def test_a_revoked_token_may_look_but_not_act(
+def test_revoked_token_may_read_but_not_act(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     token = server.user_token(age_s=60)
@@ -332,7 +332,7 @@ def test_a_revoked_token_may_look_but_not_act(
     assert identity.caller(server.user_token(age_s=-2), must_be_live=True).user_id == ADA
 
 
-def test_a_disabled_account_may_not_act(
+def test_disabled_account_may_not_act(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     token = server.user_token()
@@ -343,7 +343,7 @@ def test_a_disabled_account_may_not_act(
         identity.caller(token, must_be_live=True)
 
 
-def test_the_token_of_a_deleted_account_proves_nothing(
+def test_token_of_a_deleted_account_is_refused(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     token = server.user_token()
@@ -353,7 +353,7 @@ def test_the_token_of_a_deleted_account_proves_nothing(
         identity.caller(token, must_be_live=True)
 
 
-def test_whether_a_token_is_live_is_asked_once_in_five_minutes(
+def test_revocation_is_checked_once_in_five_minutes(
     server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
 ) -> None:
     token, other = server.user_token(), server.user_token(age_s=1)
@@ -363,7 +363,7 @@ def test_whether_a_token_is_live_is_asked_once_in_five_minutes(
     clock.sleep(299)
 
     assert identity.caller(token, must_be_live=True).user_id == ADA
-    assert server.asked.count(LOOKUP) == 1
+    assert server.paths.count(LOOKUP) == 1
     with pytest.raises(AccountDisabled):
         identity.caller(other, must_be_live=True)
     clock.sleep(1.1)
@@ -371,7 +371,7 @@ def test_whether_a_token_is_live_is_asked_once_in_five_minutes(
         identity.caller(token, must_be_live=True)
 
 
-def test_a_token_that_was_live_is_proved_all_the_same(
+def test_live_token_is_still_verified(
     server: CertificateServer, identity: FirebaseIdentity, clock: FakeClock
 ) -> None:
     server.max_age_s = 60
@@ -384,7 +384,7 @@ def test_a_token_that_was_live_is_proved_all_the_same(
         identity.caller(token, must_be_live=True)
 
 
-def test_as_many_live_tokens_are_kept_as_may_be(clock: FakeClock) -> None:
+def test_number_of_live_tokens_is_bounded(clock: FakeClock) -> None:
     tokens = LiveTokens(clock, tokens_max=2)
     for token in ("a", "b", "a", "c"):
         tokens.add(token)
@@ -392,7 +392,7 @@ def test_as_many_live_tokens_are_kept_as_may_be(clock: FakeClock) -> None:
     assert [token in tokens for token in "abc"] == [True, False, True]
 
 
-def test_without_an_answer_about_the_account_nobody_acts_and_nobody_waits_long(
+def test_failed_account_lookup_is_unavailable_in_bounded_time(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     token = server.user_token()
@@ -403,26 +403,26 @@ def test_without_an_answer_about_the_account_nobody_acts_and_nobody_waits_long(
     with pytest.raises(IdentityUnavailable):
         identity.caller(token, must_be_live=True)
     assert time.monotonic() - began_s < 5
-    assert server.asked.count(LOOKUP) == 1
+    assert server.paths.count(LOOKUP) == 1
     assert identity.caller(token).user_id == ADA
 
 
-# Warming up, and credentials
+# Warm-up and credentials
 
 
-def test_after_warming_up_nothing_is_fetched(
+def test_warm_up_fetches_everything(
     server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
 ) -> None:
     identity.warm_up()
     services.warm_up()
-    warm = list(server.asked)
+    warm = list(server.paths)
     identity.caller(server.user_token())
     services.service(server.service_token())
 
-    assert warm == [USERS_CERTIFICATES, LOOKUP, SERVICES_CERTIFICATES] == server.asked
+    assert warm == [USERS_CERTIFICATES, LOOKUP, SERVICES_CERTIFICATES] == server.paths
 
 
-def test_warming_up_says_when_it_cannot(
+def test_failed_warm_up_raises(
     server: CertificateServer, identity: FirebaseIdentity, services: GoogleServiceIdentity
 ) -> None:
     server.is_down = True
@@ -432,7 +432,7 @@ def test_warming_up_says_when_it_cannot(
             each.warm_up()
 
 
-def test_warming_up_needs_the_accounts_too(
+def test_warm_up_needs_the_account_lookup(
     server: CertificateServer, identity: FirebaseIdentity
 ) -> None:
     identity.caller(server.user_token())
@@ -442,7 +442,7 @@ def test_warming_up_needs_the_accounts_too(
         identity.warm_up()
 
 
-def test_without_credentials_nothing_can_be_checked(
+def test_missing_credentials_are_unavailable(
     server: CertificateServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")

@@ -1,4 +1,4 @@
-"""What Google's generators know and say, without the HTTP around it (`tests/servers/genai_server.py`)."""
+"""The state of the fake of Google's generators, without HTTP."""
 
 import base64
 import re
@@ -35,14 +35,14 @@ POLICY_TEXT = (
     "Responsible AI practices. support code 15236754"
 )
 SECRET_TEXT = "vendor-secret-words"
-"""In every error: it must never reach a user."""
+"""Part of every error message; it must never reach a user."""
 WRONG_KEY = "wrong-key"
 SUSPENDED_KEY = "suspended-key"
 
 
 @dataclass(frozen=True)
 class Object:
-    """What lies in the bucket, a video or anything else."""
+    """An object in the bucket."""
 
     name: str
     size_bytes: int
@@ -65,13 +65,13 @@ class Work:
 
     @property
     def address(self) -> str:
-        """Return where its media is put in the bucket."""
+        """Return the URI of its media in the bucket."""
         return f"{(self.folder or '').rstrip('/')}/{self.name.rpartition('/')[2]}/sample_0.mp4"
 
 
 @cache
 def drawn(kind: Kind, aspect_ratio: str, duration_s: int | None) -> bytes:
-    """Return a real file."""
+    """Return the content of a real file."""
     brief = Brief.of(kind, prompt="a fox", aspect_ratio=aspect_ratio, duration_s=duration_s)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
@@ -85,7 +85,7 @@ def encoded(content: bytes) -> str:
 
 @dataclass
 class Vendor:
-    """What the server has seen, and what it will do."""
+    """Recorded requests and planned behaviour."""
 
     clock: Callable[[], float] = time.time
     draw: Callable[[Kind, str, int | None], bytes] = drawn
@@ -104,7 +104,7 @@ class Vendor:
 
     @property
     def starts(self) -> int:
-        """Return how many starts it was paid for."""
+        """Return the number of paid starts."""
         return len(self.works)
 
     def accepted(self, kind: Kind, prompt: str, name: str, **facts: Any) -> Work:
@@ -123,7 +123,7 @@ class Vendor:
         return work
 
     def fault(self, call: str, prompt: str = "") -> str:
-        """Return what this request meets, if anything."""
+        """Return the fault of this request, or an empty text."""
         if waiting := self.faults.get(f"{call}:{prompt}") or self.faults.get(call):
             return waiting.pop(0)
         if call != "start":
@@ -150,14 +150,14 @@ class Vendor:
         return content[: len(content) // 2] if work.end == "cut" else content
 
     def objects(self) -> Iterator[Work]:
-        """Yield the works whose media lie in the bucket."""
+        """Yield the works with media in the bucket."""
         for work in self.works:
             has_media = work.end.partition(":")[0] not in WITHOUT_MEDIA
             if work.folder and self.is_done(work) and has_media:
                 yield work
 
     def listed(self, bucket: str) -> list[Object]:
-        """Return what lies in the bucket, by name as Cloud Storage lists it."""
+        """List the bucket by name, like Cloud Storage."""
         scheme = f"gs://{bucket}/"
         videos = [
             Object(

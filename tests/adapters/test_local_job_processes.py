@@ -1,4 +1,4 @@
-"""What happens to the processes of an execution."""
+"""Processes of an execution: restarts, timeouts, stop."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ def processes(tmp_path: Path) -> Iterator[JobProcesses]:
 
 
 def an_execution(script: str, **values: float) -> Execution:
-    """An execution of a shell's script, which starts at once on a machine that is busy too."""
+    """An execution of a shell script, which starts fast even on a busy machine."""
     return Execution(
         name="execution",
         job="job",
@@ -43,29 +43,25 @@ def run(processes: JobProcesses, script: str, **values: float) -> list[int]:
     return statuses
 
 
-def test_an_exit_of_0_is_the_end(processes: JobProcesses) -> None:
+def test_exit_status_zero_ends_the_execution(processes: JobProcesses) -> None:
     assert run(processes, "exit 0") == [0]
 
 
-def test_another_exit_is_followed_by_the_next_attempt(processes: JobProcesses) -> None:
+def test_non_zero_exit_starts_the_next_attempt(processes: JobProcesses) -> None:
     assert run(processes, "exit $((7 - 7 * CLOUD_RUN_TASK_ATTEMPT))") == [7, 0]
     assert run(processes, "exit 7", restarts_max=1) == [7, 7]
 
 
 @pytest.mark.slow
-def test_at_the_timeout_comes_sigterm_and_then_sigkill(
-    processes: JobProcesses, tmp_path: Path
-) -> None:
-    stubborn = "trap 'echo asked to stop' TERM; while :; do sleep 0.05; done"
+def test_timeout_sends_sigterm_and_then_sigkill(processes: JobProcesses, tmp_path: Path) -> None:
+    stubborn = "trap 'echo stopping' TERM; while :; do sleep 0.05; done"
 
     processes._stop_grace_s = 1
     assert run(processes, stubborn, timeout_s=1, restarts_max=0) == [-9]
-    assert (tmp_path / "execution.log").read_text() == "asked to stop\n"
+    assert (tmp_path / "execution.log").read_text() == "stopping\n"
 
 
-def test_nothing_starts_any_more_once_all_is_stopped(
-    processes: JobProcesses, tmp_path: Path
-) -> None:
+def test_nothing_starts_after_stop(processes: JobProcesses, tmp_path: Path) -> None:
     ends: list[list[int]] = []
     log = tmp_path / "execution.log"
     processes.start(an_execution("echo begun; exec sleep 60"), ended=ends.append)

@@ -1,4 +1,4 @@
-"""Every generator of Google's over the local server, in both modes, as a test's parameter."""
+"""Every adapter of Google's models on both surfaces, as test parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ CREDENTIALS = Credentials(token="t")  # type: ignore[no-untyped-call]  # it ship
 
 
 @dataclass(frozen=True)
-class Maker:
-    """One call style in one mode, with or without a bucket."""
+class Variant:
+    """One call style on one surface, with or without a bucket."""
 
     call_style: CallStyle
     surface: Surface
@@ -47,8 +47,8 @@ class Maker:
         cards = usable_cards(self.kind, surface=self.surface, today=TODAY)
         return next(card for card in cards if card.call_style is self.call_style)
 
-    def make(self, url: str, *, timeout_s: float = 10) -> Generator:
-        """Return a generator, as a fresh process would make it."""
+    def open(self, url: str, *, timeout_s: float = 10) -> Generator:
+        """Return a generator, as a new process would open it."""
         is_cloud = self.surface is Surface.AGENT_PLATFORM
         cloud = CloudProject("p", bucket=self.bucket, credentials=CREDENTIALS)
         connection = Connection(
@@ -60,13 +60,13 @@ class Maker:
         return ADAPTERS[self.call_style](self.card, connection)
 
 
-VEO = Maker(CallStyle.GENERATE_VIDEOS, Surface.AGENT_PLATFORM)
-VEO_BUCKET = Maker(CallStyle.GENERATE_VIDEOS, Surface.AGENT_PLATFORM, BUCKET)
-OMNI = Maker(CallStyle.INTERACTIONS, Surface.AGENT_PLATFORM)
-OMNI_BUCKET = Maker(CallStyle.INTERACTIONS, Surface.AGENT_PLATFORM, BUCKET)
-OMNI_KEY = Maker(CallStyle.INTERACTIONS, Surface.GEMINI_API)
-IMAGE = Maker(CallStyle.GENERATE_CONTENT, Surface.AGENT_PLATFORM)
-IMAGE_KEY = Maker(CallStyle.GENERATE_CONTENT, Surface.GEMINI_API)
-VIDEO_MAKERS = [VEO, VEO_BUCKET, OMNI, OMNI_BUCKET, OMNI_KEY]
-IMAGE_MAKERS = [IMAGE, IMAGE_KEY]
-MAKERS = VIDEO_MAKERS + IMAGE_MAKERS
+VEO = Variant(CallStyle.GENERATE_VIDEOS, Surface.AGENT_PLATFORM)
+VEO_BUCKET = Variant(CallStyle.GENERATE_VIDEOS, Surface.AGENT_PLATFORM, BUCKET)
+OMNI = Variant(CallStyle.INTERACTIONS, Surface.AGENT_PLATFORM)
+OMNI_BUCKET = Variant(CallStyle.INTERACTIONS, Surface.AGENT_PLATFORM, BUCKET)
+OMNI_KEY = Variant(CallStyle.INTERACTIONS, Surface.GEMINI_API)
+IMAGE = Variant(CallStyle.GENERATE_CONTENT, Surface.AGENT_PLATFORM)
+IMAGE_KEY = Variant(CallStyle.GENERATE_CONTENT, Surface.GEMINI_API)
+VIDEO_VARIANTS = [VEO, VEO_BUCKET, OMNI, OMNI_BUCKET, OMNI_KEY]
+IMAGE_VARIANTS = [IMAGE, IMAGE_KEY]
+VARIANTS = VIDEO_VARIANTS + IMAGE_VARIANTS

@@ -1,4 +1,4 @@
-"""Errors of a start, by their codes: what is a no, whose it is, and what nobody can tell."""
+"""Errors of a start, by their codes."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from shared.adapters.google_models.omni_generator import OmniVideoGenerator
 from shared.domain.errors import GenerationRefused
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
-from tests.adapters.google import (
+from tests.adapters.google_models import (
     BUSY,
     OURS,
     REJECTED,
@@ -30,8 +30,8 @@ from tests.adapters.google import (
     outcome,
     start,
 )
-from tests.servers.genai_makers import IMAGE, IMAGE_KEY, OMNI, OMNI_KEY, VEO, Maker
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_variants import IMAGE, IMAGE_KEY, OMNI, OMNI_KEY, VEO, Variant
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY
 
 BLOCKED = (GenerationRefused, FailureCode.POLICY_VIOLATION)
 EVERY_STYLE = [VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY]
@@ -59,12 +59,12 @@ EVERY_STYLE = [VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY]
         ("503/list", UNAVAILABLE),
     ],
 )
-def test_the_vendors_own_error_is_a_no(
-    google: Google, maker: Maker, fault: str, expected: Any
+def test_error_of_the_vendor_proves_that_nothing_started(
+    google: Google, variant: Variant, fault: str, expected: Any
 ) -> None:
     google.vendor.faults["start"] = [fault]
 
-    assert outcome(google.generator(maker), maker.kind) == expected
+    assert outcome(google.generator(variant), variant.kind) == expected
     assert (len(google.vendor.requests), google.vendor.starts) == (1, 0)
 
 
@@ -100,12 +100,12 @@ def test_the_vendors_own_error_is_a_no(
         ("400/a_new_code", UNKNOWN),
     ],
 )
-def test_an_error_of_the_interactions_api_means_the_same(
-    google: Google, maker: Maker, fault: str, expected: Any
+def test_interactions_api_error_is_translated(
+    google: Google, variant: Variant, fault: str, expected: Any
 ) -> None:
     google.vendor.faults["start"] = [fault]
 
-    assert outcome(google.generator(maker), maker.kind) == expected
+    assert outcome(google.generator(variant), variant.kind) == expected
     assert len(google.vendor.requests) == 1
 
 
@@ -124,12 +124,12 @@ def test_an_error_of_the_interactions_api_means_the_same(
         *("503/INVALID_ARGUMENT", "403/INVALID_ARGUMENT", "502/NOT_FOUND", "400/A_NEW_STATUS"),
     ],
 )
-def test_the_answer_of_a_gateway_leaves_the_outcome_unknown(
-    google: Google, maker: Maker, fault: str
+def test_gateway_error_leaves_the_outcome_unknown(
+    google: Google, variant: Variant, fault: str
 ) -> None:
     google.vendor.faults["start"] = [fault]
 
-    assert outcome(google.generator(maker), maker.kind) == UNKNOWN
+    assert outcome(google.generator(variant), variant.kind) == UNKNOWN
     assert len(google.vendor.requests) == 1
 
 
@@ -137,14 +137,14 @@ ACCESS_REASONS = sorted({*ErrorReason.DESCRIPTOR.values_by_name} - {"ERROR_REASO
 
 
 @pytest.mark.parametrize("reason", ACCESS_REASONS)
-def test_no_reason_that_is_ours_is_blamed_on_a_prompt(google: Google, reason: str) -> None:
+def test_access_error_is_never_blamed_on_a_prompt(google: Google, reason: str) -> None:
     google.vendor.faults["start"] = [f"400/INVALID_ARGUMENT/{reason}"]
 
     assert outcome(google.generator(IMAGE), Kind.IMAGE) == OURS
 
 
 @pytest.mark.parametrize("key", [WRONG_KEY, SUSPENDED_KEY])
-def test_a_key_that_is_refused_is_ours_to_fix_and_in_no_line(
+def test_refused_key_is_internal_and_never_logged(
     google: Google, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = Connection(access=ApiKey(key), base_url=google.server.url)
@@ -156,13 +156,13 @@ def test_a_key_that_is_refused_is_ours_to_fix_and_in_no_line(
 
 
 @by_id([OMNI_KEY, IMAGE_KEY])
-def test_a_key_that_the_vendor_repeats_is_in_no_reason(google: Google, maker: Maker) -> None:
+def test_key_repeated_by_the_vendor_is_redacted(google: Google, variant: Variant) -> None:
     connection = Connection(access=ApiKey("a-secret-key"), base_url=google.server.url)
-    adapter = OmniVideoGenerator if maker is OMNI_KEY else GeminiImageGenerator
+    adapter = OmniVideoGenerator if variant is OMNI_KEY else GeminiImageGenerator
     google.vendor.faults["start"] = ["400/key"]
 
     with pytest.raises(GenerationRefused) as raised:
-        start(adapter(maker.card, connection), maker.kind)
+        start(adapter(variant.card, connection), variant.kind)
 
     assert "api_key:***" in raised.value.reason
     assert "a-secret-key" not in repr(raised.value.__cause__)
@@ -195,7 +195,7 @@ def test_a_key_that_the_vendor_repeats_is_in_no_reason(google: Google, maker: Ma
         ([8], None),
     ],
 )
-def test_a_code_is_known_in_each_spelling(value: object, code: Code | None) -> None:
+def test_code_is_parsed_in_every_spelling(value: object, code: Code | None) -> None:
     assert code_of(value) is code
     assert operation_code({"code": value}) is code
 
@@ -211,7 +211,7 @@ def test_a_code_is_known_in_each_spelling(value: object, code: Code | None) -> N
         ("odd", False),
     ],
 )
-def test_a_detail_tells_whose_the_error_is(detail: object, *, expected: bool) -> None:
+def test_error_detail_identifies_access_errors(detail: object, *, expected: bool) -> None:
     assert is_access_error({"details": [None, detail]}) is expected
 
 

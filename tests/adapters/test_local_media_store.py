@@ -1,4 +1,4 @@
-"""What the files do beyond the port: nothing leads out of the folder, nothing opens unsigned."""
+"""The local media store beyond its port: path traversal and signatures."""
 
 import shutil
 from datetime import timedelta
@@ -25,7 +25,7 @@ def query_of(files: FileMediaStore, key: str = KEY) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
 
 
-def test_a_signature_is_good_for_one_key_and_one_time(files: FileMediaStore) -> None:
+def test_signature_is_valid_for_one_key_and_one_expiry(files: FileMediaStore) -> None:
     query = query_of(files)
     later = str(int(query["expires"]) + 1)
     other_store = FileMediaStore(files._folder, base_url="http://localhost:1", secret=b"other")
@@ -46,7 +46,7 @@ def test_a_signature_is_good_for_one_key_and_one_time(files: FileMediaStore) -> 
             store.opened_by_link(key, **query | changes, now=NOON)
 
 
-def test_a_link_is_over_when_it_says_so(files: FileMediaStore) -> None:
+def test_link_expires_at_its_time(files: FileMediaStore) -> None:
     query = query_of(files)
 
     assert files.opened_by_link(KEY, **query, now=NOON + timedelta(minutes=59))
@@ -57,12 +57,12 @@ def test_a_link_is_over_when_it_says_so(files: FileMediaStore) -> None:
 @pytest.mark.parametrize(
     "key", ["../../etc/passwd", "/etc/passwd", "public/../../key", "a/../../x"]
 )
-def test_no_key_leads_out_of_its_area(files: FileMediaStore, key: str) -> None:
+def test_path_traversal_is_refused(files: FileMediaStore, key: str) -> None:
     with pytest.raises(MediaUnavailable):
         files.path_of(key)
 
 
-def test_a_public_key_cannot_reach_the_private_area(files: FileMediaStore) -> None:
+def test_public_key_cannot_reach_the_private_area(files: FileMediaStore) -> None:
     with pytest.raises(MediaUnavailable):
         files.path_of("public/../private/images/ada/x/1.png")
 
@@ -85,7 +85,7 @@ def test_folder_that_was_removed_is_unavailable_and_not_a_missing_file(
         files.check_writable()
 
 
-def test_nothing_is_left_of_an_upload_that_breaks(files: FileMediaStore, tmp_path: Path) -> None:
+def test_interrupted_upload_leaves_no_file(files: FileMediaStore, tmp_path: Path) -> None:
     with pytest.raises(MediaUnavailable):
         files.put(tmp_path / "missing", KEY, media_format=MediaFormat.PNG)
 

@@ -1,4 +1,4 @@
-"""The table of answers, row by row: what a start may meet, and that it is one request."""
+"""The response table, row by row: starts are one request with a known outcome."""
 
 import signal
 import socket
@@ -25,7 +25,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.ports.generator import Operation, Ready, Running
-from tests.adapters.google import (
+from tests.adapters.google_models import (
     BUSY,
     ONE,
     OURS,
@@ -38,22 +38,22 @@ from tests.adapters.google import (
     outcome,
     start,
 )
-from tests.servers.genai_makers import (
+from tests.servers.google_models_variants import (
     BUCKET,
     IMAGE,
     IMAGE_KEY,
-    MAKERS,
     OMNI,
     OMNI_KEY,
+    VARIANTS,
     VEO,
     VEO_BUCKET,
-    Maker,
+    Variant,
 )
-from tests.servers.genai_vendor import SECRET_TEXT
+from tests.servers.google_models_vendor import SECRET_TEXT
 from tests.support.builders import a_brief
 from tests.support.eventually import eventually
 
-# A start is one request, whatever it meets
+# A start is always one request
 
 
 STARTS = [
@@ -89,37 +89,39 @@ STARTS = [
 
 @by_id([VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY])
 @pytest.mark.parametrize(("fault", "expected", "accepted"), STARTS)
-def test_a_start(google: Google, maker: Maker, fault: str, expected: Any, accepted: int) -> None:
+def test_start_is_one_request_with_a_known_outcome(
+    google: Google, variant: Variant, fault: str, expected: Any, accepted: int
+) -> None:
     google.vendor.faults["start"] = [fault]
 
-    assert outcome(google.generator(maker, fault), maker.kind) == expected
+    assert outcome(google.generator(variant, fault), variant.kind) == expected
     assert google.vendor.starts == accepted
     assert len(google.vendor.requests) == 1
 
 
 @by_id([VEO, OMNI, OMNI_KEY, IMAGE, IMAGE_KEY])
 @pytest.mark.parametrize("answer", ["created", "identity"])
-def test_success_is_one_whatever_its_status_and_its_named_encoding(
-    google: Google, maker: Maker, answer: str
+def test_any_2xx_status_and_identity_encoding_are_accepted(
+    google: Google, variant: Variant, answer: str
 ) -> None:
     google.vendor.faults |= {"start": [answer], "poll": [answer]}
-    generator = google.generator(maker)
+    generator = google.generator(variant)
 
-    begun = start(generator, maker.kind)
+    begun = start(generator, variant.kind)
 
     assert isinstance(begun if isinstance(begun, Ready) else generator.poll(begun), Ready | Running)
-    assert len(google.vendor.requests) == (1 if maker.kind is Kind.IMAGE else 2)
+    assert len(google.vendor.requests) == (1 if variant.kind is Kind.IMAGE else 2)
 
 
 @by_id([VEO, OMNI_KEY, IMAGE])
-def test_three_hundred_megabytes_are_no_answer_to_a_start(google: Google, maker: Maker) -> None:
+def test_oversized_start_response_is_bad_output(google: Google, variant: Variant) -> None:
     google.vendor.faults["start"] = ["huge"]
 
-    assert outcome(google.generator(maker), maker.kind) == UNUSABLE
+    assert outcome(google.generator(variant), variant.kind) == UNUSABLE
     assert len(google.vendor.requests) == 1
 
 
-def test_an_image_whose_size_is_not_told_is_read_no_further_than_it_may_be_large(
+def test_image_without_content_length_is_read_up_to_its_limit(
     google: Google,
 ) -> None:
     google.vendor.faults["start"] = ["endless"]
@@ -128,33 +130,33 @@ def test_an_image_whose_size_is_not_told_is_read_no_further_than_it_may_be_large
 
 
 @by_id([OMNI_KEY, IMAGE, IMAGE_KEY])
-def test_a_blocked_prompt_is_a_policy_violation(google: Google, maker: Maker) -> None:
-    generator = google.generator(maker)
+def test_blocked_prompt_is_a_policy_violation(google: Google, variant: Variant) -> None:
+    generator = google.generator(variant)
 
     with pytest.raises(GenerationRefused) as raised:
-        generator.start(a_brief(maker.kind, "[refuse]"), creation_id=ONE, attempt=1)
+        generator.start(a_brief(variant.kind, "[refuse]"), creation_id=ONE, attempt=1)
 
     assert raised.value.failure is FailureCode.POLICY_VIOLATION
     assert google.vendor.starts == 0
 
 
 @by_id([VEO, VEO_BUCKET, OMNI])
-def test_a_block_that_only_prose_tells_is_a_rejection(google: Google, maker: Maker) -> None:
-    generator = google.generator(maker)
+def test_block_without_an_error_code_is_a_rejection(google: Google, variant: Variant) -> None:
+    generator = google.generator(variant)
 
     with pytest.raises(GenerationRefused) as raised:
-        generator.start(a_brief(maker.kind, "[refuse]"), creation_id=ONE, attempt=1)
+        generator.start(a_brief(variant.kind, "[refuse]"), creation_id=ONE, attempt=1)
 
     assert raised.value.failure is FailureCode.GENERATOR_REJECTED
     assert google.vendor.starts == 0
 
 
-@by_id(MAKERS)
-def test_a_busy_vendor_says_when_to_come_again(google: Google, maker: Maker) -> None:
+@by_id(VARIANTS)
+def test_rate_limited_start_returns_retry_after(google: Google, variant: Variant) -> None:
     google.vendor.faults["start"] = ["429:37"]
 
     with pytest.raises(GenerationUnavailable) as raised:
-        start(google.generator(maker), maker.kind)
+        start(google.generator(variant), variant.kind)
 
     assert raised.value.retry_after_s == 37
     assert SECRET_TEXT in raised.value.reason
@@ -176,7 +178,7 @@ def test_a_busy_vendor_says_when_to_come_again(google: Google, maker: Maker) -> 
         ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
     ],
 )
-def test_retry_after_is_a_number_that_can_be_waited_for(header: str | None, seconds: float) -> None:
+def test_retry_after_is_parsed_and_bounded(header: str | None, seconds: float) -> None:
     assert retry_after_s(header) == seconds
 
 
@@ -185,9 +187,9 @@ def test_retry_after_is_a_number_that_can_be_waited_for(header: str | None, seco
 
 @contextmanager
 def resetting() -> Iterator[str]:
-    """Listen at an https address that resets every connection in its handshake.
+    """Listen at an https URL and reset every connection during its handshake.
 
-    Not before: a client in Python would then lose its socket now and then, unclosed.
+    An earlier reset would sometimes leak the client's socket.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -214,27 +216,27 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@by_id(MAKERS)
-def test_a_refused_connection_has_started_nothing(maker: Maker) -> None:
-    assert outcome(maker.make(f"http://127.0.0.1:{free_port()}"), maker.kind) == UNAVAILABLE
+@by_id(VARIANTS)
+def test_refused_connection_starts_nothing(variant: Variant) -> None:
+    assert outcome(variant.open(f"http://127.0.0.1:{free_port()}"), variant.kind) == UNAVAILABLE
 
 
-@by_id(MAKERS)
-def test_a_reset_before_the_request_was_sent_has_started_nothing(maker: Maker) -> None:
+@by_id(VARIANTS)
+def test_reset_before_the_request_starts_nothing(variant: Variant) -> None:
     with resetting() as url:
-        assert outcome(maker.make(url), maker.kind) == UNAVAILABLE
+        assert outcome(variant.open(url), variant.kind) == UNAVAILABLE
 
 
-@by_id(MAKERS)
-def test_an_address_without_tls_has_started_nothing(google: Google, maker: Maker) -> None:
+@by_id(VARIANTS)
+def test_failed_tls_handshake_starts_nothing(google: Google, variant: Variant) -> None:
     url = google.server.url.replace("http:", "https:")
 
-    assert outcome(maker.make(url), maker.kind) == UNAVAILABLE
+    assert outcome(variant.open(url), variant.kind) == UNAVAILABLE
     assert google.vendor.requests == []
 
 
 class Expired(Credentials):
-    """Credentials that cannot be renewed."""
+    """Credentials that cannot be refreshed."""
 
     def __init__(self) -> None:
         super().__init__(token=None)  # type: ignore[no-untyped-call]  # it ships no types
@@ -244,7 +246,7 @@ class Expired(Credentials):
 
 
 class Unreachable(Credentials):
-    """Credentials whose server cannot be reached, which the SDK takes for a passing error."""
+    """Credentials whose server is unreachable, which the SDK treats as transient."""
 
     def __init__(self) -> None:
         super().__init__(token=None)  # type: ignore[no-untyped-call]  # it ships no types
@@ -260,14 +262,14 @@ def expired(google: Google) -> Connection:
     return Connection(access=access, base_url=google.server.url, storage_url=google.server.url)
 
 
-def test_without_an_access_token_nothing_is_started(google: Google) -> None:
+def test_missing_access_token_starts_nothing(google: Google) -> None:
     generator = GeminiImageGenerator(IMAGE.card, expired(google))
 
     assert outcome(generator, Kind.IMAGE) == UNAVAILABLE
     assert google.vendor.requests == []
 
 
-def test_an_access_token_is_asked_for_once(google: Google) -> None:
+def test_access_token_is_requested_once(google: Google) -> None:
     credentials = Unreachable()
     access = CloudProject("p", credentials=credentials)
     connection = Connection(access=access, base_url=google.server.url)
@@ -278,7 +280,7 @@ def test_an_access_token_is_asked_for_once(google: Google) -> None:
     assert google.vendor.requests == []
 
 
-def test_without_an_access_token_it_is_asked_again(google: Google) -> None:
+def test_read_without_an_access_token_can_be_retried(google: Google) -> None:
     generator = VeoVideoGenerator(VEO.card, expired(google))
 
     with pytest.raises(GenerationUnavailable):
@@ -289,24 +291,24 @@ def test_without_an_access_token_it_is_asked_again(google: Google) -> None:
 
 
 @by_id([IMAGE, OMNI, VEO])
-def test_a_stop_of_the_process_goes_through_a_start(google: Google, maker: Maker) -> None:
+def test_termination_interrupts_a_start(google: Google, variant: Variant) -> None:
     google.vendor.faults["start"] = ["hang"]
 
     def stop(*_: object) -> NoReturn:
         raise Terminated
 
-    def ask_to_stop() -> None:
+    def stop_process() -> None:
         eventually(lambda: google.vendor.requests)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
-    generator, asking = google.generator(maker), threading.Thread(target=ask_to_stop)
+    generator, stopping = google.generator(variant), threading.Thread(target=stop_process)
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        asking.start()
+        stopping.start()
         with pytest.raises(Terminated):
-            start(generator, maker.kind)
+            start(generator, variant.kind)
     finally:
-        asking.join()
+        stopping.join()
         signal.signal(signal.SIGALRM, before)
 
     assert len(google.vendor.requests) == 1

@@ -1,4 +1,4 @@
-"""What the embedded store does beyond the port: its own guards, and other processes."""
+"""The embedded store beyond its port: constraints, and other processes."""
 
 import json
 import os
@@ -59,7 +59,7 @@ print(spent)
 """
 
 
-def test_processes_that_spend_at_once_lose_no_token(tmp_path: Path, sqlite: SQLiteStore) -> None:
+def test_concurrent_processes_spend_exactly(tmp_path: Path, sqlite: SQLiteStore) -> None:
     sqlite.transact([], lambda _: write(an_account(tokens=400), result=None))
     command = [sys.executable, "-c", SPEND, str(tmp_path / "store.db")]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
@@ -75,7 +75,7 @@ def test_processes_that_spend_at_once_lose_no_token(tmp_path: Path, sqlite: SQLi
     assert sum(spent) == 400
 
 
-def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path, sqlite: SQLiteStore) -> None:
+def test_unreadable_document_ends_no_watch(tmp_path: Path, sqlite: SQLiteStore) -> None:
     sqlite.transact([], lambda _: write(an_account(), an_account(BEN), result=None))
     ada, ben = ChangeRecorder(), ChangeRecorder()
     broken = json.dumps({"userId": ADA, "createdAt": "soon"})
@@ -92,7 +92,7 @@ def test_a_document_that_cannot_be_read_ends_no_watch(tmp_path: Path, sqlite: SQ
         eventually(lambda: ada.sees(an_account(), a_creation("mine")))
 
 
-def test_a_negative_balance_cannot_be_stored(sqlite: SQLiteStore) -> None:
+def test_negative_balance_cannot_be_stored(sqlite: SQLiteStore) -> None:
     with pytest.raises(TransactionRuleBroken, match="negative"):
         sqlite.transact([], lambda _: write(an_account(tokens=-1), result=None))
     sqlite.transact([], lambda _: write(an_account(tokens=0), result=None))
@@ -111,7 +111,7 @@ def test_a_negative_balance_cannot_be_stored(sqlite: SQLiteStore) -> None:
         "DELETE FROM operatorActs",
     ],
 )
-def test_not_even_sql_changes_what_is_append_only(
+def test_sql_cannot_change_append_only_documents(
     tmp_path: Path, sqlite: SQLiteStore, statement: str
 ) -> None:
     _, entry = an_account().granted(1, entry_id="e", reference=None, actor=Actor.API, at=NOON)
@@ -132,7 +132,7 @@ def test_not_even_sql_changes_what_is_append_only(
         connection.execute(statement)
 
 
-def test_a_store_that_another_process_keeps_locked_is_unavailable(
+def test_store_locked_by_another_process_is_unavailable(
     tmp_path: Path, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def impatient(path: Path) -> sqlite3.Connection:
@@ -151,7 +151,7 @@ def test_a_store_that_another_process_keeps_locked_is_unavailable(
     assert sqlite.get(account_key(ADA)) is None
 
 
-def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
+def test_writer_timeout_leaves_the_outcome_unknown(
     sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
@@ -166,7 +166,7 @@ def test_a_writer_that_never_answers_leaves_the_outcome_unknown(
     go_on.set()
 
 
-def test_one_bad_transaction_spoils_no_other_in_its_group(sqlite: SQLiteStore) -> None:
+def test_failed_transaction_affects_no_other_in_its_group(sqlite: SQLiteStore) -> None:
     def attempt(number: int) -> str:
         user = f"user-{number}"
 
@@ -188,7 +188,7 @@ def test_one_bad_transaction_spoils_no_other_in_its_group(sqlite: SQLiteStore) -
     assert len(list(sqlite.everything())) == 50
 
 
-def test_documents_are_kept_under_the_data_models_field_names(
+def test_documents_are_stored_under_documented_field_names(
     tmp_path: Path, sqlite: SQLiteStore
 ) -> None:
     sqlite.transact([], lambda _: write(an_account(), a_creation(), result=None))
@@ -261,7 +261,7 @@ CREATIONS_FIELDS = {
 }
 
 
-def test_a_field_that_an_older_release_did_not_write_is_its_default(
+def test_missing_field_of_an_older_release_gets_its_default(
     tmp_path: Path, sqlite: SQLiteStore
 ) -> None:
     creation = a_creation()
@@ -275,15 +275,15 @@ def test_a_field_that_an_older_release_did_not_write_is_its_default(
     assert sqlite.get(creation.key) == creation
 
 
-def test_a_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> None:
+def test_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database" * 100)
 
     with pytest.raises(StoreUnavailable):
         SQLiteStore(tmp_path / "store.db")
 
 
-def test_every_list_has_its_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
-    """No page of any list reads the whole collection."""
+def test_every_query_uses_an_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
+    """No query reads the whole collection."""
     plans: list[str] = []
     with sqlite._readers.connection() as connection:
         connection.set_trace_callback(plans.append)
@@ -305,7 +305,7 @@ def test_every_list_has_its_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
     assert len(plans) == 9
 
 
-def test_a_watch_sees_what_another_process_commits(tmp_path: Path, sqlite: SQLiteStore) -> None:
+def test_watch_sees_commits_of_other_processes(tmp_path: Path, sqlite: SQLiteStore) -> None:
     sqlite.transact([], lambda _: write(an_account(tokens=1), result=None))
     balances: list[int] = []
 
@@ -323,7 +323,7 @@ def test_a_watch_sees_what_another_process_commits(tmp_path: Path, sqlite: SQLit
         eventually(lambda: balances == [1, 0])
 
 
-def test_an_outage_delays_what_a_watch_tells_and_loses_none(
+def test_outage_delays_snapshots_of_a_watch_and_loses_none(
     tmp_path: Path, sqlite: SQLiteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     balances: list[int] = []

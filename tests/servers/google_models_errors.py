@@ -1,10 +1,10 @@
-"""The errors of Google's generators, in each shape that is documented or was seen."""
+"""Errors of Google's generators, in every documented or observed shape."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.servers.genai_vendor import SECRET_TEXT, SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_vendor import SECRET_TEXT, SUSPENDED_KEY, WRONG_KEY
 
 STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -40,7 +40,7 @@ CODE_NAMES = {
 def status_json(
     status: int, text: str = SECRET_TEXT, *, name: str = "", reason: str = ""
 ) -> dict[str, Any]:
-    """Return an error as Google's APIs send it."""
+    """Return an error of Google's APIs."""
     error: dict[str, Any] = {"code": status, "message": text}
     error["status"] = name or STATUS_NAMES.get(status, "UNKNOWN")
     if reason:
@@ -50,13 +50,13 @@ def status_json(
 
 
 def code_json(status: int, text: str = SECRET_TEXT, *, name: str = "") -> dict[str, Any]:
-    """Return an error as the Interactions API sends it."""
+    """Return an error of the Interactions API."""
     code = name or CODE_NAMES.get(status, "unknown")
     return {"error": {"code": code, "message": text}}
 
 
 def refused_key(key: str | None) -> tuple[int, Any] | None:
-    """Return what Google's front answers to a key that it does not accept."""
+    """Return the response to a rejected key, or None."""
     if key == WRONG_KEY:
         text = "API key not valid. Please pass a valid API key."
         return 400, status_json(400, text, reason="API_KEY_INVALID")
@@ -68,7 +68,7 @@ def refused_key(key: str | None) -> tuple[int, Any] | None:
 
 @dataclass(frozen=True)
 class ErrorAnswer:
-    """What a fault like `429:7` or `400/INVALID_ARGUMENT/API_KEY_INVALID` is answered by."""
+    """The response of a fault like `429:7` or `400/INVALID_ARGUMENT/API_KEY_INVALID`."""
 
     status: int
     headers: dict[str, str]

@@ -1,36 +1,36 @@
-"""Google's generators and their bucket as a local HTTP server, in the recorded wire protocol.
+"""A fake of Google's generators and their bucket over HTTP, in the recorded wire protocol.
 
-It speaks for both surfaces (Google Cloud: bearer token; developer API: key), counts what it was
-paid for, and can be steered: by the sample generator's words in a prompt, by faults that the next
-requests meet, and by the ends that the next accepted works come to.
+It serves both surfaces (Google Cloud: bearer token; developer API: key), counts paid starts, and is
+controlled by the sample generator's words in a prompt, by faults for the next requests, and by the
+ends of the next accepted works.
 
-    python -m tests.servers.genai_server --port 9000
-    curl localhost:9000/control                                 what it was paid for
+    python -m tests.servers.google_models_server --port 9000
+    curl localhost:9000/control                                 paid starts
     curl localhost:9000/control -d '{"faults": {"start": ["429:7"]}, "ends": ["filtered"]}'
 
-Faults, for `start`, `poll`, `fetch`, `find` and `delete`, or for `start:PROMPT` and `fetch:PROMPT`
-alone; all but the first five accept a paid start:
+Faults of `start`, `poll`, `fetch`, `find` and `delete`, or of `start:PROMPT` and `fetch:PROMPT`;
+all but the first five accept a paid start:
 
     429 or 429:7    that status with the vendor's own error (with that Retry-After)
     400/SHAPE/WHY   that status with another body: a code of Google's (NOT_FOUND) or of the
                     Interactions API (not_found), with WHY as its reason; `list`, `html`, `none`,
                     `odd` (its code is a list), `half`, `number` (an error without its status), `key` (the key is repeated)
     redirect        a 307 to itself
-    reset           the connection is reset, nothing was accepted
-    unheard         nothing is accepted and nothing answered
-    lost            it is accepted, then the connection is reset
-    hang            it is accepted and never answered
-    drip            the answer comes a byte at a time
-    empty, half, nonsense, nameless, gzipped, huge      that kind of an answer, huge is 300 MB
-    endless         300 MB whose size is not told
-    created         the answer comes under the status 201
+    reset           not accepted, connection reset
+    unheard         not accepted, no response
+    lost            accepted, connection reset
+    hang            accepted, no response
+    drip            the response arrives byte by byte
+    empty, half, nonsense, nameless, gzipped, huge      such a response; huge is 300 MB
+    endless         300 MB without Content-Length
+    created         status 201
     deep            a hundred thousand brackets
-    identity        the answer names its encoding, which is none
+    identity        Content-Encoding: Identity
 
-Ends of an accepted work: `media` (or nothing said), `cut`, `text` (no media at all), `huge`,
+Ends of an accepted work: `media` (the default), `cut`, `text` (no media at all), `huge`,
 `error:CODE:MESSAGE`, `nothing`, `filtered`, `filtered-nested`, `never`, `status:WORD` (Omni),
-`block:REASON` and `finish:REASON` (images), `strange` (words and fields nobody knows), and the
-shapes of media in `tests.servers.genai_shapes`.
+`block:REASON` and `finish:REASON` (images), `strange` (unknown values and fields), and the
+shapes of media in `tests.servers.google_models_shapes`.
 """
 
 import argparse
@@ -48,9 +48,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.domain.kind import Kind
-from tests.servers.genai_errors import ErrorAnswer, code_json, refused_key, status_json
-from tests.servers.genai_shapes import image_json, interaction_json, operation_json
-from tests.servers.genai_vendor import HUGE_BYTES, POLICY_TEXT, Vendor, Work
+from tests.servers.google_models_errors import ErrorAnswer, code_json, refused_key, status_json
+from tests.servers.google_models_shapes import image_json, interaction_json, operation_json
+from tests.servers.google_models_vendor import HUGE_BYTES, POLICY_TEXT, Vendor, Work
 
 HANG_S = 60
 DRIP_S = 0.3
@@ -59,7 +59,7 @@ CLOUD = r"/v1(?:beta1)?/projects/[^/]+/locations/[^/]+"
 ROUTES = [
     ("POST", rf"{CLOUD}/publishers/google/models/[^/:]+:predictLongRunning", "start_operation"),
     ("POST", rf"{CLOUD}/publishers/google/models/[^/:]+:fetchPredictOperation", "poll_operation"),
-    ("POST", rf"(?:{CLOUD}/publishers/google|/v1)/models/[^/:]+:generateContent", "make_image"),
+    ("POST", rf"(?:{CLOUD}/publishers/google|/v1)/models/[^/:]+:generateContent", "start_image"),
     ("POST", rf"(?:{CLOUD}|/v1)/interactions", "start_interaction"),
     ("GET", rf"(?:{CLOUD}|/v1)/interactions/([^/]+)", "poll_interaction"),
     ("DELETE", rf"(?:{CLOUD}|/v1)/interactions/([^/]+)", "delete_interaction"),
@@ -74,8 +74,8 @@ ROUTES = [
 UNGUARDED = {"show", "steer", "send_file"}
 
 
-class GenaiServer(ThreadingHTTPServer):
-    """Serves a vendor on a free port, in a thread, for as long as its block lasts."""
+class GoogleModelsServer(ThreadingHTTPServer):
+    """Serves a vendor on a free port during its `with` block."""
 
     daemon_threads = True
 
@@ -96,23 +96,23 @@ class GenaiServer(ThreadingHTTPServer):
         self.server_close()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close without the polite end, so that a reset is a reset."""
+        """Close without a shutdown, so that a reset is a reset."""
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that give up are part of the tests."""
+        """Ignore clients that time out."""
 
 
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
-    server: GenaiServer
+    server: GoogleModelsServer
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # together with the next line: no 44 ms for each answer
     disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         self.route("GET")
@@ -186,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
 
         return self.start(body["input"], accept)
 
-    def make_image(self, body: Any) -> None:
+    def start_image(self, body: Any) -> None:
         prompt = body["contents"][0]["parts"][0]["text"]
         wanted = body["generationConfig"]["imageConfig"]
         vendor = self.server.vendor
@@ -209,7 +209,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def is_interactions_api(self) -> bool:
-        """Tell whether the developer API's own front answers; the cloud's has its own errors."""
+        """Return whether this is the developer API's Interactions API, with its own errors."""
         return self.path.startswith("/v1/interactions")
 
     # Reads
@@ -246,10 +246,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.meet(vendor.fault("model"), lambda: {"name": f"models/{model}"})
 
     def list_objects(self, _: Any, bucket: str) -> None:
-        """Answer a page of the objects with a prefix, and where the next page begins."""
-        vendor, asked = self.server.vendor, parse_qs(urlsplit(self.path).query)
-        named = [each for each in vendor.listed(bucket) if each.name.startswith(asked["prefix"][0])]
-        begin = int(asked.get("pageToken", ["0"])[0])
+        """Send one page of the objects with a prefix."""
+        vendor, query = self.server.vendor, parse_qs(urlsplit(self.path).query)
+        named = [each for each in vendor.listed(bucket) if each.name.startswith(query["prefix"][0])]
+        begin = int(query.get("pageToken", ["0"])[0])
         end = begin + vendor.page_size
         items = [
             {"name": each.name, "size": str(each.size_bytes), "contentType": each.content_type}
@@ -293,10 +293,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.vendor.ends += body.get("ends", [])
         self.send_json(200, {})
 
-    # Answers, good and bad
+    # Responses and faults
 
-    def meet(self, fault: str, make: Callable[[], dict[str, Any] | bytes]) -> None:
-        """Answer what `make` makes, or what the fault makes of it."""
+    def meet(self, fault: str, content_of: Callable[[], dict[str, Any] | bytes]) -> None:
+        """Send the content, or what the fault changes it to."""
         if fault[:1].isdigit():
             is_own, key = self.is_interactions_api, self.headers.get("x-goog-api-key", "")
             self.send_error_answer(ErrorAnswer.of(fault, is_interactions_api=is_own, key=key))
@@ -310,8 +310,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "unheard":
             self.send_hang(b"")
             return
-        made = make()
-        content = made if isinstance(made, bytes) else json.dumps(made).encode()
+        body = content_of()
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         if fault:
             getattr(self, f"send_{fault}")(content)
         else:
@@ -409,8 +409,8 @@ def main() -> None:
     arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--takes", type=float, default=2.0, help="seconds of an operation")
     given = arguments.parse_args()
-    with GenaiServer(Vendor(takes_s=given.takes), port=given.port) as server:
-        print(server.url, flush=True)  # noqa: T201 (whoever started it wants to know)
+    with GoogleModelsServer(Vendor(takes_s=given.takes), port=given.port) as server:
+        print(server.url, flush=True)  # noqa: T201 (for the process that started it)
         while True:
             time.sleep(HANG_S)
 

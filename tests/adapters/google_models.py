@@ -1,4 +1,4 @@
-"""What the tests of Google's generators share: the server's face, and what a start comes to."""
+"""Helpers for the tests of Google's models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +14,16 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator, Operation, Ready, Refused, Running
-from tests.servers.genai_makers import Maker
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SECRET_TEXT, Vendor
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import Variant
+from tests.servers.google_models_vendor import SECRET_TEXT, Vendor
 from tests.support.builders import a_brief, a_creation_id
 from tests.support.fakes import FakeClock
 
 ONE = a_creation_id()
-PATIENCE_S = 0.6
+SLOW_TIMEOUT_S = 0.6
 SLOW_FAULTS = {"hang", "drip"}
-"""Where the server keeps an adapter waiting, it waits so long."""
+"""Faults that need a short timeout."""
 UNKNOWN = StartOutcomeUnknown
 UNAVAILABLE = (GenerationUnavailable, FailureCode.GENERATOR_UNAVAILABLE)
 BUSY = (GenerationUnavailable, FailureCode.GENERATOR_RATE_LIMITED)
@@ -34,18 +34,18 @@ UNUSABLE = (GenerationRefused, FailureCode.GENERATOR_BAD_OUTPUT)
 
 @dataclass
 class Google:
-    """The server, its clock, and how to reach it."""
+    """The server and its clock."""
 
-    server: GenaiServer
+    server: GoogleModelsServer
     clock: FakeClock
 
     @property
     def vendor(self) -> Vendor:
         return self.server.vendor
 
-    def generator(self, maker: Maker, fault: str = "") -> Generator:
-        timeout_s = PATIENCE_S if fault in SLOW_FAULTS else 10
-        return maker.make(self.server.url, timeout_s=timeout_s)
+    def generator(self, variant: Variant, fault: str = "") -> Generator:
+        timeout_s = SLOW_TIMEOUT_S if fault in SLOW_FAULTS else 10
+        return variant.open(self.server.url, timeout_s=timeout_s)
 
 
 def start(generator: Generator, kind: Kind) -> Operation | Ready:
@@ -53,7 +53,7 @@ def start(generator: Generator, kind: Kind) -> Operation | Ready:
 
 
 def outcome(generator: Generator, kind: Kind) -> Any:
-    """Return what a start raises: its type, and its failure where it has one."""
+    """Return the type of a start's error, with its failure code if any."""
     with pytest.raises(WorkError) as raised:
         start(generator, kind)
     error = raised.value
@@ -63,20 +63,20 @@ def outcome(generator: Generator, kind: Kind) -> Any:
     return type(error)
 
 
-def by_id(makers: list[Maker]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("maker", [pytest.param(each, id=each.id) for each in makers])
+def by_id(variants: list[Variant]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("variant", [pytest.param(each, id=each.id) for each in variants])
 
 
-def polled(google: Google, maker: Maker) -> Running | Ready | Refused:
-    """Return the state of a work that has had its time."""
-    generator = google.generator(maker)
-    begun = start(generator, maker.kind)
+def polled(google: Google, variant: Variant) -> Running | Ready | Refused:
+    """Return the state of a work after its duration."""
+    generator = google.generator(variant)
+    begun = start(generator, variant.kind)
     assert isinstance(begun, Operation)
     google.clock.sleep(600)
     return generator.poll(begun)
 
 
-def ready(google: Google, maker: Maker) -> Ready:
-    state = polled(google, maker)
+def ready(google: Google, variant: Variant) -> Ready:
+    state = polled(google, variant)
     assert isinstance(state, Ready)
     return state

@@ -1,4 +1,4 @@
-"""The fake vendor server as a separate process with its control endpoint."""
+"""The fake of Google's models as a process with a control endpoint."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.errors import GenerationUnavailable
 from shared.ports.generator import Operation, Ready, Refused
-from tests.servers.genai_makers import VEO_BUCKET
+from tests.servers.google_models_variants import VEO_BUCKET
 from tests.support.builders import a_brief, a_creation_id
 from tests.support.eventually import eventually
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.servers.genai_server", "--takes", "0.1"]
+    command = [sys.executable, "-m", "tests.servers.google_models_server", "--takes", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -33,8 +33,8 @@ def control(url: str, faults: dict[str, Any] | None = None) -> Any:
         return json.load(answer)
 
 
-def test_server_injects_faults_and_reports_paid_work(url: str) -> None:
-    generator = VEO_BUCKET.make(url)
+def test_server_is_controlled_and_counts_paid_starts(url: str) -> None:
+    generator = VEO_BUCKET.open(url)
     control(url, {"faults": {"start": ["429:7"]}, "ends": ["filtered", "media"]})
 
     with pytest.raises(GenerationUnavailable):
