@@ -1,7 +1,7 @@
 """Generation: start or resume, poll, download, post-process, upload.
 
-Before a paid result is given up, the attempt's output is looked up once in the generator's bucket:
-an operation may end in an error, name something unusable, or stay unreadable although it is there.
+Before a paid result is abandoned, the output is looked up once in the generator's bucket: it may
+exist although its operation ended in an error, names an unusable file, or cannot be read.
 """
 
 import filecmp
@@ -9,10 +9,11 @@ import logging
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from jobs.retries import BACKOFF_FIRST_S, OutOfTime, Retries
+from jobs.retries import OutOfTime, Retries, backoff_s
 from jobs.upload import ProcessedMedia, Uploader
 from shared.domain.brief import Brief
 from shared.domain.errors import (
@@ -34,15 +35,13 @@ from shared.ports.generator import CannotTell, Generator, NotFound, Operation, R
 log = logging.getLogger(__name__)
 
 LOOKUPS_MAX = 3
-"""How often the bucket is read while it does not respond, before a paid result is given up."""
+"""Reads of a bucket that does not respond, before a paid result is abandoned."""
 DOWNLOAD_AGAIN_AFTER_S = 5
 """Time for a gateway to recover that may have responded instead of the generator."""
 _RECOVERABLE = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
 class Pipeline(Protocol):
-    """The difference between the kinds."""
-
     @property
     def kind(self) -> Kind: ...
 
@@ -57,8 +56,6 @@ class Pipeline(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One attempt's work, from the start of the generator to uploaded media."""
-
     claim: Claim
     retries: Retries
     generator: Generator
@@ -78,10 +75,8 @@ class Generation:
             unusable = ready if isinstance(error, BadOutput) else None
             return self._finish_from_bucket(error, unusable=unusable)
 
-    # Start or resume
-
     def _begin(self) -> Operation | Ready:
-        """Resume the operation of an earlier attempt, find its output, or start the generator."""
+        """Resume an operation, find the output of an unanswered start, or start the generator."""
         creation = self.claim.creation
         if creation.operation_name is not None:
             return Operation(creation.operation_name)
@@ -129,14 +124,8 @@ class Generation:
                 return
             claim.clear_intent()
 
-    # The output of an unanswered start
-
     def _await_output(self) -> Ready:
-        """Search for the output of an unanswered start until the search time has passed.
-
-        Raises:
-            StartOutcomeUnknown: nothing was found.
-        """
+        """Search for the output of an unanswered start; raise `StartOutcomeUnknown` in the end."""
         creation = self.claim.creation
         if creation.intent is None:
             raise AssertionError("an unanswered start has an intent")
@@ -156,15 +145,13 @@ class Generation:
         """Return the output of this debit's last start from the bucket, retrying only briefly."""
         if self.claim.creation.intent is None:
             return None
-        pause_s = BACKOFF_FIRST_S
-        for _ in range(LOOKUPS_MAX):
+        for pause_s in islice(backoff_s(), LOOKUPS_MAX):
             self.claim.ensure_held()
             try:
                 found = self._find_output()
             except GenerationUnavailable as error:
                 log.info("asked_in_vain", extra={"reason": error.reason})
                 self.clock.sleep(pause_s)
-                pause_s *= 2
             except Exception as error:  # noqa: BLE001 (the caller's own error decides)
                 log.warning("place_not_read", extra={"reason": repr(error)})
                 return None
@@ -178,15 +165,8 @@ class Generation:
             raise AssertionError("a start has an intent")
         return self.generator.find_output(creation.creation_id, attempt=creation.intent.attempt)
 
-    # From the operation to the upload
-
     def _poll(self, begun: Operation | Ready) -> Ready:
-        """Poll until the operation finishes.
-
-        Raises:
-            GenerationUnavailable, GenerationRefused: it finished without media.
-            ReadRefused: the vendor refuses the polls.
-        """
+        """Poll until the operation finishes; raise if it produced no media."""
         if isinstance(begun, Ready):
             return begun
         while True:

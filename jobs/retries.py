@@ -14,8 +14,7 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 
-BACKOFF_FIRST_S = 1
-BACKOFF_MAX_S = 30
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0
 """The longest pause between two tries, whatever the vendor asks for: the result is paid."""
 READ_REFUSALS_MIN = 3
 READ_REFUSED_FOR_S = 120
@@ -33,7 +32,7 @@ class OutOfTime(Exception):
 
 
 class Retries:
-    """The retry loops of one attempt. Each raises `LeaseLost` once a heartbeat was refused."""
+    """One attempt's retry loops. Each raises `LeaseLost` once a heartbeat was refused."""
 
     def __init__(self, claim: Claim, *, clock: Clock, policy: Policy) -> None:
         self._claim = claim
@@ -42,11 +41,7 @@ class Retries:
         self._began_s = clock.monotonic_s()
 
     def pause(self, seconds: float) -> None:
-        """Sleep, at most until just before the deadline, so that one more poll is possible.
-
-        Raises:
-            OutOfTime
-        """
+        """Sleep, at most until one last poll is possible; raise `OutOfTime` at the deadline."""
         left_s = self._until_deadline_s()
         if left_s <= 0:
             raise OutOfTime
@@ -62,7 +57,7 @@ class Retries:
                 `READ_REFUSED_FOR_S`.
             OutOfTime
         """
-        pauses_s = _backoff_s()
+        pauses_s = backoff_s()
         refused_at_s: list[float] = []
         while True:
             self._claim.ensure_held()
@@ -83,12 +78,8 @@ class Retries:
             self.pause(_pause_s(next(pauses_s), hint_s=hint_s))
 
     def retry_write(self, write: Callable[[], ResultT]) -> ResultT:
-        """Retry a transaction that recognises its own earlier commit, whatever its outcome was.
-
-        Raises:
-            Unavailable: there was no answer before the deadline or the job's timeout.
-        """
-        pauses_s = _backoff_s()
+        """Retry a transaction that recognises its own commit, until the job has no time left."""
+        pauses_s = backoff_s()
         while True:
             self._claim.ensure_held()
             try:
@@ -103,13 +94,13 @@ class Retries:
     def retry_upload(
         self, upload: Callable[[], str | None], *, key: str, within_s: float | None = None
     ) -> None:
-        """Retry an upload until it returns None instead of the reason why it failed.
+        """Retry an upload until it returns None instead of the reason of its failure.
 
         Raises:
-            MediaUnavailable: it failed until the deadline, the job's timeout or `within_s`.
+            MediaUnavailable: `within_s`, or the job's time, has passed.
         """
         began_s = self._clock.monotonic_s()
-        for pause_s in _backoff_s():
+        for pause_s in backoff_s():
             self._claim.ensure_held()
             reason = upload()
             if reason is None:
@@ -136,15 +127,15 @@ class Retries:
         return (deadline_at - self._clock.now()).total_seconds()
 
 
-def _backoff_s() -> Iterator[float]:
-    pause_s: float = BACKOFF_FIRST_S
+def backoff_s() -> Iterator[float]:
+    pause_s = BACKOFF_FIRST_S
     while True:
         yield pause_s
         pause_s = min(pause_s * 2, BACKOFF_MAX_S)
 
 
 def _is_final(refused_at_s: list[float]) -> bool:
-    """Return whether these refusals in a row cannot be a change of keys or grants any more."""
+    """Return whether these refusals in a row are more than a rotation of keys or grants."""
     is_repeated = len(refused_at_s) >= READ_REFUSALS_MIN
     return is_repeated and refused_at_s[-1] - refused_at_s[0] >= READ_REFUSED_FOR_S
 

@@ -36,13 +36,12 @@ class Uploader:
         """Upload the media and its thumbnail under the keys of the creation's last attempt.
 
         Raises:
-            MediaRefused: the store does not accept the media.
-            MediaUnavailable: it was not stored before the deadline or the job's timeout.
-            LeaseLost
+            MediaRefused, MediaUnavailable, LeaseLost
         """
         address = (creation.kind, creation.user_id, creation.creation_id, creation.attempt)
         key = media_key(*address, processed.media_format)
-        self._put(processed.path, key, processed.media_format)
+        media_format = processed.media_format
+        self.retries.retry_upload(lambda: self._put(processed.path, key, media_format), key=key)
         return StoredMedia(
             media_key=key,
             thumbnail_key=self._thumbnail(processed.thumbnail, thumbnail_key(*address)),
@@ -56,20 +55,17 @@ class Uploader:
         if thumbnail is None:
             return None
         try:
-            self._put(thumbnail, key, MediaFormat.JPEG, within_s=THUMBNAIL_WITHIN_S)
+            self.retries.retry_upload(
+                lambda: self._put(thumbnail, key, MediaFormat.JPEG),
+                key=key,
+                within_s=THUMBNAIL_WITHIN_S,
+            )
         except MediaUnavailable as error:
             log.warning("no_thumbnail", extra={"reason": error.reason})
             return None
         return key
 
-    def _put(
-        self, path: Path, key: str, media_format: MediaFormat, *, within_s: float | None = None
-    ) -> None:
-        self.retries.retry_upload(
-            lambda: self._put_once(path, key, media_format), key=key, within_s=within_s
-        )
-
-    def _put_once(self, path: Path, key: str, media_format: MediaFormat) -> str | None:
+    def _put(self, path: Path, key: str, media_format: MediaFormat) -> str | None:
         """Put a file and check its stored size; return why it is not stored, or None if it is."""
         try:
             self.media.put(path, key, media_format=media_format)

@@ -60,14 +60,10 @@ class Claims:
 
         def decide(found: Found) -> Decision[Creation]:
             current = found.get(key)
-            if (
-                current is not None
-                and current.status is Status.PROCESSING
-                and current.lease_owner == lease_owner
-            ):
-                return unchanged(current)
             if current is None:
                 raise NotClaimable(creation_id=creation_id, reason="it is unknown")
+            if current.status is Status.PROCESSING and current.lease_owner == lease_owner:
+                return unchanged(current)
             for obstacle in self._obstacles(current, kind=kind, lease_owner=lease_owner, at=at):
                 raise NotClaimable(creation_id=creation_id, reason=obstacle)
             claimed = current.claimed(lease_owner, policy=self.policy, at=at)
@@ -200,40 +196,26 @@ class Claim(Lease):
         """
         at = self.clock.now()
 
-        def decide(found: Found) -> Decision[RetryTask | None]:
-            held = self._held(found.get(self.creation.key))
-            if answered_no:
-                held = held.without_start(billed_usd=billed_usd, at=at)
-            retry_at = next_retry_at(held, hint_s=retry_after_s, at=at, policy=self.policy)
-            if retry_at is None or not can_be_retried(held):
-                return unchanged(None)
-            waiting = held.waiting_to_retry(retry_at, policy=self.policy, at=at)
-            task = RetryTask(number=waiting.task_number, not_before=retry_at)
-            return write(waiting, result=task)
+        def waiting(held: Creation) -> Creation:
+            left = held.without_start(billed_usd=billed_usd, at=at) if answered_no else held
+            retry_at = next_retry_at(left, hint_s=retry_after_s, at=at, policy=self.policy)
+            if retry_at is None or not can_be_retried(left):
+                return held
+            return left.waiting_to_retry(retry_at, policy=self.policy, at=at)
 
-        return self.transactions.run(
-            [self.creation.key],
-            decide,
-            landed=lambda found, task: task is not None and self._is_pending(found),
-        )
+        given_up = self._update(waiting, landed=self._was_given_up)
+        if given_up.retry_at is None:
+            return None
+        return RetryTask(number=given_up.task_number, not_before=given_up.retry_at)
 
     def release(self) -> None:
         """Give the lease up, so that the execution's next try can claim the creation at once."""
         at = self.clock.now()
-
-        def decide(found: Found) -> Decision[None]:
-            held = self._held(found.get(self.creation.key))
-            return write(held.released(policy=self.policy, at=at), result=None)
-
-        self.transactions.run(
-            [self.creation.key], decide, landed=lambda found, _: self._is_pending(found)
+        self._update(
+            lambda held: held.released(policy=self.policy, at=at), landed=self._was_given_up
         )
 
-    def _is_pending(self, found: Found) -> bool:
+    def _was_given_up(self, current: Creation, _sent: Creation) -> bool:
         """Return whether the creation waits for a task since this attempt gave it up."""
-        current, mine = found.get(self.creation.key), self.creation
-        return (
-            current is not None
-            and current.status is Status.PENDING
-            and (current.attempt, current.lease_owner) == (mine.attempt, mine.lease_owner)
-        )
+        owner, mine = (current.attempt, current.lease_owner), self.creation
+        return current.status is Status.PENDING and owner == (mine.attempt, mine.lease_owner)

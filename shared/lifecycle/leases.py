@@ -37,7 +37,6 @@ class Lease:
     _stage: Stage = field(default=Stage.GENERATING, init=False)
     _progress: int = field(default=CLAIMED_PROGRESS, init=False)
     _is_reported: bool = field(default=False, init=False)
-    """Whether the generator reports its progress."""
 
     def ensure_held(self) -> None:
         """Raise `LeaseLost` if a heartbeat was refused."""
@@ -71,10 +70,7 @@ class Lease:
             log.warning("stage_not_shown", extra={"stage": stage, "reason": repr(error)})
 
     def set_progress(self, fraction: float) -> None:
-        """Keep the progress that the generator reports (0 to 1) for the next heartbeat.
-
-        Until then, heartbeats estimate it from the time since the intent.
-        """
+        """Keep the generator's progress for the next heartbeat; until then it is estimated."""
         self._progress = max(self._progress, _generation_progress(fraction))
         self._is_reported = True
 

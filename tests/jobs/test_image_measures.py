@@ -331,7 +331,7 @@ def test_picture_of_too_many_parts_is_bad_output(tmp_path: Path, content: bytes)
 def test_jpeg_is_stored_as_it_came_only_if_browsers_decode_its_process(marker: int) -> None:
     content = encoded(noise(), "JPEG").replace(b"\xff\xc0", bytes((0xFF, marker)))
 
-    assert jpeg.essential(content).is_shown is (marker <= 0xC2)
+    assert jpeg.essential(content).is_displayable is (marker <= 0xC2)
 
 
 @pytest.mark.parametrize(
@@ -455,7 +455,7 @@ def floats() -> Image.Image:
         (encoded(grey_of_16_bits(32_768), "TIFF"), 128, 128),
     ],
 )
-def test_thumbnail_has_the_brightness_that_is_shown(
+def test_thumbnail_has_the_brightness_that_is_displayable(
     tmp_path: Path, content: bytes, left: int, right: int
 ) -> None:
     thumbnail = thumbnail_of(produce(tmp_path, content))

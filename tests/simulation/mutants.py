@@ -242,8 +242,8 @@ MUTANTS = [
         "its own claim is taken for another's",
         claims.Claims,
         "claim",
-        "            and current.lease_owner == lease_owner\n",
-        "            and False\n",
+        "and current.lease_owner == lease_owner:",
+        "and False:",
         gate="commits are not answered",
     ),
     _one(
@@ -577,7 +577,7 @@ MUTANTS = [
     _one(
         "complete does not wait for the upload",
         upload.Uploader,
-        "_put_once",
+        "_put",
         "return error.reason",
         "return None",
     ),
@@ -646,8 +646,8 @@ MUTANTS = [
         "a retry keeps the intent of a start that was refused",
         claims.Claim,
         "retry_later",
-        "if answered_no:",
-        "if False:",
+        "if answered_no else held",
+        "if False else held",
         gate="half of the starts are answered 429",
     ),
     _one(
