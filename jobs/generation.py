@@ -34,8 +34,7 @@ from shared.ports.generator import CannotTell, Generator, NotFound, Operation, R
 
 log = logging.getLogger(__name__)
 
-LOOKUPS_MAX = 3
-"""Reads of a bucket that does not respond, before a paid result is abandoned."""
+LOOKUPS_MAX = 3  # reads of a bucket that does not respond, before a paid result is abandoned
 DOWNLOAD_AGAIN_AFTER_S = 5
 """Time for a gateway to recover that may have responded instead of the generator."""
 _RECOVERABLE = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
@@ -46,11 +45,7 @@ class Pipeline(Protocol):
     def kind(self) -> Kind: ...
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
-        """Check a generator's file and prepare it for upload, writing into `folder`.
-
-        Raises:
-            BadOutput: it is not the requested media.
-        """
+        """Check a generator's file and prepare it for upload, or raise `BadOutput`."""
         ...
 
 
@@ -143,8 +138,6 @@ class Generation:
 
     def _look_up(self) -> Ready | None:
         """Return the output of this debit's last start from the bucket, retrying only briefly."""
-        if self.claim.creation.intent is None:
-            return None
         for pause_s in islice(backoff_s(), LOOKUPS_MAX):
             self.claim.ensure_held()
             try:
@@ -162,7 +155,7 @@ class Generation:
     def _find_output(self) -> Ready | NotFound | CannotTell:
         creation = self.claim.creation
         if creation.intent is None:
-            raise AssertionError("a start has an intent")
+            return NotFound()
         return self.generator.find_output(creation.creation_id, attempt=creation.intent.attempt)
 
     def _poll(self, begun: Operation | Ready) -> Ready:

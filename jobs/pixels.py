@@ -40,9 +40,7 @@ def turned_size(size: tuple[int, int], *, orientation: int) -> tuple[int, int]:
 
 
 def upright(picture: Image.Image, *, orientation: int) -> Image.Image:
-    if orientation == UPRIGHT:
-        return picture
-    return picture.transpose(_TRANSPOSED[orientation])
+    return picture if orientation == UPRIGHT else picture.transpose(_TRANSPOSED[orientation])
 
 
 def displayed(picture: Image.Image) -> Image.Image:

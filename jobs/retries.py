@@ -19,8 +19,7 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0
 READ_REFUSALS_MIN = 3
 READ_REFUSED_FOR_S = 120
 """A refused read is final after this many refusals in a row over at least this long."""
-LAST_POLL_S = 10
-"""How long before the deadline the last pause ends."""
+LAST_POLL_S = 10  # how long before the deadline the last pause ends
 UPLOAD_RESERVE_S = 60
 WRITE_RESERVE_S = 15
 """What is kept of the job's timeout for one more upload and its commit, or for one commit."""

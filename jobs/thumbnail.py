@@ -9,8 +9,7 @@ from jobs.pixels import UPRIGHT, displayed, flattened, turned_size, upright
 WIDTH_PX, HEIGHT_PX_MAX = 640, 2048
 SIZE_BYTES_MAX = 50 * 1024
 QUALITIES = (85, 75, 65, 50, 35, 20, 10)
-_REDUCING_GAP = 3.0
-"""The first, cheap reduction leaves a picture this much larger than the result."""
+_REDUCING_GAP = 3.0  # the first, cheap reduction leaves a picture this much larger than the result
 
 
 def write_thumbnail(

@@ -12,8 +12,7 @@ from shared.ports.media_store import MediaStore
 
 log = logging.getLogger(__name__)
 
-THUMBNAIL_WITHIN_S = 10
-"""The media is uploaded by then, and is a draft without a thumbnail, too."""
+THUMBNAIL_WITHIN_S = 10  # the media is uploaded by then, and is a draft without a thumbnail, too
 
 
 @dataclass(frozen=True, kw_only=True)

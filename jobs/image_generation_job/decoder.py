@@ -17,10 +17,10 @@ from shared.domain.errors import BadOutput
 from shared.domain.media import MediaFormat
 from shared.domain.policy import IMAGE_PIXELS_MAX
 
-DECODED_FRACTION_MIN = 9 / 10
-"""The fraction of the rows that a truncated picture must have."""
-TILE_WIDTH, TILE_LENGTH = 322, 323
-"""TIFF tags: a tile may be larger than the picture."""
+DECODED_FRACTION_MIN = 9 / 10  # the fraction of the rows that a truncated picture must have
+TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF tags: a tile may be larger than the picture
+_AVIF_TYPES = frozenset({b"ftypavif", b"ftypavis", b"ftypmif1"})
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
 _WEBP_SIZE_AT = {b"VP8X": 24, b"VP8L": 21, b"VP8 ": 26}
 """Offsets of width and height in a WebP, by its first chunk."""
 
@@ -36,11 +36,7 @@ class Decoded:
 
 
 def decode(download: Path) -> Decoded:
-    """Decode the picture in a file.
-
-    Raises:
-        BadOutput: there is none, it is too large, or too much of it is missing.
-    """
+    """Decode a file; raise `BadOutput` if it is no picture, too large, or too incomplete."""
     content = download.read_bytes()
     decode_format = next((each for matches, each in _DECODERS if matches(content)), None)
     if decode_format is None:
@@ -147,19 +143,11 @@ def _is_webp(content: bytes) -> bool:
     return content[:4] == b"RIFF" and content[8:12] == b"WEBP" and content[12:16] in _WEBP_SIZE_AT
 
 
-def _is_avif(content: bytes) -> bool:
-    return content[4:12] in {b"ftypavif", b"ftypavis", b"ftypmif1"}
-
-
-def _is_tiff(content: bytes) -> bool:
-    return content.startswith((b"II*\0", b"MM\0*"))
-
-
 _DECODERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Decoded]], ...] = (
-    (lambda content: content.startswith(png.SIGNATURE), _decode_png),
-    (lambda content: content.startswith(jpeg.SIGNATURE), _decode_jpeg),
+    (lambda file: file.startswith(png.SIGNATURE), _decode_png),
+    (lambda file: file.startswith(jpeg.SIGNATURE), _decode_jpeg),
     (_is_webp, _decode_webp),
-    (_is_avif, lambda content: _decode_other(content, "AVIF")),
-    (lambda content: content.startswith(b"BM"), lambda content: _decode_other(content, "BMP")),
-    (_is_tiff, lambda content: _decode_other(content, "TIFF")),
+    (lambda file: file[4:12] in _AVIF_TYPES, lambda file: _decode_other(file, "AVIF")),
+    (lambda file: file.startswith(b"BM"), lambda file: _decode_other(file, "BMP")),
+    (lambda file: file.startswith(_TIFF_SIGNATURES), lambda file: _decode_other(file, "TIFF")),
 )

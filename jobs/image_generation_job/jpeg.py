@@ -13,10 +13,8 @@ from shared.domain.errors import BadOutput
 
 SIGNATURE = b"\xff\xd8\xff"
 END = b"\xff\xd9"
-SCANS_MAX = 100
-"""Encoders write up to a dozen; the decoder passes over the whole picture for each."""
-SEGMENTS_MAX = 10_000
-"""More than 25 MiB of segments of the largest size."""
+SCANS_MAX = 100  # encoders write up to a dozen; the decoder passes over the whole picture for each
+SEGMENTS_MAX = 10_000  # more than 25 MiB of segments of the largest size
 _MARKER = 0xFF
 _FILL_BYTES = re.compile(rb"\xff+")
 _NEXT_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
@@ -30,8 +28,7 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers that start a frame; the other three of that range define tables."""
 _DISPLAYABLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive with Huffman codes: what browsers decode."""
-_MISSING = 128
-"""The grey level of blocks without data."""
+_MISSING = 128  # the grey level of blocks without data
 _ROUNDING = 1
 
 

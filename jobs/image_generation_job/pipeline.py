@@ -15,11 +15,9 @@ from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
 
 log = logging.getLogger(__name__)
 
-PROFILE_BYTES_MAX = 1024 * 1024
-"""Larger colour profiles are dropped when a picture is re-encoded."""
+PROFILE_BYTES_MAX = 1024 * 1024  # larger colour profiles are dropped when a picture is re-encoded
 JPEG_QUALITY = 90
-PNG_COMPRESS_LEVEL = 3
-"""A fifth of the default level's time for a few percent of size."""
+PNG_COMPRESS_LEVEL = 3  # a fifth of the default level's time for a few percent of size
 _PROFILED_MODES = frozenset({"L", "LA", "P", "RGB", "RGBA"})
 """Modes whose grey or RGB colour profile is still valid after re-encoding."""
 

@@ -13,15 +13,13 @@ from shared.domain.errors import BadOutput
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 METADATA_BYTES_MAX = 64 * 1024 * 1024
 """The total inflated size of compressed metadata: viewers get the file unchanged."""
-CHUNKS_MAX = 200_000
-"""More than 25 MiB in chunks of 256 bytes."""
+CHUNKS_MAX = 200_000  # more than 25 MiB in chunks of 256 bytes
 EXIF_BYTES_MAX = 64 * 1024
 _INFLATED_AT_ONCE_BYTES = 1024 * 1024
 _DECODED = frozenset({b"IHDR", b"PLTE", b"tRNS"})
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _COMPRESSED = frozenset({b"zTXt", b"iTXt", b"iCCP"})
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples per pixel, by colour type."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel, by colour type
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,7 @@ _SPS_TYPE, _NAL_TYPE_BITS = 7, 0x1F
 
 
 def picture_track(layout: Layout) -> Track:
-    """Return the one track of moving pictures; if phones play any, the others do not count.
-
-    Raises:
-        BadOutput: there is not exactly one, or phones do not play it.
-    """
+    """Return the one track of moving pictures that phones play, or raise `BadOutput`."""
     chapters = {chapter for track in layout.tracks for chapter in track.chapter_track_ids}
     pictures = [
         track

@@ -13,8 +13,7 @@ ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
 LISTED_FRAMES_MAX = 6000
 """More than the longest accepted video has at the highest accepted frame rate."""
 LIST_BYTES_MAX = 1024 * 1024
-THREADS = "2"
-"""Fixed, so that every machine judges a damaged file alike."""
+THREADS = "2"  # fixed, so that every machine judges a damaged file alike
 
 _GUARDED = (
     *("-v", "fatal", "-threads", THREADS, "-protocol_whitelist", "file", "-f", "mov"),
@@ -73,12 +72,10 @@ def remux(
     ]
 
 
-def copied_sound(track_id: int) -> list[str]:
-    return [*_track(track_id), "-c:a", "copy"]
-
-
-def encoded_sound(track_id: int) -> list[str]:
-    return [*_track(track_id), "-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+def remuxed_sound(track_id: int, *, is_copied: bool) -> list[str]:
+    """Copy a sound track, or encode it as AAC."""
+    coding = ("copy",) if is_copied else ("aac", "-b:a", "192k", "-ac", "2")
+    return [*_track(track_id), "-c:a", *coding]
 
 
 def frame(source: Path, target: Path, *, track_id: int, at_s: float) -> list[str]:

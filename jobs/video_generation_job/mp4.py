@@ -21,8 +21,7 @@ PICTURE, SOUND = "vide", "soun"
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 """The user type of the box that carries Content Credentials (C2PA 2.2, A.5)."""
 _HEADER_BYTES, _LONG_HEADER_BYTES = 8, 16
-_VISUAL_ENTRY_BYTES = 86
-"""A visual sample entry before its child boxes, including its own header."""
+_VISUAL_ENTRY_BYTES = 86  # a visual sample entry before its child boxes, header included
 _CONFIGURATIONS = ("avcC", "hvcC")
 
 
@@ -64,11 +63,7 @@ class _Box:
 
 
 def read_layout(path: Path) -> Layout:
-    """Read the structure of a file.
-
-    Raises:
-        BadOutput: it is not an MP4 file, or it has no index.
-    """
+    """Read the structure of a file; raise `BadOutput` if it is not an MP4 file with an index."""
     with path.open("rb") as file:
         return _Reader(file, size_bytes=path.stat().st_size).layout()
 

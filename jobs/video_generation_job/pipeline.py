@@ -29,7 +29,7 @@ QUICKTIME_BRAND = "qt  "
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """A generator's file that has passed every check."""
+    """A file that has passed every check."""
 
     path: Path
     layout: Layout
@@ -147,6 +147,6 @@ def _sounds(source: _Source) -> Iterator[list[str]]:
     """Yield the ways to store the sound, best first and silence last."""
     if source.sound_track_id is not None:
         if source.is_sound_copied:
-            yield ffmpeg.copied_sound(source.sound_track_id)
-        yield ffmpeg.encoded_sound(source.sound_track_id)
+            yield ffmpeg.remuxed_sound(source.sound_track_id, is_copied=True)
+        yield ffmpeg.remuxed_sound(source.sound_track_id, is_copied=False)
     yield []

@@ -17,12 +17,10 @@ FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
 DURATION_FACTOR_MAX = 2
 DURATION_EXTRA_S_MAX = 1
 """A video may last from half the requested time to twice that time and one second."""
-DECODED_FRACTION_MIN = 1 / 2
-"""The fraction of the frames that must decode without an error."""
+DECODED_FRACTION_MIN = 1 / 2  # the fraction of the frames that must decode without an error
 DAMAGED_FRACTION_MAX = 1 / 8
 """The fraction of the frames that may show damage; a missing frame shows none."""
-SAMPLE_ASPECT_RATIO_MAX = 4
-"""Pixels declared longer than this are taken as square."""
+SAMPLE_ASPECT_RATIO_MAX = 4  # pixels declared longer than this are taken as square
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +33,7 @@ class Measured:
 
 
 def measure(download: Path, folder: Path, *, track_id: int, wanted_s: int) -> Measured:
-    """Decode the picture track and measure it.
-
-    Raises:
-        BadOutput: it is too short, too long, or does not play.
-        FfmpegTimeout
-    """
+    """Decode the picture track and measure it; raise `BadOutput` if it does not play as wanted."""
     listing = folder / "listing"
     arguments = ffmpeg.list_packets(download, listing, track_id=track_id)
     packets = run_listing(arguments, listing, timeout_s=LIST_TIMEOUT_S)
@@ -57,11 +50,7 @@ def measure(download: Path, folder: Path, *, track_id: int, wanted_s: int) -> Me
 
 
 def run_listing(arguments: list[str], listing: Path, *, timeout_s: float) -> ffmpeg.Listing:
-    """Run ffmpeg and parse its listing, which is empty if ffmpeg failed at once.
-
-    Raises:
-        FfmpegTimeout
-    """
+    """Run ffmpeg and parse its listing, which is empty if ffmpeg failed at once."""
     listing.write_bytes(b"")
     run_ffmpeg(arguments, timeout_s=timeout_s)
     with listing.open(encoding="ascii", errors="replace") as file:

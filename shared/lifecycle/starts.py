@@ -39,22 +39,13 @@ def next_retry_at(
     if creation.retry_count >= len(delays_s) or not creation.has_attempts_left(policy):
         return None
     own = at + timedelta(seconds=delays_s[creation.retry_count])
-    if _awaits_second_start(creation) and creation.intent is not None:
+    if creation.intent and creation.operation_name is None and has_starts_left(creation):
         own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
     if not creation.has_time_to_run(own, policy=policy):
         return None
     hint_s = min(hint_s, policy.deadline_s) if math.isfinite(hint_s) else 0.0
     hinted = max(own, at + timedelta(seconds=max(0.0, hint_s)))
     return hinted if creation.has_time_to_run(hinted, policy=policy) else own
-
-
-def _awaits_second_start(creation: Creation) -> bool:
-    """Return whether the next attempt may start the generator although a start is unanswered."""
-    return (
-        creation.operation_name is None
-        and creation.unknown_starts > 0
-        and has_starts_left(creation)
-    )
 
 
 def can_be_retried(creation: Creation) -> bool:

@@ -97,7 +97,7 @@ def test_hostile_files_are_bad_output_and_refunded(
     assert world.stored_keys() == set()
 
 
-def test_a_file_over_the_size_limit_is_bad_output(world: World) -> None:
+def test_file_over_the_size_limit_is_bad_output(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.fetches = [BadOutput(reason="it is larger than 26214400 bytes")]
 

@@ -234,7 +234,7 @@ MUTANTS = [
         "its own intent is taken for another's",
         claims.Claim,
         "record_intent",
-        "self._is_held(found) and found.intent == sent.intent",
+        "self._is_held(current) and current.intent == sent.intent",
         "False",
         gate="commits are not answered",
     ),
