@@ -18,8 +18,8 @@ from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.gemini_settings import GeminiAPI
 from shared.generators import ask_for_model, chosen_model
+from shared.health import PROBE, ProbeResult, probe_queue, probe_store, probe_withdrawal, run_probe
 from shared.installation import Ports
-from shared.lifecycle.probing import PROBE, Answer, ask_queue, ask_store, ask_to_withdraw, asked
 from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 
@@ -88,7 +88,7 @@ def doctor(settings: Settings, out: Console, *, as_api: bool = False) -> int:
         if isinstance(error, WrongSetting) and isinstance(settings.backend, GCPBackend):
             raise
         start = Check(part="start", question=partial(build, settings))
-        _print(out, settings, start, Answer(took_s=0, error=error))
+        _print(out, settings, start, ProbeResult(took_s=0, error=error))
         return 1
     return examine(phoenix, out, as_api=as_api)
 
@@ -98,7 +98,7 @@ def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
     failures = 0
     for check in checks(phoenix, as_api=as_api):
         # Whatever goes wrong is a finding, and the other parts are asked all the same.
-        answer = asked(check.question, clock=phoenix.ports.clock, expecting=Exception)
+        answer = run_probe(check.question, clock=phoenix.ports.clock, expecting=Exception)
         _print(out, phoenix.settings, check, answer)
         failures += not answer.is_ok
     out.print(f"{failures} of the parts must be mended" if failures else "All is well")
@@ -112,7 +112,7 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
     model's card is in every image.
     """
     ports = phoenix.ports
-    yield Check(part="store", question=partial(ask_store, ports.store))
+    yield Check(part="store", question=partial(probe_store, ports.store))
     for kind in Kind:
         yield Check(part="queue", kind=kind, question=partial(_queue, ports, kind))
     yield Check(part="private files", question=partial(_keep_a_file, phoenix))
@@ -130,8 +130,8 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
 
 def _queue(ports: Ports, kind: Kind) -> None:
     """Look for a task, withdraw one that is not there, and ask whether one may be created."""
-    ask_queue(ports.queue, kind)
-    ask_to_withdraw(ports.queue, kind)
+    probe_queue(ports.queue, kind)
+    probe_withdrawal(ports.queue, kind)
     if ports.grants is not None:
         ports.grants.check_task(kind)
 
@@ -225,13 +225,13 @@ def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
     try:
         generator = phoenix.ports.generator(kind)
     except ModuleNotFoundError as error:
-        return f"not asked, there is no {error.name} in this image"
+        return f"not run_probe, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
     is_sample = _models(phoenix.settings) is None
     return generator.model if is_sample else f"{generator.model}: it was not called"
 
 
-def _print(out: Console, settings: Settings, check: Check, answer: Answer) -> None:
+def _print(out: Console, settings: Settings, check: Check, answer: ProbeResult) -> None:
     mark = "[green]ok[/green]  " if answer.is_ok else "[red]FAIL[/red]"
     detail = _reason(answer.error) if answer.error else answer.detail or ""
     line = f"{mark}  {check.name:20} {1000 * answer.took_s:6.0f} ms  {escape(str(detail))}"

@@ -15,14 +15,10 @@ from jobs.attempt import Terminated, run_attempt
 from jobs.generation import Pipeline
 from shared import settings, telemetry, wiring
 from shared.domain.brief import CREATION_ID
-from shared.domain.creation import creation_key
 from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.lease import LeaseOwner
-from shared.domain.ledger import Actor, debit_id, entry_key
-from shared.domain.status import Status
 from shared.ports.clock import Ids
-from shared.wiring import Phoenix
 
 SETTLED = 0
 RESTART = 1
@@ -63,29 +59,8 @@ def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
     phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
     lease_owner = _lease_owner(environment, phoenix.ports.ids)
     if rerun_failed is not None:
-        _debit_again(phoenix, CreationId(creation_id), execution=lease_owner.execution)
+        phoenix.opening.rerun(CreationId(creation_id), execution=lease_owner.execution)
     run_attempt(phoenix, pipeline, CreationId(creation_id), lease_owner=lease_owner)
-
-
-def _debit_again(phoenix: Phoenix, creation_id: CreationId, *, execution: str) -> None:
-    """Debit a failed creation for an operator, once for an execution, which is its task.
-
-    A restart asks the ledger: its execution's debit may have landed, and been refunded since.
-
-    Raises:
-        InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
-    """
-    store = phoenix.ports.store
-    creation = store.get(creation_key(creation_id))
-    if creation is None or creation.status is not Status.FAILED:
-        return
-    numbers = range(1, creation.run_number + 1)
-    entries = (store.get(entry_key(debit_id(creation_id, number))) for number in numbers)
-    if any(entry is not None and entry.reference == execution for entry in entries):
-        return
-    phoenix.owning.debit_again(
-        creation, debits=creation.run_number, actor=Actor.OPERATOR, reference=execution
-    )
 
 
 def _lease_owner(environment: Mapping[str, str], ids: Ids) -> LeaseOwner:

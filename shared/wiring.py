@@ -33,14 +33,14 @@ from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.adopting import Adopting
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.claims import Claims
-from shared.lifecycle.deleting import Deleting
+from shared.lifecycle.failing import Failing
+from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
 from shared.lifecycle.operating import Operating
-from shared.lifecycle.owning import Owning
 from shared.lifecycle.publishing import Publishing
-from shared.lifecycle.settling import Settling
+from shared.lifecycle.reading import Reading
 from shared.lifecycle.statements import Statements
-from shared.lifecycle.sweeping import AT_A_TIME, Sweeping
+from shared.lifecycle.sweeping import BATCH_SIZE, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
 from shared.ports.generator import Generator
@@ -56,11 +56,12 @@ class Phoenix:
 
     settings: Settings
     ports: Ports
+    reading: Reading
     accounts: Accounts
     opening: Opening
     claims: Claims
-    settling: Settling
-    owning: Owning
+    failing: Failing
+    media_cleanup: MediaCleanup
     publishing: Publishing
     operating: Operating
     sweeping: Sweeping
@@ -89,8 +90,9 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     """Put the use cases on these adapters."""
     policy, clock = settings.policy, ports.clock
     transactions = Transactions(ports.store, clock, retry_budget_s=RETRY_BUDGET_S)
-    settling = Settling(transactions, ports.queue, clock, policy)
-    deleting = Deleting(transactions, ports.media, clock)
+    reading = Reading(ports.store)
+    failing = Failing(transactions, reading, ports.queue, clock, policy)
+    cleanup = MediaCleanup(transactions, reading, ports.media, clock, policy)
     welcome = WelcomeGrant(
         tokens=settings.welcome_tokens,
         key=ports.welcome_key,
@@ -102,8 +104,9 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
     admission = Admission(ports.store, ports.queue, clock, policy, brake=brake, worker=reader)
     opening = Opening(
         transactions,
+        reading,
         accounts,
-        settling,
+        failing,
         admission,
         ports.queue,
         ports.media,
@@ -112,23 +115,23 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         settings.costs,
         policy,
     )
-    owning = Owning(transactions, opening, settling, deleting, clock, policy)
-    publishing = Publishing(transactions, owning, deleting, ports.media, clock, ports.ids, policy)
-    workers = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="sweep")
+    publishing = Publishing(transactions, reading, cleanup, ports.media, clock, ports.ids, policy)
+    workers = ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
         ports=ports,
+        reading=reading,
         accounts=accounts,
         opening=opening,
-        claims=Claims(transactions, settling, clock, policy),
-        settling=settling,
-        owning=owning,
+        claims=Claims(transactions, failing, clock, policy),
+        failing=failing,
+        media_cleanup=cleanup,
         publishing=publishing,
-        operating=Operating(transactions, owning, publishing, clock),
+        operating=Operating(transactions, reading, cleanup, publishing, clock),
         sweeping=Sweeping(
             transactions,
-            settling,
-            deleting,
+            failing,
+            cleanup,
             ports.queue,
             ports.executions,
             workers,

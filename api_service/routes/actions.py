@@ -115,7 +115,7 @@ def retry(
     phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: RetryBody, creation_id: str
 ) -> Response:
     """Try a failed creation again on the same card: it is debited again."""
-    opened = phoenix.owning.retry(creation_id, owner=owner.user_id, debits=body.debits)
+    opened = phoenix.opening.retry(creation_id, owner=owner.user_id, run_number=body.debits)
     return accepted(opened, links)
 
 
@@ -124,7 +124,7 @@ def cancel(
     phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
 ) -> Response:
     """Give up a creation that still waits: its tokens come back."""
-    return _shown(phoenix.owning.cancel(creation_id, owner=owner.user_id), links)
+    return _shown(phoenix.failing.cancel(creation_id, owner=owner.user_id), links)
 
 
 @router.delete(CREATION, status_code=HTTPStatus.NO_CONTENT, responses=problems(*_REFUSALS))
@@ -134,5 +134,5 @@ def delete(
 ) -> Response:
     """Remove a creation that is not in the making, with its files."""
     with pages.changing():
-        phoenix.owning.delete(creation_id, owner=owner.user_id)
+        phoenix.media_cleanup.delete_creation(creation_id, owner=owner.user_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

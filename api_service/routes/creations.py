@@ -193,7 +193,7 @@ def one(
     request: Request, phoenix: PhoenixDep, owner: OwnerDep, links: LinksDep, creation_id: str
 ) -> Response:
     """Show one of one's own creations."""
-    creation = phoenix.owning.one(creation_id, owner=owner.user_id)
+    creation = phoenix.reading.own_creation(creation_id, owner=owner.user_id)
     headers = {}
     if creation.is_unfinished:
         headers["Retry-After"] = str(RETRY_AFTER_S[creation.kind])

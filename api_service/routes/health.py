@@ -13,7 +13,7 @@ from api_service.dependencies import PhoenixDep
 from api_service.views import Alive, PartHealth, Readiness
 from shared.domain.errors import Unavailable
 from shared.domain.kind import Kind
-from shared.lifecycle.probing import ask_media, ask_queue, ask_store, asked
+from shared.health import probe_media, probe_queue, probe_store, run_probe
 from shared.ports.task_queue import TaskQueue
 from shared.wiring import Phoenix
 
@@ -53,19 +53,19 @@ def _probed(phoenix: Phoenix) -> Readiness:
     ports = phoenix.ports
 
     def part(question: Callable[[], object]) -> PartHealth:
-        answered = asked(question, clock=ports.clock, expecting=Unavailable)
+        answered = run_probe(question, clock=ports.clock, expecting=Unavailable)
         return PartHealth(ok=answered.is_ok, milliseconds=round(1000 * answered.took_s, 1))
 
-    store = part(lambda: ask_store(ports.store))
+    store = part(lambda: probe_store(ports.store))
     queue = part(partial(_ask_queues, ports.queue))
-    media = part(lambda: ask_media(ports.media))
+    media = part(lambda: probe_media(ports.media))
     is_ok = store.ok and queue.ok and media.ok
     return Readiness(status="ok" if is_ok else "unavailable", store=store, queue=queue, media=media)
 
 
 def _ask_queues(queue: TaskQueue) -> None:
     for kind in Kind:
-        ask_queue(queue, kind)
+        probe_queue(queue, kind)
 
 
 async def _probing(request: Request) -> Probing:

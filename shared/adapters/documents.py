@@ -11,7 +11,7 @@ from typing import Any
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
+from shared.domain.account import Account, HourlyCount, InFlight, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
@@ -83,7 +83,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
-    for cls in (InFlight, OpenedHour, FreeHour, Intent, Failure, *_TYPES.values()):
+    for cls in (InFlight, HourlyCount, Intent, Failure, *_TYPES.values()):
         names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
         converter.register_structure_hook(
             cls,

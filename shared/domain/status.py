@@ -1,11 +1,9 @@
-"""The states of a creation, and the stages inside the unfinished ones."""
+"""The states of a creation, and the stages of an unfinished one."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The five states."""
-
     PENDING = "pending"
     PROCESSING = "processing"
     DRAFT = "draft"
@@ -14,11 +12,10 @@ class Status(StrEnum):
 
 
 UNFINISHED = frozenset({Status.PENDING, Status.PROCESSING})
+READY = frozenset({Status.DRAFT, Status.PUBLISHED})
 
 
 class Stage(StrEnum):
-    """What is happening to an unfinished creation."""
-
     QUEUED = "queued"
     WAITING_TO_RETRY = "waiting_to_retry"
     GENERATING = "generating"

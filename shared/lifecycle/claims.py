@@ -26,7 +26,7 @@ from shared.domain.status import (
     Status,
     generation_progress,
 )
-from shared.lifecycle.settling import Settling, leftovers
+from shared.lifecycle.failing import Failing, end_of_run
 from shared.lifecycle.starts import (
     can_be_retried,
     has_starts_left,
@@ -51,7 +51,7 @@ class RetryTask:
 @dataclass(frozen=True)
 class Claims:
     transactions: Transactions
-    settling: Settling
+    failing: Failing
     clock: Clock
     policy: Policy
 
@@ -75,7 +75,7 @@ class Claims:
 
     def of(self, claimed: Creation) -> "Claim":
         """Return the claim that this creation's last attempt holds."""
-        return Claim(claimed, self.transactions, self.settling, self.clock, self.policy)
+        return Claim(claimed, self.transactions, self.failing, self.clock, self.policy)
 
     def _obstacles(
         self, current: Creation, *, kind: Kind, lease_owner: LeaseOwner, at: datetime
@@ -105,7 +105,7 @@ class Claim:
     creation: Creation
     """The creation as this attempt last wrote it."""
     transactions: Transactions
-    settling: Settling
+    failing: Failing
     clock: Clock
     policy: Policy
     _is_lost: bool = field(default=False, init=False)
@@ -207,7 +207,7 @@ class Claim:
             return write(
                 current.completed(media, at=at),
                 account.with_slot_freed(current.kind, at=at),
-                *leftovers(current, unused, policy=self.policy, at=at),
+                *end_of_run(current, unused, policy=self.policy, at=at),
                 result=None,
             )
 
@@ -226,8 +226,8 @@ class Claim:
 
     def fail(self, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0) -> None:
         """Fail and refund the creation; `answered_no` and `billed_usd` as for `retry_later`."""
-        failing, mine = self.settling, self.creation
-        failing.fail_attempt(mine, code, answered_no=answered_no, billed_usd=billed_usd)
+        mine = self.creation
+        self.failing.fail_attempt(mine, code, answered_no=answered_no, billed_usd=billed_usd)
 
     def retry_later(
         self, *, retry_after_s: float, answered_no: bool, billed_usd: float = 0.0

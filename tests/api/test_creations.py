@@ -109,7 +109,7 @@ def test_a_replay_says_so_and_shows_the_creation_as_it_is(api: Api) -> None:
     headers = {"Idempotency-Key": "click 1"}
     first = post(client, **headers)
     claimed = api.world.claim(a_creation_id("click 1"))
-    api.world.phoenix.settling.fail_attempt(claimed, FailureCode.SAFETY_FILTER, answered_no=True)
+    api.world.phoenix.failing.fail_attempt(claimed, FailureCode.SAFETY_FILTER, answered_no=True)
 
     again = post(client, **headers)
 

@@ -154,7 +154,7 @@ def test_a_stream_ends_when_nothing_has_been_in_the_making_for_a_while(new_api: 
         reader.begin()
         assert [reader.next()[0] for _ in range(5)] == [": heartbeat"] * 5
         began_s = time.monotonic()
-        api.world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        api.world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
 
         events = reader.rest()
 

@@ -132,7 +132,7 @@ def test_file_that_is_deleted_before_it_is_opened_is_404_without_an_error_line(
 
     def find_and_delete(path: Path, its: dict[str, str]) -> Response:
         response = found(path, its)
-        api.world.phoenix.owning.delete(path.parent.name, owner=ADA)
+        api.world.phoenix.media_cleanup.delete_creation(path.parent.name, owner=ADA)
         return response
 
     monkeypatch.setattr(local, "_file", find_and_delete)

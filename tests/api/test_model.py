@@ -236,7 +236,7 @@ class ModelledApi(RuleBasedStateMachine):
             claim.complete(stored_media(mine))
             card.status = "draft"
         elif end == "failed":
-            self.world.phoenix.settling.fail_attempt(
+            self.world.phoenix.failing.fail_attempt(
                 mine, FailureCode.SAFETY_FILTER, answered_no=False
             )
             self.failed(card)

@@ -103,7 +103,7 @@ def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
     kept = ("--data", str(tmp_path))
 
     too_early = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
-    made.owning.cancel(creation.creation_id, owner=creation.user_id)
+    made.failing.cancel(creation.creation_id, owner=creation.user_id)
     without = phoenix("delete", creation.creation_id, *kept)
     not_published = phoenix("unpublish", creation.creation_id, "--reason", "spam", *kept)
     deleted = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
@@ -232,7 +232,7 @@ def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path
     made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
     waiting, failed = (made.opening.open(brief, caller=a_caller()).creation for _ in range(2))
-    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.failing.cancel(failed.creation_id, owner=failed.user_id)
     made.ports.close()
 
     def rerun(creation_id: str, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -255,7 +255,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
         settings.load({"PHOENIX_DATA": str(tmp_path), "PHOENIX_WELCOME_TOKENS": "1"})
     )
     failed = made.opening.open(a_brief(Kind.IMAGE), caller=a_caller()).creation
-    made.owning.cancel(failed.creation_id, owner=failed.user_id)
+    made.failing.cancel(failed.creation_id, owner=failed.user_id)
     made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
     made.ports.close()
 
@@ -265,7 +265,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{failed.creation_id} is failed" in done.stdout
     assert done.stderr == (
-        f"{name} failed with exit status 2: This costs 1 tokens and the balance is 0.\n"
+        f"{name} failed with exit status 2: This costs 1 token and the balance is 0.\n"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import FreeHour, UsernameClaim, account_key
+from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
@@ -117,8 +117,8 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         was_claimed=True,
         created_at=NOON,
     ),
-    MediaDeletion.now("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
-    an_account(free_hour=FreeHour(started_at=NOON, count=3)),
+    MediaDeletion.at_once("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
+    an_account(free_hour=HourlyCount(started_at=NOON, count=3)),
     Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
     OperatorAct(
         act_id="a",
@@ -225,7 +225,7 @@ def test_an_error_in_the_decision_writes_nothing(store: Store) -> None:
 def test_documents_are_written_and_removed_together(store: Store) -> None:
     creation = a_draft("one")
     put(store, creation, an_account())
-    deletion = MediaDeletion.now("d", ["k"], at=NOON, policy=POLICY)
+    deletion = MediaDeletion.at_once("d", ["k"], at=NOON, policy=POLICY)
 
     def decide(found: Found) -> Decision[None]:
         return write(an_account(tokens=1), deletion, removing=(creation.key,), result=None)
@@ -419,7 +419,9 @@ def test_due_creations_are_whole(store: Store) -> None:
 
 
 def test_due_deletions_come_oldest_first(store: Store) -> None:
-    due = [MediaDeletion.now(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)]
+    due = [
+        MediaDeletion.at_once(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)
+    ]
     put(store, *due)
 
     assert store.due_deletions(NOON + seconds(1), Page(limit=50)) == due[:2]

@@ -197,8 +197,8 @@ def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged
     world.open(kind=Kind.IMAGE, key="draft")
     world.phoenix.publishing.publish(draft.creation_id, owner=draft.user_id, caption=None)
     cancelled = world.open().creation
-    world.phoenix.owning.cancel(cancelled.creation_id, owner=cancelled.user_id)
-    world.phoenix.owning.retry(cancelled.creation_id, owner=cancelled.user_id)
+    world.phoenix.failing.cancel(cancelled.creation_id, owner=cancelled.user_id)
+    world.phoenix.opening.retry(cancelled.creation_id, owner=cancelled.user_id)
 
     assert logged.counts("creations_opened") == {("image",): 1, ("video",): 2}
     assert logged.counts("creations_settled") == {
@@ -216,7 +216,7 @@ def test_a_retried_creations_seconds_begin_with_its_last_debit(
 ) -> None:
     failed = world.failed()
     world.clock.sleep(3000)
-    world.phoenix.owning.retry(failed.creation_id, owner=failed.user_id)
+    world.phoenix.opening.retry(failed.creation_id, owner=failed.user_id)
     world.clock.sleep(5)
     attempt(world, world.now(failed))
 
@@ -245,7 +245,7 @@ def test_a_refund_that_could_not_be_written_is_counted_by_who_tried(
     creation = world.open().creation
     world.store.faults = ["unsent"] * 5
     with pytest.raises(OutcomeUnknown):
-        world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+        world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
     world.clock.sleep(POLICY.deadline_s)
     world.store.faults = ["down"] * 5
     world.phoenix.sweeping.sweep()
@@ -352,7 +352,7 @@ def test_a_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged
 def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -> None:
     world.queue.withdrawal_error = WithdrawalRefused(reason="no grant")
     creation = world.open().creation
-    world.phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
 
     assert logged.counts("withdrawals_refused") == {(): 1}
 

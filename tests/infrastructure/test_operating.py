@@ -84,7 +84,7 @@ def opened(data: Path, key: str, *, kind: Kind = Kind.VIDEO, cancel: bool = Fals
         a_brief(kind, "a fox [slow 0]"), caller=a_caller(), idempotency_key=key
     ).creation
     if cancel:
-        phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+        phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
     phoenix.ports.close()
     return creation.creation_id
 

@@ -356,11 +356,11 @@ def test_refund_of_an_image_is_retried_without_a_second_start(
         fail_attempt(*args, **kwargs)
 
     failed: list[object] = []
-    fail_attempt: Callable[..., None] = world.phoenix.settling.fail_attempt
-    settling = replace(world.phoenix.settling)
-    object.__setattr__(settling, "fail_attempt", fail)
+    fail_attempt: Callable[..., None] = world.phoenix.failing.fail_attempt
+    failing = replace(world.phoenix.failing)
+    object.__setattr__(failing, "fail_attempt", fail)
     pipeline = FakePipeline(kind=Kind.IMAGE, error=error if no == "bad output" else None)
-    claims = replace(world.phoenix.claims, settling=settling)
+    claims = replace(world.phoenix.claims, failing=failing)
     phoenix = replace(world.phoenix, claims=claims)
 
     assert run_job(phoenix, pipeline, creation.creation_id) == SETTLED

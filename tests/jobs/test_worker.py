@@ -101,7 +101,7 @@ def failed_creation(folder: Path, *, tokens: str = "100") -> CreationId:
     )
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
     creation = phoenix.opening.open(brief, caller=a_caller()).creation
-    phoenix.owning.cancel(creation.creation_id, owner=creation.user_id)
+    phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
     if tokens == "1":
         phoenix.opening.open(brief, caller=a_caller())
     phoenix.ports.close()
@@ -157,11 +157,10 @@ def test_restart_debits_if_the_execution_has_not_debited_yet(tmp_path: Path) -> 
 def test_execution_debits_once_even_if_its_debit_was_refunded(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
-    failed = phoenix.owning.one(creation_id, owner=ADA)
-    phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR, reference="one")
-    phoenix.owning.cancel(creation_id, owner=ADA)
-    phoenix.owning.retry(creation_id, owner=ADA)
-    phoenix.owning.cancel(creation_id, owner=ADA)
+    phoenix.opening.rerun(creation_id, execution="one")
+    phoenix.failing.cancel(creation_id, owner=ADA)
+    phoenix.opening.retry(creation_id, owner=ADA)
+    phoenix.failing.cancel(creation_id, owner=ADA)
     phoenix.ports.close()
     before = status_and_ledger(tmp_path, creation_id)
 
@@ -180,7 +179,7 @@ def test_operator_rerun_without_tokens_exits_2(tmp_path: Path, task_attempt: int
     done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart)
 
     assert done.returncode == 2
-    assert done.stderr == "This costs 1 tokens and the balance is 0.\n"
+    assert done.stderr == "This costs 1 token and the balance is 0.\n"
     assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
 
 

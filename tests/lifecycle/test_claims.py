@@ -501,6 +501,6 @@ def test_next_debit_starts_without_the_costs_of_the_last(world: World) -> None:
     claim.fail(FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75)
 
     failed = claim.creation
-    world.phoenix.owning.retry(failed.creation_id, owner=failed.user_id)
+    world.phoenix.opening.retry(failed.creation_id, owner=failed.user_id)
 
     assert world.now(failed).spent_usd == 0

@@ -257,7 +257,7 @@ def put_file(world: World, key: str) -> None:
 
 def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.now("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
+    put_deletion(world, MediaDeletion.at_once("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
     put_file(world, "videos/ada/x/1.mp4")
 
     assert sweep(world) == {"deleted": 1}
@@ -273,7 +273,7 @@ def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) ->
 
 def test_a_deletion_that_fails_stays(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.now("d", ["../../outside"], at=at, policy=policy))
+    put_deletion(world, MediaDeletion.at_once("d", ["../../outside"], at=at, policy=policy))
 
     assert sweep(world) == {"errors": 1}
     assert len(world.deletions()) == 1

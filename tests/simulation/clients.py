@@ -274,14 +274,18 @@ class Clients:
 
     def _retry(self, name: str, known: Creation) -> None:
         """Click once; only a request that says which debit it follows may be repeated."""
-        debits = known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        run_number = (
+            known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        )
         self._clicks[known.creation_id] += 1
 
         def request() -> Opened:
-            return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
+            return self.phoenix.opening.retry(
+                known.creation_id, owner=known.user_id, run_number=run_number
+            )
 
-        answer = self.ask(name, request, tries_max=TRIES_MAX if debits else 1)
-        if debits and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
+        answer = self.ask(name, request, tries_max=TRIES_MAX if run_number else 1)
+        if run_number and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
             self.simulation.sleep(SENDS_AGAIN_WITHIN_S * self.simulation.chance(name, "again"))
             self.ask(f"{name}.again", request)
         now = self.store.creation(known.creation_id)
@@ -298,14 +302,13 @@ class Clients:
             entry_id = refund_id(known.creation_id, known.run_number + 1)
             self.inspector.must(self.store.has_entry(entry_id), "I10", f"{name} is not refunded")
 
-    def _owners(self, verb: str, known: Creation) -> Any:
+    def _send(self, verb: str, use_case: Callable[..., Any], known: Creation) -> Any:
         """Do this once more, and count it."""
         self._sent[verb, known.creation_id] += 1
-        use_case = getattr(self.phoenix.owning, verb)
         return use_case(known.creation_id, owner=known.user_id)
 
     def _cancel(self, name: str, known: Creation) -> None:
-        answer = self.ask(name, lambda: self._owners("cancel", known))
+        answer = self.ask(name, lambda: self._send("cancel", self.phoenix.failing.cancel, known))
         if isinstance(answer, RequestError):
             is_of_state = isinstance(answer, IllegalTransition | CreationNotFound | Unavailable)
             self.inspector.must(is_of_state, "I18", f"{name}: cancelling got {answer!r}")
@@ -319,7 +322,9 @@ class Clients:
             self.inspector.must(is_refunded, "I10", f"{name} was told 200 and is not refunded")
 
     def _delete(self, name: str, known: Creation) -> None:
-        answer = self.ask(name, lambda: self._owners("delete", known))
+        answer = self.ask(
+            name, lambda: self._send("delete", self.phoenix.media_cleanup.delete_creation, known)
+        )
         if isinstance(answer, CreationNotFound):
             is_first = self._sent["delete", known.creation_id] == 1
             self.inspector.must(not is_first, "I10", f"{name} was told 404 for its own effect")
@@ -348,12 +353,12 @@ class Clients:
 
     def _stranger(self, name: str, stranger: UserId, creation_id: CreationId) -> None:
         """Try everything on another's creation: each time it is not there."""
-        owning, publishing = self.phoenix.owning, self.phoenix.publishing
+        phoenix, publishing = self.phoenix, self.phoenix.publishing
         use_cases: list[Callable[..., Any]] = [
-            owning.one,
-            owning.retry,
-            owning.cancel,
-            owning.delete,
+            phoenix.reading.own_creation,
+            phoenix.opening.retry,
+            phoenix.failing.cancel,
+            phoenix.media_cleanup.delete_creation,
             publishing.publish,
             publishing.unpublish,
         ]

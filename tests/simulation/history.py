@@ -222,7 +222,7 @@ class _Place:
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)
         phoenix.opening.admission.worker = InTurn()
-        phoenix.opening.admission.patience_s = 0  # the scheduler waits for each thread's next step
+        phoenix.opening.admission.wait_max_s = 0  # the scheduler waits for each thread's next step
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
     def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:

@@ -17,11 +17,11 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
     claims,
-    deleting,
+    failing,
+    media_cleanup,
     opening,
-    owning,
     publishing,
-    settling,
+    reading,
     starts,
     sweeping,
     welcoming,
@@ -122,7 +122,7 @@ NO_LIMIT = _one(
     "if False:",
 )
 NO_WITHDRAWAL = _one(
-    "nothing is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
+    "nothing is withdrawn", failing.Failing, "_fail", "self._withdraw_task(failed)", "pass"
 )
 """It loses no token and holds up the others: the abusers' scenario shows it."""
 
@@ -251,7 +251,7 @@ MUTANTS = [
         sweeping.Sweeping,
         "_repair",
         "return self._requeue(creation, at=at)",
-        "return Look.LEFT",
+        "return Outcome.LEFT",
         gate="half of the tasks vanish",
     ),
     _one(
@@ -264,31 +264,33 @@ MUTANTS = [
     ),
     _one(
         "a refund leaves the creation runnable",
-        settling.Settling,
-        "_fail",
-        "            failed,\n            refunded,",
-        "            now,\n            refunded,",
+        failing.Failing,
+        "_refund",
+        "        failed,\n        refunded,",
+        "        current,\n        refunded,",
     ),
     _one(
         "a refund asks no status",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or now.run_number != debits or not now.is_unfinished",
+        "if not may_fail(current):",
+        "if not current.is_unfinished:",
     ),
     _one(
         "a refund of whatever debit is the last",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or not now.is_unfinished",
+        "or current.run_number != run_number:\n"
+        "            return _not_failed(current, found.get(refund_key))\n"
+        "        if not may_fail(current):\n",
+        "or not current.is_unfinished:\n",
     ),
     _one(
         "a failed enqueue refunds what is being worked on",
-        settling.Settling,
+        failing.Failing,
         "fail_unqueued",
-        "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
-        "now.status is Status.PENDING or now.status is Status.PROCESSING",
+        "current.status is Status.PENDING and not current.was_claimed_for_this_debit",
+        "current.status is Status.PENDING or current.status is Status.PROCESSING",
         gate="half of the tasks are not answered",
     ),
     _one(
@@ -300,14 +302,16 @@ MUTANTS = [
     ),
     _one(
         "cancel asks for no intent",
-        settling.Settling,
-        "cancel",
-        "now.status is Status.PENDING and now.intent is None and now.operation_name is None",
-        "now.is_unfinished",
+        failing.Failing,
+        "fail_cancelled",
+        "current.status is Status.PENDING\n"
+        "            and current.intent is None\n"
+        "            and current.operation_name is None\n",
+        "current.is_unfinished\n",
     ),
     _one(
         "nothing is ever overdue",
-        settling,
+        failing,
         "is_overdue",
         "return creation.is_past_deadline(at) or is_lost",
         "return False",
@@ -332,8 +336,8 @@ MUTANTS = [
         "a sweep takes another's task number for its own",
         sweeping.Sweeping,
         "_requeue",
-        "if found.may_have_landed and requeued is not None and now == requeued:",
-        "if found.may_have_landed and requeued is not None:",
+        "landed=lambda found, sent: found.get(creation.key) == sent",
+        "landed=lambda found, sent: True",
         seed=2359,
     ),
     _one(
@@ -349,22 +353,22 @@ MUTANTS = [
         "the sweep trusts its snapshot",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "now = creation\n        if False:",
+        "if current is None or current != creation:",
+        "current = creation\n        if False:",
         seed=47,
     ),
     _one(
         "the sweep trusts its query",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "if now is None:",
+        "if current is None or current != creation:",
+        "if current is None:",
     ),
     _one(
         "the sweep uses the last task's number",
         sweeping.Sweeping,
         "_requeue",
-        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=decided)",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)",
         "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.task_number)",
     ),
     Mutant(
@@ -393,21 +397,19 @@ MUTANTS = [
         "the balance is read beside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "    outside = self.transactions.store.get(account_at)\n"
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = outside, found.get(creation_at)\n",
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "    outside = self.transactions.store.get(user_key)\n"
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = outside, found.get(key)\n",
         seed=89,
     ),
     _one(
         "the key is looked up beside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "        account, known = found.get(account_at), None\n",
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "        account, known = found.get(user_key), None\n",
     ),
     _one(
         "every request has a new id",
@@ -420,58 +422,61 @@ MUTANTS = [
         "a deleted creation's key is free again",
         opening.Opening,
         "_debit_and_create",
-        "if found.get(entry_at) is not None:\n            raise CreationGone",
+        "if found.get(debit_key) is not None:\n            raise CreationGone",
         "pass",
     ),
     _one(
         "a second click debits again",
-        owning.Owning,
-        "debit_again",
-        "if now.run_number > debits:",
-        "if now.is_unfinished:",
-        seed=5,
+        opening.Opening,
+        "_debit_again",
+        "if current.run_number > run_number:",
+        "if current.is_unfinished:",
+        seed=6,
     ),
     _one(
         "a deletion of one's own is answered 404",
-        owning.Owning,
-        "delete",
-        "if found.may_have_landed and decided is not None and not found.documents:",
-        "if False:",
+        media_cleanup.MediaCleanup,
+        "delete_creation",
+        "landed=lambda found, _: found.get(creation.key) is None",
+        "landed=lambda found, _: False",
     ),
     _one(
         "a cancel of one's own is answered 409",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "is_mine = found.may_have_landed and is_refunded",
-        "is_mine = False",
+        "return refund is not None and (refund.actor, refund.created_at) == (actor, at)",
+        "return False",
         seed=184,
     ),
     _one(
         "one sees another's creations",
-        owning,
+        reading,
         "owned",
         "if creation is None or creation.user_id != owner:",
         "if creation is None:",
+        failing,
+        media_cleanup,
+        opening,
         publishing,
     ),
     _one(
         "a withdrawal names the number that it reads",
-        settling.Settling,
+        failing.Failing,
         "_fail",
-        "self._withdraw_task(decided)",
-        "self._withdraw_task(self.transactions.store.get(creation_at) or decided)",
+        "self._withdraw_task(failed)",
+        "self._withdraw_task(self.transactions.store.get(creation.key) or failed)",
         gate="an owner cancels and retries at once",
     ),
     _one(
         "a withdrawal names the next number",
-        settling.Settling,
+        failing.Failing,
         "_withdraw_task",
         "kind=failed.kind, number=failed.task_number)",
         "kind=failed.kind, number=failed.task_number + 1)",
     ),
     _one(
         "a task is withdrawn before its refund",
-        settling.Settling,
+        failing.Failing,
         "_fail",
         "facts = _facts(creation, code, actor)",
         "facts = _facts(creation, code, actor)\n    self._withdraw_task(creation)",
@@ -493,14 +498,15 @@ MUTANTS = [
     NO_LIMIT,
     _one(
         "cancelling is refused in a full hour",
-        owning.Owning,
+        failing.Failing,
         "cancel",
-        "settlement = self.settling.cancel(pending)",
+        "settlement = self.fail_cancelled(pending)",
         "account = self.transactions.store.get(account_key(owner))\n"
         "    if account and account.free_hour:\n"
         "        limit = self.policy.free_outcomes_per_hour_max\n"
-        "        account.free_hour.check(self.clock.now(), limit=limit)\n"
-        "    settlement = self.settling.cancel(pending)",
+        "        from shared.domain.errors import TooManyFree\n"
+        "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
+        "    settlement = self.fail_cancelled(pending)",
     ),
     _one(
         "the brake is asked about a replay",
@@ -508,7 +514,7 @@ MUTANTS = [
         "_debit_and_create",
         "        if known is not None:\n",
         "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
-        seed=55,
+        seed=61,
     ),
     Mutant(
         "the brake refuses what it has debited",
@@ -522,10 +528,10 @@ MUTANTS = [
             Edit(
                 opening.Opening,
                 "open",
-                "if opened.is_replay:",
+                "return opened if opened.is_replay else",
                 "if refusal is not None and not opened.is_replay:\n"
                 "        raise refusal\n"
-                "    if opened.is_replay:",
+                "    return opened if opened.is_replay else",
             ),
         ),
     ),
@@ -539,30 +545,30 @@ MUTANTS = [
     _one(
         "a publication commits without its undo entry",
         publishing.Publishing,
-        "_finish",
+        "_commit",
         "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
         "if False:",
         seed=912,
     ),
     _one(
         "a copy is deleted under a publication that commits",
-        deleting.Deleting,
+        media_cleanup.MediaCleanup,
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
     ),
     _one(
         "a deletion is not carried out twice",
-        deleting.Deleting,
+        media_cleanup.MediaCleanup,
         "carry_out",
-        "if at < now.until:",
+        "if at < current.until:",
         "if False:",
         seed=116,
     ),
     _one(
         "left-over files are forgotten",
-        settling,
-        "leftovers",
+        failing,
+        "end_of_run",
         "return (cost, deletion)",
         "return (cost,)",
         claims,

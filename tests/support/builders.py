@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
-from shared.domain.account import Account, OpenedHour
+from shared.domain.account import Account, HourlyCount
 from shared.domain.brief import Brief, creation_id_for
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
@@ -47,7 +47,7 @@ def an_account(user_id: str = ADA, *, tokens: int = 100, **changes: Any) -> Acco
         "user_id": UserId(user_id),
         "username": user_id,
         "balance_tokens": tokens,
-        "opened_hour": OpenedHour(started_at=NOON),
+        "opened_hour": HourlyCount(started_at=NOON),
         "created_at": NOON,
         "updated_at": NOON,
     }

@@ -157,7 +157,7 @@ class World:
     def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
         """Open a video and let it fail."""
         claimed = self.claim(self.open(user=user, key=key).creation)
-        self.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        self.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
         return self.now(claimed)
 
     def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:

@@ -1,4 +1,4 @@
-"""Whether the parts behind the ports answer: harmless questions, timed."""
+"""Health probes: harmless, timed calls to the parts behind the ports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
 
 PROBE = "health"
-"""What is asked for: nothing has this name."""
+"""The id that probes use; no document has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """How a part answered a question, and what went wrong if it did not."""
+class ProbeResult:
+    """How long a probe took, and what it returned or raised."""
 
     took_s: float
     detail: object = None
@@ -26,18 +26,19 @@ class Answer:
 
     @property
     def is_ok(self) -> bool:
-        """Tell whether the part answered."""
         return self.error is None
 
 
-def asked(question: Callable[[], object], *, clock: Clock, expecting: type[Exception]) -> Answer:
-    """Ask a question; only an error that is expected is an answer too."""
+def run_probe(
+    probe: Callable[[], object], *, clock: Clock, expecting: type[Exception]
+) -> ProbeResult:
+    """Run a probe and record an expected error."""
     began_s = clock.monotonic_s()
     try:
-        detail = question()
+        detail = probe()
     except expecting as error:
-        return Answer(took_s=clock.monotonic_s() - began_s, error=error)
-    return Answer(took_s=clock.monotonic_s() - began_s, detail=detail)
+        return ProbeResult(took_s=clock.monotonic_s() - began_s, error=error)
+    return ProbeResult(took_s=clock.monotonic_s() - began_s, detail=detail)
 
 
 @runtime_checkable
@@ -49,25 +50,22 @@ class OnDisk(Protocol):
         ...
 
 
-def ask_store(store: Store) -> None:
-    """Read a document."""
+def probe_store(store: Store) -> None:
     store.get(account_key(UserId(PROBE)))
     _check_disk(store)
 
 
-def ask_queue(queue: TaskQueue, kind: Kind) -> None:
-    """Look for a task."""
+def probe_queue(queue: TaskQueue, kind: Kind) -> None:
     queue.waits(CreationId(PROBE), kind=kind, number=1)
     _check_disk(queue)
 
 
-def ask_to_withdraw(queue: TaskQueue, kind: Kind) -> None:
-    """Withdraw a task that was never created: only the permission is needed for that."""
+def probe_withdrawal(queue: TaskQueue, kind: Kind) -> None:
+    """Withdraw a task that was never created: this needs only the permission."""
     queue.withdraw(CreationId(PROBE), kind=kind, number=1)
 
 
-def ask_media(media: MediaStore) -> None:
-    """Look for a private file."""
+def probe_media(media: MediaStore) -> None:
     media.size_bytes(PROBE)
     _check_disk(media)
 

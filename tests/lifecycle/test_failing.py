@@ -11,6 +11,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.ledger import EntryType
 from shared.domain.status import Status
+from shared.lifecycle.failing import Refund
 from tests.support.builders import ADA
 from tests.support.world import World
 
@@ -24,7 +25,7 @@ def test_failing_refunds_exactly_once_whatever_is_lost(world: World, faults: lis
     mine = world.claim(world.open().creation)
     world.store.faults = faults
 
-    world.phoenix.settling.fail_attempt(mine, FailureCode.SAFETY_FILTER, answered_no=True)
+    world.phoenix.failing.fail_attempt(mine, FailureCode.SAFETY_FILTER, answered_no=True)
 
     failed = world.now(mine)
     assert (failed.status, failed.refunded) == (Status.FAILED, True)
@@ -36,14 +37,14 @@ def test_failing_refunds_exactly_once_whatever_is_lost(world: World, faults: lis
 
 def test_a_second_failure_refunds_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.phoenix.settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+    world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
 
     with pytest.raises(LeaseLost):
-        world.phoenix.settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
     world.clock.sleep(1000)
-    settlement = world.phoenix.settling.fail_overdue(mine, at=world.clock.now())
+    settlement = world.phoenix.failing.fail_overdue(mine, at=world.clock.now())
 
-    assert not settlement.is_mine
+    assert settlement.refund is Refund.MADE_BEFORE
     assert refunds(world) == 1
 
 
@@ -62,7 +63,7 @@ def test_refund_is_what_was_debited_and_not_the_default_cost(tmp_path: Path) -> 
         mine = world.claim(world.open().creation)
         assert world.account().balance_tokens == 97
 
-        world.phoenix.settling.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
 
         assert world.account().balance_tokens == 100
 
@@ -75,7 +76,7 @@ def waiting(world: World) -> set[tuple[CreationId, int]]:
 
 
 def cancel(world: World, creation: Creation) -> None:
-    world.phoenix.owning.cancel(creation.creation_id, owner=ADA)
+    world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
 
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"], ["lost", "down"]])
@@ -118,12 +119,12 @@ def test_a_withdrawal_spares_the_next_debits_task(world: World) -> None:
 
 def retry(world: World, creation: Creation) -> None:
     world.store.meanwhile = lambda: None
-    world.phoenix.owning.retry(creation.creation_id, owner=ADA)
+    world.phoenix.opening.retry(creation.creation_id, owner=ADA)
 
 
 def test_a_refund_that_is_refused_withdraws_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.phoenix.settling.cancel(mine)
+    world.phoenix.failing.fail_cancelled(mine)
 
     assert world.queue.withdrawn == []
     assert world.now(mine).status is Status.PROCESSING
@@ -167,7 +168,7 @@ def test_cancelling_is_never_refused_and_the_next_open_is(world: World) -> None:
     with pytest.raises(TooManyFree):
         world.open()
     with pytest.raises(TooManyFree):
-        world.phoenix.owning.retry(failed.creation_id, owner=ADA)
+        world.phoenix.opening.retry(failed.creation_id, owner=ADA)
     assert world.account().balance_tokens == 100
     world.clock.sleep(3600)
     world.open()
