@@ -55,25 +55,17 @@ class Terminated(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of an attempt without media.
-
-    `is_retried`: a later task takes over, if a retry is left. `answered_no`: the start produced
-    nothing.
-    """
+    """The end of an attempt without media."""
 
     code: FailureCode
-    is_retried: bool = False
-    answered_no: bool = False
+    is_retried: bool = False  # by a later task, if a retry is left
+    answered_no: bool = False  # the start produced nothing
 
 
 def run_attempt(
     phoenix: Phoenix, pipeline: Pipeline, creation_id: CreationId, *, lease_owner: LeaseOwner
 ) -> None:
-    """Claim one creation and work on it.
-
-    Raises:
-        Unavailable, Terminated: it is worth an immediate restart.
-    """
+    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart."""
     kind = pipeline.kind
     with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
         try:

@@ -35,8 +35,7 @@ from shared.ports.generator import CannotTell, Generator, NotFound, Operation, R
 log = logging.getLogger(__name__)
 
 LOOKUPS_MAX = 3  # reads of a bucket that does not respond, before a paid result is abandoned
-DOWNLOAD_AGAIN_AFTER_S = 5
-"""Time for a gateway to recover that may have responded instead of the generator."""
+DOWNLOAD_AGAIN_AFTER_S = 5  # a gateway may have responded, and recovers
 _RECOVERABLE = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
@@ -93,10 +92,9 @@ class Generation:
         """Record the intent, start the generator once, and record the operation."""
         self._record_intent()
         creation = self.claim.creation
+        id_, attempt = creation.creation_id, creation.attempt
         try:
-            begun = self.generator.start(
-                creation.brief, creation_id=creation.creation_id, attempt=creation.attempt
-            )
+            begun = self.generator.start(creation.brief, creation_id=id_, attempt=attempt)
         except (GenerationRefused, GenerationUnavailable, StartOutcomeUnknown):
             raise
         except Exception as error:

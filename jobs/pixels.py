@@ -5,7 +5,7 @@ import math
 from PIL import Image
 
 UPRIGHT = 1
-_TRANSPOSED = {
+_TRANSPOSED = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -14,7 +14,6 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""The transposition that makes a picture upright, by EXIF orientation."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 EXIF_ORIENTATION = 0x0112
 _DISPLAYED_MODES = frozenset({"L", "LA", "RGB", "RGBA"})

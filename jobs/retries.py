@@ -14,15 +14,11 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 
-BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0
-"""The longest pause between two tries, whatever the vendor asks for: the result is paid."""
-READ_REFUSALS_MIN = 3
-READ_REFUSED_FOR_S = 120
-"""A refused read is final after this many refusals in a row over at least this long."""
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0  # even if the vendor hints at more: the result is paid
+READ_REFUSALS_MIN, READ_REFUSED_FOR_S = 3, 120  # in a row, until a refused read is final
 LAST_POLL_S = 10  # how long before the deadline the last pause ends
-UPLOAD_RESERVE_S = 60
-WRITE_RESERVE_S = 15
-"""What is kept of the job's timeout for one more upload and its commit, or for one commit."""
+UPLOAD_RESERVE_S, WRITE_RESERVE_S = 60, 15
+"""Kept of the job's timeout for one more upload and its commit, or for one commit."""
 RESERVE_FRACTION_MAX = 0.25
 
 
@@ -48,12 +44,11 @@ class Retries:
         self._clock.sleep(min(seconds, until_last_poll_s if until_last_poll_s > 0 else left_s))
 
     def retry_read(self, read: Callable[[], ResultT], *, until: datetime | None = None) -> ResultT:
-        """Retry an idempotent call of the generator, at most until `until`.
+        """Retry an idempotent call of the generator with exponential backoff.
 
         Raises:
-            GenerationUnavailable: there was no response by then.
-            ReadRefused: the vendor refused it `READ_REFUSALS_MIN` times in a row, over at least
-                `READ_REFUSED_FOR_S`.
+            GenerationUnavailable: there was no response at `until`.
+            ReadRefused: the vendor has refused it for `READ_REFUSED_FOR_S`.
             OutOfTime
         """
         pauses_s = backoff_s()

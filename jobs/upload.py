@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jobs.retries import Retries
@@ -32,21 +33,17 @@ class Uploader:
     media: MediaStore
 
     def upload(self, processed: ProcessedMedia, creation: Creation) -> StoredMedia:
-        """Upload the media and its thumbnail under the keys of the creation's last attempt.
-
-        Raises:
-            MediaRefused, MediaUnavailable, LeaseLost
-        """
+        """Upload the media and its thumbnail under the keys of the creation's last attempt."""
         address = (creation.kind, creation.user_id, creation.creation_id, creation.attempt)
-        key = media_key(*address, processed.media_format)
-        media_format = processed.media_format
-        self.retries.retry_upload(lambda: self._put(processed.path, key, media_format), key=key)
+        path, media_format = processed.path, processed.media_format
+        key = media_key(*address, media_format)
+        self.retries.retry_upload(lambda: self._put(path, key, media_format), key=key)
         return StoredMedia(
             media_key=key,
             thumbnail_key=self._thumbnail(processed.thumbnail, thumbnail_key(*address)),
             width=processed.width,
             height=processed.height,
-            size_bytes=processed.path.stat().st_size,
+            size_bytes=path.stat().st_size,
         )
 
     def _thumbnail(self, thumbnail: Path | None, key: str) -> str | None:
@@ -54,11 +51,8 @@ class Uploader:
         if thumbnail is None:
             return None
         try:
-            self.retries.retry_upload(
-                lambda: self._put(thumbnail, key, MediaFormat.JPEG),
-                key=key,
-                within_s=THUMBNAIL_WITHIN_S,
-            )
+            put = partial(self._put, thumbnail, key, MediaFormat.JPEG)
+            self.retries.retry_upload(put, key=key, within_s=THUMBNAIL_WITHIN_S)
         except MediaUnavailable as error:
             log.warning("no_thumbnail", extra={"reason": error.reason})
             return None

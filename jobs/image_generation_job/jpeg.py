@@ -68,7 +68,8 @@ def essential(content: bytes) -> Essential:
         if segments > SEGMENTS_MAX:
             raise BadOutput(reason=f"it has more than {SEGMENTS_MAX} segments")
         if marker == _MARKER:
-            at = _after_fill_bytes(content, at)
+            run = _FILL_BYTES.match(content, at)
+            at = run.end() - 1 if run else at + 1
             continue
         segment = content[at : at + 2 + size_bytes]
         at += len(segment)
@@ -81,12 +82,6 @@ def essential(content: bytes) -> Essential:
     return Essential(
         content=b"".join((*kept, content[at:])), exif=exif, is_displayable=is_displayable
     )
-
-
-def _after_fill_bytes(content: bytes, at: int) -> int:
-    """Return the offset of the marker after this run of fill bytes."""
-    run = _FILL_BYTES.match(content, at)
-    return run.end() - 1 if run else at + 1
 
 
 def decoded_fraction(picture: Image.Image) -> float:

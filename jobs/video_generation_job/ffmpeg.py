@@ -10,8 +10,7 @@ from pathlib import Path
 
 VIDEO_PIXELS_MAX = 4096 * 2304
 ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
-LISTED_FRAMES_MAX = 6000
-"""More than the longest accepted video has at the highest accepted frame rate."""
+LISTED_FRAMES_MAX = 6000  # more than the longest video has at the highest frame rate
 LIST_BYTES_MAX = 1024 * 1024
 THREADS = "2"  # fixed, so that every machine judges a damaged file alike
 

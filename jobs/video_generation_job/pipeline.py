@@ -22,8 +22,7 @@ from shared.ffmpeg import FfmpegTimeout, run_ffmpeg
 log = logging.getLogger(__name__)
 
 FFMPEG_TIMEOUT_S = 30
-REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024
-"""How much larger a remuxed file may be: its samples may overlap in a hostile one."""
+REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024  # samples of a hostile file may overlap
 QUICKTIME_BRAND = "qt  "
 
 

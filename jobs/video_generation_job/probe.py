@@ -14,12 +14,9 @@ log = logging.getLogger(__name__)
 LIST_TIMEOUT_S = 20
 DECODE_TIMEOUT_S = 120
 FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
-DURATION_FACTOR_MAX = 2
-DURATION_EXTRA_S_MAX = 1
-"""A video may last from half the requested time to twice that time and one second."""
+DURATION_FACTOR_MAX, DURATION_EXTRA_S_MAX = 2, 1  # from half to twice the time and a second
 DECODED_FRACTION_MIN = 1 / 2  # the fraction of the frames that must decode without an error
-DAMAGED_FRACTION_MAX = 1 / 8
-"""The fraction of the frames that may show damage; a missing frame shows none."""
+DAMAGED_FRACTION_MAX = 1 / 8  # the fraction that may show damage; a missing frame shows none
 SAMPLE_ASPECT_RATIO_MAX = 4  # pixels declared longer than this are taken as square
 
 

@@ -7,8 +7,7 @@ from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 
-STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
-"""Unanswered starts of one debit after which the generator may still be started."""
+STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}  # per debit, before another start
 
 
 def has_starts_left(creation: Creation) -> bool:
@@ -49,7 +48,7 @@ def next_retry_at(
 
 
 def can_be_retried(creation: Creation) -> bool:
-    """Return whether a later attempt could produce media: it may start again, or find an output.
+    """Return whether a later attempt could still produce media.
 
     An image without an operation exists only in the answer that was lost.
     """
