@@ -204,12 +204,7 @@ class Generation:
     def _download(self, ready: Ready, folder: Path) -> Path:
         self.claim.enter(Stage.DOWNLOADING)
         download = folder / "download"
-
-        def fetch() -> None:
-            download.unlink(missing_ok=True)
-            self._fetch(ready, download)
-
-        self.retries.retry_read(fetch)
+        self.retries.retry_read(lambda: self._fetch(ready, download))
         return download
 
     def _download_again(self, ready: Ready, unusable: Path) -> Path | None:
@@ -227,5 +222,6 @@ class Generation:
         return None if filecmp.cmp(unusable, again, shallow=False) else again
 
     def _fetch(self, ready: Ready, path: Path) -> None:
+        path.unlink(missing_ok=True)
         size_bytes_max = self.policy.size_bytes_max(self.pipeline.kind)
         self.generator.fetch(ready, path, size_bytes_max=size_bytes_max)

@@ -69,7 +69,8 @@ class Retries:
                     log.error("generator_misconfigured", extra={"reason": error.reason})  # noqa: TRY400 (the reason is enough)
                     raise
                 hint_s = 0.0
-            self.pause(_pause_s(next(pauses_s), hint_s=hint_s))
+            pause_s = next(pauses_s)
+            self.pause(min(hint_s, BACKOFF_MAX_S) if hint_s > pause_s else pause_s)
 
     def retry_write(self, write: Callable[[], ResultT]) -> ResultT:
         """Retry a transaction that recognises its own commit, until the job has no time left."""
@@ -132,8 +133,3 @@ def _is_final(refused_at_s: list[float]) -> bool:
     """Return whether these refusals in a row are more than a rotation of keys or grants."""
     is_repeated = len(refused_at_s) >= READ_REFUSALS_MIN
     return is_repeated and refused_at_s[-1] - refused_at_s[0] >= READ_REFUSED_FOR_S
-
-
-def _pause_s(own_s: float, *, hint_s: float) -> float:
-    """Return the pause before the next read; the vendor's hint counts up to `BACKOFF_MAX_S`."""
-    return min(hint_s, BACKOFF_MAX_S) if hint_s > own_s else own_s

@@ -35,16 +35,12 @@ def picture_track(layout: Layout) -> Track:
     [picture] = pictures
     if [track.track_id for track in layout.tracks].count(picture.track_id) != 1:
         raise BadOutput(reason="two of its tracks have the same id")
-    _check_codec(picture)
-    return picture
-
-
-def _check_codec(track: Track) -> None:
-    stored_tag = PLAYABLE_TAGS.get(track.codec_tag)
+    stored_tag = PLAYABLE_TAGS.get(picture.codec_tag)
     if stored_tag is None:
-        raise BadOutput(reason=f"phones do not play its codec, {track.codec_tag!r}")
+        raise BadOutput(reason=f"phones do not play its codec, {picture.codec_tag!r}")
     check = _check_h264 if stored_tag == "avc1" else _check_hevc
-    check(track.configuration)
+    check(picture.configuration)
+    return picture
 
 
 def _check_h264(record: bytes) -> None:

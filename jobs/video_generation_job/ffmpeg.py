@@ -1,6 +1,6 @@
 """Argument lists for ffmpeg, and a parser for its `framecrc` output, one line a packet or frame.
 
-Inputs are opened as plain MP4 files, whatever they claim to be: no playlists, no other protocols,
+Inputs are opened as plain MP4 files, regardless of their content: no playlists, no other protocols,
 no frames beyond the pixel limit. Only fatal errors are logged: a damaged file can cause millions.
 """
 

@@ -83,7 +83,7 @@ class _Reader:
             raise BadOutput(reason="it has no index")
         signatures = (self._payload(box, len(_C2PA)) for box in boxes if box.name == "uuid")
         return Layout(
-            brand=_text(self._payload(boxes[names.index("ftyp")], 4)),
+            brand=self._payload(boxes[names.index("ftyp")], 4).decode("latin-1"),
             tracks=self._tracks(boxes[names.index("moov")]),
             is_index_first="mdat" in names and names.index("moov") < names.index("mdat"),
             is_fragmented="moof" in names,
@@ -104,7 +104,7 @@ class _Reader:
         codec_tag, configuration = self._codec(self._find(box, "mdia", "minf", "stbl", "stsd"))
         header = self._payload(self._find(box, "tkhd"), 24)
         id_at = 20 if header[:1] == b"\1" else 12  # version 1 has 64-bit times before the id
-        handler = _text(self._payload(self._find(box, "mdia", "hdlr"), 12)[8:])
+        handler = self._payload(self._find(box, "mdia", "hdlr"), 12)[8:].decode("latin-1")
         chapters = self._payload(self._find(box, "tref", "chap"), CHAPTER_REFERENCES_BYTES_MAX)
         return Track(
             track_id=int.from_bytes(header[id_at : id_at + 4]),
@@ -162,9 +162,5 @@ class _Reader:
             if size_bytes < header_bytes:
                 return
             after = start + size_bytes
-            yield _Box(_text(name), start + header_bytes, min(after, end), after <= end)
+            yield _Box(name.decode("latin-1"), start + header_bytes, min(after, end), after <= end)
             start = after
-
-
-def _text(name: bytes) -> str:
-    return name.decode("latin-1")

@@ -188,14 +188,14 @@ class Claim:
     def complete(self, media: StoredMedia) -> None:
         """Turn the creation into a draft; one with this attempt's media is its own work."""
         at = self.clock.now()
-        mine = self.creation
-        account_key_ = account_key(mine.user_id)
+        creation = self.creation
+        account_key_ = account_key(creation.user_id)
 
         def landed(found: Found, _sent: None) -> bool:
-            return found.get(mine.key) is None  # its owner has deleted the draft since
+            return found.get(creation.key) is None  # its owner has deleted the draft since
 
         def decide(found: Found) -> Decision[None]:
-            current, account = found.get(mine.key), found.get(account_key_)
+            current, account = found.get(creation.key), found.get(account_key_)
             if current is not None and current.media_key == media.media_key:
                 return unchanged(None)
             current = self._held(current)
@@ -203,7 +203,11 @@ class Claim:
                 raise AssertionError("a creation has an account")
             unused = current.keys_of(range(current.first_attempt, current.attempt))
             if media.thumbnail_key is None:  # an upload that failed may still land
-                unused += (thumbnail_key(mine.kind, mine.user_id, mine.creation_id, mine.attempt),)
+                unused += (
+                    thumbnail_key(
+                        creation.kind, creation.user_id, creation.creation_id, creation.attempt
+                    ),
+                )
             return write(
                 current.completed(media, at=at),
                 account.with_slot_freed(current.kind, at=at),
@@ -211,23 +215,23 @@ class Claim:
                 result=None,
             )
 
-        self.transactions.run([mine.key, account_key_], decide, landed=landed)
+        self.transactions.run([creation.key, account_key_], decide, landed=landed)
         log.info(
             "creation_completed",
             extra={
-                "creation_id": mine.creation_id,
-                "kind": mine.kind,
-                "attempt": mine.attempt,
-                "seconds": round(mine.unfinished_s(at, policy=self.policy), 1),
+                "creation_id": creation.creation_id,
+                "kind": creation.kind,
+                "attempt": creation.attempt,
+                "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
                 "size_bytes": media.size_bytes,
-                "cost_usd": mine.estimated_cost_usd,
+                "cost_usd": creation.estimated_cost_usd,
             },
         )
 
     def fail(self, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0) -> None:
         """Fail and refund the creation; `answered_no` and `billed_usd` as for `retry_later`."""
-        mine = self.creation
-        self.failing.fail_attempt(mine, code, answered_no=answered_no, billed_usd=billed_usd)
+        claimed = self.creation
+        self.failing.fail_attempt(claimed, code, answered_no=answered_no, billed_usd=billed_usd)
 
     def retry_later(
         self, *, retry_after_s: float, answered_no: bool, billed_usd: float = 0.0
@@ -261,8 +265,9 @@ class Claim:
 
     def _was_released(self, current: Creation, _sent: Creation) -> bool:
         """Return whether the creation waits for a task since this attempt released it."""
-        owner, mine = (current.attempt, current.lease_owner), self.creation
-        return current.status is Status.PENDING and owner == (mine.attempt, mine.lease_owner)
+        owner, attempt = self.creation.lease_owner, self.creation.attempt
+        is_last = (current.lease_owner, current.attempt) == (owner, attempt)
+        return current.status is Status.PENDING and is_last
 
     def _update(
         self,

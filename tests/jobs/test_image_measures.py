@@ -46,8 +46,8 @@ def thumbnail_of(processed: ProcessedMedia) -> Image.Image:
 
 
 def colour(picture: Image.Image, x: float, y: float) -> tuple[int, int, int]:
-    place = (int(picture.width * x), int(picture.height * y))
-    pixel = picture.convert("RGB").getpixel(place)
+    position = (int(picture.width * x), int(picture.height * y))
+    pixel = picture.convert("RGB").getpixel(position)
     assert isinstance(pixel, tuple)
     return pixel[0], pixel[1], pixel[2]
 

@@ -27,9 +27,9 @@ brief = Brief.of(Kind.VIDEO, prompt="x", duration_s=8)
 processed = VideoPipeline().post_process(folder / "download", folder, brief=brief)
 media = FileMediaStore(folder / "media", base_url="http://localhost", secret=b"s")
 media.put(processed.path, "videos/u/c/1.mp4", media_format=MediaFormat.MP4)
-mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
+peak_kib = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
 ffmpegs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([int(mine) * 1024, ffmpegs * 1024]))
+print(json.dumps([int(peak_kib) * 1024, ffmpegs * 1024]))
 """
 
 

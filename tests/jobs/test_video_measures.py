@@ -229,8 +229,8 @@ def test_pictures_too_short_or_too_long_are_bad_output(tmp_path: Path, pictures_
         post_process(shot(tmp_path / "download", pictures_s=pictures_s))
 
 
-def is_red(picture: Image.Image, place: tuple[int, int]) -> bool:
-    pixel = picture.getpixel(place)
+def is_red(picture: Image.Image, position: tuple[int, int]) -> bool:
+    pixel = picture.getpixel(position)
     assert isinstance(pixel, tuple)
     return pixel[0] > 150 and pixel[2] < 100
 
@@ -256,8 +256,8 @@ def test_rotated_video_has_its_displayed_size_and_thumbnail(
     assert processed.thumbnail is not None
     with Image.open(processed.thumbnail) as thumbnail:
         assert (thumbnail.width > thumbnail.height) == (size[0] > size[1])
-        place = (int(thumbnail.width * red_at[0]), int(thumbnail.height * red_at[1]))
-        assert is_red(thumbnail, place)
+        position = (int(thumbnail.width * red_at[0]), int(thumbnail.height * red_at[1]))
+        assert is_red(thumbnail, position)
 
 
 def test_size_and_thumbnail_have_square_pixels(clip: Path, tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ NO_WITHDRAWAL = _one(
 """It loses no token and holds up the others: the abusers' scenario shows it."""
 
 COMPLETE_RECOGNISES = """\
-        return found.get(mine.key) is None  # its owner has deleted the draft since
+        return found.get(creation.key) is None  # its owner has deleted the draft since
 
     def decide(found: Found) -> Decision[None]:
-        current, account = found.get(mine.key), found.get(account_key_)
+        current, account = found.get(creation.key), found.get(account_key_)
         if current is not None and current.media_key == media.media_key:
 """
 
@@ -387,7 +387,7 @@ MUTANTS = [
                 claims.Claim,
                 "complete",
                 COMPLETE_RECOGNISES,
-                COMPLETE_RECOGNISES.replace("found.get(mine.key) is None", "False").replace(
+                COMPLETE_RECOGNISES.replace("found.get(creation.key) is None", "False").replace(
                     "current.media_key == media.media_key", "False"
                 ),
             ),
@@ -597,7 +597,7 @@ MUTANTS = [
     Mutant(
         "a hint decides over a paid result",
         (
-            Edit(retries, "_pause_s", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
+            Edit(retries.Retries, "retry_read", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
             Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
