@@ -1,4 +1,4 @@
-"""How long an attempt works for a result that is paid for, and how it ends without one."""
+"""How long an attempt retries for a paid result, and how it ends without one."""
 
 import logging
 import math
@@ -35,7 +35,7 @@ from tests.support.world import World
 
 HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
 READS = ["polls", "fetches", "found"]
-FOR_EVER = 10**6
+ALWAYS = 10**6
 
 
 def run(
@@ -59,7 +59,7 @@ def open_image(world: World) -> Creation:
 
 
 def plan_read(world: World, read: str, answers: list[object]) -> None:
-    """Give these answers to one kind of read, before its good one."""
+    """Plan these responses to one kind of read before the good one."""
     good: dict[str, object] = {"polls": Ready("r"), "fetches": b"media", "found": Ready("found")}
     world.generator.polls = [Ready("r")]
     setattr(world.generator, read, [*answers, good[read]])
@@ -72,9 +72,7 @@ def plan_read(world: World, read: str, answers: list[object]) -> None:
 
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("hint_s", HINTS_S)
-def test_hint_of_a_read_never_pauses_longer_than_30_seconds(
-    world: World, read: str, hint_s: float
-) -> None:
+def test_read_pauses_at_most_30_seconds_for_a_hint(world: World, read: str, hint_s: float) -> None:
     creation = world.open().creation
     plan_read(world, read, [GenerationUnavailable(retry_after_s=hint_s)] * 3)
 
@@ -86,7 +84,7 @@ def test_hint_of_a_read_never_pauses_longer_than_30_seconds(
 
 
 @pytest.mark.parametrize("read", READS)
-def test_hint_of_up_to_30_seconds_is_honoured(world: World, read: str) -> None:
+def test_read_honours_a_hint_of_up_to_30_seconds(world: World, read: str) -> None:
     creation = world.open().creation
     plan_read(world, read, [GenerationUnavailable(retry_after_s=20)])
 
@@ -144,7 +142,7 @@ def test_hint_of_a_start_never_prevents_the_retry(world: World, hint_s: float) -
 
 @pytest.mark.parametrize("failures", [4, 8])
 @pytest.mark.parametrize("kind", Kind)
-def test_result_is_kept_in_hand_while_storage_is_unavailable(
+def test_upload_is_retried_while_storage_is_unavailable(
     world: World, kind: Kind, failures: int
 ) -> None:
     creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
@@ -156,11 +154,11 @@ def test_result_is_kept_in_hand_while_storage_is_unavailable(
     assert (world.now(creation).attempt, world.generator.started) == (1, 1)
 
 
-def test_image_that_cannot_be_stored_is_refunded_in_time_and_not_bought_again(
+def test_image_that_cannot_be_stored_is_refunded_without_a_second_start(
     world: World,
 ) -> None:
     creation = open_image(world)
-    world.media.failures = FOR_EVER
+    world.media.failures = ALWAYS
 
     assert run(world, creation) == SETTLED
 
@@ -170,7 +168,7 @@ def test_image_that_cannot_be_stored_is_refunded_in_time_and_not_bought_again(
     assert 230 <= world.clock.monotonic_s() <= POLICY.image_job_timeout_s - 60
 
 
-def test_short_job_timeout_leaves_time_to_store_again(tmp_path: Path) -> None:
+def test_short_job_timeout_leaves_time_for_another_upload(tmp_path: Path) -> None:
     timeouts = {"PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S": "40"}
     with closing(World(tmp_path, **timeouts)) as world:
         creation = open_image(world)
@@ -183,7 +181,7 @@ def test_short_job_timeout_leaves_time_to_store_again(tmp_path: Path) -> None:
 
 def test_video_that_cannot_be_stored_is_resumed_until_the_deadline(world: World) -> None:
     creation = world.open().creation
-    world.media.failures = FOR_EVER
+    world.media.failures = ALWAYS
 
     for attempt in range(2):
         run(world, creation, LeaseOwner(f"e{attempt}", 0))
@@ -216,7 +214,7 @@ def test_video_is_stored_after_ten_minutes_without_storage(world: World) -> None
     assert world.generator.started == 1
 
 
-def test_image_that_storage_refuses_is_refunded_at_once(world: World) -> None:
+def test_image_refused_by_storage_is_refunded_at_once(world: World) -> None:
     creation = open_image(world)
     world.media.is_refusing = True
 
@@ -226,7 +224,7 @@ def test_image_that_storage_refuses_is_refunded_at_once(world: World) -> None:
     assert (world.clock.monotonic_s(), world.generator.started) == (0, 1)
 
 
-def test_video_that_storage_refuses_waits_for_a_later_task_with_its_operation(
+def test_video_refused_by_storage_keeps_its_operation_for_a_later_task(
     world: World,
 ) -> None:
     creation = world.open().creation
@@ -239,7 +237,7 @@ def test_video_that_storage_refuses_waits_for_a_later_task_with_its_operation(
     assert world.clock.monotonic_s() < 10
 
 
-def test_key_that_holds_other_bytes_never_becomes_a_draft(world: World) -> None:
+def test_key_with_other_bytes_never_becomes_a_draft(world: World) -> None:
     creation = open_image(world)
     key = f"images/ada/{creation.creation_id}/1.png"
     other = world.folder / "other"
@@ -251,7 +249,7 @@ def test_key_that_holds_other_bytes_never_becomes_a_draft(world: World) -> None:
     assert failure(world, creation) == "storage_failed"
 
 
-def test_thumbnail_never_costs_the_stored_video(world: World) -> None:
+def test_thumbnail_upload_never_delays_the_draft_past_the_deadline(world: World) -> None:
     creation = world.open().creation
     world.media.unstored = "_thumb"
 
@@ -266,7 +264,7 @@ def test_thumbnail_never_costs_the_stored_video(world: World) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.DOWNLOADING, Stage.CHECKING, Stage.UPLOADING])
-def test_stage_that_cannot_be_shown_costs_no_paid_result(world: World, stage: Stage) -> None:
+def test_stage_that_cannot_be_written_costs_no_paid_result(world: World, stage: Stage) -> None:
     creation = open_image(world)
     commits = {Stage.DOWNLOADING: 2, Stage.CHECKING: 3, Stage.UPLOADING: 4}[stage]
     world.store.faults = [*["ok"] * commits, *["down"] * 5]
@@ -282,7 +280,7 @@ UNWRITTEN = [["down"] * 20, ["unsent"] * 20, ["lost", *["down"] * 20], ["lost"] 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("faults", UNWRITTEN, ids=["down", "unsent", "lost, down", "lost"])
-def test_stored_media_is_not_bought_again_whatever_its_commits_are_answered(
+def test_stored_media_becomes_a_draft_despite_unanswered_commits(
     world: World, kind: Kind, faults: list[str]
 ) -> None:
     creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
@@ -297,11 +295,11 @@ def test_stored_media_is_not_bought_again_whatever_its_commits_are_answered(
 
 @pytest.mark.parametrize("fault", ["down", "unsent"])
 @pytest.mark.parametrize(("kind", "balance"), [(Kind.IMAGE, 99), (Kind.VIDEO, 90)])
-def test_commit_that_makes_the_draft_is_tried_until_the_job_has_no_time_left(
+def test_complete_is_retried_until_the_job_has_no_time_left(
     world: World, kind: Kind, balance: int, fault: str
 ) -> None:
     creation = open_image(world) if kind is Kind.IMAGE else world.open().creation
-    world.media.after_put = lambda: world.store.faults.extend([fault] * FOR_EVER)
+    world.media.after_put = lambda: world.store.faults.extend([fault] * ALWAYS)
 
     assert run(world, creation) == RESTART
 
@@ -312,9 +310,7 @@ def test_commit_that_makes_the_draft_is_tried_until_the_job_has_no_time_left(
 
 
 @pytest.mark.parametrize("fault", ["down", "unsent", "lost"])
-def test_operation_is_written_down_however_long_the_store_does_not_answer(
-    world: World, fault: str
-) -> None:
+def test_operation_is_recorded_after_a_long_store_outage(world: World, fault: str) -> None:
     creation = world.open().creation
 
     def started() -> Operation:
@@ -330,7 +326,7 @@ def test_operation_is_written_down_however_long_the_store_does_not_answer(
     assert world.now(creation).operation_name == "operation-1"
 
 
-def test_operation_of_a_lost_lease_is_not_written_down(world: World) -> None:
+def test_operation_is_not_recorded_without_the_lease(world: World) -> None:
     creation = world.open().creation
 
     def started() -> Operation:
@@ -347,11 +343,11 @@ def test_operation_of_a_lost_lease_is_not_written_down(world: World) -> None:
 
 @pytest.mark.parametrize("fault", ["down", "unsent", "lost"])
 @pytest.mark.parametrize("no", ["bad output", "not stored"])
-def test_image_whose_refund_is_not_answered_is_not_bought_again(
+def test_refund_of_an_image_is_retried_without_a_second_start(
     world: World, no: str, fault: str
 ) -> None:
     creation = open_image(world)
-    world.media.failures = FOR_EVER if no == "not stored" else 0
+    world.media.failures = ALWAYS if no == "not stored" else 0
     error = BadOutput(reason="no image")
 
     def fail(*args: object, **kwargs: object) -> None:
@@ -377,9 +373,7 @@ def test_image_whose_refund_is_not_answered_is_not_bought_again(
 
 
 @pytest.mark.parametrize("fault", ["down", "unsent"])
-def test_no_for_now_is_not_forgotten_while_the_store_does_not_answer(
-    world: World, fault: str
-) -> None:
+def test_retry_later_is_repeated_after_a_store_outage(world: World, fault: str) -> None:
     creation = world.open().creation
 
     def refused() -> NoReturn:
@@ -409,9 +403,7 @@ def refusing_for(world: World, seconds: float, answer: object) -> Callable[[], o
 
 
 @pytest.mark.parametrize("read", READS)
-def test_read_that_is_refused_for_less_than_two_minutes_is_repeated(
-    world: World, read: str
-) -> None:
+def test_read_refused_for_less_than_two_minutes_is_retried(world: World, read: str) -> None:
     creation = world.open().creation
     plan_read(world, read, [])
     [good] = getattr(world.generator, read)
@@ -424,7 +416,7 @@ def test_read_that_is_refused_for_less_than_two_minutes_is_repeated(
 
 
 @pytest.mark.parametrize("found", [NotFound(), CannotTell(), ReadRefused(), KeyError("a bug")])
-def test_poll_that_stays_refused_is_refunded_as_our_fault_with_an_alert(
+def test_poll_that_stays_refused_is_refunded_as_internal_with_an_alert(
     world: World, found: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     creation = world.open().creation
@@ -444,16 +436,16 @@ def alerts(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("read", ["polls", "fetches"])
-def test_result_whose_reads_stay_refused_is_taken_from_its_place(world: World, read: str) -> None:
+def test_result_whose_reads_stay_refused_is_found_in_the_bucket(world: World, read: str) -> None:
     creation = world.open().creation
 
     def fetch() -> bytes:
-        if world.generator.fetched[-1] != "place":
+        if world.generator.fetched[-1] != "bucket":
             raise ReadRefused(reason="404")
         return b"media"
 
     world.generator.fetches = [fetch]
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
     world.generator.polls = [ReadRefused() if read == "polls" else Ready("elsewhere")]
     run(world, creation)
 
@@ -461,10 +453,10 @@ def test_result_whose_reads_stay_refused_is_taken_from_its_place(world: World, r
     assert world.generator.started == 1
 
 
-def test_result_that_can_be_fetched_from_nowhere_is_refunded(world: World) -> None:
+def test_result_that_cannot_be_downloaded_is_refunded(world: World) -> None:
     creation = world.open().creation
     world.generator.fetches = [ReadRefused()]
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
 
     run(world, creation)
 
@@ -472,7 +464,7 @@ def test_result_that_can_be_fetched_from_nowhere_is_refunded(world: World) -> No
     assert world.clock.monotonic_s() < 320
 
 
-def test_refusals_that_are_not_in_a_row_end_nothing(world: World) -> None:
+def test_refused_reads_that_are_not_consecutive_are_retried(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [*[ReadRefused(), GenerationUnavailable()] * 8, Ready("r")]
 
@@ -482,7 +474,9 @@ def test_refusals_that_are_not_in_a_row_end_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("never", [GenerationUnavailable(), ReadRefused(), NotFound()])
-def test_search_for_an_unknown_start_ends_after_five_minutes(world: World, never: object) -> None:
+def test_search_for_the_output_of_an_unknown_start_ends_after_five_minutes(
+    world: World, never: object
+) -> None:
     creation = world.open().creation
     world.generator.starts = [StartOutcomeUnknown()]
     world.generator.found = [never]
@@ -494,12 +488,12 @@ def test_search_for_an_unknown_start_ends_after_five_minutes(world: World, never
     assert world.generator.started == 1
 
 
-# The place in the bucket
+# The output in the bucket
 
 
 @pytest.mark.parametrize("is_transient", [True, False])
-@pytest.mark.parametrize("found", [[Ready("place")], [GenerationUnavailable(), Ready("place")]])
-def test_operation_that_ended_in_an_error_is_taken_from_its_place(
+@pytest.mark.parametrize("found", [[Ready("bucket")], [GenerationUnavailable(), Ready("bucket")]])
+def test_output_of_a_failed_operation_is_found_in_the_bucket(
     world: World, found: list[object], *, is_transient: bool
 ) -> None:
     creation = world.open().creation
@@ -509,16 +503,14 @@ def test_operation_that_ended_in_an_error_is_taken_from_its_place(
     run(world, creation)
 
     assert world.now(creation).status is Status.DRAFT
-    assert world.generator.fetched == ["place"]
+    assert world.generator.fetched == ["bucket"]
 
 
 NOT_THERE = [NotFound(), CannotTell(), GenerationUnavailable(), ReadRefused(), KeyError("a bug")]
 
 
 @pytest.mark.parametrize("found", NOT_THERE, ids=repr)
-def test_operation_that_ended_in_an_error_without_media_is_a_no(
-    world: World, found: object
-) -> None:
+def test_failed_operation_without_output_is_a_refusal(world: World, found: object) -> None:
     final, passing = (world.open().creation for _ in range(2))
     world.generator.found = [found]
     world.generator.polls = [Refused(FailureCode.SAFETY_FILTER)]
@@ -533,12 +525,12 @@ def test_operation_that_ended_in_an_error_without_media_is_a_no(
 
 
 @pytest.mark.parametrize("never", [Running(), GenerationUnavailable()])
-def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
+def test_output_of_an_endless_operation_is_found_in_the_bucket_at_the_deadline(
     world: World, never: object
 ) -> None:
     creation = world.open().creation
     world.generator.polls = [never]
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
 
     run(world, creation)
 
@@ -546,25 +538,25 @@ def test_operation_that_is_never_ready_is_taken_from_its_place_at_the_deadline(
     assert world.clock.monotonic_s() == POLICY.deadline_s
 
 
-def test_unusable_result_is_taken_from_its_place(world: World) -> None:
+def test_unusable_result_is_replaced_from_the_bucket(world: World) -> None:
     creation = world.open().creation
 
     def fetch() -> bytes:
-        if world.generator.fetched[-1] != "place":
+        if world.generator.fetched[-1] != "bucket":
             raise BadOutput(reason="it is empty")
         return b"media"
 
     world.generator.fetches = [fetch]
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
     world.generator.polls = [Ready("elsewhere")]
     run(world, creation)
 
     assert world.now(creation).status is Status.DRAFT
-    assert world.generator.fetched == ["elsewhere", "place"]
+    assert world.generator.fetched == ["elsewhere", "bucket"]
 
 
-@pytest.mark.parametrize("begun", [Operation("o"), Ready("place")])
-def test_page_instead_of_a_download_costs_no_result(world: World, begun: Operation | Ready) -> None:
+@pytest.mark.parametrize("begun", [Operation("o"), Ready("bucket")])
+def test_download_that_is_a_page_is_repeated(world: World, begun: Operation | Ready) -> None:
     creation = world.open().creation
     world.generator.starts = [begun]
     world.generator.fetches = [PAGE, b"media"]
@@ -587,12 +579,12 @@ def test_page_instead_of_a_download_costs_no_result(world: World, begun: Operati
         KeyError("a bug"),
     ],
 )
-def test_unusable_result_is_fetched_once_more_and_then_refunded(
+def test_unusable_result_is_downloaded_once_more_and_then_refunded(
     world: World, again: object
 ) -> None:
     creation = world.open().creation
-    world.generator.starts = [Ready("place")]
-    world.generator.found = [Ready("place")]
+    world.generator.starts = [Ready("bucket")]
+    world.generator.found = [Ready("bucket")]
     world.generator.fetches = [PAGE, again]
 
     run(world, creation, error=BadOutput(reason="it does not play"))
@@ -602,7 +594,7 @@ def test_unusable_result_is_fetched_once_more_and_then_refunded(
     assert world.clock.monotonic_s() < 30
 
 
-def test_unusable_image_is_nowhere_to_be_fetched_again(world: World) -> None:
+def test_unusable_image_is_refunded_without_another_download(world: World) -> None:
     creation = open_image(world)
     world.generator.fetches = [PAGE]
 
@@ -613,10 +605,12 @@ def test_unusable_image_is_nowhere_to_be_fetched_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("error", [BadOutput(reason="half a file"), ReadRefused()])
-def test_no_stays_a_no_if_what_is_in_the_place_is_unusable(world: World, error: Exception) -> None:
+def test_refusal_is_final_if_the_output_in_the_bucket_is_unusable(
+    world: World, error: Exception
+) -> None:
     creation = world.open().creation
     world.generator.polls = [Refused(FailureCode.SAFETY_FILTER)]
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
     world.generator.fetches = [error]
 
     run(world, creation)
@@ -627,7 +621,7 @@ def test_no_stays_a_no_if_what_is_in_the_place_is_unusable(world: World, error: 
 # Unknown starts of images
 
 
-def test_unknown_image_start_is_repeated_by_a_later_task_after_the_first_pause(
+def test_unknown_image_start_is_repeated_by_a_later_task_after_the_first_delay(
     world: World,
 ) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
@@ -646,7 +640,7 @@ def test_unknown_image_start_is_repeated_by_a_later_task_after_the_first_pause(
 
 
 @pytest.mark.parametrize("wait_s", [0, 20, 49])
-def test_image_start_that_was_killed_waits_for_the_first_pause(world: World, wait_s: float) -> None:
+def test_killed_image_start_is_repeated_after_the_first_delay(world: World, wait_s: float) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.starts = [Terminated(), Ready("inline")]
     run(world, creation)
@@ -677,12 +671,12 @@ def test_image_of_a_dead_process_is_started_again_when_its_lease_has_expired(
     assert world.now(creation).status is Status.DRAFT
 
 
-def test_image_of_an_unknown_start_is_looked_for_before_it_is_bought_again(world: World) -> None:
+def test_output_of_an_unknown_image_start_is_searched_before_the_second_start(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.starts = [StartOutcomeUnknown()]
     run(world, creation)
     world.clock.sleep(60)
-    world.generator.found = [Ready("place")]
+    world.generator.found = [Ready("bucket")]
 
     run(world, creation, RIVAL)
 
@@ -713,7 +707,7 @@ def test_unknown_video_start_is_never_repeated_by_any_later_attempt(world: World
     assert world.generator.started == 1
 
 
-# What the vendor stores and bills
+# Stored operations and billing
 
 
 def test_stored_operation_is_discarded_after_its_draft(world: World) -> None:
@@ -730,25 +724,25 @@ def test_stored_operation_is_discarded_after_its_draft(world: World) -> None:
 @pytest.mark.parametrize(
     ("is_transient", "status"), [(False, Status.FAILED), (True, Status.PENDING)]
 )
-def test_operation_that_came_to_nothing_is_discarded_once_that_is_written(
+def test_failed_operation_is_discarded_after_the_commit(
     world: World, status: Status, *, is_transient: bool
 ) -> None:
     creation = world.open().creation
     world.generator.polls = [Refused(FailureCode.SAFETY_FILTER, is_transient=is_transient)]
     seen: list[tuple[Status, str | None]] = []
 
-    def look() -> None:
-        now = world.now(creation)
-        seen.append((now.status, now.operation_name))
+    def observe() -> None:
+        current = world.now(creation)
+        seen.append((current.status, current.operation_name))
 
-    world.generator.discarding = look
+    world.generator.discarding = observe
     run(world, creation)
 
     assert world.generator.discarded == ["operation-1"]
     assert seen == [(status, None)]
 
 
-def test_operation_that_a_later_attempt_resumes_is_not_discarded(world: World) -> None:
+def test_operation_kept_for_a_later_attempt_is_not_discarded(world: World) -> None:
     creation = world.open().creation
     world.media.is_refusing = True
 
@@ -758,7 +752,7 @@ def test_operation_that_a_later_attempt_resumes_is_not_discarded(world: World) -
     assert world.generator.discarded == []
 
 
-def test_error_of_a_discard_changes_nothing(world: World) -> None:
+def test_discard_error_is_ignored(world: World) -> None:
     creation = world.open().creation
 
     def fail() -> NoReturn:
@@ -770,7 +764,7 @@ def test_error_of_a_discard_changes_nothing(world: World) -> None:
     assert world.now(creation).status is Status.DRAFT
 
 
-def test_nothing_is_discarded_without_the_lease_or_an_answered_commit(world: World) -> None:
+def test_operation_is_not_discarded_without_the_lease_or_an_answered_commit(world: World) -> None:
     lost, unanswered = (world.open().creation for _ in range(2))
     world.generator.fetches = [lambda: steal(world, lost)]
     run(world, lost)
@@ -792,7 +786,7 @@ def break_store(world: World) -> bytes:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_billed_refusal_is_in_the_cost(world: World, kind: Kind) -> None:
+def test_billed_refusal_is_included_in_the_cost(world: World, kind: Kind) -> None:
     creation = world.open(kind=kind).creation
     refusal = GenerationRefused(failure=FailureCode.SAFETY_FILTER, is_billed=True)
     world.generator.starts = [refusal if kind is Kind.IMAGE else Operation("o")]
@@ -803,7 +797,7 @@ def test_billed_refusal_is_in_the_cost(world: World, kind: Kind) -> None:
     assert costs_usd(world) == [0.25]
 
 
-def test_billed_operation_and_the_start_after_it_add_up(world: World) -> None:
+def test_costs_of_a_billed_operation_and_the_next_start_add_up(world: World) -> None:
     creation = world.open().creation
     failed = Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True, is_billed=True)
     world.generator.polls = [Running(), failed, Ready("r")]

@@ -1,11 +1,11 @@
-"""Pictures as viewers display them: eight bits per channel, upright, on a white ground."""
+"""Convert pictures to their displayed form: eight bits a channel, upright, on white."""
 
 import math
 
 from PIL import Image
 
 UPRIGHT = 1
-_TRANSPOSED = {
+_TRANSPOSED = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -14,7 +14,6 @@ _TRANSPOSED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its EXIF orientation."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 EXIF_ORIENTATION = 0x0112
 _DISPLAYED_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
@@ -23,31 +22,28 @@ _8_BIT_MAX, _16_BIT_MAX = 255, 65_535
 
 
 def orientation_in(exif: bytes) -> int:
-    """Return the orientation that EXIF data name; damaged data name none."""
+    """Parse the orientation in EXIF data; damaged data has none."""
     parsed = Image.Exif()
     try:
         parsed.load(exif)
         orientation = parsed.get(EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 (damaged metadata decides nothing)
+    except Exception:  # noqa: BLE001 (Pillow raises a dozen kinds)
         return UPRIGHT
     return orientation if orientation in _TRANSPOSED else UPRIGHT
 
 
 def turned_size(size: tuple[int, int], *, orientation: int) -> tuple[int, int]:
-    """Return width and height after `upright`, or before it."""
+    """Swap width and height if the orientation is sideways."""
     width, height = size
     return (height, width) if orientation in _SIDEWAYS else (width, height)
 
 
 def upright(picture: Image.Image, *, orientation: int) -> Image.Image:
-    """Return the picture turned as its orientation says."""
-    if orientation == UPRIGHT:
-        return picture
-    return picture.transpose(_TRANSPOSED[orientation])
+    return picture if orientation == UPRIGHT else picture.transpose(_TRANSPOSED[orientation])
 
 
 def displayed(picture: Image.Image) -> Image.Image:
-    """Return the picture with eight bits per channel, grey or RGB, with or without alpha."""
+    """Return the picture with eight bits a channel, grey or RGB, with or without alpha."""
     if picture.mode in _DISPLAYED_MODES and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I;16"):
@@ -68,7 +64,6 @@ def flattened(picture: Image.Image) -> Image.Image:
 
 
 def _range(picture: Image.Image) -> tuple[float, float]:
-    """Return the darkest and the brightest value."""
     low, high = picture.getextrema()
     if isinstance(low, tuple) or isinstance(high, tuple):
         raise TypeError("a picture of one channel has one range")
@@ -78,7 +73,7 @@ def _range(picture: Image.Image) -> tuple[float, float]:
 
 
 def _scaled(picture: Image.Image, low: float, high: float) -> Image.Image:
-    """Return a grey picture of eight bits; values are scaled, never clipped."""
+    """Return an eight-bit grey picture; values are scaled, never clipped."""
     scale = _8_BIT_MAX / (high - low)
-    offset = 0.5 - low * scale  # half a step, because the conversion cuts
+    offset = 0.5 - low * scale  # half a step, because the conversion truncates
     return picture.point(lambda value: value * scale + offset).convert("L")

@@ -1,4 +1,4 @@
-"""Measures a video by what ffmpeg demuxes and decodes, never by what its headers promise."""
+"""Measure a video by what ffmpeg demuxes and decodes, never by what its headers promise."""
 
 import logging
 from dataclasses import dataclass
@@ -14,20 +14,15 @@ log = logging.getLogger(__name__)
 LIST_TIMEOUT_S = 20
 DECODE_TIMEOUT_S = 120
 FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
-DURATION_FACTOR_MAX = 2
-DURATION_EXTRA_S_MAX = 1
-"""A video may last from half the requested time to twice that time and one second."""
-DECODED_SHARE_MIN = 1 / 2
-"""The share of the frames that must decode without an error."""
-DAMAGED_SHARE_MAX = 1 / 8
-"""The share of the frames that may show damage; a missing frame shows none."""
-SAMPLE_ASPECT_RATIO_MAX = 4
-"""Pixels that are said to be longer than this are taken as square."""
+DURATION_FACTOR_MAX, DURATION_EXTRA_S_MAX = 2, 1  # from half to twice the time and a second
+DECODED_FRACTION_MIN = 1 / 2  # the fraction of the frames that must decode without an error
+DAMAGED_FRACTION_MAX = 1 / 8  # the fraction that may show damage; a missing frame shows none
+SAMPLE_ASPECT_RATIO_MAX = 4  # pixels declared longer than this are taken as square
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """The picture track: its size in pixels as shown, and the time of its middle."""
+    """The picture track: its displayed size in pixels, and the time of its middle."""
 
     width: int
     height: int
@@ -35,39 +30,28 @@ class Measured:
 
 
 def measure(download: Path, folder: Path, *, track_id: int, wanted_s: int) -> Measured:
-    """Decode the picture track and return its measures.
-
-    Raises:
-        BadOutput: it is too short, too long, or does not play.
-        FfmpegTimeout
-    """
+    """Decode the picture track and measure it; raise `BadOutput` if it does not play as wanted."""
     listing = folder / "listing"
     arguments = ffmpeg.list_packets(download, listing, track_id=track_id)
     packets = run_listing(arguments, listing, timeout_s=LIST_TIMEOUT_S)
     _check_times(packets, wanted_s=wanted_s)
     frames = _decoded(download, listing, track_id=track_id, packets=packets)
-    width, height = shown_size(frames)
-    return Measured(width=width, height=height, middle_s=packets.start_s + packets.length_s / 2)
+    ratio = frames.sample_aspect_ratio
+    if not Fraction(1, SAMPLE_ASPECT_RATIO_MAX) <= ratio <= SAMPLE_ASPECT_RATIO_MAX:
+        ratio = Fraction(1)
+    return Measured(
+        width=max(1, round(frames.width * ratio)),
+        height=frames.height,
+        middle_s=packets.start_s + packets.length_s / 2,
+    )
 
 
 def run_listing(arguments: list[str], listing: Path, *, timeout_s: float) -> ffmpeg.Listing:
-    """Run ffmpeg and return what it listed, which is nothing if it failed at once.
-
-    Raises:
-        FfmpegTimeout
-    """
+    """Run ffmpeg and parse its listing, which is empty if ffmpeg failed at once."""
     listing.write_bytes(b"")
     run_ffmpeg(arguments, timeout_s=timeout_s)
     with listing.open(encoding="ascii", errors="replace") as file:
         return ffmpeg.parse_listing(file.read(2 * ffmpeg.LIST_BYTES_MAX))
-
-
-def shown_size(frames: ffmpeg.Listing) -> tuple[int, int]:
-    """Return width and height with square pixels."""
-    ratio = frames.sample_aspect_ratio
-    if not Fraction(1, SAMPLE_ASPECT_RATIO_MAX) <= ratio <= SAMPLE_ASPECT_RATIO_MAX:
-        ratio = Fraction(1)
-    return max(1, round(frames.width * ratio)), frames.height
 
 
 def _check_times(packets: ffmpeg.Listing, *, wanted_s: int) -> None:
@@ -85,20 +69,17 @@ def _check_times(packets: ffmpeg.Listing, *, wanted_s: int) -> None:
 def _decoded(
     download: Path, listing: Path, *, track_id: int, packets: ffmpeg.Listing
 ) -> ffmpeg.Listing:
-    """Return the frames that decode without an error, once they are enough."""
+    """Return the frames that decode without an error, if they are enough."""
     arguments = ffmpeg.list_frames(download, listing, track_id=track_id)
     whole = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S)
-    if whole.count < packets.count * DECODED_SHARE_MIN:
+    if whole.count < packets.count * DECODED_FRACTION_MIN:
         raise BadOutput(reason=f"{whole.count} of its {packets.count} frames decode")
     if whole.count >= packets.count:
         return whole
     arguments = ffmpeg.list_frames(download, listing, track_id=track_id, accept_damage=True)
-    shown = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S)
-    damaged = shown.count - whole.count
-    if damaged > packets.count * DAMAGED_SHARE_MAX:
+    damaged = run_listing(arguments, listing, timeout_s=DECODE_TIMEOUT_S).count - whole.count
+    if damaged > packets.count * DAMAGED_FRACTION_MAX:
         raise BadOutput(reason=f"{damaged} of its {packets.count} frames are damaged")
-    log.warning(
-        "frames_missing",
-        extra={"frames": packets.count, "decoded": whole.count, "damaged": damaged},
-    )
+    facts = {"frames": packets.count, "decoded": whole.count, "damaged": damaged}
+    log.warning("frames_missing", extra=facts)
     return whole
