@@ -167,7 +167,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_reported_under_its_name(damaged: World, damage: str) -> None:
+def test_damage_is_reported_as_its_invariant(damaged: World, damage: str) -> None:
     invariant, spoil_it = DAMAGES[damage]
 
     spoil_it(damaged)
@@ -176,7 +176,7 @@ def test_damage_is_reported_under_its_name(damaged: World, damage: str) -> None:
     damaged.close()
 
 
-def test_a_creation_deleted_while_files_are_listed_is_no_false_alarm(damaged: World) -> None:
+def test_creation_deleted_while_files_are_listed_is_no_false_alarm(damaged: World) -> None:
     listed = damaged.files.everything
 
     def deleted_meanwhile() -> Any:
@@ -195,7 +195,7 @@ def file_paths_of(listed: Callable[[], Any], world: World) -> list[Path]:
     return [world.files.path_of(file.key) for file in listed()]
 
 
-def test_the_audit_writes_nothing(damaged: World) -> None:
+def test_audit_writes_nothing(damaged: World) -> None:
     before = {type(each).__name__ + str(each) for each in damaged.sqlite.everything()}
 
     damaged.violations()

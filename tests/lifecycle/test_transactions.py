@@ -25,7 +25,7 @@ def create_or_recognise(found: Found) -> Decision[str]:
         (["unsent", "lost", "down"], "recognised"),
     ],
 )
-def test_a_decision_is_carried_out_exactly_once(
+def test_decision_is_carried_out_exactly_once(
     sqlite: SQLiteStore, faults: list[str], answer: str
 ) -> None:
     clock = FakeClock()
@@ -34,7 +34,7 @@ def test_a_decision_is_carried_out_exactly_once(
     assert transactions.run([an_account().key], create_or_recognise) == answer
 
 
-def test_it_is_run_again_four_times_at_most(sqlite: SQLiteStore) -> None:
+def test_decision_is_repeated_four_times_at_most(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
@@ -43,7 +43,7 @@ def test_it_is_run_again_four_times_at_most(sqlite: SQLiteStore) -> None:
     assert len(store.faults) == 4
 
 
-def test_patience_ends_it_earlier(sqlite: SQLiteStore) -> None:
+def test_retry_budget_ends_the_repetition_earlier(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
@@ -52,7 +52,7 @@ def test_patience_ends_it_earlier(sqlite: SQLiteStore) -> None:
     assert len(store.faults) == 6
 
 
-def test_once_unknown_it_stays_unknown_whatever_the_last_error_was(sqlite: SQLiteStore) -> None:
+def test_unknown_outcome_stays_unknown_after_a_later_definite_error(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["unsent", *["down"] * 4])
 
     with pytest.raises(OutcomeUnknown):
