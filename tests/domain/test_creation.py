@@ -142,13 +142,13 @@ def test_creation_released_after_its_deadline_has_no_later_retry() -> None:
 
 def test_requeued_tasks_back_off_and_have_new_numbers() -> None:
     creation = a_creation()
-    looks = []
+    sweeps = []
     for _ in range(3):
         creation = creation.requeued(policy=POLICY, at=NOON)
         assert creation.sweep_at is not None
-        looks.append((creation.task_number, (creation.sweep_at - NOON).total_seconds()))
+        sweeps.append((creation.task_number, (creation.sweep_at - NOON).total_seconds()))
 
-    assert looks == [(2, 60), (3, 120), (4, 240)]
+    assert sweeps == [(2, 60), (3, 120), (4, 240)]
 
 
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FAILED, Status.PUBLISHED])

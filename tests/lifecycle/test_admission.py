@@ -329,7 +329,7 @@ def blinded(world: World, *methods: str) -> Admission:
 
 
 class Gate:
-    """Holds a gauge of the world's store up: `began` is set when it is asked, `may_end` lets it go."""
+    """Holds a gauge of the world's store up: `began` is set when it is read, `may_end` releases it."""
 
     def __init__(self, world: World, method: str) -> None:
         self.began, self.may_end = Event(), Event()
@@ -343,11 +343,11 @@ class Gate:
 
 
 def test_gauges_are_read_once_in_ten_seconds(world: World) -> None:
-    asked: list[Kind] = []
+    read_kinds: list[Kind] = []
     rate = world.queue.dispatches_per_s
 
     def counted(kind: Kind) -> float:
-        asked.append(kind)
+        read_kinds.append(kind)
         return rate(kind)
 
     world.queue.dispatches_per_s = counted  # type: ignore[method-assign]  # counted on its way
@@ -355,7 +355,7 @@ def test_gauges_are_read_once_in_ten_seconds(world: World) -> None:
         world.open()
         world.clock.sleep(4)
 
-    assert asked == [*Kind, *Kind]
+    assert read_kinds == [*Kind, *Kind]
 
 
 @pytest.mark.parametrize("method", ["get", "unfinished", "settled_since", "cost_usd_since"])
@@ -400,7 +400,7 @@ def test_brake_that_is_on_is_logged_with_each_reading(
 
 
 def test_requests_use_the_last_reading_while_the_next_one_runs(world: World) -> None:
-    """Ten seconds later the new reading hangs: nobody waits for it."""
+    """Ten seconds later the new reading hangs: no request waits for it."""
     gauges = world.phoenix.opening.admission
     assert gauges.refusal(Kind.VIDEO) is None
     pause(world)
@@ -484,7 +484,7 @@ def test_request_waits_for_a_slow_reading_of_the_day_cost(braked: World, quiet_s
 
 
 def test_second_request_of_a_cold_process_waits_for_the_same_reading(world: World) -> None:
-    """The reading of a cold process is still being handed over when another request comes."""
+    """The reading of a cold process is still being submitted when another request arrives."""
     pause(world)
     gauges, is_handing_over = world.phoenix.opening.admission, Event()
     with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(2) as requests:
@@ -521,7 +521,7 @@ def test_slow_queue_delays_no_request(world: World) -> None:
 
 
 def test_stalled_reading_is_followed_by_another(world: World) -> None:
-    """A process without CPU between its requests goes on in the middle of an old reading."""
+    """A process without CPU between its requests resumes in the middle of an old reading."""
     gate = Gate(world, "unfinished")
     gauges = world.phoenix.opening.admission
     with ThreadPoolExecutor(1) as worker:

@@ -37,7 +37,7 @@ BATCH = 250
 
 
 class ListedFiles:
-    """The one thing of a media store that an audit asks for."""
+    """The only method of a media store that an audit calls."""
 
     def __init__(self, files: dict[str, StoredFile]) -> None:
         self.files = files
@@ -142,9 +142,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
     )  # fmt: skip
     books.documents[stray.key] = stray
     refunded = books.spoil(books.a(failed, 15), status=draft, error=None, refunded=False)
-    forgotten = books.spoil(
-        books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON
-    )
+    late = books.spoil(books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON)
     user = books.of_user(17)
     books.spoil(user, in_flight=user.in_flight.changed(Kind.VIDEO, by=1))
     return wrong_ledgers | {
@@ -166,7 +164,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
         ("I2", books.spoil(books.a(draft, 14), cost_tokens=9)),
         ("I3", refunded),
         ("I12", refunded),
-        ("I7", forgotten),
+        ("I7", late),
         ("I12", books.spoil(books.a(draft, 16), published_at=NOON, status=Status.PUBLISHED, size_bytes=None)),
     }  # fmt: skip
 

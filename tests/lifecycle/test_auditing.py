@@ -63,7 +63,7 @@ def file_paths(world: World) -> list[Path]:
     return [world.files.path_of(file.key) for file in world.files.everything()]
 
 
-def forget_a_file(world: World) -> None:
+def orphan_a_file(world: World) -> None:
     path = world.files.path_of("videos/ada/nobody/1.mp4")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
@@ -129,7 +129,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(retryAt="2026-11-21T12:00:00+00:00"),
         ),
     ),
-    "a lease on what nobody works on": (
+    "a lease without an attempt": (
         "I12",
         lambda w: spoil(
             w,
@@ -162,7 +162,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
     ),
-    "a forgotten file": ("I15", forget_a_file),
+    "an orphaned file": ("I15", orphan_a_file),
 }
 
 

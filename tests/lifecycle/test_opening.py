@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared.domain.errors import (
     TooManyUnfinished,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.keys import Key
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
 from shared.domain.status import Status
@@ -209,6 +211,29 @@ def test_replay_whose_response_was_lost_is_still_a_replay(world: World) -> None:
 
     assert world.open(key="k").is_replay
     assert world.now(waiting).status is Status.PENDING
+
+
+def test_raced_key_whose_first_commit_never_landed_is_a_replay(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    transact, won = world.store.transact, []
+
+    def lose(reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[Any]]) -> Any:
+        def send(found: Found) -> Decision[Any]:
+            decide(found)
+            raise OutcomeUnknown(reason="planned")
+
+        world.store.transact = transact  # type: ignore[method-assign]  # once
+        try:
+            return transact(reading, send)
+        finally:
+            world.clock.sleep(1)
+            won.append(world.open(key="k"))
+
+    world.store.transact = lose  # type: ignore[method-assign]  # its commit never lands
+    raced = world.open(key="k")
+
+    assert (raced.is_replay, raced.creation) == (True, won[0].creation)
+    assert movements(world).count(DEBIT) == 1
 
 
 def test_commit_that_never_landed_is_sent_again(world: World) -> None:
