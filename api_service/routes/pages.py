@@ -10,18 +10,42 @@ from api_service.answers import answer
 from api_service.dependencies import PhoenixDep
 from api_service.site import FirebaseWeb, Site
 from api_service.views import PerKind, View
+from shared.domain.brief import (
+    ASPECT_RATIO_DEFAULT,
+    ASPECT_RATIOS,
+    CAPTION_LENGTH_MAX,
+    DURATION_DEFAULT_S,
+    DURATIONS_S,
+    PROMPT_LENGTH_MAX,
+    AspectRatio,
+)
 from shared.domain.errors import PageNotFound
+from shared.domain.kind import Kind
+from shared.ports.store import WATCHED_MAX
 
 router = APIRouter()
 
 READ = ["GET", "HEAD"]
 
 
+class WebLimits(View):
+    """Maximum lengths in characters, and the number of creations in a snapshot."""
+
+    prompt_length: int = PROMPT_LENGTH_MAX
+    caption_length: int = CAPTION_LENGTH_MAX
+    watched: int = WATCHED_MAX
+
+
 class WebConfig(View):
-    """What the pages need to sign in: without `firebase`, a name is enough."""
+    """Configuration of the pages. Without `firebase`, a name is enough to sign in."""
 
     firebase: FirebaseWeb | None
     costs: PerKind
+    limits: WebLimits = WebLimits()
+    formats: dict[Kind, tuple[AspectRatio, ...]] = ASPECT_RATIOS
+    format_defaults: dict[Kind, AspectRatio] = ASPECT_RATIO_DEFAULT
+    durations: tuple[int, ...] = DURATIONS_S
+    duration_default: int = DURATION_DEFAULT_S
 
 
 async def _site(request: Request) -> Site:
@@ -34,7 +58,7 @@ SiteDep = Annotated[Site, Depends(_site)]
 
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
 def web_config(phoenix: PhoenixDep, site: SiteDep) -> Response:
-    """Show what a page needs to sign in, and what things cost."""
+    """Return what the pages need to know: how to sign in, prices, limits, formats."""
     costs = PerKind.costs(phoenix.settings.costs)
     return answer(WebConfig(firebase=site.firebase, costs=costs))
 
