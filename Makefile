@@ -1,4 +1,4 @@
-# Phoenix: everything a developer does. Needs python3 >= 3.11, pip and make; nothing else.
+# Phoenix: all developer commands. Needs only python3 >= 3.11, pip and make.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,8 +7,8 @@ READY := .venv/.ready
 SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
-# Debian's faketime moves the wall clock only; tests/future lets Python sleep under it. Its workaround
-# for an old glibc makes threads spin. It moves the times of files too, so bytecode is kept apart.
+# Debian's faketime shifts only the wall clock; tests/future makes Python's sleep work with it. Its
+# workaround for an old glibc makes threads spin. It also shifts file times, so bytecode is separate.
 FUTURE := DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 PYTHONPATH='$(CURDIR)/tests/future' \
   PYTHONPYCACHEPREFIX='$(CURDIR)/.cache/future' PYTHONDONTWRITEBYTECODE= PHOENIX_REQUIRE= faketime -f +400d
 
@@ -26,13 +26,13 @@ $(READY): requirements/dev.txt pyproject.toml
 
 setup: $(READY) ## Make .venv from the hashed pins
 
-demo: $(READY) ## Make an image and a video on this machine and audit every token
+demo: $(READY) ## Create an image and a video on this machine and audit every token
 	$(BIN)/phoenix demo
 
 run: $(READY) ## Run the one-machine stack (PORT=8080)
 	$(BIN)/phoenix up --port $(or $(PORT),8080)
 
-lint: $(READY) ## Format, lint, types and imports: yes or no
+lint: $(READY) ## Check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -43,19 +43,19 @@ lint: $(READY) ## Format, lint, types and imports: yes or no
 	$(BIN)/yamllint --strict cloudbuild.yaml cloudbuild.test.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml cloudbuild.test.yaml
 
-check: lint ## The same and the fast tests, before every commit
+check: lint ## Lint and the fast tests, before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
 
-check-future: $(READY) ## The fast tests with the clock 400 days ahead (Debian's faketime)
+check-future: $(READY) ## Fast tests with the clock 400 days ahead (Debian's faketime)
 	$(FUTURE) $(BIN)/pytest -q -n auto -m "not slow"
 
-simulate: $(READY) ## Play histories of the real lifecycle in a hostile world (SEEDS=10000, PAIRS=1)
+simulate: $(READY) ## Run the real lifecycle under fault injection (SEEDS=10000, PAIRS=1)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
 
-bench: $(READY) ## Measure, as ratios within one run (benchmarks/results.md has the recorded ones)
+bench: $(READY) ## Run the benchmarks (recorded in benchmarks/results.md)
 	$(BIN)/python -m benchmarks.hostile_bodies
 
-test: $(READY) ## Everything this machine can run
+test: $(READY) ## All tests that this machine can run
 	$(BIN)/pytest -n auto
 
 container-test: $(READY) ## Build the three images and run them in their memory (root; buildah, podman, runc)
@@ -64,5 +64,5 @@ container-test: $(READY) ## Build the three images and run them in their memory 
 pins: $(READY) ## Compile requirements/*.txt after a change of pyproject.toml
 	requirements/compile.sh
 
-upgrade: $(READY) ## Take the newest releases into requirements/*.txt and print what moved
+upgrade: $(READY) ## Update requirements/*.txt to the newest releases and print the changes
 	requirements/compile.sh --upgrade

@@ -1,4 +1,3 @@
-"""The HTTP face: translate in, call the lifecycle once, translate out."""
+"""The HTTP API: parse the request, call the lifecycle once, return its result."""
 
-VERSION = "0.1.0"
-"""The project's version; an image holds no package data to ask for it."""
+VERSION = "0.1.0"  # the project's version; images contain no package metadata

@@ -1,4 +1,4 @@
-"""One log line for many closed connections: an attacker must not be able to fill the log."""
+"""A rate-limited log of closed connections, so that an attacker cannot flood the log."""
 
 import asyncio
 import logging
@@ -6,9 +6,8 @@ from collections import Counter
 
 log = logging.getLogger(__name__)
 
-LOG_EVERY_S = 10
-USUAL = {"idle"}
-"""Browsers open connections that they then do not use."""
+INTERVAL_S = 10
+EXPECTED = {"idle"}  # browsers open connections that they then do not use
 
 
 class ConnectionLog:
@@ -19,7 +18,6 @@ class ConnectionLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def count(self, reason: str) -> None:
-        """Count one connection that was closed for this reason."""
         self._counts[reason] += 1
         if self._timer is None:
             self._write()
@@ -28,7 +26,7 @@ class ConnectionLog:
         self._timer = None
         if not self._counts:
             return
-        level = logging.INFO if self._counts.keys() <= USUAL else logging.WARNING
+        level = logging.INFO if self._counts.keys() <= EXPECTED else logging.WARNING
         log.log(level, "connections_closed", extra={"counts": dict(self._counts)})
         self._counts.clear()
-        self._timer = asyncio.get_running_loop().call_later(LOG_EVERY_S, self._write)
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._write)

@@ -1,14 +1,14 @@
-"""Bounds on what a client may hold open: connections, heads of requests, bodies, unread answers.
+"""Limits on connections, request heads, bodies and unread responses.
 
-uvicorn bounds none of these, and an ASGI application sees a request only when its head is complete.
+uvicorn limits none of these, and an ASGI application sees a request only when its head is complete.
 A connection is in one of three phases:
 
-    head      waits for the client: between requests, or until a head is complete
-    body      waits for the client: the rest of a body
-    working   waits for us
+    head      waits for the client: between requests, or for the rest of a head
+    body      waits for the client to send the rest of a body
+    working   waits for the application
 
-While all connections are in use, a new one takes the place of the one that has waited longest for
-its client; if none waits for its client, the new one is refused.
+When all connections are in use, a new one replaces the one that has waited longest for its client;
+if none waits for its client, the new one is refused.
 """
 
 import asyncio
@@ -17,43 +17,40 @@ from enum import StrEnum
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
+from api_service import errors
 from api_service.connection_limits import ConnectionLimits
 from api_service.connection_log import ConnectionLog
-from api_service.raw_answer import as_bytes
-from shared.domain.errors import (
-    HeadTooLarge,
-    MalformedRequest,
-    RequestError,
-    RequestTimeout,
-    TooManyConnections,
-)
+from shared.domain.errors import RequestError
 
 
 class Phase(StrEnum):
-    """What a connection waits for."""
-
     HEAD = "head"
     BODY = "body"
     WORKING = "working"
 
 
 class Connections:
-    """The open connections of one process, and those that wait for their client, oldest first."""
+    """The open connections of one process."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         self.limits = limits or ConnectionLimits()
         self.log = ConnectionLog()
         self._open: set[BoundedProtocol] = set()
         self._waiting: dict[BoundedProtocol, None] = {}
+        """Those that wait for their client, oldest first."""
 
     def new_protocol(self, *args: Any, **options: Any) -> "BoundedProtocol":  # noqa: ANN401 (uvicorn's own arguments)
-        """Return the protocol of a new connection; uvicorn calls this in place of a class."""
+        """Return the protocol of a new connection; uvicorn calls this instead of a class."""
         return BoundedProtocol(self, *args, **options)
 
     def admit(self, new: "BoundedProtocol") -> bool:
-        """Return whether there is room for a connection; make room where one can go."""
+        """Return whether there is room for a connection, after replacing one if necessary."""
         self._open.add(new)
         if len(self._open) > self.limits.open_max:
             oldest = next(iter(self._waiting), None)
@@ -66,23 +63,21 @@ class Connections:
         return True
 
     def set_waiting(self, protocol: "BoundedProtocol", *, is_waiting: bool) -> None:
-        """Record whether a connection waits for its client from now on."""
         self._waiting.pop(protocol, None)
         if is_waiting:
             self._waiting[protocol] = None
 
     def discard(self, protocol: "BoundedProtocol") -> None:
-        """Forget a closed connection."""
         self._open.discard(protocol)
         self._waiting.pop(protocol, None)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol within `ConnectionLimits`."""
+    """uvicorn's protocol, within `ConnectionLimits`."""
 
     def __init__(self, connections: Connections, *args: Any, **options: Any) -> None:  # noqa: ANN401 (uvicorn's own arguments)
         super().__init__(*args, **options)
-        self._all = connections
+        self._connections = connections
         self._limits = connections.limits
         self._phase = Phase.HEAD
         self._is_refused = False
@@ -90,27 +85,27 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_lines = 0
         self._pending_bytes = 0
-        """What has come since the parser last finished a head, a piece of body, or a message."""
+        """Received since the parser last completed a head, a chunk of a body, or a message."""
         self._client_timer: asyncio.TimerHandle | None = None
-        """Ends the connection if the client does not send what is due."""
+        """Closes the connection if the client sends too slowly."""
         self._abort_timer: asyncio.TimerHandle | None = None
-        """Ends the connection if the client does not read what was sent."""
+        """Aborts the connection if the client does not read."""
         self._unanswered: list[RequestResponseCycle] = []
-        """Requests without a whole answer, oldest first: the oldest one runs, the others wait."""
+        """Requests without a complete response; the first one runs, the others wait."""
         self._late_refusal: RequestError | None = None
-        """The answer to the last request, once each earlier one has its own."""
+        """The response to the last request, to be sent after those to earlier ones."""
 
-    # The transport's calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        if self._all.admit(self):
+        if self._connections.admit(self):
             self._wait_for_client(Phase.HEAD, self._limits.head_s)
         else:
-            self._refuse(TooManyConnections())
+            self._refuse(errors.TooManyConnections())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._all.discard(self)
+        self._connections.discard(self)
         self._stop_client_timer()
         self._stop_abort_timer()
         self._unset_keepalive_if_required()
@@ -126,11 +121,11 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # No other protocol is spoken here: answer this request and read no further.
+            # No other protocol is supported: respond to this request and read no further.
             self.cycle.keep_alive = False
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, RequestError) else MalformedRequest())
+            self._refuse(cause if isinstance(cause, RequestError) else errors.MalformedRequest())
             return
         if self._pending_bytes > self._limits.head_bytes_max:
             self._refuse(self._head_too_large())
@@ -145,7 +140,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._stop_abort_timer()
 
-    # The parser's calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -159,14 +154,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_lines += 1
         self._count_head(len(name) + len(value))
-        if self._is_in_head:  # a trailer changes nothing that was decided by the head
+        if self._is_in_head:  # trailers are ignored
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._pending_bytes = 0
         self._is_in_head = False
         if len(self.pipeline) >= self._limits.pipelined_max:
-            raise MalformedRequest
+            raise errors.MalformedRequest
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
         self._wait_for_client(Phase.BODY, self._limits.body_s)
@@ -178,14 +173,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._pending_bytes = 0
         super().on_message_complete()
-        if self.cycle.response_complete:  # answered before its body had come
+        if self.cycle.response_complete:  # responded before the body was complete
             self._wait_for_client(Phase.HEAD, self._limits.head_s)
         else:
             self._stop_client_timer()
-            self._phase = Phase.WORKING
-            self._all.set_waiting(self, is_waiting=False)
+            self._set_phase(Phase.WORKING)
 
-    # uvicorn's calls
+    # Called by uvicorn
 
     def on_response_complete(self) -> None:
         self._unanswered = [each for each in self._unanswered if not each.response_complete]
@@ -195,13 +189,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._start_abort_timer()
         elif self._phase is Phase.WORKING and self.cycle.response_complete:
-            self._phase = Phase.HEAD  # uvicorn's keep-alive timer runs until the next byte
-            self._all.set_waiting(self, is_waiting=True)
+            self._set_phase(Phase.HEAD)  # uvicorn's keep-alive timer runs until the next byte
 
     def timeout_keep_alive_handler(self) -> None:
         self._close()
 
-    # Ends
+    # Closing
 
     def _count_head(self, count_bytes: int) -> None:
         self._head_bytes += count_bytes
@@ -209,44 +202,49 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > limits.head_bytes_max or self._head_lines > limits.head_lines_max:
             raise self._head_too_large()
 
-    def _head_too_large(self) -> HeadTooLarge:
+    def _head_too_large(self) -> errors.HeadTooLarge:
         limits = self._limits
-        return HeadTooLarge(limit_bytes=limits.head_bytes_max, limit_lines=limits.head_lines_max)
+        return errors.HeadTooLarge(
+            limit_bytes=limits.head_bytes_max, limit_lines=limits.head_lines_max
+        )
+
+    def _set_phase(self, phase: Phase) -> None:
+        self._phase = phase
+        self._connections.set_waiting(self, is_waiting=phase is not Phase.WORKING)
 
     def _wait_for_client(self, phase: Phase, within_s: float) -> None:
         self._stop_client_timer()
-        self._phase = phase
-        self._all.set_waiting(self, is_waiting=True)
+        self._set_phase(phase)
         self._client_timer = self.loop.call_later(within_s, self._on_client_late)
 
     def _on_client_late(self) -> None:
         if self._phase is Phase.HEAD and not self._pending_bytes:
-            self._all.log.count("idle")
+            self._connections.log.count("idle")
             self._close()
         else:
-            self._refuse(RequestTimeout())
+            self._refuse(errors.RequestTimeout())
 
     def _refuse(self, error: RequestError) -> None:
-        """Answer the request that is being read with an error, after earlier answers, and close."""
+        """Respond with an error to the request being read, after earlier responses, and close."""
         self._is_refused = True
-        self._all.log.count(error.code)
-        has_begun = self._drop_request() if self._phase is Phase.BODY else False
-        if not self._unanswered:
-            self._close_with(None if has_begun else error)
-            return
-        self._late_refusal = error
-        self._stop_client_timer()
-        self._phase, self._pending_bytes = Phase.WORKING, 0
-        self._all.set_waiting(self, is_waiting=False)
+        self._connections.log.count(error.code)
+        has_response = self._phase is Phase.BODY and self._drop_request()
+        if self._unanswered:
+            self._late_refusal = error
+            self._stop_client_timer()
+            self._pending_bytes = 0
+            self._set_phase(Phase.WORKING)
+        else:
+            self._close_with(None if has_response else error)
 
     def _count_refused(self, count_bytes: int) -> None:
-        """Abort the connection if its client goes on sending while earlier requests are answered."""
+        """Abort if the client sends too much while it waits for earlier responses."""
         self._pending_bytes += count_bytes
         if self._pending_bytes > self._limits.head_bytes_max:
             self.transport.abort()
 
     def _drop_request(self) -> bool:
-        """Give up the request whose body is being read; return whether it has an answer."""
+        """Drop the request whose body is being read; return whether its response has started."""
         cycle: RequestResponseCycle = self.cycle
         if cycle not in self._unanswered:
             return True
@@ -256,14 +254,14 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle.response_started
 
     def _release(self, *cycles: RequestResponseCycle) -> None:
-        """Let requests find out that no answer can be sent: uvicorn does so for the newest alone."""
+        """Disconnect requests from the client; uvicorn does so only for the newest."""
         for cycle in cycles:
             cycle.disconnected = True
             cycle.message_event.set()
 
     def _close_with(self, error: RequestError | None) -> None:
         if error is not None and not self.transport.is_closing():
-            self.transport.write(as_bytes(error))
+            self.transport.write(raw_response(error))
         self._close()
 
     def _close(self) -> None:
@@ -277,7 +275,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._abort_timer = self.loop.call_later(self._limits.stalled_s, self._on_stalled)
 
     def _on_stalled(self) -> None:
-        self._all.log.count("unread")
+        self._connections.log.count("unread")
         self.transport.abort()
 
     def _stop_client_timer(self) -> None:
@@ -288,4 +286,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def _stop_abort_timer(self) -> None:
         if self._abort_timer is not None:
             self._abort_timer.cancel()
-            self._abort_timer = None
+
+
+def raw_response(error: RequestError) -> bytes:
+    """Return an error as raw HTTP/1.1, for a request that never reaches the application."""
+    response = errors.problem_response(error)
+    headers = [*response.raw_headers, (b"x-content-type-options", b"nosniff")]
+    lines = [b"%s: %s\r\n" % header for header in headers if header[0] != b"connection"]
+    head = STATUS_LINE[response.status_code] + b"".join(lines) + b"connection: close\r\n\r\n"
+    return head + bytes(response.body)

@@ -1,41 +1,70 @@
-"""What routes ask for: the application, the caller, the idempotency key."""
+"""Dependencies of routes: the application's state, the caller, links, the idempotency key.
 
-from dataclasses import replace
-from typing import Annotated
+Those that do not block are `async`: FastAPI runs every other dependency in a thread.
+"""
 
-from fastapi import Depends, Header, Request
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import WithJsonSchema
-from pydantic.json_schema import JsonSchemaValue
+from starlette.routing import BaseRoute
 
 from api_service.events import Streams
 from api_service.links import Links
-from api_service.public_pages import PublicPages
+from api_service.page_cache import PageCache
+from api_service.readiness import ReadinessCheck
+from api_service.static_files import StaticFiles
+from shared.domain import errors
 from shared.domain.brief import IDEMPOTENCY_KEY
-from shared.domain.errors import (
-    AccountDisabled,
-    IdentityUnavailable,
-    Unauthenticated,
-    WrongField,
-)
 from shared.ports.identity import Caller
 from shared.wiring import Phoenix
 
 KNOWN_ACCOUNTS_MAX = 10_000
-_KEY: JsonSchemaValue = {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"}
 
 
-# What takes no time is `async`: FastAPI runs every other dependency in a thread.
+@dataclass(frozen=True, kw_only=True)
+class AppState:
+    """Everything that the routes and handlers of one application share."""
+
+    phoenix: Phoenix
+    new_links: Callable[[], Links]
+    streams: Streams
+    page_cache: PageCache
+    readiness: ReadinessCheck
+    static_files: StaticFiles
+    routes: tuple[BaseRoute, ...]
+    known_accounts: set[tuple[str, bool]] = field(default_factory=set)
+    """Users who have an account, and whether they had a verified address."""
+
+    @classmethod
+    def of(cls, app: FastAPI) -> "AppState":
+        return cast("AppState", app.state.app)
+
+    def now(self) -> datetime:
+        return self.phoenix.ports.clock.now()
 
 
-async def _phoenix(request: Request) -> Phoenix:
-    phoenix: Phoenix = request.app.state.phoenix
-    return phoenix
+async def _state(request: Request) -> AppState:
+    return AppState.of(request.app)
+
+
+StateDep = Annotated[AppState, Depends(_state)]
+
+
+async def _phoenix(state: StateDep) -> Phoenix:
+    return state.phoenix
+
+
+async def _links(state: StateDep) -> Links:
+    return state.new_links()
 
 
 PhoenixDep = Annotated[Phoenix, Depends(_phoenix)]
-
-
+LinksDep = Annotated[Links, Depends(_links)]
 _UserToken = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, scheme_name="user", description="A user's token")),
@@ -48,100 +77,79 @@ _ServiceToken = Annotated[
 
 def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     if credentials is None:
-        raise Unauthenticated(reason="no bearer token")
+        raise errors.Unauthenticated(reason="no bearer token")
     return credentials.credentials
 
 
 def caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
-    """Return who is calling."""
-    return _logged(request, phoenix.ports.identity.caller(_token(token)))
+    return _with_log(request, phoenix.ports.identity.caller(_token(token)))
 
 
 def live_caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
-    """Return who is calling, with a token that is not revoked."""
-    return _logged(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
+    """Return the caller after checking that the token is not revoked."""
+    return _with_log(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
 
 
-def _logged(request: Request, caller: Caller) -> Caller:
-    """Name the caller in the request's log line."""
+def _with_log(request: Request, caller: Caller) -> Caller:
+    """Name the caller in the access log."""
     request.state.user_id = caller.user_id
     return caller
 
 
 def service_of(phoenix: PhoenixDep, token: _ServiceToken) -> str:
-    """Return which service is calling."""
+    """Return the calling service's account."""
     return phoenix.ports.service_identity.service(_token(token))
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
 
 
-def owner_of(request: Request, phoenix: PhoenixDep, caller: CallerDep, token: _UserToken) -> Caller:
-    """Return who is calling, with an account: the first request of any kind makes it.
+def owner_of(state: StateDep, caller: CallerDep, token: _UserToken) -> Caller:
+    """Return the caller after creating the account, and the welcome grant, if missing.
 
-    The first one with a verified address brings the welcome grant.
+    The grant takes a verified address and a live token.
     """
-    known: set[tuple[str, bool]] = request.app.state.known_accounts
-    accounts = phoenix.accounts
-    this = (caller.user_id, accounts.welcome.is_for(caller))
-    if this in known:
+    known, accounts = state.known_accounts, state.phoenix.accounts
+    user = (caller.user_id, accounts.welcome.is_for(caller))
+    if user in known:
         return caller
     account, checked = accounts.find(caller), caller
     if account is None or accounts.owes_welcome(account, caller):
-        checked = _checked_for_welcome(phoenix, caller, token)
+        checked = _checked_for_welcome(state.phoenix, caller, token)
         account = accounts.of(checked)
     if not accounts.owes_welcome(account, caller):  # else a later request tries again
         if len(known) >= KNOWN_ACCOUNTS_MAX:
             known.clear()
-        known.add(this)
+        known.add(user)
     return checked
 
 
 def _checked_for_welcome(phoenix: Phoenix, caller: Caller, token: _UserToken) -> Caller:
-    """Return the caller, without a verified address unless the token is live.
+    """Return the caller as unverified if the token is not live.
 
-    A disabled or signed-out user may still look, and gets no grant.
+    A disabled or signed-out user can still read, but gets no grant.
     """
     if not phoenix.accounts.welcome.is_for(caller):
         return caller
     try:
         return phoenix.ports.identity.caller(_token(token), must_be_live=True)
-    except (AccountDisabled, IdentityUnavailable, Unauthenticated):
+    except (errors.AccountDisabled, errors.IdentityUnavailable, errors.Unauthenticated):
         return replace(caller, is_verified=False)
 
 
-def links_of(phoenix: Phoenix) -> Links:
-    """Return the signed links of this half hour."""
-    return Links(phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
+_KEY = WithJsonSchema({"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"})
 
 
-async def _links(phoenix: PhoenixDep) -> Links:
-    return links_of(phoenix)
-
-
-async def _streams(request: Request) -> Streams:
-    streams: Streams = request.app.state.streams
-    return streams
-
-
-async def _public_pages(request: Request) -> PublicPages:
-    pages: PublicPages = request.app.state.public_pages
-    return pages
-
-
-async def idempotency_key_of(
-    idempotency_key: Annotated[str | None, Header(), WithJsonSchema(_KEY)] = None,
+async def _idempotency_key(
+    idempotency_key: Annotated[str | None, Header(), _KEY] = None,
 ) -> str | None:
-    """Return the checked Idempotency-Key."""
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise WrongField(field="Idempotency-Key", reason="use 1 to 200 printable ASCII characters")
+        reason = "use 1 to 200 printable ASCII characters"
+        raise errors.WrongField(field="Idempotency-Key", reason=reason)
     return idempotency_key
 
 
 LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
 OwnerDep = Annotated[Caller, Depends(owner_of)]
 ServiceDep = Annotated[str, Depends(service_of)]
-PublicPagesDep = Annotated[PublicPages, Depends(_public_pages)]
-StreamsDep = Annotated[Streams, Depends(_streams)]
-LinksDep = Annotated[Links, Depends(_links)]
-IdempotencyKeyDep = Annotated[str | None, Depends(idempotency_key_of)]
+IdempotencyKeyDep = Annotated[str | None, Depends(_idempotency_key)]

@@ -1,151 +1,197 @@
-"""Domain errors as HTTP answers: one table of statuses, one shape (RFC 9457 problem+json).
+"""Errors of HTTP itself, the table of statuses, and the body of an error (RFC 9457).
 
-Each problem also has the older clients' fields: `success: false`, `error` (a sentence for people),
-and `refunded` and `details` where money moved.
+Each problem also has the older clients' fields: `success: false`, `error` (the sentence), and
+`refunded` and `details` where money moved.
 """
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Literal
 
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, Response
 
-from shared.domain.errors import (
-    AccountDisabled,
-    AccountNotFound,
-    BodyTooLarge,
-    CreationGone,
-    CreationNotFound,
-    HeadTooLarge,
-    IdentityUnavailable,
-    IllegalTransition,
-    InsufficientTokens,
-    KeyReused,
-    MalformedRequest,
-    MediaMissing,
-    MediaRefused,
-    MediaUnavailable,
-    MethodNotAllowed,
-    NotJson,
-    NotQueued,
-    OutcomeUnknown,
-    PageNotFound,
-    Paused,
-    PhoenixError,
-    QueueFull,
-    QueueUnavailable,
-    ReferenceReused,
-    RequestError,
-    RequestTimeout,
-    SpendingLimit,
-    StorageFull,
-    StoreContention,
-    StoreUnavailable,
-    TooManyConnections,
-    TooManyFree,
-    TooManyOpened,
-    TooManyOwnStreams,
-    TooManyStreams,
-    TooManyUnfinished,
-    Unauthenticated,
-    WithdrawalRefused,
-    WrongField,
-    WrongJson,
-    WrongServiceAccount,
-)
+from shared.domain import errors
+from shared.domain.errors import PhoenixError, RequestError, Unavailable, WrongField
 
 PROBLEM_JSON = "application/problem+json"
+ERRORS_MAX = 10  # how many wrong fields one response names
 
+
+class MalformedRequest(RequestError):
+    code = "malformed_request"
+    sentence = "The request is not valid HTTP."
+
+
+class HeadTooLarge(RequestError):
+    code = "headers_too_large"
+    sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
+    limit_bytes: int
+    limit_lines: int
+
+
+class RequestTimeout(RequestError):
+    code = "request_timeout"
+    sentence = "The request did not arrive in time."
+
+
+class WrongJson(RequestError):
+    code = "invalid_json"
+    sentence = "The request body is not valid: {reason}."
+    reason: str
+
+
+class BodyTooLarge(RequestError):
+    code = "body_too_large"
+    sentence = "The body is larger than {limit_bytes} bytes."
+    limit_bytes: int
+
+
+class NotJson(RequestError):
+    code = "unsupported_media_type"
+    sentence = "Send the body as application/json."
+
+
+class PageNotFound(RequestError):
+    code = "not_found"
+    sentence = "There is nothing at this address."
+
+
+class MethodNotAllowed(RequestError):
+    code = "method_not_allowed"
+    sentence = "This address does not support that method."
+
+
+class TooManyStreams(Unavailable):
+    code = "too_many_streams"
+    sentence = "Too many live connections. Poll instead."
+    retry_after_s: int = 30
+    limit: int
+
+
+class TooManyOwnStreams(TooManyStreams):
+    code = "too_many_own_streams"
+    sentence = "Only {limit} live connections per account are allowed. Poll instead."
+
+
+class TooManyConnections(Unavailable):
+    code = "too_many_connections"
+    sentence = "Too many connections. Try again in a few seconds."
+
+
+_ERRORS_BY_STATUS: Mapping[HTTPStatus, tuple[type[RequestError], ...]] = {
+    HTTPStatus.BAD_REQUEST: (MalformedRequest, WrongField, WrongJson),
+    HTTPStatus.UNAUTHORIZED: (errors.Unauthenticated,),
+    HTTPStatus.PAYMENT_REQUIRED: (errors.InsufficientTokens,),
+    HTTPStatus.FORBIDDEN: (errors.AccountDisabled, errors.WrongServiceAccount),
+    HTTPStatus.NOT_FOUND: (errors.CreationNotFound, errors.AccountNotFound, PageNotFound),
+    HTTPStatus.METHOD_NOT_ALLOWED: (MethodNotAllowed,),
+    HTTPStatus.REQUEST_TIMEOUT: (RequestTimeout,),
+    HTTPStatus.CONFLICT: (errors.IllegalTransition, errors.ReferenceReused, errors.MediaMissing),
+    HTTPStatus.GONE: (errors.CreationGone,),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (BodyTooLarge,),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (NotJson,),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (errors.KeyReused,),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (HeadTooLarge,),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        errors.TooManyUnfinished,
+        errors.TooManyOpened,
+        errors.TooManyFree,
+        TooManyOwnStreams,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        errors.Paused,
+        errors.SpendingLimit,
+        errors.QueueFull,
+        errors.QueueUnavailable,
+        errors.NotQueued,
+        errors.WithdrawalRefused,
+        errors.StoreUnavailable,
+        errors.StoreContention,
+        errors.IdentityUnavailable,
+        errors.MediaUnavailable,
+        errors.MediaRefused,
+        errors.StorageFull,
+        TooManyStreams,
+        TooManyConnections,
+        errors.OutcomeUnknown,
+    ),
+}
 STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
-    MalformedRequest: HTTPStatus.BAD_REQUEST,
-    WrongField: HTTPStatus.BAD_REQUEST,
-    WrongJson: HTTPStatus.BAD_REQUEST,
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    InsufficientTokens: HTTPStatus.PAYMENT_REQUIRED,
-    AccountDisabled: HTTPStatus.FORBIDDEN,
-    WrongServiceAccount: HTTPStatus.FORBIDDEN,
-    CreationNotFound: HTTPStatus.NOT_FOUND,
-    AccountNotFound: HTTPStatus.NOT_FOUND,
-    PageNotFound: HTTPStatus.NOT_FOUND,
-    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
-    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
-    IllegalTransition: HTTPStatus.CONFLICT,
-    ReferenceReused: HTTPStatus.CONFLICT,
-    MediaMissing: HTTPStatus.CONFLICT,
-    CreationGone: HTTPStatus.GONE,
-    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    NotJson: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    TooManyUnfinished: HTTPStatus.TOO_MANY_REQUESTS,
-    TooManyOpened: HTTPStatus.TOO_MANY_REQUESTS,
-    TooManyFree: HTTPStatus.TOO_MANY_REQUESTS,
-    Paused: HTTPStatus.SERVICE_UNAVAILABLE,
-    SpendingLimit: HTTPStatus.SERVICE_UNAVAILABLE,
-    QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
-    QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    NotQueued: HTTPStatus.SERVICE_UNAVAILABLE,
-    WithdrawalRefused: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    StoreContention: HTTPStatus.SERVICE_UNAVAILABLE,
-    IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    MediaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    MediaRefused: HTTPStatus.SERVICE_UNAVAILABLE,
-    StorageFull: HTTPStatus.SERVICE_UNAVAILABLE,
-    TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
-    TooManyOwnStreams: HTTPStatus.TOO_MANY_REQUESTS,
-    TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
-    OutcomeUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
+    error: status for status, group in _ERRORS_BY_STATUS.items() for error in group
 }
 
-_NOT_SHOWN = frozenset({"reason", "retry_after_s", "others"})
-_HEADERS = frozenset({"Host", "Idempotency-Key"})
-"""Named like fields, but alone: `errors` lists the fields of a body or a query."""
-ERRORS_MAX = 10
-"""How many wrong fields one answer names."""
+_INTERNAL_FACTS = frozenset({"reason", "retry_after_s", "others"})
+_HEADER_FIELDS = frozenset({"Host", "Idempotency-Key"})
+"""Reported without `errors`, which lists fields of a body or a query."""
 
 
-def problem(error: PhoenixError) -> Response:
-    """Return the answer for an error; one that is not in the table is a 500 without detail."""
+class Problem(BaseModel):
+    """RFC 9457, with a stable `code` and the older clients' fields; more fields by code."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int | str = Field(
+        description="The HTTP status, but with `illegal_transition` the creation's status: "
+        "older clients read it there"
+    )
+    code: str
+    detail: str
+    success: Literal[False]
+    error: str
+    errors: list[dict[Literal["field", "reason"], str]] = Field(
+        [],
+        description="With `invalid_field`: every wrong field, at most 10; `error` names the first",
+    )
+
+
+def problem_response(error: PhoenixError) -> Response:
+    """Return the response for an error; one that is not in the table is a 500 without detail."""
     status = status_of(type(error))
     headers = {"Cache-Control": "no-store"}
     if retry_after_s := getattr(error, "retry_after_s", None):
         headers["Retry-After"] = str(retry_after_s)
     if isinstance(error, RequestTimeout):
-        headers["Connection"] = "close"  # the rest of the body may still come
+        headers["Connection"] = "close"  # the client may still send the rest of the body
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem_body(error), status, headers, media_type=PROBLEM_JSON)
 
 
 def problem_body(error: PhoenixError) -> dict[str, object]:
-    """Return the problem's fields: the error's own facts beside the standard ones."""
-    status = status_of(type(error))
-    sentence = str(error) if isinstance(error, RequestError) else PhoenixError.sentence
+    """Return the problem's fields: the standard ones and the error's own facts."""
+    status, text = status_of(type(error)), error_text(error)
     body: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
         "code": error.code if isinstance(error, RequestError) else PhoenixError.code,
-        "detail": sentence,
+        "detail": text,
         "success": False,
-        "error": sentence,
+        "error": text,
     }
     facts = {
         to_camel(name): value
         for name, value in vars(error).items()
-        if isinstance(error, RequestError) and name not in _NOT_SHOWN and value is not None
+        if isinstance(error, RequestError) and name not in _INTERNAL_FACTS and value is not None
     }
-    if isinstance(error, WrongField) and error.field not in _HEADERS:
-        named = dict.fromkeys((each.field, each.reason) for each in (error, *error.others))
+    if isinstance(error, WrongField) and error.field not in _HEADER_FIELDS:
+        faults = dict.fromkeys((each.field, each.reason) for each in (error, *error.others))
         body["errors"] = [
-            {"field": field, "reason": reason} for field, reason in [*named][:ERRORS_MAX]
+            {"field": field, "reason": reason} for field, reason in [*faults][:ERRORS_MAX]
         ]
     if "refunded" in facts:
         body["details"] = facts
     return body | facts
 
 
+def error_text(error: PhoenixError) -> str:
+    """Return the sentence for the client; an internal error keeps its facts to itself."""
+    return str(error) if isinstance(error, RequestError) else PhoenixError.sentence
+
+
 def status_of(error: type[PhoenixError]) -> HTTPStatus:
-    """Return the status of an error."""
     return STATUS_OF.get(error, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,15 +1,15 @@
-"""Live changes as server-sent events: one watch for each user and process, shared by its streams.
+"""Live changes as server-sent events; all streams of one user share a watch of the store.
 
-A stream sends the difference between what it sent last and what is: everything first, then each
-change. So nothing is queued for a slow reader, who skips what is over. Streams live on the event
-loop; calls of the store and the making of views do not.
+A stream sends a snapshot, and then the difference between the latest snapshot and the one it sent
+last. Nothing is queued for a slow reader, who skips intermediate states. Streams run on the event
+loop; store calls and the building of views run in threads.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import anyio
@@ -17,15 +17,12 @@ from anyio.to_thread import run_sync
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api_service.errors import problem
+from api_service.errors import TooManyOwnStreams, TooManyStreams, problem_response
 from api_service.links import Links
-from api_service.views import AccountView, CreationView, View
-from shared.domain.account import Account
-from shared.domain.creation import Creation
-from shared.domain.errors import TooManyOwnStreams, TooManyStreams
-from shared.domain.keys import CreationId, UserId
+from api_service.responses import AccountView, CreationView, View
+from shared.domain.keys import UserId
 from shared.domain.policy import Costs
-from shared.ports.store import Changes, Store
+from shared.ports.store import Snapshot, Store
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -35,9 +32,9 @@ EndReason = Literal["settled", "time", "shutdown"]
 
 
 class ChangesView(View):
-    """What is new to a reader of events; `account` is null while it is as before.
+    """The data of an event. `account` is null if unchanged.
 
-    `gone`: deleted, or no longer among the newest that are watched.
+    `gone`: ids of creations that were deleted, or are no longer among the newest 50.
     """
 
     account: AccountView | None
@@ -47,59 +44,55 @@ class ChangesView(View):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamLimits:
-    """How many streams a process has, and how long one lasts, in seconds."""
+    """The number of streams in a process, and the life of one in seconds."""
 
     streams_max: int = 100
     streams_of_user_max: int = 5
     heartbeat_s: float = 15
     life_s: float = 300
-    settled_s: float = 60
-    """How long a stream goes on when nothing of its user's is unfinished."""
-    write_s: float = 15
-    """How much longer than its life a stream may last whose reader takes nothing."""
+    settled_s: float = 60  # life after the user's last unfinished creation has settled
+    write_s: float = 15  # extra time before a stalled reader is disconnected
 
 
-@dataclass(frozen=True)
-class Known:
-    """A user's account and newest creations at one moment."""
-
-    account: Account | None = None
-    creations: Mapping[CreationId, Creation] = field(default_factory=dict)
-
-    @property
-    def has_unfinished(self) -> bool:
-        """Tell whether anything is in the making."""
-        in_flight = self.account.in_flight if self.account else None
-        return in_flight is not None and in_flight.image + in_flight.video > 0
-
-    def after(self, changes: Changes) -> "Known":
-        """Return it after what the store has told."""
-        new = {creation.creation_id: creation for creation in changes.creations}
-        creations = {**self.creations, **new}
-        for creation_id in changes.gone:
-            creations.pop(creation_id, None)
-        return Known(changes.account or self.account, creations)
-
-
-class _Watched:
-    """What is known of one user, for as long as somebody reads it."""
+class _UserWatch:
+    """The watch of one user's documents, and the latest snapshot."""
 
     def __init__(self) -> None:
-        self.known: Known | None = None
-        self.changed = asyncio.Event()
-        """Set, and replaced by a fresh one, at each change."""
-        self.streams = 0
-        self.watch: AbstractContextManager[object] | None = None
+        self.latest: Snapshot | None = None
+        self.changed = asyncio.Event()  # set, and replaced by a new one, at each change
+        self.stream_count = 0
         self.has_failed = False
-        """The watch could not begin: its streams end, so that their readers try again."""
-
-    def apply(self, changes: Changes) -> None:
-        self.known = (self.known or Known()).after(changes)
-        self.wake()
+        """The watch could not start: its streams end, so that their clients reconnect."""
+        self._context: AbstractContextManager[object] | None = None
 
     def wake(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def update(self, snapshot: Snapshot) -> None:
+        self.latest = snapshot
+        self.wake()
+
+    async def start(self, store: Store, user_id: UserId) -> None:
+        loop = asyncio.get_running_loop()
+
+        def update(snapshot: Snapshot) -> None:
+            loop.call_soon_threadsafe(self.update, snapshot)
+
+        context = store.watch(user_id, update)
+        try:
+            with anyio.CancelScope(shield=True):  # else a watch could start and never end
+                await run_sync(context.__enter__)
+        except Exception:
+            self.has_failed = True
+            self.wake()
+            raise
+        self._context = context
+
+    async def stop(self) -> None:
+        if self._context is not None:
+            with anyio.CancelScope(shield=True):
+                await run_sync(self._context.__exit__, None, None, None)
 
 
 class Streams:
@@ -114,126 +107,110 @@ class Streams:
         self._costs = costs
         self._new_links = new_links
         self._count = 0
-        self._watched: dict[UserId, _Watched] = {}
+        self._watches: dict[UserId, _UserWatch] = {}
 
     def stop(self) -> None:
-        """End every stream: the process is about to end."""
+        """End every stream before the process exits."""
         self.is_stopping = True
-        for watched in self._watched.values():
-            watched.wake()
+        for watch in self._watches.values():
+            watch.wake()
 
     @asynccontextmanager
-    async def opened(self, user_id: UserId) -> AsyncIterator[_Watched]:
-        """Hold one of the process's streams, and what is known of its user.
+    async def open(self, user_id: UserId) -> AsyncIterator[_UserWatch]:
+        """Occupy a stream, and share the watch of its user.
 
         Raises:
             TooManyStreams, TooManyOwnStreams
         """
         if self._count >= self.limits.streams_max:
             raise TooManyStreams(limit=self.limits.streams_max)
-        watched = self._watched.get(user_id) or _Watched()
-        if watched.streams >= self.limits.streams_of_user_max:
+        watch = self._watches.get(user_id) or _UserWatch()
+        if watch.stream_count >= self.limits.streams_of_user_max:
             raise TooManyOwnStreams(limit=self.limits.streams_of_user_max)
         self._count += 1
-        self._watched[user_id] = watched
-        watched.streams += 1
+        watch.stream_count += 1
+        self._watches[user_id] = watch
         try:
-            if watched.streams == 1:
-                await self._begin(watched, user_id)
-            yield watched
+            if watch.stream_count == 1:
+                await watch.start(self._store, user_id)
+            yield watch
         finally:
             self._count -= 1
-            watched.streams -= 1
-            if watched.streams == 0 or watched.has_failed:
-                self._forget(watched, user_id)
-            if watched.streams == 0:
-                await self._end(watched)
+            watch.stream_count -= 1
+            is_unused = watch.stream_count == 0
+            if (is_unused or watch.has_failed) and self._watches.get(user_id) is watch:
+                del self._watches[user_id]
+            if is_unused:
+                await watch.stop()
 
-    def _forget(self, watched: _Watched, user_id: UserId) -> None:
-        if self._watched.get(user_id) is watched:
-            del self._watched[user_id]
-
-    async def _begin(self, watched: _Watched, user_id: UserId) -> None:
-        loop = asyncio.get_running_loop()
-
-        def changed(changes: Changes) -> None:
-            loop.call_soon_threadsafe(watched.apply, changes)
-
-        watch = self._store.watch(user_id, changed)
-        try:
-            with anyio.CancelScope(shield=True):  # else a watch could begin that nobody ends
-                await run_sync(watch.__enter__)
-        except Exception:
-            watched.has_failed = True
-            watched.wake()
-            raise
-        watched.watch = watch
-
-    async def _end(self, watched: _Watched) -> None:
-        if watched.watch is not None:
-            with anyio.CancelScope(shield=True):
-                await run_sync(watched.watch.__exit__, None, None, None)
-
-    def news(self, shown: Known, known: Known) -> ChangesView:
-        """Return what of `known` a reader was not yet shown, newest first."""
-        links = self._new_links()
-        account = known.account if known.account != shown.account else None
-        new = [each for key, each in known.creations.items() if each != shown.creations.get(key)]
-        new.sort(key=lambda each: (each.created_at, each.creation_id), reverse=True)
+    def changes(self, sent: Snapshot, latest: Snapshot) -> ChangesView:
+        """Return the difference between two snapshots, newest creations first."""
+        links, changes = self._new_links(), latest.since(sent)
+        creations = sorted(
+            changes.creations, key=lambda each: (each.created_at, each.creation_id), reverse=True
+        )
         return ChangesView(
-            account=AccountView.of(account, self._costs) if account else None,
-            creations=[CreationView.of(creation, links) for creation in new],
-            gone=sorted(shown.creations.keys() - known.creations.keys()),
+            account=AccountView.of(changes.account, self._costs) if changes.account else None,
+            creations=[CreationView.of(creation, links) for creation in creations],
+            gone=sorted(changes.gone),
         )
 
 
 class EventStream(StreamingResponse):
-    """The changes of one user's account and creations, until it is time to end."""
-
     media_type = MEDIA_TYPE
 
     def __init__(self, streams: Streams, user_id: UserId) -> None:
         super().__init__((), headers=HEADERS)
         self._streams = streams
+        self._limits = streams.limits
         self._user_id = user_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the reader leaves or the stream ends; too many of them are a problem."""
-        limits = self._streams.limits
+        """Send until the client disconnects or the stream ends; respond 503 or 429 to too many."""
         try:
-            async with self._streams.opened(self._user_id) as watched:
-                self.body_iterator = self._events(watched)
-                with anyio.move_on_after(limits.life_s + limits.write_s):
+            async with self._streams.open(self._user_id) as watch:
+                self.body_iterator = self._events(watch)
+                with anyio.move_on_after(self._limits.life_s + self._limits.write_s):
                     await super().__call__(scope, receive, send)
         except TooManyStreams as error:
-            await problem(error)(scope, receive, send)
+            await problem_response(error)(scope, receive, send)
 
-    async def _events(self, watched: _Watched) -> AsyncIterator[str]:
-        """Yield the snapshot, each change, heartbeats, and why it ends."""
-        limits = self._streams.limits
-        began_s = busy_s = time.monotonic()
-        shown: Known | None = None
+    async def _events(self, watch: _UserWatch) -> AsyncIterator[str]:
+        """Yield the snapshot, each change, heartbeats, and the reason for the end."""
+        start_s = busy_s = time.monotonic()
+        sent: Snapshot | None = None
         while True:
             now_s = time.monotonic()
-            if shown is None or shown.has_unfinished:
+            if sent is None or _has_unfinished(sent):
                 busy_s = now_s
-            changed, known = watched.changed, watched.known
-            if known is not None and known is not shown:
-                news = await run_sync(self._streams.news, shown or Known(), known)
-                yield _event("change" if shown else "snapshot", news.model_dump_json(by_alias=True))
-                shown = known
-            ends: dict[EndReason, float] = {"time": began_s + limits.life_s}
-            if shown and not shown.has_unfinished:
-                ends["settled"] = busy_s + limits.settled_s
-            reason = min(ends, key=lambda each: ends[each])
-            if watched.has_failed or self._streams.is_stopping or now_s >= ends[reason]:
-                reason = "shutdown" if self._streams.is_stopping else reason
+            changed, latest = watch.changed, watch.latest
+            if latest is not None and latest is not sent:
+                changes = await run_sync(self._streams.changes, sent or Snapshot(), latest)
+                data = changes.model_dump_json(by_alias=True)
+                yield _event("change" if sent else "snapshot", data)
+                sent = latest
+            end_s, reason = self._end(start_s, busy_s, sent)
+            if watch.has_failed or now_s >= end_s:
                 yield _event("end", f'{{"reason":"{reason}"}}')
                 return
-            with anyio.move_on_after(min(limits.heartbeat_s, ends[reason] - now_s)) as waiting:
+            with anyio.move_on_after(min(self._limits.heartbeat_s, end_s - now_s)) as wait:
                 await changed.wait()
-            if waiting.cancelled_caught:
+            if wait.cancelled_caught:
                 yield HEARTBEAT
+
+    def _end(self, start_s: float, busy_s: float, sent: Snapshot | None) -> tuple[float, EndReason]:
+        """Return when the stream ends, and why."""
+        if self._streams.is_stopping:
+            return start_s, "shutdown"
+        end_s, settled_s = start_s + self._limits.life_s, busy_s + self._limits.settled_s
+        if sent and not _has_unfinished(sent) and settled_s < end_s:
+            return settled_s, "settled"
+        return end_s, "time"
+
+
+def _has_unfinished(snapshot: Snapshot) -> bool:
+    in_flight = snapshot.account.in_flight if snapshot.account else None
+    return in_flight is not None and in_flight.image + in_flight.video > 0
 
 
 def _event(name: str, data: str) -> str:

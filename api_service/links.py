@@ -1,4 +1,4 @@
-"""Signed links to private files."""
+"""Links to media files: signed ones to private files, permanent ones to public copies."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,16 +8,19 @@ from shared.ports.media_store import MediaStore
 
 
 class Links:
-    """Signed links that stay the same for half an hour, so that pages keep their pictures."""
+    """Signed links stay the same for half an hour, so that browsers cache the files."""
 
     def __init__(self, media: MediaStore, clock: Clock, policy: Policy) -> None:
         window_s = policy.link_window_s
-        window_began_s = clock.now().timestamp() // window_s * window_s
+        window_start_s = clock.now().timestamp() // window_s * window_s
         self._media = media
-        self.expires_at = datetime.fromtimestamp(window_began_s, UTC) + timedelta(
+        self.expires_at = datetime.fromtimestamp(window_start_s, UTC) + timedelta(
             seconds=policy.link_life_s
         )
 
     def to(self, key: str | None) -> str | None:
-        """Return the link to a private file."""
+        """Return the signed link to a private file."""
         return None if key is None else self._media.private_link(key, expires_at=self.expires_at)
+
+    def to_public(self, key: str | None) -> str | None:
+        return None if key is None else self._media.public_link(key)

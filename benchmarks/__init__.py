@@ -1,1 +1,1 @@
-"""What is measured, as ratios within one run, and the recorded results."""
+"""Benchmarks as ratios within one run, and recorded results."""

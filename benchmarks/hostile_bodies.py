@@ -1,4 +1,7 @@
-"""How long hostile bodies are answered, beside an ordinary refusal: `python -m benchmarks.hostile_bodies`."""
+"""Response times of hostile bodies relative to an ordinary refusal.
+
+Run it with `python -m benchmarks.hostile_bodies`.
+"""
 
 import os
 import statistics
@@ -20,7 +23,7 @@ ORDINARY = Hostile("an ordinary refusal", lambda: b'{"type":"video","prompt":""}
 
 
 def main() -> None:
-    """Print the median of each body, and its ratio to the ordinary refusal."""
+    """Print the median for each body and its ratio to the ordinary refusal."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PHOENIX_DATA": folder}
         with (
@@ -45,7 +48,6 @@ def main() -> None:
 
 
 def send(client: httpx.Client, hostile: Hostile) -> httpx.Response:
-    """Post a hostile body."""
     return client.post(
         "/api/generate/creation",
         content=hostile.body(),
@@ -53,13 +55,13 @@ def send(client: httpx.Client, hostile: Hostile) -> httpx.Response:
     )
 
 
-def measured(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
-    """Return the last answer and the median time of several, after one that is not counted."""
-    answer = ask()
+def measured(send_once: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
+    """Return the last response and the median time of several, after a warm-up."""
+    answer = send_once()
     times_s = []
     for _ in range(ROUNDS):
         began_s = time.perf_counter()
-        answer = ask()
+        answer = send_once()
         times_s.append(time.perf_counter() - began_s)
     return answer, statistics.median(times_s)
 

@@ -1,6 +1,6 @@
 """`python -m cli`: the `phoenix` command where it is not installed, as in the API's image."""
 
-from shared.sealed_environment import enforce
+from shared.settings.sealed_environment import enforce
 
 enforce(takes_arguments=True)
 

@@ -1,4 +1,4 @@
-"""`phoenix account`: one account's statement, to explain its balance."""
+"""`phoenix account`: one account's statement, which explains its balance."""
 
 import json
 from datetime import datetime
@@ -11,12 +11,12 @@ from shared.domain.creation import Creation
 from shared.domain.ledger import EntryType, LedgerEntry, opening_id
 from shared.lifecycle.statements import Statement
 
-ENTRIES_SHOWN = 10
+SHOWN_COUNT_MAX = 10
 UNKNOWN = "No account has the username, email address or user id {who!r}. Use one of these three."
 
 
 def show(statement: Statement, out: Console, *, as_json: bool) -> int:
-    """Print a statement; return the exit status: 1 if something is wrong."""
+    """Print a statement; return the exit status, 1 if it has violations."""
     if as_json:
         print(json.dumps(_fields(statement)))
     else:
@@ -25,18 +25,12 @@ def show(statement: Statement, out: Console, *, as_json: bool) -> int:
 
 
 def _print(statement: Statement, out: Console) -> None:
-    account = statement.account
+    account, in_flight = statement.account, statement.account.in_flight
     granted, paid, returned = (statement.tokens_of(each) for each in EntryType)
+    sums = f"{granted} granted - {paid} paid + {returned} returned"
     _line(out, f"{account.username}, user id {account.user_id}")
-    _line(
-        out,
-        f"balance    {account.balance_tokens} = "
-        f"{granted} granted - {paid} paid + {returned} returned",
-    )
-    _line(
-        out,
-        f"in flight  {account.in_flight.image} images, {account.in_flight.video} videos",
-    )
+    _line(out, f"balance    {account.balance_tokens} = {sums}")
+    _line(out, f"in flight  {in_flight.image} images, {in_flight.video} videos")
     out.print(_entries(statement.ledger), soft_wrap=False)
     if statement.unfinished:
         out.print(_unfinished(statement.unfinished), soft_wrap=False)
@@ -51,11 +45,11 @@ def _line(out: Console, text: str) -> None:
 
 
 def _entries(ledger: tuple[LedgerEntry, ...]) -> Table:
-    title = f"last {min(ENTRIES_SHOWN, len(ledger))} of {len(ledger)} entries"
+    title = f"last {min(SHOWN_COUNT_MAX, len(ledger))} of {len(ledger)} entries"
     table = Table(
         "no.", "time (UTC)", "what", "tokens", "balance", Column("for", no_wrap=True), title=title
     )
-    for each in ledger[:ENTRIES_SHOWN]:
+    for each in ledger[:SHOWN_COUNT_MAX]:
         table.add_row(
             str(each.sequence),
             _minute(each.created_at),
@@ -68,20 +62,14 @@ def _entries(ledger: tuple[LedgerEntry, ...]) -> Table:
 
 
 def _first_grant(entry: LedgerEntry) -> str:
-    """Return what a grant without a reference is: only an account's first ones have none."""
+    """Describe a grant without a reference, which only an account's first ones are."""
     is_opening = entry.entry_id == opening_id(entry.user_id)
-    return "balance of the older system" if is_opening else "welcome"
+    return "balance of the legacy system" if is_opening else "welcome"
 
 
 def _unfinished(creations: tuple[Creation, ...]) -> Table:
-    table = Table(
-        Column("creation", no_wrap=True),
-        "kind",
-        "status",
-        "tokens",
-        "back by (UTC)",
-        title="unfinished",
-    )
+    creation = Column("creation", no_wrap=True)
+    table = Table(creation, "kind", "status", "tokens", "back by (UTC)", title="unfinished")
     for each in creations:
         back_by = _minute(each.deadline_at) if each.deadline_at else ""
         table.add_row(each.creation_id, each.kind, each.status, str(each.cost_tokens), back_by)
@@ -100,20 +88,7 @@ def _fields(statement: Statement) -> dict[str, Any]:
         "inFlight": vars(account.in_flight),
         "welcomed": account.welcomed,
         "entryCount": len(statement.ledger),
-        "lastEntries": [
-            {
-                "id": each.entry_id,
-                "sequence": each.sequence,
-                "createdAt": each.created_at.isoformat(),
-                "type": each.entry_type,
-                "tokens": each.signed_tokens,
-                "balanceAfter": each.balance_after_tokens,
-                "creationId": each.creation_id,
-                "reference": each.reference,
-                "actor": each.actor,
-            }
-            for each in statement.ledger[:ENTRIES_SHOWN]
-        ],
+        "lastEntries": [_entry_fields(each) for each in statement.ledger[:SHOWN_COUNT_MAX]],
         "unfinished": [
             {
                 "creationId": each.creation_id,
@@ -128,6 +103,20 @@ def _fields(statement: Statement) -> dict[str, Any]:
         "isRight": statement.is_right,
         "verdict": statement.verdict,
         "say": statement.message,
+    }
+
+
+def _entry_fields(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "id": entry.entry_id,
+        "sequence": entry.sequence,
+        "createdAt": entry.created_at.isoformat(),
+        "type": entry.entry_type,
+        "tokens": entry.signed_tokens,
+        "balanceAfter": entry.balance_after_tokens,
+        "creationId": entry.creation_id,
+        "reference": entry.reference,
+        "actor": entry.actor,
     }
 
 

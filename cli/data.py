@@ -1,4 +1,4 @@
-"""The data folder of one machine: is it there, copy it while it runs, rotate its keys."""
+"""The data folder of one machine: find it, back it up while it runs, rotate its keys."""
 
 import contextlib
 import os
@@ -7,6 +7,9 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from shared.adapters.local.data_folder import (
     FOLDER_MODE,
@@ -27,57 +30,54 @@ from shared.domain.creation import Creation
 from shared.domain.errors import WrongSetting
 from shared.domain.media import PUBLIC_PREFIX
 from shared.lifecycle.auditing import stored_files
-from shared.settings import LocalBackend, Settings
+from shared.settings import DEFAULT_DATA, LocalBackend, Settings
 
+DataOption = Annotated[
+    Path | None, typer.Option(help=f"Local backend: the data folder [default: {DEFAULT_DATA}]")
+]
 KEYS = (KEY, WELCOME_KEY)
 FILES = (f"{MEDIA}/private", f"{MEDIA}/public", GENERATOR)
-"""Folders whose files are written once. The queue is rebuilt by the sweep, so it is not copied."""
-TRIES = 5
+"""Folders of write-once files. The queue is not copied: the sweep rebuilds it."""
+COPY_COUNT_MAX = 5
 
 
 @dataclass(frozen=True)
-class Copied:
-    """What a backup holds."""
-
+class Backup:
     files: int
     size_bytes: int
 
 
 def environment(data: Path | None) -> Mapping[str, str]:
-    """Return this process's environment, with the data folder of `--data` if it is given."""
+    """Return the process's environment, with `--data` as its data folder if given."""
     return {**os.environ, "PHOENIX_DATA": str(data)} if data else dict(os.environ)
 
 
 def check_data_folder(data: Path) -> None:
-    """Raise `WrongSetting` where no installation keeps its data: the folder may be a typo."""
+    """Raise `WrongSetting` if the folder holds no installation: it may be a typo."""
     with usable(data):
-        is_there = (data / STORE).exists()
-    if not is_there:
-        raise WrongSetting(
-            setting="PHOENIX_DATA",
-            reason=(
-                f"there is no Phoenix data in {data}: check --data, "
-                "or start an installation there with `phoenix up`"
-            ),
-        )
+        exists = (data / STORE).exists()
+    if not exists:
+        remedy = "check --data, or start an installation there with `phoenix up`"
+        reason = f"there is no Phoenix data in {data}: {remedy}"
+        raise WrongSetting(setting="PHOENIX_DATA", reason=reason)
 
 
 def rotate_key(settings: Settings, *, revoke: bool) -> int:
-    """Make a new signing key; return how many older ones are still accepted."""
+    """Add a new signing key; return how many older ones are still accepted."""
     data = _data(settings, "rotate-key")
     return InstallationKeys(data / KEY, clock=SystemClock()).rotate(revoke=revoke)
 
 
-def backup(settings: Settings, folder: Path) -> Copied:
-    """Copy an installation's data into an empty folder, while it runs.
+def backup(settings: Settings, folder: Path) -> Backup:
+    """Copy an installation's data to an empty folder, while it runs.
 
-    Files are copied before and after the store: those that it names were written before it, and
-    are removed after it. Where one was written and removed meanwhile, all is copied again. What
-    was unfinished is refunded by the first sweep of the restored installation.
+    Files are copied before and after the store, because a file is written before the store
+    references it and deleted after. If one was written and deleted in between, the copy is
+    repeated. The first sweep of a restored installation refunds unfinished creations.
 
     Raises:
-        WrongSetting: this is no local installation, or the folder is not empty, inside the
-            installation's own, or cannot be written, or too much was removed meanwhile.
+        WrongSetting: the backend is not local, the target is not empty, not writable or inside
+            the data folder, or files were deleted during every copy.
     """
     data = _data(settings, "backup")
     try:
@@ -86,15 +86,16 @@ def backup(settings: Settings, folder: Path) -> Copied:
         raise WrongSetting(setting="DIR", reason=f"{folder} cannot be written: {error}") from error
 
 
-def _copied(data: Path, folder: Path) -> Copied:
+def _copied(data: Path, folder: Path) -> Backup:
     if folder.resolve().is_relative_to(data.resolve()):
-        raise WrongSetting(setting="DIR", reason=f"{folder} is in the data folder: name another")
+        reason = f"{folder} is inside the data folder: choose another"
+        raise WrongSetting(setting="DIR", reason=reason)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WrongSetting(setting="DIR", reason=f"{folder} is not empty: name a new folder")
+        raise WrongSetting(setting="DIR", reason=f"{folder} is not empty: choose a new folder")
     os.umask(UMASK)
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     incoming = folder / f"{STORE}.incoming"
-    for _ in range(TRIES):
+    for _ in range(COPY_COUNT_MAX):
         _copy_files(data, folder)
         incoming.unlink(missing_ok=True)
         _copy_database(data / STORE, incoming)
@@ -102,27 +103,26 @@ def _copied(data: Path, folder: Path) -> Copied:
         if _is_complete(incoming, folder):
             break
     else:
-        raise WrongSetting(setting="DIR", reason="files were removed during each copy: try again")
+        raise WrongSetting(setting="DIR", reason="files were deleted during every copy: try again")
     for name in KEYS:
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(data / name, folder / name)
-    incoming.rename(folder / STORE)  # last: without it, the folder is no installation
+    incoming.rename(folder / STORE)  # last: a folder without it is no installation
     copied = [path for path in folder.rglob("*") if path.is_file()]
-    return Copied(len(copied), sum(path.stat().st_size for path in copied))
+    return Backup(len(copied), sum(path.stat().st_size for path in copied))
 
 
 def _data(settings: Settings, command: str) -> Path:
     backend = settings.backend
     if not isinstance(backend, LocalBackend):
-        raise WrongSetting(
-            setting="PHOENIX_BACKEND", reason=f"{command} is for one machine: see docs/day-2.md"
-        )
+        reason = f"{command} is for the local backend: see docs/day-2.md"
+        raise WrongSetting(setting="PHOENIX_BACKEND", reason=reason)
     check_data_folder(backend.data)
     return backend.data
 
 
 def _copy_database(source: Path, target: Path) -> None:
-    """Copy a database as it is at one moment, in a single read transaction."""
+    """Copy a consistent snapshot of a database, in a single read transaction."""
     with (
         contextlib.closing(connect(source)) as reading,
         contextlib.closing(sqlite3.connect(target)) as writing,
@@ -131,7 +131,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _copy_files(data: Path, folder: Path) -> None:
-    """Copy the files that are not copied yet; any of them may be removed meanwhile."""
+    """Copy the files that are not copied yet; any of them may be deleted meanwhile."""
     for name in FILES:
         (folder / name).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         for path in sorted((data / name).rglob("*")):
@@ -144,7 +144,7 @@ def _copy_files(data: Path, folder: Path) -> None:
 
 
 def _copy_file(path: Path, copy: Path) -> None:
-    """Link a file, which is never changed, or copy it to another disk."""
+    """Hard-link a file, which never changes, or copy it to another disk."""
     try:
         copy.hardlink_to(path)
     except FileNotFoundError:
@@ -154,15 +154,8 @@ def _copy_file(path: Path, copy: Path) -> None:
 
 
 def _is_complete(store: Path, folder: Path) -> bool:
-    """Tell whether every file that a copied store names was copied."""
-    copied = SQLiteStore(store)
-    try:
+    with contextlib.closing(SQLiteStore(store)) as copied:
         creations = [each for each in copied.everything() if isinstance(each, Creation)]
-    finally:
-        copied.close()
     keys = (key for creation in creations for key in stored_files(creation))
-    return all((folder / "media" / _place(key)).exists() for key in keys)
-
-
-def _place(key: str) -> str:
-    return key if key.startswith(PUBLIC_PREFIX) else f"{PRIVATE_PREFIX}{key}"
+    places = (key if key.startswith(PUBLIC_PREFIX) else f"{PRIVATE_PREFIX}{key}" for key in keys)
+    return all((folder / MEDIA / place).exists() for place in places)

@@ -1,4 +1,4 @@
-"""`phoenix`: run it, show it, prove it, repair it."""
+"""The `phoenix` command: run, demonstrate, audit and operate an installation."""
 
 import json
 import signal
@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import one_machine, operate
+from cli import operate
 from cli.account import UNKNOWN, show
-from cli.data import check_data_folder, environment
+from cli.data import DataOption, check_data_folder, environment
 from cli.demo import demo as run_demo
+from cli.doctor import check_key
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import Stack, StackError
+from infrastructure.migration.build import migration
 from shared import settings, telemetry, wiring
 from shared.adapters.local.data_folder import LOGS
 from shared.domain.creation import creation_key
@@ -33,10 +35,8 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.status import Status
-from shared.gemini_settings import GeminiAPI
-from shared.generators import ask_for_model
 from shared.lifecycle.auditing import AuditReport
-from shared.settings import DEFAULT_DATA, DEFAULT_PORT, LocalBackend, Settings
+from shared.settings import DEFAULT_PORT, GeminiAPI, LocalBackend
 from shared.wiring import Phoenix
 
 cli = typer.Typer(
@@ -46,7 +46,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(operate.commands)
-cli.add_typer(one_machine.commands)
 out = Console(soft_wrap=True)
 err = Console(stderr=True)
 
@@ -58,58 +57,49 @@ SIGN_IN = (
     """ -H 'Content-Type: application/json' -d '{{"username": "ada"}}'"""
 )
 
-PAID = "Real media, paid by GEMINI_API_KEY: {} makes images, {} videos."
-FAILING = "Until that is fixed, creations fail and their tokens come back: `phoenix doctor`."
+PAID = "Real media, billed to GEMINI_API_KEY: images by {}, videos by {}."
+FAILING = "Until this is fixed, creations fail and are refunded: `phoenix doctor`."
 
-DataOption = Annotated[
-    Path | None, typer.Option(help=f"Local backend: the data folder [default: {DEFAULT_DATA}]")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Run the command; a known error is one line and exit status 1, a wrong setting 2."""
+    """Run the command; print a known error in one line and exit with 1, or 2 for a wrong setting."""
     try:
         cli(obj=_phoenix)
-    except WrongSetting as error:
-        _say(str(error))
-        sys.exit(WRONG_CONFIGURATION)
-    except Unavailable as error:
-        _say(f"{error} ({error.reason})" if error.reason else str(error))
-        sys.exit(1)
     except (OSError, PhoenixError, StackError) as error:
-        _say(str(error))
-        sys.exit(1)
+        reason = f" ({error.reason})" if isinstance(error, Unavailable) and error.reason else ""
+        _print_error(f"{error}{reason}")
+        sys.exit(WRONG_CONFIGURATION if isinstance(error, WrongSetting) else 1)
 
 
-def _say(problem: str) -> None:
-    """Print what went wrong, in a vendor's own words too, as they are."""
+def _print_error(problem: str) -> None:
+    """Print an error, which may quote a vendor's text, without markup."""
     err.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _phoenix(data: Path | None) -> Phoenix:
-    """Put Phoenix together; its log lines go where those of the other processes go."""
+    """Build Phoenix; log to where its other processes log."""
     loaded = settings.load(environment(data))
-    if isinstance(loaded.backend, LocalBackend):
-        check_data_folder(loaded.backend.data)
-    phoenix = wiring.build(loaded)
-    if isinstance(loaded.backend, LocalBackend):
-        logs = loaded.backend.data / LOGS
-        logs.mkdir(exist_ok=True)
-        telemetry.configure("cli", stream=(logs / "cli.log").open("a"))
-    else:
+    if not isinstance(loaded.backend, LocalBackend):
         telemetry.configure("cli", project=loaded.backend.project, stream=sys.stderr)
+        return wiring.build(loaded)
+    check_data_folder(loaded.backend.data)
+    phoenix = wiring.build(loaded)
+    logs = loaded.backend.data / LOGS
+    logs.mkdir(exist_ok=True)
+    telemetry.configure("cli", stream=(logs / "cli.log").open("a"))
     return phoenix
 
 
 @cli.command()
 def up(
     port: Annotated[
-        int, typer.Option(help="The port to listen on; 0: a free one.", min=0, max=PORT_MAX)
+        int, typer.Option(help="The port to listen on; 0 picks a free one.", min=0, max=PORT_MAX)
     ] = DEFAULT_PORT,
     data: DataOption = None,
 ) -> None:
-    """Run the one-machine stack until Ctrl-C; a restart loses nothing."""
+    """Run Phoenix on this machine until Ctrl-C; a restart loses nothing."""
     stack = Stack(environment(data), port=port)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -119,27 +109,23 @@ def up(
         with stack:
             out.print(f"[bold]Phoenix runs at {stack.base_url}[/bold]   Ctrl-C stops it.")
             out.print(f"Files    {stack.data}", markup=False)
-            if gemini := _gemini(stack.settings):
-                out.print(PAID.format(*(gemini.model_of(kind) for kind in Kind)))
-                # The stack serves meanwhile: a name server may take longer than the request.
-                threading.Thread(target=_ask_gemini, args=(gemini,), daemon=True).start()
+            backend = stack.settings.backend
+            if isinstance(backend, LocalBackend) and backend.gemini:
+                out.print(PAID.format(*(backend.gemini.model_of(kind) for kind in Kind)))
+                # In the background, because name resolution may be slow.
+                threading.Thread(target=_check_key, args=(backend.gemini,), daemon=True).start()
             out.print("Sign in", SIGN_IN.format(base_url=stack.base_url))
             stop.wait()
             out.print("Stopping ..")
 
 
-def _gemini(loaded: Settings) -> GeminiAPI | None:
-    return loaded.backend.gemini if isinstance(loaded.backend, LocalBackend) else None
-
-
-def _ask_gemini(gemini: GeminiAPI) -> None:
-    """Say in one line if the developer API does not serve what is to be made."""
+def _check_key(gemini: GeminiAPI) -> None:
     for kind in Kind:
         try:
-            ask_for_model(gemini, kind)
+            check_key(gemini, kind)
         except (WrongSetting, GenerationUnavailable) as error:
             reason = error.reason if isinstance(error, GenerationUnavailable) else str(error)
-            _say(f"No real media at the moment: {reason}. {FAILING}")
+            _print_error(f"No real media at the moment: {reason}. {FAILING}")
             return
 
 
@@ -147,17 +133,17 @@ def _ask_gemini(gemini: GeminiAPI) -> None:
 def demo(
     *,
     data: Annotated[
-        Path | None, typer.Option(help="Keep everything in this folder [default: nothing is kept]")
+        Path | None, typer.Option(help="Keep everything in this folder [default: a temporary one]")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an image and a video, a refusal and a retry on a fresh stack, and audit every token."""
+    """Show an image, a video, a refusal and a retry on a fresh stack, and audit every token."""
     sys.exit(run_demo(out, data=data, as_json=as_json))
 
 
 @cli.command()
 def audit(*, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Prove balances, creations, counters and files against the whole ledger."""
+    """Check balances, creations, counters and files against the whole ledger."""
     report = _phoenix(data).auditing.audit()
     if as_json:
         print(json.dumps(asdict(report)))
@@ -166,7 +152,7 @@ def audit(*, data: DataOption = None, as_json: JsonOption = False) -> None:
 
 
 def _print_audit(report: AuditReport) -> NoReturn:
-    """Print each violation, and exit with 1 if there is one."""
+    """Print each violation; exit with 1 if there is one."""
     table = Table("invariant", "document", "what")
     for violation in report.violations:
         table.add_row(violation.invariant, violation.document, violation.what)
@@ -182,7 +168,7 @@ def _print_audit(report: AuditReport) -> NoReturn:
 
 @cli.command()
 def sweep(*, data: DataOption = None) -> None:
-    """Sweep once and print what came of it."""
+    """Sweep once and print the outcomes."""
     counts = _phoenix(data).sweeping.sweep()
     out.print(", ".join(f"{name} {count}" for name, count in counts.items()))
 
@@ -191,17 +177,17 @@ def sweep(*, data: DataOption = None) -> None:
 def grant(
     user: str,
     tokens: int,
-    reference: Annotated[str, typer.Option(help="Names this grant; it is given only once.")],
+    reference: Annotated[
+        str, typer.Option(help="The name of this grant, which is given only once.")
+    ],
     data: DataOption = None,
 ) -> None:
-    """Give an account tokens, once per reference."""
+    """Grant tokens to an account, once per reference."""
     entry = _phoenix(data).accounts.grant(
         UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
     )
-    out.print(
-        f"{entry.user_id}: +{entry.amount_tokens}, balance {entry.balance_after_tokens}",
-        markup=False,
-    )
+    balance = f"balance {entry.balance_after_tokens}"
+    out.print(f"{entry.user_id}: +{entry.amount_tokens}, {balance}", markup=False)
 
 
 @cli.command()
@@ -211,11 +197,11 @@ def account(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain one account's balance, and what to tell its owner; exit 1 if something is wrong."""
+    """Explain one account's balance and suggest a reply to its owner; exit 1 on violations."""
     try:
         statement = _phoenix(data).statements.of(who)
     except AccountNotFound:
-        _say(UNKNOWN.format(who=who))
+        _print_error(UNKNOWN.format(who=who))
         sys.exit(1)
     sys.exit(show(statement, out, as_json=as_json))
 
@@ -224,21 +210,21 @@ def account(
 def adopt(
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would be taken over; change nothing.")
+        bool, typer.Option("--dry-run", help="Count what would be migrated; change nothing.")
     ] = False,
     data: DataOption = None,
 ) -> None:
-    """Take over the Celery system's accounts, once it has stopped, and audit what came of it."""
+    """Migrate the accounts of the stopped Celery system, and audit the result."""
     phoenix = _phoenix(data)
-    done = phoenix.adopting().adopt(dry_run=dry_run)
+    done = migration(phoenix).run(dry_run=dry_run)
     out.print(
-        f"{'Would adopt' if dry_run else 'Adopted'} {done.accounts} accounts with "
+        f"{'Would migrate' if dry_run else 'Migrated'} {done.accounts} accounts with "
         f"{done.opening_tokens} tokens; {done.refunds} creations refunded "
-        f"({done.refunded_tokens} tokens), {done.creations_aside} put aside; "
+        f"({done.refunded_tokens} tokens), {done.archived_creations} archived; "
         f"{done.marked_entries} ledger entries marked"
     )
     for problem in done.problems:
-        out.print(f"left as it is: {problem.document}: {problem.what}", markup=False)
+        out.print(f"skipped: {problem.document}: {problem.what}", markup=False)
     if done.problems or dry_run:
         sys.exit(1 if done.problems else 0)
     _print_audit(phoenix.auditing.audit())
@@ -249,11 +235,11 @@ def rerun(
     creation_id: str,
     *,
     debit: Annotated[
-        bool, typer.Option("--debit", help="Debit a failed creation again first.")
+        bool, typer.Option("--debit", help="First debit a failed creation again.")
     ] = False,
     data: DataOption = None,
 ) -> None:
-    """Run the job for a creation now; a failed one is left alone unless it may be debited again."""
+    """Run a creation's job now; a failed creation is run only after a new debit (--debit)."""
     phoenix = _phoenix(data)
     creation = phoenix.ports.store.get(creation_key(CreationId(creation_id)))
     if creation is None:
@@ -261,24 +247,26 @@ def rerun(
     name = phoenix.ports.executions.run(
         creation.creation_id, kind=creation.kind, debit_failed=debit
     )
-    out.print(f"{name} runs")
-    if phoenix.local is not None:
-        phoenix.local.executions.wait()
-        now = phoenix.ports.store.get(creation.key)
-        out.print(f"{creation_id} is {now.status if now else 'gone'}")
-        failure = phoenix.local.executions.failure(name)
-        if failure is not None:
-            _say(f"{name} failed with {failure}")
-        elif now is not None and now.status is Status.FAILED and not debit:
-            _say("A failed creation is left alone; --debit takes its tokens again")
-        sys.exit(0 if now is not None and now.status in READY and failure is None else 1)
+    out.print(f"{name} started")
+    if phoenix.local is None:
+        return
+    phoenix.local.executions.wait()
+    current = phoenix.ports.store.get(creation.key)
+    status = current.status if current else "deleted"
+    out.print(f"{creation_id} is {status}")
+    failure = phoenix.local.executions.failure(name)
+    if failure is not None:
+        _print_error(f"{name} failed with {failure}")
+    elif status == Status.FAILED and not debit:
+        _print_error("A failed creation is not run again; --debit debits its tokens again first")
+    sys.exit(0 if status in READY and failure is None else 1)
 
 
 @cli.command()
 def doctor(
     *,
     data: DataOption = None,
-    api: Annotated[bool, typer.Option("--api", help="Only what the API may use.")] = False,
+    api: Annotated[bool, typer.Option("--api", help="Check only what the API may use.")] = False,
 ) -> None:
-    """Ask every service one question, and say how to mend what fails."""
+    """Check every service and print a remedy for each failure."""
     sys.exit(run_doctor(settings.load(environment(data)), out, as_api=api))

@@ -1,12 +1,14 @@
-"""The commands with which operators stop what must not go on."""
+"""The commands of operators: pause and resume, take down and delete, back up, rotate keys."""
 
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
+from cli import data as data_folder
+from cli.data import DataOption, environment
+from shared import settings
 from shared.domain.kind import Kind
-from shared.settings import DEFAULT_DATA
 from shared.wiring import Phoenix
 
 commands = typer.Typer()
@@ -14,20 +16,17 @@ commands = typer.Typer()
 KindOption = Annotated[
     Kind | None, typer.Option(help="Only this kind [default: images and videos]")
 ]
-ReasonOption = Annotated[str, typer.Option(help="Why; it is recorded with the act.")]
-DataOption = Annotated[
-    Path | None, typer.Option(help=f"Local backend: the data folder [default: {DEFAULT_DATA}]")
-]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is recorded with the action.")]
 
 
 def _phoenix(context: typer.Context, data: Path | None) -> Phoenix:
-    """Return what the command works on; the program says how it is put together."""
+    """Return the application, built by the function that `cli.main` passes as the context."""
     return cast("Phoenix", context.obj(data))
 
 
 @commands.command()
 def pause(context: typer.Context, *, kind: KindOption = None, data: DataOption = None) -> None:
-    """Refuse new creations (503); what is paid goes on."""
+    """Refuse new creations (503); paid ones continue."""
     _switch(_phoenix(context, data), kind, is_paused=True)
 
 
@@ -53,7 +52,7 @@ def _switch(phoenix: Phoenix, kind: Kind | None, *, is_paused: bool) -> None:
 def unpublish(
     context: typer.Context, creation_id: str, reason: ReasonOption, data: DataOption = None
 ) -> None:
-    """Take a publication down: its public copy goes, its owner keeps the draft."""
+    """Take a publication down: delete its public copy; its owner keeps the draft."""
     draft = _phoenix(context, data).operating.unpublish(creation_id, reason=reason)
     typer.echo(f"{creation_id} is {draft.status}")
 
@@ -62,6 +61,29 @@ def unpublish(
 def delete(
     context: typer.Context, creation_id: str, reason: ReasonOption, data: DataOption = None
 ) -> None:
-    """Remove a creation with its files; the ledger stays as it is."""
+    """Delete a creation and its files; the ledger is unchanged."""
     _phoenix(context, data).operating.delete(creation_id, reason=reason)
-    typer.echo(f"{creation_id} is gone")
+    typer.echo(f"{creation_id} is deleted")
+
+
+@commands.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="The target: a new or empty folder.")],
+    data: DataOption = None,
+) -> None:
+    """Copy the data folder, even while Phoenix runs; restore it by copying it back."""
+    copied = data_folder.backup(settings.load(environment(data)), folder)
+    typer.echo(f"{copied.files} files, {copied.size_bytes} bytes in {folder}")
+
+
+@commands.command("rotate-key")
+def rotate_key(
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Refuse the old keys at once: users sign in again.")
+    ] = False,
+    data: DataOption = None,
+) -> None:
+    """Sign with a new key; signatures of older keys stay valid until they expire."""
+    older = data_folder.rotate_key(settings.load(environment(data)), revoke=revoke)
+    typer.echo(f"New signing key; older keys still accepted: {older}")

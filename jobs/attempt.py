@@ -1,22 +1,19 @@
-"""The shell both jobs share: claim, make, settle, exit status, SIGTERM.
+"""One attempt: claim a creation, run its generation, and complete, fail or leave it.
 
-    claim -> make -> complete
-      |       +- a no for now, storage unavailable, a surprise -> a later task, or fail + refund
-      |       +- a no for good, bad output, out of time, a refused read -> fail + refund
-      |       +- an unknown start -> an image: a later task; a video: fail + refund
-      |       +- SIGTERM -> hand the lease back
-      +- nothing to claim, or the lease is lost -> stop
-
-Exit status 0: settled or handed on. 1: worth an immediate restart, after SIGTERM or because the
-store is out of reach. 2: wrong configuration.
+claim -> generate -> complete
+|         +- no for now, storage unavailable, unexpected error -> a later task, or fail
+|         +- no for good, bad output, out of time, refused reads -> fail and refund
+|         +- unanswered start -> an image: a later task; a video: fail and refund
+|         +- SIGTERM -> release the lease
++- nothing to claim, or the lease is lost -> stop
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs.lease import Lease, OutOfTime
-from jobs.making import Making, Pipeline
+from jobs.generation import Generation, Pipeline
+from jobs.retries import OutOfTime, Retries
+from jobs.upload import Uploader
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
@@ -35,20 +32,13 @@ from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
-from shared.domain.policy import Policy
-from shared.lifecycle.attempts import Attempts
-from shared.lifecycle.settling import Settling
+from shared.lifecycle.claims import Claim
 from shared.lifecycle.starts import has_starts_left
-from shared.ports.clock import Clock
 from shared.ports.generator import Generator, Operation
-from shared.ports.media_store import MediaStore
-from shared.ports.task_queue import TaskQueue
 from shared.telemetry import bind
+from shared.wiring import Phoenix
 
 log = logging.getLogger(__name__)
-
-SETTLED = 0
-RESTART = 1
 
 _FAILURES: dict[type[Exception], FailureCode] = {
     StartNotAllowed: FailureCode.DEADLINE_EXCEEDED,
@@ -60,73 +50,63 @@ _FAILURES: dict[type[Exception], FailureCode] = {
 
 
 class Terminated(BaseException):
-    """The platform wants this process to end (SIGTERM)."""
+    """SIGTERM."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Workshop:
-    """What attempts of one kind work with."""
+@dataclass(frozen=True)
+class Outcome:
+    """The end of an attempt without media."""
 
-    attempts: Attempts
-    settling: Settling
-    queue: TaskQueue
-    media: MediaStore
-    generator: Callable[[], Generator]
-    pipeline: Pipeline
-    clock: Clock
-    policy: Policy
+    code: FailureCode
+    is_retried: bool = False  # by a later task, if a retry is left
+    answered_no: bool = False  # the start produced nothing
 
 
-def run_attempt(workshop: Workshop, creation_id: CreationId, *, lease_owner: LeaseOwner) -> int:
-    """Work on one creation as this lease_owner and return the process's exit status."""
-    kind = workshop.pipeline.kind
+def run_attempt(
+    phoenix: Phoenix, pipeline: Pipeline, creation_id: CreationId, *, lease_owner: LeaseOwner
+) -> None:
+    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart."""
+    kind = pipeline.kind
     with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
         try:
-            claimed = workshop.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
+            claim = phoenix.claims.claim(creation_id, kind=kind, lease_owner=lease_owner)
         except NotClaimable as error:
             log.info("nothing_to_claim", extra={"reason": error.reason})
-            return SETTLED
+            return
         except Unavailable as error:
             log.warning("claim_failed", extra={"reason": repr(error)})
-            return RESTART
-        with bind(attempt=claimed.attempt):
+            raise
+        with bind(attempt=claim.creation.attempt):
             log.info("claimed")
-            lease = Lease(
-                claimed,
-                attempts=workshop.attempts,
-                clock=workshop.clock,
-                policy=workshop.policy,
-            )
-            return Attempt(workshop, lease).run()
+            retries = Retries(claim, clock=phoenix.ports.clock, policy=phoenix.settings.policy)
+            Attempt(phoenix, pipeline, claim, retries).run()
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One claim of a creation, from its lease to its end."""
+    phoenix: Phoenix
+    pipeline: Pipeline
+    claim: Claim
+    retries: Retries
 
-    workshop: Workshop
-    lease: Lease
-
-    def run(self) -> int:
-        """Bring the creation as far as it goes; return the exit status."""
+    def run(self) -> None:
         try:
             self._settle()
         except LeaseLost:
             log.warning("lease_lost")
         except Unavailable as error:
             log.warning("store_failed", extra={"reason": repr(error)})
-            return RESTART
+            raise
         except Terminated:
-            self._hand_back()
-            return RESTART
-        return SETTLED
+            self._release()
+            raise
 
     def _settle(self) -> None:
-        """Make the media and complete, or fail, or leave the rest to a later task."""
+        """Generate the media and complete, or fail, or leave the creation to a later task."""
         try:
-            media = self._make()
+            media = self._generate()
         except MediaUnavailable as error:
-            self._end_unstored(error)
+            self._end(error)
         except (LeaseLost, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 (each is logged and settled by its type)
@@ -135,84 +115,89 @@ class Attempt:
             self._complete(media)
             self._discard()
 
+    def _generate(self) -> StoredMedia:
+        """Run the generation under heartbeats; no heartbeat is running when this returns."""
+        ports, policy = self.phoenix.ports, self.phoenix.settings.policy
+        with ports.clock.every(policy.heartbeat_s, self.claim.heartbeat):
+            return Generation(
+                claim=self.claim,
+                retries=self.retries,
+                generator=self._generator(),
+                pipeline=self.pipeline,
+                uploader=Uploader(self.retries, ports.media),
+                clock=ports.clock,
+                policy=policy,
+            ).run()
+
+    def _generator(self) -> Generator:
+        return self.phoenix.ports.generator(self.pipeline.kind)
+
     def _complete(self, media: StoredMedia) -> None:
-        """Write the draft: a commit without an answer is repeated, and finds its own draft."""
-        attempts, mine = self.workshop.attempts, self.lease.mine
-        self.lease.written(lambda: attempts.complete(mine, media))
+        """Write the draft; a commit without an answer is repeated and recognises its own draft."""
+        self.retries.retry_write(lambda: self.claim.complete(media))
 
     def _end(self, error: Exception) -> None:
-        """Fail, or leave the rest to a later task, as this error asks for."""
+        outcome = self._outcome(error)
+        if not outcome.is_retried or not self._retry_later(outcome, error):
+            self._fail(outcome, error)
+
+    def _outcome(self, error: Exception) -> Outcome:
+        creation = self.claim.creation
         match error:
             case GenerationUnavailable():
-                self._retry_later(error.failure, error, answered_no=True)
+                return Outcome(error.failure, is_retried=True, answered_no=True)
             case GenerationRefused():
-                self._fail(error.failure, error, answered_no=True)
-            case StartOutcomeUnknown() if has_starts_left(self.lease.mine):
-                self._retry_later(FailureCode.GENERATOR_SILENT, error)
+                return Outcome(error.failure, answered_no=True)
+            case StartOutcomeUnknown() if has_starts_left(creation):
+                return Outcome(FailureCode.GENERATOR_SILENT, is_retried=True)
+            case MediaUnavailable():  # an image without an operation cannot be downloaded again
+                is_kept = creation.kind is Kind.VIDEO or creation.operation_name is not None
+                return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept)
             case _ if type(error) in _FAILURES:
-                self._fail(_FAILURES[type(error)], error)
+                return Outcome(_FAILURES[type(error)])
             case _:
                 log.error("unexpected", exc_info=error)
-                self._retry_later(FailureCode.INTERNAL, error)
+                return Outcome(FailureCode.INTERNAL, is_retried=True)
 
-    def _end_unstored(self, error: MediaUnavailable) -> None:
-        """Let a later task fetch the media again; an image is nowhere else and is not bought twice."""
-        mine = self.lease.mine
-        if mine.kind is Kind.IMAGE and mine.operation_name is None:
-            self._fail(FailureCode.STORAGE_FAILED, error)
-        else:
-            self._retry_later(FailureCode.STORAGE_FAILED, error)
-
-    def _make(self) -> StoredMedia:
-        """Do the work under heartbeats; none is on its way when this returns."""
-        workshop, lease = self.workshop, self.lease
-        with workshop.clock.every(workshop.policy.heartbeat_s, lease.beat):
-            making = Making(lease, workshop.generator(), workshop.pipeline, workshop.media)
-            return making.make()
-
-    def _fail(self, code: FailureCode, error: Exception, *, answered_no: bool = False) -> None:
-        facts = {"failure": code, "reason": repr(error)}
+    def _fail(self, outcome: Outcome, error: Exception) -> None:
+        facts = {"failure": outcome.code, "reason": repr(error)}
         log.warning("attempt_failed", extra=facts)
-        if isinstance(error, GenerationRefused) and code is FailureCode.INTERNAL:
+        if isinstance(error, GenerationRefused) and outcome.code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        settling, mine = self.workshop.settling, self.lease.mine
-        billed_usd = self._billed_usd(error)
-        self.lease.written(
-            lambda: settling.fail_attempt(
-                mine, code, answered_no=answered_no, billed_usd=billed_usd
-            )
+        code, answered_no, billed_usd = outcome.code, outcome.answered_no, self._billed_usd(error)
+        self.retries.retry_write(
+            lambda: self.claim.fail(code, answered_no=answered_no, billed_usd=billed_usd)
         )
         self._discard()
 
-    def _retry_later(
-        self, code: FailureCode, error: Exception, *, answered_no: bool = False
-    ) -> None:
-        attempts, mine = self.workshop.attempts, self.lease.mine
-        billed_usd = self._billed_usd(error)
+    def _retry_later(self, outcome: Outcome, error: Exception) -> bool:
+        """Leave the creation to a later task; return False if no retry is left."""
+        creation, billed_usd = self.claim.creation, self._billed_usd(error)
         hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
-        task = self.lease.written(
-            lambda: attempts.retry_later(
-                mine, retry_after_s=hint_s, answered_no=answered_no, billed_usd=billed_usd
+        task = self.retries.retry_write(
+            lambda: self.claim.retry_later(
+                retry_after_s=hint_s, answered_no=outcome.answered_no, billed_usd=billed_usd
             )
         )
         if task is None:
-            self._fail(code, error, answered_no=answered_no)
-            return
-        facts = {"failure": code, "reason": repr(error), "not_before": task.not_before}
+            return False
+        facts = {"failure": outcome.code, "reason": repr(error), "not_before": task.not_before}
         log.info("retry_later", extra=facts)
+        id_, kind, number = creation.creation_id, creation.kind, task.number
         try:
-            self.workshop.queue.enqueue(
-                mine.creation_id, kind=mine.kind, number=task.number, not_before=task.not_before
+            self.phoenix.ports.queue.enqueue(
+                id_, kind=kind, number=number, not_before=task.not_before
             )
         except QueueUnavailable as no_task:  # the sweep enqueues it
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
-        if answered_no:
+        if outcome.answered_no:
             self._discard()
+        return True
 
-    def _billed_usd(self, no: Exception) -> float:
-        """Return what the vendor bills for a start that came to nothing."""
-        intent = self.lease.mine.intent
-        if not isinstance(no, GenerationRefused | GenerationUnavailable) or not no.is_billed:
+    def _billed_usd(self, error: Exception) -> float:
+        """Return what the vendor bills for a start that produced nothing."""
+        intent = self.claim.creation.intent
+        if not isinstance(error, GenerationRefused | GenerationUnavailable) or not error.is_billed:
             return 0.0
         return intent.cost_usd if intent else 0.0
 
@@ -221,17 +206,16 @@ class Attempt:
 
         Call it only after the commit that ends the operation: until then it may be resumed.
         """
-        operation_name = self.lease.mine.operation_name
-        if operation_name is None:
-            return
+        operation_name = self.claim.creation.operation_name
         try:
-            self.workshop.generator().discard(Operation(operation_name))
+            if operation_name is not None:
+                self._generator().discard(Operation(operation_name))
         except Exception as error:  # noqa: BLE001 (nothing depends on it)
             log.warning("not_discarded", extra={"reason": repr(error)})
 
-    def _hand_back(self) -> None:
+    def _release(self) -> None:
         try:
-            self.workshop.attempts.hand_back(self.lease.mine)
+            self.claim.release()
         except (LeaseLost, Unavailable) as error:
             log.warning("hand_back_failed", extra={"reason": repr(error)})
         else:

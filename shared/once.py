@@ -1,4 +1,4 @@
-"""A vendor's client, made when it is first needed: its import is slow and not every process asks."""
+"""Lazy clients: a vendor's SDK is slow to import, and not every process needs it."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ ClientT = TypeVar("ClientT")
 
 
 class Once(Generic[ClientT]):
-    """Makes one client for all threads; after an error the next call tries again."""
+    """A client that the first call creates for all threads; after an error the next call retries."""
 
     def __init__(self, connect: Callable[[], ClientT]) -> None:
         self._connect = connect
@@ -16,14 +16,12 @@ class Once(Generic[ClientT]):
         self._client: ClientT | None = None
 
     def __call__(self) -> ClientT:
-        """Return the client."""
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
             return self._client
 
     def close(self, release: Callable[[ClientT], object]) -> None:
-        """Release the client, if one was made."""
         with self._lock:
             if self._client is not None:
                 release(self._client)

@@ -1,8 +1,6 @@
 """One JSON line per event on standard output, with the keys that Cloud Logging reads.
 
-`bind` adds facts to every later line of the same thread or task, such as the creation it is about.
-The trace context is such a fact, so that a request, its task and its job can be found together.
-A line's message is its event's name, which metrics count by; a stack trace stands beside it.
+`message` is the event's name, which metrics count by.
 """
 
 import json
@@ -22,7 +20,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 @contextmanager
 def bind(**facts: object) -> Iterator[None]:
-    """Add facts to every line that is logged inside the block."""
+    """Add facts to every line that this thread or task logs inside the block."""
     token = _BOUND.set({**_BOUND.get(), **facts})
     try:
         yield
@@ -31,7 +29,7 @@ def bind(**facts: object) -> Iterator[None]:
 
 
 def bind_trace(traceparent: str | None) -> AbstractContextManager[None]:
-    """Bind a W3C trace context that somebody sent; what is none binds nothing.
+    """Bind a W3C trace context as received; an invalid one is ignored.
 
     https://www.w3.org/TR/trace-context/#traceparent-header
     """
@@ -40,13 +38,13 @@ def bind_trace(traceparent: str | None) -> AbstractContextManager[None]:
 
 
 def traceparent() -> str | None:
-    """Return the trace context that is bound here, to hand it on, or None."""
+    """Return the bound trace context, to pass it on."""
     bound = _BOUND.get().get("traceparent")
     return None if bound is None else str(bound)
 
 
 class JsonLine(logging.Formatter):
-    """Formats a record as one line; with a project, its trace is one that Cloud Trace knows."""
+    """Formats a record as one line; with a project, Cloud Trace finds its trace."""
 
     def __init__(self, service: str, *, project: str | None) -> None:
         super().__init__()
@@ -54,7 +52,6 @@ class JsonLine(logging.Formatter):
         self._project = project
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             extra["stack_trace"] = self.formatException(record.exc_info)
@@ -71,7 +68,7 @@ class JsonLine(logging.Formatter):
         return json.dumps(line, default=str)
 
     def _trace(self) -> dict[str, object]:
-        """Return the bound trace under the keys that Cloud Logging takes out of a line.
+        """Return the bound trace under Cloud Logging's special fields.
 
         https://cloud.google.com/logging/docs/structured-logging#structured_logging_special_fields
         """
@@ -87,10 +84,7 @@ class JsonLine(logging.Formatter):
 
 
 def configure(service: str, *, project: str | None = None, stream: TextIO | None = None) -> None:
-    """Send every log line of this process to one stream, under the service's name.
-
-    A line that cannot be written, on a full disk for example, is lost without a word.
-    """
+    """Send this process's log lines to one stream; a line that cannot be written is lost."""
     logging.raiseExceptions = False
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLine(service, project=project))

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for all tests."""
 
 import io
 import logging
@@ -23,8 +23,7 @@ if TYPE_CHECKING:  # Google's SDK is slow to import, and few tests need it
 
 
 for name in [*os.environ]:
-    # Whom the tests speak to is on this machine: no proxy leads there. They read plain text, and
-    # nobody's key pays for them.
+    # All servers are on this machine, behind no proxy; output is plain text; no real key is used.
     if name.lower().endswith("_proxy") or name in {"FORCE_COLOR", "GEMINI_API_KEY"}:
         del os.environ[name]
 
@@ -36,7 +35,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def log_stream() -> Iterator[io.StringIO]:
-    """What this process logs, as the API's process does."""
+    """The log lines of this process, formatted as in the API."""
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     telemetry.configure("api", stream=stream)
@@ -54,7 +53,7 @@ def sqlite(tmp_path: Path) -> Iterator[SQLiteStore]:
 
 @pytest.fixture(scope="session")
 def firestore_address() -> Iterator[str]:
-    """The emulator of this test process, started when the first test asks for it."""
+    """The emulator of this test process, started on first use."""
     with firestore_emulator.running() as address:
         yield address
 
@@ -63,7 +62,7 @@ def firestore_address() -> Iterator[str]:
 def new_firestore(
     firestore_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> "Iterator[Callable[..., FirestoreStore]]":
-    """Opens stores on one empty database of the test's own, by whatever address leads to it."""
+    """Open stores on one new, empty database, directly or through a proxy's address."""
     project = f"test-{uuid.uuid4().hex}"
     with ExitStack() as stores:
 
@@ -85,7 +84,7 @@ def firestore(new_firestore: "Callable[..., FirestoreStore]") -> "FirestoreStore
 
 @pytest.fixture
 def proxy(firestore_address: str) -> Iterator[FirestoreProxy]:
-    """Stands between a store and the emulator; what it hands on is counted."""
+    """A counting proxy between a store and the emulator."""
     proxy = FirestoreProxy(firestore_address)
     yield proxy
     proxy.close()
@@ -93,7 +92,7 @@ def proxy(firestore_address: str) -> Iterator[FirestoreProxy]:
 
 @pytest.fixture
 def new_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """Makes the world of a test with other settings; its books are clean when the test ends."""
+    """Create a `World` with given settings; audit its books when the test ends."""
     with ExitStack() as worlds:
 
         def make(**environment: str) -> World:

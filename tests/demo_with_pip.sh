@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Follow the README's first command from a clean clone, with the pip that a list pins.
+# Run the README's first command in a clean clone with the pip version that a list pins.
 #   tests/demo_with_pip.sh requirements/pip_old.txt [--here]
-# What Debian 12 ships (23.0.1) resolves differently from the newest one, and both must do. --here:
-# this checkout is the clean clone, and keeps its .venv.
+# Debian 12's pip (23.0.1) resolves differently from the newest one; both must work. --here: use this
+# checkout instead of a clone and keep its .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 list=$PWD/${1:?usage: demo_with_pip.sh LIST [--here]}

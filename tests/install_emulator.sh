@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets Google's Firestore emulator and Java for it, as Debian packages. The emulator's is in Google's
-# own archive, which the machine must know: https://cloud.google.com/sdk/docs/install#deb
+# Install Google's Firestore emulator and Java as Debian packages. The emulator is in Google's archive,
+# which must be configured on the machine: https://cloud.google.com/sdk/docs/install#deb
 set -euo pipefail
 
 gcloud=$(readlink -f "$(command -v gcloud)" || true)

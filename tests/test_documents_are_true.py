@@ -1,4 +1,4 @@
-"""The pages name files that exist, and set what their commands use."""
+"""Documentation names existing files, valid links and defined variables."""
 
 import re
 from pathlib import Path
@@ -16,15 +16,15 @@ PAGES = sorted(
 )
 FOLDERS = "api_service|cli|docs|infrastructure|jobs|shared|tests"
 FILE = re.compile(rf"(?<![\w./:-])((?:{FOLDERS})/[\w./-]*\w(?:\.\w+|/))")
-MADE_BY_READER = {"infrastructure/gcp/settings.env"}
+CREATED_BY_READER = {"infrastructure/gcp/settings.env"}
 FROM_SHELL = {"EDITOR", "PWD", "PATH", "HOME", "ZSH_VERSION", "R2_ADMIN_ACCESS_KEY_ID"}
 EXAMPLE = ROOT / "infrastructure/gcp/settings.env.example"
 SOURCED = "source infrastructure/gcp/settings.env"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    named = set(FILE.findall(page.read_text())) - MADE_BY_READER
+def test_files_named_in_a_page_exist(page: Path) -> None:
+    named = set(FILE.findall(page.read_text())) - CREATED_BY_READER
 
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
@@ -39,7 +39,7 @@ ARGUMENTS = sorted(
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS)
-def test_job_is_executed_with_a_command_and_options_that_exist(arguments: str) -> None:
+def test_arguments_of_executed_jobs_exist(arguments: str) -> None:
     command, *rest = arguments.split(",")
 
     shown = typer.testing.CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "200"})
@@ -50,14 +50,14 @@ def test_job_is_executed_with_a_command_and_options_that_exist(arguments: str) -
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+def test_links_between_pages_are_valid(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text())
 
     assert {target for target in targets if not (page.parent / target).exists()} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_variable_is_set_before_a_command_uses_it(page: Path) -> None:
+def test_variables_are_set_before_commands_use_them(page: Path) -> None:
     script = "\n".join(
         re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
     )

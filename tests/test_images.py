@@ -1,4 +1,4 @@
-"""The container images: what their files say, and that their dependencies are enough."""
+"""The container images: their Dockerfiles and their dependencies."""
 
 import ast
 import json
@@ -22,16 +22,16 @@ HOW = ["--require-hashes", "--only-binary=:all:", "--no-deps"]
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """One Dockerfile, and the lines of Python that its process needs to get through."""
+    """One Dockerfile, and the Python statements that its process must be able to run."""
 
     name: str
     folder: str
     imports: tuple[str, ...]
     adapters: frozenset[str]
-    """What it uses in the cloud; an adapter imports its vendor when it is first used."""
+    """Statements of the cloud adapters, which import their vendor on first use."""
     has_ffmpeg: bool
     left_out: frozenset[str]
-    """Packages that it lacks on purpose, though a module that it carries imports them somewhere."""
+    """Packages that it deliberately lacks although one of its modules imports them."""
 
     @property
     def lines(self) -> list[str]:
@@ -45,7 +45,7 @@ class ContainerImage:
 
 
 def adapters_named_in(file: str, function: str) -> frozenset[str]:
-    """Return the adapters that a function imports."""
+    """Return the adapters imported by a function."""
     tree = ast.parse((ROOT / file).read_text())
     [body] = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function
@@ -57,7 +57,7 @@ def adapters_named_in(file: str, function: str) -> frozenset[str]:
     )
 
 
-OF_THE_API = adapters_named_in("shared/gcp_installation.py", "gcp_ports") | {"cloud_run.grants"}
+OF_THE_API = adapters_named_in("shared/wiring/gcp.py", "gcp_ports") | {"cloud_run.grants"}
 OF_A_JOB = frozenset(
     {"cloud_tasks.task_queue", "firestore.store", "google_models.client", "r2.media_store"}
 )
@@ -74,7 +74,7 @@ IMAGES = [
         "video_job",
         "jobs/video_generation_job",
         (
-            "import jobs.entry, jobs.video_generation_job.pipeline",
+            "import jobs.worker, jobs.video_generation_job.pipeline",
             "import shared.ffmpeg",
         ),
         OF_A_JOB | {"google_models.omni_generator", "google_models.veo_generator"},
@@ -84,7 +84,7 @@ IMAGES = [
     ContainerImage(
         "image_job",
         "jobs/image_generation_job",
-        ("import jobs.entry, jobs.image_generation_job.pipeline",),
+        ("import jobs.worker, jobs.image_generation_job.pipeline",),
         OF_A_JOB | {"google_models.image_generator"},
         has_ffmpeg=False,
         left_out=frozenset(
@@ -100,7 +100,7 @@ def image(request: pytest.FixtureRequest) -> ContainerImage:
     return found
 
 
-def test_an_image_is_the_official_python_and_its_own_hashed_pins(image: ContainerImage) -> None:
+def test_image_is_the_official_python_with_its_own_hashed_pins(image: ContainerImage) -> None:
     installs = [line for line in image.lines if "pip install" in line]
 
     assert image.lines[:2] == [IMAGES[0].lines[0], "FROM ${BASE}"]
@@ -111,7 +111,7 @@ def test_an_image_is_the_official_python_and_its_own_hashed_pins(image: Containe
     assert [line for line in image.lines if "apt-get" in line] == []
 
 
-def test_an_image_runs_one_module_compiled_and_without_rights(image: ContainerImage) -> None:
+def test_image_runs_one_compiled_module_without_privileges(image: ContainerImage) -> None:
     module = image.folder.replace("/", ".")
 
     assert "RUN python -m compileall -q ." in image.lines
@@ -121,10 +121,10 @@ def test_an_image_runs_one_module_compiled_and_without_rights(image: ContainerIm
     assert [line for line in image.lines if line.startswith("CMD")] == []
 
 
-def test_an_isolated_python_finds_what_an_image_carries(
+def test_isolated_python_finds_the_modules_of_an_image(
     image: ContainerImage, tmp_path: Path
 ) -> None:
-    """The Dockerfile's own line names /app in site-packages; here it names a folder like it."""
+    """The Dockerfile adds /app to site-packages; here it is a temporary folder."""
     app = tmp_path / "app"
     (app / "carried").mkdir(parents=True)
     (app / "carried/__init__.py").write_text("")
@@ -143,14 +143,14 @@ def test_an_isolated_python_finds_what_an_image_carries(
     assert found.returncode == 0
 
 
-def test_the_image_with_ffmpeg_carries_its_licence(image: ContainerImage) -> None:
+def test_image_with_ffmpeg_contains_its_licence(image: ContainerImage) -> None:
     notice = "COPY THIRD_PARTY.md /usr/share/doc/phoenix/"
 
     assert (notice in image.lines) is image.has_ffmpeg
     assert "!THIRD_PARTY.md" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
-def test_the_notice_is_true_of_the_ffmpeg_that_is_carried() -> None:
+def test_notice_matches_the_installed_ffmpeg() -> None:
     notice = (ROOT / "THIRD_PARTY.md").read_text()
     said = run_ffmpeg(["-version"], timeout_s=30)
     version = subprocess.run(
@@ -164,12 +164,12 @@ def test_the_notice_is_true_of_the_ffmpeg_that_is_carried() -> None:
     assert "GNU General Public License, version 3" in notice
 
 
-def test_only_the_video_job_carries_ffmpeg(image: ContainerImage) -> None:
+def test_only_the_video_job_contains_ffmpeg(image: ContainerImage) -> None:
     assert ("imageio-ffmpeg==" in image.pins.read_text()) is image.has_ffmpeg
 
 
 def sources(image: ContainerImage, folder: Path) -> None:
-    """Copy what the Dockerfile copies, as far as .dockerignore lets it."""
+    """Copy the files that the Dockerfile copies, except those in .dockerignore."""
     for line in image.lines:
         match line.split():
             case ["COPY", source, target] if not source.startswith("requirements/"):
@@ -208,26 +208,26 @@ for path in sorted(pathlib.Path().rglob("*.py")):
             missing.setdefault(what, []).append(f"{path}: {statement}")
 print(json.dumps(missing))
 """
-"""Tries every import statement of every module in this folder, wherever in the module it is."""
+"""Runs every import statement of every module in this folder, nested ones too."""
 
 
-def test_each_adapter_of_the_cloud_is_some_images() -> None:
+def test_each_cloud_adapter_is_in_an_image() -> None:
     used = frozenset[str]().union(*(image.adapters for image in IMAGES))
 
-    assert used >= adapters_named_in("shared/generators.py", "google_generator")
+    assert used >= adapters_named_in("shared/wiring/generators.py", "google_generator")
 
 
 @pytest.mark.slow
-def test_a_processs_own_dependencies_are_enough(image: ContainerImage, tmp_path: Path) -> None:
+def test_pins_of_an_image_are_sufficient(image: ContainerImage, tmp_path: Path) -> None:
     packages, work = tmp_path / "packages", tmp_path / "app"
     sources(image, work)
-    uv = str(Path(sys.prefix) / "bin" / "uv")  # it keeps what it has downloaded once
+    uv = str(Path(sys.prefix) / "bin" / "uv")  # it caches downloads
     target = f"--target={packages}"
     install = [uv, "pip", "install", "--quiet", *HOW, target, "--requirements", str(image.pins)]
     subprocess.run(install, check=True, timeout=300)
 
     def with_its_own(script: str) -> str:
-        """Run a script where (by -S) nothing but the image's own packages can be imported."""
+        """Run a script with only the image's own packages importable (-S)."""
         done = subprocess.run(
             [sys.executable, "-S", "-c", script],
             cwd=work,

@@ -1,4 +1,4 @@
-"""Model cards: what may be chosen, what is told when it may not, and when a model ends."""
+"""Model cards: selection, error messages and retirement of models."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -10,15 +10,14 @@ from shared.adapters.google_models.cards import (
     ModelCard,
     Surface,
     chosen_card,
-    good_cards,
     known_cards,
     retiring_soon,
+    usable_cards,
 )
 from shared.domain.brief import ASPECT_RATIOS
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
-from shared.gemini_settings import GEMINI_API_MODELS
-from shared.settings import GCP_MODELS
+from shared.settings.backends import GCP_MODELS, GEMINI_API_MODELS
 from tests.support.builders import a_brief
 
 TODAY = date(2026, 11, 21)
@@ -39,11 +38,11 @@ OTHER = replace(VIDEO, model="other-model")
     ("kind", "surface"), [(kind, surface) for kind in Kind for surface in Surface]
 )
 def test_each_surface_has_models_for_each_kind(kind: Kind, surface: Surface) -> None:
-    assert len(good_cards(kind, surface=surface, today=TODAY)) >= 2
+    assert len(usable_cards(kind, surface=surface, today=TODAY)) >= 2
 
 
 @pytest.mark.parametrize("card", known_cards(), ids=lambda card: f"{card.model}-{card.surface}")
-def test_every_card_is_whole(card: ModelCard) -> None:
+def test_card_is_complete(card: ModelCard) -> None:
     [same] = [each for each in known_cards() if each == card]
     alike = [
         each for each in known_cards() if (each.model, each.surface) == (card.model, card.surface)
@@ -59,7 +58,7 @@ def test_every_card_is_whole(card: ModelCard) -> None:
     assert (card.location is None) is (card.surface is Surface.GEMINI_API)
     assert len(fallbacks) == 1
     assert fallbacks[0].retires_at is None
-    assert card.makes_all_that_is_sold
+    assert card.supports_all_options
 
 
 def test_a_new_model_needs_a_card_and_nothing_else() -> None:
@@ -77,21 +76,21 @@ def test_a_new_model_needs_a_card_and_nothing_else() -> None:
         (replace(VIDEO, aspect_ratios=("16:9",)), "cannot make all that is sold"),
     ],
 )
-def test_what_may_not_be_chosen_is_named_with_what_may(card: ModelCard, why: str) -> None:
+def test_unusable_model_is_named_with_the_usable_ones(card: ModelCard, why: str) -> None:
     cards = [card, OTHER, replace(OTHER, model="third-model")]
 
     with pytest.raises(WrongSetting) as raised:
         chosen_card(Kind.VIDEO, "new-model", surface=CLOUD, today=TODAY, cards=cards)
 
     others = [
-        each.model for each in good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
+        each.model for each in usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=cards)
     ]
     expected = f"PHOENIX_VIDEO_MODEL: new-model {why}; use one of: {', '.join(others)}"
     assert str(raised.value) == expected
     assert "third-model" in expected
 
 
-def test_an_image_model_is_another_setting() -> None:
+def test_image_model_has_its_own_setting() -> None:
     with pytest.raises(WrongSetting) as raised:
         chosen_card(Kind.IMAGE, "imagen-4.0-generate-001", surface=CLOUD, today=TODAY)
 
@@ -99,20 +98,20 @@ def test_an_image_model_is_another_setting() -> None:
     assert "gemini-3.1-flash-image" in raised.value.reason
 
 
-def test_a_model_may_be_chosen_until_the_day_before_it_retires() -> None:
+def test_model_can_be_chosen_until_the_day_before_it_retires() -> None:
     card = replace(VIDEO, retires_at=TODAY + timedelta(days=1))
 
-    assert good_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
+    assert usable_cards(Kind.VIDEO, surface=CLOUD, today=TODAY, cards=[card]) == [card]
 
 
-def test_a_retirement_is_told_sixty_days_ahead() -> None:
+def test_retirement_is_announced_sixty_days_ahead() -> None:
     soon = replace(VIDEO, retires_at=TODAY + timedelta(days=60))
     later = replace(VIDEO, retires_at=TODAY + timedelta(days=61))
 
     assert retiring_soon([VIDEO, soon, later], today=TODAY) == [soon]
 
 
-def test_the_price_is_by_the_image_and_by_the_second() -> None:
+def test_price_is_by_image_and_by_second() -> None:
     image = replace(VIDEO, kind=Kind.IMAGE, price_usd=0.067)
 
     assert VIDEO.cost_usd(a_brief(Kind.VIDEO, duration_s=6)) == pytest.approx(0.6)
@@ -127,7 +126,7 @@ def test_the_cheap_image_models_are_known_on_both_surfaces(model: str, surface: 
     assert card.price_usd == 0.0336
 
 
-def test_a_model_may_retire_on_one_surface_alone() -> None:
+def test_model_can_retire_on_one_surface_only() -> None:
     model, last = "gemini-3.1-flash-image", date(2026, 10, 28)
 
     assert chosen_card(Kind.IMAGE, model, surface=CLOUD, today=TODAY).retires_at is None
@@ -143,10 +142,10 @@ def test_a_model_may_retire_on_one_surface_alone() -> None:
 def test_the_default_model_is_the_one_to_recommend(
     kind: Kind, surface: Surface, models: dict[Kind, str]
 ) -> None:
-    assert good_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
+    assert usable_cards(kind, surface=surface, today=TODAY)[0].model == models[kind]
 
 
-def test_a_word_that_no_card_knows_is_refused() -> None:
+def test_unknown_field_of_a_card_is_refused() -> None:
     entry = {
         "model": "m",
         "kind": "image",
@@ -156,7 +155,7 @@ def test_a_word_that_no_card_knows_is_refused() -> None:
         "price_usd": 0.1,
     }
 
-    assert ModelCard.of(entry).makes_all_that_is_sold
+    assert ModelCard.of(entry).supports_all_options
     with pytest.raises(TypeError):
         ModelCard.of({**entry, "colour": "red"})
     with pytest.raises(ValueError, match="telepathy"):

@@ -1,7 +1,7 @@
-"""The lists of pins: complete, consistent, and installed without any resolution.
+"""The lists of pins are complete, consistent and installed without dependency resolution.
 
-Nothing that is published tomorrow may change what is installed today, so pip resolves nothing: each
-list holds everything, and these tests do the resolver's work.
+A new release on the index must not change an installation, so pip resolves nothing; these tests
+check what the resolver would.
 """
 
 import re
@@ -27,13 +27,13 @@ MACHINE: dict[str, str] = {
     "python_version": "3.11",
     "python_full_version": "3.11.16",
 }
-"""What markers are evaluated for: the images' Python."""
+"""The environment for markers: the images' Python."""
 INSTALLS = re.compile(r"(?:\bpip3?\b|\(PIP\)).*\binstall\b")
 KINDS_OF_FILES = ("Makefile", ".ci/*", "**/*.sh", "**/Dockerfile", "*.yaml", "*.md", "docs/**/*.md")
 
 
 def roots(name: str) -> list[str]:
-    """Return what a list is compiled from."""
+    """Return the requirements that a list is compiled from."""
     declared: list[str] = [*PROJECT["project"]["dependencies"]]
     if name in IMAGES:
         return declared + EXTRAS[IMAGES[name]]
@@ -44,7 +44,7 @@ def roots(name: str) -> list[str]:
 
 
 def pins(name: str) -> dict[str, str]:
-    """Return the pinned version of each distribution that the images' Python takes from a list."""
+    """Return the pinned version of each distribution of a list that applies to the images' Python."""
     text = (ROOT / f"requirements/{name}.txt").read_text().replace("\\\n", "")
     lines = [re.split(r"\s+--hash", line)[0] for line in text.splitlines() if line.strip()]
     requirements = [Requirement(line) for line in lines]
@@ -63,7 +63,7 @@ def applies(requirement: Requirement, extras: Iterable[str] = ()) -> bool:
 
 
 def needed(name: str) -> Iterator[tuple[str, Requirement]]:
-    """Yield each requirement, with who has it, from the roots to the last dependency."""
+    """Yield each direct and transitive requirement with its parent."""
     found = pins(name)
     left = [("pyproject.toml", Requirement(each)) for each in roots(name)]
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -85,7 +85,7 @@ def needed(name: str) -> Iterator[tuple[str, Requirement]]:
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "dev"])
-def test_a_list_has_every_requirement_of_every_pin_at_an_accepted_version(name: str) -> None:
+def test_list_satisfies_every_requirement_of_every_pin(name: str) -> None:
     found = pins(name)
     wrong = [
         f"{who} requires {requirement}: {found.get(canonicalize_name(requirement.name))}"
@@ -100,14 +100,14 @@ def test_a_list_has_every_requirement_of_every_pin_at_an_accepted_version(name: 
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "dev"])
-def test_a_list_has_nothing_that_is_not_required(name: str) -> None:
+def test_list_contains_only_required_pins(name: str) -> None:
     required = {canonicalize_name(requirement.name) for _, requirement in needed(name)}
 
     assert pins(name).keys() <= required
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_an_image_has_the_versions_that_are_tested(name: str) -> None:
+def test_image_has_the_tested_versions(name: str) -> None:
     tested = pins("dev")
 
     assert {package: tested.get(package) for package in pins(name)} == pins(name)
@@ -145,7 +145,7 @@ def installs() -> list[tuple[str, str]]:
     ]
 
 
-def test_every_installation_takes_only_what_is_pinned() -> None:
+def test_every_installation_uses_only_pins() -> None:
     found = installs()
     lists = [line for _, line in found if " -r " in line]
 
@@ -156,12 +156,12 @@ def test_every_installation_takes_only_what_is_pinned() -> None:
         assert {"--no-deps", "--require-hashes", "--only-binary=:all:"} <= {*line.split()}
 
 
-def test_the_project_itself_is_built_with_the_pinned_backend() -> None:
+def test_project_is_built_with_the_pinned_backend() -> None:
     [line] = [line for _, line in installs() if " -r " not in line]
 
     assert {"--no-deps", "--no-build-isolation", "-e"} <= {*line.split()}
     assert "hatchling" in pins("dev")
 
 
-def test_the_images_have_the_python_that_markers_are_evaluated_for() -> None:
+def test_images_have_the_python_of_the_marker_environment() -> None:
     assert all("python:3.11" in path.read_text() for path in ROOT.glob("**/Dockerfile"))

@@ -18,7 +18,7 @@ def lines(log_stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log_stream.getvalue().splitlines()]
 
 
-def test_an_event_is_one_json_line_with_its_facts(log_stream: io.StringIO) -> None:
+def test_event_is_one_json_line_with_its_fields(log_stream: io.StringIO) -> None:
     with bind(creation_id="c", attempt=2):
         logging.getLogger("jobs").warning("claimed", extra={"seconds": 1.5})
 
@@ -30,7 +30,7 @@ def test_an_event_is_one_json_line_with_its_facts(log_stream: io.StringIO) -> No
     assert line["time"].endswith("+00:00")
 
 
-def test_bound_facts_end_with_their_block(log_stream: io.StringIO) -> None:
+def test_bound_fields_end_with_their_block(log_stream: io.StringIO) -> None:
     with bind(outer=1), bind(inner=2):
         pass
     logging.getLogger().info("after")
@@ -38,7 +38,7 @@ def test_bound_facts_end_with_their_block(log_stream: io.StringIO) -> None:
     assert not {"outer", "inner"} & set(lines(log_stream)[0])
 
 
-def test_a_stack_trace_stands_beside_its_message_in_the_same_line(log_stream: io.StringIO) -> None:
+def test_stack_trace_is_in_the_same_line_as_its_message(log_stream: io.StringIO) -> None:
     try:
         int("why")
     except ValueError:
@@ -50,7 +50,7 @@ def test_a_stack_trace_stands_beside_its_message_in_the_same_line(log_stream: io
     assert "ValueError" in line["stack_trace"]
 
 
-def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(log_stream: io.StringIO) -> None:
+def test_heartbeat_lines_carry_the_fields_of_their_attempt(log_stream: io.StringIO) -> None:
     clock = SystemClock()
     with bind(creation_id="c"), clock.every(0.01, lambda: logging.getLogger().info("beat")):
         eventually(lambda: "beat" in log_stream.getvalue())
@@ -58,7 +58,7 @@ def test_a_heartbeats_lines_carry_the_facts_of_their_attempt(log_stream: io.Stri
     assert {line["creation_id"] for line in lines(log_stream)} == {"c"}
 
 
-def test_a_trace_is_on_every_line_and_can_be_handed_on(log_stream: io.StringIO) -> None:
+def test_trace_is_in_every_line_and_can_be_propagated(log_stream: io.StringIO) -> None:
     with bind_trace(TRACE):
         logging.getLogger().info("inside")
         handed_on = traceparent()
@@ -69,7 +69,7 @@ def test_a_trace_is_on_every_line_and_can_be_handed_on(log_stream: io.StringIO) 
     assert traceparent() is None
 
 
-def test_in_a_project_a_trace_is_one_that_cloud_trace_knows(log_stream: io.StringIO) -> None:
+def test_trace_in_a_project_has_the_format_of_cloud_trace(log_stream: io.StringIO) -> None:
     configure("api", project="phoenix-test", stream=log_stream)
     logging.getLogger().info("without")
     with bind_trace(TRACE):
@@ -100,7 +100,7 @@ def test_in_a_project_a_trace_is_one_that_cloud_trace_knows(log_stream: io.Strin
         "00-secret",
     ],
 )
-def test_what_is_no_trace_is_not_bound(sent: str | None) -> None:
+def test_invalid_trace_is_not_bound(sent: str | None) -> None:
     with bind_trace(sent):
         assert traceparent() is None
 
@@ -111,7 +111,7 @@ class FullDisk(io.StringIO):
 
 
 @pytest.mark.usefixtures("log_stream")  # which puts the handlers back
-def test_full_disk_does_not_put_tracebacks_of_the_log_on_the_terminal(
+def test_full_disk_prints_no_logging_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure("cli", stream=FullDisk())

@@ -1,14 +1,13 @@
-"""The caller's own account and ledger."""
+"""The caller's account and ledger."""
 
 from functools import partial
 
 from fastapi import APIRouter, Response
 
-from api_service.answers import answer
-from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import OwnerDep, PhoenixDep
 from api_service.openapi import PAGED, SIGNED_IN, problems
-from api_service.views import AccountView, Transactions, TransactionView
+from api_service.paging import PageQueryDep, paginate
+from api_service.responses import AccountView, Transactions, TransactionView, json_response
 from shared.ports.store import Cursor
 
 router = APIRouter(tags=["account"])
@@ -16,25 +15,22 @@ router = APIRouter(tags=["account"])
 
 @router.get("/api/me", response_model=AccountView, responses=problems(*SIGNED_IN))
 def me(phoenix: PhoenixDep, owner: OwnerDep) -> Response:
-    """Show one's own balance and what is in the making."""
+    """Get your balance and your counts of creations in progress."""
     account = phoenix.accounts.of(owner)
-    return answer(AccountView.of(account, phoenix.settings.costs))
+    return json_response(AccountView.of(account, phoenix.settings.costs))
 
 
 @router.get(
     "/api/me/transactions", response_model=Transactions, responses=problems(*SIGNED_IN, *PAGED)
 )
-def transactions(phoenix: PhoenixDep, owner: OwnerDep, asked: AskedPageDep) -> Response:
-    """List every movement of one's own tokens, newest first."""
-    this_list = f"ledger {owner.user_id}"
-    page = asked.of(this_list)
-    entries, next_cursor = listed(
-        partial(phoenix.ports.store.ledger, owner.user_id),
-        page,
-        of=this_list,
-        place=lambda e: Cursor(e.sequence, e.entry_id),
+def transactions(phoenix: PhoenixDep, owner: OwnerDep, query: PageQueryDep) -> Response:
+    """List every movement of your tokens, newest first."""
+    list_id = f"ledger {owner.user_id}"
+    entries, next_cursor = paginate(
+        partial(phoenix.reading.ledger, owner.user_id),
+        query.page(list_id),
+        list_id=list_id,
+        sort_key=lambda entry: Cursor(entry.sequence, entry.entry_id),
     )
-    view = Transactions(
-        transactions=[TransactionView.of(entry) for entry in entries], next_cursor=next_cursor
-    )
-    return answer(view)
+    views = [TransactionView.of(entry) for entry in entries]
+    return json_response(Transactions(transactions=views, next_cursor=next_cursor))

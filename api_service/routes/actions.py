@@ -1,138 +1,113 @@
-"""What an owner does to one creation: publish, unpublish, retry, cancel, delete."""
+"""Actions on one creation: publish, unpublish, retry, cancel, delete."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel
 
-from api_service.answers import answer
-from api_service.bodies import json_body
 from api_service.dependencies import (
     CallerDep,
     LinksDep,
     LiveCallerDep,
     PhoenixDep,
-    PublicPagesDep,
+    StateDep,
     caller_of,
     live_caller_of,
 )
-from api_service.openapi import (
-    NOTHING,
-    PUBLISH,
-    RETRY,
-    SIGNED_IN,
-    WRITES,
-    has_body,
-    problems,
-    request_body,
-)
-from api_service.routes.creations import CREATION, CREATION_ALIAS, PAYING, accepted
-from api_service.schemas import Nothing, Publish, Retry
-from api_service.views import CreationView, OneCreation, OpenedView
+from api_service.json_body import Body, json_body
+from api_service.openapi import SIGNED_IN, WRITES, body_errors, problems, request_body
+from api_service.requests import Nothing, Publish, Retry
+from api_service.responses import CreationView, OneCreation, OpenedView, json_response
+from api_service.routes.creations import PAYMENT_ERRORS, opened_response
+from shared.domain import errors
 from shared.domain.creation import Creation
-from shared.domain.errors import (
-    CreationNotFound,
-    IllegalTransition,
-    MediaMissing,
-    MediaRefused,
-    MediaUnavailable,
-    PhoenixError,
-)
+from shared.domain.errors import PhoenixError
 
 router = APIRouter(tags=["creations"])
 
-PublishBody = Annotated[Publish, Depends(json_body(Publish, after=live_caller_of))]
-RetryBody = Annotated[Retry, Depends(json_body(Retry, after=live_caller_of))]
+_ERRORS = (
+    *SIGNED_IN,
+    *WRITES,
+    errors.CreationNotFound(),
+    errors.IllegalTransition(status="pending"),
+)
+
+
+def _action(body: type[Body], *more: PhoenixError, **options: Any) -> dict[str, Any]:  # noqa: ANN401 (FastAPI's own arguments)
+    """Return the options of a route with an optional body."""
+    return {
+        "response_model": OneCreation,
+        "responses": problems(*_ERRORS, *body_errors("body", "it is unknown"), *more),
+        "openapi_extra": request_body(body, required=False),
+        **options,
+    }
+
+
+PUBLISH = _action(Publish, errors.MediaUnavailable(), errors.MediaRefused(), errors.MediaMissing())
+RETRY = _action(Retry, *PAYMENT_ERRORS, status_code=HTTPStatus.ACCEPTED, response_model=OpenedView)
+WITHOUT_FIELDS = _action(Nothing)
+DELETE: dict[str, Any] = {"status_code": HTTPStatus.NO_CONTENT, "responses": problems(*_ERRORS)}
 NoBody = Annotated[Nothing, Depends(json_body(Nothing, after=caller_of))]
 
-_REFUSALS = (*SIGNED_IN, *WRITES, CreationNotFound(), IllegalTransition(status="pending"))
+
+def _creation_response(creation: Creation, links: LinksDep) -> Response:
+    return json_response(OneCreation(creation=CreationView.of(creation, links)))
 
 
-def _action(
-    name: str,
-    body: dict[str, Any],
-    *errors: PhoenixError,
-    status: HTTPStatus = HTTPStatus.OK,
-    view: type[BaseModel] = OneCreation,
-) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Put a route under both addresses of a creation."""
-
-    def add(route: Callable[..., Response]) -> Callable[..., Response]:
-        for address in (CREATION, CREATION_ALIAS):
-            router.add_api_route(
-                f"{address}/{name}",
-                route,
-                methods=["POST"],
-                status_code=status,
-                response_model=view,
-                responses=problems(*_REFUSALS, *has_body("body", "it is unknown"), *errors),
-                openapi_extra=request_body(body, required=False),
-            )
-        return route
-
-    return add
-
-
-def _shown(creation: Creation, links: LinksDep) -> Response:
-    return answer(OneCreation(creation=CreationView.of(creation, links)))
-
-
-@_action("publish", PUBLISH, MediaUnavailable(), MediaRefused(), MediaMissing())
+@router.post("/api/generate/creation/{creation_id:path}/publish", **PUBLISH)
+@router.post("/api/generate/video/{creation_id:path}/publish", **PUBLISH)
 def publish(
+    state: StateDep,
+    owner: LiveCallerDep,
+    links: LinksDep,
+    body: Annotated[Publish, Depends(json_body(Publish, after=live_caller_of))],
+    creation_id: str,
+) -> Response:
+    """Publish a draft, or change the caption of a published creation."""
+    publishing, caption = state.phoenix.publishing, body.checked_caption()
+    with state.page_cache.invalidating():
+        published = publishing.publish(creation_id, owner=owner.user_id, caption=caption)
+    return _creation_response(published, links)
+
+
+@router.post("/api/generate/creation/{creation_id:path}/unpublish", **WITHOUT_FIELDS)
+@router.post("/api/generate/video/{creation_id:path}/unpublish", **WITHOUT_FIELDS)
+def unpublish(
+    state: StateDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
+) -> Response:
+    """Move a published creation back to drafts, and close its public copy."""
+    with state.page_cache.invalidating():
+        draft = state.phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
+    return _creation_response(draft, links)
+
+
+@router.post("/api/generate/creation/{creation_id:path}/retry", **RETRY)
+@router.post("/api/generate/video/{creation_id:path}/retry", **RETRY)
+def retry(
     phoenix: PhoenixDep,
     owner: LiveCallerDep,
     links: LinksDep,
-    pages: PublicPagesDep,
-    body: PublishBody,
+    body: Annotated[Retry, Depends(json_body(Retry, after=live_caller_of))],
     creation_id: str,
 ) -> Response:
-    """Put a draft into the feed; of a published one, a given caption replaces the old."""
-    caption = body.checked_caption()
-    with pages.changing():
-        published = phoenix.publishing.publish(creation_id, owner=owner.user_id, caption=caption)
-    return _shown(published, links)
+    """Retry a failed creation under the same id; it is charged again."""
+    opened = phoenix.opening.retry(creation_id, owner=owner.user_id, run_number=body.debits)
+    return opened_response(opened, links)
 
 
-@_action("unpublish", NOTHING)
-def unpublish(
-    phoenix: PhoenixDep,
-    owner: CallerDep,
-    links: LinksDep,
-    pages: PublicPagesDep,
-    _body: NoBody,
-    creation_id: str,
-) -> Response:
-    """Take a published creation out of the feed: a draft again, its public copy closed at once."""
-    with pages.changing():
-        draft = phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
-    return _shown(draft, links)
-
-
-@_action("retry", RETRY, *PAYING, status=HTTPStatus.ACCEPTED, view=OpenedView)
-def retry(
-    phoenix: PhoenixDep, owner: LiveCallerDep, links: LinksDep, body: RetryBody, creation_id: str
-) -> Response:
-    """Try a failed creation again on the same card: it is debited again."""
-    opened = phoenix.owning.retry(creation_id, owner=owner.user_id, debits=body.debits)
-    return accepted(opened, links)
-
-
-@_action("cancel", NOTHING)
+@router.post("/api/generate/creation/{creation_id:path}/cancel", **WITHOUT_FIELDS)
+@router.post("/api/generate/video/{creation_id:path}/cancel", **WITHOUT_FIELDS)
 def cancel(
     phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
 ) -> Response:
-    """Give up a creation that still waits: its tokens come back."""
-    return _shown(phoenix.owning.cancel(creation_id, owner=owner.user_id), links)
+    """Cancel a pending creation; its tokens are refunded."""
+    return _creation_response(phoenix.failing.cancel(creation_id, owner=owner.user_id), links)
 
 
-@router.delete(CREATION, status_code=HTTPStatus.NO_CONTENT, responses=problems(*_REFUSALS))
-@router.delete(CREATION_ALIAS, status_code=HTTPStatus.NO_CONTENT, responses=problems(*_REFUSALS))
-def delete(
-    phoenix: PhoenixDep, owner: LiveCallerDep, pages: PublicPagesDep, creation_id: str
-) -> Response:
-    """Remove a creation that is not in the making, with its files."""
-    with pages.changing():
-        phoenix.owning.delete(creation_id, owner=owner.user_id)
+@router.delete("/api/generate/creation/{creation_id:path}", **DELETE)
+@router.delete("/api/generate/video/{creation_id:path}", **DELETE)
+def delete(state: StateDep, owner: LiveCallerDep, creation_id: str) -> Response:
+    """Delete a creation that is not in progress, with its files."""
+    with state.page_cache.invalidating():
+        state.phoenix.media_cleanup.delete_creation(creation_id, owner=owner.user_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -1,16 +1,16 @@
-"""Opening creations, and an owner's view of them."""
+"""Creations of their owner: open, list and get.
 
-from collections.abc import Callable
+`/api/generate/video` is the older clients' address of any creation, whatever its kind. The ids in
+paths may contain a slash (`a%2Fb`), so that such a creation is not found like any other.
+"""
+
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import WithJsonSchema
 
-from api_service.answers import answer, tagged_answer
-from api_service.bodies import json_body
-from api_service.cursors import AskedPageDep, listed
 from api_service.dependencies import (
     IdempotencyKeyDep,
     LinksDep,
@@ -19,137 +19,135 @@ from api_service.dependencies import (
     PhoenixDep,
     live_caller_of,
 )
+from api_service.json_body import json_body
 from api_service.openapi import (
-    OPEN_CREATION,
-    OPEN_IMAGE,
-    OPEN_VIDEO,
     PAGED,
     SAMPLE_ID,
     SIGNED_IN,
     WRITES,
-    has_body,
+    body_errors,
     problems,
     request_body,
 )
-from api_service.schemas import ACCEPTED_KINDS, OpenCreation, OpenImage, OpenVideo
-from api_service.views import Creations, CreationView, OneCreation, OpenedView
-from shared.domain.brief import Faults
-from shared.domain.errors import (
-    CreationGone,
-    CreationNotFound,
-    InsufficientTokens,
-    KeyReused,
-    MediaUnavailable,
-    NotQueued,
-    Paused,
-    QueueFull,
-    SpendingLimit,
-    StorageFull,
-    TooManyFree,
-    TooManyOpened,
-    TooManyUnfinished,
-    WrongField,
+from api_service.paging import PageQueryDep, paginate
+from api_service.requests import ACCEPTED_KINDS, OpenCreation, OpenImage, OpenVideo
+from api_service.responses import (
+    Creations,
+    CreationView,
+    OneCreation,
+    OpenedView,
+    etag_response,
+    json_response,
 )
+from shared.domain import errors
+from shared.domain.brief import Faults
 from shared.domain.kind import Kind
 from shared.domain.policy import RETRY_AFTER_S
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
+from shared.ports.identity import Caller
 from shared.ports.store import Cursor, DraftsFilter
+from shared.wiring import Phoenix
 
 router = APIRouter(tags=["creations"])
 
-CREATIONS = "/api/generate/creation"
-CREATION = f"{CREATIONS}/{{creation_id:path}}"
-"""An id may come with a slash in it (`a%2Fb`): that creation is as unknown as any other."""
-CREATION_ALIAS = "/api/generate/video/{creation_id:path}"
-"""The older clients' address of any creation, whatever its kind."""
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
-
-PAYING = (
-    InsufficientTokens(required=10, balance=3),
-    TooManyUnfinished(limit=5, retry_after_s=15),
-    TooManyOpened(limit=60, retry_after_s=1800),
-    TooManyFree(limit=10, retry_after_s=1800),
-    Paused(kind=Kind.VIDEO),
-    SpendingLimit(retry_after_s=36_000),
-    QueueFull(kind=Kind.VIDEO, retry_after_s=120),
-    NotQueued(creation_id=SAMPLE_ID),
-    StorageFull(),
-    MediaUnavailable(),
+PAYMENT_ERRORS = (
+    errors.InsufficientTokens(required=10, balance=3),
+    errors.TooManyUnfinished(limit=5, retry_after_s=15),
+    errors.TooManyOpened(limit=60, retry_after_s=1800),
+    errors.TooManyFree(limit=10, retry_after_s=1800),
+    errors.Paused(kind=Kind.VIDEO),
+    errors.SpendingLimit(retry_after_s=36_000),
+    errors.QueueFull(kind=Kind.VIDEO, retry_after_s=120),
+    errors.NotQueued(creation_id=SAMPLE_ID),
+    errors.StorageFull(),
+    errors.MediaUnavailable(),
 )
+_KEY_ERRORS = (errors.CreationGone(), errors.KeyReused())
 
 
-def accepted(opened: Opened, links: LinksDep) -> Response:
-    """Return the 202 of a creation that was paid, now or before."""
+def _opens(body: type[OpenCreation]) -> dict[str, Any]:
+    """Return the options of a route that opens a creation."""
+    wrong_body = body_errors("prompt", "it is blank")
+    return {
+        "status_code": HTTPStatus.ACCEPTED,
+        "response_model": OpenedView,
+        "responses": problems(*SIGNED_IN, *wrong_body, *PAYMENT_ERRORS, *WRITES, *_KEY_ERRORS),
+        "openapi_extra": request_body(body),
+    }
+
+
+def _open(
+    phoenix: Phoenix, caller: Caller, body: OpenCreation, key: str | None, links: LinksDep
+) -> Response:
+    opened = phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key)
+    return opened_response(opened, links)
+
+
+def opened_response(opened: Opened, links: LinksDep) -> Response:
+    """Return 202 with a creation that was paid for now, or by an earlier equal request."""
     creation = opened.creation
     headers = {
-        "Location": f"{CREATIONS}/{creation.creation_id}",
+        "Location": f"/api/generate/creation/{creation.creation_id}",
         "Retry-After": str(RETRY_AFTER_S[creation.kind]),
     }
     if opened.is_replay:
         headers["Idempotency-Replayed"] = "true"
-    return answer(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
+    return json_response(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
 
 
-def _opens(model: type[OpenCreation]) -> Callable[..., Response]:
-    """Return the route that opens a creation from this body."""
-
-    def open_creation(
-        phoenix: PhoenixDep,
-        caller: LiveCallerDep,
-        body: Annotated[OpenCreation, Depends(json_body(model, after=live_caller_of))],
-        key: IdempotencyKeyDep,
-        links: LinksDep,
-    ) -> Response:
-        """Start an image or a video: the tokens are taken now and come back if it fails."""
-        return accepted(
-            phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key), links
-        )
-
-    return open_creation
+@router.post("/api/generate/creation", **_opens(OpenCreation))
+def open_creation(
+    phoenix: PhoenixDep,
+    caller: LiveCallerDep,
+    body: Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))],
+    key: IdempotencyKeyDep,
+    links: LinksDep,
+) -> Response:
+    """Start an image or a video. It is charged now and refunded if it fails."""
+    return _open(phoenix, caller, body, key, links)
 
 
-for _path, _model, _body in (
-    (CREATIONS, OpenCreation, OPEN_CREATION),
-    ("/api/generate/video", OpenVideo, OPEN_VIDEO),
-    ("/api/image/generate", OpenImage, OPEN_IMAGE),
-):
-    router.add_api_route(
-        _path,
-        _opens(_model),
-        methods=["POST"],
-        name=f"open_{_model.kind or 'creation'}",
-        status_code=HTTPStatus.ACCEPTED,
-        response_model=OpenedView,
-        responses=problems(
-            *SIGNED_IN,
-            *has_body("prompt", "it is blank"),
-            *PAYING,
-            *WRITES,
-            CreationGone(),
-            KeyReused(),
-        ),
-        openapi_extra=request_body(_body),
-    )
+@router.post("/api/generate/video", **_opens(OpenVideo))
+def open_video(
+    phoenix: PhoenixDep,
+    caller: LiveCallerDep,
+    body: Annotated[OpenVideo, Depends(json_body(OpenVideo, after=live_caller_of))],
+    key: IdempotencyKeyDep,
+    links: LinksDep,
+) -> Response:
+    """Start a video. It is charged now and refunded if it fails."""
+    return _open(phoenix, caller, body, key, links)
+
+
+@router.post("/api/image/generate", **_opens(OpenImage))
+def open_image(
+    phoenix: PhoenixDep,
+    caller: LiveCallerDep,
+    body: Annotated[OpenImage, Depends(json_body(OpenImage, after=live_caller_of))],
+    key: IdempotencyKeyDep,
+    links: LinksDep,
+) -> Response:
+    """Start an image. It is charged now and refunded if it fails."""
+    return _open(phoenix, caller, body, key, links)
 
 
 async def drafts_filter(
-    asked: AskedPageDep,
+    query: PageQueryDep,
     status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
     type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)
 ) -> DraftsFilter:
-    """Return which creations to list.
-
-    Raises:
-        WrongField: of all wrong parameters at once; `limit` is here for that reason only.
-    """
+    """Return the filter, or raise `WrongField` with every wrong parameter, also `limit`."""
     faults = Faults()
     if status is not None and status not in DRAFT_STATUSES:
-        faults.add(WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}"))
+        faults.add(
+            errors.WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}")
+        )
     if type is not None and type not in set(Kind):
-        faults.add(WrongField(field="type", reason=ACCEPTED_KINDS))
+        faults.add(errors.WrongField(field="type", reason=ACCEPTED_KINDS))
     if faults.found:
-        faults.collect(lambda: asked.checked_limit)
+        faults.collect(query.checked_limit)
     faults.raise_if_any()
     return DraftsFilter(
         status=DRAFT_STATUSES[status] if status else None, kind=Kind(type) if type else None
@@ -165,37 +163,35 @@ def drafts(
     owner: OwnerDep,
     links: LinksDep,
     which: Annotated[DraftsFilter, Depends(drafts_filter)],
-    asked: AskedPageDep,
+    query: PageQueryDep,
 ) -> Response:
-    """List one's own unpublished creations, newest first."""
-    this_list = f"drafts {owner.user_id} {which.status} {which.kind}"
-    page = asked.of(this_list)
-    creations, next_cursor = listed(
-        partial(phoenix.ports.store.drafts, owner.user_id, which),
-        page,
-        of=this_list,
-        place=lambda c: Cursor(c.created_at, c.creation_id),
+    """List your unpublished creations, newest first."""
+    list_id = f"drafts {owner.user_id} {which.status} {which.kind}"
+    creations, next_cursor = paginate(
+        partial(phoenix.reading.drafts, owner.user_id, which),
+        query.page(list_id),
+        list_id=list_id,
+        sort_key=lambda creation: Cursor(creation.created_at, creation.creation_id),
     )
-    view = Creations(
-        creations=[CreationView.of(creation, links) for creation in creations],
-        next_cursor=next_cursor,
-    )
-    return tagged_answer(view, request)
+    views = [CreationView.of(creation, links) for creation in creations]
+    return etag_response(Creations(creations=views, next_cursor=next_cursor), request)
 
 
-@router.get(
-    CREATION, response_model=OneCreation, responses=problems(*SIGNED_IN, CreationNotFound())
-)
-@router.get(
-    CREATION_ALIAS, response_model=OneCreation, responses=problems(*SIGNED_IN, CreationNotFound())
-)
+_GET: dict[str, Any] = {
+    "response_model": OneCreation,
+    "responses": problems(*SIGNED_IN, errors.CreationNotFound()),
+}
+
+
+@router.get("/api/generate/creation/{creation_id:path}", **_GET)
+@router.get("/api/generate/video/{creation_id:path}", **_GET)
 def one(
     request: Request, phoenix: PhoenixDep, owner: OwnerDep, links: LinksDep, creation_id: str
 ) -> Response:
-    """Show one of one's own creations."""
-    creation = phoenix.owning.one(creation_id, owner=owner.user_id)
+    """Get one of your creations."""
+    creation = phoenix.reading.own_creation(creation_id, owner=owner.user_id)
     headers = {}
     if creation.is_unfinished:
         headers["Retry-After"] = str(RETRY_AFTER_S[creation.kind])
     view = OneCreation(creation=CreationView.of(creation, links))
-    return tagged_answer(view, request, headers)
+    return etag_response(view, request, headers)

@@ -1,13 +1,13 @@
-"""Live changes of one's own creations and balance."""
+"""Live changes of the caller's creations and balance."""
 
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from api_service.dependencies import OwnerDep, StreamsDep
+from api_service.dependencies import OwnerDep, StateDep
+from api_service.errors import TooManyOwnStreams, TooManyStreams
 from api_service.events import HEARTBEAT, MEDIA_TYPE, EventStream
 from api_service.openapi import SIGNED_IN, problems
-from shared.domain.errors import TooManyOwnStreams, TooManyStreams
 
 router = APIRouter(tags=["creations"])
 
@@ -32,16 +32,16 @@ EXAMPLE = (
     response_class=Response,
     responses={
         HTTPStatus.OK: {
-            "description": "Server-sent events: `snapshot` once, then `change` after `change`, each "
-            "with `account` (as in /api/me, null while it is as before), `creations` (as in "
-            "/api/generate/creation/{creation_id}) and `gone` (ids: deleted, or no longer among "
-            "the 50 newest); `end` with `reason` `settled`, `time` or `shutdown`. A comment every "
-            "15 s says that the stream lives.",
+            "description": "Server-sent events: one `snapshot`, then `change` events, each with "
+            "`account` (as in /api/me, null if unchanged), `creations` (as in "
+            "/api/generate/creation/{creation_id}) and `gone` (ids of creations that were deleted, "
+            "or are no longer among the 50 newest); last an `end` with a `reason`: `settled`, "
+            "`time` or `shutdown`. A heartbeat comment is sent every 15 s.",
             "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
         },
         **problems(*SIGNED_IN, TooManyStreams(limit=100), TooManyOwnStreams(limit=5)),
     },
 )
-def events(streams: StreamsDep, owner: OwnerDep) -> Response:
-    """Follow one's own creations and balance live, for five minutes at most."""
-    return EventStream(streams, owner.user_id)
+def events(state: StateDep, owner: OwnerDep) -> Response:
+    """Stream changes of your creations and balance, for five minutes at most."""
+    return EventStream(state.streams, owner.user_id)

@@ -1,58 +1,48 @@
-"""What only this installation's own services call."""
+"""Routes for this installation's own services."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from api_service.answers import answer
-from api_service.bodies import json_body
 from api_service.dependencies import PhoenixDep, ServiceDep, service_of
-from api_service.openapi import GRANT, has_body, problems, request_body
-from api_service.schemas import GrantTokens
-from api_service.views import SweepView, TransactionView
-from shared.domain.errors import (
-    AccountNotFound,
-    IdentityUnavailable,
-    ReferenceReused,
-    StoreUnavailable,
-    Unauthenticated,
-    WrongServiceAccount,
-)
+from api_service.json_body import json_body
+from api_service.openapi import body_errors, problems, request_body
+from api_service.requests import GrantTokens
+from api_service.responses import SweepView, TransactionView, json_response
+from shared.domain import errors
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 
-router = APIRouter(prefix="/internal", tags=["internal"])
+router = APIRouter(tags=["internal"])
 
-_SERVICE_ONLY = (
-    Unauthenticated(),
-    WrongServiceAccount(),
-    StoreUnavailable(),
-    IdentityUnavailable(),
+_ERRORS = (
+    errors.Unauthenticated(),
+    errors.WrongServiceAccount(),
+    errors.StoreUnavailable(),
+    errors.IdentityUnavailable(),
 )
+_WRONG_BODY = body_errors("amount", "use 1 to 100000")
 
-GrantBody = Annotated[GrantTokens, Depends(json_body(GrantTokens, after=service_of))]
 
-
-@router.post("/cleanup", response_model=SweepView, responses=problems(*_SERVICE_ONLY))
+@router.post("/internal/cleanup", response_model=SweepView, responses=problems(*_ERRORS))
 def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
-    """Sweep once: refund what is overdue, enqueue what was lost, delete what must go."""
-    return answer(SweepView(**phoenix.sweeping.sweep()))
+    """Sweep once: refund what is overdue, enqueue lost tasks, delete orphaned files."""
+    return json_response(SweepView(**phoenix.sweeping.sweep()))
 
 
 @router.post(
-    "/tokens/grant",
+    "/internal/tokens/grant",
     response_model=TransactionView,
-    responses=problems(
-        *_SERVICE_ONLY,
-        *has_body("amount", "use 1 to 100000"),
-        AccountNotFound(),
-        ReferenceReused(),
-    ),
-    openapi_extra=request_body(GRANT),
+    responses=problems(*_ERRORS, *_WRONG_BODY, errors.AccountNotFound(), errors.ReferenceReused()),
+    openapi_extra=request_body(GrantTokens),
 )
-def grant(phoenix: PhoenixDep, _service: ServiceDep, body: GrantBody) -> Response:
-    """Give an account tokens, once per reference; the same grant again answers the same."""
+def grant(
+    phoenix: PhoenixDep,
+    _service: ServiceDep,
+    body: Annotated[GrantTokens, Depends(json_body(GrantTokens, after=service_of))],
+) -> Response:
+    """Grant tokens to an account, once per reference; a repeated grant returns the first one."""
     entry = phoenix.accounts.grant(
         UserId(body.user_id), body.amount, reference=body.reference, actor=Actor.SERVICE
     )
-    return answer(TransactionView.of(entry))
+    return json_response(TransactionView.of(entry))

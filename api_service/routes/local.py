@@ -1,92 +1,88 @@
-"""What only the one-machine backend has: signing in by name, and the media files themselves."""
+"""Routes of local mode: sign-in by name, and the media files."""
 
 import re
 import stat
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.responses import FileResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from api_service.answers import answer
-from api_service.bodies import json_body
-from api_service.openapi import SIGN_IN, has_body, problems, request_body
-from api_service.schemas import SignIn
-from api_service.views import Token
-from shared.domain.errors import MediaUnavailable, PageNotFound, Unauthenticated
+from api_service.dependencies import StateDep
+from api_service.errors import PageNotFound
+from api_service.json_body import json_body
+from api_service.openapi import body_errors, problems, request_body
+from api_service.requests import SignIn
+from api_service.responses import Token, json_response
+from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX
-from shared.installation import LocalParts
+from shared.wiring.ports import LocalParts
 
 router = APIRouter()
 
 READ = ["GET", "HEAD"]
 _RANGE = re.compile(rb"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-[0-9]{1,15})")
-PUBLIC_CACHE = "public, max-age=30"
 
 
-async def _local(request: Request) -> LocalParts:
-    local: LocalParts = request.app.state.phoenix.local
+async def _local(state: StateDep) -> LocalParts:
+    local = state.phoenix.local
+    assert local is not None  # else these routes are not included
     return local
 
 
 async def anyone() -> None:
-    """Let everybody in."""
+    """Accept every caller."""
 
 
 LocalDep = Annotated[LocalParts, Depends(_local)]
-SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
 
 
 @router.post(
     "/api/local/sign-in",
     tags=["account"],
     response_model=Token,
-    responses=problems(*has_body("username", "this name is reserved")),
-    openapi_extra=request_body(SIGN_IN),
+    responses=problems(*body_errors("username", "this name is reserved")),
+    openapi_extra=request_body(SignIn),
 )
-def sign_in(local: LocalDep, body: SignInBody) -> Response:
-    """Sign in with nothing but a name: this machine only."""
-    return answer(Token(token=local.identity.sign_in(body.username)))
+def sign_in(
+    local: LocalDep, body: Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
+) -> Response:
+    """Sign in by name, without a password, in local mode."""
+    return json_response(Token(token=local.identity.sign_in(body.username)))
 
 
 @router.api_route("/media/private/{key:path}", methods=READ, include_in_schema=False)
 def private_file(
-    request: Request, local: LocalDep, key: str, expires: str = "", signature: str = ""
+    state: StateDep, local: LocalDep, key: str, expires: str = "", signature: str = ""
 ) -> Response:
-    """Open a private file by a link that is signed and has not expired; Range works."""
-    now = request.app.state.phoenix.ports.clock.now()
     try:
-        path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
+        path = local.media.opened_by_link(
+            key, expires=expires, signature=signature, now=state.now()
+        )
     except (Unauthenticated, MediaUnavailable) as error:
         raise PageNotFound from error
-    headers = {"Cache-Control": "private", "Content-Disposition": "inline"}
-    return _file(path, headers)
+    return _file_response(path, {"Cache-Control": "private", "Content-Disposition": "inline"})
 
 
 @router.api_route("/media/public/{key:path}", methods=READ, include_in_schema=False)
 def public_file(local: LocalDep, key: str) -> Response:
-    """Open a published file; Range works."""
     try:
         path = local.media.path_of(PUBLIC_PREFIX + key)
     except MediaUnavailable as error:
         raise PageNotFound from error
-    return _file(path, {"Cache-Control": PUBLIC_CACHE})
+    return _file_response(path, {"Cache-Control": "public, max-age=30"})
 
 
 class _MediaFile(FileResponse):
-    """A file, or one plain range of it; HTTP allows a server to ignore every other range."""
+    """A file or one range of it; any other Range header is ignored, as HTTP allows."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file; one that was deleted after its route found it is 404.
+        """Send the file, or raise `PageNotFound` if it was deleted after its route found it.
 
-        The base class sends the head before it opens the file: here the head waits for the body.
+        The base class sends the head before it opens the file; here the head waits for the body.
         """
-        headers = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name != b"range" or _is_plain(value)
-        ]
+        headers = [each for each in scope["headers"] if each[0] != b"range" or _is_valid(each[1])]
         head: Message | None = None
 
         async def send_head_with_body(message: Message) -> None:
@@ -107,14 +103,13 @@ class _MediaFile(FileResponse):
             raise PageNotFound from error
 
 
-def _is_plain(asked: bytes) -> bool:
-    """Tell whether this is one range that does not end before it begins."""
-    found = _RANGE.fullmatch(asked)
-    return found is not None and (not found[1] or not found[2] or int(found[1]) <= int(found[2]))
+def _is_valid(range_header: bytes) -> bool:
+    match = _RANGE.fullmatch(range_header)
+    return match is not None and (not match[1] or not match[2] or int(match[1]) <= int(match[2]))
 
 
-def _file(path: Path, headers: dict[str, str]) -> Response:
-    """Return a file; an address that names none is 404, also one that no file can have."""
+def _file_response(path: Path, headers: dict[str, str]) -> Response:
+    """Return the file, or raise `PageNotFound`, also for a name that no file can have."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:

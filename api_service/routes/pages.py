@@ -1,16 +1,14 @@
-"""The web pages, what they load, and what they have to know."""
+"""The web pages, their static files and their configuration."""
 
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from api_service.answers import answer
-from api_service.dependencies import PhoenixDep
-from api_service.site import FirebaseWeb, Site
-from api_service.views import PerKind, View
-from shared.domain.errors import PageNotFound
+from api_service.dependencies import StateDep
+from api_service.errors import PageNotFound
+from api_service.responses import PerKind, View, json_response
+from api_service.security_policy import FirebaseWeb
 
 router = APIRouter()
 
@@ -18,30 +16,21 @@ READ = ["GET", "HEAD"]
 
 
 class WebConfig(View):
-    """What the pages need to sign in: without `firebase`, a name is enough."""
+    """Configuration of the pages. Without `firebase`, users sign in by name (local mode)."""
 
     firebase: FirebaseWeb | None
     costs: PerKind
 
 
-async def _site(request: Request) -> Site:
-    site: Site = request.app.state.site
-    return site
-
-
-SiteDep = Annotated[Site, Depends(_site)]
-
-
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
-def web_config(phoenix: PhoenixDep, site: SiteDep) -> Response:
-    """Show what a page needs to sign in, and what things cost."""
-    costs = PerKind.costs(phoenix.settings.costs)
-    return answer(WebConfig(firebase=site.firebase, costs=costs))
+def web_config(state: StateDep) -> Response:
+    """Get the sign-in configuration and the prices."""
+    costs = PerKind.costs(state.phoenix.settings.costs)
+    return json_response(WebConfig(firebase=state.static_files.firebase, costs=costs))
 
 
 @router.api_route("/", methods=READ, include_in_schema=False)
 def root() -> Response:
-    """Lead to the first page."""
     return RedirectResponse("/create", HTTPStatus.FOUND)
 
 
@@ -49,16 +38,14 @@ def root() -> Response:
 @router.api_route("/create", methods=READ, include_in_schema=False)
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)
-def page(request: Request, site: SiteDep) -> Response:
-    """Show a page; everything in it comes from the API."""
+def page(request: Request, state: StateDep) -> Response:
     name = request.url.path.removeprefix("/soho/").strip("/")
-    return site.page(name, request)
+    return state.static_files.page(name, request)
 
 
 @router.api_route("/static/{version}/{name:path}", methods=READ, include_in_schema=False)
-def static(request: Request, site: SiteDep, version: str, name: str) -> Response:
-    """Serve what the pages load."""
-    found = site.static(version, name, request)
-    if found is None:
+def static(request: Request, state: StateDep, version: str, name: str) -> Response:
+    response = state.static_files.static(version, name, request)
+    if response is None:
         raise PageNotFound
-    return found
+    return response

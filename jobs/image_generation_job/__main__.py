@@ -1,10 +1,10 @@
-"""Makes one image."""
+"""The process that generates one image."""
 
-from shared.sealed_environment import enforce
+from shared.settings.sealed_environment import enforce
 
 enforce()
 
-from jobs.entry import main  # noqa: E402 (vendors read the environment when they are imported)
-from jobs.image_generation_job.pipeline import ImagePipeline  # noqa: E402 (as above)
+from jobs.image_generation_job.pipeline import ImagePipeline  # noqa: E402 (vendors read the environment when they are imported)
+from jobs.worker import main  # noqa: E402 (as above)
 
 main(ImagePipeline())

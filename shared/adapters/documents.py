@@ -1,17 +1,16 @@
-"""Documents as stores keep them: camelCase fields under the names of the data model.
+"""Serialisation of documents: camelCase field names, the id as the key.
 
-A document's id is its key and no field. Times stay `datetime`; a store that has no such type
-writes and reads them as text. A field that an older release did not write is read as its default.
+Times stay `datetime` unless the store has no such type. A missing field is read as its default.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, UsernameClaim
+from shared.domain.account import Account, HourlyCount, InFlight, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
@@ -22,30 +21,20 @@ from shared.domain.operating import OperatorAct, Switch
 from shared.domain.welcome import WelcomeShard
 from shared.ports.store import Document
 
-_TYPES: dict[Collection, type[Document]] = {
-    Collection.USERS: Account,
-    Collection.USERNAMES: UsernameClaim,
-    Collection.CREATIONS: Creation,
-    Collection.TRANSACTIONS: LedgerEntry,
-    Collection.COSTS: Cost,
-    Collection.MEDIA_DELETIONS: MediaDeletion,
-    Collection.SWITCHES: Switch,
-    Collection.OPERATOR_ACTS: OperatorAct,
-    Collection.WELCOME_SHARDS: WelcomeShard,
+_TYPES: dict[Collection, tuple[type[Document], str]] = {
+    Collection.USERS: (Account, "userId"),
+    Collection.USERNAMES: (UsernameClaim, "username"),
+    Collection.CREATIONS: (Creation, "creationId"),
+    Collection.TRANSACTIONS: (LedgerEntry, "entryId"),
+    Collection.COSTS: (Cost, "costId"),
+    Collection.MEDIA_DELETIONS: (MediaDeletion, "deletionId"),
+    Collection.SWITCHES: (Switch, "mediaType"),
+    Collection.OPERATOR_ACTS: (OperatorAct, "actId"),
+    Collection.WELCOME_SHARDS: (WelcomeShard, "shardId"),
 }
+"""Each collection's type, and the field that is its document id."""
 HELD = tuple(_TYPES)
-"""The collections whose documents a store holds."""
-_ID_FIELDS = {
-    Collection.USERS: "userId",
-    Collection.USERNAMES: "username",
-    Collection.CREATIONS: "creationId",
-    Collection.TRANSACTIONS: "entryId",
-    Collection.COSTS: "costId",
-    Collection.MEDIA_DELETIONS: "deletionId",
-    Collection.SWITCHES: "mediaType",
-    Collection.OPERATOR_ACTS: "actId",
-    Collection.WELCOME_SHARDS: "shardId",
-}
+"""The collections with documents of `Store`."""
 _FIELDS = {
     "amount_tokens": "amount",
     "balance_after_tokens": "balanceAfter",
@@ -61,7 +50,7 @@ _FIELDS = {
     "run_number": "debits",
     "task_number": "enqueues",
 }
-"""Where a field is not simply the attribute in camelCase."""
+"""Field names that are not the attribute in camelCase."""
 
 
 def _field(attribute: str) -> str:
@@ -72,7 +61,7 @@ def _field(attribute: str) -> str:
 
 
 def _time(value: str | datetime, _: type) -> datetime:
-    """Return a plain datetime, whatever subclass or text a store keeps."""
+    """Return a plain datetime from text or from a subclass."""
     if isinstance(value, str):
         return datetime.fromisoformat(value)
     return datetime.combine(value.date(), value.timetz())
@@ -83,7 +72,13 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
-    for cls in (InFlight, OpenedHour, FreeHour, Intent, Failure, *_TYPES.values()):
+    for cls in (
+        InFlight,
+        HourlyCount,
+        Intent,
+        Failure,
+        *(cls for cls, _ in _TYPES.values()),
+    ):
         names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
         converter.register_structure_hook(
             cls,
@@ -98,44 +93,30 @@ def _converter() -> Converter:
 
 _CONVERTER = _converter()
 
-
 INTERNALS = frozenset(
     {
-        "enqueues",
-        "executionName",
-        "fingerprint",
-        "firstAttempt",
-        "holder",
-        "intent",
-        "leaseExpiresAt",
-        "model",
-        "operationName",
-        "requeues",
-        "retries",
-        "spentUsd",
+        *("enqueues", "executionName", "fingerprint", "firstAttempt", "holder", "intent"),
+        *("leaseExpiresAt", "model", "operationName", "requeues", "retries", "spentUsd"),
     }
 )
-"""Fields of a creation that only this installation reads. `sweepAt` is not here: it is queried."""
+"""Fields of a creation that its owner must not read; without `sweepAt`, which is queried."""
 
 _HIDDEN: dict[Collection, dict[str, Any]] = {Collection.CREATIONS: {"fingerprint": ""}}
-"""What a list says in the place of a required field that its store keeps elsewhere."""
+"""Values for required fields that a list query does not read."""
 
 
 def is_legacy(fields: Mapping[str, Any]) -> bool:
-    """Tell whether an older system wrote this document, which then is nothing that a store holds."""
+    """Return whether the legacy system wrote this document, which `Store` ignores."""
     return fields.get("legacy") is True
 
 
 def to_fields(document: Document) -> dict[str, Any]:
-    """Return every field of a document, null where it has no value."""
     fields: dict[str, Any] = _CONVERTER.unstructure(document)
-    del fields[_ID_FIELDS[document.key.collection]]
+    del fields[_TYPES[document.key.collection][1]]
     return fields
 
 
 def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
-    """Return the document that was stored under a key."""
-    cls: type[Any] = _TYPES[key.collection]
-    known = {**_HIDDEN.get(key.collection, {}), **fields, _ID_FIELDS[key.collection]: key.id}
-    document: DocumentT = _CONVERTER.structure(known, cls)
-    return document
+    cls, id_field = _TYPES[key.collection]
+    known = {**_HIDDEN.get(key.collection, {}), **fields, id_field: key.id}
+    return cast("DocumentT", _CONVERTER.structure(known, cls))

@@ -1,4 +1,4 @@
-"""What a user asks for: the brief, checked and with its defaults filled in."""
+"""The brief: what a user requests, checked and with its defaults filled in."""
 
 import hashlib
 import json
@@ -55,7 +55,7 @@ ASPECT_RATIO_DEFAULT = {Kind.IMAGE: AspectRatio.SQUARE, Kind.VIDEO: AspectRatio.
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
-    """One creation's order to a generator. `duration_s` is None for an image."""
+    """A creation's parameters for a generator. `duration_s` is None for an image."""
 
     kind: Kind
     prompt: str
@@ -93,10 +93,10 @@ class Brief:
 
     @property
     def fingerprint(self) -> str:
-        """Return the sha256, in hex, that is equal for equal briefs.
+        """Return a sha256 in hex that is equal for equal briefs.
 
-        Stored with each creation, so it must stay the same across releases: a field that is added
-        later is part of it only when its value is not its default.
+        It is stored with each creation, so it must stay the same across releases: a field that is added
+        later takes part only when its value is not its default.
         """
         values: list[object] = [getattr(self, name) for name in _IN_EVERY_FINGERPRINT]
         later = {
@@ -111,13 +111,12 @@ class Brief:
 
 
 class Faults:
-    """Collects every wrong field of one request, so that they are reported together."""
+    """Collects every wrong field of one request; `raise_if_any` raises the first with the others."""
 
     def __init__(self) -> None:
         self.found: list[WrongField] = []
 
     def collect(self, check: Callable[[], ValueT]) -> ValueT | None:
-        """Return what the check returns, or None after recording what it raises."""
         try:
             return check()
         except WrongField as fault:
@@ -125,11 +124,9 @@ class Faults:
             return None
 
     def add(self, fault: WrongField) -> None:
-        """Record a wrong field, with the others that it carries."""
         self.found += [fault, *fault.others]
 
     def raise_if_any(self) -> None:
-        """Raise the first fault with all others."""
         if self.found:
             first, *others = self.found
             raise WrongField(field=first.field, reason=first.reason, others=tuple(others))
@@ -200,6 +197,6 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
 
 
 def creation_id_for(user_id: UserId, idempotency_key: str) -> CreationId:
-    """Return the one creation id that this user's key can ever make: base32 of a sha256."""
+    """Return the creation id of this user's key: base32 of a sha256."""
     digest = hashlib.sha256(f"{user_id}\0{idempotency_key}".encode()).digest()
     return CreationId(b32encode(digest).decode().lower()[:CREATION_ID_LENGTH])

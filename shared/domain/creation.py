@@ -22,18 +22,12 @@ from shared.domain.kind import Kind
 from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.media import StoredMedia, attempt_keys, public_key
 from shared.domain.policy import Costs, Policy
-from shared.domain.status import (
-    CLAIMED_PROGRESS,
-    STAGE_PROGRESS,
-    UNFINISHED,
-    Stage,
-    Status,
-)
+from shared.domain.status import CLAIMED_PROGRESS, STAGE_PROGRESS, UNFINISHED, Stage, Status
 
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """One creation with everything that is known of it. Costs in tokens, duration in seconds."""
+    """One creation. Costs in tokens, durations in seconds."""
 
     creation_id: CreationId
     user_id: UserId
@@ -88,12 +82,10 @@ class Creation:
 
     @property
     def key(self) -> Key["Creation"]:
-        """Return where this creation lives."""
         return creation_key(self.creation_id)
 
     @property
     def brief(self) -> Brief:
-        """Return what was asked for."""
         return Brief(
             kind=self.kind,
             prompt=self.prompt,
@@ -103,17 +95,14 @@ class Creation:
 
     @property
     def is_unfinished(self) -> bool:
-        """Tell whether it is still in the making."""
         return self.status in UNFINISHED
 
     @property
     def was_claimed_for_this_debit(self) -> bool:
-        """Tell whether any attempt has worked on it since it was last debited."""
         return self.attempt >= self.first_attempt
 
     @property
     def attempts_of_this_debit(self) -> range:
-        """Return the numbers of the attempts since the last debit."""
         return range(self.first_attempt, self.attempt + 1)
 
     @property
@@ -123,37 +112,33 @@ class Creation:
 
     @property
     def estimated_cost_usd(self) -> float:
-        """Return what this debit costs at the vendor, with every start that may have happened."""
+        """Return this debit's cost at the vendor, including every start that may have happened."""
         open_usd = self.intent.unknown * self.intent.cost_usd if self.intent else 0.0
         return self.spent_usd + open_usd
 
     def has_attempts_left(self, policy: Policy) -> bool:
-        """Tell whether one more attempt may claim it."""
         return len(self.attempts_of_this_debit) < policy.attempts_max
 
     def has_time_to_run(self, at: datetime, *, policy: Policy) -> bool:
-        """Tell whether an attempt that begins then could end before the deadline."""
+        """Return whether an attempt that begins then could finish before the deadline."""
         least = timedelta(seconds=policy.minimum_run_s(self.kind))
         return self.deadline_at is not None and at + least <= self.deadline_at
 
     def is_past_deadline(self, at: datetime) -> bool:
-        """Tell whether the time shown on its card is over."""
         return self.deadline_at is not None and at >= self.deadline_at
 
     def unfinished_s(self, at: datetime, *, policy: Policy) -> float:
-        """Return how long ago it was last debited, in seconds; 0 when it is settled."""
+        """Return the seconds since its last debit; 0 when it is settled."""
         return policy.deadline_s + self.overdue_s(at) if self.deadline_at else 0.0
 
     def overdue_s(self, at: datetime) -> float:
-        """Return the seconds since its deadline; below 0 before it, 0 when it is settled."""
+        """Return the seconds since its deadline; negative before it, 0 when it is settled."""
         return (at - self.deadline_at).total_seconds() if self.deadline_at else 0.0
 
     def is_leased(self, at: datetime) -> bool:
-        """Tell whether somebody holds it."""
         return self.lease_expires_at is not None and at < self.lease_expires_at
 
     def is_held_by(self, lease_owner: LeaseOwner, *, attempt: int) -> bool:
-        """Tell whether exactly this attempt is working on it."""
         return (
             self.status is Status.PROCESSING
             and self.attempt == attempt
@@ -162,7 +147,7 @@ class Creation:
 
     @property
     def public_keys(self) -> dict[str, str]:
-        """Return the public key of each of its files, by private key, for its last publication."""
+        """Return each file's public key of the last publication, by its private key."""
         if self.public_id is None:
             return {}
         return {
@@ -177,7 +162,7 @@ class Creation:
 
     @property
     def every_key(self) -> tuple[str, ...]:
-        """Return every key that may hold a file of it; the outbox has earlier publications'."""
+        """Return every key that may hold one of its files, except those of earlier publications."""
         return (*self.keys_of(range(1, self.attempt + 1)), *self.public_keys.values())
 
     @classmethod
@@ -185,7 +170,6 @@ class Creation:
         cls, creation_id: CreationId, *, account: Account, brief: Brief, costs: Costs,
         policy: Policy, at: datetime,
     ) -> "Creation":  # fmt: skip
-        """Return a creation that has just been paid."""
         return cls(
             creation_id=creation_id,
             user_id=account.user_id,
@@ -242,7 +226,7 @@ class Creation:
         return replace(self, intent=intent, model=model, updated_at=at)
 
     def without_start(self, *, billed_usd: float = 0.0, at: datetime) -> "Creation":
-        """Return it after a no: the last start did not happen, or its operation came to nothing.
+        """Return it without its last start, which did not happen or produced nothing.
 
         An earlier start of this debit that may have happened keeps its own intent.
         """
@@ -266,11 +250,9 @@ class Creation:
         )
 
     def with_operation(self, operation_name: str, *, at: datetime) -> "Creation":
-        """Return it with the operation that a later attempt can resume."""
         return replace(self, operation_name=operation_name, updated_at=at)
 
     def completed(self, media: StoredMedia, *, at: datetime) -> "Creation":
-        """Return the draft."""
         return replace(
             self._moved({Status.PROCESSING}, Status.DRAFT, at=at)._settled(),
             stage=Stage.DONE,
@@ -283,11 +265,10 @@ class Creation:
         )
 
     def without_thumbnail(self) -> "Creation":
-        """Return it without the thumbnail, whose file no longer exists."""
         return replace(self, thumbnail_key=None)
 
     def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
-        """Return it waiting for a later task; the lease_owner stays, as the mark of who decided it."""
+        """Return it waiting for a later task; the lease owner stays, to identify this decision."""
         waiting = replace(
             self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.WAITING_TO_RETRY,
@@ -311,7 +292,7 @@ class Creation:
     def failed(
         self, code: FailureCode, *, queue_error_code: str | None = None, at: datetime
     ) -> "Creation":
-        """Return it failed; whoever writes this writes the refund with it."""
+        """Return it failed and refunded; the caller writes the refund in the same transaction."""
         return replace(
             self._moved(UNFINISHED, Status.FAILED, at=at)._settled(),
             stage=None,
@@ -321,7 +302,7 @@ class Creation:
         )
 
     def debited_again(self, *, policy: Policy, at: datetime) -> "Creation":
-        """Return a failed creation that was paid once more; `created_at` and attempts go on."""
+        """Return a failed creation in its next run; `created_at` and the attempt numbers continue."""
         again = replace(
             self._moved({Status.FAILED}, Status.PENDING, at=at),
             stage=Stage.QUEUED,
@@ -345,7 +326,7 @@ class Creation:
         return again.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def prepared_for_publication(self, public_id: str, *, at: datetime) -> "Creation":
-        """Return a draft with the number, never used before, of the publication to come."""
+        """Return a draft with a publication number that was never used before."""
         return replace(
             self._moved({Status.DRAFT}, Status.DRAFT, at=at),
             public_id=self.public_id or public_id,
@@ -353,7 +334,6 @@ class Creation:
         )
 
     def published(self, caption: str | None, *, at: datetime) -> "Creation":
-        """Return it in the feed."""
         return replace(
             self._moved({Status.DRAFT}, Status.PUBLISHED, at=at),
             caption=self.caption if caption is None else caption,
@@ -361,15 +341,13 @@ class Creation:
         )
 
     def captioned(self, caption: str, *, at: datetime) -> "Creation":
-        """Return it with another caption."""
         return replace(self, caption=caption, updated_at=at)
 
     def unpublished(self, *, at: datetime) -> "Creation":
-        """Return it as a draft again."""
         return replace(self._moved({Status.PUBLISHED}, Status.DRAFT, at=at), published_at=None)
 
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
-        """Return it with a new task's number; the sweep looks again after 60, 120, 240 s .."""
+        """Return it with a new task number; the next sweeps follow after 60, 120, 240 s .."""
         requeues = self.requeue_count + 1
         wait_s = policy.sweep_every_s * 2 ** (requeues - 1)
         requeued = replace(
@@ -378,7 +356,7 @@ class Creation:
         return requeued.with_next_sweep(at + timedelta(seconds=wait_s))
 
     def with_next_sweep(self, sweep_at: datetime) -> "Creation":
-        """Return it with the next look of the sweep, never after the deadline."""
+        """Return it with its next sweep, never after the deadline."""
         deadline_at = self.deadline_at or sweep_at
         return replace(self, sweep_at=min(sweep_at, deadline_at))
 
@@ -397,5 +375,4 @@ class Creation:
 
 
 def creation_key(creation_id: CreationId) -> Key[Creation]:
-    """Return where a creation lives."""
     return Key(Collection.CREATIONS, creation_id)

@@ -2,46 +2,46 @@
 
     PhoenixError
     ├── RequestError            answered over HTTP, one status each (api_service/errors.py)
-    │   ├── MalformedRequest, HeadTooLarge, RequestTimeout
-    │   ├── WrongField, WrongJson, BodyTooLarge, NotJson
+    │   ├── WrongField
     │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
-    │   ├── CreationNotFound, CreationGone, AccountNotFound, PageNotFound, MethodNotAllowed
+    │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
     │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
     │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
-    │                               TooManyStreams (TooManyOwnStreams), TooManyConnections,
     │                               OutcomeUnknown, StorageFull
+    │                           errors of HTTP itself: api_service/errors.py
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed
     │   └── GenerationRefused, GenerationUnavailable, StartOutcomeUnknown, ReadRefused, BadOutput
     └── WrongSetting            stops the start: exit status 2
 
-A leaf keeps its facts as fields and makes its sentence, which is for people, from them. `reason`
-is for the log: it may hold a vendor's words and is in no answer, unless the sentence names it.
+A leaf keeps its facts as fields and formats its sentence, which is for people, from them. `reason`
+is for the log: it may quote a vendor and is in no response, unless the sentence names it.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 from shared.domain.failure import FailureCode
 
 
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class PhoenixError(Exception):
-    """The root of the tree."""
+    """The root of the tree; each subclass is a dataclass with keyword-only fields."""
 
     code: ClassVar[str] = "internal"
     sentence: ClassVar[str] = "Something went wrong on our side."
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(kw_only=True, eq=False)(cls)
+
     def __str__(self) -> str:
-        """Return the sentence with this error's facts."""
         return self.sentence.format(**vars(self))
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongSetting(PhoenixError):
-    """A setting that the process cannot start with."""
-
     code = "wrong_setting"
     sentence = "{setting}: {reason}"
     setting: str
@@ -52,33 +52,6 @@ class RequestError(PhoenixError):
     """Answered over HTTP."""
 
 
-@dataclass(kw_only=True, eq=False)
-class MalformedRequest(RequestError):
-    """The bytes are not HTTP/1.1."""
-
-    code = "malformed_request"
-    sentence = "The request is not valid HTTP."
-
-
-@dataclass(kw_only=True, eq=False)
-class HeadTooLarge(RequestError):
-    """The request line and the headers are over the limit."""
-
-    code = "headers_too_large"
-    sentence = "The headers are larger than {limit_bytes} bytes or more than {limit_lines} lines."
-    limit_bytes: int
-    limit_lines: int
-
-
-@dataclass(kw_only=True, eq=False)
-class RequestTimeout(RequestError):
-    """The client did not send its whole request in time."""
-
-    code = "request_timeout"
-    sentence = "The request did not arrive in time."
-
-
-@dataclass(kw_only=True, eq=False)
 class WrongField(RequestError):
     """A named field has a value that is not accepted; the value is never repeated.
 
@@ -92,138 +65,70 @@ class WrongField(RequestError):
     others: "tuple[WrongField, ...]" = ()
 
 
-@dataclass(kw_only=True, eq=False)
-class WrongJson(RequestError):
-    """The body is not an acceptable JSON object."""
-
-    code = "invalid_json"
-    sentence = "The body is not acceptable JSON: {reason}."
-    reason: str
-
-
-@dataclass(kw_only=True, eq=False)
-class BodyTooLarge(RequestError):
-    """The body is over the limit and was not read whole."""
-
-    code = "body_too_large"
-    sentence = "The body is larger than {limit_bytes} bytes."
-    limit_bytes: int
-
-
-@dataclass(kw_only=True, eq=False)
-class NotJson(RequestError):
-    """The body is of another media type."""
-
-    code = "unsupported_media_type"
-    sentence = "Send the body as application/json."
-
-
-@dataclass(kw_only=True, eq=False)
 class Unauthenticated(RequestError):
-    """No token, or one that proves nothing."""
-
     code = "unauthenticated"
     sentence = "Sign in first: the bearer token is missing, wrong or expired."
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class AccountDisabled(RequestError):
-    """The identity provider has disabled this account."""
-
     code = "account_disabled"
     sentence = "This account is disabled."
 
 
-@dataclass(kw_only=True, eq=False)
 class WrongServiceAccount(RequestError):
-    """The caller is not one of the services that may call this."""
-
     code = "wrong_service_account"
     sentence = "Only this installation's own services may call this."
 
 
-@dataclass(kw_only=True, eq=False)
 class CreationNotFound(RequestError):
-    """Unknown, or another user's: the two are never told apart."""
+    """Unknown, or another user's: a caller cannot distinguish the two."""
 
     code = "creation_not_found"
     sentence = "There is no such creation."
 
 
-@dataclass(kw_only=True, eq=False)
 class CreationGone(RequestError):
-    """The creation that this Idempotency-Key made has been deleted."""
-
     code = "creation_gone"
     sentence = "The creation of this Idempotency-Key has been deleted."
 
 
-@dataclass(kw_only=True, eq=False)
 class AccountNotFound(RequestError):
-    """No account has this user id or username."""
-
     code = "account_not_found"
     sentence = "There is no such account."
 
 
-@dataclass(kw_only=True, eq=False)
-class PageNotFound(RequestError):
-    """No route has this address."""
-
-    code = "not_found"
-    sentence = "There is nothing at this address."
-
-
-@dataclass(kw_only=True, eq=False)
-class MethodNotAllowed(RequestError):
-    """The address exists, but not for this method."""
-
-    code = "method_not_allowed"
-    sentence = "This address does not take that method."
-
-
-@dataclass(kw_only=True, eq=False)
 class InsufficientTokens(RequestError):
-    """The balance is below the price: nothing was written."""
-
     code = "insufficient_tokens"
-    sentence = "This costs {required} tokens and the balance is {balance}."
     required: int
     balance: int
 
+    def __str__(self) -> str:
+        unit = "token" if self.required == 1 else "tokens"
+        return f"This costs {self.required} {unit} and the balance is {self.balance}."
 
-@dataclass(kw_only=True, eq=False)
+
 class TooManyUnfinished(RequestError):
-    """The account has as many unfinished creations of this kind as it may have."""
-
     code = "too_many_unfinished"
-    sentence = "Only {limit} of this kind can be in the making at once: wait for one of them."
+    sentence = "Only {limit} of this kind can be in progress at once. Wait until one finishes."
     limit: int
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyOpened(RequestError):
-    """The account has opened as many creations in this hour as it may."""
-
     code = "too_many_opened"
     sentence = "Only {limit} creations can be started in an hour."
     limit: int
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class TooManyFree(RequestError):
-    """So many of the account's creations ended free in this hour by its owner's doing."""
-
     code = "too_many_free_outcomes"
     sentence = "{limit} creations were cancelled or refused within an hour. Wait before the next."
     limit: int
     retry_after_s: int
 
 
-@dataclass(kw_only=True, eq=False)
 class IllegalTransition(RequestError):
     """The creation's state does not allow this: nothing was written."""
 
@@ -232,23 +137,16 @@ class IllegalTransition(RequestError):
     status: str
 
 
-@dataclass(kw_only=True, eq=False)
 class KeyReused(RequestError):
-    """The Idempotency-Key has been used for another brief."""
-
     code = "idempotency_key_reused"
     sentence = "This Idempotency-Key was used for another request: send a new one."
 
 
-@dataclass(kw_only=True, eq=False)
 class ReferenceReused(RequestError):
-    """The reference of a grant has been used for another user or amount."""
-
     code = "reference_reused"
     sentence = "This reference was used for another grant: send a new one."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaMissing(RequestError):
     """A stored file was removed from outside: trying again cannot help."""
 
@@ -257,101 +155,81 @@ class MediaMissing(RequestError):
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class Unavailable(RequestError):
-    """A part is out of reach; the client may try again after `retry_after_s`."""
+    """A part is unreachable or a limit is reached: retry after `retry_after_s`."""
 
     retry_after_s: int = 5
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class QueueUnavailable(Unavailable):
-    """A task could not be created, or not be asked for."""
-
     code = "queue_unavailable"
-    sentence = "The queue is out of reach at the moment."
+    sentence = "The queue is unavailable at the moment."
     retry_after_s: int = 30
 
 
-@dataclass(kw_only=True, eq=False)
 class NotQueued(QueueUnavailable):
-    """No task could be created for a creation: its tokens are back."""
+    """No task could be created for a creation: its tokens were refunded."""
 
-    sentence = "The queue is out of reach at the moment. Your tokens have been returned."
+    sentence = "The queue is unavailable at the moment. Your tokens have been returned."
     creation_id: str
     refunded: bool = True
 
 
-@dataclass(kw_only=True, eq=False)
 class WithdrawalRefused(QueueUnavailable):
-    """This process has no right to delete tasks: an operator has to grant it."""
+    """This process has no permission to delete tasks: an operator has to grant it."""
 
     code = "withdrawal_refused"
     sentence = "The queue refused to delete a task."
 
 
-@dataclass(kw_only=True, eq=False)
 class QueueFull(Unavailable):
-    """So much waits that a new creation could not be ready by its deadline: nothing was written."""
+    """A new creation could not be ready by its deadline: nothing was written."""
 
     code = "queue_full"
     sentence = "Too many {kind}s are waiting to be ready in time. No token was taken."
     kind: str
 
 
-@dataclass(kw_only=True, eq=False)
 class Paused(Unavailable):
-    """An operator has paused this kind: nothing was written."""
-
     code = "paused"
     sentence = "No new {kind}s can be created at the moment. No token was taken."
     retry_after_s: int = 60
     kind: str
 
 
-@dataclass(kw_only=True, eq=False)
 class SpendingLimit(Unavailable):
-    """The day's vendor cost has reached the operator's ceiling: nothing was written."""
-
     code = "spending_limit"
     sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
 
 
-@dataclass(kw_only=True, eq=False)
 class StoreUnavailable(Unavailable):
-    """The store is out of reach: nothing was written."""
+    """The store is unreachable: nothing was written."""
 
     code = "store_unavailable"
-    sentence = "The store is out of reach at the moment. Nothing was changed, no token was taken."
+    sentence = "The store is unavailable at the moment. Nothing was changed, no token was taken."
 
 
-@dataclass(kw_only=True, eq=False)
 class StoreContention(Unavailable):
-    """Others were faster every time: nothing was written."""
+    """Other transactions committed first every time: nothing was written."""
 
     code = "store_contention"
     sentence = "Too much is happening on this account at once. Nothing was changed."
     retry_after_s: int = 1
 
 
-@dataclass(kw_only=True, eq=False)
 class IdentityUnavailable(Unavailable):
-    """The identity provider is out of reach: whose token it is cannot be told."""
+    """The identity provider is unreachable, so the token cannot be verified."""
 
     code = "identity_unavailable"
     sentence = "Sign-in cannot be checked at the moment."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaUnavailable(Unavailable):
-    """The media store is out of reach, or its answer was lost."""
-
     code = "media_unavailable"
-    sentence = "The media store is out of reach at the moment."
+    sentence = "The media store is unavailable at the moment."
 
 
-@dataclass(kw_only=True, eq=False)
 class MediaRefused(MediaUnavailable):
     """The media store refused the request; repeating it from this process does not help."""
 
@@ -360,49 +238,19 @@ class MediaRefused(MediaUnavailable):
     retry_after_s: int = 60
 
 
-@dataclass(kw_only=True, eq=False)
 class StorageFull(Unavailable):
-    """The media store has no room for what this may become: nothing was written."""
-
     code = "storage_full"
     sentence = "There is no storage left for new creations at the moment. No token was taken."
     retry_after_s: int = 300
 
 
-@dataclass(kw_only=True, eq=False)
-class TooManyStreams(Unavailable):
-    """The process has as many streams of events as it may: ask for what has changed instead."""
-
-    code = "too_many_streams"
-    sentence = "Too many are watching live at the moment. Ask for what has changed instead."
-    retry_after_s: int = 30
-    limit: int
-
-
-@dataclass(kw_only=True, eq=False)
-class TooManyOwnStreams(TooManyStreams):
-    """The user has as many streams of events as one user may have."""
-
-    code = "too_many_own_streams"
-    sentence = "Only {limit} live connections per account are allowed. Poll instead."
-
-
-@dataclass(kw_only=True, eq=False)
-class TooManyConnections(Unavailable):
-    """The process has as many open connections as it may, and none of them is idle."""
-
-    code = "too_many_connections"
-    sentence = "Too many connections. Try again in a few seconds."
-
-
-@dataclass(kw_only=True, eq=False)
 class OutcomeUnknown(Unavailable):
     """A commit was sent and never answered: it may have landed, now or later."""
 
     code = "outcome_unknown"
     sentence = (
-        "It could not be found out whether this was done. "
-        "Look again, or repeat it with the same Idempotency-Key; never with a new one."
+        "We do not know yet whether this was done. "
+        "Check again, or repeat it with the same Idempotency-Key; never with a new one."
     )
     creation_id: str | None = None
 
@@ -411,16 +259,14 @@ class WorkError(PhoenixError):
     """Never leaves a job."""
 
 
-@dataclass(kw_only=True, eq=False)
 class LeaseLost(WorkError):
-    """Another attempt holds the creation, or nobody does: stop, refund nothing, remove nothing."""
+    """This attempt no longer holds the creation: stop, refund nothing, remove nothing."""
 
     code = "lease_lost"
     sentence = "Creation {creation_id} is no longer this attempt's."
     creation_id: str
 
 
-@dataclass(kw_only=True, eq=False)
 class NotClaimable(WorkError):
     """There is nothing to do for this execution: unknown, settled, held by another, or too late."""
 
@@ -430,19 +276,13 @@ class NotClaimable(WorkError):
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class StartNotAllowed(WorkError):
-    """The generator must not be started (again) for this debit."""
-
     code = "start_not_allowed"
     sentence = "The generator must not be started: {reason}."
     reason: str
 
 
-@dataclass(kw_only=True, eq=False)
 class GenerationRefused(WorkError):
-    """The generator answered no, for good; `is_billed`: the vendor charges for it all the same."""
-
     code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
@@ -450,9 +290,8 @@ class GenerationRefused(WorkError):
     is_billed: bool = False
 
 
-@dataclass(kw_only=True, eq=False)
 class GenerationUnavailable(WorkError):
-    """The generator answered no, for now: nothing is running.
+    """Nothing is running, and a later start may succeed.
 
     `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
@@ -465,7 +304,6 @@ class GenerationUnavailable(WorkError):
     is_billed: bool = False
 
 
-@dataclass(kw_only=True, eq=False)
 class StartOutcomeUnknown(WorkError):
     """The start was sent and never answered: it may be running, and paid for."""
 
@@ -474,19 +312,15 @@ class StartOutcomeUnknown(WorkError):
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class ReadRefused(WorkError):
-    """The vendor refused a pure read with an error that repeating rarely fixes (400, 403, 404)."""
+    """The vendor refused a pure read with an error that a retry rarely fixes (400, 403, 404)."""
 
     code = "read_refused"
     sentence = "The generator refused a read: {reason}."
     reason: str = ""
 
 
-@dataclass(kw_only=True, eq=False)
 class BadOutput(WorkError):
-    """What the generator made is not the media that was asked for."""
-
     code = "bad_output"
     sentence = "The generator's output is unusable: {reason}."
     reason: str

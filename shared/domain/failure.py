@@ -1,4 +1,4 @@
-"""Why a creation failed: what its owner is told, and whether trying again makes sense."""
+"""Why a creation failed: the message for its owner, and whether a retry makes sense."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,14 +22,10 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"
 
 
-OWNERS_DOING = frozenset(
-    {
-        FailureCode.CANCELLED,
-        FailureCode.POLICY_VIOLATION,
-        FailureCode.SAFETY_FILTER,
-        FailureCode.GENERATOR_REJECTED,
-    }
+_NOT_RETRYABLE = frozenset(
+    {FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER, FailureCode.GENERATOR_REJECTED}
 )
+OWNERS_DOING = _NOT_RETRYABLE | {FailureCode.CANCELLED}
 """The failures that an owner causes; each refund of one counts against the hourly limit."""
 
 
@@ -43,23 +39,21 @@ class Failure:
 
     @classmethod
     def of(cls, code: FailureCode) -> "Failure":
-        """Return the failure with its sentence."""
-        message, retryable = _SENTENCES[code]
-        return cls(code=code, message=message, retryable=retryable)
+        return cls(code=code, message=_MESSAGES[code], retryable=code not in _NOT_RETRYABLE)
 
 
-_SENTENCES = {
-    FailureCode.POLICY_VIOLATION: ("The prompt is against the generator's policy.", False),
-    FailureCode.SAFETY_FILTER: ("The result was held back by a safety filter.", False),
-    FailureCode.GENERATOR_REJECTED: ("The generator does not accept this request.", False),
-    FailureCode.GENERATOR_RATE_LIMITED: ("The generator was too busy, several times.", True),
-    FailureCode.GENERATOR_UNAVAILABLE: ("The generator was out of reach, several times.", True),
-    FailureCode.GENERATOR_BAD_OUTPUT: ("The generator's result was not usable.", True),
-    FailureCode.GENERATOR_SILENT: ("The generator never answered.", True),
-    FailureCode.STORAGE_FAILED: ("The result could not be stored.", True),
-    FailureCode.QUEUE_UNAVAILABLE: ("It could not be queued.", True),
-    FailureCode.DEADLINE_EXCEEDED: ("It was not ready in time.", True),
-    FailureCode.WORKER_LOST: ("The work was interrupted too often.", True),
-    FailureCode.CANCELLED: ("It was cancelled.", True),
-    FailureCode.INTERNAL: ("Something went wrong on our side.", True),
+_MESSAGES = {
+    FailureCode.POLICY_VIOLATION: "This prompt breaks the content policy.",
+    FailureCode.SAFETY_FILTER: "The result was blocked by a safety filter.",
+    FailureCode.GENERATOR_REJECTED: "The model does not accept this request.",
+    FailureCode.GENERATOR_RATE_LIMITED: "The model is busy. Try again.",
+    FailureCode.GENERATOR_UNAVAILABLE: "The model is unavailable. Try again.",
+    FailureCode.GENERATOR_BAD_OUTPUT: "The model returned a broken file. Try again.",
+    FailureCode.GENERATOR_SILENT: "The model never answered. Try again.",
+    FailureCode.STORAGE_FAILED: "The result could not be stored. Try again.",
+    FailureCode.QUEUE_UNAVAILABLE: "We couldn't start this. Try again.",
+    FailureCode.DEADLINE_EXCEEDED: "It took too long.",
+    FailureCode.WORKER_LOST: "It kept getting interrupted.",
+    FailureCode.CANCELLED: "It was cancelled.",
+    FailureCode.INTERNAL: "Something went wrong on our side.",
 }

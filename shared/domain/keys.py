@@ -1,4 +1,4 @@
-"""Where documents live: collections, and keys that know what they lead to."""
+"""Document addresses: collections and typed keys."""
 
 import re
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def is_encodable(text: str) -> bool:
-    """Tell whether a text can be stored; an argument that is not UTF-8 has lone surrogates."""
+    """Return whether a text can be stored; an argument that is not UTF-8 has lone surrogates."""
     return not LONE_SURROGATE.search(text)
 
 
 class Collection(StrEnum):
-    """The collections of the data model, by their names in the store."""
+    """The collections, by their names in the store."""
 
     USERS = "users"
     USERNAMES = "usernames"
@@ -51,7 +51,7 @@ class Key(Generic[DocumentT]):
 
     @property
     def can_exist(self) -> bool:
-        """Tell whether every store can keep a document under this id."""
+        """Return whether every store accepts this id."""
         if NO_ID.fullmatch(self.id) or not is_encodable(self.id):
             return False
         return len(self.id.encode()) <= ID_SIZE_BYTES_MAX

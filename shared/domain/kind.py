@@ -1,6 +1,10 @@
-"""The kinds of creations."""
+"""The kinds of creations, and values that differ by kind."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+ValueT = TypeVar("ValueT")
 
 
 class Kind(StrEnum):
@@ -8,3 +12,14 @@ class Kind(StrEnum):
 
     IMAGE = "image"
     VIDEO = "video"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerKind(Generic[ValueT]):
+    """One value for each kind."""
+
+    image: ValueT
+    video: ValueT
+
+    def of(self, kind: Kind) -> ValueT:
+        return self.video if kind is Kind.VIDEO else self.image

@@ -1,4 +1,4 @@
-"""What a claim leaves on a creation: who holds it, and what its generator was told."""
+"""The lease owner and the start intent that a claim records on a creation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class LeaseOwner:
-    """Who holds a lease: one task attempt of one execution; written `execution/attempt`."""
+    """The task attempt of an execution that holds a lease; stored as `execution/attempt`."""
 
     execution: str
     task_attempt: int
@@ -16,22 +16,21 @@ class LeaseOwner:
 
     @classmethod
     def parse(cls, text: str) -> "LeaseOwner":
-        """Return the lease_owner that was written like this."""
         execution, _, task_attempt = text.rpartition("/")
         return cls(execution, int(task_attempt))
 
     def succeeds(self, other: "LeaseOwner") -> bool:
-        """Tell whether this is a later try of the other's execution, which is then dead."""
+        """Return whether this is a later try of the other's execution, whose process is then dead."""
         return self.execution == other.execution and self.task_attempt > other.task_attempt
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """The generator is about to be called by this attempt.
+    """The record that an attempt is about to call the generator.
 
-    `unknown` counts the starts of this debit that may have happened without a known end;
-    `cost_usd` is the estimated price of one. `earlier_attempt` and `earlier_at` keep the previous
-    intent while that start, too, may have happened: they come back if this start did not.
+    `unknown` counts the starts of this debit whose outcome is unknown; `cost_usd` is the estimated
+    price of one. `earlier_attempt` and `earlier_at` keep the previous intent while its start may
+    have happened: they are restored if this start did not happen.
     """
 
     attempt: int

@@ -1,4 +1,4 @@
-"""The ledger: every movement of tokens, append only, numbered without a gap per account."""
+"""The ledger: every movement of tokens, append-only, numbered without gaps per account."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,11 +15,15 @@ REFERENCE_LENGTH_MAX = 200
 
 
 class EntryType(StrEnum):
-    """What moved the tokens; it gives the amount its sign."""
+    """The type of a movement; it gives the amount its sign."""
 
     GRANT = "grant"
     DEBIT = "debit"
     REFUND = "refund"
+
+    @property
+    def sign(self) -> int:
+        return -1 if self is EntryType.DEBIT else 1
 
 
 class Actor(StrEnum):
@@ -50,18 +54,16 @@ class LedgerEntry:
 
     @property
     def key(self) -> Key["LedgerEntry"]:
-        """Return where this entry lives."""
         return entry_key(self.entry_id)
 
     @property
     def signed_tokens(self) -> int:
-        """Return what this entry adds to the balance."""
-        return -self.amount_tokens if self.entry_type is EntryType.DEBIT else self.amount_tokens
+        return self.entry_type.sign * self.amount_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one debit's run probably cost at the generator's vendor."""
+    """The estimated vendor cost of one debit's run."""
 
     cost_id: str
     model: str | None
@@ -74,12 +76,10 @@ class Cost:
 
     @property
     def key(self) -> Key["Cost"]:
-        """Return where this cost lives."""
         return Key(Collection.COSTS, self.cost_id)
 
 
 def entry_key(entry_id: str) -> Key[LedgerEntry]:
-    """Return where a ledger entry lives."""
     return Key(Collection.TRANSACTIONS, entry_id)
 
 
@@ -89,22 +89,21 @@ def debit_id(creation_id: CreationId, debit: int) -> str:
 
 
 def refund_id(creation_id: CreationId, debit: int) -> str:
-    """Return the id of the refund of a creation's nth debit."""
     return f"{creation_id}_refund_{debit}"
 
 
 def opening_id(user_id: UserId) -> str:
-    """Return the id of the grant that an account of an older system begins with."""
+    """Return the id of a migrated account's opening grant."""
     return f"{user_id}_grant_opening"
 
 
 def grant_id(reference: str) -> str:
-    """Return the id of the one grant that a reference can make, whoever it is for."""
+    """Return the id of the only grant that a reference allows, for any account."""
     return "grant_" + hashlib.sha256(reference.encode()).hexdigest()
 
 
 def check_grant(amount: int, reference: str) -> None:
-    """Raise `WrongField` with each field of a grant that is not accepted."""
+    """Raise `WrongField` naming each field of a grant that is not accepted."""
     faults = Faults()
     if not 1 <= amount <= GRANT_TOKENS_MAX:
         faults.add(WrongField(field="amount", reason=f"use 1 to {GRANT_TOKENS_MAX}"))

@@ -1,4 +1,4 @@
-"""What operators leave behind: a switch for each kind, and a record of each act on a creation."""
+"""Operator documents: a switch for each kind, and a record of each act on a creation."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,20 +14,17 @@ REASON_LENGTH_MAX = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Switch:
-    """Whether new creations of a kind are paused."""
-
     kind: Kind
     is_paused: bool
     changed_at: datetime
 
     @property
     def key(self) -> Key["Switch"]:
-        """Return where this switch lives."""
         return switch_key(self.kind)
 
 
 class Verb(StrEnum):
-    """What an operator can do to another's creation."""
+    """An operator's action on a user's creation."""
 
     UNPUBLISH = "unpublish"
     DELETE = "delete"
@@ -35,7 +32,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorAct:
-    """One act of an operator on a creation; append only, written with what it changed."""
+    """An operator's act on a creation; append-only, written with what it changed."""
 
     act_id: str
     verb: Verb
@@ -46,16 +43,15 @@ class OperatorAct:
 
     @property
     def key(self) -> Key["OperatorAct"]:
-        """Return where this act lives."""
         return Key(Collection.OPERATOR_ACTS, self.act_id)
 
     @classmethod
     def because(
         cls, reason: str | None, verb: Verb, creation: Creation, *, at: datetime
     ) -> tuple["OperatorAct", ...]:
-        """Return the record of an act, or nothing where no operator gave a reason.
+        """Return the record of an act, or nothing if no operator gave a reason.
 
-        The id is of the creation and its publication, so that the act can be recorded only once.
+        The id names the creation and its publication, so that an act is recorded only once.
         """
         if reason is None:
             return ()
@@ -71,12 +67,11 @@ class OperatorAct:
 
 
 def switch_key(kind: Kind) -> Key[Switch]:
-    """Return where the switch of a kind lives."""
     return Key(Collection.SWITCHES, kind)
 
 
 def checked_reason(reason: str) -> str:
-    """Return the reason without spaces around it, or raise `WrongField`."""
+    """Return the trimmed reason, or raise `WrongField`."""
     trimmed = reason.strip()
     if not 1 <= len(trimmed) <= REASON_LENGTH_MAX or not is_encodable(trimmed):
         raise WrongField(field="reason", reason=f"use 1 to {REASON_LENGTH_MAX} characters")

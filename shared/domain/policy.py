@@ -1,4 +1,4 @@
-"""The numbers Phoenix promises and works by: costs, limits and times, each with its unit."""
+"""Policy: costs, limits and times, each with its unit."""
 
 import math
 from dataclasses import dataclass, fields
@@ -32,13 +32,12 @@ class Costs:
     video_tokens: int = 10
 
     def of(self, kind: Kind) -> int:
-        """Return the tokens that one creation of this kind costs."""
         return self.video_tokens if kind is Kind.VIDEO else self.image_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Times in seconds, limits as counts; checked against one another when it is made."""
+    """Times in seconds, limits as counts; validated against each other on construction."""
 
     deadline_s: float = 900
     """From a debit to the moment when the creation is ready or refunded."""
@@ -113,7 +112,7 @@ class Policy:
     """How long a signed link is reused, so that pages and caches keep their pictures."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that break the protocol, naming every one that does."""
+        """Refuse numbers that break the protocol, naming every broken rule."""
         for field in fields(self):
             value = getattr(self, field.name)
             numbers = value if isinstance(value, tuple) else (value,)
@@ -133,15 +132,15 @@ class Policy:
                 UPLOAD_GRACE_S < self.publication_margin_s < self.deletion_delay_s
             ),
             "link_window_s must be below link_life_s": self.link_window_s < self.link_life_s,
-            "image_minimum_run_s must be >= image_typical_s": (
-                self.image_minimum_run_s >= self.image_typical_s
-            ),
-            "video_minimum_run_s must be >= video_typical_s": (
-                self.video_minimum_run_s >= self.video_typical_s
-            ),
+            **{
+                f"{kind}_minimum_run_s must be >= {kind}_typical_s": (
+                    self.minimum_run_s(kind) >= self.typical_s(kind)
+                )
+                for kind in Kind
+            },
             "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
             "deadline_s must leave room for a queue as well as the minimum run": (
-                self.queue_room_s(Kind.VIDEO) > 0 and self.queue_room_s(Kind.IMAGE) > 0
+                all(self.queue_room_s(kind) > 0 for kind in Kind)
             ),
         }
         broken = [rule for rule, holds in rules.items() if not holds]
@@ -149,31 +148,25 @@ class Policy:
             raise WrongSetting(setting="policy", reason="; ".join(broken))
 
     def in_flight_max(self, kind: Kind) -> int:
-        """Return how many unfinished creations of this kind one account may have."""
         return self.videos_in_flight_max if kind is Kind.VIDEO else self.images_in_flight_max
 
     def job_timeout_s(self, kind: Kind) -> float:
-        """Return how long one task attempt of this kind's job may run."""
         return self.video_job_timeout_s if kind is Kind.VIDEO else self.image_job_timeout_s
 
     def minimum_run_s(self, kind: Kind) -> float:
-        """Return the least time before the deadline that an attempt needs."""
         return self.video_minimum_run_s if kind is Kind.VIDEO else self.image_minimum_run_s
 
     def queue_room_s(self, kind: Kind) -> float:
-        """Return how long a task of this kind may wait in the queue, to be ready in time."""
+        """Return how long a task of this kind may wait in the queue and still be ready in time."""
         return self.deadline_s * (1 - START_SHARE) - self.minimum_run_s(kind)
 
     def typical_s(self, kind: Kind) -> float:
-        """Return how long a generator usually takes."""
         return self.video_typical_s if kind is Kind.VIDEO else self.image_typical_s
 
     def poll_s(self, kind: Kind) -> float:
-        """Return the pause between two polls of an operation."""
         return self.video_poll_s if kind is Kind.VIDEO else self.image_poll_s
 
     def size_bytes_max(self, kind: Kind) -> int:
-        """Return the size of the largest media file that is accepted."""
         return VIDEO_SIZE_BYTES_MAX if kind is Kind.VIDEO else IMAGE_SIZE_BYTES_MAX
 
     def room_bytes(self, kind: Kind) -> int:

@@ -1,8 +1,8 @@
-"""Welcome grants: one for each verified address, and a limited number a day.
+"""Welcome grants: one for each verified address, and a limited number per day.
 
-The id of the ledger entry is a keyed hash of the address, so that two users with one address share
-one id, and the ledger names nobody's address. The daily count is kept in 16 documents: one document
-would be changed by every sign-up.
+The id of the ledger entry is a keyed hash of the address: two users with one address share one id,
+and the ledger contains no address. The daily count is split over 16 documents, because every
+sign-up would write a single one.
 """
 
 import hashlib
@@ -32,7 +32,6 @@ class WelcomeShard:
 
     @property
     def key(self) -> Key["WelcomeShard"]:
-        """Return where this count lives."""
         return Key(Collection.WELCOME_SHARDS, self.shard_id)
 
     @classmethod
@@ -45,7 +44,7 @@ class WelcomeShard:
     def counted(self, day: str, *, per_day_max: int) -> "WelcomeShard | None":
         """Return the count with one more grant, or None if the day's share is used up.
 
-        A clock that is behind counts on the later day that another machine began.
+        A machine whose clock is behind counts on the later day that another machine began.
         """
         current = replace(self, day=day, count=0) if day > self.day else self
         if current.count >= current._share(per_day_max):
@@ -53,25 +52,25 @@ class WelcomeShard:
         return replace(current, count=current.count + 1)
 
     def _share(self, per_day_max: int) -> int:
-        """Return this shard's part of the limit; what is left after division moves on daily."""
+        """Return this shard's part of the limit; the remainder of the division rotates daily."""
         share, left = divmod(per_day_max, SHARDS)
         place = (int(self.shard_id) + date.fromisoformat(self.day).toordinal()) % SHARDS
         return share + (1 if place < left else 0)
 
 
 def welcome_id(contact: str, *, key: bytes) -> str:
-    """Return the id of the one welcome grant that a verified address can bring."""
+    """Return the id of the only welcome grant of a verified address."""
     digest = hmac.new(key, normalised_contact(contact).encode(), hashlib.sha256)
     return WELCOME_PREFIX + digest.hexdigest()
 
 
 def legacy_welcome_id(user_id: UserId) -> str:
-    """Return the id of a welcome grant that an earlier release made."""
+    """Return the id of a welcome grant written by an earlier release."""
     return f"{user_id}_grant_welcome"
 
 
 def normalised_contact(contact: str) -> str:
-    """Return one spelling for all spellings of an email address, a phone number or a name."""
+    """Return the canonical spelling of an email address, a phone number or a name."""
     text = _folded(contact)
     local, at, domain = text.rpartition("@")
     if not at:
@@ -83,13 +82,13 @@ def normalised_contact(contact: str) -> str:
 
 
 def _domain(text: str) -> str:
-    """Return a domain as people read it, without the dot of the root."""
+    """Return a domain in Unicode, without the root's dot."""
     labels = text.replace("\u3002", ".").rstrip(".").split(".")
     return ".".join(map(_label, labels))
 
 
 def _label(text: str) -> str:
-    """Return a label that is written in ASCII (RFC 3492) in its own letters, if it has some."""
+    """Decode an ASCII-encoded label (RFC 3492), if it is one."""
     if not text.startswith(ACE_PREFIX):
         return text
     try:
@@ -99,7 +98,7 @@ def _label(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Return text in lower case and in one Unicode form; lower case may leave that form again."""
+    """Return the text in lower case and NFKC; lower case can leave that form again."""
     lower = unicodedata.normalize("NFKC", text).strip().lower()
     return unicodedata.normalize("NFKC", lower)
 

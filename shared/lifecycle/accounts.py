@@ -1,7 +1,6 @@
-"""Accounts: made by the first authenticated request, filled by grants.
+"""Accounts: created by the first authenticated request, credited by grants.
 
-The welcome grant comes with the first request whose token is verified: together with the account,
-or later to an account that is there.
+The welcome grant is added by the first request with a verified token, to a new or existing account.
 """
 
 import re
@@ -10,22 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.account import (
-    RESERVED_USERNAMES,
-    USERNAME,
-    Account,
-    UsernameClaim,
-    account_key,
-)
+from shared.domain.account import RESERVED_USERNAMES, USERNAME, Account, UsernameClaim, account_key
 from shared.domain.errors import AccountNotFound, ReferenceReused
 from shared.domain.keys import UserId
-from shared.domain.ledger import (
-    Actor,
-    LedgerEntry,
-    check_grant,
-    entry_key,
-    grant_id,
-)
+from shared.domain.ledger import Actor, LedgerEntry, check_grant, entry_key, grant_id
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import AddressWelcomed, WelcomeGrant, WelcomeOffer
 from shared.ports.clock import Clock, Ids
@@ -40,7 +27,7 @@ SLUG_LENGTH_MAX = 24
 
 @dataclass(frozen=True)
 class Accounts:
-    """Making accounts and granting tokens."""
+    """Use cases that create accounts and grant tokens."""
 
     transactions: Transactions
     clock: Clock
@@ -48,37 +35,35 @@ class Accounts:
     welcome: WelcomeGrant
 
     def find(self, caller: Caller) -> Account | None:
-        """Return the caller's account, if there is one."""
         return self.transactions.store.get(account_key(caller.user_id))
 
     def of(self, caller: Caller) -> Account:
-        """Return the caller's account; the first call makes it and its username.
+        """Return the caller's account; the first call creates it with its username.
 
         The first call with a verified caller adds the welcome grant.
         """
         account = self.find(caller)
         if account is None:
-            return self.make(caller)
+            return self.create(caller)
         return self._welcomed(account, caller) if self.owes_welcome(account, caller) else account
 
     def owes_welcome(self, account: Account, caller: Caller) -> bool:
-        """Tell whether this caller's welcome grant is still to be decided."""
         return self.welcome.is_for(caller) and not account.welcomed
 
-    def make(self, caller: Caller) -> Account:
-        """Make the caller's account in one transaction, or return the one that is there.
+    def create(self, caller: Caller) -> Account:
+        """Create the caller's account in one transaction, or return the existing one.
 
         If that one is still due a welcome grant, a second transaction adds it.
         """
         for username in self.usernames(caller.username_hint):
-            account = self._make_as(caller, username)
+            account = self._create_as(caller, username)
             if account is not None:
                 is_due = self.owes_welcome(account, caller)
                 return self._welcomed(account, caller) if is_due else account
         raise AssertionError("random usernames do not run out")
 
-    def _make_as(self, caller: Caller, username: str) -> Account | None:
-        """Return the account, or None if the username is another's."""
+    def _create_as(self, caller: Caller, username: str) -> Account | None:
+        """Return the account, or None if the username is another user's."""
         at = self.clock.now()
         fresh = Account.fresh(caller.user_id, username=username, at=at)
         try:
@@ -104,7 +89,7 @@ class Accounts:
         return self.transactions.run([fresh.key, claim.key, *reading], decide)
 
     def _welcomed(self, account: Account, caller: Caller) -> Account:
-        """Return the account with its welcome decided; on a full day it is as before."""
+        """Return the account with its welcome decided, or unchanged on a day without grants left."""
         at = self.clock.now()
         try:
             return self._welcome(account, self.welcome.offered_to(caller, at=at), at=at)
@@ -112,7 +97,7 @@ class Accounts:
             return self._welcome(account, None, at=at)
 
     def _welcome(self, known: Account, offer: WelcomeOffer | None, *, at: datetime) -> Account:
-        """Decide the welcome of an account that is there: without an offer, it gets no tokens."""
+        """Decide the welcome of an existing account: without an offer, it gets no tokens."""
 
         def decide(found: Found) -> Decision[Account]:
             account = found.get(known.key)
@@ -131,7 +116,7 @@ class Accounts:
         return self.transactions.run([known.key, *(offer.reading if offer else ())], decide)
 
     def usernames(self, hint: str) -> Iterator[str]:
-        """Yield names to try, best first, without an end; each may be another's."""
+        """Yield candidate names without end, best first; each may be taken."""
         name = hint if USERNAME.fullmatch(hint) else slug(hint)
         if USERNAME.fullmatch(name) and name not in RESERVED_USERNAMES:
             yield name
@@ -142,7 +127,7 @@ class Accounts:
             yield f"user-{self.ids.random_id(FALLBACK_LETTERS)}"
 
     def grant(self, user_id: UserId, tokens: int, *, reference: str, actor: Actor) -> LedgerEntry:
-        """Give tokens once per reference; the same grant again answers the first entry.
+        """Grant tokens once per reference; a repeated grant returns the first entry.
 
         Raises:
             WrongField: the amount or the reference is not accepted.
@@ -150,8 +135,7 @@ class Accounts:
             ReferenceReused: the reference was used for another user or amount.
         """
         check_grant(tokens, reference)
-        key = account_key(user_id)
-        entry_id = grant_id(reference)
+        key, entry_id, at = account_key(user_id), grant_id(reference), self.clock.now()
 
         def decide(found: Found) -> Decision[LedgerEntry]:
             entry = found.get(entry_key(entry_id))
@@ -163,7 +147,7 @@ class Accounts:
             if account is None:
                 raise AccountNotFound
             granted, entry = account.granted(
-                tokens, entry_id=entry_id, reference=reference, actor=actor, at=self.clock.now()
+                tokens, entry_id=entry_id, reference=reference, actor=actor, at=at
             )
             return write(granted, entry, result=entry)
 

@@ -1,20 +1,20 @@
-"""Whether a new creation may be opened at all: the switches, the day's cost, and the queue.
+"""Admission: the switches, the day's cost and the queue decide whether a creation may be opened.
 
-The gauges are read outside the requests, never in their transactions: a document that a transaction
-reads is written too, and one that all of them write would be hot. So a limit may be exceeded by
-what is opened between two readings. A gauge that cannot be read refuses nobody new; a request waits
-some seconds for the first reading, and for one after a quiet time, before it goes on without.
+The gauges are read outside requests, never in their transactions: a transaction writes every
+document it reads, and one that all of them write would be hot. So what is opened between two
+readings may exceed a limit. A gauge that cannot be read refuses nothing new; a request waits some
+seconds for the first reading, and for one after a quiet time, before it continues without.
 """
 
 import logging
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import Enum, auto
 from functools import partial
 from threading import Condition
-from typing import Generic, TypeVar
 
 from shared.domain.errors import Paused, QueueFull, SpendingLimit, Unavailable
 from shared.domain.kind import Kind
@@ -27,37 +27,31 @@ from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
-ValueT = TypeVar("ValueT")
-OtherT = TypeVar("OtherT")
-
-NEVER = datetime.min.replace(tzinfo=UTC)
 FIRST_READ_S = 5.0
-"""How long a request waits at most for a switch and a cost that are unknown, or too old to go by."""
+"""How long a request waits for a switch and a cost that are unknown or too old."""
+
+
+class Gauge(Enum):
+    """What is measured; the cost has no kind."""
+
+    PAUSED = auto()
+    COST_USD = auto()
+    """The day's cost so far, with the price of all that is unfinished."""
+    WAIT_S = auto()
+    """How long a new task would wait in the queue."""
 
 
 @dataclass(frozen=True)
-class Seen(Generic[ValueT]):
-    """What a gauge showed when it was last read."""
+class Measurement:
+    """A gauge's value, by both clocks."""
 
-    value: ValueT
-    at_s: float = -math.inf
-    """When it was asked, on the monotonic clock."""
-    at: datetime = NEVER
+    value: float
+    at_s: float
+    at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What the gauges showed; an empty one knows nothing."""
-
-    paused: Mapping[Kind, Seen[bool]] = field(default_factory=dict)
-    cost_usd: Seen[float] = Seen(0.0)
-    """The day's cost so far, with what is unfinished."""
-    waits_s: Mapping[Kind, Seen[float]] = field(default_factory=dict)
-    """How long a new task would wait in the queue; no entry where that is unknown."""
-
-    def is_paused(self, kind: Kind) -> bool:
-        """Tell whether the switch was off; one that was never read is on."""
-        return kind in self.paused and self.paused[kind].value
+Measurements = Mapping[tuple[Gauge, Kind | None], Measurement]
+COST = (Gauge.COST_USD, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ class Brake:
 
 
 class Admission:
-    """Refuses new creations: a replay asks for nothing and is not refused."""
+    """Refuses new creations; a replay is not refused."""
 
     def __init__(
         self,
@@ -83,36 +77,38 @@ class Admission:
     ) -> None:
         """Read nothing yet; `worker` runs one reading at a time."""
         self.worker = worker
-        self.patience_s = FIRST_READ_S
+        self.wait_max_s = FIRST_READ_S
         self._store = store
         self._queue = queue
         self._clock = clock
         self._policy = policy
         self.brake = brake
         self._changed = Condition()
-        self._reading = Reading()
+        self._last: Measurements = {}
         self._began_s = -math.inf
         self._is_reading = False
 
     def warm_up(self) -> None:
-        """Read all gauges, so that the first request need not wait for that."""
+        """Read all gauges, so that the first request need not wait for them."""
         self._begin_if_due()
         self._await(lambda: not self._is_reading)
 
     def refusal(self, kind: Kind) -> Unavailable | None:
         """Return why nothing new of this kind may be opened, or None."""
-        return self._refusal(kind, self._current(kind))
+        self._refresh(kind)
+        return self._refusal(kind)
 
-    def _refusal(self, kind: Kind, reading: Reading) -> Unavailable | None:
-        at = self._clock.now()
-        if reading.is_paused(kind):
+    def _refusal(self, kind: Kind) -> Unavailable | None:
+        last, at = self._last, self._clock.now()
+        switch = last.get((Gauge.PAUSED, kind))
+        if switch is not None and switch.value:
             return Paused(kind=kind)
-        ceiling_usd, cost_usd = self.brake.cost_usd_max, reading.cost_usd
-        is_of_today = cost_usd.at.date() == at.date()
-        if ceiling_usd is not None and is_of_today and cost_usd.value >= ceiling_usd:
+        ceiling_usd, cost_usd = self.brake.cost_usd_max, last.get(COST)
+        is_of_today = cost_usd is not None and cost_usd.at.date() == at.date()
+        if ceiling_usd is not None and cost_usd and is_of_today and cost_usd.value >= ceiling_usd:
             until_midnight = midnight(at) + timedelta(days=1) - at
             return SpendingLimit(retry_after_s=math.ceil(until_midnight.total_seconds()))
-        wait_s = reading.waits_s.get(kind)
+        wait_s = last.get((Gauge.WAIT_S, kind))
         if wait_s is None or self._age_s(wait_s) > self._policy.gauges_life_s:
             return None
         too_long_s = wait_s.value - self._policy.queue_room_s(kind)
@@ -120,57 +116,47 @@ class Admission:
             return QueueFull(kind=kind, retry_after_s=self._retry_after_s(too_long_s))
         return None
 
-    def _age_s(self, seen: Seen[ValueT]) -> float:
-        return self._clock.monotonic_s() - seen.at_s
+    def _age_s(self, measurement: Measurement) -> float:
+        return self._clock.monotonic_s() - measurement.at_s
 
     def _retry_after_s(self, too_long_s: float) -> int:
         shortest_s, longest_s = self._policy.gauges_every_s, self._policy.deadline_s
         return math.ceil(min(max(too_long_s, shortest_s), longest_s))
 
-    # Reading
+    def _refresh(self, kind: Kind) -> None:
+        """Begin the next reading when it is due, in one thread at a time.
 
-    def _current(self, kind: Kind) -> Reading:
-        """Return the last reading; have the next one made when it is due, by one thread at a time.
-
-        A request waits for that only if the switch of its kind, or the day's cost, is so old that
-        it may long be another: at the first request, and after a time without any.
+        A request waits for it only if the switch of its kind, or the day's cost, is so old that it
+        may have changed long ago: at the first request, and after a time without any.
         """
-        for _ in range(2):  # what was under way may have begun long ago
+        for _ in range(2):  # a reading in progress may have begun long ago
             self._begin_if_due()
             is_in_time = self._await(lambda: not self._is_reading or self._is_fresh(kind))
             if not is_in_time or self._is_fresh(kind):
-                break
-        return self._reading
+                return
 
     def _await(self, is_enough: Callable[[], bool]) -> bool:
-        """Wait while a reading is under way; tell whether it came so far in time."""
+        """Wait while a reading is in progress; return whether it was enough in time."""
         with self._changed:
-            return self._changed.wait_for(is_enough, timeout=self.patience_s)
+            return self._changed.wait_for(is_enough, timeout=self.wait_max_s)
 
     def _is_fresh(self, kind: Kind) -> bool:
+        needed = [self._last.get((Gauge.PAUSED, kind))]
+        if self.brake.cost_usd_max is not None:
+            needed.append(self._last.get(COST))
         old_s = 2 * self._policy.gauges_every_s
-        switch, cost_usd = self._reading.paused.get(kind), self._reading.cost_usd
-        has_ceiling = self.brake.cost_usd_max is not None
-        is_cost_fresh = not has_ceiling or self._age_s(cost_usd) <= old_s
-        return switch is not None and self._age_s(switch) <= old_s and is_cost_fresh
+        return all(each is not None and self._age_s(each) <= old_s for each in needed)
 
     def _begin_if_due(self) -> None:
-        """Have the next reading made, unless one is under way."""
-        if not self._begins():
-            return
-        try:
-            self.worker.submit(self._read)
-        except RuntimeError:  # the process is ending, and its workers take nothing more
-            self._end()
-
-    def _begins(self) -> bool:
-        """Tell whether the caller is the one who has the next reading made: others wait for it."""
         now_s = self._clock.monotonic_s()
         with self._changed:
             if self._is_reading or now_s - self._began_s < self._policy.gauges_every_s:
-                return False
+                return
             self._is_reading, self._began_s = True, now_s
-            return True
+        try:
+            self.worker.submit(self._read)
+        except RuntimeError:  # the process is ending, and its workers accept nothing more
+            self._end()
 
     def _end(self) -> None:
         with self._changed:
@@ -178,93 +164,69 @@ class Admission:
             self._changed.notify_all()
 
     def _read(self) -> None:
-        """Read every gauge, first what stops everything: each counts as soon as it is known."""
+        """Read every gauge, the ones that stop everything first; each counts once it is known."""
         try:
             for kind in Kind:
-                self._read_one(partial(self._with_switch, kind))
-            self._read_one(self._with_cost)
+                self._measure(Gauge.PAUSED, kind, partial(self._is_paused, kind))
+            self._measure(Gauge.COST_USD, None, self._cost_usd)
             for kind in Kind:
-                self._read_one(partial(self._with_wait, kind))
-            self._log_brakes(self._reading)
+                self._measure(Gauge.WAIT_S, kind, partial(self._wait_s, kind))
+            self._log_brakes()
         finally:
             self._end()
 
-    def _read_one(self, gauge: Callable[[Reading], Reading]) -> None:
-        """Publish what a gauge shows; one that cannot be read is as it was last."""
-        last = self._reading
-        reading = _known(partial(gauge, last), last)
+    def _measure(self, gauge: Gauge, kind: Kind | None, read: Callable[[datetime], float]) -> None:
+        """Publish a gauge's value; if it cannot be read, keep the last one, but never of a wait."""
+        key, at_s, at = (gauge, kind), self._clock.monotonic_s(), self._clock.now()
+        last = dict(self._last)
+        try:
+            last[key] = Measurement(read(at), at_s, at)
+        except Exception as error:  # noqa: BLE001 (a broken gauge decides nothing)
+            log.warning("gauge_unreadable", extra={"reason": repr(error)})
+            if gauge is Gauge.WAIT_S:
+                last.pop(key, None)
         with self._changed:
-            self._reading = reading
+            self._last = last
             self._changed.notify_all()
 
-    def _log_brakes(self, reading: Reading) -> None:
+    def _log_brakes(self) -> None:
         for kind in Kind:
-            refusal = self._refusal(kind, reading)
+            refusal = self._refusal(kind)
             if refusal is not None:
-                wait_s = reading.waits_s.get(kind)
+                cost_usd, wait_s = self._last.get(COST), self._last.get((Gauge.WAIT_S, kind))
                 facts = {
-                    "cost_usd": reading.cost_usd.value,
-                    "wait_s": None if wait_s is None else wait_s.value,
+                    "cost_usd": cost_usd.value if cost_usd else 0.0,
+                    "wait_s": wait_s.value if wait_s else None,
                 }
                 log.warning("brake_on", extra={"kind": kind, "code": refusal.code, **facts})
 
-    # The gauges
-
-    def _with_switch(self, kind: Kind, last: Reading) -> Reading:
-        is_paused = self._seen(lambda _: self._is_paused(kind))
-        return replace(last, paused={**last.paused, kind: is_paused})
-
-    def _with_cost(self, last: Reading) -> Reading:
-        return replace(last, cost_usd=self._seen(self._cost_usd))
-
-    def _with_wait(self, kind: Kind, last: Reading) -> Reading:
-        """Return the reading with a new wait, or with none: an old one says nothing any more."""
-        wait_s = _known(lambda: self._seen(partial(self._wait_s, kind)), None)
-        others = {each: seen for each, seen in last.waits_s.items() if each is not kind}
-        return replace(last, waits_s=others if wait_s is None else {**others, kind: wait_s})
-
-    def _seen(self, read: Callable[[datetime], ValueT]) -> Seen[ValueT]:
-        at_s, at = self._clock.monotonic_s(), self._clock.now()
-        return Seen(read(at), at_s, at)
-
-    def _is_paused(self, kind: Kind) -> bool:
+    def _is_paused(self, kind: Kind, _: datetime) -> bool:
         switch = self._store.get(switch_key(kind))
         return switch is not None and switch.is_paused
 
     def _wait_s(self, kind: Kind, at: datetime) -> float:
-        """Return how long a task that is created now waits: what is before it, by the pace.
+        """Return how long a task created now would wait: the tasks before it, divided by the rate.
 
-        The pace is the queue's, or what the jobs have really done if that is more.
+        The rate is the queue's, or that of recently settled runs if it is higher.
         """
         within_s = self._policy.settled_within_s
         pending = self._store.unfinished(kind, Status.PENDING)
         settled = self._store.settled_since(kind, at - timedelta(seconds=within_s))
-        pace_per_s = max(self._queue.dispatches_per_s(kind), settled / within_s)
-        return (pending + 1) / pace_per_s if pace_per_s > 0 else 0.0
+        rate_per_s = max(self._queue.dispatches_per_s(kind), settled / within_s)
+        return (pending + 1) / rate_per_s if rate_per_s > 0 else 0.0
 
     def _cost_usd(self, at: datetime) -> float:
-        """Return the day's cost with the price of all that is unfinished; 0 without a ceiling."""
+        """Return the day's cost and the price of all that is unfinished; 0 without a ceiling."""
         if self.brake.cost_usd_max is None:
             return 0.0
         cost_usd = self._store.cost_usd_since(midnight(at))
-        for kind in Kind:
-            unfinished = sum(
-                self._store.unfinished(kind, status)
-                for status in (Status.PENDING, Status.PROCESSING)
-            )
-            cost_usd += unfinished * self.brake.price_usd(kind)
-        return cost_usd
+        return cost_usd + sum(
+            self._store.unfinished(kind, status) * self.brake.price_usd(kind)
+            for kind in Kind
+            for status in (Status.PENDING, Status.PROCESSING)
+        )
 
 
 def midnight(at: datetime) -> datetime:
-    """Return the beginning of the UTC day."""
+    """Return the start of the UTC day."""
     return datetime.combine(at.astimezone(UTC).date(), time(), tzinfo=UTC)
-
-
-def _known(read: Callable[[], ValueT], otherwise: OtherT) -> ValueT | OtherT:
-    """Return what a gauge shows, or the other value if it cannot be read."""
-    try:
-        return read()
-    except Exception as error:  # noqa: BLE001 (a gauge decides nothing when it is broken)
-        log.warning("gauge_unreadable", extra={"reason": repr(error)})
-        return otherwise

@@ -1,4 +1,4 @@
-"""The audit: every document and every file of one moment against what must hold. Reads only."""
+"""The audit: check every document and file of one moment against the invariants. Only reads."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shared.domain.creation import Creation
 from shared.domain.policy import Policy
-from shared.domain.status import Status
+from shared.domain.status import READY, Status
 from shared.lifecycle.invariants import Books, Violation, violations
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore, StoredFile
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 UNREFERENCED_FILE_AGE_MAX = timedelta(hours=48)
 LOGGED_MAX = 100
-"""Violations with a log line of their own; the count names all."""
+"""How many violations get a log line of their own; the count covers all."""
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What was looked at and what was wrong."""
+    """The counts of what was checked, and the violations."""
 
     accounts: int
     creations: int
@@ -33,7 +33,7 @@ class AuditReport:
 
 @dataclass(frozen=True)
 class Auditing:
-    """Proving the books."""
+    """The audit of all documents and files."""
 
     store: Store
     media: MediaStore
@@ -41,7 +41,7 @@ class Auditing:
     policy: Policy
 
     def audit(self) -> AuditReport:
-        """Check the whole store and every file, and log what is wrong."""
+        """Check the whole store and every file, and log the violations."""
         at = self.clock.now()
         books = Books.of(self.store.everything())
         files = {file.key: file for file in self.media.everything()}
@@ -49,7 +49,7 @@ class Auditing:
             [
                 *violations(books, at=at, policy=self.policy),
                 *self._missing_files(books, files),
-                *self._forgotten_files(books, files),
+                *self._orphaned_files(books, files),
             ]
         )
         report = AuditReport(
@@ -74,8 +74,8 @@ class Auditing:
                     what = "is missing" if file is None else f"has {file.size_bytes} bytes"
                     yield Violation("I14", creation.creation_id, f"its file {key} {what}")
 
-    def _forgotten_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
-        """I15: a file that nobody references is gone after 48 hours."""
+    def _orphaned_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
+        """I15: an orphaned file is deleted within 48 hours."""
         referenced = {key for deletion in books.deletions for key in deletion.keys}
         for creation in books.creations.values():
             referenced.update(stored_files(creation))
@@ -88,8 +88,8 @@ class Auditing:
 
 
 def stored_files(creation: Creation) -> dict[str, int | None]:
-    """Return the keys of a ready creation's files, with the size where it is recorded."""
-    if creation.status not in (Status.DRAFT, Status.PUBLISHED) or creation.media_key is None:
+    """Return the keys of a ready creation's files, with the recorded size if there is one."""
+    if creation.status not in READY or creation.media_key is None:
         return {}
     private = {creation.media_key: creation.size_bytes, creation.thumbnail_key: None}
     files = {key: size for key, size in private.items() if key is not None}

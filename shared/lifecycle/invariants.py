@@ -1,4 +1,4 @@
-"""What must hold in any store at any moment: pure checks of all documents, each named I1, I2 ..
+"""The invariants: pure checks of all documents, true at any moment and named I1, I2 ..
 
 I1   balance = grants - debits + refunds, never below 0, every step in the ledger
 I2   a creation has exactly its debits, each of its cost
@@ -15,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
@@ -24,14 +23,14 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
-from shared.domain.status import Status
+from shared.domain.status import READY, Status
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document
 
 
 @dataclass(frozen=True, order=True)
 class Violation:
-    """A broken promise: which one, on which document, and how."""
+    """A broken invariant: which one, in which document, and how."""
 
     invariant: str
     document: str
@@ -40,7 +39,7 @@ class Violation:
 
 @dataclass
 class Books:
-    """All documents of one moment, sorted for checking."""
+    """All documents of one moment, indexed for checking."""
 
     accounts: dict[UserId, Account] = field(default_factory=dict)
     usernames: dict[str, UserId] = field(default_factory=dict)
@@ -50,7 +49,6 @@ class Books:
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> "Books":
-        """Read every document once."""
         books = cls()
         for document in documents:
             match document:
@@ -70,7 +68,7 @@ class Books:
 
 
 def violations(books: Books, *, at: datetime, policy: Policy) -> Iterator[Violation]:
-    """Yield everything that does not hold."""
+    """Yield every broken invariant."""
     yield from _ledgers(books)
     yield from _runs(books)
     yield from _usernames(books)
@@ -114,35 +112,32 @@ def ledger_violations(account: Account, ledger: Sequence[LedgerEntry]) -> Iterat
 
 
 def _runs(books: Books) -> Iterator[Violation]:
-    """Check the debits and refunds of every creation, deleted ones too."""
+    """Check the debits and refunds of every creation, including deleted ones."""
     known: set[str] = set()
-    debits: Counter[CreationId] = Counter()
-    for entry in books.entries.values():
-        if entry.creation_id is not None and entry.entry_type is EntryType.DEBIT:
-            debits[entry.creation_id] += 1
+    debits = Counter(
+        entry.creation_id
+        for entry in books.entries.values()
+        if entry.creation_id is not None and entry.entry_type is EntryType.DEBIT
+    )
     for creation_id in debits.keys() | books.creations.keys():
         creation = books.creations.get(creation_id)
         runs = creation.run_number if creation else debits[creation_id]
         for run in range(1, runs + 1):
-            debit = books.entries.get(debit_id(creation_id, run))
-            refund = books.entries.get(refund_id(creation_id, run))
-            known |= {debit_id(creation_id, run), refund_id(creation_id, run)}
-            yield from _run(
-                creation, creation_id, run=run, is_last=run == runs, debit=debit, refund=refund
+            ids = debit_id(creation_id, run), refund_id(creation_id, run)
+            debit, refund = (books.entries.get(each) for each in ids)
+            known.update(ids)
+            yield from _debit(creation, creation_id, run, debit)
+            must_be_refunded = creation.status is Status.FAILED if creation else None
+            yield from _refund(
+                creation_id, run, debit, refund, is_due=must_be_refunded if run == runs else True
             )
     for entry in books.entries.values():
         if entry.entry_type is not EntryType.GRANT and entry.entry_id not in known:
             yield Violation("I2", entry.entry_id, "belongs to no run of a creation")
 
 
-def _run(
-    creation: Creation | None,
-    creation_id: CreationId,
-    *,
-    run: int,
-    is_last: bool,
-    debit: LedgerEntry | None,
-    refund: LedgerEntry | None,
+def _debit(
+    creation: Creation | None, creation_id: CreationId, run: int, debit: LedgerEntry | None
 ) -> Iterator[Violation]:
     if debit is None:
         yield Violation("I2", creation_id, f"debit {run} is missing")
@@ -151,16 +146,21 @@ def _run(
         creation.cost_tokens,
     ):
         yield Violation("I2", creation_id, f"debit {run} is not its owner's or not of its cost")
+
+
+def _refund(
+    creation_id: CreationId,
+    run: int,
+    debit: LedgerEntry | None,
+    refund: LedgerEntry | None,
+    *,
+    is_due: bool | None,
+) -> Iterator[Violation]:
+    """Check a run's refund; `is_due` is None for the last run of a deleted creation."""
     if refund and debit and refund.signed_tokens != -debit.signed_tokens:
         yield Violation("I3", creation_id, f"refund {run} is not of the debit's amount")
-    if not is_last:
-        must_be_refunded = True
-    elif creation:
-        must_be_refunded = creation.status is Status.FAILED
-    else:
-        return
-    if must_be_refunded != (refund is not None):
-        what = "is missing" if must_be_refunded else "must not be there"
+    if is_due is not None and is_due != (refund is not None):
+        what = "is missing" if is_due else "must not be there"
         yield Violation("I3", creation_id, f"refund {run} {what}")
 
 
@@ -189,62 +189,68 @@ def _welcomes(books: Books) -> Iterator[Violation]:
 
 
 def _in_flight(books: Books) -> Iterator[Violation]:
-    in_flight: Counter[tuple[UserId, Kind]] = Counter(
-        (creation.user_id, creation.kind)
-        for creation in books.creations.values()
-        if creation.is_unfinished
-    )
+    unfinished: dict[UserId, list[Creation]] = defaultdict(list)
     for creation in books.creations.values():
+        if creation.is_unfinished:
+            unfinished[creation.user_id].append(creation)
         if creation.user_id not in books.accounts:
             yield Violation("I2", creation.creation_id, "has no account")
     for account in books.accounts.values():
         if account.opened_hour.count < 0 or (account.free_hour and account.free_hour.count < 1):
             yield Violation("I16", account.user_id, "counts a negative number of an hour")
-        for kind in Kind:
-            counted, real = account.in_flight.of(kind), in_flight[account.user_id, kind]
-            if counted != real:
-                what = f"counts {counted} {kind}s in flight, there are {real}"
-                yield Violation("I16", account.user_id, what)
+        yield from in_flight_violations(account, unfinished[account.user_id])
+
+
+def in_flight_violations(account: Account, unfinished: Iterable[Creation]) -> Iterator[Violation]:
+    """Check one account's counters against its unfinished creations."""
+    real = Counter(creation.kind for creation in unfinished)
+    for kind in Kind:
+        counted = account.in_flight.of(kind)
+        if counted != real[kind]:
+            what = f"counts {counted} {kind}s in flight, there are {real[kind]}"
+            yield Violation("I16", account.user_id, what)
+
+
+def _state_rules(c: Creation) -> dict[str, bool]:
+    """Return each rule about a creation's fields (I12), and whether it holds."""
+    is_failed, is_published = c.status is Status.FAILED, c.status is Status.PUBLISHED
+    deadline_at = c.deadline_at
+    return {
+        "it has its internals": bool(c.fingerprint),
+        "sweep_at is set exactly while unfinished": c.is_unfinished == bool(c.sweep_at),
+        "deadline_at is set exactly while unfinished": c.is_unfinished == bool(deadline_at),
+        "it is swept by its deadline": _is_in_order(c.sweep_at, deadline_at),
+        "it is retried before its deadline": _is_in_order(c.retry_at, deadline_at),
+        "it waits for a retry only while pending": not c.retry_at or c.status is Status.PENDING,
+        "a lease is held exactly while processing": (
+            (c.status is Status.PROCESSING) == bool(c.lease_expires_at)
+        ),
+        "an error is set exactly when failed": is_failed == bool(c.error),
+        "refunded is set exactly when failed": is_failed == c.refunded,
+        "a ready one has media": c.status not in READY or bool(c.media_key and c.size_bytes),
+        "a published one has its time": is_published == bool(c.published_at),
+        "a published one has its public copy": (
+            not is_published or bool(c.public_id and c.publication_count)
+        ),
+    }
+
+
+def _is_in_order(earlier: datetime | None, later: datetime | None) -> bool:
+    return not (earlier and later and earlier > later)
 
 
 def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
-    c = creation
     grace = timedelta(seconds=2 * policy.sweep_every_s)
-    if c.is_unfinished and c.deadline_at and at > c.deadline_at + grace:
-        yield Violation("I7", c.creation_id, f"unfinished since its deadline {c.deadline_at}")
-    is_ready = c.status in (Status.DRAFT, Status.PUBLISHED)
-    demands = {
-        "it has its internals": bool(c.fingerprint),
-        "sweep_at is set exactly while unfinished": c.is_unfinished == (c.sweep_at is not None),
-        "deadline_at is set exactly while unfinished": (
-            c.is_unfinished == (c.deadline_at is not None)
-        ),
-        "it is swept by its deadline": not (
-            c.sweep_at and c.deadline_at and c.sweep_at > c.deadline_at
-        ),
-        "it is retried before its deadline": not (
-            c.retry_at and c.deadline_at and c.retry_at > c.deadline_at
-        ),
-        "it waits for a retry only while pending": (
-            c.retry_at is None or c.status is Status.PENDING
-        ),
-        "a lease is held exactly while processing": (
-            (c.status is Status.PROCESSING) == (c.lease_expires_at is not None)
-        ),
-        "an error is set exactly when failed": (c.status is Status.FAILED) == (c.error is not None),
-        "refunded is set exactly when failed": (c.status is Status.FAILED) == c.refunded,
-        "a ready one has media": not is_ready or bool(c.media_key and c.size_bytes),
-        "a published one has its time": (c.status is Status.PUBLISHED) == bool(c.published_at),
-        "a published one has its public copy": (
-            c.status is not Status.PUBLISHED or bool(c.public_id and c.publication_count)
-        ),
-    }
-    for demand, holds in demands.items():
+    if creation.is_unfinished and creation.deadline_at and at > creation.deadline_at + grace:
+        what = f"unfinished since its deadline {creation.deadline_at}"
+        yield Violation("I7", creation.creation_id, what)
+    for rule, holds in _state_rules(creation).items():
         if not holds:
-            yield Violation("I12", c.creation_id, f"does not hold: {demand}")
-    if len(c.attempts_of_this_debit) > policy.attempts_max:
-        yield Violation("I17", c.creation_id, "has more attempts than allowed")
-    if c.requeue_count > policy.requeues_max or c.retry_count > len(policy.retry_delays_s):
-        yield Violation("I17", c.creation_id, "has more tasks than allowed")
-    if any(later < earlier for earlier, later in pairwise((c.first_attempt - 1, c.attempt))):
-        yield Violation("I6", c.creation_id, "its attempts went down")
+            yield Violation("I12", creation.creation_id, f"does not hold: {rule}")
+    if len(creation.attempts_of_this_debit) > policy.attempts_max:
+        yield Violation("I17", creation.creation_id, "has more attempts than allowed")
+    has_retried_too_often = creation.retry_count > len(policy.retry_delays_s)
+    if creation.requeue_count > policy.requeues_max or has_retried_too_often:
+        yield Violation("I17", creation.creation_id, "has more tasks than allowed")
+    if creation.attempt < creation.first_attempt - 1:
+        yield Violation("I6", creation.creation_id, "its attempts went down")

@@ -1,16 +1,21 @@
-"""Opening a creation: the debit, the creation and its ledger entry in one transaction, then a task.
+"""Opening: debit a creation's first or next run, then create its task.
 
-A crash between the two leaves a paid creation without a task: the sweep makes one.
+Creation, balance and ledger entry change in one transaction. A crash before the task leaves a paid
+creation without one: the sweep creates it.
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from shared.domain.account import Account, account_key
 from shared.domain.brief import CREATION_ID_LENGTH, Brief, creation_id_for
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import (
     CreationGone,
+    CreationNotFound,
     KeyReused,
     MediaUnavailable,
     NotQueued,
@@ -19,13 +24,15 @@ from shared.domain.errors import (
     StorageFull,
     Unavailable,
 )
-from shared.domain.keys import CreationId
+from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, debit_id, entry_key
 from shared.domain.policy import Costs, Policy
+from shared.domain.status import Status
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission
-from shared.lifecycle.settling import Settling
+from shared.lifecycle.failing import Failing, Refund
+from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.identity import Caller
@@ -35,12 +42,14 @@ from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
-FIRST_TASK = 1
+
+class _NoAccountYet(Exception):
+    """The caller has no account, or one that a welcome grant is due to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A paid creation as it is now, with its owner's balance."""
+    """A paid creation with its owner's balance; a replay changed nothing."""
 
     creation: Creation
     balance_tokens: int
@@ -49,11 +58,12 @@ class Opened:
 
 @dataclass(frozen=True)
 class Opening:
-    """Taking tokens for a creation."""
+    """Use cases that debit a creation: open, retry, and an operator's rerun."""
 
     transactions: Transactions
+    reading: Reading
     accounts: Accounts
-    settling: Settling
+    failing: Failing
     admission: Admission
     queue: TaskQueue
     media: MediaStore
@@ -63,7 +73,7 @@ class Opening:
     policy: Policy
 
     def open(self, brief: Brief, *, caller: Caller, idempotency_key: str | None = None) -> Opened:
-        """Debit the caller, create the creation and its task; the same key again changes nothing.
+        """Debit the caller and create a creation with its task; a known key changes nothing.
 
         Raises:
             KeyReused, CreationGone: the key was used before.
@@ -72,36 +82,71 @@ class Opening:
             InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
             StorageFull, MediaUnavailable: nothing was written; a replay needs no room.
-            NotQueued: the tokens are back.
+            NotQueued: the tokens were refunded.
             OutcomeUnknown: see its `creation_id`.
         """
         if idempotency_key is None:
             creation_id = CreationId(self.ids.random_id(CREATION_ID_LENGTH))
         else:
             creation_id = creation_id_for(caller.user_id, idempotency_key)
-        refusal = self.refusal(brief.kind)
-        opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
-        if opened is None:
-            self.accounts.make(caller)
+        refusal = self._refusal(brief.kind)
+        try:
+            opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
+        except _NoAccountYet:
+            self.accounts.create(caller)
             opened = self._debit_and_create(
                 creation_id, brief, caller, refusal=refusal, is_welcomed=True
             )
-        if opened is None:
-            raise AssertionError("an account that was made is there")
-        if opened.is_replay:
-            return opened
-        log_debit(opened.creation)
-        return self.with_task(opened, number=FIRST_TASK)
+        return opened if opened.is_replay else self._with_task(opened)
 
-    def refusal(self, kind: Kind) -> Unavailable | None:
+    def retry(self, creation_id: str, *, owner: UserId, run_number: int | None = None) -> Opened:
+        """Debit a failed creation for its next run and create its task.
+
+        `run_number` is the failed run that the owner saw: if a later one has begun, another click
+        was faster, and the creation is returned unchanged.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+            as `open`
+        """
+        failed = self.reading.own_creation(creation_id, owner=owner)
+        opened = self._debit_again(
+            failed,
+            run_number=min(run_number or failed.run_number, failed.run_number),
+            actor=Actor.OWNER,
+            refusal=self._refusal(failed.kind),
+        )
+        return opened if opened.is_replay else self._with_task(opened)
+
+    def rerun(self, creation_id: CreationId, *, execution: str) -> Opened | None:
+        """Debit a failed creation for an operator, once per execution, which needs no task.
+
+        The debit's ledger entry names the execution. A restart of it finds that entry and returns
+        None, even if its run has been refunded since.
+
+        Raises:
+            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
+        """
+        store = self.transactions.store
+        creation = store.get(creation_key(creation_id))
+        if creation is None or creation.status is not Status.FAILED:
+            return None
+        runs = range(1, creation.run_number + 1)
+        entries = (store.get(entry_key(debit_id(creation_id, run))) for run in runs)
+        if any(entry is not None and entry.reference == execution for entry in entries):
+            return None
+        return self._debit_again(
+            creation, run_number=creation.run_number, actor=Actor.OPERATOR, reference=execution
+        )
+
+    def _refusal(self, kind: Kind) -> Unavailable | None:
         """Return why no new run of this kind may be paid now, or None.
 
-        It is found before the transaction, which lets a replay pass.
+        It is read before the transaction, which applies it to a debit and not to a replay.
         """
         return self.admission.refusal(kind) or self._storage_refusal(kind)
 
     def _storage_refusal(self, kind: Kind) -> Unavailable | None:
-        """Return an error if the media store has less room than a creation may need."""
         try:
             if self.media.has_room(self.policy.room_bytes(kind)):
                 return None
@@ -118,25 +163,20 @@ class Opening:
         *,
         refusal: Unavailable | None,
         is_welcomed: bool = False,
-    ) -> Opened | None:
-        """Return None if the caller has no account yet, or one that a welcome grant is due to.
-
-        A `refusal` applies only to a creation that does not exist yet.
-        """
+    ) -> Opened:
         at = self.clock.now()
-        account_at, creation_at = account_key(caller.user_id), creation_key(creation_id)
-        entry_at = entry_key(debit_id(creation_id, 1))
-        decided: Opened | None = None
+        user_key, key = account_key(caller.user_id), creation_key(creation_id)
+        debit_key = entry_key(debit_id(creation_id, 1))
 
-        def decide(found: Found) -> Decision[Opened | None]:
-            nonlocal decided
-            account, known = found.get(account_at), found.get(creation_at)
+        def decide(found: Found) -> Decision[Opened]:
+            account, known = found.get(user_key), found.get(key)
             if account is None or (not is_welcomed and self.accounts.owes_welcome(account, caller)):
-                return unchanged(None)
+                raise _NoAccountYet
             if known is not None:
-                is_replay = decided is None or not found.may_have_landed
-                return unchanged(_known(known, account, brief, is_replay=is_replay))
-            if found.get(entry_at) is not None:
+                if known.fingerprint != brief.fingerprint:
+                    raise KeyReused
+                return _replay(known, account)
+            if found.get(debit_key) is not None:
                 raise CreationGone
             if refusal is not None:
                 raise refusal
@@ -148,67 +188,113 @@ class Opening:
                 policy=self.policy,
                 at=at,
             )
-            debited, entry = account.debited(
-                creation.cost_tokens,
-                kind=creation.kind,
-                creation_id=creation_id,
-                debit=creation.run_number,
-                actor=Actor.OWNER,
-                policy=self.policy,
-                at=at,
-            )
-            decided = Opened(creation=creation, balance_tokens=debited.balance_tokens)
-            return write(debited, creation, entry, result=decided)
+            return self._debit(account, creation, actor=Actor.OWNER, at=at)
 
+        return self._run([user_key, key, debit_key], decide, key=key)
+
+    def _debit_again(
+        self,
+        failed: Creation,
+        *,
+        run_number: int,
+        actor: Actor,
+        reference: str | None = None,
+        refusal: Unavailable | None = None,
+    ) -> Opened:
+        """Debit the run after `run_number`; a `refusal` is raised where a debit would follow."""
+        at = self.clock.now()
+        user_key = account_key(failed.user_id)
+
+        def decide(found: Found) -> Decision[Opened]:
+            current, account = owned(found.get(failed.key), failed.user_id), found.get(user_key)
+            if account is None:
+                raise CreationNotFound
+            if current.run_number > run_number:
+                return _replay(current, account)
+            again = current.debited_again(policy=self.policy, at=at)
+            if refusal is not None:
+                raise refusal
+            return self._debit(account, again, actor=actor, reference=reference, at=at)
+
+        return self._run([failed.key, user_key], decide, key=failed.key)
+
+    def _debit(
+        self,
+        account: Account,
+        creation: Creation,
+        *,
+        actor: Actor,
+        reference: str | None = None,
+        at: datetime,
+    ) -> Decision[Opened]:
+        """Write the creation as paid by this account."""
+        debited, entry = account.debited(
+            creation.cost_tokens,
+            kind=creation.kind,
+            creation_id=creation.creation_id,
+            debit=creation.run_number,
+            actor=actor,
+            policy=self.policy,
+            at=at,
+        )
+        opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
+        return write(debited, creation, replace(entry, reference=reference), result=opened)
+
+    def _run(
+        self,
+        reading: Sequence[Key[Any]],
+        decide: Callable[[Found], Decision[Opened]],
+        *,
+        key: Key[Creation],
+    ) -> Opened:
+        """Commit a debit, and log it unless it is a replay."""
         try:
-            return self.transactions.run([account_at, creation_at, entry_at], decide)
+            opened = self.transactions.run(
+                reading, decide, landed=lambda found, sent: found.get(key) == sent.creation
+            )
         except OutcomeUnknown as error:
-            error.creation_id = creation_id
+            error.creation_id = CreationId(key.id)
             raise
+        if not opened.is_replay:
+            creation = opened.creation
+            facts = {"creation_id": creation.creation_id, "kind": creation.kind}
+            debit = {"debit": creation.run_number, "cost_tokens": creation.cost_tokens}
+            log.info("creation_opened", extra={**facts, **debit})
+        return opened
 
-    def with_task(self, opened: Opened, *, number: int) -> Opened:
-        """Create the task of a debit that has just been written; without one, refund it.
+    def _with_task(self, opened: Opened) -> Opened:
+        """Create the task of a new debit, or refund the debit.
 
         Raises:
-            NotQueued: the tokens are back.
-            CreationGone: there was a task after all, and its owner has deleted the result.
-            OutcomeUnknown: whether they are could not be found out; the sweep goes on with it.
+            NotQueued: the tokens were refunded.
+            CreationGone: a task existed after all, and the owner has deleted the result.
+            OutcomeUnknown: the refund's outcome is unknown; the sweep takes care of the creation.
         """
         creation = opened.creation
         facts = {"creation_id": creation.creation_id, "kind": creation.kind}
         try:
-            self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)
+            self.queue.enqueue(
+                creation.creation_id, kind=creation.kind, number=creation.task_number
+            )
         except QueueUnavailable as error:
             log.warning("enqueue_failed", extra={**facts, "reason": error.reason})
             return self._without_task(opened)
         return opened
 
     def _without_task(self, opened: Opened) -> Opened:
-        creation = opened.creation
+        creation_id = opened.creation.creation_id
         try:
-            settlement = self.settling.fail_unqueued(creation)
+            settlement = self.failing.fail_unqueued(opened.creation)
         except Unavailable as error:
-            raise OutcomeUnknown(creation_id=creation.creation_id, reason=str(error)) from error
-        if settlement.is_refunded:
-            raise NotQueued(creation_id=creation.creation_id)
+            raise OutcomeUnknown(creation_id=creation_id, reason=str(error)) from error
+        if settlement.refund is not Refund.NOT_DUE:
+            raise NotQueued(creation_id=creation_id)
         if settlement.creation is None:
             raise CreationGone
         return replace(opened, creation=settlement.creation)
 
 
-def _known(creation: Creation, account: Account, brief: Brief, *, is_replay: bool) -> Opened:
-    """Return what an earlier request of the same key opened; raise `KeyReused` for another brief."""
-    if creation.fingerprint != brief.fingerprint:
-        raise KeyReused
-    return Opened(creation=creation, balance_tokens=account.balance_tokens, is_replay=is_replay)
-
-
-def log_debit(creation: Creation) -> None:
-    """Tell that a creation was paid, for the first time or again."""
-    facts = {
-        "creation_id": creation.creation_id,
-        "kind": creation.kind,
-        "debit": creation.run_number,
-        "cost_tokens": creation.cost_tokens,
-    }
-    log.info("creation_opened", extra=facts)
+def _replay(creation: Creation, account: Account) -> Decision[Opened]:
+    return unchanged(
+        Opened(creation=creation, balance_tokens=account.balance_tokens, is_replay=True)
+    )

@@ -1,15 +1,14 @@
-"""Publishing and unpublishing: a public copy of the files, and never one that nobody accounts for.
+"""Publishing and unpublishing: a public copy of the files, always accounted for by a document.
 
-12a  a number that was never used, and an entry in the outbox that removes its copy in an hour
--> copy the files to that number's keys
-12b  published; the entry goes
-12c  a draft again; an entry that removes the copy now, and once more when none can land late
+reserve  a publication number never used before, and an outbox entry that deletes its copy later
+copy     the files, to that number's keys
+commit   published; the outbox entry is removed
+unpublish  a draft again; an outbox entry deletes the copy now, and once more for a late write
 """
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeGuard
 
 from shared.domain.creation import Creation
 from shared.domain.errors import MediaMissing, MediaUnavailable, StoreContention
@@ -18,8 +17,8 @@ from shared.domain.media import MediaDeletion, media_deletion_key
 from shared.domain.operating import OperatorAct, Verb
 from shared.domain.policy import Policy
 from shared.domain.status import Status
-from shared.lifecycle.deleting import Deleting
-from shared.lifecycle.owning import Owning, owned
+from shared.lifecycle.media_cleanup import MediaCleanup
+from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.media_store import MediaStore
@@ -27,41 +26,42 @@ from shared.ports.store import Decision, Found, unchanged, write
 
 log = logging.getLogger(__name__)
 
-PUBLIC_ID_LETTERS = 26
+PUBLIC_ID_LENGTH = 26
 
 
 @dataclass(frozen=True)
 class Publishing:
-    """A draft's way into the feed and back."""
+    """Use cases that bring a draft into the feed and back."""
 
     transactions: Transactions
-    owning: Owning
-    deleting: Deleting
+    reading: Reading
+    cleanup: MediaCleanup
     media: MediaStore
     clock: Clock
     ids: Ids
     policy: Policy
 
     def publish(self, creation_id: str, *, owner: UserId, caption: str | None = None) -> Creation:
-        """Publish a draft; of a published one, a given caption replaces the old.
+        """Publish a draft, or replace the caption of a published creation if one is given.
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
             MediaMissing: the draft's media file no longer exists.
             MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
         """
-        copied_by = self.clock.now() + self._copies_within
-        draft = self._prepare(self.owning.one(creation_id, owner=owner), caption)
+        max_copy_s = self.policy.deletion_delay_s - self.policy.publication_margin_s
+        copied_by = self.clock.now() + timedelta(seconds=max_copy_s)
+        draft = self._reserve(self.reading.own_creation(creation_id, owner=owner), caption)
         if draft.status is Status.PUBLISHED:
             return draft
         copied = self._copied(draft, by=copied_by)
         if self.clock.now() > copied_by:
-            self._withdraw(draft)
+            self._delete_late_copy(draft)
             raise MediaUnavailable(reason="the copies took too long to be kept")
-        return self._finish(copied, caption)
+        return self._commit(copied, caption)
 
     def _copied(self, draft: Creation, *, by: datetime) -> Creation:
-        """Copy the files; return the draft, without its thumbnail where only that is missing."""
+        """Copy the files; return the draft, without its thumbnail if only that is missing."""
         copied = draft
         for private_key, public_key in draft.public_keys.items():
             if self.clock.now() > by:
@@ -69,7 +69,8 @@ class Publishing:
             try:
                 self.media.publish(private_key, public_key)
             except MediaMissing as error:
-                self.owning.one(draft.creation_id, owner=draft.user_id)  # deleted meanwhile: 404
+                # If it was deleted meanwhile, this raises CreationNotFound.
+                self.reading.own_creation(draft.creation_id, owner=draft.user_id)
                 facts = {"creation_id": draft.creation_id, "reason": error.reason}
                 log.warning("media_missing", extra=facts)
                 if private_key != draft.thumbnail_key:
@@ -77,41 +78,34 @@ class Publishing:
                 copied = draft.without_thumbnail()
         return copied
 
-    @property
-    def _copies_within(self) -> timedelta:
-        """Return how long the copies may take: their undo entry then still has its margin."""
-        policy = self.policy
-        return timedelta(seconds=policy.deletion_delay_s - policy.publication_margin_s)
-
-    def _prepare(self, draft: Creation, caption: str | None) -> Creation:
-        """Row 12a: return the draft with its next publication's number, or the published one."""
-        at, public_id = self.clock.now(), self.ids.random_id(PUBLIC_ID_LETTERS)
-        captioned: Creation | None = None
+    def _reserve(self, draft: Creation, caption: str | None) -> Creation:
+        """Return the draft with its next publication's number, or the published creation."""
+        at, public_id = self.clock.now(), self.ids.random_id(PUBLIC_ID_LENGTH)
 
         def decide(found: Found) -> Decision[Creation]:
-            nonlocal captioned
-            if found.may_have_landed and _is_over(captioned, found):
-                return unchanged(captioned)
-            now = owned(found.get(draft.key), draft.user_id)
-            if now.status is Status.PUBLISHED:
-                if caption in (None, now.caption):
-                    return unchanged(now)
-                captioned = now.captioned(caption or "", at=at)
+            current = owned(found.get(draft.key), draft.user_id)
+            if current.status is Status.PUBLISHED:
+                if caption in (None, current.caption):
+                    return unchanged(current)
+                captioned = current.captioned(caption or "", at=at)
                 return write(captioned, result=captioned)
-            prepared = now.prepared_for_publication(public_id, at=at)
+            prepared = current.prepared_for_publication(public_id, at=at)
             undo = MediaDeletion.later(
                 _undo_id(prepared), prepared.public_keys.values(), at=at, policy=self.policy
             )
             return write(prepared, undo, result=prepared)
 
-        return self.transactions.run([draft.key], decide)
+        def landed(found: Found, sent: Creation) -> bool:
+            return sent.status is Status.PUBLISHED and _has_ended(sent, found)
 
-    def _withdraw(self, draft: Creation) -> None:
-        """Have copies removed that came so late that they may have outlived their undo entry.
+        return self.transactions.run([draft.key], decide, landed=landed)
 
-        A frozen instance of the API can send a copy hours after its request was given up.
+    def _delete_late_copy(self, draft: Creation) -> None:
+        """Delete copies that may have been written after their undo entry was carried out.
+
+        A frozen API process can send a copy hours after its request was abandoned.
         """
-        deletion = MediaDeletion.now(
+        deletion = MediaDeletion.at_once(
             f"{draft.creation_id}_late_{draft.publication_count}",
             draft.public_keys.values(),
             at=self.clock.now(),
@@ -125,80 +119,72 @@ class Publishing:
 
         self.transactions.run([deletion.key], decide)
 
-    def _finish(self, draft: Creation, caption: str | None) -> Creation:
-        """Row 12b: return the published creation."""
+    def _commit(self, draft: Creation, caption: str | None) -> Creation:
         at = self.clock.now()
         margin = timedelta(seconds=self.policy.publication_margin_s)
-        undo_at = media_deletion_key(_undo_id(draft))
-        decided: Creation | None = None
+        undo_key = media_deletion_key(_undo_id(draft))
 
         def decide(found: Found) -> Decision[Creation]:
-            nonlocal decided
-            undo = found.get(undo_at)
-            if found.may_have_landed and decided is not None and undo is None:
-                return unchanged(found.get(draft.key) or decided)
-            now = owned(found.get(draft.key), draft.user_id)
-            if now.status is Status.PUBLISHED:
-                return unchanged(now)
-            if now.publication_count != draft.publication_count:
+            undo = found.get(undo_key)
+            current = owned(found.get(draft.key), draft.user_id)
+            if current.status is Status.PUBLISHED:
+                return unchanged(current)
+            if current.publication_count != draft.publication_count:
                 raise StoreContention(reason="another publication has begun")
             if undo is None or undo.is_begun or undo.due_at <= at + margin:
                 raise MediaUnavailable(reason="the copy took too long to be kept")
-            decided = now.published(caption, at=at)
+            published = current.published(caption, at=at)
             if draft.thumbnail_key is None:
-                decided = decided.without_thumbnail()
-            return write(decided, removing=(undo_at,), result=decided)
+                published = published.without_thumbnail()
+            return write(published, removing=(undo_key,), result=published)
 
-        published = self.transactions.run([draft.key, undo_at], decide)
+        published = self.transactions.run(
+            [draft.key, undo_key], decide, landed=lambda found, _: found.get(undo_key) is None
+        )
         facts = {"creation_id": draft.creation_id, "kind": draft.kind}
         log.info("creation_published", extra=facts)
         return published
 
     def unpublish(self, creation_id: str, *, owner: UserId, reason: str | None = None) -> Creation:
-        """Row 12c: make a published creation a draft again; its public copy is closed at once.
+        """Make a published creation a draft again and delete its public copy at once.
 
         With a `reason` it is an operator's act, which is recorded.
 
         Raises:
             CreationNotFound, IllegalTransition: nothing was written.
         """
-        published = self.owning.one(creation_id, owner=owner)
+        published = self.reading.own_creation(creation_id, owner=owner)
         at = self.clock.now()
-        draft: Creation | None = None
-        deletion: MediaDeletion | None = None
 
-        def decide(found: Found) -> Decision[Creation]:
-            nonlocal draft, deletion
-            if found.may_have_landed and _is_over(draft, found):
-                return unchanged(draft)
-            now = owned(found.get(published.key), owner)
-            if now.status is Status.DRAFT:
-                return unchanged(now)
-            draft = now.unpublished(at=at)
-            deletion = MediaDeletion.now(
-                f"{now.creation_id}_unpub_{now.publication_count}",
-                now.public_keys.values(),
+        def decide(found: Found) -> Decision[tuple[Creation, MediaDeletion | None]]:
+            current = owned(found.get(published.key), owner)
+            if current.status is Status.DRAFT:
+                return unchanged((current, None))
+            draft = current.unpublished(at=at)
+            deletion = MediaDeletion.at_once(
+                f"{current.creation_id}_unpub_{current.publication_count}",
+                current.public_keys.values(),
                 at=at,
                 policy=self.policy,
             )
-            acts = OperatorAct.because(reason, Verb.UNPUBLISH, now, at=at)
-            return write(draft, deletion, *acts, result=draft)
+            acts = OperatorAct.because(reason, Verb.UNPUBLISH, current, at=at)
+            return write(draft, deletion, *acts, result=(draft, deletion))
 
-        unpublished = self.transactions.run([published.key], decide)
+        draft, deletion = self.transactions.run(
+            [published.key], decide, landed=lambda found, sent: _has_ended(sent[0], found)
+        )
         if deletion is not None:
-            self.deleting.carry_out_or_leave(deletion)
+            self.cleanup.carry_out_or_defer(deletion)
             log.info("creation_unpublished", extra={"creation_id": creation_id})
-        return unpublished
+        return draft
 
 
-def _is_over(decided: Creation | None, found: Found) -> TypeGuard[Creation]:
-    """Tell whether the publication that was decided about is over: nothing is done to it twice."""
-    if decided is None:
-        return False
-    now = found.get(decided.key)
-    if now is None or now.status is not Status.PUBLISHED:
+def _has_ended(sent: Creation, found: Found) -> bool:
+    """Return whether the publication that `sent` belongs to is no longer public."""
+    current = found.get(sent.key)
+    if current is None or current.status is not Status.PUBLISHED:
         return True
-    return now.publication_count != decided.publication_count
+    return current.publication_count != sent.publication_count
 
 
 def _undo_id(creation: Creation) -> str:

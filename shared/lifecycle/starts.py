@@ -1,4 +1,4 @@
-"""When the generator may be started again: after a no, and while an earlier start may run."""
+"""When the generator may be started again, and when a retry may be scheduled."""
 
 import math
 from datetime import datetime, timedelta
@@ -7,19 +7,18 @@ from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 
-STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
-"""Unanswered starts of one debit after which the generator may still be started."""
+STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}  # per debit, before another start
 
 
 def has_starts_left(creation: Creation) -> bool:
-    """Tell whether the generator may be started, as far as earlier starts of this debit allow."""
+    """Return whether the earlier starts of this debit allow another one."""
     return creation.unknown_starts <= STARTS_UNKNOWN_MAX[creation.kind]
 
 
 def may_start_again(creation: Creation, *, at: datetime, policy: Policy) -> bool:
-    """Tell whether an earlier start that may be running is at least the first retry's pause ago.
+    """Return whether the last unanswered start is at least the first retry delay ago.
 
-    A task may come `retry_early_s` before its time, so this allows as much.
+    A task may fire `retry_early_s` before its time, so this allows as much.
     """
     if creation.intent is None:
         return True
@@ -27,28 +26,19 @@ def may_start_again(creation: Creation, *, at: datetime, policy: Policy) -> bool
     return at >= creation.intent.at + timedelta(seconds=pause_s)
 
 
-def _awaits_second_start(creation: Creation) -> bool:
-    """Tell whether the next attempt may start the generator although an earlier start may run."""
-    return (
-        creation.operation_name is None
-        and creation.unknown_starts > 0
-        and has_starts_left(creation)
-    )
-
-
 def next_retry_at(
     creation: Creation, *, hint_s: float, at: datetime, policy: Policy
 ) -> datetime | None:
     """Return when a later task may take over, or None if no retry is left or fits.
 
-    The vendor's hint makes the pause longer, never shorter. A hint that leaves no time to run
-    before the deadline is ignored: the policy's own pause may still be long enough.
+    The vendor's hint makes the delay longer, never shorter. A hint that leaves no time to run
+    before the deadline is ignored: the policy's own delay may still be short enough.
     """
     delays_s = policy.retry_delays_s
     if creation.retry_count >= len(delays_s) or not creation.has_attempts_left(policy):
         return None
     own = at + timedelta(seconds=delays_s[creation.retry_count])
-    if _awaits_second_start(creation) and creation.intent is not None:
+    if creation.intent and creation.operation_name is None and has_starts_left(creation):
         own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
     if not creation.has_time_to_run(own, policy=policy):
         return None
@@ -57,7 +47,10 @@ def next_retry_at(
     return hinted if creation.has_time_to_run(hinted, policy=policy) else own
 
 
-def can_go_on(creation: Creation) -> bool:
-    """Tell whether a later attempt has something to do: an image is an answer, found nowhere."""
+def can_be_retried(creation: Creation) -> bool:
+    """Return whether a later attempt could still produce media.
+
+    An image without an operation exists only in the answer that was lost.
+    """
     is_lost = creation.kind is Kind.IMAGE and creation.operation_name is None
     return has_starts_left(creation) or not is_lost

@@ -1,10 +1,9 @@
-"""One account's statement: whether its ledger explains its balance, and what to tell its owner.
+"""Account statements: whether the ledger explains the balance, and a message for the owner.
 
-Only reads. The parts are read one after another, so a statement is taken again if the account
-changed in between.
+Only reads. The parts are read one after another: if the account changed meanwhile, all are read
+again.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,18 +12,17 @@ from shared.domain.account import Account, account_key, username_key
 from shared.domain.creation import Creation
 from shared.domain.errors import AccountNotFound, StoreContention
 from shared.domain.keys import DocumentT, UserId
-from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType, LedgerEntry, refund_id
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_id
-from shared.lifecycle.invariants import Violation, ledger_violations
+from shared.lifecycle.invariants import Violation, in_flight_violations, ledger_violations
 from shared.ports.clock import Clock
 from shared.ports.identity import Identity
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
 
 TRIES_MAX = 3
-"""How often a statement of an account that is in use is taken."""
+"""How often the parts are read while the account keeps changing."""
 VERIFY = (
     "Welcome tokens, where they are granted, come with the next request once the email address "
     "or phone number is verified."
@@ -49,22 +47,19 @@ class Statement:
     """The day's welcome grants are used up where this account's would be counted."""
 
     def tokens_of(self, entry_type: EntryType) -> int:
-        """Return the sum of the entries of one type."""
         return sum(each.amount_tokens for each in self.ledger if each.entry_type is entry_type)
 
     @property
     def pending_tokens(self) -> int:
-        """Return what unfinished creations cost."""
         return sum(creation.cost_tokens for creation in self.unfinished)
 
     @property
     def is_right(self) -> bool:
-        """Tell whether every token is accounted for."""
         return not self.violations
 
     @property
     def verdict(self) -> str:
-        """Return the result for the operator."""
+        """Return the summary for the operator."""
         if any(each.invariant == "I7" for each in self.violations):
             return "A refund is late: run `phoenix sweep`, then this command again."
         if self.violations:
@@ -73,7 +68,7 @@ class Statement:
 
     @property
     def message(self) -> str:
-        """Return what to say to the user."""
+        """Return the message for the user."""
         if {each.invariant for each in self.violations} == {"I7"}:
             return "A refund to you is late. We are making it now."
         if self.violations:
@@ -99,7 +94,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Statements:
-    """Finding an account and explaining it."""
+    """Statements of accounts, found by username, email address or user id."""
 
     store: Store
     identity: Identity
@@ -126,7 +121,7 @@ class Statements:
         raise StoreContention(reason="the account is in use; try again")
 
     def _account(self, who: str) -> Account:
-        """Return the account that is meant: as it is written, or else as usernames are shown."""
+        """Find the account by the name as given, or as a username with @ or capitals."""
         who = who.strip()
         as_shown = who.removeprefix("@").lower()
         for user_id in (self._user_id(who), self._owner_of(as_shown)):
@@ -136,7 +131,6 @@ class Statements:
         raise AccountNotFound
 
     def _user_id(self, who: str) -> UserId:
-        """Return the user id that a username, an email address or a user id leads to."""
         by_email = self.identity.user_id_of(who) if "@" in who else None
         return by_email or self._owner_of(who) or UserId(who)
 
@@ -163,7 +157,7 @@ class Statements:
                 *ledger_violations(account, ledger[::-1]),
                 *_unrefunded(failed, ids),
                 *self._late(unfinished),
-                *_in_flight(account, unfinished),
+                *in_flight_violations(account, unfinished),
             ),
             has_own_welcome=legacy_welcome_id(user_id) in ids
             or any(each.startswith(WELCOME_PREFIX) for each in ids),
@@ -196,7 +190,6 @@ class Statements:
 def _all(
     page_of: Callable[[Page], list[DocumentT]], cursor_of: Callable[[DocumentT], Cursor]
 ) -> list[DocumentT]:
-    """Return all pages of a list."""
     documents: list[DocumentT] = []
     after = None
     while page := page_of(Page(limit=PAGE_LIMIT_MAX, after=after)):
@@ -211,15 +204,6 @@ def _unrefunded(failed: list[Creation], entry_ids: set[str]) -> Iterator[Violati
     for each in failed:
         if refund_id(each.creation_id, each.run_number) not in entry_ids:
             yield Violation("I3", each.creation_id, f"refund {each.run_number} is missing")
-
-
-def _in_flight(account: Account, unfinished: list[Creation]) -> Iterator[Violation]:
-    real = Counter(creation.kind for creation in unfinished)
-    for kind in Kind:
-        counted = account.in_flight.of(kind)
-        if counted != real[kind]:
-            what = f"counts {counted} {kind}s in flight, there are {real[kind]}"
-            yield Violation("I16", account.user_id, what)
 
 
 def _counted(number: int, name: str) -> str:

@@ -1,12 +1,11 @@
-"""Run a decision until its outcome is known.
+"""Transactions: run a decision until its outcome is known.
 
-An error at a commit means "unknown", never "no" (product, money rule 9): the same decision is run
-again on what is there now, and only its answer is believed. Before that, `landed` recognises the
-result of an earlier send that was committed although its answer was lost.
+A commit without a response means "unknown", never "no" (product, money rule 9): the decision runs
+again on the current documents, unless `landed` finds an earlier commit there.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable, Unavailable
@@ -22,7 +21,7 @@ FIRST_PAUSE_S = 0.1
 
 @dataclass(frozen=True)
 class Transactions:
-    """A store and how long this process retries a transaction."""
+    """A store and the retry budget of one transaction."""
 
     store: Store
     clock: Clock
@@ -37,8 +36,8 @@ class Transactions:
     ) -> ResultT:
         """Commit the decision exactly once and return its result.
 
-        `landed(found, sent)` says whether the commit that was to return `sent`, and was never
-        answered, is what `found` shows; then `sent` is returned and nothing more is written.
+        `landed(found, sent)` returns whether `found` shows the commit of `sent`, a result whose
+        commit had no response: then `sent` is returned and nothing more is written.
 
         Raises:
             StoreUnavailable, StoreContention: nothing was written.
@@ -53,8 +52,8 @@ class Transactions:
             for result in unanswered:
                 if landed(found, result):
                     return unchanged(result)
-            decision = decide(replace(found, may_have_landed=is_unknown))
-            sent[:] = [decision.result]
+            decision = decide(found)
+            sent[:] = [decision.result] if decision.writes or decision.removes else []
             return decision
 
         for rerun in range(RERUNS_MAX + 1):
@@ -74,7 +73,7 @@ class Transactions:
 
 
 def _final(error: Unavailable, *, is_unknown: bool) -> Unavailable:
-    """Return `OutcomeUnknown` if any send was, whatever the last one says."""
+    """Return `OutcomeUnknown` if any commit's outcome is, not only the last one's."""
     if is_unknown and not isinstance(error, OutcomeUnknown):
         return OutcomeUnknown(reason=str(error))
     return error

@@ -1,8 +1,8 @@
-"""The welcome grant: once for each verified address, and a limited number a day.
+"""The welcome grant: once for each verified address, and a limited number per day.
 
-The grant's ledger entry must not exist when it is written, so two racing users with one address
-get one grant. Entries never go: one that is found proves that the address was welcomed before, and
-the account is then marked in a transaction of its own, because a found entry cannot be rewritten.
+The ledger entry is created, so two users who race with one address get one grant. An entry that
+exists proves an earlier grant: the account is then marked in a second transaction, because a found
+entry cannot be rewritten.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.ports.store import Document, Found
 
 
 class AddressWelcomed(Exception):
-    """This verified address was given its welcome before, perhaps to another user."""
+    """This verified address received its welcome grant before, perhaps for another user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,9 @@ class WelcomeGrant:
     per_day_max: int
 
     def is_for(self, caller: Caller) -> bool:
-        """Tell whether this caller may receive a welcome grant."""
         return self.tokens > 0 and caller.is_verified
 
     def offered_to(self, caller: Caller, *, at: datetime) -> "WelcomeOffer | None":
-        """Return what this caller may receive now, or None."""
         if not self.is_for(caller):
             return None
         contact = caller.verified_contact or caller.user_id
@@ -61,13 +59,13 @@ class WelcomeOffer:
 
     @property
     def reading(self) -> list[Key[Any]]:
-        """Return the keys that `given_to` looks at."""
+        """Return the keys that `given_to` reads."""
         return [entry_key(self.entry_id), entry_key(self.legacy_entry_id), self.shard.key]
 
     def given_to(self, account: Account, found: Found) -> tuple[Account, tuple[Document, ...]]:
-        """Return the account with the tokens and what to write with it.
+        """Return the account with the tokens, and the documents to write with it.
 
-        On a full day the account is returned as it is.
+        On a day whose grants are used up, the account is returned unchanged.
 
         Raises:
             AddressWelcomed: this address, or this account by an earlier release, has its entry.

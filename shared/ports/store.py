@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -41,14 +41,9 @@ class TransactionRuleBroken(AssertionError):
 
 @dataclass(frozen=True)
 class Found:
-    """The documents that were there, among those that were asked for.
-
-    `may_have_landed`: an earlier send of this very decision was never answered, so that what is
-    found may be its own work.
-    """
+    """The documents that exist, among those that were read."""
 
     documents: Mapping[Key[Any], Document]
-    may_have_landed: bool = False
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         """Return the document, or None if it was missing."""
@@ -145,12 +140,29 @@ class DraftsFilter:
 
 @dataclass(frozen=True)
 class Changes:
-    """What is new of a user's account and newest creations; the first call brings all of it."""
+    """The difference between two snapshots; `account` is None if unchanged."""
 
     account: Account | None
     creations: tuple[Creation, ...]
     gone: tuple[CreationId, ...]
     """Deleted, or no longer among the newest `WATCHED_MAX`."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A user's account and newest `WATCHED_MAX` creations at one moment."""
+
+    account: Account | None = None
+    creations: Mapping[CreationId, Creation] = field(default_factory=dict)
+
+    def since(self, earlier: "Snapshot") -> Changes:
+        """Return what has changed since an earlier snapshot."""
+        known = earlier.creations
+        return Changes(
+            account=self.account if self.account != earlier.account else None,
+            creations=tuple(each for id_, each in self.creations.items() if each != known.get(id_)),
+            gone=tuple(id_ for id_ in known if id_ not in self.creations),
+        )
 
 
 class Store(Protocol):
@@ -224,10 +236,11 @@ class Store(Protocol):
         ...
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """Call `changed` from a thread of the store's, at once with all and then with each change, until the block ends.
+        """Call `changed` with the current snapshot, and after each change, until the block ends.
 
-        `account` is None while it is as before. An outage delays a call and loses none. `changed` must not raise.
+        Calls come from a thread of the store. No two successive snapshots are equal. An outage
+        delays a snapshot. `changed` must not raise.
         """
         ...

@@ -1,4 +1,4 @@
-"""How a watch of Firestore lives through what happens to its streams."""
+"""Watches of Firestore and the faults of their streams."""
 
 import threading
 import time
@@ -22,16 +22,22 @@ from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.firestore.watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
 from shared.ports.store import WATCHED_MAX, Changes, write
-from tests.servers.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
+from tests.servers.firestore_proxy import (
+    STREAMS_MAX,
+    Fault,
+    FirestoreProxy,
+    fails_with,
+    responds_with,
+)
 from tests.support.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
+from tests.support.change_recorder import ChangeRecorder
+from tests.support.documents import put
 from tests.support.eventually import eventually
 from tests.support.machine import needs
-from tests.support.putting import put
-from tests.support.watcher import Watcher
 
 pytestmark = needs("firestore")
 
-UNAVAILABLE = answered(grpc.StatusCode.UNAVAILABLE)
+UNAVAILABLE = fails_with(grpc.StatusCode.UNAVAILABLE)
 Kind = TargetChange.TargetChangeType
 
 
@@ -40,8 +46,8 @@ def store(new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy) -
     return new_firestore(address=proxy.address)
 
 
-def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None:
-    creation, watcher = a_creation(), Watcher()
+def test_watch_delivers_a_snapshot_and_then_each_change(store: FirestoreStore) -> None:
+    creation, watcher = a_creation(), ChangeRecorder()
     put(store, an_account(), creation, an_account(BEN), a_creation("theirs", user_id=BEN))
 
     with store.watch(ADA, watcher):
@@ -52,15 +58,15 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
         store.transact([creation.key], lambda _: write(removing=(creation.key,), result=None))
         eventually(lambda: watcher.sees(an_account(tokens=1), a_creation("two")))
 
-    assert watcher.told == [
+    assert watcher.changes == [
         Changes(an_account(), tuple(shown(creation)), ()),
         Changes(an_account(tokens=1), tuple(shown(a_creation("two"))), ()),
         Changes(None, (), (creation.creation_id,)),
     ]
 
 
-def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStore) -> None:
-    watcher = Watcher()
+def test_unreadable_document_delays_a_snapshot(store: FirestoreStore) -> None:
+    watcher = ChangeRecorder()
     put(store, an_account())
     broken = store._documents.reference(a_creation("x").key)
 
@@ -72,25 +78,25 @@ def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStor
         eventually(lambda: watcher.sees(an_account(), a_creation("mine")))
 
 
-def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
+def test_creation_beyond_the_limit_is_gone(store: FirestoreStore) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 1)]
     put(store, *creations[:-1])
-    watcher = Watcher()
+    watcher = ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None, *creations[:-1]))
         put(store, creations[-1])
         eventually(lambda: watcher.sees(None, *creations[1:]))
 
-    assert watcher.told[-1] == Changes(
+    assert watcher.changes[-1] == Changes(
         None, tuple(shown(creations[-1])), (creations[0].creation_id,)
     )
 
 
-def test_an_outage_delays_what_is_told_and_loses_nothing(
+def test_outage_delays_a_snapshot_and_loses_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
-    removed, kept, watcher = a_creation("removed"), a_creation("kept"), Watcher()
+    removed, kept, watcher = a_creation("removed"), a_creation("kept"), ChangeRecorder()
     put(store, an_account(), removed, kept)
 
     with store.watch(ADA, watcher):
@@ -102,14 +108,14 @@ def test_an_outage_delays_what_is_told_and_loses_nothing(
         eventually(lambda: watcher.sees(an_account(tokens=1), kept, a_creation("new")))
 
     assert shown(kept)[0] not in [
-        each for changes in watcher.told[1:] for each in changes.creations
+        each for changes in watcher.changes[1:] for each in changes.creations
     ]
 
 
-def test_an_outage_without_a_change_tells_nothing(
+def test_outage_without_a_change_delivers_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     put(store, an_account(), a_creation())
 
     with store.watch(ADA, watcher):
@@ -119,7 +125,7 @@ def test_an_outage_without_a_change_tells_nothing(
         put(store, an_account(tokens=1))
         eventually(lambda: watcher.sees(an_account(tokens=1), a_creation()))
 
-    assert watcher.told[1:] == [Changes(an_account(tokens=1), (), ())]
+    assert watcher.changes[1:] == [Changes(an_account(tokens=1), (), ())]
 
 
 def target_change(kind: int, *targets: int, **changes: object) -> bytes:
@@ -144,34 +150,36 @@ ONE_MOMENT = target_change(Kind.NO_CHANGE)
 REFUSED = Cause(code=9, message="the query needs an index")
 
 STREAMS_THAT_END = {
-    "refused": answered(grpc.StatusCode.PERMISSION_DENIED),
-    "closed": told(),
-    "target removed": told(
+    "refused": fails_with(grpc.StatusCode.PERMISSION_DENIED),
+    "closed": responds_with(),
+    "target removed": responds_with(
         COMPLETE, target_change(Kind.REMOVE, CREATIONS, cause=REFUSED), ONE_MOMENT
     ),
-    "count lost": told(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
+    "count lost": responds_with(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
 }
 
 
 @pytest.mark.parametrize("stream", STREAMS_THAT_END.values(), ids=STREAMS_THAT_END)
-def test_whatever_ends_a_stream_another_one_follows(
+def test_ended_stream_is_followed_by_another(
     store: FirestoreStore, proxy: FirestoreProxy, stream: Fault
 ) -> None:
     put(store, an_account())
     proxy.faults["Listen"] = [stream]
-    watcher = Watcher()
+    watcher = ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(an_account()))
 
-    assert watcher.told == [Changes(an_account(), (), ())]
+    assert watcher.changes == [Changes(an_account(), (), ())]
 
 
-def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+def test_only_consistent_snapshots_are_delivered(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
     one, two = a_creation("one"), a_creation("two")
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     proxy.faults["Listen"] = [
-        told(
+        responds_with(
             target_change(Kind.ADD, ACCOUNT),
             ONE_MOMENT,  # nothing is complete yet
             target_change(Kind.CURRENT, ACCOUNT),
@@ -193,17 +201,17 @@ def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: Fires
     with store.watch(ADA, watcher):
         eventually(lambda: [c.method for c in proxy.calls].count("Listen") == 2)
 
-    assert watcher.told[:2] == [
+    assert watcher.changes[:2] == [
         Changes(None, tuple(shown(one, two)), ()),
         Changes(None, (), (one.creation_id,)),
     ]
 
 
-def test_an_outage_is_waited_for_with_growing_pauses(
+def test_streams_are_retried_with_growing_pauses(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     proxy.faults["Listen"] = [UNAVAILABLE] * 4
-    began_s, watcher = time.monotonic(), Watcher()
+    began_s, watcher = time.monotonic(), ChangeRecorder()
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
@@ -213,25 +221,23 @@ def test_an_outage_is_waited_for_with_growing_pauses(
 
 
 @pytest.mark.parametrize("faults", [[], [UNAVAILABLE] * 1000], ids=["quiet", "outage"])
-def test_the_end_of_the_block_ends_the_watch_at_once(
+def test_watch_ends_with_its_block(
     store: FirestoreStore, proxy: FirestoreProxy, faults: list[Fault]
 ) -> None:
     proxy.faults["Listen"] = faults
-    watcher = Watcher()
+    watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: proxy.calls)
         ended_s = time.monotonic()
 
     assert time.monotonic() - ended_s < 5
     assert [each.name for each in threading.enumerate() if each.name == "firestore-watch"] == []
-    told = len(watcher.told)
+    count_before = len(watcher.changes)
     put(store, an_account())
-    assert len(watcher.told) == told
+    assert len(watcher.changes) == count_before
 
 
-def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
-    store: FirestoreStore, proxy: FirestoreProxy
-) -> None:
+def test_stream_has_a_maximum_duration(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     with store.watch(ADA, lambda _: None):
         eventually(lambda: proxy.calls)
 
@@ -240,9 +246,9 @@ def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
     assert listen.timeout_s < 1.1 * LISTEN_TIMEOUT_S  # it is rounded on the wire
 
 
-def test_watches_leave_room_for_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+def test_watches_do_not_block_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     put(store, an_account())
-    watchers = [Watcher() for _ in range(STREAMS_MAX)]
+    watchers = [ChangeRecorder() for _ in range(STREAMS_MAX)]
 
     with ExitStack() as watches:
         for watcher in watchers:

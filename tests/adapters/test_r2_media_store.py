@@ -1,4 +1,4 @@
-"""What is said to R2, byte for byte where it matters, and what happens when it does not answer."""
+"""Requests to R2, and its failures."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from shared.adapters.r2.media_store import R2MediaStore
 from shared.domain.errors import MediaRefused, MediaUnavailable
 from shared.domain.media import MediaFormat
+from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from tests.servers.r2_server import (
     ACCESS_KEY_ID,
     DRAFTS_BUCKET,
@@ -83,7 +84,7 @@ def server_over_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def sdk(server: R2Server) -> Any:
-    """Return the SDK's client as it is out of the box."""
+    """Return the SDK's client with its defaults."""
     return boto3.session.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION).client(
         "s3", endpoint_url=server.settings["endpoint_url"]
     )
@@ -100,7 +101,7 @@ def put(media: R2MediaStore, path: Path, key: str = KEY) -> None:
     media.put(path, key, media_format=MediaFormat.MP4)
 
 
-def test_over_https_a_put_is_the_file_itself_signed_and_without_checksums(
+def test_put_over_https_is_signed_and_has_no_checksums(
     server_over_https: R2Server, clip: Path
 ) -> None:
     media = R2MediaStore(**server_over_https.settings)
@@ -125,7 +126,7 @@ def test_over_https_a_put_is_the_file_itself_signed_and_without_checksums(
     media.close()
 
 
-def test_the_sdks_own_put_over_https_would_be_refused(server_over_https: R2Server) -> None:
+def test_put_with_the_sdks_defaults_is_rejected_over_https(server_over_https: R2Server) -> None:
     client = sdk(server_over_https)
 
     with pytest.raises(ClientError, match="NotImplemented"):
@@ -135,7 +136,7 @@ def test_the_sdks_own_put_over_https_would_be_refused(server_over_https: R2Serve
     client.close()
 
 
-def test_a_private_link_is_shown_in_the_page_and_kept_by_one_reader_only(
+def test_private_link_is_inline_and_privately_cached(
     server: R2Server, media: R2MediaStore, clip: Path
 ) -> None:
     put(media, clip)
@@ -147,7 +148,7 @@ def test_a_private_link_is_shown_in_the_page_and_kept_by_one_reader_only(
     assert answer.headers["cache-control"] == "private"
 
 
-def test_a_private_link_opens_parts_of_a_file(
+def test_private_link_supports_range_requests(
     server: R2Server, media: R2MediaStore, clip: Path
 ) -> None:
     put(media, clip)
@@ -158,9 +159,7 @@ def test_a_private_link_opens_parts_of_a_file(
 
 
 @pytest.mark.parametrize("key", ["images/a b/ü+~=&/1.png", "images/%2F/1_thumb.jpg", "plain"])
-def test_any_key_has_links_that_open_it(
-    server: R2Server, media: R2MediaStore, clip: Path, key: str
-) -> None:
+def test_links_open_any_key(server: R2Server, media: R2MediaStore, clip: Path, key: str) -> None:
     media.put(clip, key, media_format=MediaFormat.PNG)
     media.publish(key, f"public/{key}")
 
@@ -168,7 +167,7 @@ def test_any_key_has_links_that_open_it(
         assert httpx.get(link).content == clip.read_bytes()
 
 
-def test_every_process_makes_the_same_link(server: R2Server, media: R2MediaStore) -> None:
+def test_links_are_equal_across_processes(server: R2Server, media: R2MediaStore) -> None:
     link = media.private_link(KEY, expires_at=SOON)
     other = R2MediaStore(**server.settings)
 
@@ -187,9 +186,7 @@ def test_public_copy_may_be_cached_for_thirty_seconds(media: R2MediaStore, clip:
 
 
 @pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.PAGE}))
-def test_what_goes_wrong_is_told_after_one_request(
-    server: R2Server, clip: Path, fault: Fault
-) -> None:
+def test_failure_raises_after_one_request(server: R2Server, clip: Path, fault: Fault) -> None:
     media = R2MediaStore(**server.settings, read_timeout_s=0.3 if fault is Fault.SILENT else 10)
     for call in CALLS:
         server.calls, server.faults = 0, [fault]
@@ -201,7 +198,7 @@ def test_what_goes_wrong_is_told_after_one_request(
     media.close()
 
 
-def test_a_put_whose_answer_was_lost_is_simply_repeated(
+def test_put_can_be_repeated_after_a_lost_response(
     server: R2Server, media: R2MediaStore, clip: Path
 ) -> None:
     server.faults = [Fault.UNANSWERED]
@@ -214,7 +211,7 @@ def test_a_put_whose_answer_was_lost_is_simply_repeated(
 
 
 @pytest.mark.parametrize("cut", Cut)
-def test_upload_that_did_not_arrive_as_it_was_sent_is_no_refusal(
+def test_damaged_upload_is_unavailable_and_not_refused(
     server: R2Server, media: R2MediaStore, clip: Path, cut: Cut
 ) -> None:
     server.faults = [cut]
@@ -225,7 +222,7 @@ def test_upload_that_did_not_arrive_as_it_was_sent_is_no_refusal(
     assert not isinstance(caught.value, MediaRefused)
 
 
-def test_page_instead_of_an_answer_publishes_nothing(
+def test_html_page_instead_of_a_copy_result_is_unavailable(
     server: R2Server, media: R2MediaStore, clip: Path
 ) -> None:
     put(media, clip)
@@ -236,7 +233,7 @@ def test_page_instead_of_an_answer_publishes_nothing(
 
 
 @pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.SILENT, Fault.PAGE}))
-def test_only_an_answer_that_repeating_cannot_change_is_a_refusal(
+def test_only_a_permanent_error_is_a_refusal(
     server: R2Server, media: R2MediaStore, clip: Path, fault: Fault
 ) -> None:
     for call in CALLS:
@@ -257,7 +254,7 @@ def test_only_an_answer_that_repeating_cannot_change_is_a_refusal(
         ({"drafts_bucket": "unknown"}, True),
     ],
 )
-def test_store_that_is_unreachable_or_wrongly_configured_raises_by_name(
+def test_unreachable_or_misconfigured_store_raises_by_name(
     server: R2Server, clip: Path, wrong: dict[str, str], *, is_refused: bool
 ) -> None:
     media = R2MediaStore(**{**server.settings, **wrong})
@@ -269,7 +266,7 @@ def test_store_that_is_unreachable_or_wrongly_configured_raises_by_name(
     media.close()
 
 
-def test_everything_is_listed_page_after_page_and_nothing_else(
+def test_everything_lists_all_pages_and_nothing_else(
     server: R2Server, media: R2MediaStore, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
@@ -278,7 +275,7 @@ def test_everything_is_listed_page_after_page_and_nothing_else(
         put(media, clip, key)
     media.publish("images/ada/x/0.png", PUBLIC)
     other = R2MediaStore(**{**server.settings, "drafts_bucket": PUBLIC_BUCKET})
-    put(other, clip, "an older system's file.png")
+    put(other, clip, "a legacy file.png")
     server.calls = 0
 
     assert {file.key for file in media.everything()} == keys | {PUBLIC}
@@ -287,54 +284,38 @@ def test_everything_is_listed_page_after_page_and_nothing_else(
 
 
 @pytest.mark.slow
-def test_a_file_of_up_to_100_mib_goes_in_one_request(
-    server: R2Server, media: R2MediaStore, tmp_path: Path
-) -> None:
-    put(media, of_size(100 * MIB, tmp_path))
-
-    assert [(each.method, each.size_bytes) for each in server.seen] == [("PUT", 100 * MIB)]
-
-
-@pytest.mark.slow
-def test_a_larger_file_goes_in_equal_parts_and_once(
+def test_largest_video_is_sent_in_one_request_and_never_overwritten(
     server: R2Server, media: R2MediaStore, tmp_path: Path
 ) -> None:
     client = sdk(server)
 
-    put(media, of_size(100 * MIB + 1, tmp_path))
-    *parts, last = [each.size_bytes for each in server.seen if each.method == "PUT"]
-    put(media, of_size(100 * MIB + 2, tmp_path))
+    put(media, of_size(VIDEO_SIZE_BYTES_MAX, tmp_path))
+    requests = [(each.method, each.size_bytes) for each in server.seen]
+    put(media, of_size(VIDEO_SIZE_BYTES_MAX - 1, tmp_path))
 
-    assert set(parts) == {64 * MIB}
-    assert sum(parts) + last == 100 * MIB + 1
+    assert requests == [("PUT", VIDEO_SIZE_BYTES_MAX)]
     assert client.head_object(Bucket=DRAFTS_BUCKET, Key=KEY)["ContentType"] == "video/mp4"
-    assert media.size_bytes(KEY) == 100 * MIB + 1
-    assert "Uploads" not in client.list_multipart_uploads(Bucket=DRAFTS_BUCKET)
+    assert media.size_bytes(KEY) == VIDEO_SIZE_BYTES_MAX
     client.close()
 
 
 @pytest.mark.slow
-def test_a_large_file_that_breaks_off_leaves_nothing(
+def test_interrupted_upload_of_a_large_file_stores_nothing_and_can_be_repeated(
     server: R2Server, media: R2MediaStore, tmp_path: Path
 ) -> None:
-    client, path = sdk(server), of_size(100 * MIB + 1, tmp_path)
-    for calls_before in range(4):
-        server.faults = [*[None] * calls_before, Fault.DOWN]
+    path = of_size(VIDEO_SIZE_BYTES_MAX, tmp_path)
+    server.faults = [Fault.DOWN]
 
-        with pytest.raises(MediaUnavailable):
-            put(media, path)
+    with pytest.raises(MediaUnavailable):
+        put(media, path)
 
     assert media.size_bytes(KEY) is None
-    assert "Uploads" not in client.list_multipart_uploads(Bucket=DRAFTS_BUCKET)
     put(media, path)
-    assert media.size_bytes(KEY) == 100 * MIB + 1
-    client.close()
+    assert media.size_bytes(KEY) == VIDEO_SIZE_BYTES_MAX
 
 
 @pytest.mark.slow
-def test_the_memory_of_an_upload_does_not_grow_with_the_file(
-    server: R2Server, tmp_path: Path
-) -> None:
+def test_memory_of_an_upload_does_not_grow_with_the_file(server: R2Server, tmp_path: Path) -> None:
     def peak_bytes(size_bytes: int) -> int:
         settings = json.dumps(server.settings)
         arguments = [settings, str(of_size(size_bytes, tmp_path)), f"{size_bytes}.mp4"]

@@ -1,4 +1,4 @@
-"""The API on a real server, over the steerable world: one server, an application for each test."""
+"""The API on a real server: one server for the session, one application per test."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api_service.app import create_app
 from api_service.connections import Connections
-from api_service.main import create_app
 from tests.support.eventually import eventually
 from tests.support.world import World
 
 
 class Server:
-    """A running server whose application can be changed."""
+    """A running server whose application can be replaced."""
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None

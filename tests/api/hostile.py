@@ -1,4 +1,4 @@
-"""What nobody sends by mistake: bodies and captions for the API's tests and benchmarks."""
+"""Malicious bodies and captions for the API's tests and benchmarks."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 @dataclass(frozen=True)
 class Hostile:
-    """A body, and what it must be answered."""
+    """A body, and the response it must get."""
 
     name: str
     body: Callable[[], bytes | Iterator[bytes]]
@@ -79,4 +79,4 @@ XSS_CAPTIONS = [
         ("\u200b", "\ufeff"),
     )
 ]
-"""Sixty captions that must be shown as the text they are."""
+"""Sixty captions that must be displayed as plain text."""

@@ -14,7 +14,7 @@ from tests.support.builders import ADA
 PROBLEM = {"type", "title", "status", "code", "detail", "success", "error"}
 
 
-def test_me_is_the_callers_own_account(api: Api) -> None:
+def test_me_returns_the_callers_account(api: Api) -> None:
     client = api.client(ADA)
     client.post("/api/generate/creation", json={"type": "video", "prompt": "x"})
 
@@ -29,7 +29,7 @@ def test_me_is_the_callers_own_account(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/me", "/api/generate/drafts", "/api/generate/creation/x"])
-def test_the_first_request_of_any_kind_makes_the_account(api: Api, path: str) -> None:
+def test_first_request_of_any_kind_creates_the_account(api: Api, path: str) -> None:
     api.client(ADA).get(path)
 
     assert api.world.account().balance_tokens == 100
@@ -53,7 +53,7 @@ def test_the_first_request_of_any_kind_makes_the_account(api: Api, path: str) ->
         ("POST", "/internal/tokens/grant"),
     ],
 )
-def test_without_a_good_token_it_is_401(
+def test_missing_or_bad_token_is_401(
     api: Api, method: str, path: str, authorization: str | None
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -65,17 +65,17 @@ def test_without_a_good_token_it_is_401(
 
 
 @pytest.mark.parametrize("path", ["/internal/cleanup", "/internal/tokens/grant"])
-def test_a_user_may_not_call_what_is_internal(api: Api, path: str) -> None:
+def test_user_cannot_call_internal_routes(api: Api, path: str) -> None:
     answer = api.client(ADA).post(path, json={})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_service_account")
 
 
-def test_a_service_may_not_act_as_a_user(api: Api) -> None:
+def test_service_cannot_act_as_a_user(api: Api) -> None:
     assert api.service().get("/api/me").status_code == 401
 
 
-def test_the_sweep_answers_its_counts(api: Api) -> None:
+def test_sweep_returns_its_counts(api: Api) -> None:
     api.client(ADA).post("/api/generate/creation", json={"type": "video", "prompt": "x"})
     api.world.clock.sleep(900)
 
@@ -90,7 +90,7 @@ def grant(client: httpx.Client, **changes: Any) -> httpx.Response:
     return client.post("/internal/tokens/grant", json=body)
 
 
-def test_a_grant_answers_the_same_once_per_reference(api: Api) -> None:
+def test_grant_with_the_same_reference_is_applied_once(api: Api) -> None:
     api.client(ADA).get("/api/me")
     first, again = grant(api.service()), grant(api.service())
 
@@ -105,13 +105,13 @@ def test_a_grant_answers_the_same_once_per_reference(api: Api) -> None:
     assert api.world.account().balance_tokens == 150
 
 
-def test_alive_says_ok(api: Api) -> None:
+def test_health_is_ok(api: Api) -> None:
     answer = api.client().get("/api/health")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_ready_names_each_part(api: Api) -> None:
+def test_readiness_names_each_part(api: Api) -> None:
     ready = api.client().get("/api/health/ready")
 
     assert ready.status_code == 200
@@ -122,7 +122,7 @@ def test_ready_names_each_part(api: Api) -> None:
     }
 
 
-def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(api: Api) -> None:
+def test_readiness_without_a_queue_is_503_and_cached_for_ten_seconds(api: Api) -> None:
     api.world.queue.is_down = True
     client = api.client()
     down = client.get("/api/health/ready")
@@ -138,7 +138,7 @@ def test_ready_is_503_without_its_queue_and_its_answer_is_kept_for_ten_seconds(a
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_ready_needs_the_queues_of_both_kinds(
+def test_readiness_needs_the_queues_of_both_kinds(
     api: Api, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     def waits(_: object, *, kind: Kind, number: int) -> bool:
@@ -153,7 +153,7 @@ def test_ready_needs_the_queues_of_both_kinds(
     assert (answer.status_code, answer.json()["queue"]["ok"]) == (503, False)
 
 
-def test_an_answer_that_was_long_in_coming_is_kept_from_when_it_came(
+def test_slow_readiness_check_is_cached_from_its_end(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
@@ -172,7 +172,9 @@ def test_an_answer_that_was_long_in_coming_is_kept_from_when_it_came(
     assert len(asked) == 1
 
 
-def test_nobody_waits_for_anothers_probe(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_does_not_wait_for_a_running_check(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hangs, go_on = threading.Event(), threading.Event()
 
     def hang(_: object) -> None:
@@ -203,7 +205,7 @@ def test_nobody_waits_for_anothers_probe(api: Api, monkeypatch: pytest.MonkeyPat
     assert (last.status_code, last.json()["status"]) == (200, "ok")
 
 
-def test_signing_in_locally_needs_only_a_name(api: Api) -> None:
+def test_local_sign_in_needs_only_a_name(api: Api) -> None:
     answer = api.client().post("/api/local/sign-in", json={"username": "grace"})
     token = answer.json()["token"]
 
@@ -212,29 +214,27 @@ def test_signing_in_locally_needs_only_a_name(api: Api) -> None:
 
 
 @pytest.mark.parametrize("username", ["", "ab", "Ada", "api", "a" * 25, "../x", 7, None])
-def test_a_name_that_may_not_be_used_is_400(api: Api, username: Any) -> None:
+def test_unusable_username_is_400(api: Api, username: Any) -> None:
     answer = api.client().post("/api/local/sign-in", json={"username": username})
 
     assert (answer.status_code, answer.json()["field"]) == (400, "username")
 
 
-# The frame of every answer
+# Headers of every response
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/nope", 404), ("DELETE", "/api/me", 405), ("GET", "/api/me/", 404)],
 )
-def test_what_no_route_answers_is_a_problem_too(
-    api: Api, method: str, path: str, status: int
-) -> None:
+def test_unknown_address_is_a_problem(api: Api, method: str, path: str, status: int) -> None:
     answer = api.client(ADA).request(method, path)
 
     assert answer.status_code == answer.json()["status"] == status
     assert set(answer.json()) == PROBLEM
 
 
-def test_every_answer_has_an_id_and_security_headers(api: Api) -> None:
+def test_every_response_has_a_request_id_and_security_headers(api: Api) -> None:
     client = api.client(ADA)
     answers = [client.get("/api/me"), client.get("/nope"), client.post("/api/generate/video")]
 
@@ -244,7 +244,7 @@ def test_every_answer_has_an_id_and_security_headers(api: Api) -> None:
     assert all(answer.headers["x-frame-options"] == "DENY" for answer in answers)
 
 
-def test_a_bug_is_500_without_a_word_about_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_500_without_detail(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     client = api.client(ADA)
     client.get("/api/me")
 
@@ -271,13 +271,13 @@ def test_a_bug_is_500_without_a_word_about_it(api: Api, monkeypatch: pytest.Monk
         ("/create", "GET, HEAD"),
     ],
 )
-def test_wrong_method_is_405_with_the_allowed_ones(api: Api, path: str, allowed: str) -> None:
+def test_wrong_method_is_405_with_the_allowed_methods(api: Api, path: str, allowed: str) -> None:
     answer = api.client().put(path)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-def test_another_host_is_refused_on_one_machine(api: Api) -> None:
+def test_other_host_is_refused_in_local_mode(api: Api) -> None:
     answers = [
         api.client().get("/api/health", headers={"Host": host})
         for host in ("evil.example", "127.0.0.1:9", "localhost")
@@ -289,11 +289,11 @@ def test_another_host_is_refused_on_one_machine(api: Api) -> None:
     assert answers[0].json()["field"] == "Host"
 
 
-def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
+def test_only_listed_origins_may_call(new_api: Any) -> None:
     api = new_api(PHOENIX_CORS_ORIGINS="https://app.example, https://www.app.example")
     client = api.client()
 
-    def asked(origin: str, method: str = "POST") -> httpx.Response:
+    def preflight(origin: str, method: str = "POST") -> httpx.Response:
         return client.options(
             "/api/generate/creation",
             headers={
@@ -304,9 +304,9 @@ def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
         )
 
     good, bad, put = (
-        asked("https://app.example"),
-        asked("https://evil.example"),
-        asked("https://app.example", "PUT"),
+        preflight("https://app.example"),
+        preflight("https://evil.example"),
+        preflight("https://app.example", "PUT"),
     )
     got = client.get("/api/health", headers={"Origin": "https://app.example"})
     api.world.store.store = cast("Store", object())
@@ -323,13 +323,13 @@ def test_pages_of_listed_origins_may_call_and_no_others(new_api: Any) -> None:
     assert bug.headers["x-request-id"]
 
 
-def test_without_a_list_no_origin_may_call(api: Api) -> None:
+def test_no_origin_may_call_when_none_is_listed(api: Api) -> None:
     answer = api.client().get("/api/health", headers={"Origin": "https://app.example"})
 
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
+def test_description_lists_every_error_with_an_example(api: Api) -> None:
     described = api.client().get("/openapi.json").json()
 
     opening = described["paths"]["/api/generate/creation"]["post"]["responses"]
@@ -365,7 +365,7 @@ def test_the_description_lists_every_error_with_an_example(api: Api) -> None:
     }
 
 
-def test_alive_does_not_wait_for_a_store_that_hangs(
+def test_health_does_not_wait_for_a_hanging_store(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = threading.Event()

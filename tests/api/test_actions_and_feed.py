@@ -20,7 +20,7 @@ PUBLIC_FIELDS = {
 }
 
 
-def test_publishing_answers_the_creation_and_enters_feed_and_profile(api: Api) -> None:
+def test_published_creation_is_returned_and_appears_in_feed_and_profile(api: Api) -> None:
     draft = api.world.draft()
     client = api.client(ADA)
 
@@ -41,7 +41,7 @@ def test_publishing_answers_the_creation_and_enters_feed_and_profile(api: Api) -
 
 
 @pytest.mark.parametrize("caption", ["x" * 501, "a\x07b", "snow\x0b", "\u202e", 7, ["x"]])
-def test_a_wrong_caption_is_400_and_publishes_nothing(api: Api, caption: Any) -> None:
+def test_wrong_caption_is_400_and_publishes_nothing(api: Api, caption: Any) -> None:
     draft = api.world.draft()
 
     answer = api.client(ADA).post(
@@ -52,7 +52,7 @@ def test_a_wrong_caption_is_400_and_publishes_nothing(api: Api, caption: Any) ->
     assert api.world.now(draft) == draft
 
 
-def test_a_caption_is_edited_by_publishing_again(api: Api) -> None:
+def test_publishing_again_changes_the_caption(api: Api) -> None:
     published = api.world.published(caption="old")
     address = f"/api/generate/creation/{published.creation_id}/publish"
     client = api.client(ADA)
@@ -65,7 +65,7 @@ def test_a_caption_is_edited_by_publishing_again(api: Api) -> None:
     assert captions == ["new", "new", "new", ""]
 
 
-def test_a_retry_answers_as_an_opening_does(api: Api) -> None:
+def test_retry_responds_like_opening(api: Api) -> None:
     failed = api.world.failed()
     address = f"/api/generate/video/{failed.creation_id}/retry"
     client = api.client(ADA)
@@ -82,7 +82,7 @@ def test_a_retry_answers_as_an_opening_does(api: Api) -> None:
     assert client.post(address, json={"debits": "1"}).json()["field"] == "debits"
 
 
-def test_cancelling_gives_the_tokens_back(api: Api) -> None:
+def test_cancelling_refunds_the_tokens(api: Api) -> None:
     creation = api.world.open().creation
     client = api.client(ADA)
 
@@ -108,7 +108,7 @@ def test_cancelling_gives_the_tokens_back(api: Api) -> None:
         ("draft", "DELETE", ""),
     ],
 )
-def test_an_action_whose_outcome_is_unknown_names_its_creation(
+def test_action_with_unknown_outcome_names_its_creation(
     api: Api, status: str, method: str, action: str
 ) -> None:
     creation = api.world.creation_that_is(status)
@@ -121,7 +121,7 @@ def test_an_action_whose_outcome_is_unknown_names_its_creation(
     assert answer.json()["creationId"] == creation.creation_id
 
 
-def test_an_account_whose_making_is_unknown_names_no_creation(api: Api) -> None:
+def test_account_creation_with_unknown_outcome_names_no_creation(api: Api) -> None:
     api.world.store.faults = ["lost", *["down"] * 4]
 
     answer = api.client(ADA).get("/api/generate/creation/x")
@@ -130,7 +130,7 @@ def test_an_account_whose_making_is_unknown_names_no_creation(api: Api) -> None:
     assert "creationId" not in answer.json()
 
 
-def test_a_key_whose_creation_was_deleted_is_410(api: Api) -> None:
+def test_idempotency_key_of_a_deleted_creation_is_410(api: Api) -> None:
     draft = api.world.draft(key="k")
     client = api.client(ADA)
     assert client.delete(f"/api/generate/creation/{draft.creation_id}").status_code == 204
@@ -143,7 +143,7 @@ def test_a_key_whose_creation_was_deleted_is_410(api: Api) -> None:
 
 
 @pytest.mark.parametrize("action", ["unpublish", "cancel"])
-def test_an_action_without_fields_takes_no_fields(api: Api, action: str) -> None:
+def test_action_without_fields_refuses_fields(api: Api, action: str) -> None:
     creation = api.world.published()
     address = f"/api/generate/creation/{creation.creation_id}/{action}"
     client = api.client(ADA)
@@ -176,19 +176,19 @@ def test_feed_and_profile_are_paged_newest_first(api: Api) -> None:
 
 
 @pytest.mark.parametrize("username", ["nobody", "x", "a" * 500, "%2e%2e", "é"])
-def test_an_unknown_profile_is_404(api: Api, username: str) -> None:
+def test_unknown_profile_is_404(api: Api, username: str) -> None:
     answer = api.client().get(f"/api/profiles/{username}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found")
 
 
-def test_a_user_who_published_nothing_has_an_empty_profile(api: Api) -> None:
+def test_user_without_publications_has_an_empty_profile(api: Api) -> None:
     api.client(ADA).get("/api/me")
 
     assert api.client().get("/api/profiles/ada").json() == {"creations": [], "nextCursor": None}
 
 
-def test_the_ledger_shows_its_owner_every_movement_newest_first(api: Api) -> None:
+def test_ledger_lists_every_movement_newest_first(api: Api) -> None:
     failed = api.world.failed()
     client = api.client(ADA)
 
@@ -216,7 +216,7 @@ def test_the_ledger_shows_its_owner_every_movement_newest_first(api: Api) -> Non
     }
 
 
-def test_a_ledger_is_paged_in_the_order_of_its_sequence(api: Api) -> None:
+def test_ledger_is_paged_by_sequence(api: Api) -> None:
     for _ in range(6):
         api.world.failed()
     client = api.client(ADA)

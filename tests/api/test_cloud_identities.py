@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared.adapters.firebase.identity import FirebaseIdentity
 from shared.adapters.firebase.service_identity import GoogleServiceIdentity
 from shared.adapters.system.clock import SystemClock
@@ -23,12 +23,12 @@ from tests.servers.certificate_server import (
     CertificateServer,
 )
 from tests.support.eventually import eventually
-from tests.support.forgeries import forged_service_tokens, forged_user_tokens
+from tests.support.forged_tokens import forged_service_tokens, forged_user_tokens
 from tests.support.world import World
 
 
 class CloudApi:
-    """The API of a world whose callers come with Google's tokens."""
+    """The API of a world whose callers have tokens from Google."""
 
     def __init__(self, world: World, google: CertificateServer, server: Server) -> None:
         self.world = world
@@ -44,7 +44,7 @@ class CloudApi:
         self._client = httpx.Client(base_url=server.base_url, verify=False)
         self.close = self._client.close
 
-    def ask(self, method: str, path: str, token: str, **body: object) -> httpx.Response:
+    def request(self, method: str, path: str, token: str, **body: object) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
         return self._client.request(method, path, headers=headers, json=body or None)
 
@@ -59,7 +59,7 @@ def cloud(world: World, server: Server) -> Iterator[CloudApi]:
 
 
 def test_forged_tokens_are_401(cloud: CloudApi) -> None:
-    asked = [
+    calls = [
         *(("GET", "/api/me", each) for each in forged_user_tokens(cloud.google).items()),
         *(
             ("POST", "/internal/cleanup", each)
@@ -67,8 +67,8 @@ def test_forged_tokens_are_401(cloud: CloudApi) -> None:
         ),
     ]
     answers = {
-        f"{path}: {name}": cloud.ask(method, path, token).status_code
-        for method, path, (name, token) in asked
+        f"{path}: {name}": cloud.request(method, path, token).status_code
+        for method, path, (name, token) in calls
         if name != "followed by a line end"  # no header can hold it
     }
 
@@ -76,51 +76,51 @@ def test_forged_tokens_are_401(cloud: CloudApi) -> None:
     assert {name: status for name, status in answers.items() if status != 401} == {}
 
 
-def test_a_user_and_the_scheduler_get_in(cloud: CloudApi) -> None:
-    me = cloud.ask("GET", "/api/me", cloud.google.user_token(name="Ada Lovelace"))
-    swept = cloud.ask("POST", "/internal/cleanup", cloud.google.service_token())
+def test_users_and_the_scheduler_are_accepted(cloud: CloudApi) -> None:
+    me = cloud.request("GET", "/api/me", cloud.google.user_token(name="Ada Lovelace"))
+    swept = cloud.request("POST", "/internal/cleanup", cloud.google.service_token())
 
     assert (me.json()["userId"], me.json()["username"]) == ("ada", "ada-lovelace")
     assert swept.status_code == 200
 
 
-def test_only_an_allowed_service_gets_in(cloud: CloudApi) -> None:
+def test_unlisted_service_is_refused(cloud: CloudApi) -> None:
     stranger = cloud.google.service_token("stranger@phoenix-test.iam.gserviceaccount.com")
-    refused = cloud.ask("POST", "/internal/cleanup", stranger)
+    refused = cloud.request("POST", "/internal/cleanup", stranger)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "wrong_service_account")
-    assert cloud.ask("POST", "/internal/cleanup", cloud.google.user_token()).status_code == 401
+    assert cloud.request("POST", "/internal/cleanup", cloud.google.user_token()).status_code == 401
 
 
-def test_a_disabled_account_may_look_and_not_spend(cloud: CloudApi) -> None:
+def test_disabled_account_can_read_but_not_spend(cloud: CloudApi) -> None:
     token = cloud.google.user_token()
     cloud.google.records["ada"] |= {"disabled": True}
-    spent = cloud.ask("POST", "/api/generate/video", token, prompt="a fox")
+    spent = cloud.request("POST", "/api/generate/video", token, prompt="a fox")
 
-    assert cloud.ask("GET", "/api/me", token).status_code == 200
+    assert cloud.request("GET", "/api/me", token).status_code == 200
     assert (spent.status_code, spent.json()["code"]) == (403, "account_disabled")
 
 
-def test_without_certificates_it_is_503_and_never_401(cloud: CloudApi) -> None:
+def test_missing_certificates_are_503_and_never_401(cloud: CloudApi) -> None:
     cloud.google.is_down = True
     for method, path, token in (
         ("GET", "/api/me", cloud.google.user_token()),
         ("POST", "/internal/cleanup", cloud.google.service_token()),
     ):
-        answer = cloud.ask(method, path, token)
+        answer = cloud.request(method, path, token)
 
         assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
         assert int(answer.headers["retry-after"]) > 0
 
 
-def test_in_the_cloud_nobody_signs_in_by_name(cloud: CloudApi) -> None:
-    answer = cloud.ask("POST", "/api/local/sign-in", "x", username="ada")
+def test_sign_in_by_name_is_not_available_in_the_cloud(cloud: CloudApi) -> None:
+    answer = cloud.request("POST", "/api/local/sign-in", "x", username="ada")
 
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("is_down", [False, True])
-def test_the_api_warms_up_when_it_starts_and_starts_without(cloud: CloudApi, is_down: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+def test_api_warms_up_and_starts_even_if_that_fails(cloud: CloudApi, is_down: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
     cloud.google.is_down = is_down
     everything = [USERS_CERTIFICATES, LOOKUP, SERVICES_CERTIFICATES]
 
@@ -129,4 +129,4 @@ def test_the_api_warms_up_when_it_starts_and_starts_without(cloud: CloudApi, is_
             pass
 
     asyncio.run(start())
-    eventually(lambda: cloud.google.asked == (everything[:1] if is_down else everything))
+    eventually(lambda: cloud.google.paths == (everything[:1] if is_down else everything))

@@ -1,4 +1,4 @@
-"""What a hostile client can hold open, against the API as its own process."""
+"""Limits on connections, with hostile clients and the API in a process of its own."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def connected(process: Process, sockets: ExitStack, sent: bytes = b"") -> socket
 
 
 def rest_of(connection: socket.socket) -> bytes:
-    """Return what is still answered up to the connection's end."""
+    """Return everything that is sent until the connection is closed."""
     answer = b""
     while True:
         try:
@@ -120,7 +120,7 @@ def status_of(answer: bytes) -> int:
 
 
 def whole_answer(connection: socket.socket) -> bytes:
-    """Return the head and the body of one answer: they may come in several packets."""
+    """Return the head and the body of one response, which may arrive in several packets."""
     answer = b""
     while b"\r\n\r\n" not in answer:
         answer += received(connection)
@@ -132,7 +132,7 @@ def whole_answer(connection: socket.socket) -> bytes:
 
 
 def received(connection: socket.socket) -> bytes:
-    """Return the next bytes of a connection that is still open."""
+    """Return the next bytes of an open connection."""
     content = connection.recv(65536)
     assert content
     return content
@@ -144,7 +144,7 @@ def bearer(process: Process) -> bytes:
 
 
 def seconds_of_requests(process: Process, count: int = 50) -> list[float]:
-    """Return how long each of some requests took, each on a connection of its own."""
+    """Return the duration of each request, each on its own connection."""
     seconds = []
     for _ in range(count):
         began_s = time.perf_counter()
@@ -241,7 +241,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("head", "more"), ENDLESS.values(), ids=ENDLESS)
-def test_endless_request_ends_soon_and_costs_no_memory(
+def test_endless_request_is_refused_without_using_memory(
     process: Process, sockets: ExitStack, head: bytes, more: bytes
 ) -> None:
     before_bytes = process.memory_bytes
@@ -269,7 +269,7 @@ def test_endless_request_ends_soon_and_costs_no_memory(
     ],
     ids=["98 lines", "101 lines", "32 KiB", "70 KiB", "70 KiB in 70 lines"],
 )
-def test_headers_are_bounded(
+def test_headers_are_limited(
     process: Process, sockets: ExitStack, headers: bytes, status: int
 ) -> None:
     connection = connected(process, sockets, GET + headers + b"Connection: close\r\n\r\n")
@@ -298,7 +298,9 @@ def test_connection_serves_several_requests(process: Process, sockets: ExitStack
         assert status_of(whole_answer(connection)) == 200
 
 
-def test_few_pipelined_requests_are_all_answered(process: Process, sockets: ExitStack) -> None:
+def test_pipelined_requests_within_the_limit_are_served(
+    process: Process, sockets: ExitStack
+) -> None:
     requests = (GET + b"\r\n") * 9 + GET + b"Connection: close\r\n\r\n"
 
     assert rest_of(connected(process, sockets, requests)).count(b"HTTP/1.1 200") == 10
@@ -309,7 +311,7 @@ def test_few_pipelined_requests_are_all_answered(process: Process, sockets: Exit
     [b"x" * 100 + b"\r\n\r\n", GET + b"X: a\r\n" * 101 + b"\r\n", HALF_SENT + b"X: \0\r\n\r\n"],
     ids=["no HTTP", "too many headers", "a bad header"],
 )
-def test_refusal_comes_after_the_answers_to_earlier_requests(
+def test_refusal_follows_the_responses_to_earlier_requests(
     process: Process, sockets: ExitStack, refused: bytes
 ) -> None:
     drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
@@ -320,7 +322,7 @@ def test_refusal_comes_after_the_answers_to_earlier_requests(
     assert statuses[3:] in ([400], [431])
 
 
-def test_broken_body_is_refused_after_the_answers_to_earlier_requests(
+def test_broken_body_is_refused_after_the_responses_to_earlier_requests(
     process: Process, sockets: ExitStack
 ) -> None:
     chunked = HALF_SENT.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
@@ -330,7 +332,7 @@ def test_broken_body_is_refused_after_the_answers_to_earlier_requests(
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"400"]
 
 
-def test_requests_beyond_those_that_may_wait_are_refused_after_the_others(
+def test_pipelined_requests_beyond_the_limit_are_refused_after_the_others(
     process: Process, sockets: ExitStack
 ) -> None:
     drafts = GET.replace(b"/api/health", b"/api/generate/drafts") + bearer(process) + b"\r\n"
@@ -339,7 +341,7 @@ def test_requests_beyond_those_that_may_wait_are_refused_after_the_others(
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200"] * 17 + [b"400"]
 
 
-def test_client_that_leaves_pipelined_requests_behind_is_no_error(
+def test_client_that_leaves_with_pipelined_requests_pending_is_no_error(
     process: Process, sockets: ExitStack
 ) -> None:
     drafts = HALF_SENT.replace(b"POST /api/generate/creation", b"GET /api/generate/drafts")
@@ -367,7 +369,7 @@ def test_trailer_does_not_become_a_header(process: Process, sockets: ExitStack) 
     [b"", b"GET / HTT", GET, GET + b"\r\n" + GET],
     ids=["nothing", "half a line", "half a head", "a second"],
 )
-def test_connection_without_a_whole_head_is_closed_after_10_s(
+def test_connection_without_a_complete_head_is_closed_after_10_s(
     process: Process, sockets: ExitStack, sent: bytes
 ) -> None:
     connection = connected(process, sockets, sent)
@@ -378,7 +380,7 @@ def test_connection_without_a_whole_head_is_closed_after_10_s(
 
 
 @pytest.mark.slow
-def test_others_are_served_while_thousands_of_connections_are_held(
+def test_other_clients_are_served_while_thousands_of_connections_are_open(
     process: Process, sockets: ExitStack
 ) -> None:
     quiet_s = statistics.median(seconds_of_requests(process))
@@ -398,7 +400,7 @@ def test_others_are_served_while_thousands_of_connections_are_held(
 
 
 @pytest.mark.slow
-def test_few_open_files_are_enough_for_new_clients_while_silent_ones_wait(
+def test_new_clients_are_served_with_few_open_files_while_silent_ones_wait(
     tmp_path: Path, sockets: ExitStack
 ) -> None:
     process = Process(tmp_path, files_max=1024)

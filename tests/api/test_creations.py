@@ -51,7 +51,7 @@ def post(
 # Opening
 
 
-def test_opening_answers_202_with_everything_a_client_needs(api: Api) -> None:
+def test_opening_is_202_with_everything_a_client_needs(api: Api) -> None:
     answer = post(api.client(ADA))
 
     opened = answer.json()
@@ -84,7 +84,7 @@ def test_opening_answers_202_with_everything_a_client_needs(api: Api) -> None:
         ("/api/generate/creation", {"prompt": "x", "type": "video", "duration": 4.0}, "video"),
     ],
 )
-def test_the_older_addresses_and_spellings_work(
+def test_older_addresses_and_field_names_work(
     api: Api, path: str, body: dict[str, Any], kind: str
 ) -> None:
     answer = post(api.client(ADA), body, path)
@@ -95,7 +95,7 @@ def test_the_older_addresses_and_spellings_work(
     )
 
 
-def test_a_task_carries_the_trace_of_the_request_that_opened_it(api: Api) -> None:
+def test_task_carries_the_trace_of_the_request_that_opened_it(api: Api) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
     post(api.client(ADA), traceparent=trace)
@@ -104,12 +104,12 @@ def test_a_task_carries_the_trace_of_the_request_that_opened_it(api: Api) -> Non
     assert api.world.queue.traces == [trace, None]
 
 
-def test_a_replay_says_so_and_shows_the_creation_as_it_is(api: Api) -> None:
+def test_replay_is_marked_and_returns_the_current_creation(api: Api) -> None:
     client = api.client(ADA)
     headers = {"Idempotency-Key": "click 1"}
     first = post(client, **headers)
     claimed = api.world.claim(a_creation_id("click 1"))
-    api.world.phoenix.settling.fail_attempt(claimed, FailureCode.SAFETY_FILTER, answered_no=True)
+    api.world.phoenix.failing.fail_attempt(claimed, FailureCode.SAFETY_FILTER, answered_no=True)
 
     again = post(client, **headers)
 
@@ -123,7 +123,7 @@ def test_a_replay_says_so_and_shows_the_creation_as_it_is(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "é", "a\tb"], ids=ascii)
-def test_a_wrong_key_is_refused(api: Api, key: str) -> None:
+def test_wrong_idempotency_key_is_refused(api: Api, key: str) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation", json=VIDEO, headers={b"Idempotency-Key": key.encode()}
     )
@@ -131,7 +131,7 @@ def test_a_wrong_key_is_refused(api: Api, key: str) -> None:
     assert (answer.status_code, answer.json()["field"]) == (400, "Idempotency-Key")
 
 
-def test_a_key_with_another_body_is_422(api: Api) -> None:
+def test_idempotency_key_with_another_body_is_422(api: Api) -> None:
     client = api.client(ADA)
     post(client, **{"Idempotency-Key": "k"})
 
@@ -140,7 +140,7 @@ def test_a_key_with_another_body_is_422(api: Api) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_too_few_tokens_are_402_with_both_numbers(new_api: Callable[..., Api]) -> None:
+def test_insufficient_tokens_are_402_with_price_and_balance(new_api: Callable[..., Api]) -> None:
     api = new_api(PHOENIX_WELCOME_TOKENS="9")
 
     answer = post(api.client(ADA), **{"Idempotency-Key": "k"})
@@ -157,7 +157,9 @@ def test_too_few_tokens_are_402_with_both_numbers(new_api: Callable[..., Api]) -
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_refused_request_leaves_its_key_free(new_api: Callable[..., Api]) -> None:
+def test_idempotency_key_of_a_refused_request_can_be_used_again(
+    new_api: Callable[..., Api],
+) -> None:
     api = new_api(PHOENIX_WELCOME_TOKENS="9")
     client = api.client(ADA)
     for body in (VIDEO, {"type": "video", "prompt": ""}):
@@ -166,7 +168,7 @@ def test_a_refused_request_leaves_its_key_free(new_api: Callable[..., Api]) -> N
     assert post(client, IMAGE, **{"Idempotency-Key": "k"}).status_code == 202
 
 
-def test_limits_are_429_with_the_time_to_wait(new_api: Callable[..., Api]) -> None:
+def test_limits_are_429_with_retry_after(new_api: Callable[..., Api]) -> None:
     api = new_api(PHOENIX_POLICY_OPENED_PER_HOUR_MAX="5")
     client = api.client(ADA)
     for _ in range(5):
@@ -202,7 +204,7 @@ def test_ten_free_outcomes_in_an_hour_are_429_but_cancelling_is_not(api: Api) ->
         ("queue_full", lambda world: setattr(world.queue, "rate_per_s", 0.001)),
     ],
 )
-def test_a_brake_is_503_with_the_time_to_wait_and_a_replay_is_202(
+def test_paused_kind_is_503_with_retry_after_but_a_replay_is_202(
     api: Api, code: str, brake: Callable[[World], None]
 ) -> None:
     client = api.client(ADA)
@@ -222,7 +224,7 @@ def test_a_brake_is_503_with_the_time_to_wait_and_a_replay_is_202(
     assert api.world.account().balance_tokens == 90
 
 
-def test_the_ceiling_is_503_until_midnight(new_api: Callable[..., Api]) -> None:
+def test_spending_limit_is_503_until_midnight(new_api: Callable[..., Api]) -> None:
     api = new_api(PHOENIX_DAILY_COST_MAX_USD="0.5")
     client = api.client(ADA)
     post(client)
@@ -234,7 +236,7 @@ def test_the_ceiling_is_503_until_midnight(new_api: Callable[..., Api]) -> None:
     assert refused.headers["retry-after"] == str(12 * 3600 - 10)
 
 
-def test_without_a_queue_it_is_503_and_the_tokens_are_back(api: Api) -> None:
+def test_unavailable_queue_is_503_and_refunds_the_tokens(api: Api) -> None:
     api.world.queue.is_down = True
 
     answer = post(api.client(ADA))
@@ -248,7 +250,7 @@ def test_without_a_queue_it_is_503_and_the_tokens_are_back(api: Api) -> None:
     assert api.world.account().balance_tokens == 100
 
 
-def test_a_store_that_is_down_is_503_and_took_nothing(api: Api) -> None:
+def test_unavailable_store_is_503_and_takes_no_token(api: Api) -> None:
     client = api.client(ADA)
     post(client)
     api.world.store.faults = ["down"] * 5
@@ -261,7 +263,7 @@ def test_a_store_that_is_down_is_503_and_took_nothing(api: Api) -> None:
     assert api.world.account().balance_tokens == 90
 
 
-def test_an_unknown_outcome_names_the_creation_and_promises_nothing(api: Api) -> None:
+def test_unknown_outcome_names_the_creation_and_no_refund(api: Api) -> None:
     client = api.client(ADA)
     post(client)
     api.world.store.faults = ["lost", *["down"] * 4]
@@ -307,7 +309,7 @@ def test_an_unknown_outcome_names_the_creation_and_promises_nothing(api: Api) ->
         ({"type": "video", "prompt": "x", "x" * 41: 1}, "a field"),
     ],
 )
-def test_a_wrong_field_is_400_and_named_and_its_value_not_repeated(
+def test_wrong_field_is_400_and_named_without_its_value(
     api: Api, body: dict[str, Any], field: str
 ) -> None:
     answer = post(api.client(ADA), body)
@@ -320,7 +322,7 @@ def test_a_wrong_field_is_400_and_named_and_its_value_not_repeated(
     assert api.world.queue.tasks == {}
 
 
-def test_a_body_type_that_disagrees_with_the_address_is_400(api: Api) -> None:
+def test_type_that_contradicts_the_address_is_400(api: Api) -> None:
     answer = post(api.client(ADA), IMAGE, "/api/generate/video")
 
     assert (answer.status_code, answer.json()["field"]) == (400, "type")
@@ -345,7 +347,7 @@ def test_a_body_type_that_disagrees_with_the_address_is_400(api: Api) -> None:
     ],
     ids=lambda body: ascii(body[:20]),
 )
-def test_a_body_that_is_no_acceptable_json_is_400(api: Api, body: bytes) -> None:
+def test_body_that_is_not_valid_json_is_400(api: Api, body: bytes) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation", content=body, headers={"Content-Type": "application/json"}
     )
@@ -355,7 +357,7 @@ def test_a_body_that_is_no_acceptable_json_is_400(api: Api, body: bytes) -> None
 
 
 @pytest.mark.parametrize("prompt", ["\\ud800", "\\u0000", "a\\rb", "\\f"])
-def test_escapes_that_hide_bad_characters_are_400(api: Api, prompt: str) -> None:
+def test_escaped_control_characters_and_surrogates_are_400(api: Api, prompt: str) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation",
         content=f'{{"type": "image", "prompt": "x{prompt}"}}',
@@ -368,7 +370,7 @@ def test_escapes_that_hide_bad_characters_are_400(api: Api, prompt: str) -> None
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "", "multipart/form-data", "application/jsonx"]
 )
-def test_a_body_of_another_type_is_415(api: Api, content_type: str) -> None:
+def test_body_of_another_media_type_is_415(api: Api, content_type: str) -> None:
     answer = api.client(ADA).post(
         "/api/generate/creation", content=b"{}", headers={"Content-Type": content_type}
     )
@@ -376,7 +378,7 @@ def test_a_body_of_another_type_is_415(api: Api, content_type: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-def test_an_empty_body_equals_an_empty_object(api: Api) -> None:
+def test_empty_body_equals_an_empty_object(api: Api) -> None:
     answer = api.client(ADA).post("/api/generate/video")
 
     assert (answer.status_code, answer.json()["field"]) == (400, "prompt")
@@ -388,7 +390,7 @@ def chunks(count: int) -> Any:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_413_before_anything_else(api: Api, *, chunked: bool) -> None:
+def test_body_over_the_limit_is_413_before_any_other_check(api: Api, *, chunked: bool) -> None:
     content = chunks(64) if chunked else b" " * (32 * 1024 + 1)
 
     answer = api.client().post("/api/generate/creation", content=content)
@@ -396,7 +398,7 @@ def test_a_body_over_the_limit_is_413_before_anything_else(api: Api, *, chunked:
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_a_body_at_the_limit_is_read(api: Api) -> None:
+def test_body_at_the_limit_is_accepted(api: Api) -> None:
     body = b'{"type": "image", "prompt": "x"}'
     answer = api.client(ADA).post(
         "/api/generate/creation",
@@ -407,7 +409,7 @@ def test_a_body_at_the_limit_is_read(api: Api) -> None:
     assert answer.status_code == 202
 
 
-def test_checks_come_in_their_order(new_api: Callable[..., Api]) -> None:
+def test_checks_run_in_order(new_api: Callable[..., Api]) -> None:
     api = new_api(PHOENIX_WELCOME_TOKENS="1", PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX="1")
     stranger, ada = api.client(), api.client(ADA)
     path = "/api/generate/creation"
@@ -432,10 +434,10 @@ def test_checks_come_in_their_order(new_api: Callable[..., Api]) -> None:
     assert [answer.status_code for answer in answers] == [413, 401, 415, 400, 202, 202, 429]
 
 
-# Looking
+# Reading
 
 
-def test_one_is_shown_to_its_owner_by_both_addresses(api: Api) -> None:
+def test_owner_gets_a_creation_at_both_addresses(api: Api) -> None:
     draft = api.world.draft()
     client = api.client(ADA)
 
@@ -451,7 +453,7 @@ def test_one_is_shown_to_its_owner_by_both_addresses(api: Api) -> None:
     assert "retry-after" not in first.headers
 
 
-def test_an_unfinished_one_says_when_to_look_again(api: Api) -> None:
+def test_unfinished_creation_has_retry_after(api: Api) -> None:
     client = api.client(ADA)
     opened = post(client, IMAGE)
 
@@ -461,7 +463,7 @@ def test_an_unfinished_one_says_when_to_look_again(api: Api) -> None:
 
 
 @pytest.mark.parametrize("creation_id", [a_creation_id("nobody's"), "x", "A" * 26, "%00", "a b"])
-def test_anothers_is_as_unknown_as_what_is_not_there(api: Api, creation_id: str) -> None:
+def test_another_users_creation_is_not_found(api: Api, creation_id: str) -> None:
     theirs = api.world.draft(user="ben")
     client = api.client(ADA)
 
@@ -472,7 +474,7 @@ def test_anothers_is_as_unknown_as_what_is_not_there(api: Api, creation_id: str)
     assert foreign.content == unknown.content
 
 
-def test_an_etag_saves_sending_it_again(api: Api) -> None:
+def test_known_etag_is_304(api: Api) -> None:
     client = api.client(ADA)
     opened = post(client).json()["creation"]
     for path in ("/api/generate/drafts", f"/api/generate/creation/{opened['creationId']}"):
@@ -490,7 +492,7 @@ def test_an_etag_saves_sending_it_again(api: Api) -> None:
     assert changed.headers["etag"] != tag
 
 
-def test_links_stay_the_same_for_half_an_hour_and_live_for_at_least_an_hour_and_a_half(
+def test_links_are_stable_for_half_an_hour_and_valid_for_ninety_minutes(
     api: Api,
 ) -> None:
     draft = api.world.draft()
@@ -553,13 +555,13 @@ def test_drafts_are_paged_by_cursor_and_filtered(api: Api) -> None:
         ({"type": "audio"}, "type"),
     ],
 )
-def test_a_wrong_parameter_is_400_and_named(api: Api, params: dict[str, str], field: str) -> None:
+def test_wrong_parameter_is_400_and_named(api: Api, params: dict[str, str], field: str) -> None:
     answer = api.client(ADA).get("/api/generate/drafts", params=params)
 
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
-def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
+def test_cursor_of_another_list_is_refused(api: Api) -> None:
     client = api.client(ADA)
     for _ in range(2):
         post(client)
@@ -575,7 +577,7 @@ def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
 # Files
 
 
-def test_a_private_file_opens_by_its_link_whole_and_in_ranges(api: Api) -> None:
+def test_private_file_is_served_whole_and_in_ranges_by_its_link(api: Api) -> None:
     draft = api.world.draft()
     link = api.world.files.private_link(
         draft.media_key or "", expires_at=api.world.clock.now() + timedelta(hours=1)
@@ -595,7 +597,7 @@ def test_a_private_file_opens_by_its_link_whole_and_in_ranges(api: Api) -> None:
     assert head.headers["content-length"] == "5"
 
 
-def test_a_private_file_is_closed_without_a_live_signature(api: Api) -> None:
+def test_private_file_needs_a_valid_signature(api: Api) -> None:
     draft = api.world.draft()
     link = api.world.files.private_link(
         draft.media_key or "", expires_at=api.world.clock.now() + timedelta(hours=1)
@@ -613,7 +615,7 @@ def test_a_private_file_is_closed_without_a_live_signature(api: Api) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_a_settled_creation_keeps_its_place_and_says_when_it_was_made(api: Api) -> None:
+def test_settled_creation_keeps_its_position_and_creation_time(api: Api) -> None:
     draft = api.world.draft()
 
     view = api.client(ADA).get("/api/generate/drafts").json()["creations"][0]

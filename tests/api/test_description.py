@@ -1,4 +1,4 @@
-"""The OpenAPI description against the API: what it allows is taken, what it does not is refused."""
+"""The OpenAPI description against the API: it accepts what the schemas allow, and nothing else."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from api_service.errors import PROBLEM_JSON
+from api_service.app import create_app
+from api_service.errors import PROBLEM_JSON, Problem
 from api_service.events import StreamLimits
-from api_service.main import create_app
-from api_service.views import Problem
 from shared.adapters.local.identity import LocalIdentity
 from tests.api.conftest import Api, running_server
 from tests.support.builders import ADA
@@ -50,14 +49,14 @@ schema = schemathesis.openapi.from_dict(description())
 
 
 def is_beyond_schemas(answer: schemathesis.Response) -> bool:
-    """Tell whether a schema cannot say why this was refused: cursors are opaque, keys are used."""
+    """Return whether no schema could express this refusal: cursors are opaque, keys may be used."""
     refusal = answer.json() if answer.status_code in (400, 422) else {}
     return refusal.get("field") == "cursor" or refusal.get("code") == "idempotency_key_reused"
 
 
 @schema.auth()
 class Tokens:
-    """A user's token, or a service's where only services may call."""
+    """A user's token, or a service's for internal routes."""
 
     identity = LocalIdentity(KEY, clock=FakeClock())
 
@@ -77,13 +76,13 @@ class Tokens:
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_the_api_is_as_it_is_described(case: schemathesis.Case[Any], living_api: Api) -> None:
+def test_api_conforms_to_its_description(case: schemathesis.Case[Any], living_api: Api) -> None:
     answer = case.call(base_url=living_api.base_url)
     excluded: list[Any] = [positive_data_acceptance] if is_beyond_schemas(answer) else []
     case.validate_response(answer, excluded_checks=excluded)
 
 
-def test_every_example_of_a_problem_is_one() -> None:
+def test_every_problem_example_is_a_valid_problem() -> None:
     answers = [
         answer
         for operations in description()["paths"].values()
@@ -100,5 +99,5 @@ def test_every_example_of_a_problem_is_one() -> None:
     assert {400, 404, "pending"} <= statuses
 
 
-def test_the_description_is_valid_openapi(api: Api) -> None:
+def test_description_is_valid_openapi(api: Api) -> None:
     OpenAPIV31SpecValidator(api.client().get("/openapi.json").json()).validate()

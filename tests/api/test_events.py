@@ -1,4 +1,4 @@
-"""Live events: a snapshot, then each change, to the owner only, until it is time to end."""
+"""Live events: a snapshot, then each change, to the owner only, until the stream ends."""
 
 import json
 import os
@@ -17,13 +17,13 @@ import pytest
 from anyio import to_thread
 from starlette.types import Message
 
-from api_service.events import EventStream, Known, StreamLimits, Streams
+from api_service.events import EventStream, StreamLimits, Streams
 from infrastructure.local.stack import Stack
 from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.ports.store import Store
+from shared.ports.store import Snapshot, Store
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN, COSTS, a_caller
 from tests.support.eventually import eventually
@@ -31,12 +31,12 @@ from tests.support.world import World
 
 EVENTS = "/api/generate/events"
 SHUTDOWN_S_MAX = 8
-"""After which uvicorn would cut its connections."""
+"""After this time, uvicorn closes its connections."""
 NewApi = Callable[..., Api]
 
 
 class Reader:
-    """One stream as its reader takes it."""
+    """A client of one stream."""
 
     def __init__(self, answer: httpx.Response) -> None:
         assert answer.status_code == 200, answer.read()
@@ -52,12 +52,12 @@ class Reader:
         return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
     def begin(self) -> None:
-        """Read up to the snapshot; a busy machine may say before it that it lives."""
+        """Read up to the snapshot, which heartbeats may precede on a busy machine."""
         while self.next()[0] != "snapshot":
             pass
 
     def rest(self) -> list[tuple[str, Any]]:
-        """Return every event up to the stream's end; comments are none."""
+        """Return every event up to the stream's end, without comments."""
         events = [self.next()]
         while events[-1][0] != "end":
             events.append(self.next())
@@ -75,7 +75,7 @@ def limited(new_api: NewApi, **limits: float) -> Api:
     return new_api({"stream_limits": StreamLimits(**limits)})  # type: ignore[arg-type]  # one is a count
 
 
-def test_a_stream_begins_with_everything_as_its_owner_sees_it(api: Api) -> None:
+def test_stream_starts_with_a_snapshot_as_its_owner_sees_it(api: Api) -> None:
     draft, published = api.world.draft(), api.world.published()
     client = api.client(ADA)
 
@@ -86,7 +86,7 @@ def test_a_stream_begins_with_everything_as_its_owner_sees_it(api: Api) -> None:
     assert data["account"] == client.get("/api/me").json()
     assert data["gone"] == []
     shown = {creation["creationId"]: creation for creation in data["creations"]}
-    assert list(shown) == sorted(shown, reverse=True)  # at one time: by id
+    assert list(shown) == sorted(shown, reverse=True)  # created at the same time: sorted by id
     assert shown == {
         each.creation_id: client.get(f"/api/generate/creation/{each.creation_id}").json()[
             "creation"
@@ -97,7 +97,7 @@ def test_a_stream_begins_with_everything_as_its_owner_sees_it(api: Api) -> None:
     assert reader.answer.headers["cache-control"] == "no-store"
 
 
-def test_each_change_follows_with_nothing_that_is_as_before(api: Api) -> None:
+def test_each_change_is_sent_without_unchanged_documents(api: Api) -> None:
     client = api.client(ADA)
     with reading(client) as reader:
         assert reader.next()[1]["creations"] == []
@@ -113,7 +113,7 @@ def test_each_change_follows_with_nothing_that_is_as_before(api: Api) -> None:
         assert [each["stage"] for each in claimed["creations"]] == ["generating"]
 
 
-def test_what_is_deleted_is_named_as_gone(api: Api) -> None:
+def test_deleted_creation_is_listed_as_gone(api: Api) -> None:
     draft, client = api.world.draft(), api.client(ADA)
     with reading(client) as reader:
         reader.next()
@@ -125,7 +125,7 @@ def test_what_is_deleted_is_named_as_gone(api: Api) -> None:
         )
 
 
-def test_nobody_is_told_of_another_user(new_api: NewApi) -> None:
+def test_changes_of_other_users_are_not_sent(new_api: NewApi) -> None:
     api = limited(new_api, life_s=0.5)
     with reading(api.client(BEN)) as bens:
         bens.next()
@@ -134,12 +134,12 @@ def test_nobody_is_told_of_another_user(new_api: NewApi) -> None:
         assert bens.rest() == [("end", {"reason": "time"})]
 
 
-def test_without_a_token_there_is_no_stream(api: Api) -> None:
+def test_stream_without_a_token_is_401(api: Api) -> None:
     assert api.client().get(EVENTS).status_code == 401
     assert api.client().get(f"{EVENTS}?token={api.world.identity.sign_in(ADA)}").status_code == 401
 
 
-def test_a_quiet_stream_says_that_it_lives(new_api: NewApi) -> None:
+def test_quiet_stream_sends_heartbeats(new_api: NewApi) -> None:
     api = limited(new_api, heartbeat_s=0.02)
     with reading(api.client(ADA)) as reader:
         reader.begin()
@@ -147,14 +147,14 @@ def test_a_quiet_stream_says_that_it_lives(new_api: NewApi) -> None:
         assert [reader.next()[0] for _ in range(3)] == [": heartbeat"] * 3
 
 
-def test_a_stream_ends_when_nothing_has_been_in_the_making_for_a_while(new_api: NewApi) -> None:
+def test_stream_ends_some_time_after_the_last_creation_settled(new_api: NewApi) -> None:
     api = limited(new_api, settled_s=0.3, heartbeat_s=0.1)
     claimed = api.world.claim(api.world.open().creation)
     with reading(api.client(ADA)) as reader:
         reader.begin()
         assert [reader.next()[0] for _ in range(5)] == [": heartbeat"] * 5
         began_s = time.monotonic()
-        api.world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        api.world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
 
         events = reader.rest()
 
@@ -163,7 +163,7 @@ def test_a_stream_ends_when_nothing_has_been_in_the_making_for_a_while(new_api: 
     assert time.monotonic() - began_s >= 0.3
 
 
-def test_one_user_has_one_watch_however_many_streams(api: Api) -> None:
+def test_streams_of_one_user_share_a_watch(api: Api) -> None:
     class Counting:
         begun = 0
 
@@ -187,7 +187,7 @@ def test_one_user_has_one_watch_however_many_streams(api: Api) -> None:
     assert eventually(lambda: not api.world.sqlite._watches._watches)
 
 
-def test_too_many_streams_are_a_503_until_one_ends(new_api: NewApi) -> None:
+def test_too_many_streams_are_503_until_one_ends(new_api: NewApi) -> None:
     api = limited(new_api, streams_max=2)
     client = api.client(ADA)
     with reading(client), reading(api.client(BEN)):
@@ -203,7 +203,7 @@ def test_too_many_streams_are_a_503_until_one_ends(new_api: NewApi) -> None:
     eventually(opens_again)
 
 
-# Readers that do not read
+# Stalled readers
 
 
 def streams_of(world: World, **limits: float) -> Streams:
@@ -216,14 +216,14 @@ async def never() -> Message:
     raise AssertionError
 
 
-def test_a_slow_reader_skips_what_is_over(world: World) -> None:
+def test_slow_reader_skips_intermediate_states(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
     streams, sent = streams_of(world), list[str]()
 
     def grant_ten() -> None:
         for number in range(10):
             world.phoenix.accounts.grant(ADA, 1, reference=str(number), actor=Actor.OPERATOR)
-        eventually(lambda: streams._watched[ADA].known == Known(world.account(), {}))
+        eventually(lambda: streams._watches[ADA].latest == Snapshot(world.account(), {}))
 
     async def send(message: Message) -> None:
         sent.append(message.get("body", b"").decode())
@@ -242,7 +242,7 @@ def test_a_slow_reader_skips_what_is_over(world: World) -> None:
     assert '"tokenBalance":110' in sent[2]
 
 
-def test_a_reader_who_takes_nothing_is_given_up(world: World) -> None:
+def test_stalled_reader_is_disconnected(world: World) -> None:
     streams = streams_of(world, life_s=0.1, write_s=0.1)
 
     async def send(_: Message) -> None:
@@ -250,10 +250,10 @@ def test_a_reader_who_takes_nothing_is_given_up(world: World) -> None:
 
     anyio.run(EventStream(streams, ADA), {"type": "http"}, never, send)
 
-    assert (streams._count, streams._watched) == (0, {})
+    assert (streams._count, streams._watches) == (0, {})
 
 
-def test_a_reader_who_leaves_frees_the_stream_at_once(world: World) -> None:
+def test_disconnected_reader_frees_its_stream_at_once(world: World) -> None:
     streams = streams_of(world)
 
     async def leave() -> Message:
@@ -264,18 +264,18 @@ def test_a_reader_who_leaves_frees_the_stream_at_once(world: World) -> None:
 
     anyio.run(EventStream(streams, ADA), {"type": "http"}, leave, send)
 
-    assert (streams._count, streams._watched) == (0, {})
+    assert (streams._count, streams._watches) == (0, {})
 
 
-def test_streams_of_a_watch_that_cannot_begin_end_so_that_their_readers_try_again(
+def test_streams_end_when_their_watch_cannot_start(
     world: World,
 ) -> None:
-    """A second reader comes while the store is still asked for the first one."""
-    is_asked, is_joined = threading.Event(), threading.Event()
+    """A second reader connects while the watch of the first one is starting."""
+    is_starting, is_joined = threading.Event(), threading.Event()
 
     @contextmanager
     def out_of_reach(*_: object) -> Iterator[None]:
-        is_asked.set()
+        is_starting.set()
         assert is_joined.wait(10)
         raise StoreUnavailable(reason="a test")
         yield
@@ -292,7 +292,7 @@ def test_streams_of_a_watch_that_cannot_begin_end_so_that_their_readers_try_agai
             await EventStream(streams, ADA)({"type": "http"}, never, send)
 
     async def second() -> None:
-        await to_thread.run_sync(is_asked.wait, 10)
+        await to_thread.run_sync(is_starting.wait, 10)
         with anyio.fail_after(10):
             async with anyio.create_task_group() as group:
                 group.start_soon(EventStream(streams, ADA), {"type": "http"}, never, send)
@@ -307,14 +307,14 @@ def test_streams_of_a_watch_that_cannot_begin_end_so_that_their_readers_try_agai
     anyio.run(both)
 
     assert b"event: end" in b"".join(sent)
-    assert (streams._count, streams._watched) == (0, {})
+    assert (streams._count, streams._watches) == (0, {})
 
 
-def test_user_has_five_streams_and_others_have_theirs(api: Api) -> None:
+def test_sixth_stream_of_a_user_is_429_while_others_are_served(api: Api) -> None:
     ada, ben = api.client(ADA), api.client(BEN)
     with ExitStack() as streams:
         readers = [streams.enter_context(reading(client)) for client in (*[ada] * 5, ben)]
-        for reader in readers:  # kept: a reader that is collected ends its stream
+        for reader in readers:  # keep a reference: a collected reader closes its stream
             reader.begin()
         refused = ada.get(EVENTS)
 
@@ -325,7 +325,7 @@ def test_user_has_five_streams_and_others_have_theirs(api: Api) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_that_is_told_to_end_ends_its_streams_first(tmp_path: Path) -> None:
+def test_terminated_server_ends_its_streams_first(tmp_path: Path) -> None:
     stack = Stack({**os.environ, "PHOENIX_DATA": str(tmp_path)})
     with stack, httpx.Client(base_url=stack.base_url, timeout=20) as client:
         token = client.post("/api/local/sign-in", json={"username": "ada"}).json()["token"]

@@ -1,4 +1,4 @@
-"""Hostile bodies and captions against the API as its own process."""
+"""Malicious bodies and captions, with the API in a process of its own."""
 
 import asyncio
 import math
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api_service.limits import BodyLimit
+from api_service.middleware import BodyLimit
 from infrastructure.local.stack import Stack
 from tests.api.conftest import Api
 from tests.api.hostile import HOSTILE_BODIES, MIB, XSS_CAPTIONS, Hostile
@@ -21,7 +21,7 @@ ROUNDS = 20
 GROWTH_BYTES_MAX = 16 * MIB
 HARMLESS = Hostile("a prompt is missing", lambda: b'{"type":"image"}')
 HARMLESS_TIMES_MAX = 100
-"""Sending 32 MiB takes 16 times as long as sending what is harmless, all others twice as long."""
+"""Sending 32 MiB takes 16 times as long as a harmless body, all others twice as long."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,9 @@ def memory_bytes(stack: Stack) -> int:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_BODIES, ids=lambda each: each.name)
-def test_a_hostile_body_is_refused_in_a_few_words(client: httpx.Client, hostile: Hostile) -> None:
+def test_hostile_body_is_refused_with_a_short_response(
+    client: httpx.Client, hostile: Hostile
+) -> None:
     answer = send(client, hostile)
 
     assert answer.status_code == hostile.status
@@ -63,7 +65,7 @@ def test_a_hostile_body_is_refused_in_a_few_words(client: httpx.Client, hostile:
 
 
 @pytest.mark.slow
-def test_hostile_bodies_cost_neither_memory_nor_time(stack: Stack, client: httpx.Client) -> None:
+def test_hostile_bodies_cost_little_memory_and_time(stack: Stack, client: httpx.Client) -> None:
     bodies = [HARMLESS, *HOSTILE_BODIES]
     for hostile in bodies:
         send(client, hostile)
@@ -81,7 +83,7 @@ def test_hostile_bodies_cost_neither_memory_nor_time(stack: Stack, client: httpx
     assert max(fastest_s.values()) < HARMLESS_TIMES_MAX * fastest_s[HARMLESS.name], fastest_s
 
 
-def test_captions_full_of_scripts_are_kept_as_the_text_they_are(api: Api) -> None:
+def test_captions_with_scripts_are_stored_as_text(api: Api) -> None:
     draft = api.world.draft()
     client = api.client(ADA)
     assert len(XSS_CAPTIONS) == 60
@@ -100,7 +102,7 @@ def test_captions_full_of_scripts_are_kept_as_the_text_they_are(api: Api) -> Non
     [("x", 400), ("-1", 400), ("\u0663", 400), ("", 400), ("9" * 5000, 413), ("32769", 413)],
     ids=ascii,
 )
-def test_declared_length_is_checked_under_every_server(declared: str, status: int) -> None:
+def test_declared_length_is_checked_without_uvicorn(declared: str, status: int) -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

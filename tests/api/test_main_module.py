@@ -1,4 +1,4 @@
-"""The API's process in its container: its port, and what it refuses."""
+"""The API's process: its port, its arguments, and its signals."""
 
 import argparse
 import os
@@ -42,7 +42,7 @@ def is_healthy(port: int) -> bool:
         return False
 
 
-def test_the_api_serves_on_its_port_until_sigterm(tmp_path: Path) -> None:
+def test_api_serves_on_its_port_until_sigterm(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = int(probe.getsockname()[1])
 
@@ -66,7 +66,7 @@ def test_ctrl_c_ends_the_api_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in output + error
 
 
-def test_an_unknown_argument_is_refused(tmp_path: Path) -> None:
+def test_unknown_argument_is_refused(tmp_path: Path) -> None:
     with started(tmp_path, "--reload", port="8080") as process:
         output, error = process.communicate(timeout=30)
 
@@ -78,12 +78,12 @@ def test_an_unknown_argument_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "port", ["", "0", "65536", "-1", " 80", "http", "9" * 5000, "\uff18\uff10"]
 )
-def test_a_wrong_port_is_refused(port: str) -> None:
+def test_wrong_port_is_refused(port: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="use a whole number from 1 to 65535"):
         port_number(port)
 
 
-def test_a_wrong_port_in_the_environment_stops_the_start(tmp_path: Path) -> None:
+def test_wrong_port_in_the_environment_prevents_the_start(tmp_path: Path) -> None:
     with started(tmp_path, port="http") as process:
         _, error = process.communicate(timeout=30)
 
@@ -92,5 +92,5 @@ def test_a_wrong_port_in_the_environment_stops_the_start(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("port", [1, 8080, 65535])
-def test_a_port_is_a_number_in_its_range(port: int) -> None:
+def test_port_is_a_number_in_its_range(port: int) -> None:
     assert port_number(str(port)) == port

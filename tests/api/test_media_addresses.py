@@ -1,4 +1,4 @@
-"""Media addresses of one machine: whatever an address says, it is a file or 404."""
+"""Media addresses in local mode: any address is a file or 404."""
 
 import logging
 from collections.abc import Callable
@@ -37,7 +37,7 @@ SIGNATURES = ["", "x", "%00", "%ff", "0" * 64, "%C3%A9", "9" * 5000]
 
 @pytest.fixture
 def private(api: Api) -> str:
-    """Return the path and query of a good link."""
+    """Return the path and query of a valid link."""
     draft = api.world.draft()
     soon = api.world.clock.now() + timedelta(minutes=1)
     link = api.world.files.private_link(stored_media(draft).media_key, expires_at=soon)
@@ -45,7 +45,7 @@ def private(api: Api) -> str:
 
 
 def raw_get(api: Api, path: str) -> httpx.Response:
-    """Send an address as it is."""
+    """Send an address without normalising it."""
     host = api.base_url.removeprefix("http://")
     url = httpx.URL(
         scheme="http", host=host.split(":")[0], port=int(host.split(":")[1]), raw_path=path.encode()
@@ -66,7 +66,7 @@ def test_garbage_in_a_media_key_is_404(api: Api, area: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
-def test_garbage_with_a_good_signature_is_404(api: Api, key: str) -> None:
+def test_garbage_with_a_valid_signature_is_404(api: Api, key: str) -> None:
     api.world.draft()
     soon = api.world.clock.now() + timedelta(minutes=1)
     signed = httpx.URL(f"http://x/{key}").path.removeprefix("/")
@@ -98,7 +98,7 @@ def test_garbage_in_a_link_is_404(api: Api, private: str, change: Callable[[str]
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("range_header", "status"),
     [
         ("bytes=0-1", 206),
         ("bytes=-2", 206),
@@ -113,29 +113,31 @@ def test_garbage_in_a_link_is_404(api: Api, private: str, change: Callable[[str]
         ("bytes", 200),
     ],
 )
-def test_range_is_plain_or_ignored(api: Api, private: str, asked: str, status: int) -> None:
-    answer = api.client(ADA).get(private, headers={"Range": asked})
+def test_range_other_than_a_single_one_is_ignored(
+    api: Api, private: str, range_header: str, status: int
+) -> None:
+    answer = api.client(ADA).get(private, headers={"Range": range_header})
 
     assert answer.status_code == status
     assert status != 200 or answer.content == b"01234"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=1-2"}], ids=["whole", "range"])
-def test_file_that_is_deleted_before_it_is_opened_is_404_without_an_error_line(
+def test_file_deleted_before_it_is_opened_is_404_without_an_error_log(
     api: Api,
     private: str,
     headers: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    found = local._file
+    found = local._file_response
 
     def find_and_delete(path: Path, its: dict[str, str]) -> Response:
         response = found(path, its)
-        api.world.phoenix.owning.delete(path.parent.name, owner=ADA)
+        api.world.phoenix.media_cleanup.delete_creation(path.parent.name, owner=ADA)
         return response
 
-    monkeypatch.setattr(local, "_file", find_and_delete)
+    monkeypatch.setattr(local, "_file_response", find_and_delete)
     with caplog.at_level(logging.INFO):
         answer = api.client(ADA).get(private, headers=headers)
 
@@ -143,7 +145,7 @@ def test_file_that_is_deleted_before_it_is_opened_is_404_without_an_error_line(
     assert [line.message for line in caplog.records if line.levelno >= logging.ERROR] == []
 
 
-def test_public_file_may_be_cached_for_thirty_seconds(api: Api) -> None:
+def test_public_file_is_cacheable_for_thirty_seconds(api: Api) -> None:
     published = api.world.published()
     address = api.world.files.public_link(next(iter(published.public_keys.values())))
     answer = api.client().get(address.removeprefix("http://localhost"))

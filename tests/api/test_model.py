@@ -1,4 +1,4 @@
-"""The API against a small model of it: any order of requests, jobs, sweeps and time."""
+"""The API against a small model of it, with requests, jobs, sweeps and time in any order."""
 
 import shutil
 import tempfile
@@ -34,7 +34,7 @@ KEYS = st.sampled_from(["a", "b", "c", "d", "e", "f", "g"])
 
 @dataclass
 class Card:
-    """What the model knows of a creation."""
+    """The model's state of a creation."""
 
     creation_id: CreationId
     kind: Kind
@@ -48,14 +48,14 @@ class Card:
 
 
 class ModelledApi(RuleBasedStateMachine):
-    """One owner's requests over HTTP, beside the model."""
+    """One owner's requests over HTTP, compared with the model."""
 
     server: Server
 
     def __init__(self) -> None:
         super().__init__()
         self.cards: dict[str, Card | None] = {}
-        """By key; None once deleted."""
+        """By key; None after deletion."""
         self.balance = TOKENS
         self.claims: dict[str, Creation] = {}
         self.ends = ExitStack()
@@ -74,7 +74,7 @@ class ModelledApi(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.ends.close()
 
-    # What the model says
+    # The model
 
     @property
     def now(self) -> datetime:
@@ -84,7 +84,7 @@ class ModelledApi(RuleBasedStateMachine):
         return self.cards.get(key)
 
     def refusal(self, kind: Kind) -> int | None:
-        """Return the status that refuses one more debit, if any does."""
+        """Return the status that refuses another debit, or None."""
         unfinished = [
             card
             for card in self.cards.values()
@@ -95,7 +95,7 @@ class ModelledApi(RuleBasedStateMachine):
         return 402 if self.balance < COSTS.of(kind) else None
 
     def debited(self, card: Card) -> None:
-        """Count a debit whose task was made, or was not and the tokens are back."""
+        """Count a debit, whose tokens are refunded if its task could not be created."""
         card.deadline_at = self.now + timedelta(seconds=POLICY.deadline_s)
         card.status = "failed" if self.world.queue.is_down else "pending"
         if card.is_unfinished:
@@ -105,7 +105,7 @@ class ModelledApi(RuleBasedStateMachine):
         card.status = "failed"
         self.balance += COSTS.of(card.kind)
 
-    def ask(self, key: str, verb: str) -> Response:
+    def request(self, key: str, verb: str) -> Response:
         card = self.card(key)
         creation_id = card.creation_id if card else "a" * 26
         return self.owner.post(f"/api/generate/creation/{creation_id}/{verb}")
@@ -113,7 +113,7 @@ class ModelledApi(RuleBasedStateMachine):
     def expect(self, answer: Response, status: int) -> None:
         assert answer.status_code == status, answer.text
 
-    # What owners do
+    # Actions of owners
 
     @rule(key=KEYS, kind=st.sampled_from(list(Kind)))
     def open(self, key: str, kind: Kind) -> None:
@@ -155,7 +155,7 @@ class ModelledApi(RuleBasedStateMachine):
         self.moves(key, "unpublish", {"draft", "published"}, "draft")
 
     def moves(self, key: str, verb: str, sources: set[str], target: str) -> None:
-        card, answer = self.card(key), self.ask(key, verb)
+        card, answer = self.card(key), self.request(key, verb)
         if card is None:
             self.expect(answer, 404)
         elif card.status not in sources:
@@ -166,7 +166,7 @@ class ModelledApi(RuleBasedStateMachine):
 
     @rule(key=KEYS)
     def cancel(self, key: str) -> None:
-        card, answer = self.card(key), self.ask(key, "cancel")
+        card, answer = self.card(key), self.request(key, "cancel")
         if card is None:
             self.expect(answer, 404)
         elif card.status != "pending":
@@ -177,7 +177,7 @@ class ModelledApi(RuleBasedStateMachine):
 
     @rule(key=KEYS)
     def retry(self, key: str) -> None:
-        card, answer = self.card(key), self.ask(key, "retry")
+        card, answer = self.card(key), self.request(key, "retry")
         if card is None:
             self.expect(answer, 404)
         elif card.status != "failed":
@@ -202,11 +202,11 @@ class ModelledApi(RuleBasedStateMachine):
             self.expect(answer, 204)
             self.cards[key] = None
 
-    # What the rest of the world does
+    # Other events
 
     @rule(key=KEYS, end=st.sampled_from(["draft", "failed", "pending", "processing"]))
     def work(self, key: str, end: str) -> None:
-        """Let a job claim a pending creation, and bring it to some end."""
+        """Let a job claim a pending creation and end it in some way."""
         card = self.card(key)
         runs_s = POLICY.minimum_run_s(card.kind) if card else 0
         late = timedelta(seconds=runs_s)
@@ -223,23 +223,24 @@ class ModelledApi(RuleBasedStateMachine):
 
     @rule(key=KEYS, end=st.sampled_from(["draft", "failed"]))
     def finish(self, key: str, end: str) -> None:
-        """Let the job that still holds a creation end it, however late."""
+        """Let the job that holds a creation end it late."""
         card = self.card(key)
         if card is not None and card.status == "processing":
             self.ends_as(key, card, end)
 
     def ends_as(self, key: str, card: Card, end: str) -> None:
-        mine, attempts = self.claims[key], self.world.phoenix.attempts
+        mine = self.claims[key]
+        claim = self.world.held(mine)
         if end == "draft":
             self.world.store_files(mine)
-            attempts.complete(mine, stored_media(mine))
+            claim.complete(stored_media(mine))
             card.status = "draft"
         elif end == "failed":
-            self.world.phoenix.settling.fail_attempt(
+            self.world.phoenix.failing.fail_attempt(
                 mine, FailureCode.SAFETY_FILTER, answered_no=False
             )
             self.failed(card)
-        elif attempts.retry_later(mine, retry_after_s=0, answered_no=True):
+        elif claim.retry_later(retry_after_s=0, answered_no=True):
             card.status = "pending"
 
     @rule()
@@ -263,7 +264,7 @@ class ModelledApi(RuleBasedStateMachine):
     def queue_goes_down_or_up(self) -> None:
         self.world.queue.is_down = not self.world.queue.is_down
 
-    # What must hold
+    # Invariants
 
     @invariant()
     @precondition(lambda self: hasattr(self, "owner"))
@@ -302,7 +303,7 @@ class ModelledApi(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_the_api_does_what_its_model_does() -> None:
+def test_api_behaves_like_its_model() -> None:
     with running_server() as server:
         machine = type("Modelled", (ModelledApi,), {"server": server})
         run_state_machine_as_test(

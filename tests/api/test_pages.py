@@ -1,4 +1,4 @@
-"""How pages are served: headers, caching, versions, and what they are told."""
+"""Pages and static files: headers, caching, versions and configuration."""
 
 import gzip
 import re
@@ -7,7 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from api_service.site import FOLDER, FirebaseWeb
+from api_service.security_policy import FirebaseWeb
+from api_service.static_files import FOLDER
 from tests.api.conftest import Api
 
 NewApi = Callable[..., Api]
@@ -21,7 +22,7 @@ def directives(answer: httpx.Response) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_runs_nothing_but_our_own_files(api: Api, path: str) -> None:
+def test_page_may_only_run_our_own_files(api: Api, path: str) -> None:
     answer = api.client().get(path)
 
     assert answer.status_code == 200
@@ -39,14 +40,14 @@ def test_a_page_runs_nothing_but_our_own_files(api: Api, path: str) -> None:
     assert "strict-transport-security" not in answer.headers
 
 
-def test_no_page_holds_a_script_a_style_or_a_handler_of_its_own() -> None:
+def test_pages_have_no_inline_scripts_styles_or_handlers() -> None:
     for page in FOLDER.rglob("*.html"):
         text = page.read_text()
         assert not re.search(r"<script(?! type=\"module\" src=)|<style|\sstyle=|\son\w+=", text)
         assert "//" not in re.sub(r'xmlns="[^"]*"', "", text)
 
 
-def test_no_script_makes_markup_from_text() -> None:
+def test_scripts_do_not_create_markup_from_text() -> None:
     for script in (FOLDER / "static").glob("*.js"):
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(",
@@ -54,13 +55,13 @@ def test_no_script_makes_markup_from_text() -> None:
         )
 
 
-def test_the_root_leads_to_create(api: Api) -> None:
+def test_root_redirects_to_create(api: Api) -> None:
     answer = api.client().get("/")
 
     assert (answer.status_code, answer.headers["location"]) == (302, "/create")
 
 
-def test_a_page_is_asked_for_anew_and_not_sent_twice(api: Api) -> None:
+def test_page_is_revalidated_with_its_etag(api: Api) -> None:
     client = api.client()
     first = client.get("/create")
 
@@ -71,7 +72,7 @@ def test_a_page_is_asked_for_anew_and_not_sent_twice(api: Api) -> None:
     assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
 
 
-def test_what_a_page_loads_is_kept_for_ever_under_its_version(api: Api) -> None:
+def test_static_files_are_immutable_under_their_version(api: Api) -> None:
     client = api.client()
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get("/create").text)
     assert len(addresses) > 5
@@ -86,7 +87,7 @@ def test_what_a_page_loads_is_kept_for_ever_under_its_version(api: Api) -> None:
     assert old.headers["content-type"] == "text/javascript; charset=utf-8"
 
 
-def test_files_are_packed_for_those_who_unpack_them(api: Api) -> None:
+def test_files_are_gzipped_for_clients_that_accept_it(api: Api) -> None:
     client = api.client()
     packed = client.get("/create", headers={"Accept-Encoding": "gzip"})
     plain = client.get("/create", headers={"Accept-Encoding": "identity"})
@@ -108,7 +109,7 @@ def test_files_are_packed_for_those_who_unpack_them(api: Api) -> None:
         "/soho",
     ],
 )
-def test_what_is_not_there_is_404(api: Api, path: str) -> None:
+def test_unknown_static_file_is_404(api: Api, path: str) -> None:
     assert api.client().get(path).status_code == 404
 
 
@@ -131,7 +132,7 @@ def test_browser_gets_a_page_for_an_unknown_address(api: Api, path: str) -> None
 @pytest.mark.parametrize(
     "path", ["/api", "/api/nothing", "/internal/nothing", "/api/profiles/nobody"]
 )
-def test_api_answers_problems_to_a_browser_too(api: Api, path: str) -> None:
+def test_api_returns_problems_to_browsers(api: Api, path: str) -> None:
     answer = api.client().get(path, headers={"Accept": "text/html"})
 
     assert answer.status_code == 404
@@ -160,20 +161,20 @@ def test_head_has_no_body(api: Api) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_on_one_machine_a_name_is_enough(api: Api) -> None:
+def test_web_config_has_no_firebase_in_local_mode(api: Api) -> None:
     answer = api.client().get("/api/web-config")
 
     assert answer.json() == {"firebase": None, "costs": {"image": 1, "video": 10}}
 
 
-def test_in_the_cloud_the_pages_may_load_firebase_and_nothing_else(new_api: NewApi) -> None:
+def test_pages_may_load_firebase_and_nothing_else_in_the_cloud(new_api: NewApi) -> None:
     api = new_api({"firebase": FIREBASE}, PHOENIX_BASE_URL="https://phoenix.example")
     client = api.client()
 
-    told = client.get("/api/web-config").json()["firebase"]
+    config = client.get("/api/web-config").json()["firebase"]
     page = client.get("/sign-in")
 
-    assert told == {
+    assert config == {
         "apiKey": "k",
         "authDomain": "p.firebaseapp.com",
         "projectId": "p",

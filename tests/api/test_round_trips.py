@@ -1,4 +1,4 @@
-"""What each use case costs: calls to Firestore and to Cloud Tasks, counted on the wire."""
+"""Calls to Firestore and Cloud Tasks per use case, counted on the wire."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -66,14 +66,14 @@ def queue(tasks: CloudTasksServer) -> Iterator[CloudTasksQueue]:
 def test_round_trips_of_each_use_case(
     new_firestore: Callable[..., FirestoreStore],
     proxy: FirestoreProxy,
-    world: World,  # after the store that its books are on
+    world: World,  # after the store that it uses
     server: Server,
     tasks: CloudTasksServer,
     queue: CloudTasksQueue,
 ) -> None:
     world.phoenix = phoenix = world.over(new_firestore(address=proxy.address), queue=queue)
     api = Api(world, server)
-    ada, anybody = api.client("ada"), api.client()
+    ada, anonymous = api.client("ada"), api.client()
     ada.get("/api/me").raise_for_status()
     counted: dict[str, tuple[int, int]] = {}
 
@@ -90,7 +90,7 @@ def test_round_trips_of_each_use_case(
         return CreationId(answer.json()["creationId"])
 
     def first_opened() -> CreationId:
-        phoenix.opening.admission.warm_up()  # a request does not wait for all of them
+        phoenix.opening.admission.warm_up()  # a request does not wait for every gauge
         return opened()
 
     count("open, with the gauges", first_opened)
@@ -103,19 +103,19 @@ def test_round_trips_of_each_use_case(
     claimed: Creation = count("claim", lambda: world.claim(first))
     count(
         "heartbeat",
-        lambda: phoenix.attempts.report(claimed, stage=Stage.GENERATING, progress=40),
+        lambda: world.held(claimed).renew(stage=Stage.GENERATING, progress=40),
     )
     world.store_files(claimed)
-    count("complete", lambda: phoenix.attempts.complete(claimed, stored_media(claimed)))
+    count("complete", lambda: world.held(claimed).complete(stored_media(claimed)))
     second = world.claim(opened())
     count(
         "fail",
-        lambda: phoenix.settling.fail_attempt(second, FailureCode.INTERNAL, answered_no=False),
+        lambda: phoenix.failing.fail_attempt(second, FailureCode.INTERNAL, answered_no=False),
     )
     count("drafts page", lambda: ada.get("/api/generate/drafts").raise_for_status())
     count("one creation", lambda: ada.get(f"/api/generate/creation/{first}").raise_for_status())
-    count("feed page", lambda: anybody.get("/api/feed").raise_for_status())
-    count("profile page", lambda: anybody.get("/api/profiles/ada").raise_for_status())
+    count("feed page", lambda: anonymous.get("/api/feed").raise_for_status())
+    count("profile page", lambda: anonymous.get("/api/profiles/ada").raise_for_status())
     count("ledger page", lambda: ada.get("/api/me/transactions").raise_for_status())
     api.clients.close()
 

@@ -1,4 +1,4 @@
-"""Welcome tokens in the cloud: one grant for each verified address, whenever it is verified."""
+"""Welcome tokens in the cloud: one grant per verified address, also if verified later."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ DAY_S = 24 * 3600
 
 @pytest.fixture
 def new_cloud(new_world: Callable[..., World], server: Server) -> Iterator[Callable[..., CloudApi]]:
-    """Makes the API of a world with other settings."""
+    """Creates the API of a world with other settings."""
     with ExitStack() as opened:
 
         def make(**environment: str) -> CloudApi:
@@ -37,13 +37,13 @@ def cloud(new_cloud: Callable[..., CloudApi]) -> CloudApi:
 
 def balance(cloud: CloudApi, user: str, **claims: Any) -> int:
     """Return the balance that `/api/me` shows a user whose token has these claims."""
-    answer = cloud.ask("GET", "/api/me", cloud.google.user_token(user, **claims))
+    answer = cloud.request("GET", "/api/me", cloud.google.user_token(user, **claims))
     assert answer.status_code == 200
     tokens: int = answer.json()["tokenBalance"]
     return tokens
 
 
-def test_welcome_comes_once_the_email_is_verified_long_after_sign_up(cloud: CloudApi) -> None:
+def test_welcome_is_granted_when_the_email_is_verified_long_after_sign_up(cloud: CloudApi) -> None:
     assert balance(cloud, "ada", **UNVERIFIED) == 0
     assert balance(cloud, "ada", **UNVERIFIED) == 0
 
@@ -55,7 +55,7 @@ def test_first_verified_request_may_be_a_creation(cloud: CloudApi) -> None:
     balance(cloud, "ada", **UNVERIFIED)
     token = cloud.google.user_token()
 
-    opened = cloud.ask("POST", "/api/generate/video", token, prompt="a fox")
+    opened = cloud.request("POST", "/api/generate/video", token, prompt="a fox")
 
     assert (opened.status_code, opened.json()["tokenBalance"]) == (202, 90)
 
@@ -63,7 +63,7 @@ def test_first_verified_request_may_be_a_creation(cloud: CloudApi) -> None:
 def test_unverified_user_cannot_pay_with_a_welcome(cloud: CloudApi) -> None:
     token = cloud.google.user_token(**UNVERIFIED)
 
-    refused = cloud.ask("POST", "/api/generate/video", token, prompt="a fox")
+    refused = cloud.request("POST", "/api/generate/video", token, prompt="a fox")
 
     assert (refused.status_code, refused.json()["balance"]) == (402, 0)
 
@@ -99,13 +99,15 @@ def test_disabled_user_gets_an_account_and_no_welcome(cloud: CloudApi) -> None:
     token = cloud.google.user_token()
     cloud.google.records["ada"] |= {"disabled": True}
 
-    assert cloud.ask("GET", "/api/me", token).json()["tokenBalance"] == 0
+    assert cloud.request("GET", "/api/me", token).json()["tokenBalance"] == 0
 
     cloud.google.records["ada"] |= {"disabled": False}
-    assert cloud.ask("GET", "/api/me", token).json()["tokenBalance"] == 100
+    assert cloud.request("GET", "/api/me", token).json()["tokenBalance"] == 100
 
 
-def test_full_day_delays_a_welcome_and_loses_none(new_cloud: Callable[..., CloudApi]) -> None:
+def test_welcome_beyond_the_daily_limit_is_granted_later(
+    new_cloud: Callable[..., CloudApi],
+) -> None:
     cloud = new_cloud(PHOENIX_POLICY_WELCOME_GRANTS_PER_DAY_MAX="16")
     users = [f"user-{n}" for n in range(40)]
 
@@ -118,27 +120,27 @@ def test_full_day_delays_a_welcome_and_loses_none(new_cloud: Callable[..., Cloud
     assert balance(cloud, late) == 100
 
 
-def test_account_that_could_not_be_made_is_made_by_the_next_request(cloud: CloudApi) -> None:
+def test_account_that_could_not_be_created_is_created_by_the_next_request(cloud: CloudApi) -> None:
     cloud.world.store.faults = ["down"] * 5
     token = cloud.google.user_token()
 
-    assert cloud.ask("GET", "/api/me/transactions", token).status_code == 503
+    assert cloud.request("GET", "/api/me/transactions", token).status_code == 503
 
     cloud.world.store.faults = []
-    [entry] = cloud.ask("GET", "/api/me/transactions", token).json()["transactions"]
+    [entry] = cloud.request("GET", "/api/me/transactions", token).json()["transactions"]
     assert entry["amount"] == 100
 
 
-def test_verified_address_is_checked_live_once_and_then_not_looked_up(cloud: CloudApi) -> None:
+def test_verified_address_is_looked_up_only_once(cloud: CloudApi) -> None:
     balance(cloud, "ada")
-    cloud.google.asked.clear()
+    cloud.google.paths.clear()
 
     assert [balance(cloud, "ada") for _ in range(3)] == [100] * 3
-    assert LOOKUP not in cloud.google.asked
+    assert LOOKUP not in cloud.google.paths
 
 
-def test_outage_of_the_lookup_delays_a_welcome_and_refuses_no_reader(cloud: CloudApi) -> None:
-    balance(cloud, "ben")  # the certificates are known from now on
+def test_lookup_outage_delays_a_welcome_but_not_reads(cloud: CloudApi) -> None:
+    balance(cloud, "ben")  # fetches the certificates
     cloud.google.is_down = True
 
     assert balance(cloud, "ada") == 0

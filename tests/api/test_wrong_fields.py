@@ -1,4 +1,4 @@
-"""Every wrong field of a request is named in one answer, with what is accepted instead."""
+"""One response names every wrong field of a request, and what is accepted instead."""
 
 from typing import Any
 
@@ -81,9 +81,9 @@ def test_every_wrong_field_of_a_body_is_named(
     assert wrong(api, body) == errors
 
 
-def test_address_of_one_kind_names_the_kind(api: Api) -> None:
+def test_wrong_type_at_an_address_of_one_kind_names_the_kind(api: Api) -> None:
     assert wrong(api, {"type": "image", "prompt": ""}, "/api/generate/video") == [
-        ["type", "this address makes videos"],
+        ["type", "this address opens videos"],
         ["prompt", "it is blank"],
     ]
     assert wrong(api, {"prompt": "x", "aspectRatio": "2:1"}, "/api/image/generate") == [
@@ -91,7 +91,7 @@ def test_address_of_one_kind_names_the_kind(api: Api) -> None:
     ]
 
 
-def test_answer_names_at_most_ten_fields_and_no_value(api: Api) -> None:
+def test_response_names_at_most_ten_fields_and_no_value(api: Api) -> None:
     body = {f"field_{letter}": "secret" for letter in "abcdefghijklmnop"}
     errors = wrong(api, {"type": "secret", "prompt": "", **body})
 
@@ -114,7 +114,7 @@ def test_every_wrong_parameter_of_a_list_is_named(api: Api) -> None:
     ]
 
 
-def test_pasted_text_is_kept_normalised_and_replayed(api: Api) -> None:
+def test_pasted_text_is_stored_normalised_and_replayed(api: Api) -> None:
     client, key = api.client(ADA), {"Idempotency-Key": "pasted"}
     pasted, kept = "a fox\r\n\u2067in the snow\u2069\r\n", "a fox\nin the snow"
     opened, replayed = (

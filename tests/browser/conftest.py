@@ -128,7 +128,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     sound = ("-f", "lavfi", "-i", "sine=duration=4")
     coding = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac")
     shot = run_ffmpeg(["-v", "error", *picture, *sound, *coding, str(path)], timeout_s=30)
-    assert shot.exit_status == 0, shot.said
+    assert shot.exit_status == 0, shot.stderr
     return path.read_bytes()
 
 
@@ -137,7 +137,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("picture") / "picture.jpg"
     arguments = ["-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=1:duration=1"]
     shot = run_ffmpeg([*arguments, "-frames:v", "1", str(path)], timeout_s=30)
-    assert shot.exit_status == 0, shot.said
+    assert shot.exit_status == 0, shot.stderr
     return path.read_bytes()
 
 

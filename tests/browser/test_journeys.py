@@ -84,7 +84,7 @@ def test_a_refusal_says_why_and_that_the_token_is_back(
 
     refused = card(page, "Something forbidden")
     expect(refused).to_have_attribute("data-status", "failed", timeout=SETTLED_MS)
-    expect(refused).to_contain_text("The prompt is against the generator's policy.")
+    expect(refused).to_contain_text("This prompt breaks the content policy.")
     expect(refused).to_contain_text("1 token returned")
     expect(balance(page)).to_have_text("100 tokens")
 

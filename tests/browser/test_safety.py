@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
-from api_service.site import FirebaseWeb
+from api_service.security_policy import FirebaseWeb
 from shared.domain.kind import Kind
 from tests.api.hostile import XSS_CAPTIONS
 from tests.browser.conftest import NewVisitor, Site

@@ -208,7 +208,7 @@ def test_without_a_stream_the_page_asks_for_changes(
     expect(card).to_have_attribute("data-status", "processing")
     eventually(lambda: 304 in statuses or pumped(page))
 
-    site.world.phoenix.attempts.complete(claimed, site.media_of(claimed))
+    site.world.held(claimed).complete(site.media_of(claimed))
 
     expect(card).to_have_attribute("data-status", "draft")
 
@@ -308,7 +308,7 @@ def test_whoever_looks_elsewhere_is_told_in_the_title_and_by_a_notice(
     )
     page.evaluate(LOOK, "away")
 
-    site.world.phoenix.attempts.complete(claimed, site.media_of(claimed))
+    site.world.held(claimed).complete(site.media_of(claimed))
     page.evaluate("dispatchEvent(new Event('online'))")  # a reason to look before 10 s are over
 
     expect(page).to_have_title("(1) Drafts · Phoenix")
@@ -335,7 +335,7 @@ def test_a_reason_to_look_while_the_page_is_asking_is_not_forgotten(
     eventually(lambda: pumped(page) or asked)
     old_answer = asked[0].fetch()
 
-    site.world.phoenix.attempts.complete(claimed, site.media_of(claimed))
+    site.world.held(claimed).complete(site.media_of(claimed))
     page.evaluate("dispatchEvent(new Event('online'))")
     asked[0].fulfill(response=old_answer)
 

@@ -1,7 +1,7 @@
-"""The three images, built from their unmodified Dockerfiles and run as the cloud runs them.
+"""Builds the three images from their Dockerfiles and runs them as the cloud does.
 
-Read-only, without rights, not root, each with its declared memory. Needs root and buildah, podman,
-runc and debootstrap: `make container-test`. What it finds wrong, it names; then it exits 1.
+Read-only, without capabilities, not root, with their declared memory. Needs root and buildah, podman,
+runc and debootstrap: `make container-test`. Prints every failed check; then exits 1.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from PIL import Image
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX
 from tests.containers.machine import BASE, Ended, Machine, missing
-from tests.servers.genai_makers import ADAPTERS, IMAGE, VEO
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import Vendor, drawn
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import ADAPTERS, IMAGE, VEO
+from tests.servers.google_models_vendor import Vendor, drawn
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,7 +40,7 @@ IMAGES = {
     IMAGE_JOB: ("jobs/image_generation_job/Dockerfile", "1g"),
 }
 LOCAL = {"PHOENIX_BACKEND": "local", "PHOENIX_DATA": "/data"}
-"""What makes an image, which is built for the cloud, run on this machine."""
+"""Settings that let an image built for the cloud run on this machine."""
 HANDED_BACK = 1
 WRONG_CONFIGURATION = 2
 STOP_GRACE_S = 10
@@ -69,14 +69,14 @@ while not isinstance(begun, Ready):
     begun = state if isinstance(state, Ready) else begun
 file = Path("/tmp/file")
 generator.fetch(begun, file, size_bytes_max=Policy().size_bytes_max(kind))
-{title}Pipeline().produce(file, Path("/tmp"), brief=brief)
+{title}Pipeline().post_process(file, Path("/tmp"), brief=brief)
 print("produced from", file.stat().st_size)
 """
-"""A job's work with the largest media there may be, inside the vendor's answer."""
+"""A job's work with the largest accepted media inside the vendor's response."""
 
 
 class Checks:
-    """What was looked at, printed as it goes; `bad` is what did not hold."""
+    """Checks, printed as they are made; `bad` are the failed ones."""
 
     def __init__(self) -> None:
         self.bad = 0
@@ -91,7 +91,7 @@ def mib(size_bytes: int) -> str:
 
 
 class Api:
-    """The API in its container, and somebody signed in."""
+    """The API in its container, with a signed-in user."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
@@ -125,7 +125,7 @@ class Api:
 
 
 def built(machine: Machine, checks: Checks) -> None:
-    """Build the images and look at what is in them."""
+    """Build the images and check their contents."""
     machine.ensure_base()
     base_bytes = machine.size_bytes(BASE)
     for tag, (file, _) in IMAGES.items():
@@ -151,7 +151,7 @@ def built(machine: Machine, checks: Checks) -> None:
 
 
 def served(machine: Machine, checks: Checks, data: Path) -> None:
-    """Let the API open creations and the jobs make them, in their containers."""
+    """Open creations and run their jobs in containers."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = int(probe.getsockname()[1])
     api = Api(port)
@@ -174,7 +174,7 @@ def served(machine: Machine, checks: Checks, data: Path) -> None:
 
 
 def closed(machine: Machine, checks: Checks, data: Path) -> None:
-    """Try what an execution may override: arguments, and variables that steer Python."""
+    """Check that an execution can override neither arguments nor Python's variables."""
     steering = {"PYTHONPATH": "/data", "PYTHONSTARTUP": "/data/x.py", "PYTHONHOME": "/data"}
     for tag in IMAGES:
         for arguments, environment in (
@@ -200,7 +200,7 @@ def job(machine: Machine, tag: str, creation_id: str, data: Path) -> Any:
 
 
 def made(machine: Machine, checks: Checks, api: Api, *, tag: str, kind: str, data: Path) -> None:
-    """Let a job make something and measure it."""
+    """Run a job and measure it."""
     creation_id = api.open(kind, "a fox in the snow")
     with job(machine, tag, creation_id, data) as name:
         ended = machine.ended(name)
@@ -212,7 +212,7 @@ def made(machine: Machine, checks: Checks, api: Api, *, tag: str, kind: str, dat
 
 
 def stopped(machine: Machine, checks: Checks, api: Api, *, tag: str, kind: str, data: Path) -> None:
-    """Stop a job in the middle and look at what it left."""
+    """Stop a job while it works and check the state it leaves."""
     creation_id = api.open(kind, "a fox [slow 60]")
     with job(machine, tag, creation_id, data) as name:
         operations = data / "generator" / "operations"
@@ -231,7 +231,7 @@ def stop(machine: Machine, name: str) -> tuple[float, Ended]:
 
 
 def largest_image() -> bytes:
-    """Return noise of just under the limit."""
+    """Return an image of noise just below the size limit."""
     file = io.BytesIO()
     side = int((IMAGE_SIZE_BYTES_MAX / 3) ** 0.5) - 40
     Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(file, "PNG")
@@ -239,14 +239,14 @@ def largest_image() -> bytes:
 
 
 def largest_video() -> bytes:
-    """Return a film that is filled up to the limit with a free box (ISO/IEC 14496-12)."""
+    """Return a video padded to the size limit with a free box (ISO/IEC 14496-12)."""
     film = drawn(Kind.VIDEO, "16:9", 8)
     free_bytes = VIDEO_SIZE_BYTES_MAX - len(film)
     return film + struct.pack(">I4s", free_bytes, b"free") + bytes(free_bytes - 8)
 
 
 def large(machine: Machine, checks: Checks, data: Path) -> None:
-    """Give each job the largest media there may be, inside Google's answer."""
+    """Give each job the largest accepted media inside Google's response."""
     for tag, maker, content in (
         (VIDEO_JOB, VEO, largest_video()),
         (IMAGE_JOB, IMAGE, largest_image()),
@@ -261,7 +261,7 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         )
         vendor = Vendor(takes_s=0, draw=lambda *_, content=content: content)
         with (
-            GenaiServer(vendor) as server,
+            GoogleModelsServer(vendor) as server,
             machine.started(
                 *(tag, "-c", script, server.url),
                 entrypoint="python",

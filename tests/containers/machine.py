@@ -1,4 +1,4 @@
-"""Building and running images without a daemon: buildah, podman and runc, as root."""
+"""Builds and runs images without a daemon: buildah, podman and runc, as root."""
 
 import json
 import os
@@ -18,14 +18,14 @@ PACKAGES = (
     "ca-certificates,libssl3,libffi8,libsqlite3-0,zlib1g,libbz2-1.0,liblzma5,libreadline8,"
     "libncursesw6,libuuid1,netbase,tzdata"
 )
-"""What CPython's own modules are linked with, and what the official image adds."""
+"""Libraries that CPython is linked with, and packages that the official image adds."""
 BASE_FILE = """FROM scratch
 ADD base.tar /
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 """
 MEMORY_PEAK = "/sys/fs/cgroup/memory{group}/memory.max_usage_in_bytes"
 MEMORY_PEAK_V2 = "/sys/fs/cgroup{group}/memory.peak"
-LOOK_EVERY_S = 0.02
+POLL_INTERVAL_S = 0.02
 
 
 def missing() -> list[str]:
@@ -35,7 +35,7 @@ def missing() -> list[str]:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a command to its good end and return what it printed."""
+    """Run a command that must succeed and return its output."""
     return _ended_well(command, cwd).stdout
 
 
@@ -50,7 +50,7 @@ def _ended_well(
 
 @dataclass(frozen=True)
 class Ended:
-    """How a container ended: exit status, seconds, peak of memory in bytes, its log."""
+    """The end of a container: exit status, seconds, peak memory in bytes, log."""
 
     exit_status: int
     took_s: float
@@ -60,7 +60,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Machine:
-    """One folder of images and containers, beside any that the machine has."""
+    """Images and containers in a folder of their own, apart from those of the machine."""
 
     work: Path
 
@@ -71,7 +71,7 @@ class Machine:
         ]
 
     def podman(self, *arguments: str) -> str:
-        """Run podman and return what it printed."""
+        """Run podman and return its output."""
         return run(*self._podman(*arguments))
 
     def _podman(self, *arguments: str) -> tuple[str, ...]:
@@ -79,12 +79,12 @@ class Machine:
         return ("podman", *self._storage(), *runtime, *arguments)
 
     def log(self, name: str) -> str:
-        """Return both streams of a container, which podman prints on its own two."""
+        """Return stdout and stderr of a container."""
         done = _ended_well(self._podman("logs", name))
         return done.stdout + done.stderr
 
     def build(self, file: Path, *, context: Path, tag: str) -> float:
-        """Build an image on the local base, and return the seconds it took."""
+        """Build an image on the local base and return the seconds it took."""
         began_s = time.monotonic()
         trust = ["-v", "/etc/ssl/certs:/etc/ssl/certs:ro"]
         if Path("/etc/pip.conf").exists():
@@ -119,14 +119,13 @@ class Machine:
         return int(json.loads(self.podman("image", "inspect", tag))[0]["Size"])
 
     def has(self, tag: str) -> bool:
-        """Tell whether an image is here."""
         return tag in self.podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
 
     def ensure_base(self) -> None:
-        """Make a stand-in for the official base image, with its tag, its layout and this Python.
+        """Build a substitute for the official base image with its tag, layout and this Python.
 
-        It lets the Dockerfiles build where no registry can be reached, and proves their steps,
-        not the official image's packages.
+        It lets the Dockerfiles build without a registry. It tests their steps, not the packages of
+        the official image.
         """
         if self.has(BASE):
             return
@@ -159,7 +158,7 @@ class Machine:
         environment: dict[str, str],
         entrypoint: str | None = None,
     ) -> Iterator[str]:
-        """Yield the name of a running container; it is removed in the end."""
+        """Yield the name of a running container and remove it at the end."""
         settings = [f"--env={name}={value}" for name, value in environment.items()]
         name = self.podman(
             *("run", "--detach", "--pull=never", "--network=host"),
@@ -175,7 +174,7 @@ class Machine:
             self.podman("rm", "--force", "--time=0", name)
 
     def ended(self, name: str) -> Ended:
-        """Wait for a container's end, watching its memory."""
+        """Wait for the end of a container and measure its memory."""
         began_s = time.monotonic()
         state = json.loads(self.podman("inspect", name))[0]["State"]
         paths = [
@@ -187,6 +186,6 @@ class Machine:
             for path in paths:
                 if path.exists():
                     peak_bytes = max(peak_bytes, int(path.read_text()))
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
         exit_status = int(self.podman("wait", name))
         return Ended(exit_status, time.monotonic() - began_s, peak_bytes, self.log(name))

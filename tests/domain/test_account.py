@@ -2,7 +2,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.domain.account import Account, FreeHour, InFlight, OpenedHour, checked_username
+from shared.domain.account import Account, HourlyCount, InFlight, checked_username
 from shared.domain.errors import (
     InsufficientTokens,
     TooManyFree,
@@ -107,14 +107,14 @@ def test_the_hourly_limit_names_the_time_to_wait_and_ends_with_the_hour() -> Non
 
     with pytest.raises(TooManyOpened) as refusal:
         debit(account, 1, policy=policy)
-    next_hour = account.opened_hour.counted(NOON + seconds(3600), limit=2)
+    next_hour = account.opened_hour.counted(NOON + seconds(3600))
 
     assert refusal.value.retry_after_s == 3600
     assert next_hour.count == 1
 
 
 def test_the_hour_of_opens_begins_with_the_first_open_after_it() -> None:
-    old = an_account(opened_hour=OpenedHour(started_at=NOON - seconds(5 * 3600), count=60))
+    old = an_account(opened_hour=HourlyCount(started_at=NOON - seconds(5 * 3600), count=60))
     policy = Policy(opened_per_hour_max=2)
 
     account, _ = debit(old, 1, policy=policy)
@@ -122,7 +122,7 @@ def test_the_hour_of_opens_begins_with_the_first_open_after_it() -> None:
     with pytest.raises(TooManyOpened):
         debit(account, 1, policy=policy, at=NOON + seconds(3599))
 
-    assert account.opened_hour == OpenedHour(started_at=NOON, count=2)
+    assert account.opened_hour == HourlyCount(started_at=NOON, count=2)
 
 
 OWNERS = ["cancelled", "policy_violation", "safety_filter", "generator_rejected"]
@@ -159,9 +159,9 @@ def test_the_hour_of_free_outcomes_begins_with_the_first_one_after_it() -> None:
     after = refunded(same, FailureCode.CANCELLED, at=NOON + seconds(5 * 3600))
     still = refunded(after, FailureCode.CANCELLED, at=NOON + seconds(6 * 3600 - 1))
 
-    assert same.free_hour == FreeHour(started_at=NOON, count=2)
-    assert after.free_hour == FreeHour(started_at=NOON + seconds(5 * 3600), count=1)
-    assert still.free_hour == FreeHour(started_at=NOON + seconds(5 * 3600), count=2)
+    assert same.free_hour == HourlyCount(started_at=NOON, count=2)
+    assert after.free_hour == HourlyCount(started_at=NOON + seconds(5 * 3600), count=1)
+    assert still.free_hour == HourlyCount(started_at=NOON + seconds(5 * 3600), count=2)
 
 
 def test_a_refund_is_never_refused_however_many_there_were() -> None:
@@ -169,7 +169,7 @@ def test_a_refund_is_never_refused_however_many_there_were() -> None:
     for _ in range(25):
         account = refunded(account, FailureCode.CANCELLED)
 
-    assert account.free_hour == FreeHour(started_at=NOON, count=25)
+    assert account.free_hour == HourlyCount(started_at=NOON, count=25)
 
 
 @pytest.mark.parametrize("name", ["ada", "a-b", "x" * 24, "007"])

@@ -1,7 +1,7 @@
-"""The cloud in a box: the API and the jobs as processes with the cloud's adapters.
+"""The cloud on this machine: the API and the jobs as processes with the cloud adapters.
 
 Firestore is Google's emulator; Cloud Tasks, Cloud Run's Admin API, R2, the generators and Google's
-certificates are local servers that speak the real protocols.
+certificates are local servers that implement the real protocols.
 """
 
 import os
@@ -23,12 +23,12 @@ from shared.domain.kind import Kind
 from shared.lifecycle.invariants import Violation
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN
-from tests.end_to_end.moments import Moment, moment_of
+from tests.end_to_end.job_phases import JobPhase, phase_of
 from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_emulator import free_port
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import Vendor
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import Vendor
 from tests.servers.r2_server import R2Server
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
 from tests.support.builders import seconds
@@ -39,7 +39,7 @@ UNFINISHED = ("pending", "processing")
 
 
 class CloudInABox:
-    """Every server, the API process, and a second look at the same store from the test."""
+    """All servers and the API process; `phoenix` gives the test the same store."""
 
     def __init__(
         self, folder: Path, *, firestore: str, prefix: str, models: dict[str, str]
@@ -67,7 +67,7 @@ class CloudInABox:
         enter = self.running.enter_context
         self.google = enter(CertificateServer())
         self.r2 = enter(R2Server())
-        self.generators = enter(GenaiServer(self.vendor))
+        self.generators = enter(GoogleModelsServer(self.vendor))
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         environment: dict[str, str] = {}
@@ -138,7 +138,7 @@ class CloudInABox:
         except httpx.TransportError:
             return False
 
-    # What tests do
+    # Actions of tests
 
     def client(self, user: str) -> httpx.Client:
         headers = self._bearer(self.google.user_token(user))
@@ -158,7 +158,7 @@ class CloudInABox:
         return {"Authorization": f"Bearer {token}"}
 
     def logs(self) -> str:
-        """Return everything that the API and the jobs have logged."""
+        """Return all logs of the API and the jobs."""
         return "".join(path.read_text() for path in self.folder.rglob("*.log"))
 
     def open(self, client: httpx.Client, prompt: str, kind: str = "video") -> str:
@@ -178,7 +178,7 @@ class CloudInABox:
         eventually(
             lambda: self.view(client, creation_id)["status"] not in UNFINISHED,
             within_s=60,
-            look_every_s=0.2,
+            poll_interval_s=0.2,
         )
         return self.view(client, creation_id)
 
@@ -187,11 +187,11 @@ class CloudInABox:
         assert found is not None
         return found
 
-    def moment(self, creation_id: str) -> Moment:
-        """Return how far the work on a creation has come; no two have the same prompt."""
+    def phase(self, creation_id: str) -> JobPhase:
+        """Return the phase of a creation's job; prompts must be unique."""
         creation = self.document(creation_id)
         is_paid = any(work.prompt == creation.prompt for work in self.vendor.works)
-        return moment_of(creation, is_paid=is_paid)
+        return phase_of(creation, is_paid=is_paid)
 
     def balance(self, client: httpx.Client) -> int:
         balance: int = client.get("/api/me").json()["tokenBalance"]

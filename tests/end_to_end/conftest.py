@@ -1,4 +1,4 @@
-"""The whole one-machine stack: real API process, real jobs, real files."""
+"""The whole one-machine stack: real API process, jobs and files."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ SCALED_DOWN = {
     "PHOENIX_POLICY_IMAGE_POLL_S": "0.2",
     "PHOENIX_POLICY_OUTPUT_SEARCH_S": "3",
 }
-"""The policy with its times divided, so that what takes minutes takes seconds."""
+"""A policy with seconds instead of minutes."""
 
 
 class OneMachine:
@@ -70,11 +70,11 @@ class OneMachine:
         return self.document(creation_id)
 
     def starts(self, creation_id: str = "") -> int:
-        """How many operations the sample generator has started."""
+        """Return how many operations the sample generator has started."""
         return len(list((self.data / "generator/operations").glob(f"{creation_id}*.json")))
 
     def logs(self) -> str:
-        """Return everything that the API and the jobs have logged."""
+        """Return all logs of the API and the jobs."""
         return "".join(path.read_text() for path in self.data.rglob("*.log"))
 
     def violations(self) -> list[Any]:
@@ -83,7 +83,7 @@ class OneMachine:
 
 @pytest.fixture
 def new_machine(tmp_path: Path) -> Iterator[Callable[..., OneMachine]]:
-    """Starts stacks on the test's folder; at the end their books are clean and their logs too."""
+    """Start stacks on the test's folder; at the end, audit the books and search the logs for tokens."""
     with ExitStack() as running:
 
         def start(**environment: str) -> OneMachine:

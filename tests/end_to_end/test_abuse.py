@@ -1,4 +1,4 @@
-"""Accounts that never spend a token hold up nobody: the whole stack, with real processes."""
+"""Accounts that open and cancel do not delay others: the whole stack with real processes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,24 +20,24 @@ ABUSERS = 10
 OPENS = 60
 FREE_OUTCOMES_MAX = 10
 TIME_LEFT_MIN = timedelta(seconds=15)
-"""How long before its deadline, 60 s after it was opened, the video of another is a draft."""
+"""How long before its deadline, 60 s after it was opened, another account's video is a draft."""
 DISPATCHES_PER_S = 0.5
-"""So slow that a cancelled creation's task would still wait when everything is cancelled."""
+"""So slow that the tasks of cancelled creations would still be waiting."""
 TOO_MANY_FREE = "too_many_free_outcomes"
 
 
 @dataclass
 class Abuse:
-    """What one account was answered, in order."""
+    """The responses that one account got, in order."""
 
     answers: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     cancelled_before_refusal: int | None = None
-    """How many were cancelled when the first open was refused for that."""
+    """Number of cancellations before the first refused open."""
 
 
 def open_and_cancel(client: httpx.Client) -> Abuse:
-    """Open and cancel videos as fast as they are answered."""
+    """Open and cancel videos as fast as the API responds."""
     abuse = Abuse()
     for _ in range(OPENS):
         opened = client.post("/api/generate/creation", json={"type": "video", "prompt": "[hang]"})
@@ -60,13 +60,13 @@ def slow_down(machine: OneMachine) -> None:
 
 
 def waits(machine: OneMachine, creation_id: str) -> bool:
-    """Tell whether the creation's last task is still to be dispatched."""
+    """Return whether the creation's last task is still waiting."""
     number = machine.document(creation_id).task_number
     queue = machine.stack.phoenix.ports.queue
     return queue.waits(CreationId(creation_id), kind=Kind.VIDEO, number=number)
 
 
-def test_ten_accounts_that_open_and_cancel_hold_up_nobody(
+def test_ten_accounts_that_open_and_cancel_do_not_delay_another(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     machine = new_machine()

@@ -1,4 +1,4 @@
-"""A backup of one machine is taken while it works, and restored it adds up."""
+"""Backup of a running machine, and its restoration with clean books."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def phoenix(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 class Load:
-    """A user who creates, publishes and deletes without a pause."""
+    """A user who creates, publishes and deletes continuously."""
 
     def __init__(self, machine: OneMachine) -> None:
         self._machine = machine
@@ -113,7 +113,7 @@ def test_rotated_key_serves_at_once_and_old_tokens_stay_valid(machine: OneMachin
 
     rotated = phoenix("rotate-key", "--data", machine.data)
 
-    assert rotated.stdout == "A new key signs; older ones that are still accepted: 1\n"
+    assert rotated.stdout == "New signing key; older keys still accepted: 1\n"
     assert client.get("/api/me").is_success
     assert client.get(link).is_success
     assert machine.client("ben").get("/api/me").is_success

@@ -1,4 +1,4 @@
-"""Everything that the cloud does, with its own adapters and processes, on this machine."""
+"""The cloud installation end to end, with its own adapters and processes, on this machine."""
 
 import signal
 import subprocess
@@ -15,10 +15,10 @@ import pytest
 
 from shared.domain.kind import Kind
 from tests.end_to_end.cloud import CloudInABox
-from tests.end_to_end.moments import AFTER_THE_START, Moment
+from tests.end_to_end.job_phases import AFTER_START, JobPhase
 from tests.end_to_end.processes import jobs_of, kill
 from tests.servers.cloud_tasks_server import Fault
-from tests.servers.genai_vendor import SECRET_TEXT
+from tests.servers.google_models_vendor import SECRET_TEXT
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -43,12 +43,12 @@ def box(
 
 @pytest.fixture
 def ada(box: CloudInABox) -> httpx.Client:
-    """Somebody new, with a hundred tokens."""
+    """A client of a new user with a hundred tokens."""
     return box.client(f"ada-{uuid.uuid4().hex[:8]}")
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_from_a_post_to_a_draft_to_published_to_deleted(
+def test_creation_is_opened_published_and_deleted(
     box: CloudInABox, ada: httpx.Client, kind: Kind
 ) -> None:
     creation_id = box.open(ada, "a fox", kind)
@@ -73,7 +73,7 @@ def test_from_a_post_to_a_draft_to_published_to_deleted(
     assert box.balance(ada) == 100 - (10 if kind is Kind.VIDEO else 1)
 
 
-def test_a_refusal_is_refunded_and_keeps_the_vendors_words(
+def test_refusal_is_refunded_and_keeps_the_vendors_message(
     box: CloudInABox, ada: httpx.Client
 ) -> None:
     box.vendor.ends.append(f"error:3:{SECRET_TEXT}")
@@ -86,7 +86,7 @@ def test_a_refusal_is_refunded_and_keeps_the_vendors_words(
     assert box.balance(ada) == 100
 
 
-def test_a_job_killed_while_it_polls_is_resumed_without_a_second_paid_start(
+def test_job_killed_while_polling_is_resumed_without_a_second_paid_start(
     box: CloudInABox, ada: httpx.Client
 ) -> None:
     starts = box.vendor.starts
@@ -101,7 +101,7 @@ def test_a_job_killed_while_it_polls_is_resumed_without_a_second_paid_start(
     assert box.vendor.starts == starts + 1
 
 
-def test_with_the_queue_down_the_tokens_are_back_before_the_answer(
+def test_unavailable_queue_is_refunded_before_the_response(
     box: CloudInABox, ada: httpx.Client
 ) -> None:
     box.balance(ada)
@@ -114,7 +114,7 @@ def test_with_the_queue_down_the_tokens_are_back_before_the_answer(
     assert box.balance(ada) == 100
 
 
-def test_a_duplicate_task_changes_nothing(box: CloudInABox, ada: httpx.Client) -> None:
+def test_duplicate_task_changes_nothing(box: CloudInABox, ada: httpx.Client) -> None:
     starts = box.vendor.starts
     creation_id = box.open(ada, "a fox", "image")
     draft = box.settled(ada, creation_id)
@@ -142,59 +142,57 @@ def test_the_sweep_called_by_the_scheduler_repairs_an_orphan(
 
 
 KILLED_AT = {
-    Moment.STARTING: 2,
-    Moment.CLAIMED: 2,
-    Moment.INTENDED: 3,
-    Moment.PAID: 3,
-    Moment.OPERATING: 2,
-    Moment.REPORTED: 2,
-    Moment.DOWNLOADING: 2,
-    Moment.CHECKING: 2,
-    Moment.UPLOADING: 2,
+    JobPhase.STARTING: 2,
+    JobPhase.CLAIMED: 2,
+    JobPhase.WITH_INTENT: 3,
+    JobPhase.PAID: 3,
+    JobPhase.WITH_OPERATION: 2,
+    JobPhase.REPORTED: 2,
+    JobPhase.DOWNLOADING: 2,
+    JobPhase.CHECKING: 2,
+    JobPhase.UPLOADING: 2,
 }
-"""How many of twenty jobs are to be killed at each moment."""
+"""Number of the twenty jobs to kill at each phase."""
 MISSED_MAX = 2
-"""Moments that nothing holds may be over too soon to be met."""
+"""A phase without a held request may pass before a test can observe it."""
 HELD_BY = {
-    Moment.INTENDED: ("start", "unheard"),
-    Moment.PAID: ("start", "hang"),
-    Moment.DOWNLOADING: ("fetch", "hang"),
+    JobPhase.WITH_INTENT: ("start", "unheard"),
+    JobPhase.PAID: ("start", "hang"),
+    JobPhase.DOWNLOADING: ("fetch", "hang"),
 }
-"""The fault of the generators that holds a job at its moment; there none may be missed."""
+"""Generator faults that hold a job at its phase, so that every kill there is observed."""
 
 
 @pytest.mark.parametrize("box", [VEO], ids=["veo"], indirect=True)
 def test_twenty_killed_jobs_start_no_video_twice(box: CloudInABox) -> None:
-    def moment_of_death(wanted: Moment, nth: int) -> Moment:
+    def phase_of_death(wanted: JobPhase, nth: int) -> JobPhase:
         prompt = f"a victim of {wanted.name} {nth} [slow 2]"
         if wanted in HELD_BY:
             call, fault = HELD_BY[wanted]
             box.vendor.faults[f"{call}:{prompt}"] = [fault]
         owner = box.client(f"victim-{wanted.name.lower()}-{nth}")
         creation_id = box.open(owner, prompt)
-        victims = eventually(lambda: jobs_of(creation_id), within_s=60, look_every_s=0.1)
-        eventually(lambda: box.moment(creation_id) >= wanted, within_s=60)
+        victims = eventually(lambda: jobs_of(creation_id), within_s=60, poll_interval_s=0.1)
+        eventually(lambda: box.phase(creation_id) >= wanted, within_s=60)
         kill(victims, signal.SIGKILL)
-        died_at = box.moment(creation_id)
+        died_at = box.phase(creation_id)
         settled = box.settled(owner, creation_id)
         assert settled["status"] == "draft" or settled["refunded"], settled
         return died_at
 
-    planned = [(moment, nth) for moment, count in KILLED_AT.items() for nth in range(count)]
+    planned = [(phase, nth) for phase, count in KILLED_AT.items() for nth in range(count)]
     with ThreadPoolExecutor(4) as owners:
-        deaths = Counter(owners.map(lambda each: moment_of_death(*each), planned))
+        deaths = Counter(owners.map(lambda each: phase_of_death(*each), planned))
 
     prompts = (work.prompt for work in box.vendor.works)
     starts = Counter(prompt for prompt in prompts if prompt.startswith("a victim"))
     assert set(starts.values()) == {1}
-    assert all(deaths[moment] >= KILLED_AT[moment] for moment in HELD_BY), deaths
+    assert all(deaths[phase] >= KILLED_AT[phase] for phase in HELD_BY), deaths
     assert len(KILLED_AT.keys() - deaths.keys()) <= MISSED_MAX, deaths
-    assert sum(deaths[moment] for moment in AFTER_THE_START) >= 8, deaths
+    assert sum(deaths[phase] for phase in AFTER_START) >= 8, deaths
 
 
-def test_no_log_line_holds_a_token_a_signature_or_a_secret(
-    box: CloudInABox, ada: httpx.Client
-) -> None:
+def test_logs_contain_no_token_signature_or_secret(box: CloudInABox, ada: httpx.Client) -> None:
     box.vendor.ends += ["media", f"error:3:{SECRET_TEXT}"]
     made = [box.settled(ada, box.open(ada, "a fox", kind)) for kind in Kind]
     links = [draft[link] for draft in made for link in ("mediaUrl", "thumbnailUrl") if draft[link]]
@@ -212,7 +210,7 @@ def test_no_log_line_holds_a_token_a_signature_or_a_secret(
     assert [secret for secret in secrets if secret in logs] == []
 
 
-def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
+def test_doctor_finds_no_problem(box: CloudInABox) -> None:
     command = [str(Path(sys.executable).with_name("phoenix")), "doctor"]
     answer = subprocess.run(
         command, env=box.environment, check=False, capture_output=True, text=True
@@ -223,12 +221,12 @@ def test_doctor_finds_nothing_to_mend(box: CloudInABox) -> None:
     assert answer.stdout.count("ok") >= 10
 
 
-def test_a_stranger_may_not_call_the_sweep(box: CloudInABox, ada: httpx.Client) -> None:
+def test_user_may_not_call_the_sweep(box: CloudInABox, ada: httpx.Client) -> None:
     assert ada.post("/internal/cleanup").status_code in (401, 403)
     assert httpx.post(f"{box.base_url}/internal/cleanup").status_code == 401
 
 
-def test_the_pages_are_told_how_people_sign_in(box: CloudInABox) -> None:
+def test_web_config_contains_the_sign_in_settings(box: CloudInABox) -> None:
     firebase = httpx.get(f"{box.base_url}/api/web-config").json()["firebase"]
 
     assert (firebase["apiKey"], firebase["projectId"]) == ("web-key", "phoenix-test")

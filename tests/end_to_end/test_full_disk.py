@@ -1,4 +1,4 @@
-"""A data folder on a full disk takes no tokens, and says so before the first request fails."""
+"""A data folder on a full disk: requests are refused without a debit, and health reports it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared import settings, wiring
 from shared.wiring import Phoenix
 from tests.support.machine import needs
@@ -61,7 +61,7 @@ IMAGE = {"type": "image", "prompt": "a fox"}
 VIDEO = {"type": "video", "prompt": "waves", "duration": 4}
 
 
-def test_creation_is_refused_without_a_debit_while_the_disk_has_no_room_for_it(
+def test_creation_is_refused_without_a_debit_while_the_disk_is_full(
     client: TestClient, disk: Path
 ) -> None:
     before = client.get("/api/me").json()["tokenBalance"]
@@ -89,7 +89,7 @@ def test_creation_is_refused_without_a_debit_while_the_disk_has_no_room_for_it(
     assert replayed.headers["Idempotency-Replayed"] == "true"
 
 
-def test_retry_is_refused_without_a_debit_while_the_disk_has_no_room_for_it(
+def test_retry_is_refused_without_a_debit_while_the_disk_is_full(
     client: TestClient, disk: Path
 ) -> None:
     resize(disk, IMAGE_ROOM_MIB)

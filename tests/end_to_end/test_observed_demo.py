@@ -1,4 +1,4 @@
-"""The metrics, on the log lines that `phoenix demo` wrote, against what it says that it did."""
+"""The log-based metrics of `phoenix demo` against its own report."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def counts(name: str, lines: list[dict[str, Any]]) -> Counter[tuple[str, ...]]:
     return Counter(tuple(sample.labels.values()) for sample in samples(name, lines))
 
 
-def test_the_metrics_of_a_demo_are_what_it_says_it_did(tmp_path: Path) -> None:
+def test_metrics_of_a_demo_match_its_report(tmp_path: Path) -> None:
     phoenix = Path(sys.executable).with_name("phoenix")
     done = subprocess.run(
         [phoenix, "demo", "--json", "--data", tmp_path],
@@ -37,24 +37,24 @@ def test_the_metrics_of_a_demo_are_what_it_says_it_did(tmp_path: Path) -> None:
         timeout=120,
         check=True,
     )
-    told = [story["creation"] for story in json.loads(done.stdout)["creations"]]
+    reported = [story["creation"] for story in json.loads(done.stdout)["creations"]]
 
     logs = [tmp_path / "logs", tmp_path / "executions/logs"]
     files = [path for folder in logs for path in folder.glob("*.log")]
     lines = list(lines_of(*(path.read_text() for path in files)))
     jobs = [line for line in lines if line["service"].endswith("-job")]
-    by_kind = Counter((creation["type"],) for creation in told)
-    drafts = Counter((c["type"],) for c in told if c["status"] == "draft")
+    by_kind = Counter((creation["type"],) for creation in reported)
+    drafts = Counter((c["type"],) for c in reported if c["status"] == "draft")
     sweeps = [line for line in lines if line["message"] == "swept"]
     assert counts("creations_opened", lines) == by_kind
     assert counts("creations_settled", lines) == Counter(
         (c["type"], "creation_completed", "")
         if c["status"] == "draft"
         else (c["type"], "creation_failed", c["error"]["code"])
-        for c in told
+        for c in reported
     )
     assert counts("processing_seconds", lines) == drafts
-    assert counts("refund_lag_seconds", lines) == {("job",): sum(c["refunded"] for c in told)}
+    assert counts("refund_lag_seconds", lines) == {("job",): sum(c["refunded"] for c in reported)}
     assert len(samples("oldest_unfinished_seconds", lines)) == len(sweeps) > 0
     for nothing in ("creations_published", "upload_failures", "refund_failures"):
         assert counts(nothing, lines) == {}
@@ -62,4 +62,4 @@ def test_the_metrics_of_a_demo_are_what_it_says_it_did(tmp_path: Path) -> None:
     assert all(line.keys() >= ON_EVERY_LINE for line in lines)
     assert jobs
     assert all(line.keys() >= ON_A_JOBS_LINES for line in jobs)
-    assert {line["creation_id"] for line in jobs} == {c["creationId"] for c in told}
+    assert {line["creation_id"] for line in jobs} == {c["creationId"] for c in reported}

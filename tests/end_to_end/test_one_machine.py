@@ -1,4 +1,4 @@
-"""Prompt in, media out, every token accounted for: with real processes."""
+"""Creations on one machine end to end, with real processes and audited books."""
 
 import collections
 import json
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from jobs.video_generation_job import ffmpeg
-from jobs.video_generation_job.measuring import run_listing
+from jobs.video_generation_job.probe import run_listing
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.status import Status
@@ -38,7 +38,7 @@ def phoenix(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
     )
 
 
-def test_the_demo_keeps_its_promises() -> None:
+def test_demo_succeeds() -> None:
     done = phoenix("demo", "--json", GEMINI_API_KEY="a-key-that-the-demo-never-uses", **DEAD_PROXY)
 
     shown = json.loads(done.stdout)
@@ -51,7 +51,7 @@ def test_the_demo_keeps_its_promises() -> None:
     assert stories["rate-limited"]["creation"]["attempt"] == 2
 
 
-def test_a_video_and_an_image_are_made_and_open_by_their_links(
+def test_video_and_image_are_created_and_served_by_their_links(
     machine: OneMachine, tmp_path: Path
 ) -> None:
     client = machine.client()
@@ -96,7 +96,7 @@ def test_a_video_and_an_image_are_made_and_open_by_their_links(
         ("[no thumbnail] [slow 0]", Status.DRAFT, None, 1),
     ],
 )
-def test_every_scenario_word_ends_as_it_says(
+def test_scenario_word_has_its_documented_result(
     machine: OneMachine, prompt: str, status: Status, code: str | None, starts: int
 ) -> None:
     creation_id = machine.open(machine.client(), prompt, duration=4)
@@ -111,7 +111,7 @@ def test_every_scenario_word_ends_as_it_says(
         assert settled.thumbnail_key is None
 
 
-def test_a_hanging_generator_is_refunded_by_the_deadline(
+def test_hanging_generator_is_refunded_by_the_deadline(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     machine = new_machine(
@@ -134,9 +134,9 @@ def test_a_hanging_generator_is_refunded_by_the_deadline(
 def posted_at_once(
     machine: OneMachine, *, kind: str, processes: int, each: int, key: str = ""
 ) -> collections.Counter[int]:
-    """Post from several processes at one moment and count the statuses."""
+    """Post from several processes at the same time and count the statuses."""
     token = machine.client().headers["Authorization"].removeprefix("Bearer ")
-    command = [sys.executable, "-m", "tests.end_to_end.posting", machine.stack.base_url]
+    command = [sys.executable, "-m", "tests.end_to_end.concurrent_posts", machine.stack.base_url]
     start_at_s = time.time() + 3
     posting = [
         subprocess.Popen(
@@ -159,7 +159,7 @@ NO_LIMITS = {
 
 
 def without_jobs(machine: OneMachine) -> OneMachine:
-    """Let no task be dispatched any more: only the debits matter."""
+    """A machine that dispatches no tasks."""
     local = machine.stack.phoenix.local
     assert local is not None
     local.queue.__dict__["dispatch"] = lambda *_: False
@@ -189,7 +189,7 @@ def test_two_hundred_posts_at_once_stop_at_the_in_flight_limit(
     assert answered == {202: accepted, 429: 200 - accepted}
 
 
-def test_a_hundred_racing_replays_of_one_key_debit_once(machine: OneMachine) -> None:
+def test_hundred_racing_replays_of_one_key_debit_once(machine: OneMachine) -> None:
     without_jobs(machine)
 
     answered = posted_at_once(machine, kind="video", processes=4, each=25, key="one click")
@@ -202,7 +202,7 @@ def test_a_hundred_racing_replays_of_one_key_debit_once(machine: OneMachine) -> 
 # Tasks and crashes
 
 
-def test_a_job_killed_in_the_middle_is_resumed_without_a_second_start(
+def test_killed_job_is_resumed_without_a_second_start(
     machine: OneMachine,
 ) -> None:
     creation_id = machine.open(machine.client(), "a long film [slow 5]")
@@ -218,7 +218,7 @@ def test_a_job_killed_in_the_middle_is_resumed_without_a_second_start(
     assert machine.starts(creation_id) == 1
 
 
-def test_a_task_delivered_twice_late_or_for_a_failed_creation_changes_nothing(
+def test_task_that_is_duplicated_late_or_for_a_failed_creation_changes_nothing(
     machine: OneMachine,
 ) -> None:
     client = machine.client()
@@ -248,7 +248,7 @@ def test_a_task_delivered_twice_late_or_for_a_failed_creation_changes_nothing(
     assert machine.starts() == 1
 
 
-def test_two_executions_of_one_creation_make_one_claim(machine: OneMachine) -> None:
+def test_two_executions_of_one_creation_claim_it_once(machine: OneMachine) -> None:
     creation_id = machine.open(machine.client(), "a fox [slow 2]", "image")
     local = machine.stack.phoenix.local
     assert local is not None
@@ -261,7 +261,7 @@ def test_two_executions_of_one_creation_make_one_claim(machine: OneMachine) -> N
     assert machine.starts() == 1
 
 
-def test_an_api_that_dies_is_started_again(machine: OneMachine) -> None:
+def test_killed_api_is_restarted(machine: OneMachine) -> None:
     client = machine.client()
     machine.stack._api.kill()
 
@@ -274,7 +274,7 @@ def test_an_api_that_dies_is_started_again(machine: OneMachine) -> None:
     eventually(is_back)
 
 
-def test_stopping_the_stack_hands_the_work_back_and_a_restart_finishes_it(
+def test_stopped_stack_releases_its_leases_and_the_next_start_finishes_the_work(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     first = new_machine()

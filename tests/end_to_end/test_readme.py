@@ -1,4 +1,4 @@
-"""The README's commands, run as a reader pastes them."""
+"""The commands of the README, pasted into an interactive shell."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ def block(base_url: str) -> str:
 
 
 def pasted(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Paste into an interactive shell, which goes on after a failure."""
+    """Paste into an interactive shell, which continues after a failure."""
     return subprocess.run(
         ["bash", "--norc", "--noprofile", "-i"],
         input=text,
@@ -34,7 +34,9 @@ def pasted(text: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_life_of_a_video_is_as_the_readme_tells_it(machine: OneMachine, tmp_path: Path) -> None:
+def test_readme_commands_create_publish_and_delete_a_video(
+    machine: OneMachine, tmp_path: Path
+) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block(machine.stack.base_url)],
         cwd=tmp_path,
@@ -52,7 +54,7 @@ def test_the_life_of_a_video_is_as_the_readme_tells_it(machine: OneMachine, tmp_
     assert machine.stack.phoenix.auditing.audit().files == 0
 
 
-def test_block_that_is_pasted_twice_works_twice(machine: OneMachine, tmp_path: Path) -> None:
+def test_block_can_be_pasted_twice(machine: OneMachine, tmp_path: Path) -> None:
     script = block(machine.stack.base_url)
 
     done = pasted(f"{script}\necho first: $?\n{script}\necho second: $?\n", tmp_path)

@@ -1,4 +1,4 @@
-"""Real media by one key: the stack over the developer API's own paths, and a key that is bad."""
+"""The one-machine stack with GEMINI_API_KEY: generated media, a refused key, no network."""
 
 import signal
 import socket
@@ -11,8 +11,8 @@ import pytest
 
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
 from tests.support.environments import DEAD_PROXY
 from tests.support.eventually import eventually
 
@@ -25,8 +25,8 @@ PHOENIX = Path(sys.executable).with_name("phoenix")
 
 
 @pytest.fixture
-def server() -> Iterator[GenaiServer]:
-    with GenaiServer(Vendor(takes_s=0.5)) as server:
+def server() -> Iterator[GoogleModelsServer]:
+    with GoogleModelsServer(Vendor(takes_s=0.5)) as server:
         yield server
 
 
@@ -36,8 +36,8 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_a_key_makes_an_image_and_a_video_by_the_developer_api(
-    new_machine: Callable[..., OneMachine], server: GenaiServer
+def test_key_generates_an_image_and_a_video_by_the_developer_api(
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer
 ) -> None:
     machine = new_machine(GEMINI_API_KEY=KEY, PHOENIX_GENERATOR_ENDPOINT=server.url, **DEAD_PROXY)
     client = machine.client()
@@ -60,8 +60,8 @@ def test_a_key_makes_an_image_and_a_video_by_the_developer_api(
 
 
 @pytest.mark.parametrize("key", [WRONG_KEY, SUSPENDED_KEY])
-def test_a_refused_key_fails_at_once_as_internal_and_returns_the_tokens(
-    new_machine: Callable[..., OneMachine], server: GenaiServer, key: str
+def test_refused_key_fails_at_once_as_internal_and_returns_the_tokens(
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer, key: str
 ) -> None:
     machine = new_machine(GEMINI_API_KEY=key, PHOENIX_GENERATOR_ENDPOINT=server.url)
     client = machine.client()
@@ -76,7 +76,7 @@ def test_a_refused_key_fails_at_once_as_internal_and_returns_the_tokens(
     assert key not in machine.logs()
 
 
-def test_without_a_network_the_tokens_come_back_after_the_retries(
+def test_without_a_network_the_tokens_are_returned_after_the_retries(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     machine = new_machine(GEMINI_API_KEY=KEY, PHOENIX_GENERATOR_ENDPOINT=nowhere())
@@ -90,8 +90,8 @@ def test_without_a_network_the_tokens_come_back_after_the_retries(
     assert client.get("/api/me").json()["tokenBalance"] == 100
 
 
-def test_the_sample_generator_is_used_where_it_is_asked_for_in_spite_of_a_key(
-    new_machine: Callable[..., OneMachine], server: GenaiServer
+def test_sample_generator_setting_wins_over_a_key(
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer
 ) -> None:
     machine = new_machine(
         GEMINI_API_KEY=KEY,
@@ -113,8 +113,8 @@ def test_the_sample_generator_is_used_where_it_is_asked_for_in_spite_of_a_key(
         (KEY, False, "cannot be reached (ConnectError)."),
     ],
 )
-def test_the_start_says_in_one_line_what_will_fail_and_starts_all_the_same(
-    server: GenaiServer, tmp_path: Path, key: str, said: str, *, is_reached: bool
+def test_start_warns_in_one_line_about_an_unusable_key(
+    server: GoogleModelsServer, tmp_path: Path, key: str, said: str, *, is_reached: bool
 ) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",

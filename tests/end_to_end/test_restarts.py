@@ -1,4 +1,4 @@
-"""kill -9 of the job, of the API and of the whole stack, at seven moments of a video's life."""
+"""SIGKILL of the job, the API and the whole stack at seven phases of a job."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from shared.domain.keys import CreationId
 from shared.domain.status import Status
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
-from tests.end_to_end.moments import AFTER_THE_START, Moment, moment_of
+from tests.end_to_end.job_phases import AFTER_START, JobPhase, phase_of
 from tests.end_to_end.processes import jobs_of, kill, processes_with
 from tests.support.builders import seconds
 from tests.support.eventually import eventually
@@ -27,15 +27,15 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.slow
 
 MOMENTS = [
-    *(Moment.STARTING, Moment.CLAIMED, Moment.OPERATING, Moment.REPORTED),
-    *(Moment.DOWNLOADING, Moment.CHECKING, Moment.UPLOADING),
+    *(JobPhase.STARTING, JobPhase.CLAIMED, JobPhase.WITH_OPERATION, JobPhase.REPORTED),
+    *(JobPhase.DOWNLOADING, JobPhase.CHECKING, JobPhase.UPLOADING),
 ]
-"""Those between the claim and the operation last too short to be met here on purpose."""
+"""The phases between the claim and the operation are too short to be hit here."""
 
 
 @contextmanager
 def stack(data: Path) -> Iterator[str]:
-    """Run `phoenix up` as its own process, if it is not killed before, and yield its address."""
+    """Run `phoenix up` as a process that a test may kill, and yield its address."""
     with subprocess.Popen(
         [Path(sys.executable).with_name("phoenix"), "up", "--port", "0"],
         env={**os.environ, **SCALED_DOWN, "PHOENIX_DATA": str(data), "PYTHONUNBUFFERED": "1"},
@@ -58,7 +58,7 @@ def client_of(base_url: str) -> Iterator[httpx.Client]:
 
 
 def victims(name: str, data: Path, creation_id: str) -> list[int]:
-    """Return the processes that an accident of this kind takes."""
+    """Return the ids of the processes to kill."""
     everything = list(processes_with("PHOENIX_DATA", str(data)))
     return {
         "job": jobs_of(creation_id),
@@ -78,12 +78,12 @@ def starts(data: Path) -> int:
     return len(list((data / "generator/operations").glob("*.json")))
 
 
-def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
-    """Kill at a moment of a new video's life, see it end well, and return how far it had come."""
+def killed_at(wanted: JobPhase, victim: str, data: Path) -> JobPhase:
+    """Kill at a phase of a new video, wait until it is settled, and return the phase hit."""
     phoenix = wiring.build(settings.load({**SCALED_DOWN, "PHOENIX_DATA": str(data)}))
 
-    def moment() -> Moment:
-        return moment_of(document(phoenix, creation_id), is_paid=starts(data) > 0)
+    def phase() -> JobPhase:
+        return phase_of(document(phoenix, creation_id), is_paid=starts(data) > 0)
 
     def settled() -> bool:
         return not document(phoenix, creation_id).is_unfinished
@@ -91,10 +91,10 @@ def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
     with stack(data) as base_url, client_of(base_url) as client:
         body = {"prompt": "a film [slow 2]", "duration": 4}
         creation_id = client.post("/api/generate/video", json=body).json()["creationId"]
-        eventually(lambda: victims(victim, data, creation_id), look_every_s=0.1)
-        eventually(lambda: moment() >= wanted, within_s=60, look_every_s=0.005)
+        eventually(lambda: victims(victim, data, creation_id), poll_interval_s=0.1)
+        eventually(lambda: phase() >= wanted, within_s=60, poll_interval_s=0.005)
         kill(victims(victim, data, creation_id))
-        died_at = moment()
+        died_at = phase()
         if victim != "stack":
             eventually(settled, within_s=90)
     if victim == "stack":
@@ -110,28 +110,30 @@ def killed_at(wanted: Moment, victim: str, data: Path) -> Moment:
 
 
 @pytest.mark.parametrize("victim", ["job", "api", "stack"])
-def test_after_kill_9_every_creation_ends_as_draft_or_refunded(tmp_path: Path, victim: str) -> None:
-    def death(wanted: Moment) -> Moment:
+def test_after_sigkill_every_creation_becomes_a_draft_or_is_refunded(
+    tmp_path: Path, victim: str
+) -> None:
+    def death(wanted: JobPhase) -> JobPhase:
         return killed_at(wanted, victim, tmp_path / wanted.name)
 
     with ThreadPoolExecutor(2) as accidents:
         deaths = Counter(accidents.map(death, MOMENTS))
 
-    assert len(deaths.keys() - {Moment.OVER}) >= 4, deaths
-    assert sum(deaths[moment] for moment in AFTER_THE_START) >= 3, deaths
+    assert len(deaths.keys() - {JobPhase.SETTLED}) >= 4, deaths
+    assert sum(deaths[phase] for phase in AFTER_START) >= 3, deaths
 
 
-def test_a_job_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
+def test_job_stopped_for_longer_than_its_lease_writes_nothing_more(
     machine: OneMachine,
 ) -> None:
     creation_id = machine.open(machine.client(), "a film [slow 8]", duration=4)
     eventually(lambda: machine.document(creation_id).operation_name)
     zombie = jobs_of(creation_id)
     started = machine.document(creation_id)
-    # Stopped within a commit it would hold the one database's lock: stop it after a heartbeat.
+    # Stop it after a heartbeat: stopped within a commit, it would hold the database lock.
     eventually(
         lambda: machine.document(creation_id).lease_expires_at != started.lease_expires_at,
-        look_every_s=0.005,
+        poll_interval_s=0.005,
     )
     kill(zombie, signal.SIGSTOP)
     before = machine.document(creation_id)
@@ -139,7 +141,7 @@ def test_a_job_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
     phoenix = machine.stack.phoenix
     eventually(lambda: not before.is_leased(phoenix.ports.clock.now() - skew))
     assert machine.document(creation_id).attempt == 1
-    # The sweep leaves it to the platform, where it still runs; a task that comes twice does not.
+    # The sweep sees that it still runs and leaves it; a duplicate task claims it.
     phoenix.ports.queue.enqueue(before.creation_id, kind=before.kind, number=7)
     eventually(lambda: machine.document(creation_id).attempt == 2)
 
@@ -154,7 +156,7 @@ def test_a_job_that_was_stopped_for_longer_than_its_lease_writes_nothing_more(
     assert "lease_lost" in log.read_text()
 
 
-def test_after_sigterm_the_lease_is_back_within_ten_seconds(
+def test_lease_is_released_within_ten_seconds_after_sigterm(
     new_machine: Callable[..., OneMachine],
 ) -> None:
     hours = {

@@ -1,4 +1,4 @@
-"""The stack and what it started live and die together, and the next start resumes the work."""
+"""The stack ends together with its processes, and the next start resumes their work."""
 
 import os
 import signal
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.slow
 
 PHOENIX = Path(sys.executable).with_name("phoenix")
 LEASE_S = 120
-"""The default: a test that waited for it would not end within its own limit."""
+"""The default lease, longer than the time limits of these tests: waiting for it would fail them."""
 RESUMED_WITHIN_S = 20
 
 
 @contextmanager
 def up(data: Path, *, port: str = "0") -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Run `phoenix up` in a process of its own; yield the process and its address."""
+    """Run `phoenix up`; yield its process and its address."""
     with subprocess.Popen(
         [PHOENIX, "up", "--port", port, "--data", data],
         env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
@@ -46,7 +46,7 @@ def up(data: Path, *, port: str = "0") -> Iterator[tuple["subprocess.Popen[str]"
 
 
 def open_video(base_url: str) -> str:
-    """Open a video that takes some seconds; return its id."""
+    """Open a video that takes several seconds; return its id."""
     with httpx.Client(base_url=base_url, timeout=10) as client:
         token = client.post("/api/local/sign-in", json={"username": "ada"}).json()["token"]
         answer = client.post(
@@ -67,12 +67,12 @@ def document(data: Path, creation_id: str) -> Creation:
 
 
 def is_in_progress(data: Path, creation_id: str) -> bool:
-    """Tell whether its generator was started: now an interruption leaves something to resume."""
+    """Return whether its generator was started, so that there is an operation to resume."""
     return document(data, creation_id).operation_name is not None
 
 
 def everything_of(data: Path) -> list[int]:
-    """Return the ids of the API and the jobs: what the stack on this folder has started."""
+    """Return the ids of the API and job processes of the stack on this folder."""
     return [each for each, command in processes_with("PHOENIX_DATA", str(data)) if command]
 
 

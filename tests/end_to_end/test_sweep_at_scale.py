@@ -1,4 +1,4 @@
-"""Ten thousand overdue creations, two sweeps at once, one of them killed."""
+"""Ten thousand overdue creations and two concurrent sweeps, one of them killed."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ ROOMY = Policy(images_in_flight_max=EACH, opened_per_hour_max=EACH)
 
 
 def a_user_with_overdue_images(user: str) -> list[Document]:
-    """Return an account whose hundred images were paid an hour ago and never finished."""
+    """Return an account with a hundred images, debited an hour ago and unfinished."""
     account, entry = an_account(user, tokens=0).granted(
         1000, entry_id=f"{user}_grant_welcome", reference=None, actor=Actor.API, at=AT
     )
@@ -106,7 +106,9 @@ def test_ten_thousand_overdue_creations_are_each_refunded_once(
     phoenix.ports.close()
 
 
-def test_a_backlog_of_waiting_tasks_is_not_multiplied(phoenix: Phoenix, tmp_path: Path) -> None:
+def test_sweep_does_not_duplicate_a_backlog_of_waiting_tasks(
+    phoenix: Phoenix, tmp_path: Path
+) -> None:
     store, queue = phoenix.ports.store, phoenix.ports.queue
     now = phoenix.ports.clock.now()
     waiting = [each for each in store.everything() if isinstance(each, Creation)][:500]

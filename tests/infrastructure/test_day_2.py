@@ -13,8 +13,8 @@ from shared.lifecycle.auditing import Auditing
 from tests.infrastructure.conftest import PROJECT, REGION, check_gcloud_understands
 from tests.infrastructure.test_operating import blocks
 from tests.servers import firestore_emulator
+from tests.support.documents import put
 from tests.support.machine import needs
-from tests.support.putting import put
 from tests.support.world import World
 
 PAGE = Path(__file__).parents[2] / "docs/day-2.md"
@@ -46,7 +46,7 @@ def test_gcloud_understands_the_command(command: str, nothing_there: int, tmp_pa
 
 @pytest.mark.slow
 @needs("firestore")
-def test_exported_database_is_restored_with_clean_books(
+def test_exported_database_is_restored_and_passes_the_audit(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Export a database with a ledger, import it into an empty one, and audit the copy."""

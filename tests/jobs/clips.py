@@ -17,7 +17,7 @@ NO_KEY_FRAME = ("-bsf:v", "noise=drop='eq(n,0)'")
 
 def write_clip(target: Path, *arguments: str) -> Path:
     done = run_ffmpeg(["-v", "error", *arguments, "-f", "mp4", str(target)], timeout_s=60)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
     return target
 
 

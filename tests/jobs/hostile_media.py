@@ -1,4 +1,4 @@
-"""Files that a generator may send and nobody can use."""
+"""Unusable files that a generator may send."""
 
 import io
 import struct
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from shared.adapters.sample.drawings import draw_picture
+from shared.adapters.sample.drawings import draw_image
 from shared.domain.kind import Kind
 from shared.ffmpeg import run_ffmpeg
 from tests.support.builders import a_brief
@@ -58,12 +58,12 @@ def damaged(film: Path, target: Path) -> None:
 
 
 def an_image(_: Path, target: Path) -> None:
-    draw_picture(a_brief(Kind.IMAGE), target)
+    draw_image(a_brief(Kind.IMAGE), target)
 
 
 def make(target: Path, *arguments: str) -> None:
     done = run_ffmpeg(["-v", "error", *arguments, "-f", "mp4", str(target)], timeout_s=60)
-    assert done.exit_status == 0, done.said
+    assert done.exit_status == 0, done.stderr
 
 
 def a_giant_frame(_: Path, target: Path) -> None:
@@ -72,7 +72,7 @@ def a_giant_frame(_: Path, target: Path) -> None:
 
 
 def lasting_for_days(film: Path, target: Path) -> None:
-    """Write a film whose frames are said to be shown for hours each (its `stts` box)."""
+    """Write a film whose frames last hours each according to its `stts` box."""
     content = bytearray(film.read_bytes())
     delta_at = content.index(b"stts") + 4 + 4 + 4 + 4
     content[delta_at : delta_at + 4] = struct.pack(">I", 2**26)

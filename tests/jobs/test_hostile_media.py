@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jobs.attempt import SETTLED, run_attempt
 from jobs.image_generation_job.pipeline import ImagePipeline
 from jobs.video_generation_job.pipeline import VideoPipeline
-from shared.adapters.sample.drawings import shoot_film
+from jobs.worker import SETTLED
+from shared.adapters.sample.drawings import render_video
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_PIXELS_MAX
 from shared.domain.status import Status
 from tests.jobs.hostile_media import HOSTILE_IMAGES, HOSTILE_VIDEOS
 from tests.jobs.pictures import ORIENTATION, encoded
-from tests.support.builders import LEASE_OWNER, a_brief
-from tests.support.workshop import workshop
+from tests.support.builders import a_brief
+from tests.support.jobs import run_job
 from tests.support.world import World
 
 GIB = 1024**3
@@ -40,12 +40,12 @@ brief = Brief.of(Kind(sys.argv[1]), prompt="x")
 for download in sys.argv[2:]:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            pipeline.produce(Path(download), Path(folder), brief=brief)
+            pipeline.post_process(Path(download), Path(folder), brief=brief)
         except BadOutput:
             pass
-mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
+peak_kib = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
 ffmpegs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([int(mine) * 1024, ffmpegs * 1024]))
+print(json.dumps([int(peak_kib) * 1024, ffmpegs * 1024]))
 """
 
 
@@ -65,7 +65,7 @@ def peaks_of(kind: Kind, files: list[Path]) -> list[int]:
 def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, list[Path]]:
     folder = tmp_path_factory.mktemp("hostile")
     film = folder / "film.mp4"
-    shoot_film(a_brief(Kind.VIDEO, duration_s=4), film)
+    render_video(a_brief(Kind.VIDEO, duration_s=4), film)
     files: dict[Kind, list[Path]] = {kind: [] for kind in Kind}
     for spoil in HOSTILE_VIDEOS:
         path = folder / f"{spoil.__name__}.mp4"
@@ -86,9 +86,9 @@ def test_hostile_files_are_bad_output_and_refunded(
         creation = world.open(kind=kind).creation
         world.generator.fetches = [path.read_bytes()]
         world.clock.sleep(120)
-        shop = workshop(world, VideoPipeline() if kind is Kind.VIDEO else ImagePipeline())
+        pipeline = VideoPipeline() if kind is Kind.VIDEO else ImagePipeline()
 
-        assert run_attempt(shop, creation.creation_id, lease_owner=LEASE_OWNER) == SETTLED
+        assert run_job(world.phoenix, pipeline, creation.creation_id) == SETTLED
 
         failed = world.now(creation)
         assert failed.error is not None, path.name
@@ -97,11 +97,11 @@ def test_hostile_files_are_bad_output_and_refunded(
     assert world.stored_keys() == set()
 
 
-def test_a_file_over_the_size_limit_is_bad_output(world: World) -> None:
+def test_file_over_the_size_limit_is_bad_output(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.fetches = [BadOutput(reason="it is larger than 26214400 bytes")]
 
-    run_attempt(workshop(world, ImagePipeline()), creation.creation_id, lease_owner=LEASE_OWNER)
+    run_job(world.phoenix, ImagePipeline(), creation.creation_id)
 
     failed = world.now(creation)
     assert failed.error is not None

@@ -1,4 +1,4 @@
-"""Damaged files of every kind are taken or refused as bad output; nothing else comes out."""
+"""Damaged files are accepted or refused as bad output; no other error occurs."""
 
 import logging
 import random
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from jobs.generation import Pipeline
 from jobs.image_generation_job.pipeline import ImagePipeline
-from jobs.making import Pipeline, Produced
+from jobs.upload import ProcessedMedia
 from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.domain.errors import BadOutput
 from tests.jobs.clips import H264, QUIET_HEVC, copied, shot
@@ -40,22 +41,22 @@ def mutants(content: bytes, *, header_bytes: int, count: int) -> Iterator[bytes]
         yield bytes(mutant)
 
 
-def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> Produced | None:
-    """Return what is made of a file, or None if it is refused."""
+def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> ProcessedMedia | None:
+    """Post-process a file; return None if it is refused."""
     folder.mkdir()
     download = folder / "download"
     download.write_bytes(content)
     try:
-        return pipeline.produce(download, folder, brief=a_brief(pipeline.kind))
+        return pipeline.post_process(download, folder, brief=a_brief(pipeline.kind))
     except BadOutput:
         return None
 
 
-def assert_usable(produced: Produced) -> None:
-    assert produced.path.stat().st_size > 0
-    assert min(produced.width, produced.height) >= 1
-    if produced.thumbnail is not None:
-        with Image.open(produced.thumbnail) as thumbnail:
+def assert_usable(processed: ProcessedMedia) -> None:
+    assert processed.path.stat().st_size > 0
+    assert min(processed.width, processed.height) >= 1
+    if processed.thumbnail is not None:
+        with Image.open(processed.thumbnail) as thumbnail:
             assert thumbnail.width <= 640
             assert thumbnail.height <= 2048
 
@@ -83,8 +84,8 @@ def test_damaged_picture_is_usable_or_bad_output(tmp_path: Path, name: str) -> N
 
     assert accepted(ImagePipeline(), content, tmp_path / "whole") is not None
     assert None in made
-    for produced in filter(None, made):
-        assert_usable(produced)
+    for processed in filter(None, made):
+        assert_usable(processed)
 
 
 FILMS = {
@@ -111,5 +112,5 @@ def test_damaged_video_is_usable_or_bad_output(
 
     assert accepted(VideoPipeline(), content, tmp_path / "whole") is not None
     assert None in made
-    for produced in filter(None, made):
-        assert_usable(produced)
+    for processed in filter(None, made):
+        assert_usable(processed)

@@ -10,7 +10,7 @@ from shared.domain.welcome import welcome_id
 from shared.lifecycle.accounts import slug
 from shared.ports.identity import Caller
 from tests.support.builders import ADA, BEN, NOON, a_caller, an_account
-from tests.support.putting import put
+from tests.support.documents import put
 from tests.support.world import World
 
 

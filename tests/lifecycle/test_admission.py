@@ -23,11 +23,11 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.kind import Kind
-from shared.domain.ledger import Actor, Cost
+from shared.domain.ledger import Cost
 from shared.domain.operating import Switch
 from shared.lifecycle.admission import FIRST_READ_S, Admission
 from tests.support.builders import ADA, POLICY, a_brief, a_caller
-from tests.support.putting import put
+from tests.support.documents import put
 from tests.support.world import World
 
 NewWorld = Callable[..., World]
@@ -59,7 +59,7 @@ def spend(world: World, cost_usd: float, *, cost_id: str = "spent") -> None:
 
 
 def retry(world: World, creation: Creation) -> Creation:
-    return world.phoenix.owning.retry(creation.creation_id, owner=ADA).creation
+    return world.phoenix.opening.retry(creation.creation_id, owner=ADA).creation
 
 
 BRAKES: dict[type[Unavailable], Callable[[World], None]] = {
@@ -112,7 +112,7 @@ def test_a_retry_is_refused_like_an_open(braked: World, error: type[Unavailable]
 def test_a_replay_is_answered_as_ever(braked: World, error: type[Unavailable]) -> None:
     creation = braked.open(key="one").creation
     gone = braked.failed(key="gone")
-    braked.phoenix.owning.delete(gone.creation_id, owner=ADA)
+    braked.phoenix.media_cleanup.delete_creation(gone.creation_id, owner=ADA)
     BRAKES[error](braked)
     braked.clock.sleep(10)
 
@@ -131,7 +131,7 @@ def test_a_repeated_click_on_retry_is_answered_as_ever(world: World) -> None:
     pause(world)
     world.clock.sleep(10)
 
-    again = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=1)
+    again = world.phoenix.opening.retry(failed.creation_id, owner=ADA, run_number=1)
 
     assert again.is_replay
 
@@ -150,9 +150,9 @@ def test_what_an_owner_has_can_be_cancelled_published_and_deleted_meanwhile(worl
     pause(world)
     world.clock.sleep(10)
 
-    world.phoenix.owning.cancel(pending.creation_id, owner=ADA)
+    world.phoenix.failing.cancel(pending.creation_id, owner=ADA)
     world.phoenix.publishing.publish(draft.creation_id, owner=ADA, caption=None)
-    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
 
 
 def test_the_brake_comes_before_the_balance(new_world: NewWorld) -> None:
@@ -232,7 +232,7 @@ def test_jobs_that_work_faster_than_the_queue_dispatches_count(world: World) -> 
 
 def test_what_was_cancelled_in_the_queue_is_no_pace(world: World) -> None:
     for _ in range(9):
-        world.phoenix.owning.cancel(world.open().creation.creation_id, owner=ADA)
+        world.phoenix.failing.cancel(world.open().creation.creation_id, owner=ADA)
     world.queue.rate_per_s = 0.001
     world.clock.sleep(10)
 
@@ -255,7 +255,7 @@ def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
     crowd(world)
     gauges = world.phoenix.opening.admission
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
-    gauges.worker, gauges.patience_s = Stuck(), 0.05
+    gauges.worker, gauges.wait_max_s = Stuck(), 0.05
     world.clock.sleep(POLICY.gauges_life_s)
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
     world.clock.sleep(1)
@@ -281,7 +281,7 @@ def test_the_day_cost_and_what_is_unfinished_reach_the_ceiling(new_world: NewWor
         world.open(kind=Kind.IMAGE)
 
     assert refusal.value.retry_after_s == 12 * 3600 - 30
-    world.phoenix.owning.cancel(image.creation_id, owner=ADA)
+    world.phoenix.failing.cancel(image.creation_id, owner=ADA)
     world.clock.sleep(10)
     world.open(kind=Kind.IMAGE)
 
@@ -541,7 +541,7 @@ def test_a_reading_that_hangs_refuses_nobody(braked: World, error: type[Unavaila
     BRAKES[error](braked)
     braked.clock.sleep(POLICY.gauges_life_s + 1)
     gauges = braked.phoenix.opening.admission
-    gauges.worker, gauges.patience_s = Stuck(), 0.05
+    gauges.worker, gauges.wait_max_s = Stuck(), 0.05
 
     replay = braked.open(key="one")
 
@@ -563,8 +563,9 @@ def test_a_debit_by_an_operator_is_not_held_up(world: World) -> None:
     pause(world)
     world.clock.sleep(10)
 
-    again = world.phoenix.owning.debit_again(failed, debits=1, actor=Actor.OPERATOR)
+    again = world.phoenix.opening.rerun(failed.creation_id, execution="by-hand")
 
+    assert again is not None
     assert again.creation.run_number == 2
 
 

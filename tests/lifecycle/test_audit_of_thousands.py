@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import Account, OpenedHour, UsernameClaim
+from shared.domain.account import Account, HourlyCount, UsernameClaim
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, Key, UserId
@@ -28,8 +28,8 @@ from tests.support.builders import (
     seconds,
     stored_media,
 )
+from tests.support.documents import put
 from tests.support.fakes import FakeClock
-from tests.support.putting import put
 
 ACCOUNTS = 100
 CREATIONS_EACH = 100
@@ -51,7 +51,7 @@ class Ledger:
 
     def __init__(self, number: int) -> None:
         user = f"user-{number:03}"
-        account = an_account(user, tokens=0, opened_hour=OpenedHour(started_at=NOON))
+        account = an_account(user, tokens=0, opened_hour=HourlyCount(started_at=NOON))
         self.account, grant = account.granted(
             5000, entry_id=f"{user}_grant_welcome", reference=None, actor=Actor.API, at=NOON
         )

@@ -18,6 +18,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
 from shared.domain.status import Status
+from shared.lifecycle.failing import Refund
 from shared.ports.store import Decision, Found, write
 from tests.support.builders import ADA, a_creation_id, stored_media
 from tests.support.world import World
@@ -132,7 +133,7 @@ def test_the_same_key_of_another_user_is_another_creation(world: World) -> None:
 def test_a_key_whose_creation_was_deleted_is_gone(world: World) -> None:
     opened = world.open(key="k")
     claimed = world.claim(opened.creation)
-    world.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+    world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
 
     def remove(found: Found) -> Decision[None]:
         return write(removing=tuple(found.documents), result=None)
@@ -160,7 +161,7 @@ def test_without_a_queue_the_tokens_come_back_before_the_answer(world: World) ->
 
 def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: World) -> None:
     world.queue.is_down = True
-    settle = world.phoenix.settling
+    settle = world.phoenix.failing
 
     def claim_first() -> None:
         world.claim(a_creation_id("k"))
@@ -170,7 +171,7 @@ def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: Wor
 
     assert opened.creation.status is Status.PROCESSING
     assert movements(world) == [WELCOME, DEBIT]
-    assert settle.fail_unqueued(world.now(opened.creation)).is_mine is False
+    assert settle.fail_unqueued(world.now(opened.creation)).refund is Refund.NOT_DUE
 
 
 def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: World) -> None:
@@ -180,8 +181,8 @@ def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: Wor
         world.store.faults = []
         claimed = world.claim(a_creation_id("k"))
         world.store_files(claimed)
-        world.phoenix.attempts.complete(claimed, stored_media(claimed))
-        world.phoenix.owning.delete(claimed.creation_id, owner=claimed.user_id)
+        world.held(claimed).complete(stored_media(claimed))
+        world.phoenix.media_cleanup.delete_creation(claimed.creation_id, owner=claimed.user_id)
 
     world.store.faults, world.store.meanwhile = ["ok", "ok", "ok", "before"], make_and_delete
     with pytest.raises(CreationGone):

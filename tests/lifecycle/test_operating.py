@@ -110,7 +110,7 @@ def test_a_reason_is_needed(world: World, reason: str) -> None:
 def test_an_owners_own_act_is_not_recorded(world: World) -> None:
     published = world.published()
     world.phoenix.publishing.unpublish(published.creation_id, owner=ADA)
-    world.phoenix.owning.delete(published.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(published.creation_id, owner=ADA)
 
     assert acts(world) == []
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from shared.domain.creation import Creation
@@ -20,8 +22,10 @@ def refunds(world: World) -> int:
     return sum(entry.entry_type is EntryType.REFUND for entry in world.ledger())
 
 
-def retry(world: World, creation: Creation, debits: int | None = None) -> Creation:
-    return world.phoenix.owning.retry(creation.creation_id, owner=ADA, debits=debits).creation
+def retry(world: World, creation: Creation, run_number: int | None = None) -> Creation:
+    return world.phoenix.opening.retry(
+        creation.creation_id, owner=ADA, run_number=run_number
+    ).creation
 
 
 # Retry
@@ -31,7 +35,7 @@ def test_a_retry_debits_again_on_the_same_card(world: World) -> None:
     failed = world.failed()
     world.clock.sleep(5)
 
-    opened = world.phoenix.owning.retry(failed.creation_id, owner=ADA)
+    opened = world.phoenix.opening.retry(failed.creation_id, owner=ADA)
 
     again = world.now(failed)
     assert opened.creation == again
@@ -65,11 +69,10 @@ def test_a_retry_begins_anew(world: World) -> None:
     world.queue.tasks.clear()
     world.clock.sleep(60)
     world.phoenix.sweeping.sweep()
-    attempts = world.phoenix.attempts
-    first = attempts.intend(world.claim(creation), model="m", cost_usd=1)
-    waiting = attempts.retry_later(
-        attempts.record_operation(first, "operation-1"), retry_after_s=0, answered_no=False
-    )
+    claim = world.held(world.claim(creation))
+    claim.record_intent(model="m", cost_usd=1)
+    claim.record_operation("operation-1")
+    waiting = claim.retry_later(retry_after_s=0, answered_no=False)
     assert waiting is not None
     world.clock.sleep(900)
     world.phoenix.sweeping.sweep()
@@ -126,8 +129,8 @@ def test_a_retry_without_tokens_writes_nothing(world: World) -> None:
 def test_two_clicks_on_one_card_debit_once(world: World) -> None:
     failed = world.failed()
 
-    first = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=1)
-    second = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=1)
+    first = world.phoenix.opening.retry(failed.creation_id, owner=ADA, run_number=1)
+    second = world.phoenix.opening.retry(failed.creation_id, owner=ADA, run_number=1)
 
     assert not first.is_replay
     assert second.is_replay
@@ -143,7 +146,7 @@ def test_a_retry_whose_answer_is_lost_debits_once_and_makes_its_task(
     failed = world.failed()
     world.store.faults = faults
 
-    opened = world.phoenix.owning.retry(failed.creation_id, owner=ADA)
+    opened = world.phoenix.opening.retry(failed.creation_id, owner=ADA)
 
     assert not opened.is_replay
     assert world.account().balance_tokens == 90
@@ -154,7 +157,7 @@ def test_a_retry_that_counts_more_debits_than_there_are_recognises_its_own(world
     failed = world.failed()
     world.store.faults = ["lost"]
 
-    opened = world.phoenix.owning.retry(failed.creation_id, owner=ADA, debits=99)
+    opened = world.phoenix.opening.retry(failed.creation_id, owner=ADA, run_number=99)
 
     assert not opened.is_replay
     assert (failed.creation_id, 2) in world.queue.tasks
@@ -192,7 +195,7 @@ def test_a_retry_that_cannot_be_found_out_names_the_creation(world: World) -> No
 def test_cancelling_refunds_what_still_waits(world: World) -> None:
     creation = world.open().creation
 
-    cancelled = world.phoenix.owning.cancel(creation.creation_id, owner=ADA)
+    cancelled = world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
 
     assert cancelled == world.now(creation)
     assert cancelled.error is not None
@@ -206,30 +209,31 @@ def test_a_cancellation_whose_answer_is_lost_refunds_once(world: World, faults: 
     creation = world.open().creation
     world.store.faults = faults
 
-    world.phoenix.owning.cancel(creation.creation_id, owner=ADA)
+    world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
 
     assert refunds(world) == 1
 
 
 def test_what_a_generator_was_told_of_is_not_cancelled(world: World) -> None:
-    attempts = world.phoenix.attempts
     processing = world.claim(world.open().creation)
     intended = world.claim(world.open().creation, RIVAL)
-    attempts.hand_back(attempts.intend(intended, model="m", cost_usd=1))
+    claim = world.held(intended)
+    claim.record_intent(model="m", cost_usd=1)
+    claim.release()
     draft, failed = world.draft(), world.failed()
 
     for creation in (processing, intended, draft, failed):
         with pytest.raises(IllegalTransition):
-            world.phoenix.owning.cancel(creation.creation_id, owner=ADA)
+            world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
 
     assert refunds(world) == 1
 
 
 def test_what_waits_for_a_retry_can_be_cancelled(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    world.held(mine).retry_later(retry_after_s=0, answered_no=True)
 
-    assert world.phoenix.owning.cancel(mine.creation_id, owner=ADA).status is Status.FAILED
+    assert world.phoenix.failing.cancel(mine.creation_id, owner=ADA).status is Status.FAILED
 
 
 # Delete
@@ -240,7 +244,7 @@ def test_deleting_removes_the_document_and_every_file_at_once(world: World, kind
     creation = world.creation_that_is(kind)
     balance = world.account().balance_tokens
 
-    world.phoenix.owning.delete(creation.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(creation.creation_id, owner=ADA)
 
     assert world.sqlite.get(creation.key) is None
     assert world.stored_keys() == set()
@@ -248,13 +252,13 @@ def test_deleting_removes_the_document_and_every_file_at_once(world: World, kind
     deletion = {d.deletion_id: d for d in world.deletions()}[f"{creation.creation_id}_delete"]
     assert (deletion.until - world.clock.now()).total_seconds() == 3600
     with pytest.raises(CreationNotFound):
-        world.phoenix.owning.delete(creation.creation_id, owner=ADA)
+        world.phoenix.media_cleanup.delete_creation(creation.creation_id, owner=ADA)
 
 
 def test_what_is_in_the_making_is_not_deleted(world: World) -> None:
     for creation in (world.open().creation, world.claim(world.open().creation)):
         with pytest.raises(IllegalTransition):
-            world.phoenix.owning.delete(creation.creation_id, owner=ADA)
+            world.phoenix.media_cleanup.delete_creation(creation.creation_id, owner=ADA)
 
 
 @pytest.mark.parametrize("faults", [["lost"], ["lost", "down"], ["unsent", "lost"]])
@@ -264,7 +268,7 @@ def test_a_delete_whose_answer_is_lost_still_removes_the_files(
     draft = world.draft()
     world.store.faults = faults
 
-    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
 
     assert world.stored_keys() == set()
 
@@ -272,7 +276,7 @@ def test_a_delete_whose_answer_is_lost_still_removes_the_files(
 def test_files_that_cannot_be_deleted_now_are_deleted_by_the_sweep(world: World) -> None:
     draft = world.draft()
     world.media.is_down = True
-    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
     assert len(world.stored_keys()) == 2
     world.media.is_down = False
 
@@ -287,17 +291,17 @@ def test_the_files_of_earlier_attempts_go_too(world: World) -> None:
     world.clock.sleep(130)
     second = world.claim(first, RIVAL)
     world.store_files(second)
-    world.phoenix.attempts.complete(second, stored_media(second))
+    world.held(second).complete(stored_media(second))
     assert len(world.stored_keys()) == 4
 
-    world.phoenix.owning.delete(first.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(first.creation_id, owner=ADA)
 
     assert world.stored_keys() == set()
 
 
 def test_a_file_that_is_written_late_goes_an_hour_after_the_delete(world: World) -> None:
     draft = world.draft()
-    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
     world.store_files(draft)
     world.clock.sleep(3600)
 
@@ -310,15 +314,23 @@ def test_a_file_that_is_written_late_goes_an_hour_after_the_delete(world: World)
 # Whose it is
 
 
-@pytest.mark.parametrize("action", ["one", "retry", "cancel", "delete"])
-def test_anothers_creation_is_unknown(world: World, action: str) -> None:
+@pytest.mark.parametrize("action", ["read", "retry", "cancel", "delete"])
+def test_creation_of_another_owner_is_unknown(world: World, action: str) -> None:
     theirs = world.failed(user="ben")
     before = world.now(theirs)
+    phoenix = world.phoenix
+    actions: dict[str, Callable[..., object]] = {
+        "read": phoenix.reading.own_creation,
+        "retry": phoenix.opening.retry,
+        "cancel": phoenix.failing.cancel,
+        "delete": phoenix.media_cleanup.delete_creation,
+    }
+    act = actions[action]
 
     with pytest.raises(CreationNotFound):
-        getattr(world.phoenix.owning, action)(theirs.creation_id, owner=ADA)
+        act(theirs.creation_id, owner=ADA)
     with pytest.raises(CreationNotFound):
-        getattr(world.phoenix.owning, action)(a_creation_id("nobody's"), owner=ADA)
+        act(a_creation_id("unknown"), owner=ADA)
 
     assert world.now(theirs) == before
     assert world.account(BEN).balance_tokens == 100
@@ -329,7 +341,7 @@ def test_a_store_that_is_down_changes_nothing(world: World) -> None:
     world.store.faults = ["down"] * 5
 
     with pytest.raises(StoreUnavailable):
-        world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+        world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
 
     assert world.now(draft) == draft
     assert len(world.stored_keys()) == 2

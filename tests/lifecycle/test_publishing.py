@@ -82,7 +82,7 @@ def test_draft_whose_file_was_removed_cannot_be_published(world: World) -> None:
     assert world.now(draft).status is Status.DRAFT
     assert public(world) == set()
     assert unpublish(world, draft).status is Status.DRAFT
-    world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+    world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
     assert world.stored_keys() == set()
 
 
@@ -94,7 +94,7 @@ def test_draft_that_is_deleted_while_it_is_published_is_not_found(world: World) 
         """The owner deletes the draft from another device before the copy."""
 
         def publish(self, key: str, public_key: str) -> None:
-            world.phoenix.owning.delete(draft.creation_id, owner=ADA)
+            world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
             real.publish(key, public_key)
 
         def __getattr__(self, name: str) -> object:
@@ -186,7 +186,7 @@ def test_lost_answers_publish_once(world: World, faults: list[str]) -> None:
 
 def test_a_publication_of_what_was_deleted_since_has_succeeded(world: World) -> None:
     draft = world.draft()
-    delete = world.phoenix.owning.delete
+    delete = world.phoenix.media_cleanup.delete_creation
     after_it_has_landed(world, lambda: delete(draft.creation_id, owner=ADA), skipping=1)
 
     assert publish(world, draft).status is Status.PUBLISHED
@@ -232,7 +232,7 @@ def test_a_copy_that_a_frozen_process_sends_after_its_undo_entry_is_removed(worl
 def test_a_publication_does_not_commit_once_its_copy_is_being_deleted(world: World) -> None:
     draft = world.draft()
     publishing = world.phoenix.publishing
-    prepared = publishing._prepare(draft, None)
+    prepared = publishing._reserve(draft, None)
     for key, public_key in prepared.public_keys.items():
         world.media.publish(key, public_key)
     [undo] = world.deletions()
@@ -240,11 +240,11 @@ def test_a_publication_does_not_commit_once_its_copy_is_being_deleted(world: Wor
     def delete_half() -> None:
         world.store.faults = []
         world.clock.sleep(3600)
-        publishing.deleting._begin(undo, at=world.clock.now())
+        publishing.cleanup._begin(undo, at=world.clock.now())
 
     world.store.faults, world.store.meanwhile = ["before"], delete_half
     with pytest.raises(MediaUnavailable):
-        publishing._finish(prepared, None)
+        publishing._commit(prepared, None)
 
     assert world.now(draft).status is Status.DRAFT
 
@@ -273,7 +273,7 @@ def test_a_publication_that_was_overtaken_and_is_not_there_yet_is_tried_again(
 
     def overtake() -> None:
         world.store.afterwards = lambda: None
-        world.phoenix.publishing._prepare(world.now(draft), None)
+        world.phoenix.publishing._reserve(world.now(draft), None)
 
     world.store.afterwards = overtake
 
@@ -341,7 +341,7 @@ def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(worl
 
 def test_an_unpublish_of_what_was_deleted_since_has_succeeded(world: World) -> None:
     published = world.published()
-    delete = world.phoenix.owning.delete
+    delete = world.phoenix.media_cleanup.delete_creation
     after_it_has_landed(world, lambda: delete(published.creation_id, owner=ADA))
 
     assert unpublish(world, published).status is Status.DRAFT

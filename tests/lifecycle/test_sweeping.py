@@ -115,7 +115,7 @@ def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) 
     creation = world.open().creation
     for attempt in range(6):
         mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
-        world.phoenix.attempts.hand_back(mine)
+        world.held(mine).release()
     world.clock.sleep(60)
 
     assert sweep(world) == {"refunded": 1}
@@ -123,7 +123,7 @@ def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) 
 
 def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
     mine = world.claim(world.open().creation)
-    task = world.phoenix.attempts.retry_later(mine, retry_after_s=0, answered_no=True)
+    task = world.held(mine).retry_later(retry_after_s=0, answered_no=True)
     assert task is not None
     world.clock.sleep(119)
     assert sweep(world) == {}
@@ -257,7 +257,7 @@ def put_file(world: World, key: str) -> None:
 
 def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.now("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
+    put_deletion(world, MediaDeletion.at_once("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
     put_file(world, "videos/ada/x/1.mp4")
 
     assert sweep(world) == {"deleted": 1}
@@ -273,7 +273,7 @@ def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) ->
 
 def test_a_deletion_that_fails_stays(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.now("d", ["../../outside"], at=at, policy=policy))
+    put_deletion(world, MediaDeletion.at_once("d", ["../../outside"], at=at, policy=policy))
 
     assert sweep(world) == {"errors": 1}
     assert len(world.deletions()) == 1

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: many histories, every pair of faults, or one history in detail."""
+"""`python -m tests.simulation`: random histories, every pair of faults, or one history in detail."""
 
 import time
 from collections import Counter
@@ -16,15 +16,17 @@ SHOWN_MAX = 20
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="how many histories to play")] = 10_000,
-    first: Annotated[int, typer.Option(help="the first seed")] = 0,
-    seed: Annotated[int | None, typer.Option(help="play this one only")] = None,
+    seeds: Annotated[int, typer.Option(help="number of histories")] = 10_000,
+    first: Annotated[int, typer.Option(help="first seed")] = 0,
+    seed: Annotated[int | None, typer.Option(help="play only this history")] = None,
     *,
-    trace: Annotated[bool, typer.Option(help="print all that happens in it")] = False,
-    mutants: Annotated[bool, typer.Option(help="show how each mutant is noticed")] = False,
-    pairs: Annotated[bool, typer.Option(help="also play every fault and pair of faults")] = False,
+    trace: Annotated[bool, typer.Option(help="print its trace")] = False,
+    mutants: Annotated[bool, typer.Option(help="print what noticed each mutant")] = False,
+    pairs: Annotated[
+        bool, typer.Option(help="also play every single fault and every pair of faults")
+    ] = False,
 ) -> None:
-    """Play histories of the real lifecycle in a hostile world; exit 1 if a promise breaks."""
+    """Run the real lifecycle under fault injection; exit 1 if an invariant is violated."""
     if seed is not None:
         _one(seed, is_traced=trace)
         return
@@ -57,20 +59,20 @@ def _listed(counts: Counter[str]) -> str:
 
 
 def _one(seed: int, *, is_traced: bool) -> None:
-    """Show one history; make it smaller if it breaks a promise."""
+    """Play one history; shrink it if it violates an invariant."""
     outcome = play(seed, is_traced=True)
     if is_traced:
         print("\n".join(outcome.trace or []))
     print(f"seed {seed}: {_listed(outcome.endings)}; trace {outcome.trace_hash}")
     print(*outcome.violations, sep="\n")
     if outcome.violations:
-        _smaller(outcome)
+        _print_shrunk(outcome)
         raise typer.Exit(1)
 
 
-def _smaller(outcome: Outcome) -> None:
+def _print_shrunk(outcome: Outcome) -> None:
     least = shrink(outcome)
-    print("\nit takes no more than:")
+    print("\nminimal reproduction:")
     for site, fault in least.faults.items():
         print(f"  {fault} at {site.actor}, {site.kind} {site.nth}")
     for operation in least.operations:

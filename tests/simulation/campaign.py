@@ -1,4 +1,4 @@
-"""Many histories at once, on all processors, and what they add up to."""
+"""Play many histories on all processors and add up their outcomes."""
 
 import itertools
 import os
@@ -21,10 +21,10 @@ PartT = TypeVar("PartT")
 BATCH = 100
 MEMORY = Path("/dev/shm")
 SEEDS_MAX = 5000
-"""A mutant that this many histories do not notice is too much for the net."""
+"""How many histories are played before a mutant counts as not noticed."""
 Fault = tuple[Site, str]
 PAIR_SEED = 0
-FATES = (
+NOT_PROCESSES = (
     "job",
     "sweep",
     "api",
@@ -33,12 +33,12 @@ FATES = (
     "media.outage",
     "media.room",
 )
-"""What happens to something that is no process."""
+"""Kinds of sites at which no process is acting."""
 
 
 @dataclass
 class Tally:
-    """The sum of many outcomes."""
+    """Sums over many outcomes."""
 
     histories: int = 0
     marks: Counter[str] = field(default_factory=Counter)
@@ -46,10 +46,9 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     """How often each fault happened, by `kind fault`."""
     violations: list[tuple[str, str]] = field(default_factory=list)
-    """Which history, and what it broke first."""
+    """The name of each failing history and its first violation."""
 
     def add(self, name: str, outcome: Outcome) -> None:
-        """Count one more history."""
         self.histories += 1
         self.marks += outcome.marks
         self.endings += outcome.endings
@@ -58,7 +57,6 @@ class Tally:
             self.violations.append((name, outcome.violations[0]))
 
     def merge(self, other: "Tally") -> None:
-        """Add another sum to this."""
         self.histories += other.histories
         self.marks += other.marks
         self.endings += other.endings
@@ -72,25 +70,25 @@ def at_random(seeds: Iterable[int]) -> Tally:
 
 
 def singles() -> Tally:
-    """Play one creation with two racing POSTs, with every single fault."""
+    """Play two racing POSTs of one creation under every single fault."""
     plans: list[tuple[Fault, ...]] = [(each,) for each in _possible({})]
     return _spread(_forced, plans)
 
 
 def pairs(share: int = 1) -> Tally:
-    """Play it with every ordered pair of faults, or with one in `share` of the first ones."""
+    """Play them under every ordered pair of faults, or those with every `share`th first fault."""
     return _spread(_pairs_after, _possible({})[::share], batch=1)
 
 
 def mutants() -> list[tuple[str, str | None]]:
-    """Return each mutant's name, and how it is noticed."""
+    """Return each mutant's name and what noticed it."""
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork")) as processes:
         noticed = processes.map(caught, range(len(MUTANTS)))
         return [(mutant.name, how) for mutant, how in zip(MUTANTS, noticed, strict=True)]
 
 
 def caught(number: int) -> str | None:
-    """Return the gate that a mutant keeps shut, or a seed and what it breaks there."""
+    """Return the gate that fails with a mutant, or a seed and its first violation."""
     mutant = MUTANTS[number]
     with broken(mutant):
         if mutant.gate is not None:
@@ -130,7 +128,7 @@ def _exactly(forced: dict[Site, str]) -> Outcome:
 
 
 def _possible(forced: dict[Site, str]) -> list[Fault]:
-    """Return every fault that could happen after those that do, in the order of their places."""
+    """Return every fault that can be injected after the forced ones, in order of site."""
     sites = list(dict.fromkeys(_exactly(forced).sites))
     last = max((sites.index(site) for site in forced), default=-1)
     return [
@@ -141,12 +139,12 @@ def _possible(forced: dict[Site, str]) -> list[Fault]:
 
 
 def _anywhere(site: Site) -> Iterable[str]:
-    """Return what may happen to the process: nothing where no process is acting."""
-    return () if site.kind in FATES else ANYWHERE
+    """Return the process faults that can happen at a site."""
+    return () if site.kind in NOT_PROCESSES else ANYWHERE
 
 
 def _keep_files_in_memory() -> None:
-    """The jobs' files are empty, and a disk takes long to make and remove their folders."""
+    """Use a memory file system: on a disk, creating and removing job folders is slow."""
     if MEMORY.is_dir():
         tempfile.tempdir = str(MEMORY)
 
@@ -154,7 +152,7 @@ def _keep_files_in_memory() -> None:
 def _spread(
     work: Callable[[list[PartT]], Tally], parts: Iterable[PartT], *, batch: int = BATCH
 ) -> Tally:
-    """Do the work in batches on all processors and add it up, in order."""
+    """Do the work in batches on all processors and merge the tallies in order."""
     total = Tally()
     with ProcessPoolExecutor(
         os.cpu_count(), mp_context=get_context("fork"), initializer=_keep_files_in_memory

@@ -1,7 +1,7 @@
-"""The simulated clients: impatient owners, racing replays, double clicks, strangers.
+"""Simulated clients: retries, racing replays, double clicks, requests of other users.
 
-Each request is a process of its own, so that the API can die under it; the client then sees no
-answer and asks again. What an answer claims is checked against the store at once (I8, I9, I10).
+Each request runs in a process of its own, so that the API can crash during it; the client then gets
+no response and retries. Each response is checked against the store at once (I8, I9, I10).
 """
 
 from collections import Counter
@@ -53,16 +53,16 @@ REFUSED = (
     | SpendingLimit
     | StorageFull
 )
-"""Answers after which nothing is written."""
+"""Responses after which nothing is written."""
 BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit | StorageFull | MediaUnavailable
-"""Answers after which nothing is debited."""
+"""Responses after which nothing is debited."""
 FREE_MORE_THAN_ALLOWED = 2
 TRIES_MAX = 4
-LOOKS_MAX = 8
+POLLS_MAX = 8
 SENDS_AGAIN, SENDS_AGAIN_WITHIN_S = 0.2, 1200.0
-"""How often, and how much later, the same click arrives once more: its run may have failed."""
+"""How often, and how much later, the same request is repeated; its run may have failed."""
 SECONDS_OF_WATCHING = 120
-NO_ANSWER = "no answer"
+NO_RESPONSE = "no response"
 LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
     Status.PENDING: {"cancel": 0.08},
     Status.PROCESSING: {"cancel": 0.08},
@@ -70,12 +70,12 @@ LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
     Status.DRAFT: {"publish": 0.5, "delete": 0.15},
     Status.PUBLISHED: {"unpublish": 0.4, "delete": 0.15},
 }
-"""What an owner who looks at a creation in this state does, and how likely."""
+"""Probability of each owner action on a creation in this state."""
 
 
 @dataclass
 class Clients:
-    """Everybody outside. `skipped` names operations that are left out, to shrink a history."""
+    """All users of one history. `skipped` operations are left out when a history is shrunk."""
 
     simulation: Simulation
     phoenix: Phoenix
@@ -85,18 +85,20 @@ class Clients:
     skipped: frozenset[str] = frozenset()
     operations: list[str] = field(default_factory=list)
     _clicks: Counter[CreationId] = field(default_factory=Counter)
-    """How often somebody has asked for a retry."""
+    """Number of retry requests."""
     _sent: Counter[tuple[str, CreationId]] = field(default_factory=Counter)
 
     # Requests
 
-    def ask(self, name: str, request: Callable[[], Any], *, tries_max: int = TRIES_MAX) -> Any:
-        """Send a request, again while there is no answer; return its result or its error."""
-        answer: Any = NO_ANSWER
+    def call_with_retry(
+        self, name: str, request: Callable[[], Any], *, tries_max: int = TRIES_MAX
+    ) -> Any:
+        """Send a request until there is a response; return its result or its error."""
+        answer: Any = NO_RESPONSE
         for attempt in range(tries_max):
             answer = self._once(f"api {name} {attempt}", request)
             is_final = not isinstance(answer, Unavailable) or isinstance(answer, NotQueued)
-            if answer is not NO_ANSWER and is_final:
+            if answer is not NO_RESPONSE and is_final:
                 break
             self.simulation.sleep(2.0 * 3**attempt)
         return answer
@@ -107,14 +109,14 @@ class Clients:
         actor.process = process(self.simulation, name)
         try:
             answer = request()
-            return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else answer
+            return NO_RESPONSE if self.simulation.fate(name, "api") == "lost" else answer
         except RequestError as error:
             if isinstance(error, BRAKES):
                 is_free = not self.inspector.debits_by[name]
                 self.inspector.must(is_free, "I18", f"{name} got {error!r} and was debited")
-            return NO_ANSWER if self.simulation.fate(name, "api") == "lost" else error
+            return NO_RESPONSE if self.simulation.fate(name, "api") == "lost" else error
         except Crashed:
-            return NO_ANSWER
+            return NO_RESPONSE
         except Exception as error:
             self.inspector.report("I10", f"{name} was answered 500: {error!r}")
             return error
@@ -122,7 +124,7 @@ class Clients:
             actor.process = client
 
     def _acts(self, operation: str, likelihood: float) -> bool:
-        """Tell whether the client does this."""
+        """Return whether the client performs this operation."""
         if self.simulation.chance(operation, "acts") >= likelihood:
             return False
         self.operations.append(operation)
@@ -131,7 +133,7 @@ class Clients:
     # Journeys
 
     def journey(self, user: UserId, number: int) -> None:
-        """Open a creation and do with it whatever owners do."""
+        """Open a creation, then act on it as owners, other users and operators do."""
         name = f"{user}.{number}"
         key = f"key {number}"
         creation_id = creation_id_for(user, key)
@@ -140,15 +142,17 @@ class Clients:
             self._spawn(f"{name}.race", lambda: self.open(f"{name}.race", user, key, kind))
         self.open(name, user, key, kind)
         if self._acts(f"{name}.hand", 0.25):
-            self._spawn(f"{name}.hand", lambda: self._look_after(f"{name}.hand", user, creation_id))
+            self._spawn(
+                f"{name}.hand", lambda: self._poll_and_act(f"{name}.hand", user, creation_id)
+            )
         if self._acts(f"{name}.stranger", 0.2):
             stranger = UserId(f"not {user}")
             self._spawn(
-                f"{name}.stranger", lambda: self._look_after(f"{name}.x", stranger, creation_id)
+                f"{name}.stranger", lambda: self._poll_and_act(f"{name}.x", stranger, creation_id)
             )
         if self._acts(f"{name}.operator", 0.3):
             self._spawn(f"{name}.operator", lambda: self._rerun(creation_id, kind))
-        self._look_after(name, user, creation_id)
+        self._poll_and_act(name, user, creation_id)
         if self.store.creation(creation_id) is None and self._acts(f"{name}.late replay", 0.7):
             self.open(f"{name}.late", user, key, kind)
 
@@ -159,30 +163,29 @@ class Clients:
         )
 
     def pauses(self) -> None:
-        """Pause both kinds for some minutes, as an operator does."""
+        """Pause and resume both kinds, as an operator does."""
         operating, name = self.phoenix.operating, self.simulation.actor.name
         for is_paused in (True, False):
             for kind in Kind:
                 switch = partial(operating.switch, kind, is_paused=is_paused)
-                self.ask(f"{name}.{kind}.{is_paused}", switch)
+                self.call_with_retry(f"{name}.{kind}.{is_paused}", switch)
             self.simulation.sleep(60 + 600 * self.simulation.chance(name, "sleep"))
 
     def opens_and_keeps_one(self, user: UserId) -> None:
-        """Open and cancel images, oftener than an hour allows, and one more at the end."""
+        """Open and cancel more images than an hour allows, then cancel one more."""
         limit = self.phoenix.settings.policy.free_outcomes_per_hour_max
         self.open(f"{user}.kept", user, f"{user}.kept", Kind.IMAGE)
         self.opens_and_cancels(user, kind=Kind.IMAGE, count=limit + FREE_MORE_THAN_ALLOWED)
         self._cancel_if_there(f"{user}.kept", user)
 
     def opens_and_cancels(self, user: UserId, *, kind: Kind, count: int) -> None:
-        """Open and cancel, one after another."""
         for number in range(count):
             name = f"{user}.{number}"
             self.open(name, user, name, kind)
             self._cancel_if_there(name, user)
 
     def opens_cancels_and_retries(self, user: UserId, key: str, kind: Kind) -> None:
-        """Open and cancel in one tab, and retry in another as soon as that shows the failure."""
+        """Open and cancel in one tab; retry in another as soon as it shows the failure."""
         creation_id = creation_id_for(user, key)
         self._spawn(f"{user}.retry", lambda: self._retry_at_once(f"{user}.retry", creation_id))
         self.open(user, user, key, kind)
@@ -216,7 +219,7 @@ class Clients:
                 a_brief(kind), caller=self.welcomes.caller(user), idempotency_key=key
             )
 
-        answer = self.ask(name, request)
+        answer = self.call_with_retry(name, request)
         must = self.inspector.must
         if isinstance(answer, TooManyFree):
             limit = self.phoenix.settings.policy.free_outcomes_per_hour_max
@@ -224,7 +227,7 @@ class Clients:
             must(ended >= limit, "I18", f"{name} is refused after {ended} free outcomes")
         if isinstance(answer, Opened):
             must(answer.creation.creation_id == creation_id, "I9", f"{name} got another id")
-            must(self.store.has_entry(entry_id), "I10", f"{name} was told 202 and nothing is there")
+            must(self.store.has_entry(entry_id), "I10", f"{name} got 202 without a debit")
             must(not was_gone, "I9", f"{name} opened a deleted one again")
         elif isinstance(answer, NotQueued):
             must(self.store.has_entry(refund_id(creation_id, 1)), "I10", f"{name} is not refunded")
@@ -234,14 +237,14 @@ class Clients:
         elif isinstance(answer, CreationGone):
             self.simulation.marks["replay_after_delete"] += 1
             is_gone = self.store.has_entry(entry_id) and self.store.creation(creation_id) is None
-            must(is_gone, "I9", f"{name} is told of a deletion that never was")
+            must(is_gone, "I9", f"{name} got 410 for a creation that was not deleted")
         elif was_gone and isinstance(answer, RequestError):
             must(isinstance(answer, Unavailable), "I9", f"{name} got {answer!r}, not 410")
 
-    def _look_after(self, name: str, user: UserId, creation_id: CreationId) -> None:
-        """Look at a creation now and then, and do what its state allows."""
-        for look in range(LOOKS_MAX):
-            each = f"{name}.{look}"
+    def _poll_and_act(self, name: str, user: UserId, creation_id: CreationId) -> None:
+        """Poll a creation and act on it as its state allows."""
+        for poll in range(POLLS_MAX):
+            each = f"{name}.{poll}"
             self.simulation.sleep(5 + 235 * self.simulation.chance(each, "sleep"))
             known = self.store.creation(creation_id)
             if known is None:
@@ -265,99 +268,106 @@ class Clients:
                 return
 
     def _rerun(self, creation_id: CreationId, kind: Kind) -> None:
-        """Start the job by hand, whatever is going on."""
+        """Start a job execution by hand, in any state."""
         name = self.simulation.actor.name
         self.simulation.sleep(600 * self.simulation.chance(name, "sleep"))
         self.phoenix.ports.executions.run(creation_id, kind=kind)
 
-    # What owners do
+    # Owner actions
 
     def _retry(self, name: str, known: Creation) -> None:
-        """Click once; only a request that says which debit it follows may be repeated."""
-        debits = known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        """Click once; repeat only a request that names the run it follows."""
+        run_number = (
+            known.run_number if self.simulation.chance(name, "tells debits") < 0.7 else None
+        )
         self._clicks[known.creation_id] += 1
 
         def request() -> Opened:
-            return self.phoenix.owning.retry(known.creation_id, owner=known.user_id, debits=debits)
+            return self.phoenix.opening.retry(
+                known.creation_id, owner=known.user_id, run_number=run_number
+            )
 
-        answer = self.ask(name, request, tries_max=TRIES_MAX if debits else 1)
-        if debits and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
+        answer = self.call_with_retry(name, request, tries_max=TRIES_MAX if run_number else 1)
+        if run_number and self.simulation.chance(name, "sends again") < SENDS_AGAIN:
             self.simulation.sleep(SENDS_AGAIN_WITHIN_S * self.simulation.chance(name, "again"))
-            self.ask(f"{name}.again", request)
-        now = self.store.creation(known.creation_id)
+            self.call_with_retry(f"{name}.again", request)
+        current = self.store.creation(known.creation_id)
         clicks = self._clicks[known.creation_id]
-        is_once = now is None or now.run_number <= clicks + 1
-        self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks debited more often")
+        is_once = current is None or current.run_number <= clicks + 1
+        self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks caused more debits")
         if isinstance(answer, Opened):
             self.simulation.marks["retried"] += 1
             entry_id = debit_id(known.creation_id, known.run_number + 1)
             self.inspector.must(
-                self.store.has_entry(entry_id), "I10", f"{name} was told 202, no debit"
+                self.store.has_entry(entry_id), "I10", f"{name} got 202 without a debit"
             )
         elif isinstance(answer, NotQueued):
             entry_id = refund_id(known.creation_id, known.run_number + 1)
             self.inspector.must(self.store.has_entry(entry_id), "I10", f"{name} is not refunded")
 
-    def _owners(self, verb: str, known: Creation) -> Any:
-        """Do this once more, and count it."""
+    def _send(self, verb: str, use_case: Callable[..., Any], known: Creation) -> Any:
+        """Call the use case and count the request."""
         self._sent[verb, known.creation_id] += 1
-        use_case = getattr(self.phoenix.owning, verb)
         return use_case(known.creation_id, owner=known.user_id)
 
     def _cancel(self, name: str, known: Creation) -> None:
-        answer = self.ask(name, lambda: self._owners("cancel", known))
+        answer = self.call_with_retry(
+            name, lambda: self._send("cancel", self.phoenix.failing.cancel, known)
+        )
         if isinstance(answer, RequestError):
             is_of_state = isinstance(answer, IllegalTransition | CreationNotFound | Unavailable)
             self.inspector.must(is_of_state, "I18", f"{name}: cancelling got {answer!r}")
         if isinstance(answer, IllegalTransition) and self._sent["cancel", known.creation_id] == 1:
-            now = self.store.creation(known.creation_id)
-            is_ours = now and now.error and now.error.code is FailureCode.CANCELLED
-            self.inspector.must(not is_ours, "I10", f"{name} was told 409 for its own effect")
+            current = self.store.creation(known.creation_id)
+            is_ours = current and current.error and current.error.code is FailureCode.CANCELLED
+            self.inspector.must(not is_ours, "I10", f"{name} got 409 for its own effect")
         if isinstance(answer, Creation):
             self.simulation.marks["cancelled"] += 1
             is_refunded = self.store.has_entry(refund_id(known.creation_id, known.run_number))
-            self.inspector.must(is_refunded, "I10", f"{name} was told 200 and is not refunded")
+            self.inspector.must(is_refunded, "I10", f"{name} got 200 without a refund")
 
     def _delete(self, name: str, known: Creation) -> None:
-        answer = self.ask(name, lambda: self._owners("delete", known))
+        answer = self.call_with_retry(
+            name, lambda: self._send("delete", self.phoenix.media_cleanup.delete_creation, known)
+        )
         if isinstance(answer, CreationNotFound):
             is_first = self._sent["delete", known.creation_id] == 1
-            self.inspector.must(not is_first, "I10", f"{name} was told 404 for its own effect")
+            self.inspector.must(not is_first, "I10", f"{name} got 404 for its own effect")
         if answer is None:
             self.simulation.marks["deleted"] += 1
             is_gone = self.store.creation(known.creation_id) is None
-            self.inspector.must(is_gone, "I10", f"{name} was told 204 and it is there")
+            self.inspector.must(is_gone, "I10", f"{name} got 204 but the creation exists")
 
     def _publish(self, name: str, known: Creation) -> None:
-        answer = self.ask(
+        answer = self.call_with_retry(
             name, lambda: self.phoenix.publishing.publish(known.creation_id, owner=known.user_id)
         )
         if isinstance(answer, Creation):
             self.simulation.marks["published"] += 1
             is_true = known.creation_id in self.inspector.was_published
-            self.inspector.must(is_true, "I10", f"{name} was told 200 and never published")
+            self.inspector.must(is_true, "I10", f"{name} got 200 but was never published")
 
     def _unpublish(self, name: str, known: Creation) -> None:
-        answer = self.ask(
+        answer = self.call_with_retry(
             name, lambda: self.phoenix.publishing.unpublish(known.creation_id, owner=known.user_id)
         )
         if isinstance(answer, Creation):
             self.simulation.marks["unpublished"] += 1
             is_true = answer.status is Status.DRAFT
-            self.inspector.must(is_true, "I10", f"{name} was told 200 with {answer.status}")
+            self.inspector.must(is_true, "I10", f"{name} got 200 with {answer.status}")
 
     def _stranger(self, name: str, stranger: UserId, creation_id: CreationId) -> None:
-        """Try everything on another's creation: each time it is not there."""
-        owning, publishing = self.phoenix.owning, self.phoenix.publishing
+        """Try every use case on another user's creation: each must return not found."""
+        phoenix, publishing = self.phoenix, self.phoenix.publishing
         use_cases: list[Callable[..., Any]] = [
-            owning.one,
-            owning.retry,
-            owning.cancel,
-            owning.delete,
+            phoenix.reading.own_creation,
+            phoenix.opening.retry,
+            phoenix.failing.cancel,
+            phoenix.media_cleanup.delete_creation,
             publishing.publish,
             publishing.unpublish,
         ]
         for use_case in use_cases:
-            answer = self.ask(name, partial(use_case, creation_id, owner=stranger))
-            is_blind = isinstance(answer, CreationNotFound | Unavailable) or answer is NO_ANSWER
+            answer = self.call_with_retry(name, partial(use_case, creation_id, owner=stranger))
+            is_blind = isinstance(answer, CreationNotFound | Unavailable) or answer is NO_RESPONSE
             self.inspector.must(is_blind, "I8", f"{name} got {answer!r}")

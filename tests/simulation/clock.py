@@ -1,4 +1,4 @@
-"""The simulated Clock and Ids: each process has a clock of its own, a little off."""
+"""Simulated Clock and Ids: each process has a clock with its own offset."""
 
 from base64 import b32encode
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from tests.support.builders import NOON
 
 
 class SimulatedClock:
-    """Virtual time, as the acting process sees it."""
+    """Virtual time plus the offset of the acting process."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
@@ -29,12 +29,12 @@ class SimulatedClock:
     @contextmanager
     def every(self, seconds: float, beat: Callable[[], None]) -> Iterator[None]:
         simulation, owner = self._simulation, self._simulation.actor
-        is_over = is_beating = False
+        is_stopped = is_beating = False
 
         def repeat() -> None:
             nonlocal is_beating
             simulation.sleep(seconds)
-            while not is_over:
+            while not is_stopped:
                 is_beating = True
                 beat()
                 is_beating = False
@@ -45,13 +45,13 @@ class SimulatedClock:
         try:
             yield
         finally:
-            is_over = True
+            is_stopped = True
             while is_beating:
                 simulation.sleep(0.05)
 
 
 class SimulatedIds:
-    """Names that are the hash of who asks and how often."""
+    """Ids that are hashes of the actor and its call count."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation

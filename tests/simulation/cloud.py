@@ -1,11 +1,12 @@
-"""The simulated TaskQueue and Executions: tasks that come twice, late or never; jobs that die."""
+"""Simulated TaskQueue and Executions: duplicated, late and lost tasks; crashing jobs."""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.attempt import SETTLED, Terminated
+from jobs.attempt import Terminated
+from jobs.worker import SETTLED
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -29,14 +30,14 @@ Run = Callable[[CreationId, Kind, LeaseOwner], int]
 
 
 def process(simulation: Simulation, name: str) -> Process:
-    """Return a process whose clock is up to 5 s off."""
+    """Return a process with a clock offset of up to 5 s."""
     offset_s = (simulation.chance(name, "clock") * 2 - 1) * CLOCKS_DIFFER_S
     return Process(name, offset_s)
 
 
 @dataclass
 class _Execution:
-    """One execution of a job, over all its tries."""
+    """One execution of a job with all its task attempts."""
 
     name: str
     creation_id: CreationId
@@ -45,7 +46,7 @@ class _Execution:
 
 
 class SimulatedExecutions:
-    """Runs `run` as an actor: one process a try, restarted when it dies or fails."""
+    """Runs `run_job` as an actor: one process for each task attempt, restarted when it fails."""
 
     def __init__(self, simulation: Simulation, policy: Policy) -> None:
         self.run_job: Run = lambda _creation_id, _kind, _lease_owner: SETTLED
@@ -70,7 +71,7 @@ class SimulatedExecutions:
         return name
 
     def begin(self, creation_id: CreationId, kind: Kind) -> str:
-        """Start an execution; its first try begins soon."""
+        """Start an execution; its first task attempt follows within seconds."""
         self.count += 1
         self._counts[creation_id] += 1
         name = f"{kind}-job-{creation_id[:6]}-{self._counts[creation_id]}"
@@ -112,7 +113,7 @@ class SimulatedExecutions:
         simulation.at(stop_s, lambda: self._stop(actor))
 
     def _stop(self, actor: Actor) -> None:
-        if not actor.is_over:
+        if not actor.has_ended:
             self._simulation.marks["sigterm"] += 1
             self._simulation.note(f"{actor.name} SIGTERM")
             self._simulation.interrupt(actor, Terminated())
@@ -124,16 +125,16 @@ class SimulatedExecutions:
 
 
 class SimulatedQueue:
-    """Tasks by creation and number; each starts an execution, mostly once, mostly soon."""
+    """Tasks by creation and number; each starts an execution, usually once and at once."""
 
     def __init__(self, simulation: Simulation, executions: SimulatedExecutions) -> None:
         self.seen: Callable[[str, CreationId, int], None] = lambda *_: None
-        """Called before each create: by whom, and what."""
+        """Called before each create with the actor and the task."""
         self.withdrawing: Callable[[str, CreationId, int], None] = lambda *_: None
-        """Called before each deletion that lands: by whom, and what."""
+        """Called before each deletion that takes effect with the actor and the task."""
         self.count = 0
         self.pace_per_s: float | None = None
-        """Tasks are dispatched one after another at this rate; None: each in its own time."""
+        """Dispatch rate of a strict queue; None: tasks are dispatched independently."""
         self._line: list[tuple[tuple[CreationId, int], Kind]] = []
         self._simulation = simulation
         self._executions = executions
@@ -163,7 +164,7 @@ class SimulatedQueue:
         simulation.answered(step)
 
     def knows(self, creation_id: CreationId, number: int) -> bool:
-        """Tell whether there is or was a task of this name."""
+        """Return whether a task of this name exists or existed."""
         return (creation_id, number) in self._names
 
     def _create(
@@ -197,7 +198,7 @@ class SimulatedQueue:
             simulation.at(again_s, lambda: self._dispatch(name, kind))
 
     def _dispatch_next(self) -> None:
-        """Dispatch the task that has waited longest; the next one follows at the queue's pace."""
+        """Dispatch the oldest waiting task; the next one follows at the queue's rate."""
         self._line = [each for each in self._line if each[0] not in self._withdrawn]
         if self._line and self.pace_per_s is not None:
             self._dispatch(*self._line.pop(0))
@@ -230,7 +231,7 @@ class SimulatedQueue:
         simulation.answered(step)
 
     def dispatches_per_s(self, kind: Kind) -> float:
-        """Return a rate that is ample, or at a fault so low that one task is too many."""
+        """Return an ample rate, or with a fault one at which a single task is too many."""
         step = self._simulation.call("queue.rate")
         if step.fault == "down":
             raise QueueUnavailable(reason="simulated")

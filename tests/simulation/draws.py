@@ -1,7 +1,6 @@
-"""Chance without a stream: each draw is a hash of the seed and of the place where it is needed.
+"""Stateless random numbers: each draw is a hash of the seed and the site that needs it.
 
-Removing one fault therefore leaves every other decision as it was, so that a failing history can
-be made smaller.
+Removing one fault therefore leaves every other decision unchanged, so a failing history can shrink.
 """
 
 from hashlib import blake2b
@@ -12,7 +11,7 @@ SCALE = 1 / 2**32
 
 
 class Site(NamedTuple):
-    """A place in a history: the nth call of one kind by one actor."""
+    """The nth call of one kind by one actor."""
 
     actor: str
     kind: str
@@ -20,12 +19,12 @@ class Site(NamedTuple):
 
 
 def draws(seed: int, site: Site) -> tuple[float, float, float, float]:
-    """Return four numbers from 0 to 1 that belong to this place."""
+    """Return four numbers from 0 to 1 for a site."""
     digest = blake2b(f"{seed}|{site.actor}|{site.kind}|{site.nth}".encode(), digest_size=16)
     a, b, c, d = unpack("<IIII", digest.digest())
     return a * SCALE, b * SCALE, c * SCALE, d * SCALE
 
 
 def draw(seed: int, actor: str, kind: str, nth: int = 0) -> float:
-    """Return one number from 0 to 1 that belongs to this place."""
+    """Return one number from 0 to 1 for a site."""
     return draws(seed, Site(actor, kind, nth))[0]

@@ -1,4 +1,4 @@
-"""What can go wrong, where, and how often: by chance, or exactly where a test says."""
+"""Fault injection: which faults happen at which call, at random or exactly where forced."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -60,7 +60,7 @@ FAULTS: Mapping[str, Mapping[str, float]] = {
     "api": {"lost": 0.06},
     "sweep": {"doubled": 0.1, "missed": 0.1},
 }
-"""For each kind of call, each fault and how often it happens."""
+"""The probability of each fault, by kind of call."""
 
 ANYWHERE: Mapping[str, float] = {
     "crash_before": 0.004,
@@ -69,17 +69,17 @@ ANYWHERE: Mapping[str, float] = {
     "pause_after": 0.004,
     "freeze": 0.001,
 }
-"""What may happen to the process at any call."""
+"""Faults of the process itself, possible at any call."""
 
 MULTIPLIERS = (0.0, 0.0, 0.3, 1.0, 2.5)
 
 
 @dataclass
 class Faults:
-    """Which faults happen in one history.
+    """The faults of one history.
 
-    By chance: each seed switches each fault off, down, as it is, or up. `suppressed` sites are
-    spared; with `is_exact`, only `forced` ones happen.
+    Each seed multiplies each rate by one of `MULTIPLIERS`. No fault happens at `suppressed` sites;
+    with `is_exact`, only `forced` ones happen.
     """
 
     seed: int
@@ -87,7 +87,7 @@ class Faults:
     suppressed: AbstractSet[Site] = frozenset()
     forced: Mapping[Site, str] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Rates that replace the table's, by fault or by `kind fault`; 0 for all others if `is_only`."""
+    """Rates that override the table, by fault or by `kind fault`; with `is_only`, others are 0."""
     is_only: bool = False
     are_off: bool = False
 
@@ -114,7 +114,7 @@ class Faults:
         return rate * MULTIPLIERS[place]
 
     def at(self, site: Site, chance: float, chance_anywhere: float) -> str | None:
-        """Return the fault that happens at a site, if one does."""
+        """Return the fault that happens at a site, if any."""
         if self.are_off:
             return None
         fault = self.forced.get(site)

@@ -1,4 +1,4 @@
-"""One history: two hours in which anything may happen, then peace, then everything is settled."""
+"""One history: two hours with faults, four without, then everything must be settled."""
 
 import hashlib
 import logging
@@ -9,24 +9,26 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jobs.attempt import RESTART, Terminated, Workshop, run_attempt
+from jobs.attempt import Terminated, run_attempt
+from jobs.worker import RESTART, SETTLED
 from shared import settings, wiring
 from shared.domain.creation import Creation
+from shared.domain.errors import Unavailable
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
-from shared.installation import Ports
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
+from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
+from tests.simulation.generators import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.inspector import BOOKS_EVERY, Inspector
-from tests.simulation.makers import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import NEVER, SimulatedStore
 from tests.simulation.welcomes import Welcomes
@@ -35,28 +37,28 @@ from tests.support.fakes import InTurn
 
 HOUR_S = 3600.0
 FAULTS_END_S = 2 * HOUR_S
-PEACE_S = 4 * HOUR_S
+CALM_S = 4 * HOUR_S
 CLIENTS_BEGIN_WITHIN_S = 1200.0
 POLICY = Policy(video_poll_s=15, image_poll_s=5, heartbeat_s=40)
-"""Fewer looks at the generator than in real life: more histories in the same time."""
+"""Longer intervals than in production: more histories in the same time."""
 WELCOME_TOKENS = (11, 25, 45)
 CEILING = Brake(cost_usd_max=0.1, price_usd=lambda _: 0.0)
-"""One start of a generator reaches it."""
+"""One start of a generator reaches the daily limit."""
 CYD = UserId("cyd")
-"""An owner who opens and cancels, again and again."""
+"""An owner who opens and cancels repeatedly."""
 
 Scenario = Callable[[Clients], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one history."""
+    """The result of one history."""
 
     seed: int
     violations: list[str]
     marks: Counter[str]
     endings: Counter[str]
-    """Creations by their last status, with the reason of a failure."""
+    """Number of creations by last status and failure code."""
     tasks: int
     executions: int
     attempts: int
@@ -67,7 +69,7 @@ class Outcome:
 
     @property
     def trace_hash(self) -> str:
-        """Return the hash of everything that happened, in order."""
+        """Return the hash of the trace."""
         return hashlib.sha256("\n".join(self.trace or []).encode()).hexdigest()
 
 
@@ -80,32 +82,38 @@ def play(
     is_traced: bool = False,
     books_every: int = BOOKS_EVERY,
 ) -> Outcome:
-    """Play one history and return its outcome; the same arguments give the same history."""
+    """Play one history. The same arguments give the same history."""
     simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
-    place = _Place(simulation, books_every=books_every)
+    installation = _Installation(simulation, books_every=books_every)
     clients = Clients(
-        simulation, place.phoenix, place.store, place.inspector, place.welcomes, skipped
+        simulation,
+        installation.phoenix,
+        installation.store,
+        installation.inspector,
+        installation.welcomes,
+        skipped,
     )
     with _logs_as_marks(simulation):
-        (scenario or anything)(clients)
-        simulation.at(0.0, place.tick)
+        (scenario or random_journeys)(clients)
+        simulation.at(0.0, installation.tick)
         simulation.run(FAULTS_END_S)
         simulation.faults.are_off = True
-        simulation.run(FAULTS_END_S + PEACE_S)
-        place.is_over = True
+        simulation.run(FAULTS_END_S + CALM_S)
         simulation.end()
-    place.inspector.check_end()
-    creations = [each for each in place.store.documents.values() if isinstance(each, Creation)]
+    installation.inspector.check_end()
+    creations = [
+        each for each in installation.store.documents.values() if isinstance(each, Creation)
+    ]
     return Outcome(
         seed=seed,
-        violations=place.inspector.found,
+        violations=installation.inspector.found,
         marks=simulation.marks,
         endings=Counter(
             f"{each.status} {each.error.code}" if each.error else str(each.status)
             for each in creations
         ),
-        tasks=place.queue.count,
-        executions=place.executions.count,
+        tasks=installation.queue.count,
+        executions=installation.executions.count,
         attempts=sum(each.attempt for each in creations),
         sites=simulation.sites,
         happened=simulation.faults.happened,
@@ -114,8 +122,8 @@ def play(
     )
 
 
-def anything(clients: Clients) -> None:
-    """Let one or two owners make one to three creations each."""
+def random_journeys(clients: Clients) -> None:
+    """Let one or two owners open up to three creations each."""
     simulation = clients.simulation
     journeys = {ADA: 1 + int(simulation.chance("ada", "journeys") ** 2 * 3)}
     if simulation.chance("ben", "is there") < 0.3:
@@ -145,7 +153,7 @@ def _spawn(clients: Clients, name: str, run: Callable[[], None]) -> None:
 
 
 def two_posts(clients: Clients) -> None:
-    """Let two racing POSTs of one key open one video, and do nothing else."""
+    """Let two racing POSTs with one key open one video."""
     for name in ("first", "second"):
         clients.simulation.spawn(
             name,
@@ -155,10 +163,10 @@ def two_posts(clients: Clients) -> None:
 
 
 def ten_abusers(clients: Clients) -> None:
-    """Let ten owners open and cancel 60 videos each, and then an eleventh open one.
+    """Let ten owners open and cancel 60 videos each; then an eleventh opens one.
 
-    Ten tasks are dispatched in a minute, as in the cloud. Each owner has a verified address, and
-    so the tokens of a welcome grant.
+    Ten tasks are dispatched in a minute, as in the cloud. Each owner has a verified address and
+    therefore the tokens of a welcome grant.
     """
     clients.welcomes.late_share = 0
     queue: Any = clients.phoenix.ports.queue
@@ -174,12 +182,11 @@ def ten_abusers(clients: Clients) -> None:
     )
 
 
-class _Place:
+class _Installation:
     """The real use cases and jobs over simulated ports."""
 
     def __init__(self, simulation: Simulation, *, books_every: int) -> None:
         self.simulation = simulation
-        self.is_over = False
         self.store = SimulatedStore(simulation, simulation)
         self.media = SimulatedMediaStore(simulation)
         self.executions = SimulatedExecutions(simulation, POLICY)
@@ -201,8 +208,7 @@ class _Place:
 
     def _assembled(self) -> Phoenix:
         clock = SimulatedClock(self.simulation)
-        nobody_signs_in: Any = None
-        nothing_is_old: Any = None
+        unused_identity: Any = None
         tokens = WELCOME_TOKENS[int(self.simulation.chance("welcome", "tokens") * 3)]
         self.store.begin_with(self.welcomes.documents(tokens))
         ports = Ports(
@@ -210,43 +216,34 @@ class _Place:
             queue=self.queue,
             media=self.media,
             executions=self.executions,
-            identity=nobody_signs_in,
-            service_identity=nobody_signs_in,
+            identity=unused_identity,
+            service_identity=unused_identity,
             clock=clock,
             ids=SimulatedIds(self.simulation),
             generator=self.generators.__getitem__,
-            raw_documents=nothing_is_old,
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens), ports, local=None)
         phoenix.opening.admission.worker = InTurn()
-        phoenix.opening.admission.patience_s = 0  # the scheduler waits for each thread's next step
+        phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
     def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
-        """Do what `jobs/entry.py` does."""
-        workshop = Workshop(
-            attempts=self.phoenix.attempts,
-            settling=self.phoenix.settling,
-            queue=self.queue,
-            media=self.media,
-            generator=lambda: self.generators[kind],
-            pipeline=SimulatedPipeline(kind),
-            clock=self.phoenix.ports.clock,
-            policy=POLICY,
-        )
+        """Do the work of `jobs/worker.py`."""
+        pipeline = SimulatedPipeline(kind)
         try:
-            return run_attempt(workshop, creation_id, lease_owner=lease_owner)
-        except Terminated:
+            run_attempt(self.phoenix, pipeline, creation_id, lease_owner=lease_owner)
+        except (Terminated, Unavailable):
             return RESTART
         except Exception as error:
             self.inspector.report("I10", f"{lease_owner} raised {error!r}")
             return RESTART
+        return SETTLED
 
     def tick(self) -> None:
-        """Call the sweep, as the scheduler does every minute, if there is anything to do.
+        """Run the sweep, as the scheduler does every minute, if any document is due.
 
-        It is the last when nothing else can happen any more.
+        Schedule the next tick unless nothing can happen any more.
         """
         simulation = self.simulation
         minute = round(simulation.now_s / POLICY.sweep_every_s)
@@ -277,7 +274,7 @@ def _settings(tokens: int) -> Settings:
 
 
 class _Marks(logging.Handler):
-    """Counts log lines by their message: they name the rare branches."""
+    """Counts log lines by message, to show which rare branches were reached."""
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Looks at every commit, start and deletion as it happens, and writes down what must not be.
+"""Checks every commit, start and deletion as it happens, and records violations.
 
-The transitions and limits are written here once more, on purpose: a check that used the code's own
-table would believe whatever the code believes.
+The transitions and limits are deliberately duplicated here: a check that used the table of the code
+under test would repeat its mistakes.
 """
 
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
 from shared.ports.store import Document
 from tests.simulation.cloud import CLOCKS_DIFFER_S, SimulatedQueue
-from tests.simulation.makers import (
+from tests.simulation.generators import (
     WITH_MEDIA,
     SimulatedGenerator,
     SimulatedMediaStore,
@@ -53,17 +53,17 @@ LEGAL = {
     ("failed", None),
 }
 REFUSED_FOR_S = 120
-"""For how long reads must be refused before a paid operation is given up."""
+"""How long reads must be refused before a paid operation is abandoned."""
 HAND_OVER_S = 60
-"""How long before the end of its job an attempt may stop storing."""
+"""How long before its job ends an attempt may stop storing."""
 FREE = {"cancelled", "policy_violation", "safety_filter", "generator_rejected"}
 BOOKS_EVERY = 8
-"""All books are checked after every so many commits: each commit's own checks are exact."""
+"""The full audit runs after this many commits; the checks of a single commit always run."""
 
 
 @dataclass
 class Inspector:
-    """What was found in one history, in order."""
+    """Violations of one history, in order."""
 
     simulation: Simulation
     store: SimulatedStore
@@ -77,11 +77,11 @@ class Inspector:
     welcomes: Welcomes | None = None
     _commits: int = 0
     _attempt_of: dict[str, int] = field(default_factory=dict)
-    """Each lease_owner's last attempt."""
+    """The last attempt of each lease owner."""
     debits_by: Counter[str] = field(default_factory=Counter)
-    """How many debits each process has written."""
+    """Number of debits written by each process."""
     _begun_keys: set[str] = field(default_factory=set)
-    """The keys of every deletion that was marked as begun: no publication of them can commit."""
+    """The keys of every deletion marked as begun: no publication of them can commit."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
     _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
     _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -96,13 +96,13 @@ class Inspector:
             generator.discarded = self._discarded
 
     def report(self, invariant: str, what: str) -> None:
-        """Write down what must not be."""
+        """Record a violation."""
         line = f"{invariant} at {self.simulation.now_s:.1f} s: {what}"
         self.found.append(line)
         self.simulation.note(f"VIOLATION {line}")
 
     def must(self, holds: object, invariant: str, what: str) -> None:
-        """Write down what does not hold."""
+        """Record a violation unless the condition holds."""
         if not holds:
             self.report(invariant, what)
 
@@ -132,7 +132,7 @@ class Inspector:
             self.check_books()
 
     def check_books(self) -> None:
-        """Check what the audit checks; while sweeps are missed, nothing is late (I7)."""
+        """Run the audit's checks. While sweeps are missed, nothing counts as late (I7)."""
         books = Books.of(self.store.documents.values())
         for violation in violations(books, at=self.now, policy=self.policy):
             if violation.invariant != "I7" or self.simulation.faults.are_off:
@@ -156,8 +156,8 @@ class Inspector:
         old, new = accounts[0]
         balance = old.balance_tokens if isinstance(old, Account) else 0
         moved = (new.balance_tokens - balance, new.balance_tokens, new.ledger_count)
-        told = (entry.signed_tokens, entry.balance_after_tokens, entry.sequence)
-        self.must(moved == told, "I1", f"{entry.entry_id} says {told}, the account {moved}")
+        recorded = (entry.signed_tokens, entry.balance_after_tokens, entry.sequence)
+        self.must(moved == recorded, "I1", f"{entry.entry_id} says {recorded}, the account {moved}")
 
     def _account(self, before: Document | None, after: Account, changes: Changes) -> None:
         balance = before.balance_tokens if isinstance(before, Account) else 0
@@ -221,7 +221,7 @@ class Inspector:
 
     def _steps(self, actor: str, before: Creation, after: Creation) -> None:
         name = after.creation_id
-        self.must(after.created_at == before.created_at, "I12", f"{name} changed its birth")
+        self.must(after.created_at == before.created_at, "I12", f"{name} changed created_at")
         self.must(after.attempt in (before.attempt, before.attempt + 1), "I6", f"{name} attempts")
         if after.is_unfinished:
             self.must(after.deadline_at == before.deadline_at, "I7", f"{name} changed its deadline")
@@ -232,13 +232,15 @@ class Inspector:
             self.must(is_free, "I5", f"{name} may be started while an earlier start may run")
             self._intent(before, after)
         if before.operation_name is not None and after.operation_name is None:
-            self._given_up(after, self.generators[after.kind].starts[int(before.operation_name)])
+            self._abandoned(after, self.generators[after.kind].starts[int(before.operation_name)])
         code = after.error.code if after.error else None
         self._failure(actor, before, code)
         is_pending = before.status is Status.PENDING
         if code is FailureCode.CANCELLED:
-            is_untold = before.intent is None and before.operation_name is None
-            self.must(is_pending and is_untold, "I12", f"{name} cancelled while {before.status}")
+            is_untouched_start = before.intent is None and before.operation_name is None
+            self.must(
+                is_pending and is_untouched_start, "I12", f"{name} cancelled while {before.status}"
+            )
         if code is FailureCode.QUEUE_UNAVAILABLE:
             is_untouched = is_pending and not before.was_claimed_for_this_debit
             self.must(is_untouched, "I10", f"{name} had a task: it was {before.status}")
@@ -252,25 +254,25 @@ class Inspector:
             is_later = after.intent.at - before.intent.at >= pause
             self.must(is_later, "I5", f"{after.creation_id} is started again too soon")
 
-    def _given_up(self, creation: Creation, start: Start) -> None:
-        """Check that an operation is given up only when it has ended and left nothing."""
+    def _abandoned(self, creation: Creation, start: Start) -> None:
+        """Check that an operation is abandoned only when it ended without media."""
         name = creation.creation_id
-        self.must(start.is_over, "I5", f"{name} gave up an operation that may run")
+        self.must(start.has_ended, "I5", f"{name} abandoned an operation that may run")
         is_nowhere = start.end not in WITH_MEDIA or not start.is_place_readable
-        was_looked_for = start.is_place_read and not start.is_found
-        is_right = is_nowhere or was_looked_for or start.is_broken
-        self.must(is_right, "I5", f"{name} gave up media that is in its place")
+        was_searched = start.is_place_read and not start.is_found
+        is_right = is_nowhere or was_searched or start.is_broken
+        self.must(is_right, "I5", f"{name} abandoned media that is in its output location")
 
     def _failure(self, actor: str, before: Creation, code: FailureCode | None) -> None:
-        """Check that nothing paid is given up early."""
+        """Check that no paid result is abandoned early."""
         name, deadline_at = before.creation_id, before.deadline_at
         skew = timedelta(seconds=CLOCKS_DIFFER_S)
         is_late = deadline_at is not None and self.now >= deadline_at - skew
         if code is FailureCode.DEADLINE_EXCEEDED and before.operation_name is not None:
             self.must(is_late, "I7", f"{name} was out of time before its deadline")
             start = self.generators[before.kind].starts[int(before.operation_name)]
-            was_looked_for = start.is_place_asked or actor.startswith("sweep")
-            self.must(was_looked_for, "I5", f"{name} gave up without a look into its place")
+            was_searched = start.is_place_checked or actor.startswith("sweep")
+            self.must(was_searched, "I5", f"{name} failed without reading its output location")
         if code is FailureCode.STORAGE_FAILED:
             run_s = self.simulation.now_s - self._claimed_s[name, before.attempt]
             is_tried = run_s >= self.policy.job_timeout_s(before.kind) - HAND_OVER_S
@@ -315,7 +317,7 @@ class Inspector:
             missing = [key for key in after.public_keys.values() if key not in self.media.files]
             self.must(not missing, "I14", f"{after.creation_id} is published without {missing}")
 
-    # What is beside the store
+    # Outside the store
 
     def _deleted(self, key: str) -> None:
         is_begun = key in self._begun_keys
@@ -339,10 +341,10 @@ class Inspector:
         self.must(not is_needed, "I5", f"{start.creation_id} may resume what was discarded")
 
     def _withdrawn(self, actor: str, creation_id: CreationId, number: int) -> None:
-        """I18: only the task of a run that has been refunded is withdrawn."""
+        """Check that only the task of a refunded run is withdrawn (I18)."""
         creation = self.store.creation(creation_id)
         if creation is None or number < creation.task_number:
-            return  # of a run that is over
+            return  # the run has ended
         is_refunded = self.store.has_entry(refund_id(creation_id, creation.run_number))
         self.must(
             is_refunded and not creation.is_unfinished and number == creation.task_number,
@@ -351,12 +353,12 @@ class Inspector:
         )
 
     def free_outcomes(self, user_id: UserId) -> int:
-        """Return how many runs ended free by their owner's doing in the last hour and a bit."""
+        """Return how many runs their owner ended for free in the last hour, plus clock skew."""
         since = self.now - timedelta(hours=1, seconds=2 * CLOCKS_DIFFER_S)
         return sum(at >= since for at in self._free_at[user_id])
 
     def _refunded(self, after: Creation, changes: Changes) -> None:
-        """I18: a refund counts against its owner exactly if its owner caused it."""
+        """Check that a refund counts against its owner only if the owner caused it (I18)."""
         is_owners = after.error is not None and after.error.code in FREE
         if is_owners:
             self._free_at[after.user_id].append(self.now)
@@ -369,26 +371,26 @@ class Inspector:
                 )
 
     def _debited(self, after: Creation, changes: Changes) -> None:
-        """I18: nothing is debited while the hour of free outcomes is full."""
+        """Check that nothing is debited while the hour of free outcomes is full (I18)."""
         for old, _ in changes.values():
             if isinstance(old, Account) and old.free_hour is not None:
                 hour = old.free_hour
                 begins_at = hour.started_at + timedelta(hours=1, seconds=-2 * CLOCKS_DIFFER_S)
                 is_full = hour.count >= self.policy.free_outcomes_per_hour_max
-                is_over = self.now >= begins_at
+                has_passed = self.now >= begins_at
                 self.must(
-                    not is_full or is_over, "I18", f"{after.creation_id} debited in a full hour"
+                    not is_full or has_passed, "I18", f"{after.creation_id} debited in a full hour"
                 )
 
     def _started(self, generator: SimulatedGenerator, start: Start) -> None:
-        """I5: nothing is started while an earlier start of the debit may be running."""
+        """Check that no start happens while an earlier one of the debit may be running (I5)."""
         debit = self._debit_of.get((start.creation_id, start.attempt))
         earlier = [
             each
             for each in generator.starts
             if each.creation_id == start.creation_id
             and self._debit_of.get((each.creation_id, each.attempt)) == debit
-            and not each.is_over
+            and not each.has_ended
         ]
         allowed = 1 if generator.kind is Kind.IMAGE else 0
         self.must(
@@ -402,10 +404,10 @@ class Inspector:
         if creation and creation.run_number == debit and creation.is_unfinished:
             self.must(creation.intent, "I5", f"{start.creation_id} was started without an intent")
 
-    # The end
+    # End of the history
 
     def check_end(self) -> None:
-        """With the faults long off: all is settled, every file is needed, the books are right."""
+        """Check that everything is settled, every file is referenced and the audit passes."""
         self.check_books()
         needed: set[str] = set()
         for document in self.store.documents.values():
@@ -417,18 +419,18 @@ class Inspector:
         for key in sorted(needed - self.media.files.keys()):
             self.report("I14", f"{key} is missing")
         for key in sorted(self.media.files.keys() - needed):
-            self.report("I15", f"{key} is left over")
+            self.report("I15", f"{key} is referenced by nothing")
 
 
 def _succeeds(lease_owner: LeaseOwner | None, other: LeaseOwner | None) -> bool:
-    """Tell whether both are tries of one execution, and the first one is the later try."""
+    """Return whether the first is a later task attempt of the other's execution."""
     if lease_owner is None or other is None or lease_owner.execution != other.execution:
         return False
     return lease_owner.task_attempt > other.task_attempt
 
 
 def _needed(creation: Creation) -> set[str]:
-    """Return the keys of the files that a ready creation shows."""
+    """Return the keys of the files that a draft or publication references."""
     if creation.status not in (Status.DRAFT, Status.PUBLISHED):
         return set()
     keys = {key for key in (creation.media_key, creation.thumbnail_key) if key}

@@ -1,6 +1,6 @@
-"""The protocol, broken on purpose: each mutant is one mistake that somebody could make.
+"""Mutants of the protocol: each is one plausible mistake.
 
-A mutant changes the text of a few functions of the real code, for as long as its block lasts.
+A mutant edits the source of a few functions of the real code while its block runs.
 """
 
 import inspect
@@ -10,52 +10,50 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, lease, making, storing
+from jobs import attempt, generation, retries, upload
 from shared.domain import creation
 from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
-    attempts,
-    deleting,
+    claims,
+    failing,
+    media_cleanup,
     opening,
-    owning,
     publishing,
-    settling,
+    reading,
     starts,
     sweeping,
     welcoming,
 )
-from tests.simulation import makers
+from tests.simulation import generators
 
 
 @dataclass(frozen=True)
 class Edit:
-    """In `owner.name`, `old` becomes `new`; `old` stands there exactly once."""
+    """Replace `old`, which occurs exactly once in `owner.name`, by `new`."""
 
     owner: Any
     name: str
     old: str
     new: str
     users: tuple[Any, ...] = ()
-    """Other modules that have imported the function by its name."""
+    """Other modules that import the function by name."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A broken protocol."""
-
     name: str
     edits: tuple[Edit, ...]
     gate: str | None = None
-    """It loses no token and only costs availability: the gate that stays shut."""
+    """The gate that fails, for a mutant that loses no token and only costs availability."""
     seed: int = 0
-    """The history to look at first, because it noticed the mutant before."""
+    """The history to play first, because it noticed the mutant before."""
 
 
 @contextmanager
 def broken(mutant: Mutant) -> Iterator[None]:
-    """Break the code inside the block."""
+    """Apply the mutant inside the block."""
     originals = [(edit, vars(edit.owner)[edit.name]) for edit in mutant.edits]
     try:
         for edit, original in originals:
@@ -73,9 +71,7 @@ def _edited(edit: Edit, original: Any) -> Any:
     function = getattr(original, "fget", None) or getattr(original, "__func__", original)
     source = textwrap.dedent(inspect.getsource(function))
     if source.count(edit.old) != 1:
-        raise AssertionError(
-            f"{edit.name}: {edit.old!r} stands there {source.count(edit.old)} times"
-        )
+        raise AssertionError(f"{edit.name}: {edit.old!r} occurs {source.count(edit.old)} times")
     names: dict[str, Any] = {}
     code = compile(source.replace(edit.old, edit.new), f"<{edit.name}, broken>", "exec")
     exec(code, function.__globals__, names)
@@ -96,49 +92,57 @@ def _one(
 
 
 UNKNOWN_COMPLETE_IS_REFUNDED = _one(
-    "an unknown complete is refunded",
+    "a completion of unknown outcome is refunded",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "try: attempts.complete(mine, media)\n"
-    "    except Unavailable as error: self._fail(FailureCode.STORAGE_FAILED, error)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "try: self.claim.complete(media)\n"
+    "    except Unavailable as error: self._fail(Outcome(FailureCode.STORAGE_FAILED), error)",
 )
-"""It takes five faults of the store in a row: a test of its own leads there."""
+"""It needs five consecutive faults of the store: a separate test forces them."""
 
 UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
-    "an unknown complete ends the process",
+    "a completion of unknown outcome ends the process",
     attempt.Attempt,
     "_complete",
-    "self.lease.written(lambda: attempts.complete(mine, media))",
-    "attempts.complete(mine, media)",
+    "self.retries.retry_write(lambda: self.claim.complete(media))",
+    "self.claim.complete(media)",
 )
-"""As above; what was paid is made once more by the next try."""
+"""As above; the next task attempt generates the paid result again."""
 
 NO_LIMIT = _one(
-    "a full hour of free outcomes refuses nothing",
+    "the limit of free outcomes is ignored",
     Account,
     "debited",
     "if self.free_hour is not None:",
     "if False:",
 )
 NO_WITHDRAWAL = _one(
-    "nothing is withdrawn", settling.Settling, "_fail", "self._withdraw_task(decided)", "pass"
+    "no task is withdrawn", failing.Failing, "_fail", "self._withdraw_task(failed)", "pass"
 )
-"""It loses no token and holds up the others: the abusers' scenario shows it."""
+"""It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
+
+COMPLETE_RECOGNISES = """\
+        return found.get(creation.key) is None  # its owner has deleted the draft since
+
+    def decide(found: Found) -> Decision[None]:
+        current, account = found.get(creation.key), found.get(account_key_)
+        if current is not None and current.media_key == media.media_key:
+"""
 
 MUTANTS = [
     _one(
-        "a claim asks nobody",
-        attempts.Attempts,
+        "a claim ignores a live lease",
+        claims.Claims,
         "_obstacles",
-        "if now.is_leased(at - skew) and not is_its_successor:",
+        "if current.is_leased(at - skew) and not is_successor:",
         "if False:",
     ),
     _one(
         "a retry is claimed before its time",
-        attempts.Attempts,
+        claims.Claims,
         "_obstacles",
-        "now.retry_at is not None and at < now.retry_at - early",
+        "current.retry_at is not None and at < current.retry_at - early",
         "False",
     ),
     _one(
@@ -147,15 +151,15 @@ MUTANTS = [
         "has_attempts_left",
         "< policy.attempts_max",
         "<= policy.attempts_max",
-        gate="processes die again and again",
+        gate="processes die repeatedly",
     ),
     _one(
         "complete is not fenced",
-        attempts.Attempts,
+        claims.Claim,
         "complete",
-        "now = _held(found, mine)",
-        "now = now or _held(found, mine)",
-        gate="processes stop for minutes",
+        "current = self._held(current)",
+        "current = current or self._held(current)",
+        gate="processes pause for minutes",
     ),
     _one(
         "a worker's writes are not fenced by attempt",
@@ -165,84 +169,89 @@ MUTANTS = [
         "",
         seed=162,
     ),
-    _one("a start without an intent", making.Making, "_start", "self._intend()", "pass"),
     _one(
-        "an unknown start of a video is tried again",
-        making.Making,
+        "a start is made without an intent",
+        generation.Generation,
+        "_start",
+        "self._record_intent()",
+        "pass",
+    ),
+    _one(
+        "an unknown start of a video is retried",
+        generation.Generation,
         "_begin",
         "except StartOutcomeUnknown as error:\n",
-        "except StartOutcomeUnknown as error:\n"
-        "        lease.mine = lease.attempts.withdraw(lease.mine)\n",
+        "except StartOutcomeUnknown as error:\n        self.claim.clear_intent()\n",
     ),
     Mutant(
-        "a video may be started once more",
+        "a video may be started again after an unknown start",
         (
             Edit(
                 starts,
                 "has_starts_left",
                 "<= STARTS_UNKNOWN_MAX[creation.kind]",
                 "<= 1",
-                users=(making, attempts, attempt),
+                users=(generation, claims, attempt),
             ),
         ),
     ),
     _one(
         "an unknown outcome clears the intent",
         attempt.Attempt,
-        "_end",
-        "self._fail(_FAILURES[type(error)], error)",
-        "self._retry_later(_FAILURES[type(error)], error, answered_no=True)",
+        "_outcome",
+        "return Outcome(_FAILURES[type(error)])",
+        "return Outcome(_FAILURES[type(error)], is_retried=True, answered_no=True)",
     ),
     _one(
         "a storage error clears the intent",
         attempt.Attempt,
-        "_end_unstored",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error)",
-        "self._retry_later(FailureCode.STORAGE_FAILED, error, answered_no=True)",
+        "_outcome",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept)",
+        "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept, answered_no=is_kept)",
         seed=1120,
     ),
     _one(
         "a known operation is not resumed",
-        making.Making,
+        generation.Generation,
         "_begin",
-        "if lease.mine.operation_name is not None:",
+        "if creation.operation_name is not None:",
         "if False:",
         gate="processes die",
     ),
     _one(
-        "the operation is never written down",
-        making.Making,
+        "the operation is never recorded",
+        generation.Generation,
         "_start",
-        "lease.mine = self._recorded(begun)",
+        "self.retries.retry_write(lambda: self.claim.record_operation(operation_name))",
         "pass",
         gate="processes die",
     ),
     _one(
-        "its own intent is taken for another's",
-        attempts.Attempts,
-        "intend",
-        "if found.may_have_landed and now.intent == decided:",
-        "if False:",
-        gate="commits are not answered",
+        "an attempt does not recognise its own intent",
+        claims.Claim,
+        "record_intent",
+        "self._is_held(current) and current.intent == sent.intent",
+        "False",
+        gate="commits get no response",
     ),
     _one(
-        "its own claim is taken for another's",
-        attempts.Attempts,
+        "a lease owner does not recognise its own claim",
+        claims.Claims,
         "claim",
-        "            and now.lease_owner == lease_owner\n",
-        "            and False\n",
-        gate="commits are not answered",
+        "and current.lease_owner == lease_owner:",
+        "and False:",
+        gate="commits get no response",
     ),
     _one(
-        "the sweep makes no task",
+        "the sweep enqueues nothing",
         sweeping.Sweeping,
         "_repair",
         "return self._requeue(creation, at=at)",
-        "return Look.LEFT",
+        "return Outcome.LEFT",
         gate="half of the tasks vanish",
     ),
     _one(
-        "one intent counts for all starts",
+        "unknown starts are not counted",
         creation.Creation,
         "with_intent",
         "unknown=self.unknown_starts + 1",
@@ -251,50 +260,54 @@ MUTANTS = [
     ),
     _one(
         "a refund leaves the creation runnable",
-        settling.Settling,
-        "_fail",
-        "            failed,\n            refunded,",
-        "            now,\n            refunded,",
+        failing.Failing,
+        "_refund",
+        "        failed,\n        refunded,",
+        "        current,\n        refunded,",
     ),
     _one(
-        "a refund asks no status",
-        settling.Settling,
+        "a refund ignores the status",
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or now.run_number != debits or not now.is_unfinished",
+        "if not may_fail(current):",
+        "if not current.is_unfinished:",
     ),
     _one(
-        "a refund of whatever debit is the last",
-        settling.Settling,
+        "a refund ignores the run number",
+        failing.Failing,
         "_fail",
-        "or now.run_number != debits or not may_fail(now)",
-        "or not now.is_unfinished",
+        "or current.run_number != run_number:\n"
+        "            return _not_failed(current, found.get(refund_key))\n"
+        "        if not may_fail(current):\n",
+        "or not current.is_unfinished:\n",
     ),
     _one(
-        "a failed enqueue refunds what is being worked on",
-        settling.Settling,
+        "a failed enqueue refunds a claimed creation",
+        failing.Failing,
         "fail_unqueued",
-        "now.status is Status.PENDING and not now.was_claimed_for_this_debit",
-        "now.status is Status.PENDING or now.status is Status.PROCESSING",
-        gate="half of the tasks are not answered",
+        "current.status is Status.PENDING and not current.was_claimed_for_this_debit",
+        "current.status is Status.PENDING or current.status is Status.PROCESSING",
+        gate="half of the enqueue calls get no response",
     ),
     _one(
-        "a refund keeps its place in flight",
+        "a refund does not free the in-flight slot",
         Account,
         "refunded",
         "in_flight=self.in_flight.changed(kind, by=-1),",
         "",
     ),
     _one(
-        "cancel asks for no intent",
-        settling.Settling,
-        "cancel",
-        "now.status is Status.PENDING and now.intent is None and now.operation_name is None",
-        "now.is_unfinished",
+        "cancel ignores the intent",
+        failing.Failing,
+        "fail_cancelled",
+        "current.status is Status.PENDING\n"
+        "            and current.intent is None\n"
+        "            and current.operation_name is None\n",
+        "current.is_unfinished\n",
     ),
     _one(
         "nothing is ever overdue",
-        settling,
+        failing,
         "is_overdue",
         "return creation.is_past_deadline(at) or is_lost",
         "return False",
@@ -308,7 +321,7 @@ MUTANTS = [
         "sweep_at",
     ),
     _one(
-        "a frozen API sends a copy that outlives its undo entry",
+        "a frozen API publishes a copy after its undo entry",
         publishing.Publishing,
         "publish",
         "if self.clock.now() > copied_by:",
@@ -316,11 +329,11 @@ MUTANTS = [
         seed=498,
     ),
     _one(
-        "a sweep takes another's task number for its own",
+        "a sweep uses the task number of another sweep",
         sweeping.Sweeping,
         "_requeue",
-        "if found.may_have_landed and requeued is not None and now == requeued:",
-        "if found.may_have_landed and requeued is not None:",
+        "landed=lambda found, sent: found.get(creation.key) == sent",
+        "landed=lambda found, sent: True",
         seed=2359,
     ),
     _one(
@@ -329,29 +342,29 @@ MUTANTS = [
         "next_retry_at",
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
-        attempts,
+        claims,
         seed=184,
     ),
     _one(
-        "the sweep trusts its snapshot",
+        "the sweep writes its stale snapshot",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "now = creation\n        if False:",
+        "if current is None or current != creation:",
+        "current = creation\n        if False:",
         seed=47,
     ),
     _one(
-        "the sweep trusts its query",
+        "the sweep requeues without checking the current document",
         sweeping.Sweeping,
         "_requeue",
-        "if now is None or now != creation:",
-        "if now is None:",
+        "if current is None or current != creation:",
+        "if current is None:",
     ),
     _one(
         "the sweep uses the last task's number",
         sweeping.Sweeping,
         "_requeue",
-        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=decided)",
+        "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=number)",
         "self.queue.enqueue(creation.creation_id, kind=creation.kind, number=creation.task_number)",
     ),
     Mutant(
@@ -361,38 +374,38 @@ MUTANTS = [
                 attempt.Attempt,
                 "run",
                 'log.warning("lease_lost")',
-                "mine = self.lease.mine\n"
+                "mine = self.claim.creation\n"
                 "        for key in mine.keys_of(range(mine.attempt, mine.attempt + 1)):\n"
-                "            try: self.workshop.media.delete(key)\n"
+                "            try: self.phoenix.ports.media.delete(key)\n"
                 "            except MediaUnavailable: pass",
             ),
             Edit(
-                attempts.Attempts,
+                claims.Claim,
                 "complete",
-                "if is_mine or (found.may_have_landed and now is None):",
-                "if False:",
+                COMPLETE_RECOGNISES,
+                COMPLETE_RECOGNISES.replace("found.get(creation.key) is None", "False").replace(
+                    "current.media_key == media.media_key", "False"
+                ),
             ),
         ),
     ),
     _one(
-        "the balance is read beside the transaction",
+        "the balance is read outside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "    outside = self.transactions.store.get(account_at)\n"
-        "    def decide(found: Found) -> Decision[Opened | None]:\n"
-        "        nonlocal decided\n"
-        "        account, known = outside, found.get(creation_at)\n",
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "    outside = self.transactions.store.get(user_key)\n"
+        "    def decide(found: Found) -> Decision[Opened]:\n"
+        "        account, known = outside, found.get(key)\n",
         seed=89,
     ),
     _one(
-        "the key is looked up beside the transaction",
+        "the idempotency key is ignored inside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "        account, known = found.get(account_at), found.get(creation_at)\n",
-        "        account, known = found.get(account_at), None\n",
+        "        account, known = found.get(user_key), found.get(key)\n",
+        "        account, known = found.get(user_key), None\n",
     ),
     _one(
         "every request has a new id",
@@ -405,58 +418,61 @@ MUTANTS = [
         "a deleted creation's key is free again",
         opening.Opening,
         "_debit_and_create",
-        "if found.get(entry_at) is not None:\n            raise CreationGone",
+        "if found.get(debit_key) is not None:\n            raise CreationGone",
         "pass",
     ),
     _one(
         "a second click debits again",
-        owning.Owning,
-        "debit_again",
-        "if now.run_number > debits:",
-        "if now.is_unfinished:",
-        seed=5,
+        opening.Opening,
+        "_debit_again",
+        "if current.run_number > run_number:",
+        "if current.is_unfinished:",
+        seed=6,
     ),
     _one(
-        "a deletion of one's own is answered 404",
-        owning.Owning,
-        "delete",
-        "if found.may_have_landed and decided is not None and not found.documents:",
-        "if False:",
+        "a deletion does not recognise its own commit",
+        media_cleanup.MediaCleanup,
+        "delete_creation",
+        "landed=lambda found, _: found.get(creation.key) is None",
+        "landed=lambda found, _: False",
     ),
     _one(
-        "a cancel of one's own is answered 409",
-        settling.Settling,
+        "a cancellation does not recognise its own commit",
+        failing.Failing,
         "_fail",
-        "is_mine = found.may_have_landed and is_refunded",
-        "is_mine = False",
+        "return refund is not None and (refund.actor, refund.created_at) == (actor, at)",
+        "return False",
         seed=184,
     ),
     _one(
-        "one sees another's creations",
-        owning,
+        "a user can access the creations of others",
+        reading,
         "owned",
         "if creation is None or creation.user_id != owner:",
         "if creation is None:",
+        failing,
+        media_cleanup,
+        opening,
         publishing,
     ),
     _one(
-        "a withdrawal names the number that it reads",
-        settling.Settling,
+        "a withdrawal uses the current task number",
+        failing.Failing,
         "_fail",
-        "self._withdraw_task(decided)",
-        "self._withdraw_task(self.transactions.store.get(creation_at) or decided)",
+        "self._withdraw_task(failed)",
+        "self._withdraw_task(self.transactions.store.get(creation.key) or failed)",
         gate="an owner cancels and retries at once",
     ),
     _one(
-        "a withdrawal names the next number",
-        settling.Settling,
+        "a withdrawal uses the next task number",
+        failing.Failing,
         "_withdraw_task",
         "kind=failed.kind, number=failed.task_number)",
         "kind=failed.kind, number=failed.task_number + 1)",
     ),
     _one(
         "a task is withdrawn before its refund",
-        settling.Settling,
+        failing.Failing,
         "_fail",
         "facts = _facts(creation, code, actor)",
         "facts = _facts(creation, code, actor)\n    self._withdraw_task(creation)",
@@ -469,7 +485,7 @@ MUTANTS = [
         "if True:",
     ),
     _one(
-        "our own failures count as free outcomes",
+        "internal failures count as free outcomes",
         Account,
         "_free_hour_after",
         "if code not in OWNERS_DOING:",
@@ -477,26 +493,27 @@ MUTANTS = [
     ),
     NO_LIMIT,
     _one(
-        "cancelling is refused in a full hour",
-        owning.Owning,
+        "cancelling is refused at the limit of free outcomes",
+        failing.Failing,
         "cancel",
-        "settlement = self.settling.cancel(pending)",
+        "settlement = self.fail_cancelled(pending)",
         "account = self.transactions.store.get(account_key(owner))\n"
         "    if account and account.free_hour:\n"
         "        limit = self.policy.free_outcomes_per_hour_max\n"
-        "        account.free_hour.check(self.clock.now(), limit=limit)\n"
-        "    settlement = self.settling.cancel(pending)",
+        "        from shared.domain.errors import TooManyFree\n"
+        "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
+        "    settlement = self.fail_cancelled(pending)",
     ),
     _one(
-        "the brake is asked about a replay",
+        "the brake refuses a replay",
         opening.Opening,
         "_debit_and_create",
         "        if known is not None:\n",
         "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
-        seed=55,
+        seed=61,
     ),
     Mutant(
-        "the brake refuses what it has debited",
+        "the brake refuses after the debit",
         (
             Edit(
                 opening.Opening,
@@ -507,15 +524,15 @@ MUTANTS = [
             Edit(
                 opening.Opening,
                 "open",
-                "if opened.is_replay:",
+                "return opened if opened.is_replay else",
                 "if refusal is not None and not opened.is_replay:\n"
                 "        raise refusal\n"
-                "    if opened.is_replay:",
+                "    return opened if opened.is_replay else",
             ),
         ),
     ),
     _one(
-        "a publication's key is used again",
+        "a public key is reused",
         creation.Creation,
         "prepared_for_publication",
         "publication_count=self.publication_count + 1",
@@ -524,124 +541,124 @@ MUTANTS = [
     _one(
         "a publication commits without its undo entry",
         publishing.Publishing,
-        "_finish",
+        "_commit",
         "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
         "if False:",
         seed=912,
     ),
     _one(
-        "a copy is deleted under a publication that commits",
-        deleting.Deleting,
+        "a copy is deleted while its publication commits",
+        media_cleanup.MediaCleanup,
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
     ),
     _one(
-        "a deletion is not carried out twice",
-        deleting.Deleting,
+        "a deletion is not repeated",
+        media_cleanup.MediaCleanup,
         "carry_out",
-        "if at < now.until:",
+        "if at < current.until:",
         "if False:",
         seed=116,
     ),
     _one(
-        "left-over files are forgotten",
-        settling,
-        "leftovers",
+        "orphaned files are never deleted",
+        failing,
+        "end_of_run",
         "return (cost, deletion)",
         "return (cost,)",
-        attempts,
+        claims,
     ),
     _one(
-        "a deletion names the live attempt",
-        attempts.Attempts,
+        "a deletion includes the files of the live attempt",
+        claims.Claim,
         "complete",
-        "earlier = range(now.first_attempt, now.attempt)",
-        "earlier = range(now.first_attempt, now.attempt + 1)",
+        "range(current.first_attempt, current.attempt)",
+        "range(current.first_attempt, current.attempt + 1)",
     ),
     _one(
-        "complete does not wait for the upload",
-        storing.Storing,
-        "_failure_of_put",
+        "a draft is written before its upload succeeded",
+        upload.Uploader,
+        "_put",
         "return error.reason",
         "return None",
     ),
     _one(
-        "a gateway's word is taken for a no",
-        makers.SimulatedGenerator,
+        "a gateway's error counts as a refusal",
+        generators.SimulatedGenerator,
         "_fail_after_start",
         'raise StartOutcomeUnknown(reason="simulated: a gateway, started")',
         'raise GenerationUnavailable(reason="simulated: a gateway, started")',
     ),
     Mutant(
-        "a hint decides over a paid result",
+        "a Retry-After makes a paid result time out",
         (
-            Edit(lease, "_pause_s", "min(hint_s, ASK_AGAIN_MAX_S)", "hint_s"),
-            Edit(lease.Lease, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
+            Edit(retries.Retries, "retry_read", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
+            Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
     _one(
-        "time is up one pause before the deadline",
-        lease.Lease,
+        "polling stops one interval before the deadline",
+        retries.Retries,
         "pause",
         "if left_s <= 0:",
         "if left_s <= seconds:",
     ),
     _one(
-        "a start's hint leaves no retry",
+        "a Retry-After prevents the retry",
         starts,
         "next_retry_at",
         "else own",
         "else None",
-        attempts,
-        gate="half of the starts ask to wait for an hour",
+        claims,
+        gate="half of the starts have a Retry-After of an hour",
     ),
     _one(
-        "a paid operation is given up without a look into its place",
-        making.Making,
-        "_finish_from_place",
-        "found = self._read_place()",
+        "a paid operation is abandoned without reading its output location",
+        generation.Generation,
+        "_finish_from_bucket",
+        "found = self._look_up()",
         "found = None",
     ),
     _one(
-        "storage is given up after four tries",
-        storing.Storing,
-        "_put",
+        "storing is abandoned after four tries",
+        retries.Retries,
+        "retry_upload",
         "if left_s <= 0:",
         "if pause_s >= 8:",
         seed=51,
     ),
     _one(
-        "a second image start comes at once",
+        "a second image start is not delayed",
         starts,
         "may_start_again",
         "return at >= creation.intent.at + timedelta(seconds=pause_s)",
         "return True",
-        making,
-        attempts,
+        generation,
+        claims,
     ),
     _one(
         "refused reads are final within seconds",
-        lease,
+        retries,
         "_is_final",
         ">= READ_REFUSED_FOR_S",
         ">= 0",
     ),
     _one(
-        "a retry keeps the intent of a start that was refused",
-        attempts.Attempts,
+        "a retry keeps the intent of a refused start",
+        claims.Claim,
         "retry_later",
-        "if answered_no:",
-        "if False:",
-        gate="half of the starts are answered 429",
+        "if answered_no else held",
+        "if False else held",
+        gate="half of the starts return 429",
     ),
     _one(
-        "a no keeps the operation",
+        "a refusal keeps the operation",
         creation.Creation,
         "without_start",
         "operation_name=None,",
         "",
-        gate="half of the operations end in a passing error",
+        gate="half of the operations end in a transient error",
     ),
     _one(
         "the minimum run is ignored",
@@ -658,7 +675,7 @@ MUTANTS = [
         "self._discard(); self._complete(media)",
     ),
     _one(
-        "another execution's later try takes the lease",
+        "a later task attempt of another execution takes the lease",
         LeaseOwner,
         "succeeds",
         "self.execution == other.execution and",
@@ -666,21 +683,21 @@ MUTANTS = [
         seed=199,
     ),
     _one(
-        "a claim keeps the time of the retry",
+        "a claim keeps retry_at",
         creation.Creation,
         "claimed",
         "retry_at=None,",
         "",
     ),
     _one(
-        "a second user with an address is welcomed again",
+        "a second user with the same address is welcomed",
         welcoming.WelcomeGrant,
         "offered_to",
         "contact = caller.verified_contact or caller.user_id",
         "contact = caller.user_id",
     ),
     _one(
-        "the welcome of an earlier release is ignored",
+        "a welcome granted by an earlier release is ignored",
         welcoming.WelcomeOffer,
         "given_to",
         "(self.entry_id, self.legacy_entry_id)",

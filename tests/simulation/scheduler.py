@@ -1,7 +1,7 @@
-"""Virtual time and actors: greenlets that give way at every port call, in one thread.
+"""Virtual time and actors: greenlets in one thread that yield at every port call.
 
-An actor belongs to a process; when the process dies, every actor of it gets `Crashed` at the place
-where it waits, and each later port call of its `finally` blocks is refused with `Crashed` too.
+An actor belongs to a process. When the process dies, `Crashed` is raised in each of its actors where
+it waits, and again at each port call of its `finally` blocks.
 """
 
 import heapq
@@ -18,45 +18,44 @@ from tests.simulation.faults import Faults
 LATENCY_S_MAX = 0.4
 PAUSE_S = (5.0, 1200.0)
 FREEZE_S = (1800.0, 5400.0)
-OVER = -1
+ENDED = -1
 
 
 class Crashed(BaseException):
-    """The process is dead: kill -9, or a machine that went away."""
+    """The process died: SIGKILL, or a lost machine."""
 
 
 @dataclass(eq=False)
 class Process:
-    """What lives and dies together, with a clock of its own."""
+    """A process: its actors die together and share one clock offset."""
 
     name: str
     offset_s: float = 0.0
     is_dead: bool = False
     stopped_until_s: float = 0.0
-    """Until then nothing of it moves (SIGSTOP, a machine that is starved)."""
+    """Until then the process is stopped (SIGSTOP, or a starved machine)."""
 
 
 @dataclass(eq=False)
 class Actor:
-    """Something that happens in steps."""
+    """A thread of a simulated process."""
 
     name: str
     process: Process
     run: Callable[[], None]
     counts: Counter[str] = field(default_factory=Counter)
     wakes: int = 0
-    """The number of the wake-up that counts; earlier ones are stale."""
+    """The number of the valid wake-up; earlier ones are stale."""
     thread: greenlet = field(default_factory=greenlet)
 
     @property
-    def is_over(self) -> bool:
-        """Tell whether it has ended, well or not."""
-        return self.wakes == OVER
+    def has_ended(self) -> bool:
+        return self.wakes == ENDED
 
 
 @dataclass(frozen=True)
 class Step:
-    """One port call's fate."""
+    """The outcome drawn for one port call."""
 
     site: Site
     fault: str | None
@@ -64,7 +63,7 @@ class Step:
 
 
 class Simulation:
-    """One history's time and chance."""
+    """Time, events and random draws of one history."""
 
     def __init__(self, seed: int, faults: Faults, *, is_traced: bool = False) -> None:
         self.seed = seed
@@ -81,7 +80,6 @@ class Simulation:
 
     @property
     def actor(self) -> Actor:
-        """Return who is acting."""
         if self._current is None:
             raise AssertionError("only actors make port calls")
         return self._current
@@ -89,12 +87,11 @@ class Simulation:
     # Time
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do something at a time, outside any actor."""
+        """Schedule an action outside any actor."""
         heapq.heappush(self._events, (time_s, next(self._order), action))
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether nothing else will happen."""
         return not self._events
 
     def spawn(
@@ -115,7 +112,7 @@ class Simulation:
             except Crashed:
                 actor.process.is_dead = True
             finally:
-                actor.wakes = OVER
+                actor.wakes = ENDED
                 self._alive.discard(actor)
 
         return body
@@ -136,27 +133,27 @@ class Simulation:
         self._current = None
 
     def interrupt(self, actor: Actor, error: BaseException) -> None:
-        """Raise an error in an actor where it waits; call it from an event, not from an actor.
+        """Raise an error in a waiting actor. Call it from an event, not from an actor.
 
-        A process that is stopped gets it when it goes on, unless it is killed.
+        A stopped process gets it when it resumes, unless it is killed.
         """
         process = actor.process
         if process.stopped_until_s > self.now_s and not process.is_dead:
             self.at(process.stopped_until_s, lambda: self.interrupt(actor, error))
-        elif not actor.is_over:
+        elif not actor.has_ended:
             actor.wakes += 1
             self._current = actor
             actor.thread.throw(error)
             self._current = None
 
     def end(self) -> None:
-        """Kill whoever is still there."""
+        """Kill all remaining actors."""
         for actor in sorted(self._alive, key=lambda each: each.name):
             actor.process.is_dead = True
             self.interrupt(actor, Crashed())
 
     def run(self, until_s: float) -> None:
-        """Let everything happen that happens before this time."""
+        """Run all events until this time."""
         events = self._events
         while events and events[0][0] <= until_s:
             self.now_s, _, action = heapq.heappop(events)
@@ -164,7 +161,6 @@ class Simulation:
         self.now_s = until_s
 
     def sleep(self, seconds: float) -> None:
-        """Let the current actor wait."""
         actor = self.actor
         if actor.process.is_dead:
             raise Crashed
@@ -176,7 +172,7 @@ class Simulation:
     # Port calls
 
     def call(self, kind: str) -> Step:
-        """Give way for a port call's time and return its fate; the process may die before it."""
+        """Yield for the latency of a port call and return its step; the process may die first."""
         actor = self.actor
         if actor.process.is_dead:
             raise Crashed
@@ -197,7 +193,7 @@ class Simulation:
         return Step(site, fault, parameter)
 
     def answered(self, step: Step) -> None:
-        """End a port call whose effect is there: the process may die, or hang, before it knows."""
+        """End a port call that took effect; the process may die or pause before it returns."""
         if step.fault == "crash_after":
             self.actor.process.is_dead = True
             raise Crashed
@@ -206,18 +202,17 @@ class Simulation:
             self.sleep(0)
 
     def chance(self, actor: str, kind: str, nth: int = 0) -> float:
-        """Return a number from 0 to 1 for a decision that is no port call."""
+        """Return a number from 0 to 1 for a decision outside port calls."""
         return draws(self.seed, Site(actor, kind, nth))[0]
 
     def fate(self, actor: str, kind: str, nth: int = 0) -> str | None:
-        """Return the fault of something that no actor does, such as a dispatch."""
+        """Return the fault of an event without an actor, such as a dispatch."""
         site = Site(actor, kind, nth)
         _, chance, _, _ = draws(self.seed, site)
         self.sites.append(site)
         return self.faults.at(site, chance, 1.0)
 
     def note(self, text: str) -> None:
-        """Add a line to the trace."""
         if self.trace is not None:
             self.trace.append(f"{self.now_s:.3f} {text}")
 

@@ -1,4 +1,4 @@
-"""Makes a failing history smaller: fewer faults, fewer operations, the same broken promise (ddmin).
+"""Shrinks a failing history to fewer faults and operations with the same violation (ddmin).
 
 A. Zeller and R. Hildebrandt, Simplifying and Isolating Failure-Inducing Input, 2002.
 """
@@ -13,21 +13,21 @@ from tests.simulation.history import Outcome, Scenario, play
 
 PartT = TypeVar("PartT")
 Part = tuple[Site, str] | str
-"""A fault at its site, or an operation."""
+"""A fault at its site, or the name of an operation."""
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """The least that still breaks the promise."""
+    """A minimal history with the violation."""
 
     faults: dict[Site, str]
     operations: list[str]
-    """What the clients do; they leave out everything else."""
+    """The operations that clients perform; all others are left out."""
     outcome: Outcome
 
 
 def shrink(outcome: Outcome, *, scenario: Scenario | None = None) -> Shrunk:
-    """Return a smallest set of faults and operations with the outcome's first violation."""
+    """Return a minimal set of faults and operations with the outcome's first violation."""
     broken = outcome.violations[0].split()[0]
     everything: list[Part] = [*outcome.happened, *outcome.operations]
 
@@ -49,7 +49,7 @@ def shrink(outcome: Outcome, *, scenario: Scenario | None = None) -> Shrunk:
 
 
 def minimised(parts: Sequence[PartT], is_broken: Callable[[Sequence[PartT]], bool]) -> list[PartT]:
-    """Return a part of these from which nothing can be left out."""
+    """Return a subset from which no part can be removed."""
     least, chunks = list(parts), 2
     while least:
         size = max(1, len(least) // chunks)

@@ -1,4 +1,4 @@
-"""The simulated Store: versioned documents, optimistic commits, and every way to be unsure."""
+"""Simulated Store: versioned documents, optimistic commits, unknown outcomes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 DueT = TypeVar("DueT", bound=Document)
 Changes = Mapping[Key[Any], tuple[Document | None, Document | None]]
-"""Each written or removed document, before and after."""
+"""Each written or removed document, before and after the commit."""
 
 
 class Calls(Protocol):
-    """Where a call's fate comes from."""
+    """Decides the outcome of each call."""
 
     def call(self, kind: str) -> Step: ...
 
@@ -45,10 +45,10 @@ class Calls(Protocol):
 
 
 class CalmCalls:
-    """Calls of which none goes wrong, for a store outside any simulation."""
+    """Calls without faults, for a store outside any simulation."""
 
     def call(self, kind: str) -> Step:
-        return Step(Site("nobody", kind, 0), None, 0.0)
+        return Step(Site("no actor", kind, 0), None, 0.0)
 
     def answered(self, step: Step) -> None:
         pass
@@ -56,14 +56,14 @@ class CalmCalls:
 
 @dataclass(frozen=True)
 class _Sent:
-    """A commit on its way: it lands if what it read is still so."""
+    """A commit in transit; it is applied if the documents it read are unchanged."""
 
     plan: Plan
     versions: Mapping[Key[Any], int]
 
 
 class SimulatedStore:
-    """Documents in a dictionary. `seen` is called with every commit that changed something."""
+    """Documents in a dictionary. `seen` is called with every commit that changes documents."""
 
     def __init__(
         self, calls: Calls, simulation: Simulation | None = None, *, tries_max: int = TRIES_MAX
@@ -90,7 +90,7 @@ class SimulatedStore:
             plan = planned(decision, found)
             if plan is None or self._commit(_Sent(plan, versions)):
                 return decision.result
-        raise StoreContention(reason="others were faster")
+        raise StoreContention(reason="simulated: too many concurrent writers")
 
     def _read(
         self, keys: Sequence[Key[Any]]
@@ -130,7 +130,7 @@ class SimulatedStore:
     def _apply_late(self, sent: _Sent, chance: float) -> None:
         simulation, actor = self._simulation, self._actor
         if simulation is None:
-            raise AssertionError("only a simulation is late")
+            raise AssertionError("only a simulation delays commits")
         shortest, longest = LATE_S
 
         def land() -> None:
@@ -158,7 +158,7 @@ class SimulatedStore:
                 self._put(key, after)
         if changes:
             self.seen(actor, changes)
-            self._watches.tell()
+            self._watches.notify()
         return True
 
     def _put(self, key: Key[Any], document: Document | None) -> None:
@@ -170,21 +170,21 @@ class SimulatedStore:
             self.documents[key], self._versions[key] = document, self._clock
 
     def begin_with(self, documents: Sequence[Document]) -> None:
-        """Hold these documents from the start."""
+        """Store initial documents."""
         for document in documents:
             self._put(document.key, document)
 
     def creation(self, creation_id: CreationId) -> Creation | None:
-        """Return a creation as it is, without a call."""
+        """Return the current creation without a port call."""
         found = self.documents.get(creation_key(creation_id))
         return found if isinstance(found, Creation) else None
 
     def has_entry(self, entry_id: str) -> bool:
-        """Tell whether the ledger has this entry, without a call."""
+        """Return whether the ledger has this entry, without a port call."""
         return entry_key(entry_id) in self.documents
 
     def next_due(self) -> datetime:
-        """Return when a sweep finds something next; most minutes change no document."""
+        """Return when the next document is due, cached until a commit."""
         if self._next_due is None:
             self._next_due = min(filter(None, map(_due_at, self.documents.values())), default=NEVER)
         return self._next_due
@@ -281,13 +281,17 @@ def _published(creations: list[Creation], page: Page) -> list[Creation]:
 
 
 def _page(
-    documents: list[DueT], page: Page, place: Callable[[Any], Any], *, is_newest_first: bool = True
+    documents: list[DueT],
+    page: Page,
+    sort_key: Callable[[Any], Any],
+    *,
+    is_newest_first: bool = True,
 ) -> list[DueT]:
-    """Return the page of the documents in the order of their places: a sort value and an id."""
+    """Return one page; `sort_key` returns a sort value and an id."""
     if page.after is not None:
         after = (page.after.value, page.after.id)
         if is_newest_first:
-            documents = [each for each in documents if place(each) < after]
+            documents = [each for each in documents if sort_key(each) < after]
         else:
-            documents = [each for each in documents if place(each) > after]
-    return sorted(documents, key=place, reverse=is_newest_first)[: page.limit]
+            documents = [each for each in documents if sort_key(each) > after]
+    return sorted(documents, key=sort_key, reverse=is_newest_first)[: page.limit]

@@ -1,4 +1,4 @@
-"""Thousands of histories of the real lifecycle, and every promise kept in each of them."""
+"""Thousands of histories of the real lifecycle without a violation."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import attempt
-from shared.lifecycle import attempts
+from shared.lifecycle import claims
 from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import FAULTS, Faults
@@ -67,17 +67,17 @@ MARKS_MIN = {
     "unknown_start_found": 40,
     "unpublished": 1000,
 }
-"""How often the rare branches are reached at the very least: a net that catches nothing is no net."""
+"""How often each rare branch must be reached at least."""
 FAULT_MIN = 3
-"""How often each fault of the table happens at the very least."""
+"""How often each fault of the table must happen at least."""
 
 
 @pytest.mark.parametrize("regression", REGRESSIONS, ids=lambda each: str(each["seed"]))
-def test_what_once_broke_a_promise_keeps_it(regression: dict[str, str]) -> None:
+def test_regression_seed_has_no_violation(regression: dict[str, str]) -> None:
     assert play(int(regression["seed"])).violations == []
 
 
-def test_ten_abusers_hold_up_nobody() -> None:
+def test_ten_abusers_do_not_delay_another_account() -> None:
     """Each opens and cancels 60 videos; an eleventh account's video is ready in time."""
     outcome = play(7, faults=Faults(7, is_exact=True), scenario=ten_abusers)
 
@@ -88,7 +88,7 @@ def test_ten_abusers_hold_up_nobody() -> None:
     assert outcome.endings["draft"] <= outcome.executions <= 20
 
 
-def test_ten_abusers_would_hold_up_everybody_without_the_brake() -> None:
+def test_ten_abusers_delay_another_account_without_limit_and_withdrawal() -> None:
     with broken(NO_WITHDRAWAL), broken(NO_LIMIT):
         outcome = play(7, faults=Faults(7, is_exact=True), scenario=ten_abusers)
 
@@ -96,7 +96,7 @@ def test_ten_abusers_would_hold_up_everybody_without_the_brake() -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_histories_break_no_promise_and_reach_the_rare_branches() -> None:
+def test_random_histories_have_no_violation_and_reach_the_rare_branches() -> None:
     tally = campaign.at_random(range(SEEDS))
 
     assert tally.violations == []
@@ -107,11 +107,11 @@ def test_thousands_of_histories_break_no_promise_and_reach_the_rare_branches() -
     assert {fault: tally.faults[fault] for fault in faults if tally.faults[fault] < FAULT_MIN} == {}
 
 
-def test_a_few_histories_break_no_promise() -> None:
+def test_first_sixty_histories_have_no_violation() -> None:
     assert [play(seed).violations for seed in range(60)] == [[]] * 60
 
 
-def test_every_single_fault_of_a_creation_with_two_racing_posts_is_survived() -> None:
+def test_two_racing_posts_survive_every_single_fault() -> None:
     tally = campaign.singles()
 
     assert tally.violations == []
@@ -120,7 +120,7 @@ def test_every_single_fault_of_a_creation_with_two_racing_posts_is_survived() ->
 
 
 @pytest.mark.slow
-def test_one_in_forty_first_faults_with_every_second_one_after_it_is_survived() -> None:
+def test_two_racing_posts_survive_a_sample_of_all_pairs_of_faults() -> None:
     tally = campaign.pairs(share=40)
 
     assert tally.violations == []
@@ -129,11 +129,11 @@ def test_one_in_forty_first_faults_with_every_second_one_after_it_is_survived() 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
-def test_enough_creations_succeed_when(gate: Gate) -> None:
+def test_gate_holds_without_mutants(gate: Gate) -> None:
     assert gate.failing() is None
 
 
-def test_the_same_seed_makes_the_same_trace_whatever_the_hash_seed() -> None:
+def test_trace_depends_on_the_seed_and_not_on_the_hash_seed() -> None:
     program = (
         "from tests.simulation.history import play;"
         "print([play(seed, is_traced=True).trace_hash for seed in range(12)])"
@@ -154,8 +154,10 @@ def test_the_same_seed_makes_the_same_trace_whatever_the_hash_seed() -> None:
     assert len(set(answers.pop().split(","))) == 12
 
 
-def test_a_failing_history_shrinks_to_what_it_takes() -> None:
-    mutant = next(each for each in MUTANTS if each.name == "a refund keeps its place in flight")
+def test_failing_history_shrinks_to_a_few_faults_and_operations() -> None:
+    mutant = next(
+        each for each in MUTANTS if each.name == "a refund does not free the in-flight slot"
+    )
     with broken(mutant):
         outcome = next(each for each in map(play, range(100)) if each.violations)
         least = shrink(outcome)
@@ -164,11 +166,11 @@ def test_a_failing_history_shrinks_to_what_it_takes() -> None:
     assert least.outcome.violations[0].split()[0] == outcome.violations[0].split()[0]
 
 
-def test_minimising_leaves_exactly_what_is_needed() -> None:
+def test_minimising_keeps_exactly_the_necessary_parts() -> None:
     assert minimised(range(100), lambda parts: {7, 42, 99} <= set(parts)) == [7, 42, 99]
 
 
-def complete_is_lost_five_times() -> Faults:
+def five_lost_completions() -> Faults:
     calm = play(0, faults=Faults(0, is_exact=True), scenario=two_posts)
     assert calm.endings == {"draft": 1}
     commits = [site for site in calm.sites if site.kind == "store.commit" and "job" in site.actor]
@@ -177,13 +179,13 @@ def complete_is_lost_five_times() -> Faults:
     return Faults(0, is_exact=True, forced=forced)
 
 
-def test_a_complete_of_unknown_outcome_is_made_again_and_never_refunded() -> None:
-    faults = complete_is_lost_five_times()
+def test_completion_of_unknown_outcome_is_repeated_and_never_refunded() -> None:
+    faults = five_lost_completions()
     outcome = play(0, faults=faults, scenario=two_posts)
     with broken(UNKNOWN_COMPLETE_IS_REFUNDED):
-        refunded = play(0, faults=complete_is_lost_five_times(), scenario=two_posts)
+        refunded = play(0, faults=five_lost_completions(), scenario=two_posts)
     with broken(UNKNOWN_COMPLETE_ENDS_THE_PROCESS):
-        restarted = play(0, faults=complete_is_lost_five_times(), scenario=two_posts)
+        restarted = play(0, faults=five_lost_completions(), scenario=two_posts)
 
     assert len(faults.happened) == 5
     assert (outcome.endings, outcome.violations) == ({"draft": 1}, [])
@@ -192,9 +194,9 @@ def test_a_complete_of_unknown_outcome_is_made_again_and_never_refunded() -> Non
 
 
 def test_a_mutant_lasts_as_long_as_its_block() -> None:
-    before = (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"])
+    before = (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"])
     for mutant in MUTANTS:
         with broken(mutant):
             pass
 
-    assert (vars(attempts.Attempts)["claim"], vars(attempt.Attempt)["run"]) == before
+    assert (vars(claims.Claims)["claim"], vars(attempt.Attempt)["run"]) == before

@@ -1,4 +1,4 @@
-"""Every way to break the protocol that we could think of is noticed."""
+"""Every mutant of the protocol is noticed."""
 
 import pytest
 

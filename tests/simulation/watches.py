@@ -1,4 +1,4 @@
-"""Watches of the simulated store: a thread for each, told after every commit."""
+"""Watches of the simulated store: one thread each, notified after every commit."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -7,44 +7,40 @@ from typing import Any, cast
 
 from shared.domain.account import Account, account_key
 from shared.domain.creation import Creation
-from shared.domain.keys import CreationId, Key, UserId
-from shared.ports.store import WATCHED_MAX, Changes, Document
+from shared.domain.keys import Key, UserId
+from shared.ports.store import WATCHED_MAX, Document, Snapshot
 
 
 class Watches:
-    """Who is told of what."""
-
     def __init__(self, documents: Mapping[Key[Any], Document]) -> None:
         self._documents = documents
         self._changed = threading.Condition()
         self._commits = 0
 
-    def tell(self) -> None:
-        """Wake every watch; call it after a commit."""
+    def notify(self) -> None:
+        """Wake all watches after a commit."""
         with self._changed:
             self._commits += 1
             self._changed.notify_all()
 
     @contextmanager
-    def watch(self, user_id: UserId, changed: Callable[[Changes], None]) -> Iterator[None]:
-        is_over = False
+    def watch(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> Iterator[None]:
+        is_closed = False
 
         def follow() -> None:
-            account: Account | None = None
-            creations: dict[CreationId, Creation] = {}
-            seen, is_first = -1, True
+            shown: Snapshot | None = None
+            seen = -1
             while True:
                 with self._changed:
-                    while not is_over and self._commits == seen:
+                    while not is_closed and self._commits == seen:
                         self._changed.wait()
-                    if is_over:
+                    if is_closed:
                         return
                     seen = self._commits
-                    now, newest = self._of(user_id)
-                changes = _between(account, creations, now, newest)
-                if is_first or changes != Changes(None, (), ()):
-                    changed(changes)
-                account, creations, is_first = now, newest, False
+                    snapshot = self._of(user_id)
+                if snapshot != shown:
+                    changed(snapshot)
+                shown = snapshot
 
         thread = threading.Thread(target=follow)
         thread.start()
@@ -52,30 +48,18 @@ class Watches:
             yield
         finally:
             with self._changed:
-                is_over = True
+                is_closed = True
                 self._changed.notify_all()
             thread.join()
 
-    def _of(self, user_id: UserId) -> tuple[Account | None, dict[CreationId, Creation]]:
+    def _of(self, user_id: UserId) -> Snapshot:
         documents = list(self._documents.values())
         mine = [
             each for each in documents if isinstance(each, Creation) and each.user_id == user_id
         ]
         newest = sorted(mine, key=lambda each: (each.created_at, each.creation_id), reverse=True)
         account = self._documents.get(account_key(user_id))
-        return cast("Account | None", account), {
-            each.creation_id: each for each in newest[:WATCHED_MAX]
-        }
-
-
-def _between(
-    account: Account | None,
-    creations: Mapping[CreationId, Creation],
-    now: Account | None,
-    newest: Mapping[CreationId, Creation],
-) -> Changes:
-    return Changes(
-        account=now if now != account else None,
-        creations=tuple(each for id_, each in newest.items() if creations.get(id_) != each),
-        gone=tuple(creation_id for creation_id in creations if creation_id not in newest),
-    )
+        return Snapshot(
+            cast("Account | None", account),
+            {each.creation_id: each for each in newest[:WATCHED_MAX]},
+        )

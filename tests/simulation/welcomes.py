@@ -1,7 +1,7 @@
-"""Whose address is verified when, and whether every welcome grant was due.
+"""Verified addresses of one history, and checks that every welcome grant was due.
 
-In some histories an address is verified late, two owners share one, an account comes from an
-earlier release with its welcome, or the day is full before the history begins.
+In some histories an address is verified late, two owners share one, an account was welcomed by an
+earlier release, or the daily limit is reached before the history begins.
 """
 
 from dataclasses import dataclass, field
@@ -18,30 +18,30 @@ from tests.support.builders import ADA, BEN, NOON, a_caller, an_account
 
 VERIFIED_WITHIN_S = 1800
 LATE, SHARED, LEGACY, FULL = 0.15, 0.3, 0.1, 0.03
-"""How often it happens."""
+"""Probabilities."""
 
 
 @dataclass
 class Welcomes:
-    """The addresses of one history, and what was granted for each."""
+    """The addresses of one history and the welcome granted to each."""
 
     simulation: Simulation
     policy: Policy
     late_share: float = LATE
-    """How many owners have their address verified only later."""
+    """Share of owners whose address is verified later."""
     granted: dict[str, UserId] = field(default_factory=dict)
 
     def _happens(self, what: str, likelihood: float) -> bool:
         return self.simulation.chance("welcome", what) < likelihood
 
     def caller(self, user: UserId) -> Caller:
-        """Return the user as the token of this moment names them."""
+        """Return the caller that the user's current token identifies."""
         if not self.is_verified(user):
             return a_caller(user, is_verified=False, verified_contact=None)
         return a_caller(user, verified_contact=self._spelling(user))
 
     def is_verified(self, user: UserId) -> bool:
-        """Tell whether the user has clicked the link by now."""
+        """Return whether the user has verified the address by now."""
         if not self._happens(f"{user} clicks the address", self.late_share):
             return True
         at_s = VERIFIED_WITHIN_S * self.simulation.chance("welcome", f"{user} is verified")
@@ -53,11 +53,11 @@ class Welcomes:
         return f"{user}@example.com"
 
     def _address(self, user: UserId) -> str:
-        """Return what all spellings of an address have in common."""
+        """Return the normalised address."""
         return self._spelling(user).lower().replace("+ben", "")
 
     def documents(self, tokens: int) -> list[Document]:
-        """Return what is stored when the history begins."""
+        """Return the initial documents of the history."""
         documents: list[Document] = []
         if self._happens("a full day", FULL):
             shard = WelcomeShard.of(ADA, at=NOON)
@@ -76,7 +76,7 @@ class Welcomes:
         return self.policy.welcome_grants_per_day_max // SHARDS
 
     def problems(self, changes: list[tuple[Document | None, Document | None]]) -> list[str]:
-        """Return what is wrong with one commit."""
+        """Return the violations of one commit."""
         problems = []
         shards = [(before, after) for before, after in changes if isinstance(after, WelcomeShard)]
         welcomes = [
@@ -90,9 +90,9 @@ class Welcomes:
                 problems.append(f"shard {after.shard_id} counts {after.count} after {counted}")
         for entry in welcomes:
             user = entry.user_id
-            lease_owner = self.granted.setdefault(self._address(user), user)
-            if lease_owner != user:
-                problems.append(f"{user} has the welcome of {lease_owner}'s address")
+            owner = self.granted.setdefault(self._address(user), user)
+            if owner != user:
+                problems.append(f"{user} has the welcome of {owner}'s address")
             if not self.is_verified(user):
                 problems.append(f"{user} is welcomed without a verified address")
             if not shards:

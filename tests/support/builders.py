@@ -1,11 +1,11 @@
-"""One builder for each entity: a good one by default, different where a test says so."""
+"""A builder for each entity: valid by default, changed where a test says so."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
-from shared.domain.account import Account, OpenedHour
+from shared.domain.account import Account, HourlyCount
 from shared.domain.brief import Brief, creation_id_for
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
@@ -47,7 +47,7 @@ def an_account(user_id: str = ADA, *, tokens: int = 100, **changes: Any) -> Acco
         "user_id": UserId(user_id),
         "username": user_id,
         "balance_tokens": tokens,
-        "opened_hour": OpenedHour(started_at=NOON),
+        "opened_hour": HourlyCount(started_at=NOON),
         "created_at": NOON,
         "updated_at": NOON,
     }
@@ -61,7 +61,7 @@ def a_creation_id(name: str = "one", user_id: str = ADA) -> CreationId:
 def a_creation(
     name: str = "one", *, kind: Kind = Kind.VIDEO, user_id: str = ADA, **changes: Any
 ) -> Creation:
-    """A creation that was paid at noon; `changes` are attributes."""
+    """Return a creation debited at noon; `changes` are attributes."""
     opened = Creation.opened(
         a_creation_id(name, user_id),
         account=an_account(user_id),
@@ -78,7 +78,7 @@ def a_claimed_creation(name: str = "one", **changes: Any) -> Creation:
 
 
 def shown(*creations: Creation) -> list[Creation]:
-    """Return creations as a list for views may hold them: without their internals."""
+    """Return creations without their internals, as lists for views may return them."""
     return [
         from_fields(
             each.key,

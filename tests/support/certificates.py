@@ -1,4 +1,4 @@
-"""A certificate of the tests' own for servers on this machine."""
+"""Self-signed certificates for test servers."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from tests.servers.web_server import HOST
 
 
 def a_certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return how a server shows a new certificate, and the file that makes clients trust it."""
+    """Return a server's TLS context with a new certificate, and the file for clients to trust."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Phoenix tests")])
     certificate = (

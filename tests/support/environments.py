@@ -1,4 +1,4 @@
-"""Environments that a process may start with."""
+"""Environments of processes."""
 
 GCP = {
     "PHOENIX_BACKEND": "gcp",
@@ -17,7 +17,7 @@ GCP = {
     "R2_BUCKET_NAME": "public",
     "R2_PUBLIC_URL": "https://media.example",
 }
-"""Everything the GCPBackend must be told."""
+"""All required settings of the GCPBackend."""
 
 SERVICE = GCP | {"K_SERVICE": "phoenix-api"}
 """The API in the cloud."""
@@ -28,4 +28,4 @@ DEAD_PROXY = dict.fromkeys(
     ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"),
     "http://127.0.0.1:1",
 )
-"""A proxy that nothing on this machine may be reached through; port 1 refuses."""
+"""Proxy settings that fail every request sent through them: port 1 refuses connections."""

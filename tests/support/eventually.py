@@ -1,4 +1,4 @@
-"""Waiting for real processes: the one place in the tests that waits."""
+"""Waiting for real processes: the only place in the tests that sleeps."""
 
 import time
 from collections.abc import Callable
@@ -6,15 +6,18 @@ from typing import TypeVar
 
 AnswerT = TypeVar("AnswerT")
 
-LOOK_EVERY_S = 0.02
+POLL_INTERVAL_S = 0.02
 
 
 def eventually(
-    ask: Callable[[], AnswerT], *, within_s: float = 30, look_every_s: float = LOOK_EVERY_S
+    condition: Callable[[], AnswerT],
+    *,
+    within_s: float = 30,
+    poll_interval_s: float = POLL_INTERVAL_S,
 ) -> AnswerT:
-    """Return the first true answer, or fail when there is none in time."""
+    """Poll until the condition returns a true value and return it; fail after the timeout."""
     end_s = time.monotonic() + within_s
-    while not (answer := ask()):
+    while not (answer := condition()):
         assert time.monotonic() < end_s, f"not within {within_s} s"
-        time.sleep(look_every_s)
+        time.sleep(poll_interval_s)
     return answer

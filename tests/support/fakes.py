@@ -1,4 +1,4 @@
-"""Stand-ins behind the ports, for tests that need a world they can steer."""
+"""Fakes of the ports."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -26,7 +26,7 @@ from tests.support.builders import NOON
 
 
 class FakeClock:
-    """A clock that moves when somebody sleeps, or when a test moves it."""
+    """A clock that moves only by `sleep`, which runs due heartbeats on the way."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
@@ -39,7 +39,6 @@ class FakeClock:
         return (self._now - NOON).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Move on, beating on the way."""
         end = self._now + timedelta(seconds=seconds)
         while due := [beat for beat in self._beats if beat[2][0] <= end]:
             interval_s, beat, next_at = min(due, key=lambda each: each[2][0])
@@ -59,7 +58,7 @@ class FakeClock:
 
 
 class CountingIds:
-    """Names that are all different and always the same."""
+    """Unique ids, the same in every run."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -75,7 +74,7 @@ class CountingIds:
 
 @dataclass
 class FakeQueue:
-    """A queue that remembers its tasks and can be down."""
+    """A queue that records its tasks and can be down."""
 
     is_down: bool = False
     tasks: dict[tuple[CreationId, int], datetime | None] = field(default_factory=dict)
@@ -120,7 +119,7 @@ class FakeQueue:
 
 @dataclass
 class FakeExecutions:
-    """Executions that run as long as a test says."""
+    """Executions that run while a test lists them in `running`."""
 
     running: set[str] = field(default_factory=set)
     runs: list[CreationId] = field(default_factory=list)
@@ -147,10 +146,10 @@ class InTurn(Executor):
 
 @dataclass
 class FaultyStore:
-    """A store whose next commits go wrong.
+    """A store with injected faults of its next transactions.
 
-    Every fault is used once, in order: "ok", "lost" (applied, not answered), "unsent" (not applied, outcome unknown),
-    "down" (nothing written), "before" (another writer's `meanwhile` lands first, then ok).
+    Each fault is used once, in order: "ok", "lost" (applied without a response), "unsent" (not applied,
+    outcome unknown), "down" (nothing written), "before" (`meanwhile` runs first, then ok).
     `afterwards` is called after every commit.
     """
 
@@ -181,7 +180,7 @@ class FaultyStore:
 
 @dataclass
 class FakeGenerator:
-    """A generator whose answers are given one after another; the last one stays."""
+    """A generator with scripted responses; the last one of each list is repeated."""
 
     starts: list[object] = field(default_factory=lambda: [Operation("operation-1")])
     polls: list[object] = field(default_factory=lambda: [Running(0.5), Ready("result")])
@@ -193,7 +192,7 @@ class FakeGenerator:
     fetched: list[str] = field(default_factory=list)
     discarded: list[str] = field(default_factory=list)
     discarding: Callable[[], None] = lambda: None
-    """Called with each `discard`, after it was recorded."""
+    """Called after each `discard` was recorded."""
 
     def cost_usd(self, brief: Brief) -> float:
         return 0.25
@@ -220,21 +219,22 @@ class FakeGenerator:
         return _next(self.found)
 
 
-def _next(answers: list[Any]) -> Any:
-    """Return the next answer, or raise it; the last one is given for ever."""
-    answer = answers.pop(0) if len(answers) > 1 else answers[0]
-    if callable(answer):
-        answer = answer()
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+def _next(responses: list[Any]) -> Any:
+    """Return or raise the next response; the last one is repeated."""
+    response = responses.pop(0) if len(responses) > 1 else responses[0]
+    if callable(response):
+        response = response()
+    if isinstance(response, BaseException):
+        raise response
+    return response
 
 
 @dataclass
 class FaultyMediaStore:
-    """A media store whose next `put`s fail or are swallowed, or all whose keys hold `unstored`.
+    """A media store with injected faults.
 
-    While `is_refusing`, every `put` is refused for good.
+    The next `failures` puts fail, then `swallowed` puts do nothing; a key that contains `unstored` is
+    never stored. While `is_refusing`, every put raises `MediaRefused`.
     """
 
     media: Any

@@ -1,6 +1,6 @@
-"""Read metrics, alerts and a dashboard with gcloud's own message types; print what they miss.
+"""Parse metrics, alerts and a dashboard with gcloud's message types; print unknown fields.
 
-A program of its own, for what it imports lies beside the `gcloud` command:
+Runs with the Python of the Google Cloud SDK, which contains the types:
 `python tests/support/google_messages.py FOLDER`.
 """
 
@@ -19,7 +19,7 @@ FILES = {
 
 
 def main(folder: Path) -> None:
-    """Print the path of every field that no type has; a value of a wrong type raises."""
+    """Print the path of every unknown field; raise for a value of a wrong type."""
     library = Path(shutil.which("gcloud") or "").resolve().parents[1] / "lib"
     sys.path[:0] = [str(library), str(library / "third_party")]
     encoding = import_module("apitools.base.py.encoding")
@@ -29,11 +29,11 @@ def main(folder: Path) -> None:
         for path in sorted(folder.glob(pattern)):
             message = encoding.JsonToMessage(message_type, path.read_text())
             for field in unknown(message):
-                print(f"{path.name}: {field}")  # noqa: T201 (what this program says)
+                print(f"{path.name}: {field}")  # noqa: T201 (the output of this program)
 
 
 def unknown(message: Any, path: str = "") -> Iterator[str]:
-    """Yield the fields of a message, and of those in it, that its type does not have."""
+    """Yield the unknown fields of a message and of its nested messages."""
     yield from (f"{path}{field}" for field in message.all_unrecognized_fields())
     for field in message.all_fields():
         value = getattr(message, field.name)

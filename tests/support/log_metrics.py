@@ -1,4 +1,4 @@
-"""Google's log-based metrics on log lines: as much of their language as our files use.
+"""Evaluates Google's log-based metrics on log lines, as far as our files use their language.
 
 https://cloud.google.com/logging/docs/view/logging-query-language
 """
@@ -13,7 +13,7 @@ from typing import Any
 TERM = re.compile(r'([\w.]+)=(?:"([^"]*)"|\(("[^"]*"(?: OR "[^"]*")*)\))')
 EXTRACTOR = re.compile(r"EXTRACT\(([\w.]+)\)")
 TAKEN_OUT = ("severity", "time", "httpRequest", "logging.googleapis.com/")
-"""What Cloud Logging moves from a line into the entry around it."""
+"""Fields that Cloud Logging moves from the payload into the entry."""
 RUNS_AS = {
     "api": "cloud_run_revision",
     "image-generation-job": "cloud_run_job",
@@ -24,7 +24,7 @@ RUNS_AS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One log entry as a metric sees it: its labels, and 1 or the extracted value."""
+    """The labels of one counted log entry, and 1 or the extracted value."""
 
     labels: Mapping[str, str]
     value: float
@@ -32,7 +32,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LogMetric:
-    """A metric as its file describes it."""
+    """A metric described by its file."""
 
     description: dict[str, Any]
 
@@ -65,7 +65,7 @@ class LogMetric:
 
 
 def term(text: str) -> tuple[str, set[str]]:
-    """Return which field must have one of which values."""
+    """Parse a filter term into a field path and its accepted values."""
     parsed = TERM.fullmatch(text)
     assert parsed, f"unknown in a filter: {text}"
     path, value, values = parsed.groups()
@@ -79,20 +79,20 @@ def extracted(entry: Mapping[str, Any], extractor: str) -> Any:
 
 
 def at(entry: Any, path: str) -> Any:
-    """Return the value at a path, or None."""
+    """Return the value at a dotted path, or None."""
     for name in path.split("."):
         entry = entry.get(name) if isinstance(entry, Mapping) else None
     return entry
 
 
 def entry_of(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Cloud Logging makes of a line."""
+    """Return the log entry that Cloud Logging creates from a line."""
     payload = {key: value for key, value in line.items() if not key.startswith(TAKEN_OUT)}
     return {"resource": {"type": RUNS_AS.get(line["service"])}, "jsonPayload": payload}
 
 
 def lines_of(*texts: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of log files; each must be JSON."""
+    """Parse the JSON lines of log files."""
     for text in texts:
         for line in text.splitlines():
             yield json.loads(line)

@@ -1,6 +1,6 @@
-"""What a machine may lack: found here, named where it is skipped, required by PHOENIX_REQUIRE.
+"""Optional tools: a test is skipped without them, unless PHOENIX_REQUIRE names them.
 
-`tests/browser/install.sh` gets the browser, and axe-core, which looks for what keeps people out.
+`tests/browser/install.sh` installs the browser and axe-core, which checks accessibility.
 """
 
 import os
@@ -16,11 +16,11 @@ from tests.servers import firestore_emulator, warm_gcloud
 AXE = Path(__file__).parents[2] / ".cache/axe-core-4.14.1.min.js"
 
 HAS_FAKE_CLOCK = "libfaketime" in os.environ.get("LD_PRELOAD", "")
-"""`make check-future`: gRPC waits by the kernel's own clock, so its deadlines are wrong there."""
+"""Set by `make check-future`. gRPC uses the kernel's clock, so its deadlines are wrong there."""
 
 
 def _can_mount() -> bool:
-    """Tell whether this user may mount a file system of a few megabytes."""
+    """Return whether this user may mount a small file system."""
     unshare = shutil.which("unshare")
     return (
         unshare is not None and not subprocess.run([unshare, "-m", "true"], check=False).returncode
@@ -38,7 +38,7 @@ REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if
 
 
 def needs(part: str) -> pytest.MarkDecorator:
-    """Skip a test where the part is missing, unless it is required."""
+    """Skip a test if the part is missing, unless it is required."""
     is_missing = not PARTS[part]()
     return pytest.mark.skipif(
         is_missing and part not in REQUIRED, reason=f"this machine has no {part}"

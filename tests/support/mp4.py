@@ -1,4 +1,4 @@
-"""Reading MP4 files, as far as tests need it."""
+"""Reads the structure of MP4 files."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The real use cases over steerable ports: what lifecycle, job and API tests work in."""
+"""The real use cases over fake ports, for tests of lifecycle, jobs and API."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 from shared import settings, wiring
 from shared.adapters.local.identity import LocalIdentity
 from shared.adapters.local.media_store import FileMediaStore
-from shared.adapters.local.raw_documents import SQLiteRawDocuments
 from shared.adapters.local.store import SQLiteStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.account import Account, account_key
@@ -19,11 +18,12 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.installation import LocalParts, Ports
+from shared.lifecycle.claims import Claim
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
 from shared.wiring import Phoenix
+from shared.wiring.ports import LocalParts, Ports
 from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
 from tests.support.fakes import (
     CountingIds,
@@ -40,7 +40,7 @@ KEY = b"k" * 32
 
 
 class World:
-    """A Phoenix on SQLite and files, with a clock, a queue, executions and a generator of ours."""
+    """Phoenix on SQLite and files with a fake clock, queue, executions and generator."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -65,16 +65,15 @@ class World:
             clock=self.clock,
             ids=CountingIds(),
             generator=lambda _: self.generator,
-            raw_documents=lambda: SQLiteRawDocuments(folder / "store.db"),
             close=self.sqlite.close,
             price_usd=lambda kind: 0.5 if kind is Kind.VIDEO else 0.05,
         )
-        not_asked_for: Any = None
+        unused: Any = None
         local = LocalParts(
             identity=self.identity,
             media=self.files,
-            queue=not_asked_for,
-            executions=not_asked_for,
+            queue=unused,
+            executions=unused,
         )
         phoenix = wiring.assembled(self.settings, ports, local=local)
         self.phoenix: Phoenix = replace(
@@ -86,12 +85,12 @@ class World:
         self.sqlite.close()
 
     def over(self, store: Store, **others: Any) -> Phoenix:
-        """Put the use cases on another store and other ports, for threads and in real time."""
+        """Return the use cases over another store and other ports; by default in real time."""
         real = {"store": store, "clock": SystemClock(), "ids": SystemIds(), **others}
         ports = replace(self.phoenix.ports, **real)
         return wiring.assembled(self.settings, ports, local=self.phoenix.local)
 
-    # Short cuts
+    # Shortcuts
 
     def open(
         self,
@@ -112,7 +111,12 @@ class World:
         kind: Kind = Kind.VIDEO,
     ) -> Creation:
         creation_id = creation.creation_id if isinstance(creation, Creation) else creation
-        return self.phoenix.attempts.claim(creation_id, kind=kind, lease_owner=lease_owner)
+        claims = self.phoenix.claims
+        return claims.claim(creation_id, kind=kind, lease_owner=lease_owner).creation
+
+    def held(self, claimed: Creation) -> Claim:
+        """Return the claim of the attempt that claimed this creation."""
+        return self.phoenix.claims.of(claimed)
 
     def now(self, creation: Creation) -> Creation:
         found = self.sqlite.get(creation_key(creation.creation_id))
@@ -134,7 +138,7 @@ class World:
         return self.phoenix.auditing.audit().violations
 
     def store_files(self, creation: Creation) -> None:
-        """Put files where this attempt's media are said to be."""
+        """Store the files of this attempt's media."""
         media = stored_media(creation)
         for key in (media.media_key, media.thumbnail_key or ""):
             path = self.files.path_of(key)
@@ -142,27 +146,26 @@ class World:
             path.write_bytes(b"01234")
 
     def draft(self, *, user: str = ADA, key: str | None = None) -> Creation:
-        """Open a video and bring it to a draft with its files."""
+        """Open and complete a video."""
         claimed = self.claim(self.open(user=user, key=key).creation)
         self.store_files(claimed)
-        self.phoenix.attempts.complete(claimed, stored_media(claimed))
+        self.held(claimed).complete(stored_media(claimed))
         return self.now(claimed)
 
     def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
-        """Open a video and let it fail."""
+        """Open and fail a video."""
         claimed = self.claim(self.open(user=user, key=key).creation)
-        self.phoenix.settling.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        self.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
         return self.now(claimed)
 
     def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:
-        """Open a video and bring it into the feed."""
+        """Open, complete and publish a video."""
         draft = self.draft(user=user)
         return self.phoenix.publishing.publish(
             draft.creation_id, owner=draft.user_id, caption=caption
         )
 
     def creation_that_is(self, status: str, *, user: str = ADA) -> Creation:
-        """Return a creation in this state."""
         match Status(status):
             case Status.PENDING:
                 return self.open(user=user).creation
@@ -176,5 +179,4 @@ class World:
                 return self.failed(user=user)
 
     def stored_keys(self) -> set[str]:
-        """Return the key of every stored file."""
         return {file.key for file in self.files.everything()}

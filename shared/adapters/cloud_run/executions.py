@@ -1,7 +1,4 @@
-"""Executions on Cloud Run, asked for through its Admin API.
-
-An execution is known by the name that Cloud Run gives to its processes in CLOUD_RUN_EXECUTION.
-"""
+"""Executions on Cloud Run, by its Admin API; named as in CLOUD_RUN_EXECUTION."""
 
 import contextlib
 from collections.abc import Iterator
@@ -25,61 +22,50 @@ class _Clients:
     executions: "ExecutionsClient"
 
 
+@dataclass(kw_only=True, eq=False)
 class CloudRunExecutions:
     """The `Executions` on Google Cloud: one job for each kind."""
 
-    def __init__(
-        self,
-        *,
-        project: str,
-        region: str,
-        emulator_host: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        """Work with the jobs of one region.
+    project: str
+    region: str
+    emulator_host: str | None = None
+    """`host:port`, called without TLS."""
+    timeout_s: float = TIMEOUT_S
 
-        `emulator_host` (host:port) is spoken to without TLS, as its owner.
-        """
-        self._location = f"projects/{project}/locations/{region}"
-        self._emulator_host = emulator_host
-        self._timeout_s = timeout_s
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._clients = Once(self._connect)
 
     def close(self) -> None:
-        """Close the connections."""
         self._clients.close(_close)
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:
-        """See `Executions.is_running`."""
         from google.api_core.exceptions import NotFound
 
         name = f"{self._job(kind)}/executions/{execution_name}"
         with _translated():
             try:
                 execution = self._clients().executions.get_execution(
-                    name=name, retry=None, timeout=self._timeout_s
+                    name=name, retry=None, timeout=self.timeout_s
                 )
-            except NotFound:  # as of every execution of a job that is missing
+            except NotFound:  # also if the job is missing
                 self._clients().jobs.get_job(
-                    name=self._job(kind), retry=None, timeout=self._timeout_s
+                    name=self._job(kind), retry=None, timeout=self.timeout_s
                 )
                 return False
         return execution.completion_time is None
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
-        """See `Executions.run`."""
         variables = {"CREATION_ID": str(creation_id)}
         if debit_failed:
             variables["RERUN_FAILED"] = "debit"
         env = [{"name": name, "value": value} for name, value in variables.items()]
-        request = {
-            "name": self._job(kind),
-            "overrides": {"container_overrides": [{"env": env}]},
-        }
+        overrides = {"container_overrides": [{"env": env}]}
+        request = {"name": self._job(kind), "overrides": overrides}
         with _translated():
-            # Never repeated: the API starts one more execution for every call.
+            # No retry: every call starts an execution.
             operation = self._clients().jobs.run_job(
-                request=request, retry=None, timeout=self._timeout_s
+                request=request, retry=None, timeout=self.timeout_s
             )
             name: str = operation.metadata.name
         return name.rsplit("/", 1)[-1]
@@ -90,7 +76,7 @@ class CloudRunExecutions:
     def _connect(self) -> _Clients:
         from google.cloud import run_v2
 
-        if self._emulator_host is None:
+        if self.emulator_host is None:
             return _Clients(
                 run_v2.JobsClient(transport="rest"), run_v2.ExecutionsClient(transport="rest")
             )
@@ -98,7 +84,7 @@ class CloudRunExecutions:
         from google.cloud.run_v2.services.jobs.transports import JobsRestTransport
         from google.oauth2.credentials import Credentials
 
-        host = self._emulator_host
+        host = self.emulator_host
         owner = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
         jobs = JobsRestTransport(host=host, url_scheme="http", credentials=owner)
         executions = ExecutionsRestTransport(host=host, url_scheme="http", credentials=owner)
@@ -108,8 +94,8 @@ class CloudRunExecutions:
 
 
 def _close(clients: _Clients) -> None:
-    clients.jobs.transport.close()  # type: ignore[no-untyped-call]  # the vendor's
-    clients.executions.transport.close()  # type: ignore[no-untyped-call]  # the vendor's
+    clients.jobs.transport.close()  # type: ignore[no-untyped-call]  # no types
+    clients.executions.transport.close()  # type: ignore[no-untyped-call]  # no types
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
-"""What a process may do in a project of Google Cloud, asked for without doing it.
+"""IAM checks for `phoenix doctor`: reading a queue or a job proves no right to use it.
 
-Tasks are created and jobs are started by others' hands: reading a queue and a job proves neither.
 https://cloud.google.com/iam/docs/testing-permissions
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.errors import QueueUnavailable
@@ -21,66 +21,67 @@ RUN_URL = "https://run.googleapis.com"
 EXECUTOR = "roles/run.jobsExecutorWithOverrides"
 
 
+@dataclass(kw_only=True, eq=False)
 class GoogleGrants:
-    """The grants that a task needs to be created, and to start its job."""
+    """Checks this process and the service account `invoker`."""
 
-    def __init__(
-        self, *, project: str, region: str, invoker: str, endpoint: str | None = None
-    ) -> None:
-        """Ask as this process about the service account `invoker`; `endpoint` stands in for Google."""
-        self._location = f"projects/{project}/locations/{region}"
-        self._invoker = invoker
-        self._endpoint = endpoint
+    project: str
+    region: str
+    invoker: str
+    endpoint: str | None = None
+    """Replaces Google's URLs."""
+
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._session = Once(self._connect)
 
     def close(self) -> None:
-        """Close the connections."""
         self._session.close(_close)
 
     def check_task(self, kind: Kind) -> None:
-        """Check that this process may create and delete a task, and let one act as the invoker.
+        """Check that this process may create and delete tasks that act as the invoker.
 
         Raises:
-            QueueUnavailable: it may not, or it cannot be told.
+            QueueUnavailable: a grant is missing, or IAM is unreachable.
         """
         queue = f"/v2/{self._location}/queues/{kind}-generation-queue"
-        invoker = f"/v1/projects/-/serviceAccounts/{self._invoker}"
+        invoker = f"/v1/projects/-/serviceAccounts/{self.invoker}"
         self._check(TASKS_URL, queue, "cloudtasks.tasks.create")
         self._check(TASKS_URL, queue, "cloudtasks.tasks.delete")
         self._check(IAM_URL, invoker, "iam.serviceAccounts.actAs")
 
     def check_start(self, kind: Kind) -> None:
-        """Check that the job's own policy lets the invoker start it; the project's is not read.
+        """Check that the job's policy lets the invoker start it; the project's is not read.
 
         Raises:
-            QueueUnavailable: it does not, or it cannot be told.
+            QueueUnavailable: the grant is missing, or the policy cannot be read.
         """
         path = f"/v2/{self._location}/jobs/{kind}-generation-job:getIamPolicy"
-        bindings = self._asked("GET", RUN_URL + path).get("bindings", [])
-        member = f"serviceAccount:{self._invoker}"
+        bindings = self._request("GET", RUN_URL + path).get("bindings", [])
+        member = f"serviceAccount:{self.invoker}"
         if not any(each["role"] == EXECUTOR and member in each["members"] for each in bindings):
-            raise QueueUnavailable(reason=f"{self._invoker} has no {EXECUTOR} on the job")
+            raise QueueUnavailable(reason=f"{self.invoker} has no {EXECUTOR} on the job")
 
     def _check(self, api: str, resource: str, permission: str) -> None:
-        asked = {"permissions": [permission]}
-        answer = self._asked("POST", f"{api}{resource}:testIamPermissions", asked)
-        if permission not in answer.get("permissions", []):
+        body = {"permissions": [permission]}
+        granted = self._request("POST", f"{api}{resource}:testIamPermissions", body)
+        if permission not in granted.get("permissions", []):
             raise QueueUnavailable(reason=f"no {permission} on {resource.rpartition('/')[2]}")
 
-    def _asked(
+    def _request(
         self, method: str, url: str, body: Mapping[str, object] | None = None
     ) -> dict[str, Any]:
         from google.auth.exceptions import GoogleAuthError
         from requests import RequestException
 
-        if self._endpoint is not None:
-            url = self._endpoint + "/" + url.split("/", 3)[3]
+        if self.endpoint is not None:
+            url = self.endpoint + "/" + url.split("/", 3)[3]
         try:
-            answer = self._session().request(  # type: ignore[no-untyped-call]  # the vendor's
+            response = self._session().request(  # type: ignore[no-untyped-call]  # no types
                 method, url, json=body, timeout=TIMEOUT_S, max_allowed_time=TIMEOUT_S
             )
-            answer.raise_for_status()
-            found: dict[str, Any] = answer.json()
+            response.raise_for_status()
+            found: dict[str, Any] = response.json()
         except (GoogleAuthError, RequestException) as error:
             raise QueueUnavailable(reason=str(error)) from error
         return found
@@ -90,13 +91,13 @@ class GoogleGrants:
         from google.auth.transport.requests import AuthorizedSession
         from google.oauth2.credentials import Credentials
 
-        if self._endpoint is None:
+        if self.endpoint is None:
             scope = "https://www.googleapis.com/auth/cloud-platform"
             credentials, _ = google.auth.default(scopes=[scope])
         else:
             credentials = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
-        return AuthorizedSession(credentials, max_refresh_attempts=0)  # type: ignore[no-untyped-call]  # the vendor's
+        return AuthorizedSession(credentials, max_refresh_attempts=0)  # type: ignore[no-untyped-call]  # no types
 
 
 def _close(session: "AuthorizedSession") -> None:
-    session.close()  # type: ignore[no-untyped-call]  # the vendor's
+    session.close()  # type: ignore[no-untyped-call]  # no types

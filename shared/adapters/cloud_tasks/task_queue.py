@@ -1,7 +1,7 @@
 """Cloud Tasks: each task calls the Cloud Run Admin API, which starts one execution of a job.
 
-A queue dispatches a name of its own only once, so that the same task can be created twice. Names
-begin with a hash, because neighbours in the alphabet slow a queue down.
+A queue accepts a task name once, so that creating a task is idempotent. Names start with a hash,
+because sequential names slow a queue down.
 https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2
 """
 
@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,41 +22,32 @@ from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient, Queue
 
-AnswerT = TypeVar("AnswerT")
+ResultT = TypeVar("ResultT")
 
 RUN_URL = "https://run.googleapis.com"
 DISPATCH_DEADLINE_S = 30
-"""How long the Admin API may take to start an execution before the task comes again."""
-HASH_LETTERS = 8
+"""After which an unanswered start is dispatched again."""
+HASH_LENGTH = 8
 
 
+@dataclass(kw_only=True, eq=False)
 class CloudTasksQueue:
     """The `TaskQueue` on Google Cloud: one queue and one job for each kind."""
 
-    def __init__(
-        self,
-        *,
-        project: str,
-        region: str,
-        invoker: str,
-        traceparent: Callable[[], str | None],
-        run_url: str = RUN_URL,
-        emulator_host: str | None = None,
-    ) -> None:
-        """Create tasks that call `run_url` as the service account `invoker`.
+    project: str
+    region: str
+    invoker: str
+    """The service account that tasks call `run_url` as."""
+    traceparent: Callable[[], str | None]
+    run_url: str = RUN_URL
+    emulator_host: str | None = None
+    """`host:port`, called without TLS or credentials."""
 
-        `traceparent` returns the trace context to hand on. `emulator_host` (host:port) is spoken
-        to without TLS and without credentials.
-        """
-        self._location = f"projects/{project}/locations/{region}"
-        self._invoker = invoker
-        self._traceparent = traceparent
-        self._run_url = run_url
-        self._emulator_host = emulator_host
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._client = Once(self._connect)
 
     def close(self) -> None:
-        """Close the connection."""
         self._client.close(_close)
 
     def enqueue(
@@ -66,7 +58,6 @@ class CloudTasksQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        """See `TaskQueue.enqueue`."""
         from google.api_core.exceptions import AlreadyExists
 
         queue = self._queue(kind)
@@ -78,16 +69,15 @@ class CloudTasksQueue:
         }
 
         def create() -> None:
-            # Not every Conflict: ABORTED is one too, and says that nothing was created.
+            # Not Conflict: that includes ABORTED, where nothing was created.
             with contextlib.suppress(AlreadyExists):
                 self._client().create_task(
                     {"parent": queue, "task": task}, retry=None, timeout=TRY_TIMEOUT_S
                 )
 
-        _tried(create)
+        _call_with_retry(create)
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
-        """See `TaskQueue.withdraw`."""
         from google.api_core.exceptions import NotFound, PermissionDenied
 
         name = _task(self._queue(kind), creation_id, number)
@@ -95,35 +85,33 @@ class CloudTasksQueue:
             try:
                 self._client().delete_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
-                return  # it was dispatched or never created: nothing waits
+                return  # already dispatched or never created
             except PermissionDenied as error:
                 raise WithdrawalRefused(reason=str(error)) from error
 
     def dispatches_per_s(self, kind: Kind) -> float:
-        """See `TaskQueue.dispatches_per_s`; an operator may change it at any time."""
         with _translated():
             found = self._running_queue(self._queue(kind))
         return float(found.rate_limits.max_dispatches_per_second)
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
-        """See `TaskQueue.waits`."""
         from google.api_core.exceptions import NotFound
 
         queue = self._queue(kind)
         name = _task(queue, creation_id, number)
 
-        def is_there() -> bool:
+        def exists() -> bool:
             try:
                 self._client().get_task(name=name, retry=None, timeout=TRY_TIMEOUT_S)
             except NotFound:
-                self._running_queue(queue)  # of a queue that is missing every task is not found
+                self._running_queue(queue)  # tasks of a missing queue are not found either
                 return False
             return True
 
-        return _tried(is_there)
+        return _call_with_retry(exists)
 
     def _running_queue(self, queue: str) -> "Queue":
-        """Return the queue, or raise `QueueUnavailable` if it dispatches nothing."""
+        """Return the queue; raise `QueueUnavailable` if it is paused."""
         from google.cloud.tasks_v2 import Queue
 
         found = self._client().get_queue(name=queue, retry=None, timeout=TRY_TIMEOUT_S)
@@ -135,41 +123,39 @@ class CloudTasksQueue:
         return f"{self._location}/queues/{kind}-generation-queue"
 
     def _run_request(self, creation_id: CreationId, kind: Kind) -> dict[str, object]:
-        """Return the call that starts the job with this creation's id, and no more than that."""
-        variables = {"CREATION_ID": creation_id, "TRACEPARENT": self._traceparent()}
+        variables = {"CREATION_ID": creation_id, "TRACEPARENT": self.traceparent()}
         env = [{"name": name, "value": value} for name, value in variables.items() if value]
         body = {"overrides": {"containerOverrides": [{"env": env}]}}
         return {
             "http_method": "POST",
-            "url": f"{self._run_url}/v2/{self._location}/jobs/{kind}-generation-job:run",
+            "url": f"{self.run_url}/v2/{self._location}/jobs/{kind}-generation-job:run",
             "headers": {"Content-Type": "application/json"},
             "body": json.dumps(body).encode(),
-            "oauth_token": {"service_account_email": self._invoker},
+            "oauth_token": {"service_account_email": self.invoker},
         }
 
     def _connect(self) -> "CloudTasksClient":
         from google.cloud.tasks_v2 import CloudTasksClient
 
-        if self._emulator_host is None:
+        if self.emulator_host is None:
             return CloudTasksClient()
         import grpc
         from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
-        channel = grpc.insecure_channel(self._emulator_host)
+        channel = grpc.insecure_channel(self.emulator_host)
         return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
 
 
 def _close(client: "CloudTasksClient") -> None:
-    client.transport.close()  # type: ignore[no-untyped-call]  # the vendor's
+    client.transport.close()  # type: ignore[no-untyped-call]  # no types
 
 
 def _task(queue: str, creation_id: CreationId, number: int) -> str:
     name = f"{creation_id}-{number}"
-    return f"{queue}/tasks/{hashlib.sha256(name.encode()).hexdigest()[:HASH_LETTERS]}-{name}"
+    return f"{queue}/tasks/{hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]}-{name}"
 
 
-def _tried(call: Callable[[], AnswerT]) -> AnswerT:
-    """Return the answer of a call that may safely be sent twice."""
+def _call_with_retry(call: Callable[[], ResultT]) -> ResultT:
     for _ in range(TRIES - 1):
         with contextlib.suppress(QueueUnavailable), _translated():
             return call()

@@ -1,6 +1,7 @@
-"""Service accounts of Google Cloud: the OIDC tokens that Cloud Scheduler sends to `/internal/*`."""
+"""Google Cloud service accounts: the OIDC tokens of Cloud Scheduler for `/internal/*`."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.firebase.tokens import (
@@ -8,8 +9,8 @@ from shared.adapters.firebase.tokens import (
     FETCH_TIMEOUT_S,
     GOOGLE_APIS,
     PublishedCertificates,
-    check_begun,
     check_form,
+    check_not_before,
 )
 from shared.domain.errors import Unauthenticated, WrongServiceAccount
 from shared.ports.clock import Clock
@@ -17,41 +18,34 @@ from shared.ports.clock import Clock
 CERTIFICATES_PATH = "/oauth2/v1/certs"
 
 
+@dataclass(kw_only=True, eq=False)
 class GoogleServiceIdentity:
-    """The `ServiceIdentity` in the cloud; a service's name is its account's email address."""
+    """The `ServiceIdentity` in the cloud; a service is named by its account's email address."""
 
-    def __init__(
-        self,
-        *,
-        audience: str,
-        accounts: Collection[str],
-        clock: Clock,
-        endpoint: str | None = None,
-        timeout_s: float = FETCH_TIMEOUT_S,
-    ) -> None:
-        """Accept these accounts; an `endpoint` stands in for Google's addresses."""
-        self._audience = audience
-        self._accounts = accounts
-        self._clock = clock
-        self._certificates = PublishedCertificates(
-            f"{endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}", clock=clock, timeout_s=timeout_s
-        )
+    audience: str
+    accounts: Collection[str]
+    clock: Clock
+    endpoint: str | None = None
+    """Replaces Google's URL."""
+    timeout_s: float = FETCH_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        url = f"{self.endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}"
+        self._certificates = PublishedCertificates(url, clock=self.clock, timeout_s=self.timeout_s)
 
     def warm_up(self) -> None:
-        """See `ServiceIdentity.warm_up`."""
         self._certificates()
 
     def service(self, token: str) -> str:
-        """See `ServiceIdentity.service`."""
         check_form(token)
-        claims = self._proved(token)
-        check_begun(claims, now=self._clock.now())
+        claims = self._verified(token)
+        check_not_before(claims, now=self.clock.now())
         email = claims.get("email")
-        if claims.get("email_verified") is not True or email not in self._accounts:
+        if claims.get("email_verified") is not True or email not in self.accounts:
             raise WrongServiceAccount
         return str(email)
 
-    def _proved(self, token: str) -> Mapping[str, Any]:
+    def _verified(self, token: str) -> Mapping[str, Any]:
         from google.auth.exceptions import GoogleAuthError
         from google.oauth2 import id_token
 
@@ -59,10 +53,10 @@ class GoogleServiceIdentity:
             claims: Mapping[str, Any] = id_token.verify_oauth2_token(  # type: ignore[no-untyped-call]  # google-auth has few types
                 token,
                 self._certificates,
-                audience=[self._audience],  # None would switch the check off
+                audience=[self.audience],  # None would disable the check
                 clock_skew_in_seconds=CLOCK_SKEW_S,
             )
         except (ValueError, GoogleAuthError, KeyError, TypeError) as error:
-            # KeyError: it has no issuer. TypeError: its times are no numbers.
+            # KeyError: no issuer. TypeError: its times are no numbers.
             raise Unauthenticated(reason=repr(error)) from error
         return claims

@@ -1,7 +1,7 @@
-"""What the checks of all Google-signed tokens share: their form, their certificates, their times.
+"""Checks of Google-signed tokens: form, certificates, times.
 
-Vendors' parsers see a token only after `check_form`: they overlook characters that do not belong,
-and answer some malformed tokens with a `TypeError` or a `RecursionError`.
+`check_form` comes first: vendors' parsers ignore invalid characters, and raise `TypeError` or
+`RecursionError` on some malformed tokens.
 """
 
 import base64
@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -20,21 +20,17 @@ from shared.ports.clock import Clock
 GOOGLE_APIS = "https://www.googleapis.com"
 FETCH_TIMEOUT_S = 5
 CLOCK_SKEW_S = 10
-"""A token may come this much before its time and after its end."""
+"""Tolerance before a token's start and after its end."""
 TOKEN_LENGTH_MAX = 8192
-KEPT_S_MIN = 60
-KEPT_S_MAX = 24 * 3600
-PAUSE_AFTER_FAILURE_S = 1
+CACHE_S_MIN = 60
+CACHE_S_MAX = 24 * 3600
+FAILURE_CACHE_S = 1
 
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 def check_form(token: str) -> None:
-    """Refuse what no token of Google's looks like: RS256 by a named key, three plain parts.
-
-    Raises:
-        Unauthenticated
-    """
+    """Raise `Unauthenticated` unless this looks like an RS256 token with a named key."""
     if len(token) > TOKEN_LENGTH_MAX or not _FORM.fullmatch(token):
         raise Unauthenticated(reason="not the form of a token")
     head, body, _ = token.split(".")
@@ -54,12 +50,8 @@ def _decoded(part: str) -> object:
     return decoded
 
 
-def check_begun(claims: Mapping[str, Any], *, now: datetime) -> None:
-    """Refuse a token, or a sign-in, of the future: the vendors look at `iat` and `exp` only.
-
-    Raises:
-        Unauthenticated
-    """
+def check_not_before(claims: Mapping[str, Any], *, now: datetime) -> None:
+    """Raise `Unauthenticated` for a token or a sign-in in the future: SDKs check only `iat`, `exp`."""
     for name in ("nbf", "auth_time"):
         begins_s = claims.get(name, 0)
         is_time = isinstance(begins_s, int | float)
@@ -69,61 +61,54 @@ def check_begun(claims: Mapping[str, Any], *, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Certificates:
-    """Certificates by key id, as the JSON that was answered, in the shape google-auth reads."""
+    """A JSON response with certificates by key id, as google-auth reads it."""
 
     data: bytes
     status: int = HTTPStatus.OK
 
 
+@dataclass(eq=False)
 class PublishedCertificates:
-    """The certificates at one address, kept for as long as their answer allows.
+    """A cache of the certificates at one URL; callable like a transport of google-auth.
 
-    All who ask at once wait for one fetch and share its outcome, good or bad; a bad one stands for
-    1 s. What a public cache has aged counts, and a key that is new appears when the kept ones end:
-    Google publishes a key before it signs with it.
-
-    Called as google-auth calls a transport.
+    Concurrent callers share one fetch and its outcome; a failure is cached for 1 s. A new key
+    appears when the cache expires: Google publishes keys before it signs with them.
     """
 
-    def __init__(self, url: str, *, clock: Clock, timeout_s: float = FETCH_TIMEOUT_S) -> None:
-        self._url = url
-        self._clock = clock
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()
-        self._outcome: Certificates | str = "not asked yet"
-        self._ends_s = -1.0
+    url: str
+    clock: Clock
+    timeout_s: float = FETCH_TIMEOUT_S
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _outcome: Certificates | str = "not fetched yet"
+    _expires_s: float = -1.0
 
     def __call__(self, *_: object, **__: object) -> Certificates:
-        """Return the certificates, whatever address the vendor names.
-
-        Raises:
-            IdentityUnavailable: there are none, and the address does not answer with any.
-        """
+        """Return the certificates, ignoring the SDK's URL; raise `IdentityUnavailable`."""
         with self._lock:
-            if self._clock.monotonic_s() >= self._ends_s:
-                self._outcome, kept_s = self._fetched()
-                self._ends_s = self._clock.monotonic_s() + kept_s
+            if self.clock.monotonic_s() >= self._expires_s:
+                self._outcome, cache_s = self._fetch()
+                self._expires_s = self.clock.monotonic_s() + cache_s
             outcome = self._outcome
         if isinstance(outcome, str):
-            raise IdentityUnavailable(reason=f"certificates at {self._url}: {outcome}")
+            raise IdentityUnavailable(reason=f"certificates at {self.url}: {outcome}")
         return outcome
 
-    def _fetched(self) -> tuple[Certificates | str, float]:
-        """Return what the address answers, or what is wrong with it, and for how many seconds."""
+    def _fetch(self) -> tuple[Certificates | str, float]:
+        """Return the certificates or an error, and how long to cache it."""
         from google.auth.exceptions import TransportError
         from google.auth.transport.requests import Request
 
         try:
-            answer = Request()(self._url, timeout=self._timeout_s)
+            response = Request()(self.url, timeout=self.timeout_s)
         except TransportError as error:
-            return str(error), PAUSE_AFTER_FAILURE_S
-        if not _are_certificates(answer.data):
-            return f"status {answer.status}, no certificates", PAUSE_AFTER_FAILURE_S
-        return Certificates(answer.data), _kept_s(answer.headers)
+            return str(error), FAILURE_CACHE_S
+        if not _are_certificates(response.data):
+            return f"status {response.status}, no certificates", FAILURE_CACHE_S
+        return Certificates(response.data), _cache_s(response.headers)
 
 
 def _are_certificates(data: bytes) -> bool:
-    """Tell whether this is what is expected; the vendors take anything else for a bad token."""
+    """Validate: SDKs report any other response as an invalid token."""
     try:
         certificates = json.loads(data)
     except ValueError:
@@ -135,8 +120,8 @@ def _are_certificates(data: bytes) -> bool:
     )
 
 
-def _kept_s(headers: Mapping[str, str]) -> float:
+def _cache_s(headers: Mapping[str, str]) -> float:
     max_age = re.search(r"max-age=(\d{1,9})", headers.get("Cache-Control", ""))
     age = re.fullmatch(r"\d{1,9}", headers.get("Age", ""))
     left_s = (int(max_age[1]) if max_age else 0) - (int(age[0]) if age else 0)
-    return min(max(left_s, KEPT_S_MIN), KEPT_S_MAX)
+    return min(max(left_s, CACHE_S_MIN), CACHE_S_MAX)

@@ -1,12 +1,9 @@
-"""What owners must not read of a creation: kept in a document of its own that no rule shows.
+"""The internal fields of a creation, in a document that its owner cannot read.
 
-`creations/{id}` may be read by its owner, who watches it. `creationInternals/{id}` holds the rest:
-prices of the vendor, names of operations and executions, leases and task numbers. Both are read,
-written and removed together, each under its own precondition. A transaction that changes either
-one therefore excludes every other transaction that read the creation.
-
-Releases before this split kept everything in one document. It is read as it is, and the next write
-moves its internals.
+`creations/{id}` may be read by its owner; `creationInternals/{id}` holds vendor prices, names of
+operations and executions, leases and task numbers. Both are read, written and removed together,
+each under its own precondition, so that a change of either conflicts with other transactions.
+A creation of a release before this split has all fields; the next write moves its internals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,29 +16,28 @@ from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import Document
 
-Snapshot = DocumentSnapshot[Any]
-Snapshots = dict[Key[Any], Snapshot]
+StoredDocument = DocumentSnapshot[Any]
+StoredDocuments = dict[Key[Any], StoredDocument]
 
 ALWAYS_SET = "fingerprint"
-"""Every creation has this internal field: without it, the internals are missing."""
+"""An internal field of every creation."""
 
 
 def internals_key(key: Key[Any]) -> Key[Any]:
-    """Return where the internals of a creation are."""
     return Key(Collection.CREATION_INTERNALS, key.id)
 
 
 def with_internals(keys: Iterable[Key[Any]]) -> list[Key[Any]]:
-    """Return the keys, and with each creation's key that of its internals."""
-    return [part for key in keys for part in _parts(key)]
+    """Return the keys, each creation's followed by that of its internals."""
+    return [
+        part
+        for key in keys
+        for part in ([key, internals_key(key)] if key.collection is Collection.CREATIONS else [key])
+    ]
 
 
-def documents_of(read: Snapshots) -> dict[Key[Any], Document]:
-    """Return the documents that these snapshots hold, each creation with its internals.
-
-    Raises:
-        StoreUnavailable: the internals of a creation are missing.
-    """
+def documents_of(read: StoredDocuments) -> dict[Key[Any], Document]:
+    """Return the documents, creations with internals; raise `StoreUnavailable` if missing."""
     internals = {
         key.id: snapshot
         for key, snapshot in read.items()
@@ -55,13 +51,9 @@ def documents_of(read: Snapshots) -> dict[Key[Any], Document]:
 
 
 def whole_document(
-    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None
+    key: Key[DocumentT], snapshot: StoredDocument, internals: StoredDocument | None
 ) -> DocumentT:
-    """Return one document; a decision on a creation without its internals would be wrong.
-
-    Raises:
-        StoreUnavailable: the internals of a creation are missing.
-    """
+    """Return a document for a decision; raise `StoreUnavailable` without its internals."""
     if key.collection is not Collection.CREATIONS:
         return from_fields(key, {**_fields(snapshot)})
     if internals is None and not is_whole(snapshot):
@@ -69,20 +61,22 @@ def whole_document(
     return shown_document(key, snapshot, internals)
 
 
-def is_whole(snapshot: Snapshot) -> bool:
-    """Tell whether a creation still has its internals in it: an earlier release wrote it."""
+def is_whole(snapshot: StoredDocument) -> bool:
+    """Return whether a creation holds its internals: an earlier release wrote it."""
     return ALWAYS_SET in _fields(snapshot)
 
 
 def shown_document(
-    key: Key[DocumentT], snapshot: Snapshot, internals: Snapshot | None = None
+    key: Key[DocumentT], snapshot: StoredDocument, internals: StoredDocument | None = None
 ) -> DocumentT:
-    """Return one document with the internals that are given, if any."""
+    """Return a document for a view; its internals are optional."""
     return from_fields(key, {**_fields(snapshot), **_fields(internals)})
 
 
-def stored_parts(documents: Sequence[Document], read: Snapshots) -> dict[Key[Any], dict[str, Any]]:
-    """Return the fields of every document to write; a creation is two documents."""
+def stored_parts(
+    documents: Sequence[Document], read: StoredDocuments
+) -> dict[Key[Any], dict[str, Any]]:
+    """Return the fields to write, by key; a creation becomes two documents."""
     parts: dict[Key[Any], dict[str, Any]] = {}
     for document in documents:
         fields = to_fields(document)
@@ -97,11 +91,5 @@ def stored_parts(documents: Sequence[Document], read: Snapshots) -> dict[Key[Any
     return parts
 
 
-def _parts(key: Key[Any]) -> tuple[Key[Any], ...]:
-    if key.collection is Collection.CREATIONS:
-        return key, internals_key(key)
-    return (key,)
-
-
-def _fields(snapshot: Snapshot | None) -> Mapping[str, Any]:
+def _fields(snapshot: StoredDocument | None) -> Mapping[str, Any]:
     return (snapshot.to_dict() or {}) if snapshot is not None else {}

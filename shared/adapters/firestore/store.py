@@ -1,8 +1,7 @@
 """The store in Firestore: two round trips for a transaction, one for everything else.
 
-A transaction is one batched read and one commit with a precondition on every document, not the
-SDK's transaction: that needs a third round trip, holds locks meanwhile, and collapses when many
-want one account.
+A transaction is one batched read and one commit with a precondition on every document. The SDK's
+transaction needs a third round trip, holds locks, and collapses under contention for one account.
 """
 
 import random
@@ -17,7 +16,7 @@ from google.cloud.firestore_v1 import FieldFilter, Query
 from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore.documents import FirestoreDocuments
 from shared.adapters.firestore.internals import (
-    Snapshot,
+    StoredDocument,
     documents_of,
     internals_key,
     is_whole,
@@ -35,31 +34,30 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
     WATCHED_MAX,
-    Changes,
     Decision,
     Document,
     DraftsFilter,
     Found,
     Page,
     ResultT,
+    Snapshot,
     planned,
 )
 
 CALL_TIMEOUT_S = 5
 CONTENTION_S = 2
-"""How long a transaction goes on being too late."""
+"""How long to retry under contention."""
 FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 0.5
-AT_A_TIME = 300
-"""Documents in one call of the audit: few enough to come within its time."""
+PAGE_SIZE = 300
+"""Documents per call of the audit, within the call's timeout."""
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 BY_NAME = "__name__"
 NEWEST_FIRST, OLDEST_FIRST = Query.DESCENDING, Query.ASCENDING
+Filter = tuple[str, str, object]
 
 
 class FirestoreStore:
-    """The `Store` in the cloud."""
-
     def __init__(
         self,
         project: str,
@@ -68,24 +66,19 @@ class FirestoreStore:
         prefix: str = "",
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
-        """Connect to a database; each collection's name begins with the prefix.
-
-        Raises:
-            StoreUnavailable: this machine has no credentials.
-        """
+        """Connect to a database with prefixed collections; raise `StoreUnavailable`."""
         self._documents = FirestoreDocuments(
             project, database=database, prefix=prefix, timeout_s=timeout_s
         )
 
     def close(self) -> None:
-        """Close the connections, after the last watch has ended."""
+        """Close the connections; all watches must have ended."""
         self._documents.close()
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
-        give_up_s = time.monotonic() + CONTENTION_S
+        deadline_s = time.monotonic() + CONTENTION_S
         pause_s = FIRST_PAUSE_S
         while True:
             read = self._documents.read(with_internals(reading))
@@ -96,7 +89,7 @@ class FirestoreStore:
                 if plan is not None:
                     self._documents.commit(plan, read)
             except StoreContention:
-                if time.monotonic() > give_up_s:
+                if time.monotonic() > deadline_s:
                     raise
             else:
                 return decision.result
@@ -104,126 +97,97 @@ class FirestoreStore:
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """See `Store.get`."""
         read = documents_of(self._documents.read(with_internals([key])))
         return cast("DocumentT | None", read.get(key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        """See `Store.drafts`."""
-        wanted = [FieldFilter("userId", "==", user_id)]
-        if which.status:
-            wanted.append(FieldFilter("status", "==", which.status))
-        else:
-            wanted.append(FieldFilter("status", "in", UNPUBLISHED))
+        filters: list[Filter] = [("userId", "==", user_id)]
+        filters.append(
+            ("status", "==", which.status) if which.status else ("status", "in", UNPUBLISHED)
+        )
         if which.kind:
-            wanted.append(FieldFilter("mediaType", "==", which.kind))
-        return self._page(Collection.CREATIONS, wanted, page, sort="createdAt")
+            filters.append(("mediaType", "==", which.kind))
+        return self._page(Collection.CREATIONS, filters, page, sort="createdAt")
 
     def feed(self, page: Page) -> list[Creation]:
-        """See `Store.feed`."""
-        wanted = [FieldFilter("status", "==", Status.PUBLISHED)]
-        return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
+        filters = [("status", "==", Status.PUBLISHED)]
+        return self._page(Collection.CREATIONS, filters, page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        """See `Store.published_by`."""
-        wanted = [
-            FieldFilter("username", "==", username),
-            FieldFilter("status", "==", Status.PUBLISHED),
-        ]
-        return self._page(Collection.CREATIONS, wanted, page, sort="publishedAt")
+        filters = [("username", "==", username), ("status", "==", Status.PUBLISHED)]
+        return self._page(Collection.CREATIONS, filters, page, sort="publishedAt")
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        """See `Store.ledger`."""
-        wanted = [FieldFilter("userId", "==", user_id)]
-        return self._page(Collection.TRANSACTIONS, wanted, page, sort="sequence")
+        filters = [("userId", "==", user_id)]
+        return self._page(Collection.TRANSACTIONS, filters, page, sort="sequence")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        """See `Store.due`."""
-        wanted = [FieldFilter("sweepAt", "<=", now)]
-        snapshots = self._select(
-            Collection.CREATIONS, wanted, page, sort="sweepAt", direction=OLDEST_FIRST
-        )
-        return self._creations(snapshots)
+        query = self._query(Collection.CREATIONS, [("sweepAt", "<=", now)])
+        return self._with_internals(self._select(query, page, sort="sweepAt", order=OLDEST_FIRST))
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """See `Store.due_deletions`."""
-        wanted = [FieldFilter("dueAt", "<=", now)]
+        filters = [("dueAt", "<=", now)]
         return self._page(
-            Collection.MEDIA_DELETIONS, wanted, page, sort="dueAt", direction=OLDEST_FIRST
+            Collection.MEDIA_DELETIONS, filters, page, sort="dueAt", order=OLDEST_FIRST
         )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """See `Store.unfinished`."""
-        wanted = [FieldFilter("mediaType", "==", kind), FieldFilter("status", "==", status)]
-        query = self._filtered(Collection.CREATIONS, wanted)
-        return int(self._documents.aggregate(query.count()))
+        filters = [("mediaType", "==", kind), ("status", "==", status)]
+        return int(self._documents.aggregate(self._query(Collection.CREATIONS, filters).count()))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """See `Store.settled_since`."""
-        wanted = [
-            FieldFilter("mediaType", "==", kind),
-            FieldFilter("wasClaimed", "==", value=True),
-            FieldFilter("createdAt", ">=", since),
-        ]
-        query = self._filtered(Collection.COSTS, wanted)
-        return int(self._documents.aggregate(query.count()))
+        filters: list[Filter] = [("mediaType", "==", kind), ("wasClaimed", "==", True)]
+        filters.append(("createdAt", ">=", since))
+        return int(self._documents.aggregate(self._query(Collection.COSTS, filters).count()))
 
     def cost_usd_since(self, since: datetime) -> float:
-        """See `Store.cost_usd_since`."""
-        query = self._filtered(Collection.COSTS, [FieldFilter("createdAt", ">=", since)])
+        query = self._query(Collection.COSTS, [("createdAt", ">=", since)])
         return self._documents.aggregate(query.sum("estimatedCostUsd"))
 
     def everything(self) -> Iterator[Document]:
-        """See `Store.everything`."""
         moment = self._documents.moment()
         for collection in HELD:
             everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
-            query: Query | None = everything.limit(AT_A_TIME)
+            query: Query | None = everything.limit(PAGE_SIZE)
             while query is not None:
                 snapshots = self._documents.select(query, at=moment)
                 yield from self._held(collection, snapshots, moment)
-                is_full = len(snapshots) == AT_A_TIME
+                is_full = len(snapshots) == PAGE_SIZE
                 query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """See `Store.watch`."""
-        wanted = [FieldFilter("userId", "==", user_id)]
-        creations = self._query(Collection.CREATIONS, wanted, sort="createdAt").limit(WATCHED_MAX)
+        query = self._query(Collection.CREATIONS, [("userId", "==", user_id)])
+        creations = _sorted(query, "createdAt", NEWEST_FIRST).limit(WATCHED_MAX)
         return watching(self._documents, user_id, creations, changed)
+
+    def _query(self, collection: Collection, filters: Sequence[Filter]) -> Query:
+        query = Query(self._documents.collection(collection))
+        for each in filters:
+            query = query.where(filter=FieldFilter(*each))
+        return query
 
     def _page(
         self,
         collection: Collection,
-        wanted: list[FieldFilter],
+        filters: Sequence[Filter],
         page: Page,
         *,
         sort: str,
-        direction: str = NEWEST_FIRST,
+        order: str = NEWEST_FIRST,
     ) -> list[Any]:
-        snapshots = self._select(collection, wanted, page, sort=sort, direction=direction)
-        return [shown_document(Key(collection, each.id), each) for each in snapshots]
+        found = self._select(self._query(collection, filters), page, sort=sort, order=order)
+        return [shown_document(Key(collection, each.id), each) for each in found]
 
-    def _select(
-        self,
-        collection: Collection,
-        wanted: list[FieldFilter],
-        page: Page,
-        *,
-        sort: str,
-        direction: str,
-    ) -> list[Snapshot]:
-        query = self._query(collection, wanted, sort=sort, direction=direction).limit(page.limit)
+    def _select(self, query: Query, page: Page, *, sort: str, order: str) -> list[StoredDocument]:
+        query = _sorted(query, sort, order).limit(page.limit)
         if page.after is not None:
             query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
         return self._documents.select(query)
 
-    def _creations(self, snapshots: list[Snapshot]) -> list[Creation]:
-        """Return what was found with its internals, which may be a moment newer.
-
-        What has been removed meanwhile is left out.
-        """
+    def _with_internals(self, snapshots: list[StoredDocument]) -> list[Creation]:
+        """Return creations with their internals, which may be newer; skip those just removed."""
         found = {creation_key(CreationId(each.id)): each for each in snapshots}
         internals = self._documents.read([internals_key(key) for key in found])
         return [
@@ -233,9 +197,9 @@ class FirestoreStore:
         ]
 
     def _held(
-        self, collection: Collection, snapshots: list[Snapshot], moment: datetime
+        self, collection: Collection, snapshots: list[StoredDocument], moment: datetime
     ) -> Iterator[Document]:
-        """Yield documents of this release; the audit notices creations without their internals."""
+        """Yield current documents, also without internals: the audit reports those."""
         keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]
         wanted = [key for key in with_internals(keys) if key not in keys]
         internals = self._documents.read(wanted, at=moment)
@@ -243,19 +207,6 @@ class FirestoreStore:
             if not is_legacy(snapshot.to_dict() or {}):
                 yield shown_document(key, snapshot, internals.get(internals_key(key)))
 
-    def _query(
-        self,
-        collection: Collection,
-        wanted: list[FieldFilter],
-        *,
-        sort: str,
-        direction: str = NEWEST_FIRST,
-    ) -> Query:
-        query = self._filtered(collection, wanted)
-        return query.order_by(sort, direction).order_by(BY_NAME, direction)
 
-    def _filtered(self, collection: Collection, wanted: list[FieldFilter]) -> Query:
-        query = Query(self._documents.collection(collection))
-        for each in wanted:
-            query = query.where(filter=each)
-        return query
+def _sorted(query: Query, sort: str, order: str) -> Query:
+    return query.order_by(sort, order).order_by(BY_NAME, order)

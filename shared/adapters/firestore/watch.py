@@ -1,7 +1,7 @@
-"""Listening to Firestore: a user's account and newest creations, as they change.
+"""Firestore listen streams: a user's account and newest creations.
 
-The SDK's own listener is not used: while Firestore is out of reach it tries again without a pause
-and takes a whole core, and what ends it for good ends it silently.
+The SDK's own listener is not used: during an outage it retries without a pause, at full CPU load,
+and it ends silently on a permanent error.
 """
 
 import logging
@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import grpc
@@ -23,18 +22,18 @@ from shared.adapters.documents import from_fields
 from shared.adapters.firestore.documents import FirestoreDocuments, Stream
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
-from shared.domain.keys import CreationId, DocumentT, Key, UserId
-from shared.ports.store import Changes
+from shared.domain.keys import CreationId, UserId
+from shared.ports.store import Snapshot
 
 log = logging.getLogger(__name__)
 
 LISTEN_TIMEOUT_S = 1800
-"""A stream is renewed after this time, in case it is broken and nobody has noticed."""
+"""A stream is renewed after this time, in case its connection is silently broken."""
 FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 10
 ACCOUNT, CREATIONS = 1, 2
-"""What one stream listens to, by the numbers that its messages carry."""
-Turn = TargetChange.TargetChangeType
+"""The ids of a stream's targets."""
+ChangeType = TargetChange.TargetChangeType
 
 
 @contextmanager
@@ -42,9 +41,9 @@ def watching(
     documents: FirestoreDocuments,
     user_id: UserId,
     creations: Query,
-    changed: Callable[[Changes], None],
+    changed: Callable[[Snapshot], None],
 ) -> Iterator[None]:
-    """See `Store.watch`; `creations` finds the user's newest."""
+    """Watch a user; `creations` selects the newest ones."""
     watch = _Watch(documents, user_id, creations, changed)
     thread = threading.Thread(target=watch.run, name="firestore-watch", daemon=True)
     thread.start()
@@ -56,119 +55,105 @@ def watching(
 
 
 class _StreamEnded(Exception):
-    """A stream has nothing more to say: listen again."""
+    """The stream cannot deliver the rest: listen again."""
 
 
-@dataclass
 class _View:
-    """What one stream has shown so far: documents by name, for each target."""
+    def __init__(self, decode: Callable[[int, Version], Any]) -> None:
+        self._decode = decode
+        self.documents: dict[int, dict[str, Any]] = {ACCOUNT: {}, CREATIONS: {}}
+        self._current: set[int] = set()
 
-    versions: dict[int, dict[str, Version]] = field(
-        default_factory=lambda: {ACCOUNT: {}, CREATIONS: {}}
-    )
-    complete: set[int] = field(default_factory=set)
-
-    def take(self, message: ListenResponse) -> bool:
-        """Take in a message; tell whether the view is now as the store was at one moment.
+    def apply(self, message: ListenResponse) -> bool:
+        """Apply a message; return whether the view is now consistent at one moment.
 
         Raises:
-            _StreamEnded: only another stream can show the rest.
+            _StreamEnded
         """
         if "target_change" in message:
-            return self._turned(message.target_change)
+            return self._apply_target_change(message.target_change)
         if "document_change" in message:
             change = message.document_change
+            name = change.document.name
             for target in change.target_ids:
-                self.versions[target][change.document.name] = change.document
-            self._drop(change.document.name, change.removed_target_ids)
+                self.documents[target][name] = self._decode(target, change.document)
+            self._drop(name, change.removed_target_ids)
         elif "document_delete" in message:
-            removed = message.document_delete
-            self._drop(removed.document, removed.removed_target_ids)
+            self._drop(message.document_delete.document, message.document_delete.removed_target_ids)
         elif "document_remove" in message:
-            left = message.document_remove
-            self._drop(left.document, left.removed_target_ids)
-        elif message.filter.count != len(self.versions[message.filter.target_id]):
-            raise _StreamEnded("documents have left unseen")
+            self._drop(message.document_remove.document, message.document_remove.removed_target_ids)
+        elif message.filter.count != len(self.documents[message.filter.target_id]):
+            raise _StreamEnded("documents were removed without a message")
         return False
 
     def _drop(self, name: str, targets: Collection[int]) -> None:
         for target in targets:
-            self.versions[target].pop(name, None)
+            self.documents[target].pop(name, None)
 
-    def _turned(self, change: TargetChange) -> bool:
+    def _apply_target_change(self, change: TargetChange) -> bool:
         targets = set(change.target_ids) or {ACCOUNT, CREATIONS}
         match change.target_change_type:
-            case Turn.CURRENT:
-                self.complete |= targets
-            case Turn.RESET:
-                self.complete -= targets
+            case ChangeType.CURRENT:
+                self._current |= targets
+            case ChangeType.RESET:
+                self._current -= targets
                 for target in targets:
-                    self.versions[target].clear()
-            case Turn.REMOVE:
+                    self.documents[target].clear()
+            case ChangeType.REMOVE:
                 raise _StreamEnded(f"status {change.cause.code}: {change.cause.message}")
-            case Turn.NO_CHANGE:
-                return not change.target_ids and self.complete == {ACCOUNT, CREATIONS}
+            case ChangeType.NO_CHANGE:
+                return not change.target_ids and self._current == {ACCOUNT, CREATIONS}
         return False
 
 
+@dataclass
 class _Watch:
-    """One user's changes, from stream to stream."""
-
-    def __init__(
-        self,
-        documents: FirestoreDocuments,
-        user_id: UserId,
-        creations: Query,
-        changed: Callable[[Changes], None],
-    ) -> None:
-        self._documents = documents
-        self._user_id = user_id
-        self._creations = creations
-        self._changed = changed
-        self._told: dict[int, dict[str, datetime]] | None = None
-        """When each document that was told had been written, as in a view."""
-        self._pause_s: float = FIRST_PAUSE_S
-        self._is_over = threading.Event()
-        self._stream: Stream | None = None
+    _documents: FirestoreDocuments
+    _user_id: UserId
+    _creations: Query
+    _changed: Callable[[Snapshot], None]
+    _delivered: Snapshot | None = None
+    _pause_s: float = FIRST_PAUSE_S
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _stream: Stream | None = None
 
     def run(self) -> None:
-        """Listen until it is over, whatever happens to the streams."""
-        while not self._is_over.is_set():
+        """Listen until the end, with a growing pause between failed streams."""
+        while not self._ended.is_set():
             try:
                 self._listen()
             except (grpc.RpcError, _StreamEnded) as error:
-                if not self._is_over.is_set():
-                    log.info("watch_interrupted", extra={"reason": _said(error)})
+                if not self._ended.is_set():
+                    log.info("watch_interrupted", extra={"reason": _reason(error)})
             except Exception:
                 log.exception("watch_failed")
-            self._is_over.wait(random.uniform(self._pause_s / 2, self._pause_s))
+            self._ended.wait(random.uniform(self._pause_s / 2, self._pause_s))
             self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
 
     def end(self) -> None:
-        """Let `run` return."""
-        self._is_over.set()
+        self._ended.set()
         if self._stream is not None:
             self._stream.cancel()
 
     def _listen(self) -> None:
-        is_read = threading.Event()
+        finished = threading.Event()
         self._stream = stream = self._documents.listen(
-            self._requests(is_read), timeout_s=LISTEN_TIMEOUT_S
+            self._requests(finished), timeout_s=LISTEN_TIMEOUT_S
         )
-        if self._is_over.is_set():
+        if self._ended.is_set():
             stream.cancel()
-        view = _View()
+        view = _View(self._decode)
         try:
             for message in stream:
-                if view.take(message):
-                    self._tell(view)
+                if view.apply(message):
+                    self._deliver(view)
                     self._pause_s = FIRST_PAUSE_S
         finally:
             stream.cancel()
-            is_read.set()
+            finished.set()
 
-    def _requests(self, is_read: threading.Event) -> Iterator[ListenRequest]:
-        """Ask for both targets, then keep the stream open: it ends with its requests."""
+    def _requests(self, finished: threading.Event) -> Iterator[ListenRequest]:
+        """Add both targets, then wait: the stream ends with its requests."""
         client = self._documents.client
         account = self._documents.reference(account_key(self._user_id))
         documents = Target.DocumentsTarget(documents=[account._document_path])
@@ -181,43 +166,25 @@ class _Watch:
             Target(target_id=CREATIONS, query=query),
         ):
             yield ListenRequest(database=client._database_string, add_target=target)
-        is_read.wait()
+        finished.wait()
 
-    def _tell(self, view: _View) -> None:
-        """Call `changed` with what differs from what it was told before."""
-        now = {
-            target: {name: version.update_time for name, version in versions.items()}
-            for target, versions in view.versions.items()
-        }
-        if now == self._told:
-            return
-        told = self._told or {ACCOUNT: {}, CREATIONS: {}}
-        self._told = now
-        news = {
-            target: [v for v in versions.values() if told[target].get(v.name) != v.update_time]
-            for target, versions in view.versions.items()
-        }
-        account_at = account_key(self._user_id)
-        self._changed(
-            Changes(
-                account=next((self._document(account_at, v) for v in news[ACCOUNT]), None),
-                creations=tuple(
-                    self._document(creation_key(_id(v.name)), v) for v in news[CREATIONS]
-                ),
-                gone=tuple(_id(name) for name in told[CREATIONS].keys() - now[CREATIONS].keys()),
-            )
+    def _deliver(self, view: _View) -> None:
+        snapshot = Snapshot(
+            account=next(iter(view.documents[ACCOUNT].values()), None),
+            creations={each.creation_id: each for each in view.documents[CREATIONS].values()},
         )
+        if snapshot != self._delivered:
+            self._delivered = snapshot
+            self._changed(snapshot)
 
-    def _document(self, key: Key[DocumentT], version: Version) -> DocumentT:
+    def _decode(self, target: int, version: Version) -> Any:  # noqa: ANN401 (an account or a creation)
         fields: Any = decode_dict(version.fields, self._documents.client)
-        return from_fields(key, fields)
+        if target == ACCOUNT:
+            return from_fields(account_key(self._user_id), fields)
+        return from_fields(creation_key(CreationId(version.name.rpartition("/")[2])), fields)
 
 
-def _id(name: str) -> CreationId:
-    return CreationId(name.rpartition("/")[2])
-
-
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return why a stream ended, on one line."""
     if isinstance(error, grpc.Call):
         return f"{error.code().name}: {error.details()}"

@@ -1,11 +1,9 @@
-"""Errors of Google's generators by their codes: the words of a message decide nothing.
+"""Error codes of Google's generators; message texts are never interpreted.
 
-An error comes in three shapes: `{"error": {"code": 400, "status": "INVALID_ARGUMENT", ..}}`, a list
-of such an object, and the Interactions API's `{"error": {"code": "invalid_request", ..}}`. An
-operation's error holds a number of google.rpc.Code, an HTTP status or a name. All become a `Code`.
-
-The codes: https://cloud.google.com/apis/design/errors and
-https://ai.google.dev/gemini-api/docs/api-errors
+An error is `{"error": {"code": 400, "status": "INVALID_ARGUMENT", ..}}`, a list of one such object,
+or the Interactions API's `{"error": {"code": "invalid_request", ..}}`. An operation's error holds a
+google.rpc.Code, an HTTP status or a name.
+https://cloud.google.com/apis/design/errors and https://ai.google.dev/gemini-api/docs/api-errors
 """
 
 import json
@@ -13,14 +11,14 @@ import re
 from enum import StrEnum
 from http import HTTPStatus
 
-from shared.adapters.google_models.json_values import all_at, at
+from shared.adapters.google_models.json_paths import get_list, get_path
 
 HTTP_STATUS_END = 600
 LOWEST_HTTP_STATUS = 100
 
 
 class Code(StrEnum):
-    """The codes of google.rpc.Code, and those that only the Interactions API has."""
+    """google.rpc.Code, and the codes of the Interactions API."""
 
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
@@ -61,62 +59,54 @@ _BY_HTTP_STATUS = {
     HTTPStatus.TOO_MANY_REQUESTS: Code.RESOURCE_EXHAUSTED,
     499: Code.CANCELLED,
 }
-_OTHER_NAMES = {
-    "invalid_request": Code.INVALID_ARGUMENT,
-    "bad_request": Code.INVALID_ARGUMENT,
-    "authentication": Code.UNAUTHENTICATED,
-    "unauthorized": Code.UNAUTHENTICATED,
-    "forbidden": Code.PERMISSION_DENIED,
-    "model_not_found": Code.NOT_FOUND,
-    "rate_limit_exceeded": Code.RESOURCE_EXHAUSTED,
-    "quota_exceeded": Code.RESOURCE_EXHAUSTED,
-    "too_many_requests": Code.RESOURCE_EXHAUSTED,
-    "canceled": Code.CANCELLED,
-    "api_error": Code.INTERNAL,
-    "service_unavailable": Code.UNAVAILABLE,
-    **dict.fromkeys(
-        (
-            *("safety", "prohibited_content", "blocklist", "spii", "recitation"),
-            *("image_safety", "image_prohibited_content", "image_recitation"),
-        ),
-        Code.BLOCKED,
+_ALIASES = {
+    Code.INVALID_ARGUMENT: ("invalid_request", "bad_request"),
+    Code.UNAUTHENTICATED: ("authentication", "unauthorized"),
+    Code.PERMISSION_DENIED: ("forbidden",),
+    Code.NOT_FOUND: ("model_not_found",),
+    Code.RESOURCE_EXHAUSTED: ("rate_limit_exceeded", "quota_exceeded", "too_many_requests"),
+    Code.CANCELLED: ("canceled",),
+    Code.INTERNAL: ("api_error",),
+    Code.UNAVAILABLE: ("service_unavailable",),
+    Code.BLOCKED: (
+        *("safety", "prohibited_content", "blocklist", "spii", "recitation"),
+        *("image_safety", "image_prohibited_content", "image_recitation"),
     ),
 }
-_BY_NAME = {name.replace("_", ""): code for name, code in _OTHER_NAMES.items()} | {
-    code.replace("_", ""): code for code in Code
+_BY_NAME = {
+    name.replace("_", ""): code for code in Code for name in (code, *_ALIASES.get(code, ()))
 }
 _ACCESS_DOMAIN = "googleapis.com"
-"""Every reason in this domain (google.api.ErrorReason) is about a key, a project or its quota."""
+"""Each reason of this domain (google.api.ErrorReason) concerns a key, a project or its quota."""
 _ACCESS_PREFIXES = (
     *("API_KEY_", "BILLING_", "SERVICE_", "CONSUMER_", "ACCESS_TOKEN_", "ACCOUNT_", "CREDENTIALS_"),
     *("RESOURCE_PROJECT_", "USER_PROJECT_", "IAM_", "ORG_", "LOCATION_", "SECURITY_POLICY_"),
 )
 
 
-def vendor_error(text: str) -> object:
-    """Return the error object of an answer, or None if the answer is not the vendor's own."""
+def parse_error(text: str) -> object:
+    """Return the error object of a response, or None if it is not the vendor's own."""
     try:
-        answer = json.loads(text)
+        body = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    error = at(answer, "error") or at(answer, 0, "error")
+    error = get_path(body, "error") or get_path(body, 0, "error")
     return error if isinstance(error, dict) else None
 
 
-def named_code(error: object) -> Code | None:
-    """Return the code that a request's error spells out; a mere number is no name."""
-    names = [at(error, "status"), at(error, "code")]
+def request_code(error: object) -> Code | None:
+    """Return the code of a failed request by its name; a number alone proves no error of the vendor's."""
+    names = [get_path(error, "status"), get_path(error, "code")]
     named = [name for name in names if isinstance(name, str) and not name.strip().isdecimal()]
     return code_of(named[0]) if named else None
 
 
-def ended_code(error: object) -> Code | None:
-    """Return the code of an operation's or an interaction's error, if it is a known one."""
-    return code_of(at(error, "code")) or code_of(at(error, "status"))
+def operation_code(error: object) -> Code | None:
+    return code_of(get_path(error, "code")) or code_of(get_path(error, "status"))
 
 
 def code_of(value: object) -> Code | None:
-    """Return the code for a number, an HTTP status or a name, at the end of an address too."""
+    """Return the code for a number, an HTTP status or a name, also at the end of a URL."""
     if isinstance(value, str):
         word = re.split(r"[/.:]", value.strip())[-1]
         if not word.isdecimal():
@@ -130,17 +120,18 @@ def code_of(value: object) -> Code | None:
 
 
 def reasons(error: object) -> list[str]:
-    """Return the reasons (google.rpc.ErrorInfo) that an error gives."""
     return [
-        str(at(detail, "reason")) for detail in all_at(error, "details") if at(detail, "reason")
+        str(get_path(detail, "reason"))
+        for detail in get_list(error, "details")
+        if get_path(detail, "reason")
     ]
 
 
-def is_about_access(error: object) -> bool:
-    """Tell whether an error names the installation's key, project, billing or location."""
+def is_access_error(error: object) -> bool:
+    """Return whether an error concerns the installation's key, project, billing or location."""
     return any(
-        at(detail, "domain") == _ACCESS_DOMAIN
-        or str(at(detail, "reason")).upper().startswith(_ACCESS_PREFIXES)
-        for detail in all_at(error, "details")
-        if at(detail, "reason")
+        get_path(detail, "domain") == _ACCESS_DOMAIN
+        or str(get_path(detail, "reason")).upper().startswith(_ACCESS_PREFIXES)
+        for detail in get_list(error, "details")
+        if get_path(detail, "reason")
     )

@@ -1,4 +1,4 @@
-"""The data folder of one machine: only its owner may read what is in it."""
+"""The data folder of one machine, readable only by its owner."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from shared.domain.errors import MediaUnavailable, WrongSetting
 STORE, QUEUE = "store.db", "queue.db"
 KEY, WELCOME_KEY = "key", "welcome-key"
 STACK_LOCK, API_LOCK = "stack.lock", "api.lock"
-"""Locked while a stack is alive, and while an API is, also one that has outlived its stack."""
+"""Locked by a running stack, and by a running API, which may outlive its stack."""
 MEDIA, GENERATOR, EXECUTIONS, LOGS = "media", "generator", "executions", "logs"
 
 UMASK = 0o077
@@ -24,7 +24,7 @@ _FILE = re.compile(
 
 
 def prepare(data: Path) -> None:
-    """Make the folder; what this process and its children write is closed to other users."""
+    """Create the folder; set a umask that keeps other users out."""
     os.umask(UMASK)
     with usable(data):
         data.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def prepare(data: Path) -> None:
 
 @contextlib.contextmanager
 def usable(data: Path) -> Iterator[None]:
-    """Raise `WrongSetting` where the folder, or what is in it, cannot be used by this process."""
+    """Raise `WrongSetting` if this process cannot use the folder or its contents."""
     try:
         yield
     except (OSError, MediaUnavailable) as error:
@@ -41,7 +41,7 @@ def usable(data: Path) -> Iterator[None]:
 
 
 def check_not_emptied(store: Path, media: Path, *, remedy: str) -> None:
-    """Raise `WrongSetting` for an empty store next to media: SQLite would begin a new one in it."""
+    """Raise `WrongSetting` for an empty store file: SQLite would create a new store in it."""
     is_empty = store.is_file() and store.stat().st_size == 0
     if is_empty and any(path.is_file() for path in media.rglob("*.*")):
         raise WrongSetting(
@@ -51,10 +51,7 @@ def check_not_emptied(store: Path, media: Path, *, remedy: str) -> None:
 
 
 def close_to_others(data: Path) -> None:
-    """Take the permissions of other users from everything in the folder that is Phoenix's.
-
-    The folder itself is left alone where it holds other files: it may be shared on purpose.
-    """
+    """Remove other users' permissions from Phoenix's files, and from the folder if it has no others."""
     entries = list(data.iterdir())
     ours = [entry for entry in entries if entry.name in _FOLDERS or _FILE.fullmatch(entry.name)]
     for path in ours:
@@ -70,7 +67,7 @@ def _below(path: Path) -> Iterator[Path]:
 
 
 def _close(path: Path) -> None:
-    """Set the mode of a file or folder of this user; a file may disappear meanwhile."""
+    """Set the mode of a path of this user, which may disappear meanwhile."""
     with contextlib.suppress(FileNotFoundError):
         is_other = path.is_symlink() or path.stat().st_uid != os.geteuid()
         mode = FOLDER_MODE if path.is_dir() else FILE_MODE

@@ -1,9 +1,8 @@
-"""Executions as processes of this machine.
+"""Executions as local processes.
 
-Each has a record, a file of its name that is locked while one of its processes, or the process
-that restarts them, is alive: the kernel drops the lock whatever was killed. A record without a
-lock is an interrupted execution. The next stack resumes it with its next task attempt, as Cloud
-Run restarts a task whose machine died; that attempt may take over its predecessor's lease at once.
+Each execution has a record file, which its processes and their supervisor keep locked; the kernel
+releases the lock when they die. An unlocked record is an interrupted execution: the next stack
+resumes it with its next task attempt, which may take over its predecessor's lease at once.
 """
 
 import fcntl
@@ -21,13 +20,13 @@ from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S, Policy
 from shared.ports.clock import Ids
 
-NAME_LETTERS = 8
+ID_LENGTH = 8
 RECORD_BYTES_MAX = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Record:
-    """What an execution was started for, and the task attempts that it has begun."""
+    """An execution's arguments and the number of its started task attempts."""
 
     creation_id: CreationId
     kind: Kind
@@ -36,8 +35,6 @@ class _Record:
 
 
 class LocalExecutions:
-    """The `Executions` on one machine."""
-
     def __init__(
         self,
         folder: Path,
@@ -47,7 +44,6 @@ class LocalExecutions:
         ids: Ids,
         package: str = "jobs",
     ) -> None:
-        """Keep records and logs under `folder`; jobs get `environment` and Cloud Run's variables."""
         self._package = package
         self._records = folder / "locks"
         self._records.mkdir(parents=True, exist_ok=True)
@@ -60,7 +56,6 @@ class LocalExecutions:
         self._ids = ids
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:  # noqa: ARG002 (names are unique)
-        """See `Executions.is_running`."""
         try:
             with (self._records / execution_name).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,8 +68,7 @@ class LocalExecutions:
         return False
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
-        """See `Executions.run`."""
-        name = f"{kind}-generation-job-{self._ids.random_id(NAME_LETTERS)}"
+        name = f"{kind}-generation-job-{self._ids.random_id(ID_LENGTH)}"
         record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
         incoming = self._records / f".{name}"
         try:
@@ -88,12 +82,9 @@ class LocalExecutions:
         return name
 
     def resume(self) -> list[str]:
-        """Start the next task attempt of every interrupted execution; return their names.
+        """Resume every interrupted execution; return their names.
 
         Only the stack that owns the data folder may call this.
-
-        Raises:
-            QueueUnavailable
         """
         resumed = []
         try:
@@ -101,31 +92,28 @@ class LocalExecutions:
                 lock = _locked(path)
                 if lock is None:
                     continue
-                record = _read(lock)
-                if record is None:
+                if record := _read(lock):
+                    self._start(path.name, record, lock)
+                    resumed.append(path.name)
+                else:
                     path.unlink()
                     os.close(lock)
-                    continue
-                self._start(path.name, record, lock)
-                resumed.append(path.name)
         except OSError as error:
             raise QueueUnavailable(reason=str(error)) from error
         return resumed
 
     def _start(self, name: str, record: _Record, lock: int) -> None:
-        """Start an execution whose record is locked; the lock is given up at its end."""
+        """Start an execution and release its record's lock at its end."""
         if self._lifeline is None:
             self._lifeline = Lifeline()
         environment = {**self._environment, "CREATION_ID": record.creation_id}
         if record.debit_failed:
             environment["RERUN_FAILED"] = "debit"
-        kind = record.kind
+        kind, module = record.kind, f"{self._package}.{record.kind}_generation_job"
         execution = Execution(
             name=name,
             job=f"local/{kind}-generation-job",
-            command=self._lifeline.command(
-                f"{self._package}.{kind}_generation_job", grace_s=STOP_GRACE_S
-            ),
+            command=self._lifeline.command(module, grace_s=STOP_GRACE_S),
             environment=environment,
             timeout_s=self._policy.job_timeout_s(kind),
             first_task_attempt=record.task_attempts,
@@ -145,7 +133,7 @@ class LocalExecutions:
         self._processes.start(execution, starting=starting, ended=ended)
 
     def failure(self, execution_name: str) -> str | None:
-        """Return the last exit status and the last line of one that was started here and failed."""
+        """Return the exit status and the last log line of a failed execution of this process."""
         status = self._failed.get(execution_name)
         if status is None:
             return None
@@ -153,11 +141,9 @@ class LocalExecutions:
         return f"exit status {status}: {lines[-1] if lines else 'it printed nothing'}"
 
     def wait(self) -> None:
-        """Return when no execution that was started here is running."""
         self._processes.wait()
 
     def stop(self) -> None:
-        """Ask every execution that was started here to hand its work back, and wait for it."""
         self._processes.stop()
         if self._lifeline is not None:
             self._lifeline.close()
@@ -165,7 +151,7 @@ class LocalExecutions:
 
 
 def _locked(path: Path) -> int | None:
-    """Return the open, locked file of a record; None where a process holds it, or it has gone."""
+    """Open and lock a record; return None if it is locked or was removed."""
     try:
         lock = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -175,19 +161,19 @@ def _locked(path: Path) -> int | None:
     except BlockingIOError:
         os.close(lock)
         return None
-    if os.fstat(lock).st_nlink == 0:  # removed at its execution's end, since it was opened
+    if os.fstat(lock).st_nlink == 0:  # removed since it was opened
         os.close(lock)
         return None
     return lock
 
 
 def _write(lock: int, record: _Record) -> None:
-    """Write a record in one call; it never becomes shorter, so nothing is left of an older one."""
+    """Overwrite a record in one call; records never get shorter."""
     os.pwrite(lock, json.dumps(asdict(record)).encode(), 0)
 
 
 def _read(lock: int) -> _Record | None:
-    """Return a record; None for what was never written whole, whose task comes again."""
+    """Return a record, or None if it was never written: its task will be dispatched again."""
     try:
         fields = json.loads(os.pread(lock, RECORD_BYTES_MAX, 0))
         return _Record(**{**fields, "kind": Kind(fields["kind"])})

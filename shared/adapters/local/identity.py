@@ -1,10 +1,6 @@
-"""Signed tokens of one installation: its random keys make them and prove them (JWT, HS256)."""
+"""Tokens signed by the installation's own keys (JWT, HS256)."""
 
-import contextlib
-import os
-import secrets
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from shared.adapters.local.signing_keys import SigningKeys, keys_of
@@ -20,29 +16,24 @@ SERVICE_AUDIENCE = "phoenix-internal"
 USER_TOKEN_LIFE = timedelta(days=30)
 SERVICE_TOKEN_LIFE = timedelta(minutes=5)
 TOKEN_LENGTH_MAX = 4096
-KEY_BYTES = 32
 
 
 class LocalIdentity:
-    """The `Identity` and the `ServiceIdentity` on one machine."""
-
     def __init__(self, key: bytes | SigningKeys, *, clock: Clock) -> None:
         self._keys = keys_of(key)
         self._clock = clock
 
     def warm_up(self) -> None:
-        """See `Identity.warm_up`: the key is here."""
+        """Do nothing: the key is local."""
 
     def sign_in(self, username: str) -> str:
-        """Return a user's token; raises `WrongField` for a username that may not be used."""
+        """Return a user's token; raise `WrongField` for a forbidden username."""
         return self._token(checked_username(username), USER_AUDIENCE, USER_TOKEN_LIFE)
 
     def service_token(self, service: str) -> str:
-        """Return a token for `/internal/*`."""
         return self._token(service, SERVICE_AUDIENCE, SERVICE_TOKEN_LIFE)
 
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:  # noqa: ARG002 (local tokens are not revoked)
-        """See `Identity.caller`."""
         claims = self._claims(token)
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
@@ -52,18 +43,16 @@ class LocalIdentity:
         )
 
     def user_id_of(self, email: str) -> UserId | None:  # noqa: ARG002 (local users have names only)
-        """See `Identity.user_id_of`."""
         return None
 
     def service(self, token: str) -> str:
-        """See `ServiceIdentity.service`."""
         claims = self._claims(token)
         if claims["aud"] != SERVICE_AUDIENCE:
             raise WrongServiceAccount
         return str(claims["sub"])
 
     def _token(self, subject: str, audience: str, life: timedelta) -> str:
-        import jwt  # a job proves nobody's identity: its image is without it
+        import jwt  # missing in the job images
 
         now = self._clock.now()
         claims = {"iss": ISSUER, "aud": audience, "sub": subject, "iat": now, "exp": now + life}
@@ -72,13 +61,12 @@ class LocalIdentity:
     def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > TOKEN_LENGTH_MAX:
             raise Unauthenticated(reason="the token is too long")
-        claims = self._proven(token)
+        claims = self._verified(token)
         if not claims["iat"] - 1 <= self._clock.now().timestamp() < claims["exp"]:
             raise Unauthenticated(reason="the token is not valid now")
         return claims
 
-    def _proven(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token that one of the accepted keys has signed."""
+    def _verified(self, token: str) -> dict[str, Any]:
         import jwt
 
         reason = ""
@@ -101,21 +89,3 @@ class LocalIdentity:
             else:
                 return claims
         raise Unauthenticated(reason=reason)
-
-
-def installation_key(path: Path) -> bytes:
-    """Return the installation's secret, made once; only its owner can read the file."""
-    if path.exists():
-        return path.read_bytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    incoming = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    file = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, secrets.token_bytes(KEY_BYTES))
-        os.fsync(file)
-    finally:
-        os.close(file)
-    with contextlib.suppress(FileExistsError):
-        os.link(incoming, path)
-    incoming.unlink()
-    return path.read_bytes()

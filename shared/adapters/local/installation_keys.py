@@ -1,10 +1,10 @@
-"""The signing keys of one installation: a file that only its owner can read.
+"""The signing keys of one installation, in a file that only its owner can read.
 
-It holds 32 random bytes at first. After a rotation it is JSON: the newest key first, and each
-older key with the time until which its signatures are accepted. The longest-lived signatures are
-those of users' tokens, so an old key is kept as long as they live.
+It starts as 32 random bytes. After a rotation it is JSON: the newest key first, and each older key
+with its expiry, which is that of the last user token it may have signed.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shared.adapters.local.identity import KEY_BYTES, USER_TOKEN_LIFE, installation_key
+from shared.adapters.local.identity import USER_TOKEN_LIFE
 from shared.domain.errors import WrongSetting
 from shared.ports.clock import Clock
 
+KEY_BYTES = 32
 REMEDY = (
     "Stop Phoenix and restore it from a backup, or remove it: "
     "then every user must sign in again, and open links end"
@@ -33,10 +34,10 @@ class _Key:
 
 
 class InstallationKeys:
-    """The `SigningKeys` of a file; a rotation by another process is seen at once."""
+    """The `SigningKeys` of a file; picks up a rotation by another process at once."""
 
     def __init__(self, path: Path, *, clock: Clock) -> None:
-        """Read the file, making it if needed; raises `WrongSetting` if it is damaged."""
+        """Read or create the file; raise `WrongSetting` if it is damaged."""
         installation_key(path)
         self._path = path
         self._clock = clock
@@ -44,11 +45,9 @@ class InstallationKeys:
         self._keys = _read(path)
 
     def current(self) -> bytes:
-        """See `SigningKeys.current`."""
         return self._read()[0].key
 
     def accepted(self) -> tuple[bytes, ...]:
-        """See `SigningKeys.accepted`."""
         now = self._clock.now()
         return tuple(
             each.key
@@ -57,9 +56,9 @@ class InstallationKeys:
         )
 
     def rotate(self, *, revoke: bool = False) -> int:
-        """Make a new current key and return how many older ones stay accepted.
+        """Create a new current key; return how many older ones stay accepted.
 
-        `revoke`: none does. Every user must sign in again, and open links end.
+        `revoke` drops them: every user must sign in again, and links expire.
         """
         now = self._clock.now()
         current, *older = self._read()
@@ -73,19 +72,27 @@ class InstallationKeys:
         return len(kept)
 
     def _read(self) -> list[_Key]:
-        """Return the keys, read again if the file was replaced; they are kept if it is missing."""
+        """Return the keys; reread a replaced file, ignore a missing one."""
         version = _version(self._path)
         if version not in (None, self._version):
             self._keys, self._version = _read(self._path), version
         return self._keys
 
 
-def welcome_key(path: Path) -> bytes:
-    """Return the key of the welcome grants, which is never rotated, making it if needed.
+def installation_key(path: Path) -> bytes:
+    """Return the installation's secret, created once with mode 600."""
+    if path.exists():
+        return path.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = _write_new(path, secrets.token_bytes(KEY_BYTES))
+    with contextlib.suppress(FileExistsError):
+        os.link(incoming, path)
+    incoming.unlink()
+    return path.read_bytes()
 
-    Raises:
-        WrongSetting: the file is damaged.
-    """
+
+def welcome_key(path: Path) -> bytes:
+    """Return or create the key of the welcome grants, which is never rotated."""
     key = installation_key(path)
     if len(key) != KEY_BYTES:
         raise _damaged(path, WELCOME_REMEDY)
@@ -121,7 +128,6 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _write(path: Path, keys: list[_Key]) -> None:
-    """Replace the file at once: a reader finds the old keys or the new ones."""
     fields = [
         {
             "key": each.key.hex(),
@@ -129,14 +135,19 @@ def _write(path: Path, keys: list[_Key]) -> None:
         }
         for each in keys
     ]
+    _write_new(path, json.dumps({"keys": fields}, indent=1).encode()).replace(path)
+
+
+def _write_new(path: Path, content: bytes) -> Path:
+    """Write and sync a temporary file next to `path`; return it."""
     incoming = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     file = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(file, json.dumps({"keys": fields}, indent=1).encode())
+        os.write(file, content)
         os.fsync(file)
     finally:
         os.close(file)
-    incoming.replace(path)
+    return incoming
 
 
 def _damaged(path: Path, remedy: str = REMEDY) -> WrongSetting:

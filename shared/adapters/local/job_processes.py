@@ -1,15 +1,14 @@
-"""Executions' processes, as Cloud Run runs them.
+"""The processes of executions, run as Cloud Run does.
 
-SIGTERM at the timeout and SIGKILL 10 s later; started again, with the next CLOUD_RUN_TASK_ATTEMPT,
-when they exit non-zero.
+SIGTERM at the timeout and SIGKILL 10 s later; a non-zero exit restarts the task with the next
+CLOUD_RUN_TASK_ATTEMPT.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,6 @@ RESTARTS_MAX = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What to run, and as what."""
-
     name: str
     job: str
     command: Sequence[str]
@@ -29,12 +26,12 @@ class Execution:
     timeout_s: float
     restarts_max: int = RESTARTS_MAX
     first_task_attempt: int = 0
-    """More than 0 for an execution that is resumed: its earlier processes are dead."""
+    """Above 0 for a resumed execution."""
     inherited: Sequence[int] = ()
-    """Open files that the processes keep open as long as they live."""
+    """File descriptors that the processes keep open."""
 
     def environment_of(self, task_attempt: int) -> dict[str, str]:
-        """Return a process's environment; nothing overrides what Cloud Run sets."""
+        """Return a process's environment; Cloud Run's variables take precedence."""
         return {
             **self.environment,
             "CLOUD_RUN_JOB": self.job,
@@ -46,10 +43,10 @@ class Execution:
 
 
 class JobProcesses:
-    """The executions that this process has started, each watched by a thread."""
+    """The executions of this process, each supervised by a thread."""
 
     def __init__(self, logs: Path, *, stop_grace_s: float = STOP_GRACE_S) -> None:
-        """Append what each execution prints to a file of its name in `logs`."""
+        """Append the output of each execution to a file of its name in `logs`."""
         self._logs = logs
         self._stop_grace_s = stop_grace_s
         self._is_stopping = threading.Event()
@@ -59,7 +56,6 @@ class JobProcesses:
 
     @property
     def is_stopping(self) -> bool:
-        """Tell whether the executions are being stopped before their end."""
         return self._is_stopping.is_set()
 
     def start(
@@ -71,37 +67,33 @@ class JobProcesses:
     ) -> None:
         """Start an execution.
 
-        `starting` is called with each task attempt before its process starts, `ended` with the
-        exit statuses of the processes, in order.
+        `starting` gets each task attempt before its process starts, `ended` all exit statuses.
         """
+        arguments = (execution, starting, ended)
         thread = threading.Thread(
-            target=self._watch,
-            args=(execution, starting, ended),
-            name=execution.name,
-            daemon=True,
+            target=self._supervise, args=arguments, name=execution.name, daemon=True
         )
         self._threads.add(thread)
         thread.start()
 
     def wait(self) -> None:
-        """Return when no execution is running."""
         for thread in list(self._threads):
             thread.join()
 
     def stop(self) -> None:
-        """Ask every execution to hand its work back, and wait for it."""
+        """Send every execution SIGTERM, so that it releases its work, and wait."""
         self._is_stopping.set()
         for process in list(self._processes):
             process.terminate()
         self.wait()
 
-    def _watch(
+    def _supervise(
         self,
         execution: Execution,
         starting: Callable[[int], None],
         ended: Callable[[list[int]], None],
     ) -> None:
-        """Run the processes until one exits 0, the restarts are used up, or all is stopped."""
+        """Run processes until one exits 0, the restarts are used up, or `stop` is called."""
         statuses: list[int] = []
         try:
             while len(statuses) <= execution.restarts_max and 0 not in statuses:
@@ -115,7 +107,6 @@ class JobProcesses:
             self._threads.discard(threading.current_thread())
 
     def _run(self, execution: Execution, *, task_attempt: int) -> int:
-        """Run one process and return its exit status."""
         with (self._logs / f"{execution.name}.log").open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 (our own modules)
                 execution.command,
@@ -126,10 +117,15 @@ class JobProcesses:
                 pass_fds=execution.inherited,
                 start_new_session=True,
             )
-        with self._known(process):
-            return self._waited_for(process, timeout_s=execution.timeout_s)
+        self._processes.add(process)
+        if self._is_stopping.is_set():
+            process.terminate()
+        try:
+            return self._wait_for(process, timeout_s=execution.timeout_s)
+        finally:
+            self._processes.discard(process)
 
-    def _waited_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
+    def _wait_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
         try:
             return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -139,14 +135,3 @@ class JobProcesses:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return process.wait()
-
-    @contextlib.contextmanager
-    def _known(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-        """Let `stop` find the process while it runs."""
-        self._processes.add(process)
-        if self._is_stopping.is_set():
-            process.terminate()
-        try:
-            yield
-        finally:
-            self._processes.discard(process)

@@ -1,13 +1,10 @@
-"""Run a module that ends when the process that started it ends, however that happens.
+"""Run a module that ends when its parent process ends, for any reason.
 
-    python -m shared.adapters.local.lifeline FILE GRACE_S MODULE [ARGUMENT..]
+    python -m shared.adapters.local.lifeline FD GRACE_S MODULE [ARGUMENT..]
 
-FILE is the number of a pipe's read end; only the parent has the write end, so the kernel reports
-its end of file even after SIGKILL of the parent. Then this process gets SIGTERM, and its process
-group SIGKILL when GRACE_S seconds have passed.
-
-A pipe and not PR_SET_PDEATHSIG: that one is Linux only, and fires when the thread that started
-the process ends.
+FD is a pipe's read end. Only the parent has the write end, so its death closes the pipe. Then this
+process gets SIGTERM, and its process group SIGKILL after GRACE_S seconds. PR_SET_PDEATHSIG is no
+alternative: it is Linux only, and fires when the thread that started the process ends.
 """
 
 import os
@@ -20,24 +17,20 @@ from collections.abc import Sequence
 
 
 class Lifeline:
-    """The parent's end: a pipe that closes with this process."""
-
     def __init__(self) -> None:
         self.read_end, self._write_end = os.pipe()
 
     def command(self, module: str, *arguments: str, grace_s: float) -> list[str]:
-        """Return a command that runs a module on this lifeline; pass it `read_end`."""
+        """Return the command for a module; the process must inherit `read_end`."""
         lifeline = (sys.executable, "-m", __name__, str(self.read_end), str(grace_s))
         return [*lifeline, module, *arguments]
 
     def close(self) -> None:
-        """End what still runs on this lifeline."""
         os.close(self._write_end)
         os.close(self.read_end)
 
 
 def _watch(read_end: int, grace_s: float) -> None:
-    """Wait for the parent's end, then end this process, by force if it must be."""
     while os.read(read_end, 1):
         pass
     main_thread = threading.main_thread().ident
@@ -45,12 +38,11 @@ def _watch(read_end: int, grace_s: float) -> None:
         signal.pthread_kill(main_thread, signal.SIGTERM)
     time.sleep(grace_s)
     if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # with the processes that it started, such as ffmpeg
+        os.killpg(0, signal.SIGKILL)  # and its children, such as ffmpeg
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the module as `python -m` does, watched by a thread."""
     read_end, grace_s, module, *rest = arguments
     watcher = threading.Thread(
         target=_watch, args=(int(read_end), float(grace_s)), name="lifeline", daemon=True

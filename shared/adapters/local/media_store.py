@@ -1,7 +1,7 @@
-"""Media as files in two folders, `private` and `public`, behind links signed by the installation.
+"""Media as files in the folders `private` and `public`, behind signed links.
 
-A file is written beside its place, synced, and linked into it: it is there whole or not at all,
-and a key that is taken stays as it is.
+A file is written to a temporary name, synced, and linked: it appears complete, and an existing key
+is never overwritten.
 """
 
 import contextlib
@@ -26,20 +26,19 @@ PROBE_BYTES = 4096
 
 
 class FileMediaStore:
-    """The `MediaStore` on one machine. Links lead to the API's `/media/` route."""
+    """The `MediaStore` on one machine; links lead to the API's `/media/` route."""
 
     def __init__(self, folder: Path, *, base_url: str, secret: bytes | SigningKeys) -> None:
-        """Keep files under `folder`; raises `MediaUnavailable` if it cannot be made."""
+        """Keep files in `folder`; raise `MediaUnavailable` if it cannot be created."""
         self._folder = folder
         self._incoming = folder / "incoming"
         self._base_url = base_url
         self._keys = keys_of(secret)
         with _translated():
-            for place in (folder / PRIVATE_PREFIX, folder / PUBLIC_PREFIX, self._incoming):
-                place.mkdir(parents=True, exist_ok=True)
+            for path in (folder / PRIVATE_PREFIX, folder / PUBLIC_PREFIX, self._incoming):
+                path.mkdir(parents=True, exist_ok=True)
 
-    def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:  # noqa: ARG002 (the key's extension says it)
-        """See `MediaStore.put`."""
+    def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:  # noqa: ARG002 (the key has the extension)
         with _translated():
             self._store(path, self.path_of(key))
 
@@ -59,7 +58,6 @@ class FileMediaStore:
             os.close(folder)
 
     def size_bytes(self, key: str) -> int | None:
-        """See `MediaStore.size_bytes`."""
         with _translated():
             try:
                 return self.path_of(key).stat().st_size
@@ -67,18 +65,15 @@ class FileMediaStore:
                 return None
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
-        """See `MediaStore.private_link`."""
         expires_s = int(expires_at.timestamp())
         signed = signature_of(self._keys.current(), _message(key, expires_s))
         query = f"expires={expires_s}&signature={signed}"
         return f"{self._base_url}{LINK_PATH}{PRIVATE_PREFIX}{quote(key)}?{query}"
 
     def public_link(self, key: str) -> str:
-        """See `MediaStore.public_link`."""
         return f"{self._base_url}{LINK_PATH}{quote(key)}"
 
     def publish(self, key: str, public_key: str) -> None:
-        """See `MediaStore.publish`."""
         source = self.path_of(key)
         with _translated():
             is_missing = not source.exists()
@@ -87,23 +82,20 @@ class FileMediaStore:
             self._store(source, self.path_of(public_key))
 
     def delete(self, key: str) -> None:
-        """See `MediaStore.delete`."""
         with _translated():
             self.path_of(key).unlink(missing_ok=True)
 
     def has_room(self, size_bytes: int) -> bool:
-        """See `MediaStore.has_room`."""
         with _translated():
             return shutil.disk_usage(self._incoming).free >= size_bytes
 
     def check_writable(self) -> None:
-        """Write and remove a small file; raises `MediaUnavailable` if that fails."""
+        """Write and remove a small file; raise `MediaUnavailable` on failure."""
         with _translated(), tempfile.TemporaryFile(dir=self._incoming, buffering=0) as probe:
             probe.write(bytes(PROBE_BYTES))
             os.fsync(probe.fileno())
 
     def everything(self) -> Iterator[StoredFile]:
-        """See `MediaStore.everything`."""
         with _translated():
             for area in (PRIVATE_PREFIX, PUBLIC_PREFIX):
                 for path in (self._folder / area).rglob("*.*"):
@@ -117,27 +109,20 @@ class FileMediaStore:
                         )
 
     def opened_by_link(self, key: str, *, expires: str, signature: str, now: datetime) -> Path:
-        """Return the file that a private link leads to.
-
-        Raises:
-            Unauthenticated: the link is forged or has expired.
-            MediaUnavailable: the key leads elsewhere.
-        """
+        """Return the file of a private link; raise `Unauthenticated` if it is forged or expired."""
         is_live = bool(_SECONDS.fullmatch(expires)) and int(expires) > now.timestamp()
         if not is_live or not is_signed(self._keys, _message(key, int(expires)), signature):
             raise Unauthenticated(reason="media link")
         return self.path_of(key)
 
     def path_of(self, key: str) -> Path:
-        """Return where a key's file is; raises `MediaUnavailable` for one that leads elsewhere."""
-        if key.startswith(PUBLIC_PREFIX):
-            area, path = self._folder / PUBLIC_PREFIX, self._folder / key
-        else:
-            area = self._folder / PRIVATE_PREFIX
-            path = area / key
+        """Return the path of a key; raise `MediaUnavailable` for a path traversal."""
+        is_public = key.startswith(PUBLIC_PREFIX)
+        area = self._folder / (PUBLIC_PREFIX if is_public else PRIVATE_PREFIX)
+        path = (self._folder if is_public else area) / key
         try:
             is_inside = path.resolve().is_relative_to(area.resolve())
-        except ValueError as error:  # a NUL
+        except ValueError as error:  # a NUL character
             raise MediaUnavailable(reason=str(error)) from error
         if not is_inside:
             raise MediaUnavailable(reason="the key leads out of the folder")

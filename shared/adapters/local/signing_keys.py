@@ -1,4 +1,4 @@
-"""Keys that sign tokens and links: one signs, and older ones are accepted until their end."""
+"""Signing keys: the current one, and older ones accepted until their expiry."""
 
 import hashlib
 import hmac
@@ -7,44 +7,34 @@ from typing import Protocol
 
 
 class SigningKeys(Protocol):
-    """The keys of one installation; they may change while a process runs."""
+    """The keys of one installation, which may be rotated at any time."""
 
-    def current(self) -> bytes:
-        """Return the key that signs."""
-        ...
-
+    def current(self) -> bytes: ...
     def accepted(self) -> tuple[bytes, ...]:
-        """Return every key whose signatures are valid now, the current one first."""
+        """Return every valid key, the current one first."""
         ...
 
 
 @dataclass(frozen=True)
 class OneKey:
-    """A key that is never rotated."""
-
     key: bytes
 
     def current(self) -> bytes:
-        """See `SigningKeys.current`."""
         return self.key
 
     def accepted(self) -> tuple[bytes, ...]:
-        """See `SigningKeys.accepted`."""
         return (self.key,)
 
 
 def keys_of(secret: bytes | SigningKeys) -> SigningKeys:
-    """Return the keys of a secret that is given as one key, or as keys."""
     return OneKey(secret) if isinstance(secret, bytes) else secret
 
 
 def signature_of(key: bytes, message: bytes) -> str:
-    """Return the signature of a message, as text."""
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
 def is_signed(keys: SigningKeys, message: bytes, claimed: str) -> bool:
-    """Tell whether one of the accepted keys has made this signature."""
     return any(
         hmac.compare_digest(signature_of(key, message).encode(), claimed.encode())
         for key in keys.accepted()

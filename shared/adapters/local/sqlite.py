@@ -1,11 +1,11 @@
-"""How SQLite files are opened: WAL, synchronous=FULL, and nobody waits for a lock for ever."""
+"""SQLite connections: WAL, synchronous=FULL, bounded waiting for locks."""
 
 import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.domain.errors import WrongSetting
+from shared.domain.errors import QueueUnavailable, StoreUnavailable, WrongSetting
 
 BUSY_TIMEOUT_S = 5.0
 WAL_CHECKPOINT_PAGES = 10_000
@@ -15,11 +15,20 @@ RESTORE = "restore the data folder from a backup (docs/day-2.md)"
 REMOVE_QUEUE = (
     "remove this file with its -wal and -shm: the queue is rebuilt from the store by the sweep"
 )
-"""What to do about a damaged file."""
+"""Remedies for a damaged file."""
+
+
+@contextlib.contextmanager
+def translated(unavailable: type[StoreUnavailable | QueueUnavailable]) -> Iterator[None]:
+    """Raise this error in place of SQLite's and the file system's."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(reason=str(error)) from error
 
 
 def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
-    """Open a file that several processes write; transactions are begun explicitly."""
+    """Open a file that several processes write, in autocommit mode."""
     connection = sqlite3.connect(
         path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
     )
@@ -30,14 +39,14 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
 
 
 def check_header(path: Path, *, remedy: str) -> None:
-    """Raise `WrongSetting` if a file is no database: the message names it, and says what to do."""
+    """Raise `WrongSetting` with the remedy if a file is no database."""
     if path.exists():
         with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def check_whole(path: Path, *, remedy: str) -> None:
-    """Read a whole database; raise `WrongSetting` if it is damaged anywhere."""
+    """Check a whole database; raise `WrongSetting` if it is damaged."""
     with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
         [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
@@ -45,7 +54,7 @@ def check_whole(path: Path, *, remedy: str) -> None:
 
 
 def check_writable(connection: sqlite3.Connection) -> None:
-    """Commit a write that changes nothing; raises `sqlite3.Error`, on a full disk for example."""
+    """Commit a no-op write; raise `sqlite3.Error`, for example if the disk is full."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("PRAGMA user_version = 0")
@@ -76,8 +85,6 @@ def _damaged(path: Path, reason: object, remedy: str) -> WrongSetting:
 
 
 class ConnectionPool:
-    """Connections to one file; each is used by one thread at a time."""
-
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
@@ -85,7 +92,7 @@ class ConnectionPool:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; one that met an error is not used again."""
+        """Lend a connection; close it after an error."""
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -106,6 +113,5 @@ class ConnectionPool:
             connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the connections that are not lent."""
         while self._idle:
             self._idle.pop().close()

@@ -1,17 +1,15 @@
-"""The embedded store: every document as JSON in one SQLite file, shared by several processes."""
+"""The embedded store: JSON documents in one SQLite file, shared by several processes."""
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
-from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect
+from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
 from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation
@@ -21,15 +19,7 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.ports.store import (
-    Changes,
-    Decision,
-    Document,
-    DraftsFilter,
-    Found,
-    Page,
-    ResultT,
-)
+from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT, Snapshot
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -75,13 +65,11 @@ CREATE INDEX IF NOT EXISTS ledger ON transactions (
 
 
 class SQLiteStore:
-    """The `Store` on one machine."""
-
     def __init__(self, path: Path) -> None:
-        """Open the file, making it if needed; raises `StoreUnavailable` if it cannot be used."""
+        """Open or create the file; raise `StoreUnavailable` if it is unusable."""
         self._path = path
         self._readers = ConnectionPool(path)
-        with _translated():
+        with translated(StoreUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
@@ -89,97 +77,83 @@ class SQLiteStore:
         self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
-        """End the watches, and the writer after what is waiting."""
         self._watches.close()
         self._writer.close()
         self._readers.close()
 
     def check_writable(self) -> None:
-        """Raise `StoreUnavailable` if nothing can be committed now."""
-        with _translated(), self._readers.connection() as connection:
+        """Raise `StoreUnavailable` if a commit would fail now."""
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             check_writable(connection)
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
         return self._writer.transact(reading, decide)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """See `Store.get`."""
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        """See `Store.drafts`."""
         statuses = [which.status] if which.status else _UNPUBLISHED
-        where = f"{_field('userId')} = ? AND {_field('status')} IN ({_marks(statuses)})"
+        marks = ", ".join("?" * len(statuses))
+        where = f"{_field('userId')} = ? AND {_field('status')} IN ({marks})"
         values = [user_id, *statuses]
         if which.kind:
             where += f" AND {_field('mediaType')} = ?"
             values.append(which.kind)
-        query = _Query(Collection.CREATIONS, where, tuple(values), sort="createdAt")
-        return cast("list[Creation]", self._page(query, page))
+        return self._page(Collection.CREATIONS, where, values, page, sort="createdAt")
 
     def feed(self, page: Page) -> list[Creation]:
-        """See `Store.feed`."""
         where = f"{_field('status')} = 'published'"
-        query = _Query(Collection.CREATIONS, where, (), sort="publishedAt")
-        return cast("list[Creation]", self._page(query, page))
+        return self._page(Collection.CREATIONS, where, (), page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        """See `Store.published_by`."""
         where = f"{_field('status')} = 'published' AND {_field('username')} = ?"
-        query = _Query(Collection.CREATIONS, where, (username,), sort="publishedAt")
-        return cast("list[Creation]", self._page(query, page))
+        return self._page(Collection.CREATIONS, where, [username], page, sort="publishedAt")
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        """See `Store.ledger`."""
         where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
-        query = _Query(Collection.TRANSACTIONS, where, (user_id,), sort="sequence")
-        return cast("list[LedgerEntry]", self._page(query, page))
+        return self._page(Collection.TRANSACTIONS, where, [user_id], page, sort="sequence")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        """See `Store.due`."""
-        where, values = f"{_field('sweepAt')} <= ?", (time_text(now),)
-        query = _Query(Collection.CREATIONS, where, values, sort="sweepAt", newest_first=False)
-        return cast("list[Creation]", self._page(query, page))
+        where = f"{_field('sweepAt')} <= ?"
+        return self._page(
+            Collection.CREATIONS, where, [time_text(now)], page, sort="sweepAt", order="ASC"
+        )
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """See `Store.due_deletions`."""
-        where, values = f"{_field('dueAt')} <= ?", (time_text(now),)
-        query = _Query(Collection.MEDIA_DELETIONS, where, values, sort="dueAt", newest_first=False)
-        return cast("list[MediaDeletion]", self._page(query, page))
+        where = f"{_field('dueAt')} <= ?"
+        return self._page(
+            Collection.MEDIA_DELETIONS, where, [time_text(now)], page, sort="dueAt", order="ASC"
+        )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """See `Store.unfinished`."""
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
         where += f" AND {_field('sweepAt')} IS NOT NULL"
-        return int(self._aggregated("count(*)", Collection.CREATIONS, where, (kind, status)))
+        return int(self._aggregated("count(*)", Collection.CREATIONS, where, [kind, status]))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """See `Store.settled_since`."""
         where = f"{_field('createdAt')} >= ? AND {_field('mediaType')} = ?"
         where += f" AND {_field('wasClaimed')}"
-        values = (time_text(since), kind)
+        values = [time_text(since), kind]
         return int(self._aggregated("count(*)", Collection.COSTS, where, values))
 
     def cost_usd_since(self, since: datetime) -> float:
-        """See `Store.cost_usd_since`."""
         where, total = f"{_field('createdAt')} >= ?", f"total({_field('estimatedCostUsd')})"
-        return self._aggregated(total, Collection.COSTS, where, (time_text(since),))
+        return self._aggregated(total, Collection.COSTS, where, [time_text(since)])
 
     def _aggregated(
-        self, what: str, collection: Collection, where: str, values: tuple[str, ...]
+        self, what: str, collection: Collection, where: str, values: Sequence[str]
     ) -> float:
         text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             [value] = connection.execute(text, values).fetchone()
         return float(value)
 
     def everything(self) -> Iterator[Document]:
-        """See `Store.everything`."""
-        with _translated(), contextlib.closing(connect(self._path)) as connection:
+        with translated(StoreUnavailable), contextlib.closing(connect(self._path)) as connection:
             connection.execute("BEGIN")
             for collection in HELD:
                 for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
@@ -188,46 +162,27 @@ class SQLiteStore:
                         yield from_fields(Key(collection, id_), fields)
 
     def watch(
-        self, user_id: UserId, changed: Callable[[Changes], None]
+        self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
-        """See `Store.watch`."""
         return self._watches.watch(user_id, changed)
 
-    def _page(self, query: "_Query", page: Page) -> list[Any]:
-        text, values = query.text, query.values
+    def _page(
+        self,
+        collection: Collection,
+        where: str,
+        values: Sequence[str | int],
+        page: Page,
+        *,
+        sort: str,
+        order: str = "DESC",
+    ) -> list[Any]:
+        text = f'SELECT id, document FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
         if page.after is not None:
-            text += f" AND ({_field(query.sort)}, id) {'<' if query.newest_first else '>'} (?, ?)"
+            text += f" AND ({_field(sort)}, id) {'<' if order == 'DESC' else '>'} (?, ?)"
             value = page.after.value
-            values += (value if isinstance(value, int) else time_text(value), page.after.id)
-        order = "DESC" if query.newest_first else "ASC"
-        text += f" ORDER BY {_field(query.sort)} {order}, id {order} LIMIT ?"
-        with _translated(), self._readers.connection() as connection:
+            bound = value if isinstance(value, int) else time_text(value)
+            values = [*values, bound, page.after.id]
+        text += f" ORDER BY {_field(sort)} {order}, id {order} LIMIT ?"
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = connection.execute(text, (*values, page.limit)).fetchall()
-        return [from_fields(Key(query.collection, id_), json.loads(text)) for id_, text in rows]
-
-
-@dataclass(frozen=True)
-class _Query:
-    """One list of a collection, before its page is cut out."""
-
-    collection: Collection
-    where: str
-    values: tuple[str | int, ...]
-    sort: str
-    newest_first: bool = True
-
-    @property
-    def text(self) -> str:
-        return f'SELECT id, document FROM "{self.collection}" WHERE {self.where}'  # noqa: S608 (fixed names; values are bound)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreUnavailable(reason=str(error)) from error
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
+        return [from_fields(Key(collection, id_), json.loads(text)) for id_, text in rows]

@@ -1,18 +1,15 @@
-"""The local queue, with Cloud Tasks' behaviour: named tasks, schedule time, dispatch rate, back-off.
+"""The local queue with the behaviour of Cloud Tasks: names, schedule time, rate limit, back-off.
 
-At least once on purpose: a task is marked as done after its execution was started, so that a
-crash between the two delivers it again.
+Delivery is at least once: a task is marked as done after its execution has started.
 """
 
-import contextlib
 import logging
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.adapters.local.sqlite import ConnectionPool, check_writable
+from shared.adapters.local.sqlite import ConnectionPool, check_writable, translated
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -22,7 +19,7 @@ from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 log = logging.getLogger(__name__)
 
 NAME_KEPT = timedelta(hours=24)
-"""How long the name of a finished task stays taken."""
+"""How long the name of a finished task stays reserved."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tasks (
@@ -40,15 +37,12 @@ CREATE INDEX IF NOT EXISTS tasks_due ON tasks (kind, due_s) WHERE done_s IS NULL
 
 @dataclass(frozen=True, kw_only=True)
 class QueueLimits:
-    """How fast tasks are dispatched, and how a failed dispatch is tried again."""
-
     dispatches_per_s: float = 5
     dispatches_max: int = 10
     back_off_min_s: float = 5
     back_off_max_s: float = 60
 
     def back_off_s(self, dispatches: int) -> float:
-        """Return the pause after the nth failed dispatch."""
         return min(self.back_off_min_s * 2.0 ** (dispatches - 1), self.back_off_max_s)
 
 
@@ -60,26 +54,25 @@ class _Due:
 
 
 class SQLiteQueue:
-    """The `TaskQueue` on one machine, and its dispatching side."""
+    """The `TaskQueue` on one machine, and its dispatcher."""
 
     def __init__(self, path: Path, *, clock: Clock, limits: QueueLimits | None = None) -> None:
-        """Open the file, making it if needed; raises `QueueUnavailable` if it cannot be used."""
+        """Open or create the file; raise `QueueUnavailable` if it is unusable."""
         self._pool = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
         self._clock = clock
         self.limits = limits or QueueLimits()
         self._next_dispatch_s: dict[Kind, float] = {}
-        with _translated():
+        with translated(QueueUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._pool.connection() as connection:
                 connection.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
         self._pool.close()
 
     def check_writable(self) -> None:
-        """Raise `QueueUnavailable` if nothing can be committed now."""
-        with _translated(), self._pool.connection() as connection:
+        """Raise `QueueUnavailable` if a commit would fail now."""
+        with translated(QueueUnavailable), self._pool.connection() as connection:
             check_writable(connection)
 
     def enqueue(
@@ -90,7 +83,6 @@ class SQLiteQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        """See `TaskQueue.enqueue`."""
         now = self._clock.now()
         row = (
             _name(creation_id, number),
@@ -109,7 +101,7 @@ class SQLiteQueue:
                 return
 
     def _insert(self, row: tuple[str | float, ...], *, forget_before_s: float) -> None:
-        with _translated(), self._pool.transaction() as connection:
+        with translated(QueueUnavailable), self._pool.transaction() as connection:
             connection.execute("DELETE FROM tasks WHERE done_s < ?", [forget_before_s])
             connection.execute(
                 "INSERT INTO tasks (name, kind, creation_id, created_s, due_s)"
@@ -118,20 +110,17 @@ class SQLiteQueue:
             )
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.withdraw`."""
-        with _translated(), self._pool.transaction() as connection:
+        with translated(QueueUnavailable), self._pool.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
                 [self._clock.now().timestamp(), _name(creation_id, number)],
             )
 
     def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
-        """See `TaskQueue.dispatches_per_s`."""
         return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
-        """See `TaskQueue.waits`."""
-        with _translated(), self._pool.connection() as connection:
+        with translated(QueueUnavailable), self._pool.connection() as connection:
             row = connection.execute(
                 "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL",
                 [_name(creation_id, number)],
@@ -139,14 +128,14 @@ class SQLiteQueue:
         return row is not None
 
     def dispatch(self, kind: Kind, run: Callable[[CreationId], object]) -> bool:
-        """Dispatch the next due task, if there is one and the rate allows it.
+        """Dispatch the next due task, if any, within the rate limit.
 
-        `run` starts an execution; if it raises, the task comes again after a back-off.
+        `run` starts an execution; if it raises, the task is retried after a back-off.
         """
         now_s = self._clock.now().timestamp()
         if now_s < self._next_dispatch_s.get(kind, 0):
             return False
-        with _translated():
+        with translated(QueueUnavailable):
             task = self._due(kind, now_s)
             if task is None:
                 return False
@@ -187,11 +176,3 @@ class SQLiteQueue:
 
 def _name(creation_id: CreationId, number: int) -> str:
     return f"{creation_id}-{number}"
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise QueueUnavailable(reason=str(error)) from error

@@ -1,7 +1,7 @@
-"""One thread that looks whether the file has changed, for all watches of one process.
+"""One thread that serves all watches of a process.
 
-`PRAGMA data_version` moves with every commit of another connection, in whatever process it is,
-and reads a few bytes. Only when it has moved are the watched documents read again.
+`PRAGMA data_version` changes with every commit of another connection, in any process, and costs a
+few bytes. The watched documents are read again only after it has changed.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from shared.adapters.local.sqlite import connect
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId, UserId
-from shared.ports.store import WATCHED_MAX, Changes
+from shared.ports.store import WATCHED_MAX, Snapshot
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 _ACCOUNT = "SELECT document FROM users WHERE id = ?"
 _NEWEST = (
@@ -31,72 +31,60 @@ _NEWEST = (
 
 
 class _Watch:
-    """What one caller has been told, as the text of each document."""
-
-    def __init__(self, user_id: UserId, changed: Callable[[Changes], None]) -> None:
+    def __init__(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> None:
         self._user_id = user_id
         self._changed = changed
-        self._account: str | None = None
-        self._creations: dict[str, str] = {}
+        self._rows: object = None
         self.version: int | None = None
-        """Of the file when it was last looked at; None: look at it, whatever its version is."""
-        self._was_told = False
+        """The file's version at the last read; None forces a read."""
 
-    def look(self, connection: sqlite3.Connection) -> None:
-        """Tell what is new, as it is at one moment."""
+    def read(self, connection: sqlite3.Connection) -> None:
+        """Deliver a snapshot if the documents have changed."""
         connection.execute("BEGIN")
-        [account] = connection.execute(_ACCOUNT, [self._user_id]).fetchone() or [None]
-        creations = dict(connection.execute(_NEWEST, [self._user_id, WATCHED_MAX]).fetchall())
+        account = connection.execute(_ACCOUNT, [self._user_id]).fetchone()
+        creations = connection.execute(_NEWEST, [self._user_id, WATCHED_MAX]).fetchall()
         connection.execute("COMMIT")
-        new = {id_: text for id_, text in creations.items() if self._creations.get(id_) != text}
-        gone = self._creations.keys() - creations.keys()
-        is_other = account is not None and account != self._account
-        if new or gone or is_other or not self._was_told:
-            changes = Changes(
-                account=from_fields(account_key(self._user_id), json.loads(account))
-                if is_other
+        if (account, creations) != self._rows:
+            snapshot = Snapshot(
+                from_fields(account_key(self._user_id), json.loads(account[0]))
+                if account
                 else None,
-                creations=tuple(
-                    from_fields(creation_key(CreationId(id_)), json.loads(text))
-                    for id_, text in new.items()
-                ),
-                gone=tuple(CreationId(id_) for id_ in gone),
+                {
+                    CreationId(id_): from_fields(creation_key(CreationId(id_)), json.loads(text))
+                    for id_, text in creations
+                },
             )
-            self._account, self._creations, self._was_told = account, creations, True
-            self._changed(changes)
+            self._rows = account, creations
+            self._changed(snapshot)
 
 
 class SQLiteWatches:
-    """The watches of one process; the thread begins with the first of them."""
-
     def __init__(self, path: Path) -> None:
         self._path = path
         self._watches: list[_Watch] = []
-        self._telling = threading.Lock()
-        """Held while callers are told, so that none is told after the end of its block."""
-        self._look_now = threading.Event()
+        self._delivering = threading.Lock()
+        """Held during deliveries, so that none comes after the end of its block."""
+        self._wake = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="sqlite-watches", daemon=True)
 
     @contextlib.contextmanager
-    def watch(self, user_id: UserId, changed: Callable[[Changes], None]) -> Iterator[None]:
-        """See `Store.watch`."""
+    def watch(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> Iterator[None]:
         watch = _Watch(user_id, changed)
-        with self._telling:
+        with self._delivering:
             self._watches.append(watch)
             if self._thread.ident is None:
                 self._thread.start()
-        self._look_now.set()
+        self._wake.set()
         try:
             yield
         finally:
-            with self._telling:
+            with self._delivering:
                 self._watches.remove(watch)
 
     def close(self) -> None:
-        """End the thread."""
         self._is_closed = True
-        self._look_now.set()
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -104,31 +92,30 @@ class SQLiteWatches:
         while not self._is_closed:
             try:
                 with contextlib.closing(connect(self._path)) as connection:
-                    self._look_through(connection)
-            except sqlite3.Error as error:  # whoever was not told is told later
+                    self._poll(connection)
+            except sqlite3.Error as error:  # the next connection reads everything again
                 log.warning("watch_failed", extra={"reason": str(error)})
-                self._look_now.wait(LOOK_EVERY_S)
+                self._wake.wait(POLL_INTERVAL_S)
 
-    def _look_through(self, connection: sqlite3.Connection) -> None:
-        """Look again and again; versions of another connection say nothing."""
-        with self._telling:
+    def _poll(self, connection: sqlite3.Connection) -> None:
+        with self._delivering:
             for watch in self._watches:
-                watch.version = None
+                watch.version = None  # versions are relative to one connection
         while not self._is_closed:
             [version] = connection.execute("PRAGMA data_version").fetchone()
-            with self._telling:
+            with self._delivering:
                 for watch in self._watches:
                     if watch.version != version:
                         watch.version = version
-                        _look(watch, connection)
-            self._look_now.wait(LOOK_EVERY_S if self._watches else None)
-            self._look_now.clear()
+                        _read(watch, connection)
+            self._wake.wait(POLL_INTERVAL_S if self._watches else None)
+            self._wake.clear()
 
 
-def _look(watch: _Watch, connection: sqlite3.Connection) -> None:
-    """Let one watch look; a document that cannot be read spoils no other user's."""
+def _read(watch: _Watch, connection: sqlite3.Connection) -> None:
+    """Read for one watch; an unreadable document must not affect other users."""
     try:
-        watch.look(connection)
+        watch.read(connection)
     except sqlite3.Error:
         raise
     except Exception:

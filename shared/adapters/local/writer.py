@@ -1,7 +1,7 @@
-"""One thread that commits the transactions waiting in a process as a group.
+"""Group commit: one thread commits the waiting transactions of a process together.
 
-Each runs inside a savepoint of one BEGIN IMMEDIATE: with synchronous=FULL that is both the safest
-and the fastest way to write. The busy timeout settles who writes between processes.
+Each runs in a savepoint of one BEGIN IMMEDIATE, which is the fastest safe way to write with
+synchronous=FULL. Processes take turns by the busy timeout.
 """
 
 import contextlib
@@ -30,22 +30,18 @@ from shared.ports.store import (
     planned,
 )
 
-ANSWER_TIMEOUT_S = 2 * BUSY_TIMEOUT_S
-GROUP_MAX = 64
+RESULT_TIMEOUT_S = 2 * BUSY_TIMEOUT_S
+GROUP_SIZE_MAX = 64
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A transaction that waits for the writer, and where its answer goes."""
-
     reading: Sequence[Key[Any]]
     decide: Callable[[Found], Decision[Any]]
-    answer: "Future[Any]"
+    future: "Future[Any]"
 
 
 class SQLiteWriter:
-    """Carries out the transactions of one process."""
-
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -53,18 +49,16 @@ class SQLiteWriter:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread, after what is waiting."""
         self._waiting.put(None)
         self._thread.join()
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        """See `Store.transact`."""
-        answer: Future[ResultT] = Future()
-        self._waiting.put(_Waiting(reading, decide, answer))
+        future: Future[ResultT] = Future()
+        self._waiting.put(_Waiting(reading, decide, future))
         try:
-            return answer.result(timeout=ANSWER_TIMEOUT_S)
+            return future.result(timeout=RESULT_TIMEOUT_S)
         except TimeoutError as error:
             raise OutcomeUnknown(reason="the writer did not answer") from error
 
@@ -73,7 +67,7 @@ class SQLiteWriter:
         while is_open:
             group = [self._waiting.get()]
             with contextlib.suppress(queue.Empty):
-                while len(group) < GROUP_MAX:
+                while len(group) < GROUP_SIZE_MAX:
                     group.append(self._waiting.get_nowait())
             is_open = None not in group
             _commit_group(self._connection, [each for each in group if each is not None])
@@ -81,43 +75,42 @@ class SQLiteWriter:
 
 
 def _commit_group(connection: sqlite3.Connection, group: list[_Waiting]) -> None:
-    """Carry out transactions one after another, commit them together, then answer each."""
-    lost: Unavailable | None = None
+    failure: Unavailable | None = None
     outcomes: list[tuple[object, BaseException | None]] = [(None, None)] * len(group)
     try:
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_outcome(connection, waiting) for waiting in group]
     except sqlite3.Error as error:
-        lost = StoreUnavailable(reason=str(error))
+        failure = StoreUnavailable(reason=str(error))
     try:
-        connection.execute("ROLLBACK" if lost else "COMMIT")
+        connection.execute("ROLLBACK" if failure else "COMMIT")
     except sqlite3.Error as error:
-        lost = lost or OutcomeUnknown(reason=str(error))
+        failure = failure or OutcomeUnknown(reason=str(error))
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
     for waiting, (result, problem) in zip(group, outcomes, strict=True):
-        if problem or lost:
-            waiting.answer.set_exception(problem or lost)
+        if problem or failure:
+            waiting.future.set_exception(problem or failure)
         else:
-            waiting.answer.set_result(result)
+            waiting.future.set_result(result)
 
 
 def _outcome(
     connection: sqlite3.Connection, waiting: _Waiting
 ) -> tuple[object, BaseException | None]:
-    """Return what a transaction answers, or its error; an error leaves nothing written."""
+    """Return a transaction's result or its error; an error is rolled back."""
     connection.execute("SAVEPOINT one")
     try:
-        result = _carry_out(connection, waiting)
-    except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
+        result = _run(connection, waiting)
+    except BaseException as error:  # noqa: BLE001 (raised again by `transact`)
         connection.execute("ROLLBACK TO one")
-        return None, _named(error)
+        return None, _translated(error)
     finally:
         connection.execute("RELEASE one")
     return result, None
 
 
-def _carry_out(connection: sqlite3.Connection, waiting: _Waiting) -> object:
+def _run(connection: sqlite3.Connection, waiting: _Waiting) -> object:
     documents = {key: read_document(connection, key) for key in waiting.reading}
     found = Found({key: document for key, document in documents.items() if document is not None})
     decision = waiting.decide(found)
@@ -143,7 +136,6 @@ def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
 
 
 def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
-    """Return a document as it is in this connection's transaction."""
     if not key.can_exist:
         return None
     row = connection.execute(
@@ -153,11 +145,10 @@ def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | N
     return None if row is None else cast("Document", from_fields(key, json.loads(row[0])))
 
 
-def _named(error: BaseException) -> BaseException:
-    """Return the error under its name in the tree, if it is SQLite's."""
+def _translated(error: BaseException) -> BaseException:
     if isinstance(error, sqlite3.IntegrityError):
         if error.sqlite_errorname == "SQLITE_CONSTRAINT_PRIMARYKEY":
-            return StoreContention(reason="a document to be created is there")
+            return StoreContention(reason="a document to be created exists")
         return TransactionRuleBroken(str(error))
     if isinstance(error, sqlite3.Error):
         return StoreUnavailable(reason=str(error))
@@ -169,5 +160,5 @@ def _json(document: Document) -> str:
 
 
 def time_text(time: datetime) -> str:
-    """Return a time as text that sorts as the time does."""
+    """Format a time so that text sorts like the time."""
     return time.isoformat(timespec="microseconds")

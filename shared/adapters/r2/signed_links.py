@@ -1,40 +1,35 @@
-"""Signed links to files in a store that speaks S3's protocol (AWS Signature Version 4, in a query).
+"""Presigned S3 URLs (AWS Signature Version 4 in the query) with the same text in every process.
 
-Made here and not by the vendor's SDK, which dates a link with the moment it was made: these have
-the same text in every process for as long as they live, so that pages keep their pictures.
+The SDK dates a URL by the time of signing, so that browsers could not cache the picture behind it.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 """
 
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 LIFE_MAX = timedelta(days=7)
-"""Links are dated this long before their end, the earliest that is allowed."""
+"""A link is dated this long before its expiry, the maximum that S3 allows."""
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
+@dataclass(frozen=True)
 class LinkSigner:
-    """Signs with one access key."""
-
-    def __init__(self, access_key_id: str, secret_access_key: str, *, region: str) -> None:
-        self._access_key_id = access_key_id
-        self._secret_access_key = secret_access_key
-        self._region = region
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str
 
     def signed(self, url: str, query: Mapping[str, str], *, expires_at: datetime) -> str:
-        """Return a link that reads `url` with this query until then (at most 7 days from now).
-
-        `url` has its path quoted and no query; the link ends with the whole second.
-        """
+        """Return a presigned GET of `url` (quoted path, no query), valid up to 7 days from now."""
         dated = (expires_at - LIFE_MAX).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        scope = [dated[:8], self._region, "s3", "aws4_request"]
+        scope = [dated[:8], self.region, "s3", "aws4_request"]
         whole_query = {
             **query,
             "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": "/".join([self._access_key_id, *scope]),
+            "X-Amz-Credential": "/".join([self.access_key_id, *scope]),
             "X-Amz-Date": dated,
             "X-Amz-Expires": str(int(LIFE_MAX.total_seconds())),
             "X-Amz-SignedHeaders": "host",
@@ -43,7 +38,7 @@ class LinkSigner:
         parts = urlsplit(url)
         request = f"GET\n{parts.path}\n{encoded}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(request.encode()).hexdigest()
-        key = f"AWS4{self._secret_access_key}".encode()
+        key = f"AWS4{self.secret_access_key}".encode()
         for part in scope:
             key = _mac(key, part)
         signature = _mac(key, "\n".join([_ALGORITHM, dated, "/".join(scope), digest])).hex()

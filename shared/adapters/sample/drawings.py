@@ -1,4 +1,4 @@
-"""Pictures and films drawn from a prompt: the same prompt always gives the same file."""
+"""Images and videos drawn deterministically from a prompt."""
 
 import hashlib
 import random
@@ -8,17 +8,17 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from shared.domain.brief import AspectRatio, Brief
 
-PICTURE_SIZES = {
+IMAGE_SIZES = {
     AspectRatio.SQUARE: (1024, 1024),
     AspectRatio.PORTRAIT_3_4: (896, 1200),
     AspectRatio.LANDSCAPE_4_3: (1200, 896),
     AspectRatio.PORTRAIT: (768, 1376),
     AspectRatio.LANDSCAPE: (1376, 768),
 }
-FILM_SIZES = {AspectRatio.PORTRAIT: (720, 1280), AspectRatio.LANDSCAPE: (1280, 720)}
+VIDEO_SIZES = {AspectRatio.PORTRAIT: (720, 1280), AspectRatio.LANDSCAPE: (1280, 720)}
 FRAMES_PER_S = 24
 RENDER_TIMEOUT_S = 60
-BLOBS = 9
+BLOB_COUNT = 9
 
 _PALETTES = (
     ("#0b1026", "#2b4c7e", "#f2a65a", "#f25c54", "#ffe8d6"),
@@ -34,59 +34,57 @@ def _random(prompt: str) -> random.Random:
     return random.Random(hashlib.sha256(prompt.encode()).digest())
 
 
-def draw_picture(brief: Brief, path: Path) -> None:
-    """Write a PNG of the brief's aspect ratio."""
-    width, height = PICTURE_SIZES[brief.aspect_ratio]
-    chance = _random(brief.prompt)
-    palette = chance.choice(_PALETTES)
-    picture = Image.new("RGB", (width, height), palette[0])
-    for _ in range(BLOBS):
-        radius = chance.randint(width // 8, width // 2)
-        x, y = chance.randint(0, width), chance.randint(0, height)
-        glow = Image.new("L", (width, height))
-        ImageDraw.Draw(glow).ellipse((x - radius, y - radius, x + radius, y + radius), fill=200)
-        glow = glow.filter(ImageFilter.BoxBlur(radius / 2))
-        picture.paste(Image.new("RGB", picture.size, chance.choice(palette[1:])), mask=glow)
-    picture = ImageChops.overlay(picture, _grain(chance, (width, height)).convert("RGB"))
-    picture.save(path, format="PNG", compress_level=1)
+def draw_image(brief: Brief, path: Path) -> None:
+    width, height = IMAGE_SIZES[brief.aspect_ratio]
+    rng = _random(brief.prompt)
+    palette = rng.choice(_PALETTES)
+    image = Image.new("RGB", (width, height), palette[0])
+    for _ in range(BLOB_COUNT):
+        radius = rng.randint(width // 8, width // 2)
+        x, y = rng.randint(0, width), rng.randint(0, height)
+        blob = Image.new("L", (width, height))
+        ImageDraw.Draw(blob).ellipse((x - radius, y - radius, x + radius, y + radius), fill=200)
+        blob = blob.filter(ImageFilter.BoxBlur(radius / 2))
+        image.paste(Image.new("RGB", image.size, rng.choice(palette[1:])), mask=blob)
+    image = ImageChops.overlay(image, _grain(rng, (width, height)).convert("RGB"))
+    image.save(path, format="PNG", compress_level=1)
 
 
-def _grain(chance: random.Random, size: tuple[int, int]) -> Image.Image:
-    """Return grey noise around the middle."""
-    noise = Image.frombytes("L", size, chance.randbytes(size[0] * size[1]))
+def _grain(rng: random.Random, size: tuple[int, int]) -> Image.Image:
+    noise = Image.frombytes("L", size, rng.randbytes(size[0] * size[1]))
     return noise.point([128 + (value - 128) // 9 for value in range(256)])
 
 
-def shoot_film(brief: Brief, path: Path, *, picture_share: float = 1.0) -> None:
-    """Write an MP4 of H.264 and AAC, its index at the end, as generators send it.
+def render_video(brief: Brief, path: Path, *, motion_share: float = 1.0) -> None:
+    """Write an MP4 of H.264 and AAC with its index at the end, as generators do.
 
-    `picture_share` below 1 holds the last picture for the rest of the time.
+    A `motion_share` below 1 freezes the last frame for the rest of the duration.
     """
     from shared.ffmpeg import run_ffmpeg
 
-    width, height = FILM_SIZES[brief.aspect_ratio]
+    width, height = VIDEO_SIZES[brief.aspect_ratio]
     duration_s = brief.duration_s or 0
-    chance = _random(brief.prompt)
+    rng = _random(brief.prompt)
     colours = ":".join(
         f"c{place}={colour.replace('#', '0x')}"
-        for place, colour in enumerate(chance.choice(_PALETTES)[1:])
+        for place, colour in enumerate(rng.choice(_PALETTES)[1:])
     )
-    pictures = (
+    video = (
         f"gradients=s={width // 4}x{height // 4}:r={FRAMES_PER_S}:n=4:{colours}:speed=0.02"
-        f":seed={chance.randrange(2**31)}:d={duration_s * picture_share},"
-        f"scale={width}:{height}:flags=bilinear,noise=alls=6:all_seed={chance.randrange(2**31)}"
+        f":seed={rng.randrange(2**31)}:d={duration_s * motion_share},"
+        f"scale={width}:{height}:flags=bilinear,noise=alls=6:all_seed={rng.randrange(2**31)}"
     )
-    sound = f"sine=frequency={chance.randint(180, 440)}:duration={duration_s},volume=0.2"
-    last = round(FRAMES_PER_S * duration_s * picture_share) - 1
+    audio = f"sine=frequency={rng.randint(180, 440)}:duration={duration_s},volume=0.2"
+    last = round(FRAMES_PER_S * duration_s * motion_share) - 1
     held_s = duration_s - last / FRAMES_PER_S
     arguments = [
-        *("-v", "error", "-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", sound),
+        *("-v", "error", "-f", "lavfi", "-i", video, "-f", "lavfi", "-i", audio),
         *("-bsf:v", rf"setts=duration=if(eq(N\,{last})\,{held_s}/TB\,DURATION)"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "26", "-pix_fmt", "yuv420p"),
         *("-c:a", "aac", "-b:a", "96k", "-threads", "1", "-map_metadata", "-1"),
         *("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"),
         *("-f", "mp4", str(path)),
     ]
-    shot = run_ffmpeg(arguments, timeout_s=RENDER_TIMEOUT_S)
-    if shot.exit_status != 0:
-        raise RuntimeError(shot.said)
+    done = run_ffmpeg(arguments, timeout_s=RENDER_TIMEOUT_S)
+    if done.exit_status != 0:
+        raise RuntimeError(done.stderr)

@@ -1,18 +1,18 @@
-"""A generator without a vendor: real files, drawn from the prompt, by operations kept in files.
+"""A generator without a vendor: real media drawn from the prompt, with operations in files.
 
 An operation's file holds the prompt until it is discarded, and at most a day.
 
-Words in a prompt ask for what real generators do:
+Scenarios, by words in a prompt:
 
     [refuse]            the start is refused: policy_violation
     [slow N]            the operation takes N seconds
-    [rate-limit xN]     the first N starts are answered 429
-    [unavailable xN]    the first N starts are answered 503
+    [rate-limit xN]     the first N starts fail with 429
+    [unavailable xN]    the first N starts fail with 503
     [hang]              the operation never ends
-    [silent]            the start is never answered (its operation runs)
+    [silent]            the start gets no response (its operation runs)
     [crash upload]      the job is killed once, while it stores the media
-    [broken file]       the media file is cut short
-    [no thumbnail]      the film has no picture in its middle
+    [broken file]       the media file is truncated
+    [no thumbnail]      the video has no frame in its middle
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.sample.drawings import draw_picture, shoot_film
+from shared.adapters.sample.drawings import draw_image, render_video
 from shared.domain.brief import AspectRatio, Brief
 from shared.domain.errors import (
     BadOutput,
@@ -41,12 +41,12 @@ from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refus
 
 log = logging.getLogger(__name__)
 
-OPERATION_TAKES_S = {Kind.IMAGE: 1.5, Kind.VIDEO: 4.0}
+OPERATION_DURATIONS_S = {Kind.IMAGE: 1.5, Kind.VIDEO: 4.0}
 BROKEN_SHARE = 0.6
 KEPT_S = 24 * 60 * 60
-"""As long as the cloud's bucket keeps a video."""
+"""Like the videos in the cloud's bucket."""
 NO_THUMBNAIL_SHARE = 0.25
-_NO_ANSWERS = {
+_TRANSIENT_FAILURES = {
     "rate-limit": FailureCode.GENERATOR_RATE_LIMITED,
     "unavailable": FailureCode.GENERATOR_UNAVAILABLE,
 }
@@ -61,25 +61,22 @@ class SampleGenerator:
         self._crashes = folder / "crashes"
         self._clock = clock
         self._ids = ids
-        for place in (self._operations, self._refusals, self._crashes):
-            place.mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
+        for path in (self._operations, self._refusals, self._crashes):
+            path.mkdir(parents=True, exist_ok=True)
+        self._remove_orphaned_files()
 
     @property
     def model(self) -> str:
-        """See `Generator.model`."""
         return "sample"
 
     def cost_usd(self, brief: Brief) -> float:  # noqa: ARG002 (it is free)
-        """See `Generator.cost_usd`."""
         return 0.0
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
-        """See `Generator.start`."""
         if "[refuse]" in brief.prompt:
             raise GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason="[refuse]")
-        for word, failure in _NO_ANSWERS.items():
-            if self._answers_no(word, brief, creation_id):
+        for word, failure in _TRANSIENT_FAILURES.items():
+            if self._fails(word, brief, creation_id):
                 raise GenerationUnavailable(failure=failure, reason=f"[{word}]")
         if "[crash upload]" in brief.prompt:
             (self._crashes / creation_id).touch()
@@ -90,8 +87,8 @@ class SampleGenerator:
             raise StartOutcomeUnknown(reason="[silent]")
         return Operation(name)
 
-    def _answers_no(self, word: str, brief: Brief, creation_id: CreationId) -> bool:
-        """Tell whether a scenario word refuses this start, and count that it did."""
+    def _fails(self, word: str, brief: Brief, creation_id: CreationId) -> bool:
+        """Return whether a scenario fails this start, and count it."""
         match = re.search(rf"\[{word} x(\d{{1,3}})\]", brief.prompt)
         refused = len(list(self._refusals.glob(f"{creation_id}-{word}-*")))
         if match is None or refused >= int(match[1]):
@@ -100,18 +97,16 @@ class SampleGenerator:
         return True
 
     def poll(self, operation: Operation) -> Running | Ready | Refused:
-        """See `Generator.poll`."""
         progress = self._progress(operation.name)
         return Ready(operation.name) if progress >= 1 else Running(progress)
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
-        """See `Generator.fetch`."""
         brief, _ = self._started(result.locator)
         if brief.kind is Kind.IMAGE:
-            draw_picture(brief, path)
+            draw_image(brief, path)
         else:
             no_thumbnail = "[no thumbnail]" in brief.prompt
-            shoot_film(brief, path, picture_share=NO_THUMBNAIL_SHARE if no_thumbnail else 1.0)
+            render_video(brief, path, motion_share=NO_THUMBNAIL_SHARE if no_thumbnail else 1.0)
         size_bytes = path.stat().st_size
         if "[broken file]" in brief.prompt:
             os.truncate(path, int(size_bytes * BROKEN_SHARE))
@@ -119,7 +114,7 @@ class SampleGenerator:
             raise BadOutput(reason=f"it is larger than {size_bytes_max} bytes")
 
     def discard(self, operation: Operation) -> None:
-        """See `Generator.discard`: the prompt goes, and what is left only counts the start."""
+        """Remove the prompt; keep the start's time."""
         try:
             started_at = self._operation(operation.name)["startedAt"]
             self._write(operation.name, {"startedAt": started_at})
@@ -129,14 +124,13 @@ class SampleGenerator:
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
-        """See `Generator.find_output`."""
         for path in self._operations.glob(f"{creation_id}-{attempt}-*.json"):
             if "brief" in self._operation(path.stem) and self._progress(path.stem) >= 1:
                 return Ready(path.stem)
         return NotFound()
 
     def _started(self, name: str) -> tuple[Brief, float]:
-        """Return an operation's brief and its start, or raise `ReadRefused`: it was discarded."""
+        """Return an operation's brief and start time; raise `ReadRefused` if it was discarded."""
         operation = self._operation(name)
         if "brief" not in operation:
             raise ReadRefused(reason=f"the operation {name} was discarded")
@@ -147,12 +141,12 @@ class SampleGenerator:
         if "[hang]" in brief.prompt:
             return 0.0
         slow = re.search(r"\[slow (\d{1,4})\]", brief.prompt)
-        takes_s = float(slow[1]) if slow else OPERATION_TAKES_S[brief.kind]
+        duration_s = float(slow[1]) if slow else OPERATION_DURATIONS_S[brief.kind]
         elapsed_s = self._clock.now().timestamp() - started_s
-        return 1.0 if elapsed_s >= takes_s else max(0.0, elapsed_s / takes_s)
+        return 1.0 if elapsed_s >= duration_s else max(0.0, elapsed_s / duration_s)
 
     def _operation(self, name: str) -> dict[str, Any]:
-        """Return what is kept of an operation, or raise `ReadRefused` if there is none."""
+        """Return a stored operation; raise `ReadRefused` if there is none."""
         try:
             operation: dict[str, Any] = json.loads(self._path(name).read_text())
         except FileNotFoundError as error:
@@ -167,20 +161,16 @@ class SampleGenerator:
     def _path(self, name: str) -> Path:
         return self._operations / f"{name}.json"
 
-    def _remove_leftovers(self) -> None:
-        """Remove what nobody discarded: its creations ended long ago."""
+    def _remove_orphaned_files(self) -> None:
+        """Remove files that were never discarded; their creations have ended."""
         oldest_s = self._clock.now().timestamp() - KEPT_S
-        for place in (self._operations, self._refusals, self._crashes):
-            for path in place.iterdir():
-                with contextlib.suppress(FileNotFoundError):  # another process was faster
+        for folder in (self._operations, self._refusals, self._crashes):
+            for path in folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):  # removed by another process
                     if path.stat().st_mtime < oldest_s:
                         path.unlink()
 
 
 def _brief(fields: dict[str, Any]) -> Brief:
-    return Brief(
-        kind=Kind(fields["kind"]),
-        prompt=fields["prompt"],
-        aspect_ratio=AspectRatio(fields["aspect_ratio"]),
-        duration_s=fields["duration_s"],
-    )
+    kind, aspect_ratio = Kind(fields["kind"]), AspectRatio(fields["aspect_ratio"])
+    return Brief(**{**fields, "kind": kind, "aspect_ratio": aspect_ratio})

@@ -1,4 +1,4 @@
-"""The local media store beside a sample generator: it obeys the scenario word [crash upload]."""
+"""The local media store with the scenario [crash upload] of the sample generator."""
 
 import os
 import signal
@@ -15,12 +15,11 @@ class SampleMediaStore(FileMediaStore):
     def __init__(
         self, folder: Path, *, crashes: Path, base_url: str, secret: bytes | SigningKeys
     ) -> None:
-        """Die once for each creation id that is a file in `crashes`."""
+        """Kill the process once for each creation id that is a file in `crashes`."""
         super().__init__(folder, base_url=base_url, secret=secret)
         self._crashes = crashes
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
-        """See `MediaStore.put`."""
         crash = self._crashes / Path(key).parent.name
         if crash.exists():
             crash.unlink()

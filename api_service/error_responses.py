@@ -1,0 +1,90 @@
+"""Exception handlers: problem+json for API clients, a small page for browsers."""
+
+import html
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from api_service import errors
+from api_service.dependencies import AppState
+from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
+
+API_PATHS = ("/api", "/internal", "/openapi.json")
+TITLES = {
+    HTTPStatus.NOT_FOUND: "Page not found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Page not found",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
+}
+
+
+def error_response(error: PhoenixError, scope: Scope) -> Response:
+    """Return a page if a browser opened an address outside the API, else problem+json."""
+    response = errors.problem_response(error)
+    if not _is_for_browser(scope):
+        return response
+    status = errors.status_of(type(error))
+    page, headers = AppState.of(scope["app"]).static_files.error_page()
+    facts = {"title": TITLES.get(status, status.phrase), "sentence": errors.error_text(error)}
+    for name, text in facts.items():
+        page = page.replace(f"[[{name}]]", html.escape(text))
+    if retry_after := response.headers.get("Retry-After"):
+        headers = {**headers, "Retry-After": retry_after}
+    headers = {**headers, "Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(page, status, headers, media_type="text/html; charset=utf-8")
+
+
+def _is_for_browser(scope: Scope) -> bool:
+    path: str = scope["path"]
+    is_api = any(path == each or path.startswith(f"{each}/") for each in API_PATHS)
+    accept = Headers(scope=scope).get("accept", "").lower()
+    return not is_api and "text/html" in accept and "json" not in accept
+
+
+def add_exception_handlers(api: FastAPI) -> None:
+    api.add_exception_handler(PhoenixError, _on_phoenix_error)
+    api.add_exception_handler(HTTPException, _on_routing_error)
+    api.add_exception_handler(RequestValidationError, _on_wrong_parameter)
+
+
+def _on_phoenix_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, OutcomeUnknown) and request.method != "GET":
+        # A GET can only leave the creation of the caller's account unknown.
+        error.creation_id = error.creation_id or request.path_params.get("creation_id")
+    assert isinstance(error, PhoenixError)
+    return error_response(error, request.scope)
+
+
+def _on_routing_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return error_response(errors.PageNotFound(), request.scope)
+    response = error_response(errors.MethodNotAllowed(), request.scope)
+    response.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
+    return response
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Return the methods of every route at this address; Starlette names only the first route's.
+
+    An id with a slash (`ID/publish`) matches by its form only, so any other route wins.
+    """
+    methods: dict[bool, set[str]] = {True: set(), False: set()}
+    for route in AppState.of(request.app).routes:
+        match, found = route.matches(request.scope)
+        if isinstance(route, Route) and match is not Match.NONE:
+            has_slash = any("/" in str(value) for value in found["path_params"].values())
+            methods[has_slash] |= route.methods or set()
+    return methods[False] or methods[True]
+
+
+def _on_wrong_parameter(_: Request, error: Exception) -> Response:
+    """Name the parameter that FastAPI refused, without its value."""
+    assert isinstance(error, RequestValidationError)
+    field = str(error.errors()[0]["loc"][-1])
+    return errors.problem_response(WrongField(field=field, reason="it has the wrong type"))

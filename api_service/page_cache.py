@@ -1,0 +1,93 @@
+"""A cache of public pages: anonymous readers cost one store read per page and `TTL_S`.
+
+A publication that another process withdraws disappears within `TTL_S`; one that this process
+withdraws disappears at once. Every method but `invalidate` runs on the event loop.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from anyio.to_thread import run_sync
+from fastapi import Request, Response
+
+from api_service.responses import matches_etag
+from shared.domain.errors import RequestError, Unavailable
+from shared.ports.clock import Clock
+
+TTL_S = 5
+PAGES_MAX = 256  # a page of 50 publications takes about 40 KB
+LOADS_MAX = 8  # concurrent loads: other requests need threads and the store, too
+
+
+@dataclass(frozen=True)
+class _Page:
+    content: bytes
+    etag: str
+    expires_at_s: float
+    generation: int
+
+
+class PageCache:
+    """The LRU cache of one process, with one load at a time for each page."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
+        self._loading: dict[Hashable, asyncio.Task[_Page]] = {}
+        self._slots = asyncio.Semaphore(LOADS_MAX)
+        self._generation = 0
+
+    def invalidate(self) -> None:
+        """Drop every page, including those being loaded. Thread-safe."""
+        self._generation += 1
+
+    @contextmanager
+    def invalidating(self) -> Iterator[None]:
+        """Drop every page after the block, unless it was refused so that nothing can have changed."""
+        try:
+            yield
+        except RequestError as error:
+            if isinstance(error, Unavailable):
+                self.invalidate()
+            raise
+        self.invalidate()
+
+    async def respond(self, request: Request, key: Hashable, load: Callable[[], bytes]) -> Response:
+        """Return a page as JSON, or 304; on a miss, `load` runs in a thread."""
+        page = await self._page(key, load)
+        left_s = max(0, int(page.expires_at_s - self._clock.monotonic_s()))
+        caching = f"public, max-age={left_s}"
+        headers = {"Cache-Control": caching, "ETag": page.etag, "Vary": "Origin"}
+        if matches_etag(request, page.etag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(page.content, headers=headers, media_type="application/json")
+
+    async def _page(self, key: Hashable, load: Callable[[], bytes]) -> _Page:
+        generation = self._generation
+        page = self._pages.get(key)
+        now_s = self._clock.monotonic_s()
+        if page and page.generation == generation and now_s < page.expires_at_s:
+            self._pages.move_to_end(key)
+            return page
+        loading = self._loading.get((generation, key))
+        if loading is None:
+            loading = asyncio.create_task(self._load(key, load, generation))
+            self._loading[generation, key] = loading
+            loading.add_done_callback(lambda _: self._loading.pop((generation, key)))
+        return await asyncio.shield(loading)
+
+    async def _load(self, key: Hashable, load: Callable[[], bytes], generation: int) -> _Page:
+        async with self._slots:
+            expires_at_s = self._clock.monotonic_s() + TTL_S  # counts from before the read
+            content = await run_sync(load)
+        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        page = self._pages[key] = _Page(content, etag, expires_at_s, generation)
+        self._pages.move_to_end(key)
+        if len(self._pages) > PAGES_MAX:
+            self._pages.popitem(last=False)
+        return page

@@ -1,0 +1,113 @@
+"""Pages of lists: the `limit` and `cursor` parameters, and opaque cursors bound to one list."""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import Depends
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from shared.domain.brief import Faults
+from shared.domain.errors import WrongField
+from shared.domain.keys import Collection, Key
+from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
+
+FoundT = TypeVar("FoundT")
+
+LIMIT_DEFAULT = 20
+
+
+class _EncodedCursor(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=True)
+
+    fingerprint: Annotated[str, Field(alias="of")]
+    value: Annotated[int, Field(ge=0, lt=2**63)] | datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class PageQuery:
+    """The unchecked `?limit=` and `?cursor=` of a request."""
+
+    limit: str | None = None
+    cursor: str | None = None
+
+    def page(self, list_id: str) -> Page:
+        """Return the page to read; `list_id` names the list and its filter.
+
+        Raises:
+            WrongField
+        """
+        faults = Faults()
+        after = faults.collect(
+            lambda: None if self.cursor is None else decode_cursor(self.cursor, list_id)
+        )
+        limit = faults.collect(self.checked_limit)
+        faults.raise_if_any()
+        return Page(limit or LIMIT_DEFAULT, after)
+
+    def checked_limit(self) -> int:
+        """Return the limit, or raise `WrongField`."""
+        if self.limit is None:
+            return LIMIT_DEFAULT
+        if self.limit in {str(count) for count in range(1, PAGE_LIMIT_MAX + 1)}:
+            return int(self.limit)
+        raise WrongField(field="limit", reason=f"use 1 to {PAGE_LIMIT_MAX}")
+
+
+_LIMIT = WithJsonSchema(
+    {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT_MAX, "default": LIMIT_DEFAULT}
+)
+
+
+async def _page_query(
+    limit: Annotated[str | None, _LIMIT] = None, cursor: str | None = None
+) -> PageQuery:
+    return PageQuery(limit, cursor)
+
+
+PageQueryDep = Annotated[PageQuery, Depends(_page_query)]
+
+
+def paginate(
+    read: Callable[[Page], list[FoundT]],
+    page: Page,
+    *,
+    list_id: str,
+    sort_key: Callable[[FoundT], Cursor],
+) -> tuple[list[FoundT], str | None]:
+    """Return a page, and the cursor of the next one, or None at the list's end.
+
+    Reads one more than the page holds, to find out whether there is a next one.
+    """
+    found = read(replace(page, limit=page.limit + 1))
+    shown = found[: page.limit]
+    has_more = len(found) > page.limit
+    return shown, encode_cursor(sort_key(shown[-1]), list_id) if has_more else None
+
+
+def encode_cursor(cursor: Cursor, list_id: str) -> str:
+    encoded = _EncodedCursor(fingerprint=_fingerprint(list_id), value=cursor.value, id=cursor.id)
+    json = encoded.model_dump_json(by_alias=True)
+    return urlsafe_b64encode(json.encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str, list_id: str) -> Cursor:
+    """Return the cursor, or raise `WrongField` if `encode_cursor` did not return it for this list."""
+    try:
+        json = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        encoded = _EncodedCursor.model_validate_json(json)
+    except ValueError:
+        encoded = None
+    if encoded is None or not Key(Collection.CREATIONS, encoded.id).can_exist:
+        raise WrongField(field="cursor", reason="use a nextCursor of this list")
+    if encoded.fingerprint != _fingerprint(list_id):
+        raise WrongField(field="cursor", reason="the cursor belongs to another list")
+    return Cursor(encoded.value, encoded.id)
+
+
+def _fingerprint(list_id: str) -> str:
+    return hashlib.sha256(list_id.encode()).hexdigest()[:12]

@@ -1,0 +1,224 @@
+"""Request bodies, and their JSON schemas as OpenAPI shows them.
+
+Pydantic checks types; the domain checks values, so that the API and the command line give the same
+reasons. The schemas state the domain's rules with the domain's constants.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from api_service.json_body import Body
+from shared.domain.account import RESERVED_USERNAMES, USERNAME, checked_username
+from shared.domain.brief import (
+    ACCEPTED_DURATION,
+    ACCEPTED_ORIENTATION,
+    ASPECT_RATIOS,
+    BIDI_CONTROLS,
+    CAPTION_LENGTH_MAX,
+    DURATIONS_S,
+    ORIENTATIONS,
+    PROMPT_LENGTH_MAX,
+    AspectRatio,
+    Brief,
+    Faults,
+    checked_text,
+)
+from shared.domain.errors import WrongField
+from shared.domain.kind import Kind
+from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX, check_grant
+
+ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
+_VALID_PROMPT = "-"
+_VALID_USERNAME = "ada"
+_REFUSED = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+_TEXT = rf"(?:[^{_REFUSED}]|\r\n)"
+
+
+def _enum(values: Iterable[Any]) -> WithJsonSchema:
+    return WithJsonSchema({"enum": [*values, None]})
+
+
+def _to_whole(value: object) -> object:
+    """Accept 8.0 as 8, as JSON does; strict validation refuses every other float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_AGREEING_RATIOS: list[Any] = [
+    {"properties": {"orientation": {"type": "null"}}},
+    *(
+        {"properties": {"orientation": {"const": name}, "aspectRatio": {"enum": [ratio, None]}}}
+        for name, ratio in ORIENTATIONS.items()
+    ),
+]
+Whole = Annotated[int, BeforeValidator(_to_whole)]
+Prompt = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": f"What to generate: 1 to {PROMPT_LENGTH_MAX} characters after trimming. "
+            "CRLF becomes LF, and bidirectional control characters are removed.",
+            "maxLength": PROMPT_LENGTH_MAX,
+            "pattern": rf"^{_TEXT}*[^\s{_REFUSED}{BIDI_CONTROLS}]{_TEXT}*$",
+        }
+    ),
+]
+
+
+class OpenCreation(Body):
+    """What to generate. `orientation` is another way to give a video's aspect ratio."""
+
+    kind: ClassVar[Kind | None] = None  # set where the address opens one kind only
+    accepted: ClassVar[Mapping[str, str]] = {
+        "type": ACCEPTED_KINDS,
+        "prompt": "use a string",
+        "aspectRatio": f"use one of {', '.join(AspectRatio)}",
+        "orientation": ACCEPTED_ORIENTATION,
+        "duration": ACCEPTED_DURATION,
+    }
+
+    type: Literal["image", "video"] | None = None
+    prompt: Prompt
+    aspect_ratio: str | None = None
+    orientation: str | None = None
+    duration: Whole | None = None
+
+    def to_brief(self) -> Brief:
+        """Return the brief, or raise `WrongField` with every wrong field."""
+        return self._brief(self.model_dump(by_alias=True))
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> None:
+        cls._brief(values)
+
+    @classmethod
+    def _brief(cls, values: Mapping[str, Any]) -> Brief:
+        faults = Faults()
+        kind = faults.collect(lambda: cls._kind(values.get("type")))
+        optional = values if kind else {}  # the kind decides which values are accepted
+        brief = faults.collect(
+            lambda: Brief.of(
+                kind or Kind.IMAGE,
+                prompt=values.get("prompt", _VALID_PROMPT),
+                aspect_ratio=optional.get("aspectRatio"),
+                orientation=optional.get("orientation"),
+                duration_s=optional.get("duration"),
+            )
+        )
+        faults.raise_if_any()
+        assert brief is not None
+        return brief
+
+    @classmethod
+    def _kind(cls, type_: str | None) -> Kind:
+        if cls.kind is None and type_ is None:
+            raise WrongField(field="type", reason=ACCEPTED_KINDS)
+        if cls.kind is not None and type_ not in (None, cls.kind):
+            raise WrongField(field="type", reason=f"this address opens {cls.kind}s")
+        return cls.kind or Kind(str(type_))
+
+    @classmethod
+    def openapi_schema(cls) -> dict[str, Any]:
+        if cls.kind is not None:
+            return cls.model_json_schema()
+        one_of = []
+        for model in (OpenImage, OpenVideo):
+            schema = model.model_json_schema()
+            schema["properties"]["type"] = {"const": str(model.kind)}
+            one_of.append({**schema, "required": ["type", "prompt"]})
+        examples = [
+            {"type": "image", "prompt": "A fox in the snow", "aspectRatio": "1:1"},
+            {"type": "video", "prompt": "A fox runs", "orientation": "portrait", "duration": 6},
+        ]
+        return {"oneOf": one_of, "examples": examples}
+
+
+class OpenImage(OpenCreation):
+    kind = Kind.IMAGE
+
+    type: Annotated[Literal["image", "video"] | None, _enum(["image"])] = None
+    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.IMAGE])] = None
+    orientation: SkipJsonSchema[str | None] = None
+    duration: SkipJsonSchema[Whole | None] = None
+
+
+class OpenVideo(OpenCreation):
+    """What to generate. `orientation` is another way to give the aspect ratio."""
+
+    kind = Kind.VIDEO
+    model_config = ConfigDict(json_schema_extra={"anyOf": _AGREEING_RATIOS})
+
+    type: Annotated[Literal["image", "video"] | None, _enum(["video"])] = None
+    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.VIDEO])] = None
+    orientation: Annotated[str | None, _enum(ORIENTATIONS)] = None
+    duration: Annotated[Whole | None, _enum(DURATIONS_S)] = Field(None, description="seconds")
+
+
+class Publish(Body):
+    """Publish request. Omit `caption` to keep the existing one."""
+
+    accepted: ClassVar[Mapping[str, str]] = {"caption": "use a string"}
+
+    caption: str | None = Field(
+        None,
+        json_schema_extra={
+            "maxLength": CAPTION_LENGTH_MAX,
+            "pattern": rf"^{_TEXT}*$",
+            "examples": ["First snow!"],
+        },
+    )
+
+    def checked_caption(self) -> str | None:
+        """Return the caption normalised; raise `WrongField`."""
+        return None if self.caption is None else _checked_caption(self.caption)
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> None:
+        _checked_caption(values.get("caption") or "")
+
+
+def _checked_caption(text: str) -> str:
+    return checked_text(text, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True)
+
+
+class Retry(Body):
+    """Retry request. `debits` is the count that the client shows: a second click has no effect."""
+
+    accepted: ClassVar[Mapping[str, str]] = {"debits": "use a whole number from 1 on"}
+
+    debits: Annotated[int, Field(ge=1), BeforeValidator(_to_whole)] | None = None
+
+
+class Nothing(Body):
+    """A body without fields; it may be omitted."""
+
+
+class SignIn(Body):
+    """The name to sign in with, in local mode."""
+
+    username: str = Field(
+        json_schema_extra={
+            "pattern": f"^{USERNAME.pattern}$",
+            "not": {"enum": [*sorted(RESERVED_USERNAMES)]},
+            "examples": ["ada"],
+        }
+    )
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> None:
+        checked_username(values.get("username", _VALID_USERNAME))
+
+
+class GrantTokens(Body):
+    """Tokens for one account, granted once per reference."""
+
+    user_id: str = Field(examples=["ada"])
+    amount: Whole = Field(json_schema_extra={"minimum": 1, "maximum": GRANT_TOKENS_MAX})
+    reference: str = Field(json_schema_extra={"minLength": 1, "maxLength": REFERENCE_LENGTH_MAX})
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> None:
+        check_grant(values.get("amount", 1), values.get("reference", "-"))

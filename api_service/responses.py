@@ -1,0 +1,282 @@
+"""Response bodies in camelCase with every field present, and responses with caching headers."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+from api_service.links import Links
+from shared.domain.account import Account
+from shared.domain.brief import AspectRatio
+from shared.domain.creation import Creation
+from shared.domain.failure import FailureCode
+from shared.domain.kind import Kind
+from shared.domain.ledger import LedgerEntry
+from shared.domain.policy import Costs
+from shared.lifecycle.opening import Opened
+
+
+def _iso_milliseconds(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_iso_milliseconds)]
+
+
+class View(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    @classmethod
+    def from_document(cls, document: object, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
+        """Return the view with these values, and the document's for all other fields."""
+        same_names = {
+            name: getattr(document, name)
+            for name in cls.model_fields
+            if name not in values and hasattr(document, name)
+        }
+        return cls(**same_names, **values)
+
+
+class FailureView(View):
+    code: FailureCode
+    message: str
+    retryable: bool
+
+
+class _MediaView(View):
+    creation_id: str
+    type: Kind
+    media_type: Kind
+    caption: str | None
+    like_count: int
+    media_url: str | None
+    thumbnail_url: str | None
+    width: int | None
+    height: int | None
+    duration: int | None
+    aspect_ratio: AspectRatio
+    published_at: Time | None
+
+    @classmethod
+    def from_creation(cls, creation: Creation, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
+        return cls.from_document(
+            creation,
+            type=creation.kind,
+            media_type=creation.kind,
+            duration=creation.duration_s,
+            **values,
+        )
+
+
+class CreationView(_MediaView):
+    """A creation as its owner sees it."""
+
+    status: Literal["pending", "processing", "draft", "published", "failed"]
+    stage: str | None
+    progress: int
+    prompt: str
+    cost: int
+    error: FailureView | None
+    refunded: bool
+    queue_error_code: str | None
+    media_url_expires_at: Time | None
+    size_bytes: int | None
+    attempt: int
+    debits: int
+    retry_at: Time | None
+    deadline_at: Time | None
+    created_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, creation: Creation, links: Links) -> Self:
+        return cls.from_creation(
+            creation,
+            cost=creation.cost_tokens,
+            debits=creation.run_number,
+            error=FailureView(**vars(creation.error)) if creation.error else None,
+            media_url=links.to(creation.media_key),
+            thumbnail_url=links.to(creation.thumbnail_key),
+            media_url_expires_at=links.expires_at if creation.media_key else None,
+        )
+
+
+class PublicationView(_MediaView):
+    """A published creation as everyone sees it."""
+
+    username: str
+
+    @classmethod
+    def of(cls, creation: Creation, links: Links) -> Self:
+        """Return the view with permanent links."""
+        public = creation.public_keys
+        return cls.from_creation(
+            creation,
+            media_url=links.to_public(public.get(creation.media_key or "")),
+            thumbnail_url=links.to_public(public.get(creation.thumbnail_key or "")),
+        )
+
+
+class OneCreation(View):
+    creation: CreationView
+
+
+class Creations(View):
+    creations: list[CreationView]
+    next_cursor: str | None
+
+
+class Publications(View):
+    creations: list[PublicationView]
+    next_cursor: str | None
+
+
+class OpenedView(View):
+    """A creation that was paid for, with the balance after it."""
+
+    creation_id: str
+    status: str
+    type: Kind
+    cost: int
+    token_balance: int
+    deadline_at: Time | None
+    creation: CreationView
+
+    @classmethod
+    def of(cls, opened: Opened, links: Links) -> Self:
+        return cls.from_document(
+            opened.creation,
+            type=opened.creation.kind,
+            cost=opened.creation.cost_tokens,
+            token_balance=opened.balance_tokens,
+            creation=CreationView.of(opened.creation, links),
+        )
+
+
+class PerKind(View):
+    image: int
+    video: int
+
+    @classmethod
+    def costs(cls, costs: Costs) -> Self:
+        return cls(image=costs.image_tokens, video=costs.video_tokens)
+
+
+class AccountView(View):
+    """The caller's own account."""
+
+    user_id: str
+    username: str
+    token_balance: int
+    total_tokens_spent: int
+    in_flight: PerKind
+    costs: PerKind
+
+    @classmethod
+    def of(cls, account: Account, costs: Costs) -> Self:
+        return cls.from_document(
+            account,
+            token_balance=account.balance_tokens,
+            in_flight=PerKind.from_document(account.in_flight),
+            costs=PerKind.costs(costs),
+        )
+
+
+class TransactionView(View):
+    """One movement of tokens; `type` gives the amount its sign."""
+
+    id: str
+    type: Literal["grant", "debit", "refund"]
+    amount: int
+    balance_after: int
+    creation_id: str | None
+    reference: str | None
+    sequence: int
+    created_at: Time
+
+    @classmethod
+    def of(cls, entry: LedgerEntry) -> Self:
+        return cls.from_document(
+            entry,
+            id=entry.entry_id,
+            type=entry.entry_type.value,
+            amount=entry.amount_tokens,
+            balance_after=entry.balance_after_tokens,
+        )
+
+
+class Transactions(View):
+    transactions: list[TransactionView]
+    next_cursor: str | None
+
+
+class SweepView(View):
+    """Counts of one sweep."""
+
+    refunded: int
+    requeued: int
+    left: int
+    deleted: int
+    errors: int
+
+
+class Token(View):
+    token: str
+
+
+class Alive(View):
+    status: Literal["ok"] = "ok"
+
+
+class PartHealth(View):
+    """Whether a part responds, and how fast."""
+
+    ok: bool
+    milliseconds: float
+
+
+class Readiness(View):
+    """Whether every part that a creation needs responds; a part is null until it was checked."""
+
+    status: Literal["ok", "unavailable", "unknown"] = "unknown"
+    store: PartHealth | None = None
+    queue: PartHealth | None = None
+    media: PartHealth | None = None
+
+
+_LINKS: Any = {"media_url", "thumbnail_url"}
+_WITHOUT_LINKS: Any = {"creation": _LINKS, "creations": {"__all__": _LINKS}}
+
+
+def json_response(
+    view: View, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a response that must not be cached, unless `headers` say otherwise."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    content = view.model_dump_json(by_alias=True)
+    return Response(content, status, headers, media_type="application/json")
+
+
+def etag_response(
+    view: View, request: Request, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the view with its ETag, or 304 if the client has it.
+
+    The ETag ignores the links, which may differ between processes, but not their expiry.
+    """
+    content = view.model_dump_json(by_alias=True, exclude=_WITHOUT_LINKS)
+    etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
+    headers = {"Cache-Control": "private, no-cache", "ETag": etag, **(headers or {})}
+    if matches_etag(request, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return json_response(view, headers=headers)
+
+
+def matches_etag(request: Request, etag: str) -> bool:
+    known = request.headers.get("if-none-match", "")
+    return known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(","))

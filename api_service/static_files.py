@@ -1,0 +1,103 @@
+"""The web pages and the files they load: read once, served with ETag, gzip and cache headers.
+
+Browsers revalidate a page each time. The files it loads are under `/static/{version}/`, where the
+version is a hash of all of them, so that they can be cached for ever without a build step.
+"""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import Request, Response
+
+from api_service.security_policy import FirebaseWeb, page_headers
+from shared.wiring import Phoenix
+
+FOLDER = Path(__file__).parent / "web"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PAGES = {"sign-in", "create", "explore"}
+PROFILE = "profile"  # the page of every `/soho/{username}`
+ERROR = "error"
+_STATIC = "/static/"
+
+
+@dataclass(frozen=True)
+class _File:
+    content: bytes
+    media_type: str
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        return gzip.compress(self.content, mtime=0)
+
+
+class StaticFiles:
+    def __init__(self, phoenix: Phoenix, firebase: FirebaseWeb | None) -> None:
+        self.firebase = firebase
+        self._phoenix = phoenix
+        self._files = {
+            str(path.relative_to(FOLDER / "static")): _File(
+                path.read_bytes(), MEDIA_TYPES[path.suffix]
+            )
+            for path in sorted((FOLDER / "static").rglob("*.*"))
+            if path.is_file()
+        }
+        digests = "".join(f"{name} {file.digest}\n" for name, file in self._files.items())
+        self._version = hashlib.sha256(digests.encode()).hexdigest()[:12]
+        self._pages = {path.stem: self._assemble(path) for path in FOLDER.glob("*.html")}
+
+    def _assemble(self, path: Path) -> _File:
+        """Insert the shared parts and the version of the static files into a page."""
+        page = path.read_text()
+        for part in (FOLDER / "parts").glob("*.html"):
+            page = page.replace(f"<!-- {part.stem} -->\n", part.read_text())
+        versioned = page.replace(_STATIC, f"{_STATIC}{self._version}/")
+        return _File(versioned.encode(), "text/html; charset=utf-8")
+
+    def page(self, name: str, request: Request) -> Response:
+        """Return a page; a name that is not a page's is a username."""
+        page = self._pages[name if name in PAGES else PROFILE]
+        return _response(page, request, {"Cache-Control": REVALIDATE, **self._page_headers})
+
+    def error_page(self) -> tuple[str, dict[str, str]]:
+        """Return the template with `[[title]]` and `[[sentence]]` to fill in, and its headers."""
+        return self._pages[ERROR].content.decode(), self._page_headers
+
+    def static(self, version: str, name: str, request: Request) -> Response | None:
+        """Return a static file, or None. Pages of another release get this release's file."""
+        file = self._files.get(name)
+        if file is None:
+            return None
+        caching = IMMUTABLE if version == self._version else REVALIDATE
+        headers = {"Cache-Control": caching, "Cross-Origin-Resource-Policy": "same-origin"}
+        return _response(file, request, headers)
+
+    @cached_property
+    def _page_headers(self) -> dict[str, str]:
+        return page_headers(self._phoenix, self.firebase)
+
+
+def _response(file: _File, request: Request, headers: dict[str, str]) -> Response:
+    """Return the file, gzipped if the client accepts that, or 304 if it has this version."""
+    is_gzipped = "gzip" in request.headers.get("accept-encoding", "")
+    etag = f'"{file.digest}{"-gzip" if is_gzipped else ""}"'
+    headers = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if is_gzipped:
+        headers["Content-Encoding"] = "gzip"
+    content = file.gzipped if is_gzipped else file.content
+    return Response(content, headers=headers, media_type=file.media_type)

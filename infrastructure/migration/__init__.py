@@ -1,0 +1,1 @@
+"""One-time migration from the Celery system."""

@@ -1,0 +1,54 @@
+"""Raw documents in Firestore."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from google.cloud.firestore_v1 import Query
+
+from infrastructure.migration.raw_documents import RawDocument, stored_fields
+from shared.adapters.firestore.documents import FirestoreDocuments
+from shared.adapters.firestore.internals import StoredDocument
+from shared.domain.keys import Collection, Key
+from shared.ports.store import Document
+
+CALL_TIMEOUT_S = 30
+"""Longer than the API's: no HTTP request is waiting."""
+PAGE_SIZE = 300
+
+
+class FirestoreRawDocuments:
+    """The `RawDocuments` of a database; a version is the time of the last update."""
+
+    def __init__(self, project: str, *, database: str = "(default)", prefix: str = "") -> None:
+        """Connect to the database; raise `StoreUnavailable` without credentials."""
+        self._documents = FirestoreDocuments(
+            project, database=database, prefix=prefix, timeout_s=CALL_TIMEOUT_S
+        )
+
+    def close(self) -> None:
+        self._documents.close()
+
+    def all(self, collection: Collection) -> Iterator[RawDocument]:
+        by_name = Query(self._documents.collection(collection)).order_by("__name__")
+        query: Query | None = by_name.limit(PAGE_SIZE)
+        while query is not None:
+            page = self._documents.select(query)
+            yield from (_raw(Key(collection, snapshot.id), snapshot) for snapshot in page)
+            is_full = len(page) == PAGE_SIZE
+            query = query.start_after({"__name__": page[-1].id}) if is_full else None
+
+    def get(self, key: Key[Any]) -> RawDocument | None:
+        read = self._documents.read([key])
+        return _raw(key, read[key]) if read else None
+
+    def replace(
+        self, read: Sequence[RawDocument], writes: Sequence[RawDocument | Document]
+    ) -> None:
+        versions = {document.key: document.version for document in read}
+        written = {document.key: stored_fields(document) for document in writes}
+        removed = [key for key in versions if key not in written]
+        self._documents.commit_fields(written, removed, versions=versions)
+
+
+def _raw(key: Key[Any], snapshot: StoredDocument) -> RawDocument:
+    return RawDocument(key.collection, key.id, snapshot.to_dict() or {}, snapshot.update_time)

@@ -1,0 +1,105 @@
+"""Media clean-up: delete creations with their files, through an outbox of files to delete.
+
+The writer of an outbox entry carries it out at once; the sweep repeats it until it is done.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.errors import IllegalTransition, Unavailable
+from shared.domain.keys import UserId
+from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct, Verb
+from shared.domain.policy import Policy
+from shared.lifecycle.reading import Reading, owned
+from shared.lifecycle.transactions import Transactions
+from shared.ports.clock import Clock
+from shared.ports.media_store import MediaStore
+from shared.ports.store import Decision, Found, unchanged, write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MediaCleanup:
+    """Deletion of creations and of media files."""
+
+    transactions: Transactions
+    reading: Reading
+    media: MediaStore
+    clock: Clock
+    policy: Policy
+
+    def delete_creation(
+        self, creation_id: str, *, owner: UserId, reason: str | None = None
+    ) -> None:
+        """Remove a settled creation and its files, now or by the outbox.
+
+        With a `reason` it is an operator's act, which is recorded.
+
+        Raises:
+            CreationNotFound, IllegalTransition: nothing was written.
+        """
+        creation = self.reading.own_creation(creation_id, owner=owner)
+        at = self.clock.now()
+
+        def decide(found: Found) -> Decision[MediaDeletion]:
+            current = owned(found.get(creation.key), owner)
+            if current.is_unfinished:
+                raise IllegalTransition(status=current.status)
+            deletion = MediaDeletion.at_once(
+                f"{current.creation_id}_delete", current.every_key, at=at, policy=self.policy
+            )
+            acts = OperatorAct.because(reason, Verb.DELETE, current, at=at)
+            return write(deletion, *acts, removing=(current.key,), result=deletion)
+
+        deletion = self.transactions.run(
+            [creation.key], decide, landed=lambda found, _: found.get(creation.key) is None
+        )
+        self.carry_out_or_defer(deletion)
+        log.info("creation_deleted", extra={"creation_id": creation_id})
+
+    def carry_out(self, deletion: MediaDeletion) -> None:
+        """Delete the files; keep the entry until a file written late would be deleted too.
+
+        An entry that waited is marked first: a publication that still needs its copies changes the
+        same entry, so that only one of the two can happen.
+
+        Raises:
+            MediaUnavailable: some files may be left, and so is the entry.
+        """
+        at = self.clock.now()
+        if not (deletion.is_begun or self._begin(deletion, at=at)):
+            return
+        for key in deletion.keys:
+            self.media.delete(key)
+
+        def decide(found: Found) -> Decision[None]:
+            current = found.get(deletion.key)
+            if current is None or current.due_at > at:
+                return unchanged(None)
+            if at < current.until:
+                return write(current.postponed(), result=None)
+            return write(removing=(current.key,), result=None)
+
+        self.transactions.run([deletion.key], decide)
+
+    def _begin(self, deletion: MediaDeletion, *, at: datetime) -> bool:
+        """Mark the entry as begun; return False if it is gone or no longer due."""
+
+        def decide(found: Found) -> Decision[bool]:
+            current = found.get(deletion.key)
+            if current is None or current.due_at > at:
+                return unchanged(result=False)
+            return write(current.begun(), result=True)
+
+        return self.transactions.run([deletion.key], decide)
+
+    def carry_out_or_defer(self, deletion: MediaDeletion) -> None:
+        """Delete the files, or leave them to the sweep if the media store fails."""
+        try:
+            self.carry_out(deletion)
+        except Unavailable as error:
+            facts = {"deletion_id": deletion.deletion_id, "reason": repr(error)}
+            log.warning("deletion_left", extra=facts)

@@ -1,0 +1,154 @@
+"""The application: the use cases over the chosen adapters."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from shared.adapters.local import data_folder
+from shared.domain.kind import Kind
+from shared.lifecycle.accounts import Accounts
+from shared.lifecycle.admission import Admission, Brake
+from shared.lifecycle.auditing import Auditing
+from shared.lifecycle.claims import Claims
+from shared.lifecycle.failing import Failing
+from shared.lifecycle.media_cleanup import MediaCleanup
+from shared.lifecycle.opening import Opening
+from shared.lifecycle.operating import Operating
+from shared.lifecycle.publishing import Publishing
+from shared.lifecycle.reading import Reading
+from shared.lifecycle.statements import Statements
+from shared.lifecycle.sweeping import BATCH_SIZE, Sweeping
+from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.welcoming import WelcomeGrant
+from shared.settings import GCPBackend, LocalBackend, Settings
+from shared.wiring.gcp import gcp_ports
+from shared.wiring.local import local_ports
+from shared.wiring.ports import LocalParts, Ports
+
+RETRY_BUDGET_S = 10
+"""How long a use case retries a transaction whose outcome is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phoenix:
+    """The use cases and the adapters they run on."""
+
+    settings: Settings
+    ports: Ports
+    reading: Reading
+    accounts: Accounts
+    opening: Opening
+    claims: Claims
+    failing: Failing
+    media_cleanup: MediaCleanup
+    publishing: Publishing
+    operating: Operating
+    sweeping: Sweeping
+    auditing: Auditing
+    statements: Statements
+    local: LocalParts | None
+
+
+def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
+    """Choose the adapters and assemble the application.
+
+    A job passes the kind that it generates, and gets `WrongSetting` if its model has retired.
+    Other processes get it only for an unknown model: they must keep sweeping and refunding.
+    """
+    match settings.backend:
+        case LocalBackend() as backend:
+            with data_folder.usable(backend.data):
+                ports, local = local_ports(settings, backend, makes=makes)
+            return assembled(settings, ports, local=local)
+        case GCPBackend() as backend:
+            return assembled(settings, gcp_ports(backend, makes=makes), local=None)
+
+
+def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
+    """Return the use cases over these adapters."""
+    policy, clock = settings.policy, ports.clock
+    transactions = Transactions(store=ports.store, clock=clock, retry_budget_s=RETRY_BUDGET_S)
+    reading = Reading(ports.store)
+    failing = Failing(
+        transactions=transactions, reading=reading, queue=ports.queue, clock=clock, policy=policy
+    )
+    cleanup = MediaCleanup(
+        transactions=transactions, reading=reading, media=ports.media, clock=clock, policy=policy
+    )
+    welcome = WelcomeGrant(
+        tokens=settings.welcome_tokens,
+        key=ports.welcome_key,
+        per_day_max=policy.welcome_grants_per_day_max,
+    )
+    accounts = Accounts(transactions=transactions, clock=clock, ids=ports.ids, welcome=welcome)
+    publishing = Publishing(
+        transactions=transactions,
+        reading=reading,
+        cleanup=cleanup,
+        media=ports.media,
+        clock=clock,
+        ids=ports.ids,
+        policy=policy,
+    )
+    return Phoenix(
+        settings=settings,
+        ports=ports,
+        reading=reading,
+        accounts=accounts,
+        opening=_opening(settings, ports, accounts=accounts, failing=failing),
+        claims=Claims(transactions=transactions, failing=failing, clock=clock, policy=policy),
+        failing=failing,
+        media_cleanup=cleanup,
+        publishing=publishing,
+        operating=Operating(
+            transactions=transactions,
+            reading=reading,
+            cleanup=cleanup,
+            publishing=publishing,
+            clock=clock,
+        ),
+        sweeping=_sweeping(settings, ports, failing=failing, cleanup=cleanup),
+        auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),
+        statements=Statements(
+            store=ports.store, identity=ports.identity, clock=clock, policy=policy
+        ),
+        local=local,
+    )
+
+
+def _opening(settings: Settings, ports: Ports, *, accounts: Accounts, failing: Failing) -> Opening:
+    admission = Admission(
+        store=ports.store,
+        queue=ports.queue,
+        clock=ports.clock,
+        policy=settings.policy,
+        brake=Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd),
+        worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
+    )
+    return Opening(
+        transactions=failing.transactions,
+        reading=failing.reading,
+        accounts=accounts,
+        failing=failing,
+        admission=admission,
+        queue=ports.queue,
+        media=ports.media,
+        clock=ports.clock,
+        ids=ports.ids,
+        costs=settings.costs,
+        policy=settings.policy,
+    )
+
+
+def _sweeping(
+    settings: Settings, ports: Ports, *, failing: Failing, cleanup: MediaCleanup
+) -> Sweeping:
+    return Sweeping(
+        transactions=failing.transactions,
+        failing=failing,
+        cleanup=cleanup,
+        queue=ports.queue,
+        executions=ports.executions,
+        workers=ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep"),
+        clock=ports.clock,
+        policy=settings.policy,
+    )
