@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 from fastapi.testclient import TestClient
 
-from api_service.main import create_app
+from api_service.app import create_app
 from shared.adapters.local.identity import LocalIdentity
 from shared.domain.errors import AccountDisabled
 from shared.domain.keys import UserId
