@@ -134,6 +134,7 @@ def test_every_adapter_is_in_its_ports_contract_suite() -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "shared/adapters").rglob("*.py")
         if any(path.stem == port or path.stem.endswith(f"_{port}") for port in ports)
+        and "(ABC)" not in path.read_text()
     ]
 
     assert {f"test_{port}.py" for port in ports} == {
