@@ -1,4 +1,3 @@
 """The HTTP API: parse the request, call the lifecycle once, return its result."""
 
-VERSION = "0.1.0"
-"""The project's version; images contain no package metadata."""
+VERSION = "0.1.0"  # the project's version; images contain no package metadata

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api_service import VERSION
+from api_service.dependencies import AppState
 from api_service.error_responses import add_exception_handlers
 from api_service.events import StreamLimits, Streams
 from api_service.links import Links
@@ -33,7 +34,6 @@ from api_service.routes import (
     pages,
 )
 from api_service.security_policy import FirebaseWeb
-from api_service.state import AppState
 from api_service.static_files import StaticFiles
 from shared.domain.errors import IdentityUnavailable
 from shared.wiring import Phoenix

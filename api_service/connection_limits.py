@@ -17,5 +17,4 @@ class ConnectionLimits:
     """From the head's end to the body's end; the application's own timeout is shorter."""
     pipelined_max: int = 16
     """Requests of one connection that wait for the response to an earlier one."""
-    stalled_s: float = 60
-    """How long a client may leave a full buffer of its response unread."""
+    stalled_s: float = 60  # how long a client may leave a full buffer of its response unread

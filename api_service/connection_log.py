@@ -7,8 +7,7 @@ from collections import Counter
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 10
-EXPECTED = {"idle"}
-"""Browsers open connections that they then do not use."""
+EXPECTED = {"idle"}  # browsers open connections that they then do not use
 
 
 class ConnectionLog:

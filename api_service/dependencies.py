@@ -3,21 +3,49 @@
 Those that do not block are `async`: FastAPI runs every other dependency in a thread.
 """
 
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import WithJsonSchema
+from starlette.routing import BaseRoute
 
+from api_service.events import Streams
 from api_service.links import Links
-from api_service.state import AppState
+from api_service.page_cache import PageCache
+from api_service.readiness import ReadinessCheck
+from api_service.static_files import StaticFiles
 from shared.domain import errors
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.ports.identity import Caller
 from shared.wiring import Phoenix
 
 KNOWN_ACCOUNTS_MAX = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppState:
+    """Everything that the routes and handlers of one application share."""
+
+    phoenix: Phoenix
+    new_links: Callable[[], Links]
+    streams: Streams
+    page_cache: PageCache
+    readiness: ReadinessCheck
+    static_files: StaticFiles
+    routes: tuple[BaseRoute, ...]
+    known_accounts: set[tuple[str, bool]] = field(default_factory=set)
+    """Users who have an account, and whether they had a verified address."""
+
+    @classmethod
+    def of(cls, app: FastAPI) -> "AppState":
+        return cast("AppState", app.state.app)
+
+    def now(self) -> datetime:
+        return self.phoenix.ports.clock.now()
 
 
 async def _state(request: Request) -> AppState:

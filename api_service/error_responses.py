@@ -11,7 +11,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from api_service import errors
-from api_service.state import AppState
+from api_service.dependencies import AppState
 from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
 
 API_PATHS = ("/api", "/internal", "/openapi.json")

@@ -16,8 +16,7 @@ from shared.domain import errors
 from shared.domain.errors import PhoenixError, RequestError, Unavailable, WrongField
 
 PROBLEM_JSON = "application/problem+json"
-ERRORS_MAX = 10
-"""How many wrong fields one response names."""
+ERRORS_MAX = 10  # how many wrong fields one response names
 
 
 class MalformedRequest(RequestError):

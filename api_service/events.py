@@ -50,10 +50,8 @@ class StreamLimits:
     streams_of_user_max: int = 5
     heartbeat_s: float = 15
     life_s: float = 300
-    settled_s: float = 60
-    """Life after the user's last unfinished creation has settled."""
-    write_s: float = 15
-    """Extra time before a stalled reader is disconnected."""
+    settled_s: float = 60  # life after the user's last unfinished creation has settled
+    write_s: float = 15  # extra time before a stalled reader is disconnected
 
 
 class _UserWatch:
@@ -61,8 +59,7 @@ class _UserWatch:
 
     def __init__(self) -> None:
         self.latest: Snapshot | None = None
-        self.changed = asyncio.Event()
-        """Set, and replaced by a new one, at each change."""
+        self.changed = asyncio.Event()  # set, and replaced by a new one, at each change
         self.stream_count = 0
         self.has_failed = False
         """The watch could not start: its streams end, so that their clients reconnect."""

@@ -67,20 +67,10 @@ def parse(model: type[BodyT], body: bytes, content_type: str) -> BodyT:
     if len(names) != len(sent):
         raise WrongJson(reason="field given twice (camelCase and snake_case)")
     values = {camel: sent[name] for camel, name in names.items()}
-    faults = Faults()
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_context=False, include_input=False):
-            field = str(each["loc"][0]) if each["loc"] else "body"
-            faults.add(_fault(each["type"], field, model, names))
-    wrong = {fault.field for fault in faults.found}
-    valid = {field: value for field, value in values.items() if field not in wrong}
-    more = Faults()
-    more.collect(lambda: model.check(valid))
-    faults.found += [each for each in more.found if each.field not in wrong]
-    faults.raise_if_any()
-    raise AssertionError("unreachable: pydantic named at least one field")
+        raise _every_fault(error, model, values, names) from None
 
 
 def _load_object(body: bytes) -> dict[str, Any]:
@@ -106,6 +96,26 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(_: str) -> float:
     raise WrongJson(reason="NaN and Infinity are not JSON")
+
+
+def _every_fault(
+    error: ValidationError,
+    model: type[Body],
+    values: Mapping[str, Any],
+    names: Mapping[str, str],
+) -> WrongField:
+    """Return the first fault with the others: pydantic's, then those of values of the right type."""
+    faults = [
+        _fault(each["type"], str(each["loc"][0]) if each["loc"] else "body", model, names)
+        for each in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    wrong = {fault.field for fault in faults}
+    checked = Faults()
+    checked.collect(
+        lambda: model.check({name: each for name, each in values.items() if name not in wrong})
+    )
+    first, *others = faults + [each for each in checked.found if each.field not in wrong]
+    return WrongField(field=first.field, reason=first.reason, others=tuple(others))
 
 
 def _fault(error_type: str, field: str, model: type[Body], names: Mapping[str, str]) -> WrongField:

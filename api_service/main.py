@@ -27,10 +27,8 @@ SHUTDOWN_S = 8
 """Time for requests to complete after SIGTERM; Cloud Run kills the process after 10 s."""
 KEEP_ALIVE_S = 5
 FILES_MAX = 16_384
-FILES_RESERVED = 256
-"""Open files that belong to no connection: stores, logs, libraries."""
-FILES_PER_CONNECTION = 2
-"""Its socket, and the media file that it downloads."""
+FILES_RESERVED = 256  # open files that belong to no connection: stores, logs, libraries
+FILES_PER_CONNECTION = 2  # its socket, and the media file that it downloads
 BACKLOG_SHARE = 8
 """One in this many open files is for new connections that are accepted at the same moment."""
 BACKLOG_MAX = 1_024

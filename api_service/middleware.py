@@ -23,15 +23,11 @@ from shared.telemetry import bind, bind_trace
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 32 * 1024
-DIGITS_MAX = 20
-"""Of a declared length: Python refuses to parse thousands."""
-BODY_S = 10
-"""Time for the whole body to arrive."""
-READ_AHEAD_S = 1
-"""How long to read a body of undeclared size before the caller is authenticated."""
+DIGITS_MAX = 20  # of a declared length: Python refuses to parse thousands
+BODY_S = 10  # time for the whole body to arrive
+READ_AHEAD_S = 1  # how long to read a body of undeclared size before the caller is authenticated
 REQUEST_ID_LENGTH = 20
-CLIENT_LEFT = 499
-"""Logged as the status when the client left before a response had started."""
+CLIENT_LEFT = 499  # logged as the status when the client left before a response had started
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -20,10 +20,8 @@ from shared.domain.errors import RequestError, Unavailable
 from shared.ports.clock import Clock
 
 TTL_S = 5
-PAGES_MAX = 256
-"""A page of 50 publications takes about 40 KB."""
-LOADS_MAX = 8
-"""Concurrent loads: other requests need threads and the store, too."""
+PAGES_MAX = 256  # a page of 50 publications takes about 40 KB
+LOADS_MAX = 8  # concurrent loads: other requests need threads and the store, too
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,8 @@ class PageCache:
         """Return a page as JSON, or 304; on a miss, `load` runs in a thread."""
         page = await self._page(key, load)
         left_s = max(0, int(page.expires_at_s - self._clock.monotonic_s()))
-        headers = {
-            "Cache-Control": f"public, max-age={left_s}",
-            "ETag": page.etag,
-            "Vary": "Origin",
-        }
+        caching = f"public, max-age={left_s}"
+        headers = {"Cache-Control": caching, "ETag": page.etag, "Vary": "Origin"}
         if matches_etag(request, page.etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(page.content, headers=headers, media_type="application/json")

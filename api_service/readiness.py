@@ -1,4 +1,4 @@
-"""The readiness check: whether the store, the queue and the media store answer."""
+"""The readiness check of the store, the queue and the media store."""
 
 import threading
 from collections.abc import Callable
@@ -28,16 +28,13 @@ class ReadinessCheck:
         """
         if self._running.acquire(blocking=False):
             try:
-                if self._is_expired():
+                now_s = self._ports.clock.monotonic_s()
+                if self._latest is None or now_s - self._latest[0] >= TTL_S:
                     readiness = self._check()
                     self._latest = (self._ports.clock.monotonic_s(), readiness)
             finally:
                 self._running.release()
         return Readiness() if self._latest is None else self._latest[1]
-
-    def _is_expired(self) -> bool:
-        now_s = self._ports.clock.monotonic_s()
-        return self._latest is None or now_s - self._latest[0] >= TTL_S
 
     def _check(self) -> Readiness:
         ports = self._ports

@@ -4,7 +4,7 @@ Pydantic checks types; the domain checks values, so that the API and the command
 reasons. The schemas state the domain's rules with the domain's constants.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -37,6 +37,10 @@ _REFUSED = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
 _TEXT = rf"(?:[^{_REFUSED}]|\r\n)"
 
 
+def _enum(values: Iterable[Any]) -> WithJsonSchema:
+    return WithJsonSchema({"enum": [*values, None]})
+
+
 def _to_whole(value: object) -> object:
     """Accept 8.0 as 8, as JSON does; strict validation refuses every other float."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -67,8 +71,7 @@ Prompt = Annotated[
 class OpenCreation(Body):
     """What to generate. `orientation` is another way to give a video's aspect ratio."""
 
-    kind: ClassVar[Kind | None] = None
-    """Set where the address opens one kind only."""
+    kind: ClassVar[Kind | None] = None  # set where the address opens one kind only
     accepted: ClassVar[Mapping[str, str]] = {
         "type": ACCEPTED_KINDS,
         "prompt": "use a string",
@@ -95,15 +98,16 @@ class OpenCreation(Body):
     def _brief(cls, values: Mapping[str, Any]) -> Brief:
         faults = Faults()
         kind = faults.collect(lambda: cls._kind(values.get("type")))
-        optional = {
-            "aspect_ratio": values.get("aspectRatio"),
-            "orientation": values.get("orientation"),
-            "duration_s": values.get("duration"),
-        }
-        if kind is None:  # the kind decides which values are accepted
-            optional = {}
-        prompt = values.get("prompt", _VALID_PROMPT)
-        brief = faults.collect(lambda: Brief.of(kind or Kind.IMAGE, prompt=prompt, **optional))
+        optional = values if kind else {}  # the kind decides which values are accepted
+        brief = faults.collect(
+            lambda: Brief.of(
+                kind or Kind.IMAGE,
+                prompt=values.get("prompt", _VALID_PROMPT),
+                aspect_ratio=optional.get("aspectRatio"),
+                orientation=optional.get("orientation"),
+                duration_s=optional.get("duration"),
+            )
+        )
         faults.raise_if_any()
         assert brief is not None
         return brief
@@ -135,12 +139,8 @@ class OpenCreation(Body):
 class OpenImage(OpenCreation):
     kind = Kind.IMAGE
 
-    type: Annotated[Literal["image", "video"] | None, WithJsonSchema({"enum": ["image", None]})] = (
-        None
-    )
-    aspect_ratio: Annotated[
-        str | None, WithJsonSchema({"enum": [*map(str, ASPECT_RATIOS[Kind.IMAGE]), None]})
-    ] = None
+    type: Annotated[Literal["image", "video"] | None, _enum(["image"])] = None
+    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.IMAGE])] = None
     orientation: SkipJsonSchema[str | None] = None
     duration: SkipJsonSchema[Whole | None] = None
 
@@ -151,16 +151,10 @@ class OpenVideo(OpenCreation):
     kind = Kind.VIDEO
     model_config = ConfigDict(json_schema_extra={"anyOf": _AGREEING_RATIOS})
 
-    type: Annotated[Literal["image", "video"] | None, WithJsonSchema({"enum": ["video", None]})] = (
-        None
-    )
-    aspect_ratio: Annotated[
-        str | None, WithJsonSchema({"enum": [*map(str, ASPECT_RATIOS[Kind.VIDEO]), None]})
-    ] = None
-    orientation: Annotated[str | None, WithJsonSchema({"enum": [*ORIENTATIONS, None]})] = None
-    duration: Annotated[
-        Whole | None, WithJsonSchema({"enum": [*DURATIONS_S, None], "description": "seconds"})
-    ] = None
+    type: Annotated[Literal["image", "video"] | None, _enum(["video"])] = None
+    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.VIDEO])] = None
+    orientation: Annotated[str | None, _enum(ORIENTATIONS)] = None
+    duration: Annotated[Whole | None, _enum(DURATIONS_S)] = Field(None, description="seconds")
 
 
 class Publish(Body):
@@ -179,17 +173,15 @@ class Publish(Body):
 
     def checked_caption(self) -> str | None:
         """Return the caption normalised; raise `WrongField`."""
-        return None if self.caption is None else self._checked(self.caption)
+        return None if self.caption is None else _checked_caption(self.caption)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        cls._checked(values.get("caption") or "")
+        _checked_caption(values.get("caption") or "")
 
-    @staticmethod
-    def _checked(caption: str) -> str:
-        return checked_text(
-            caption, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True
-        )
+
+def _checked_caption(text: str) -> str:
+    return checked_text(text, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True)
 
 
 class Retry(Body):

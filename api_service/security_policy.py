@@ -9,10 +9,7 @@ from shared.ports.media_store import MediaStore
 from shared.wiring import Phoenix
 
 GOOGLE_SIGN_IN_SCRIPTS = "https://apis.google.com"
-GOOGLE_SIGN_IN_APIS = (
-    "https://identitytoolkit.googleapis.com",
-    "https://securetoken.googleapis.com",
-)
+GOOGLE_SIGN_IN_APIS = "https://identitytoolkit.googleapis.com https://securetoken.googleapis.com"
 
 
 class FirebaseWeb(View):
@@ -38,26 +35,26 @@ def page_headers(phoenix: Phoenix, firebase: FirebaseWeb | None) -> dict[str, st
 
 
 def _content_security_policy(phoenix: Phoenix, firebase: FirebaseWeb | None) -> str:
-    media = _media_origins(phoenix)
+    media = " ".join(["'self'", *_media_origins(phoenix)])
     directives = {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", *media],
-        "media-src": ["'self'", *media],
-        "connect-src": ["'self'"],
-        "manifest-src": ["'self'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'none'"],
-        "frame-ancestors": ["'none'"],
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": media,
+        "media-src": media,
+        "connect-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
     }
     if firebase is None:
-        directives |= {"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]}
+        directives |= {"require-trusted-types-for": "'script'", "trusted-types": "'none'"}
     else:
-        directives["script-src"] += [f"{firebase.sdk_url}/", GOOGLE_SIGN_IN_SCRIPTS]
-        directives["connect-src"] += GOOGLE_SIGN_IN_APIS
-        directives["frame-src"] = [f"https://{firebase.auth_domain}"]
-    return "; ".join(f"{name} {' '.join(values)}" for name, values in directives.items())
+        directives["script-src"] += f" {firebase.sdk_url}/ {GOOGLE_SIGN_IN_SCRIPTS}"
+        directives["connect-src"] += f" {GOOGLE_SIGN_IN_APIS}"
+        directives["frame-src"] = f"https://{firebase.auth_domain}"
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
 def _media_origins(phoenix: Phoenix) -> list[str]:

@@ -25,8 +25,7 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 PAGES = {"sign-in", "create", "explore"}
-PROFILE = "profile"
-"""The page of every `/soho/{username}`."""
+PROFILE = "profile"  # the page of every `/soho/{username}`
 ERROR = "error"
 _STATIC = "/static/"
 

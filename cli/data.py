@@ -57,7 +57,7 @@ def check_data_folder(data: Path) -> None:
     with usable(data):
         exists = (data / STORE).exists()
     if not exists:
-        remedy = "check --data, or create an installation there with `phoenix up`"
+        remedy = "check --data, or start an installation there with `phoenix up`"
         reason = f"there is no Phoenix data in {data}: {remedy}"
         raise WrongSetting(setting="PHOENIX_DATA", reason=reason)
 

@@ -69,7 +69,7 @@ LOCAL_REMEDY = "check that this user can write to PHOENIX_DATA ({data}) and that
 @dataclass(frozen=True)
 class Check:
     part: str
-    question: Callable[[], object]
+    run: Callable[[], object]
     kind: Kind | None = None
 
     @property
@@ -95,7 +95,7 @@ def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
     failure_count = 0
     for check in checks(phoenix, as_api=as_api):
         # Any error is a finding, and must not stop the other checks.
-        answer = run_probe(check.question, clock=phoenix.ports.clock, expecting=Exception)
+        answer = run_probe(check.run, clock=phoenix.ports.clock, expecting=Exception)
         _print(out, phoenix.settings, check, answer)
         failure_count += not answer.is_ok
     out.print(f"{failure_count} checks failed" if failure_count else "All is well")
@@ -121,9 +121,9 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
         yield from _for_each_kind("generator", partial(_check_generator, phoenix))
 
 
-def _for_each_kind(part: str, question: Callable[[Kind], object]) -> Iterator[Check]:
+def _for_each_kind(part: str, run: Callable[[Kind], object]) -> Iterator[Check]:
     for kind in Kind:
-        yield Check(part, partial(question, kind), kind)
+        yield Check(part, partial(run, kind), kind)
 
 
 def _check_queue(ports: Ports, kind: Kind) -> None:

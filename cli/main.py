@@ -248,18 +248,18 @@ def rerun(
         creation.creation_id, kind=creation.kind, debit_failed=debit
     )
     out.print(f"{name} started")
-    if phoenix.local is not None:
-        phoenix.local.executions.wait()
-        current = phoenix.ports.store.get(creation.key)
-        out.print(f"{creation_id} is {current.status if current else 'deleted'}")
-        failure = phoenix.local.executions.failure(name)
-        if failure is not None:
-            _print_error(f"{name} failed with {failure}")
-        elif current is not None and current.status is Status.FAILED and not debit:
-            _print_error(
-                "A failed creation is not run again; --debit debits its tokens again first"
-            )
-        sys.exit(0 if current is not None and current.status in READY and failure is None else 1)
+    if phoenix.local is None:
+        return
+    phoenix.local.executions.wait()
+    current = phoenix.ports.store.get(creation.key)
+    status = current.status if current else "deleted"
+    out.print(f"{creation_id} is {status}")
+    failure = phoenix.local.executions.failure(name)
+    if failure is not None:
+        _print_error(f"{name} failed with {failure}")
+    elif status == Status.FAILED and not debit:
+        _print_error("A failed creation is not run again; --debit debits its tokens again first")
+    sys.exit(0 if status in READY and failure is None else 1)
 
 
 @cli.command()

@@ -50,28 +50,22 @@ _FAILURES: dict[type[Exception], FailureCode] = {
 
 
 class Terminated(BaseException):
-    """The platform stops this process (SIGTERM)."""
+    """SIGTERM."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of an attempt without media. `answered_no`: its start produced nothing."""
+    """The end of an attempt without media."""
 
     code: FailureCode
-    is_retried: bool = False
-    """Whether a later task takes over, if a retry is left."""
-    answered_no: bool = False
+    is_retried: bool = False  # by a later task, if a retry is left
+    answered_no: bool = False  # the start produced nothing
 
 
 def run_attempt(
     phoenix: Phoenix, pipeline: Pipeline, creation_id: CreationId, *, lease_owner: LeaseOwner
 ) -> None:
-    """Claim one creation and work on it.
-
-    Raises:
-        Unavailable: the store was, so the attempt is worth an immediate restart.
-        Terminated: the lease is released.
-    """
+    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart."""
     kind = pipeline.kind
     with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
         try:
@@ -90,8 +84,6 @@ def run_attempt(
 
 @dataclass(frozen=True)
 class Attempt:
-    """One claim of a creation, from the claim to its end."""
-
     phoenix: Phoenix
     pipeline: Pipeline
     claim: Claim
@@ -146,9 +138,7 @@ class Attempt:
 
     def _end(self, error: Exception) -> None:
         outcome = self._outcome(error)
-        if outcome.is_retried:
-            self._retry_later(outcome, error)
-        else:
+        if not outcome.is_retried or not self._retry_later(outcome, error):
             self._fail(outcome, error)
 
     def _outcome(self, error: Exception) -> Outcome:
@@ -174,15 +164,14 @@ class Attempt:
         log.warning("attempt_failed", extra=facts)
         if isinstance(error, GenerationRefused) and outcome.code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        billed_usd = self._billed_usd(error)
+        code, answered_no, billed_usd = outcome.code, outcome.answered_no, self._billed_usd(error)
         self.retries.retry_write(
-            lambda: self.claim.fail(
-                outcome.code, answered_no=outcome.answered_no, billed_usd=billed_usd
-            )
+            lambda: self.claim.fail(code, answered_no=answered_no, billed_usd=billed_usd)
         )
         self._discard()
 
-    def _retry_later(self, outcome: Outcome, error: Exception) -> None:
+    def _retry_later(self, outcome: Outcome, error: Exception) -> bool:
+        """Leave the creation to a later task; return False if no retry is left."""
         creation, billed_usd = self.claim.creation, self._billed_usd(error)
         hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
         task = self.retries.retry_write(
@@ -191,21 +180,19 @@ class Attempt:
             )
         )
         if task is None:
-            self._fail(outcome, error)
-            return
+            return False
         facts = {"failure": outcome.code, "reason": repr(error), "not_before": task.not_before}
         log.info("retry_later", extra=facts)
+        id_, kind, number = creation.creation_id, creation.kind, task.number
         try:
             self.phoenix.ports.queue.enqueue(
-                creation.creation_id,
-                kind=creation.kind,
-                number=task.number,
-                not_before=task.not_before,
+                id_, kind=kind, number=number, not_before=task.not_before
             )
         except QueueUnavailable as no_task:  # the sweep enqueues it
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
         if outcome.answered_no:
             self._discard()
+        return True
 
     def _billed_usd(self, error: Exception) -> float:
         """Return what the vendor bills for a start that produced nothing."""
@@ -220,10 +207,9 @@ class Attempt:
         Call it only after the commit that ends the operation: until then it may be resumed.
         """
         operation_name = self.claim.creation.operation_name
-        if operation_name is None:
-            return
         try:
-            self._generator().discard(Operation(operation_name))
+            if operation_name is not None:
+                self._generator().discard(Operation(operation_name))
         except Exception as error:  # noqa: BLE001 (nothing depends on it)
             log.warning("not_discarded", extra={"reason": repr(error)})
 

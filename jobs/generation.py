@@ -1,7 +1,7 @@
 """Generation: start or resume, poll, download, post-process, upload.
 
-Before a paid result is given up, the attempt's output is looked up once in the generator's bucket:
-an operation may end in an error, name something unusable, or stay unreadable although it is there.
+Before a paid result is abandoned, the output is looked up once in the generator's bucket: it may
+exist although its operation ended in an error, names an unusable file, or cannot be read.
 """
 
 import filecmp
@@ -9,10 +9,11 @@ import logging
 import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from jobs.retries import BACKOFF_FIRST_S, OutOfTime, Retries
+from jobs.retries import OutOfTime, Retries, backoff_s
 from jobs.upload import ProcessedMedia, Uploader
 from shared.domain.brief import Brief
 from shared.domain.errors import (
@@ -33,32 +34,22 @@ from shared.ports.generator import CannotTell, Generator, NotFound, Operation, R
 
 log = logging.getLogger(__name__)
 
-LOOKUPS_MAX = 3
-"""How often the bucket is read while it does not respond, before a paid result is given up."""
-DOWNLOAD_AGAIN_AFTER_S = 5
-"""Time for a gateway to recover that may have responded instead of the generator."""
+LOOKUPS_MAX = 3  # reads of a bucket that does not respond, before a paid result is abandoned
+DOWNLOAD_AGAIN_AFTER_S = 5  # a gateway may have responded, and recovers
 _RECOVERABLE = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
 class Pipeline(Protocol):
-    """The difference between the kinds."""
-
     @property
     def kind(self) -> Kind: ...
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
-        """Check a generator's file and prepare it for upload, writing into `folder`.
-
-        Raises:
-            BadOutput: it is not the requested media.
-        """
+        """Check a generator's file and prepare it for upload, or raise `BadOutput`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One attempt's work, from the start of the generator to uploaded media."""
-
     claim: Claim
     retries: Retries
     generator: Generator
@@ -78,10 +69,8 @@ class Generation:
             unusable = ready if isinstance(error, BadOutput) else None
             return self._finish_from_bucket(error, unusable=unusable)
 
-    # Start or resume
-
     def _begin(self) -> Operation | Ready:
-        """Resume the operation of an earlier attempt, find its output, or start the generator."""
+        """Resume an operation, find the output of an unanswered start, or start the generator."""
         creation = self.claim.creation
         if creation.operation_name is not None:
             return Operation(creation.operation_name)
@@ -103,10 +92,9 @@ class Generation:
         """Record the intent, start the generator once, and record the operation."""
         self._record_intent()
         creation = self.claim.creation
+        id_, attempt = creation.creation_id, creation.attempt
         try:
-            begun = self.generator.start(
-                creation.brief, creation_id=creation.creation_id, attempt=creation.attempt
-            )
+            begun = self.generator.start(creation.brief, creation_id=id_, attempt=attempt)
         except (GenerationRefused, GenerationUnavailable, StartOutcomeUnknown):
             raise
         except Exception as error:
@@ -129,14 +117,8 @@ class Generation:
                 return
             claim.clear_intent()
 
-    # The output of an unanswered start
-
     def _await_output(self) -> Ready:
-        """Search for the output of an unanswered start until the search time has passed.
-
-        Raises:
-            StartOutcomeUnknown: nothing was found.
-        """
+        """Search for the output of an unanswered start; raise `StartOutcomeUnknown` in the end."""
         creation = self.claim.creation
         if creation.intent is None:
             raise AssertionError("an unanswered start has an intent")
@@ -154,17 +136,13 @@ class Generation:
 
     def _look_up(self) -> Ready | None:
         """Return the output of this debit's last start from the bucket, retrying only briefly."""
-        if self.claim.creation.intent is None:
-            return None
-        pause_s = BACKOFF_FIRST_S
-        for _ in range(LOOKUPS_MAX):
+        for pause_s in islice(backoff_s(), LOOKUPS_MAX):
             self.claim.ensure_held()
             try:
                 found = self._find_output()
             except GenerationUnavailable as error:
                 log.info("asked_in_vain", extra={"reason": error.reason})
                 self.clock.sleep(pause_s)
-                pause_s *= 2
             except Exception as error:  # noqa: BLE001 (the caller's own error decides)
                 log.warning("place_not_read", extra={"reason": repr(error)})
                 return None
@@ -175,18 +153,11 @@ class Generation:
     def _find_output(self) -> Ready | NotFound | CannotTell:
         creation = self.claim.creation
         if creation.intent is None:
-            raise AssertionError("a start has an intent")
+            return NotFound()
         return self.generator.find_output(creation.creation_id, attempt=creation.intent.attempt)
 
-    # From the operation to the upload
-
     def _poll(self, begun: Operation | Ready) -> Ready:
-        """Poll until the operation finishes.
-
-        Raises:
-            GenerationUnavailable, GenerationRefused: it finished without media.
-            ReadRefused: the vendor refuses the polls.
-        """
+        """Poll until the operation finishes; raise if it produced no media."""
         if isinstance(begun, Ready):
             return begun
         while True:
@@ -233,12 +204,7 @@ class Generation:
     def _download(self, ready: Ready, folder: Path) -> Path:
         self.claim.enter(Stage.DOWNLOADING)
         download = folder / "download"
-
-        def fetch() -> None:
-            download.unlink(missing_ok=True)
-            self._fetch(ready, download)
-
-        self.retries.retry_read(fetch)
+        self.retries.retry_read(lambda: self._fetch(ready, download))
         return download
 
     def _download_again(self, ready: Ready, unusable: Path) -> Path | None:
@@ -256,5 +222,6 @@ class Generation:
         return None if filecmp.cmp(unusable, again, shallow=False) else again
 
     def _fetch(self, ready: Ready, path: Path) -> None:
+        path.unlink(missing_ok=True)
         size_bytes_max = self.policy.size_bytes_max(self.pipeline.kind)
         self.generator.fetch(ready, path, size_bytes_max=size_bytes_max)

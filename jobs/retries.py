@@ -14,17 +14,11 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 
-BACKOFF_FIRST_S = 1
-BACKOFF_MAX_S = 30
-"""The longest pause between two tries, whatever the vendor asks for: the result is paid."""
-READ_REFUSALS_MIN = 3
-READ_REFUSED_FOR_S = 120
-"""A refused read is final after this many refusals in a row over at least this long."""
-LAST_POLL_S = 10
-"""How long before the deadline the last pause ends."""
-UPLOAD_RESERVE_S = 60
-WRITE_RESERVE_S = 15
-"""What is kept of the job's timeout for one more upload and its commit, or for one commit."""
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0  # even if the vendor hints at more: the result is paid
+READ_REFUSALS_MIN, READ_REFUSED_FOR_S = 3, 120  # in a row, until a refused read is final
+LAST_POLL_S = 10  # how long before the deadline the last pause ends
+UPLOAD_RESERVE_S, WRITE_RESERVE_S = 60, 15
+"""Kept of the job's timeout for one more upload and its commit, or for one commit."""
 RESERVE_FRACTION_MAX = 0.25
 
 
@@ -33,7 +27,7 @@ class OutOfTime(Exception):
 
 
 class Retries:
-    """The retry loops of one attempt. Each raises `LeaseLost` once a heartbeat was refused."""
+    """One attempt's retry loops. Each raises `LeaseLost` once a heartbeat was refused."""
 
     def __init__(self, claim: Claim, *, clock: Clock, policy: Policy) -> None:
         self._claim = claim
@@ -42,11 +36,7 @@ class Retries:
         self._began_s = clock.monotonic_s()
 
     def pause(self, seconds: float) -> None:
-        """Sleep, at most until just before the deadline, so that one more poll is possible.
-
-        Raises:
-            OutOfTime
-        """
+        """Sleep, at most until one last poll is possible; raise `OutOfTime` at the deadline."""
         left_s = self._until_deadline_s()
         if left_s <= 0:
             raise OutOfTime
@@ -54,15 +44,14 @@ class Retries:
         self._clock.sleep(min(seconds, until_last_poll_s if until_last_poll_s > 0 else left_s))
 
     def retry_read(self, read: Callable[[], ResultT], *, until: datetime | None = None) -> ResultT:
-        """Retry an idempotent call of the generator, at most until `until`.
+        """Retry an idempotent call of the generator with exponential backoff.
 
         Raises:
-            GenerationUnavailable: there was no response by then.
-            ReadRefused: the vendor refused it `READ_REFUSALS_MIN` times in a row, over at least
-                `READ_REFUSED_FOR_S`.
+            GenerationUnavailable: there was no response at `until`.
+            ReadRefused: the vendor has refused it for `READ_REFUSED_FOR_S`.
             OutOfTime
         """
-        pauses_s = _backoff_s()
+        pauses_s = backoff_s()
         refused_at_s: list[float] = []
         while True:
             self._claim.ensure_held()
@@ -80,15 +69,12 @@ class Retries:
                     log.error("generator_misconfigured", extra={"reason": error.reason})  # noqa: TRY400 (the reason is enough)
                     raise
                 hint_s = 0.0
-            self.pause(_pause_s(next(pauses_s), hint_s=hint_s))
+            pause_s = next(pauses_s)
+            self.pause(min(hint_s, BACKOFF_MAX_S) if hint_s > pause_s else pause_s)
 
     def retry_write(self, write: Callable[[], ResultT]) -> ResultT:
-        """Retry a transaction that recognises its own earlier commit, whatever its outcome was.
-
-        Raises:
-            Unavailable: there was no answer before the deadline or the job's timeout.
-        """
-        pauses_s = _backoff_s()
+        """Retry a transaction that recognises its own commit, until the job has no time left."""
+        pauses_s = backoff_s()
         while True:
             self._claim.ensure_held()
             try:
@@ -103,13 +89,13 @@ class Retries:
     def retry_upload(
         self, upload: Callable[[], str | None], *, key: str, within_s: float | None = None
     ) -> None:
-        """Retry an upload until it returns None instead of the reason why it failed.
+        """Retry an upload until it returns None instead of the reason of its failure.
 
         Raises:
-            MediaUnavailable: it failed until the deadline, the job's timeout or `within_s`.
+            MediaUnavailable: `within_s`, or the job's time, has passed.
         """
         began_s = self._clock.monotonic_s()
-        for pause_s in _backoff_s():
+        for pause_s in backoff_s():
             self._claim.ensure_held()
             reason = upload()
             if reason is None:
@@ -136,19 +122,14 @@ class Retries:
         return (deadline_at - self._clock.now()).total_seconds()
 
 
-def _backoff_s() -> Iterator[float]:
-    pause_s: float = BACKOFF_FIRST_S
+def backoff_s() -> Iterator[float]:
+    pause_s = BACKOFF_FIRST_S
     while True:
         yield pause_s
         pause_s = min(pause_s * 2, BACKOFF_MAX_S)
 
 
 def _is_final(refused_at_s: list[float]) -> bool:
-    """Return whether these refusals in a row cannot be a change of keys or grants any more."""
+    """Return whether these refusals in a row are more than a rotation of keys or grants."""
     is_repeated = len(refused_at_s) >= READ_REFUSALS_MIN
     return is_repeated and refused_at_s[-1] - refused_at_s[0] >= READ_REFUSED_FOR_S
-
-
-def _pause_s(own_s: float, *, hint_s: float) -> float:
-    """Return the pause before the next read; the vendor's hint counts up to `BACKOFF_MAX_S`."""
-    return min(hint_s, BACKOFF_MAX_S) if hint_s > own_s else own_s

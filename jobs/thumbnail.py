@@ -1,31 +1,27 @@
-"""The small JPEG that represents a creation in lists."""
+"""Write the small JPEG that represents a creation in lists."""
 
 from pathlib import Path
 
 from PIL import Image
 
-from jobs.displaying import UPRIGHT, displayed, flattened, turned_size, upright
+from jobs.pixels import UPRIGHT, displayed, flattened, turned_size, upright
 
 WIDTH_PX, HEIGHT_PX_MAX = 640, 2048
 SIZE_BYTES_MAX = 50 * 1024
 QUALITIES = (85, 75, 65, 50, 35, 20, 10)
-_REDUCING_GAP = 3.0
-"""How much larger than the result a cheap first reduction leaves a picture."""
+_REDUCING_GAP = 3.0  # the first, cheap reduction leaves a picture this much larger than the result
 
 
 def write_thumbnail(
-    picture: Image.Image,
-    path: Path,
-    *,
-    shown_size: tuple[int, int] | None = None,
+    picture: Image.Image, path: Path, *, displayed_size: tuple[int, int] | None = None,
     orientation: int = UPRIGHT,
-) -> None:
+) -> None:  # fmt: skip
     """Write a JPEG of at most 640 x 2,048 pixels and 50 KB, of quality 85 if possible.
 
-    `shown_size`: width and height as displayed, where pixels are not square.
+    Give `displayed_size` where pixels are not square.
     """
-    shown_size = shown_size or turned_size(picture.size, orientation=orientation)
-    size = turned_size(fitted(shown_size), orientation=orientation)
+    displayed_size = displayed_size or turned_size(picture.size, orientation=orientation)
+    size = turned_size(fitted(displayed_size), orientation=orientation)
     small = displayed(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
     small = flattened(upright(small, orientation=orientation))
     while not _saved(small, path):
@@ -33,14 +29,14 @@ def write_thumbnail(
 
 
 def fitted(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the size that fills 640 x 2,048 pixels, of the same shape, at least one pixel."""
+    """Return the size of the same shape that fills 640 x 2,048 pixels."""
     width, height = size
     scale = min(WIDTH_PX / width, HEIGHT_PX_MAX / height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _saved(small: Image.Image, path: Path) -> bool:
-    """Write the picture with the best quality that is small enough; return whether one is."""
+    """Write the picture in the best quality that is small enough, and return whether one is."""
     for quality in QUALITIES:
         small.save(path, format="JPEG", quality=quality, optimize=True, progressive=True)
         if path.stat().st_size <= SIZE_BYTES_MAX:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jobs.retries import Retries
@@ -12,8 +13,7 @@ from shared.ports.media_store import MediaStore
 
 log = logging.getLogger(__name__)
 
-THUMBNAIL_WITHIN_S = 10
-"""The media is uploaded by then, and is a draft without a thumbnail, too."""
+THUMBNAIL_WITHIN_S = 10  # the media is uploaded by then, and is a draft without a thumbnail, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +33,17 @@ class Uploader:
     media: MediaStore
 
     def upload(self, processed: ProcessedMedia, creation: Creation) -> StoredMedia:
-        """Upload the media and its thumbnail under the keys of the creation's last attempt.
-
-        Raises:
-            MediaRefused: the store does not accept the media.
-            MediaUnavailable: it was not stored before the deadline or the job's timeout.
-            LeaseLost
-        """
+        """Upload the media and its thumbnail under the keys of the creation's last attempt."""
         address = (creation.kind, creation.user_id, creation.creation_id, creation.attempt)
-        key = media_key(*address, processed.media_format)
-        self._put(processed.path, key, processed.media_format)
+        path, media_format = processed.path, processed.media_format
+        key = media_key(*address, media_format)
+        self.retries.retry_upload(lambda: self._put(path, key, media_format), key=key)
         return StoredMedia(
             media_key=key,
             thumbnail_key=self._thumbnail(processed.thumbnail, thumbnail_key(*address)),
             width=processed.width,
             height=processed.height,
-            size_bytes=processed.path.stat().st_size,
+            size_bytes=path.stat().st_size,
         )
 
     def _thumbnail(self, thumbnail: Path | None, key: str) -> str | None:
@@ -56,20 +51,14 @@ class Uploader:
         if thumbnail is None:
             return None
         try:
-            self._put(thumbnail, key, MediaFormat.JPEG, within_s=THUMBNAIL_WITHIN_S)
+            put = partial(self._put, thumbnail, key, MediaFormat.JPEG)
+            self.retries.retry_upload(put, key=key, within_s=THUMBNAIL_WITHIN_S)
         except MediaUnavailable as error:
             log.warning("no_thumbnail", extra={"reason": error.reason})
             return None
         return key
 
-    def _put(
-        self, path: Path, key: str, media_format: MediaFormat, *, within_s: float | None = None
-    ) -> None:
-        self.retries.retry_upload(
-            lambda: self._put_once(path, key, media_format), key=key, within_s=within_s
-        )
-
-    def _put_once(self, path: Path, key: str, media_format: MediaFormat) -> str | None:
+    def _put(self, path: Path, key: str, media_format: MediaFormat) -> str | None:
         """Put a file and check its stored size; return why it is not stored, or None if it is."""
         try:
             self.media.put(path, key, media_format=media_format)

@@ -1,8 +1,4 @@
-"""A job's process: `python -m jobs.<kind>_generation_job`, with CREATION_ID set.
-
-Exit status 0: settled or left to a later task. 1: worth an immediate restart, after SIGTERM or
-because the store is unavailable. 2: wrong configuration.
-"""
+"""A job's process: `python -m jobs.<kind>_generation_job`, with CREATION_ID set."""
 
 import os
 import signal
@@ -20,8 +16,8 @@ from shared.domain.keys import CreationId
 from shared.domain.lease import LeaseOwner
 from shared.ports.clock import Ids
 
-SETTLED = 0
-RESTART = 1
+SETTLED = 0  # or left to a later task
+RESTART = 1  # worth an immediate one: after SIGTERM, or because the store is unavailable
 WRONG_CONFIGURATION = 2
 RERUN_FAILED = "debit"
 

@@ -1,4 +1,4 @@
-"""Every boot guard: what it names, and that real processes exit 2 before they do anything."""
+"""Every startup guard: what it names, and that real processes exit 2 before they do anything."""
 
 import json
 import os
@@ -54,21 +54,23 @@ GUARDS = {
     "a broken policy": ({"PHOENIX_POLICY_LEASE_S": "30"}, "lease_s"),
     "a typo": ({"PHOENIX_REGOIN": "x"}, "PHOENIX_REGOIN"),
 }
-"""What is changed in a good environment of the cloud, and what is then named."""
+"""What is changed in a valid cloud environment, and what the error then names."""
 
 RETIRED = GCP | {
     "PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001",
     "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1",
     "PHOENIX_IDENTITY_ENDPOINT": "http://127.0.0.1:1",
 }
-"""A model that is gone, in a cloud where nothing answers."""
+"""A retired model, in a cloud where no service answers."""
 
 guards = pytest.mark.parametrize(("wrong", "named"), GUARDS.values(), ids=GUARDS)
 
 
 @guards
 @pytest.mark.parametrize("cloud", [SERVICE, JOB], ids=["service", "job"])
-def test_the_cloud_refuses(cloud: dict[str, str], wrong: dict[str, str], named: str) -> None:
+def test_cloud_refuses_unsafe_settings(
+    cloud: dict[str, str], wrong: dict[str, str], named: str
+) -> None:
     with pytest.raises(WrongSetting, match=named) as refusal:
         load(cloud | wrong)
 
@@ -94,7 +96,7 @@ def started(
 
 
 def started_on_a_taken_port(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Start the API where only one that binds no port can end in silence."""
+    """Start the API on a port in use, so that only one that binds no port can end silently."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = str(taken.getsockname()[1])
@@ -103,7 +105,7 @@ def started_on_a_taken_port(environment: dict[str, str]) -> "subprocess.Complete
 
 @pytest.mark.slow
 @guards
-def test_the_api_exits_2_with_one_line_before_it_takes_its_port(
+def test_api_exits_2_with_one_line_before_binding_its_port(
     wrong: dict[str, str], named: str
 ) -> None:
     assert_refused(started_on_a_taken_port(SERVICE | wrong), named)
@@ -112,7 +114,7 @@ def test_the_api_exits_2_with_one_line_before_it_takes_its_port(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", Kind)
 @guards
-def test_a_job_exits_2_with_one_line(kind: Kind, wrong: dict[str, str], named: str) -> None:
+def test_job_exits_2_with_one_line(kind: Kind, wrong: dict[str, str], named: str) -> None:
     job = {"CLOUD_RUN_JOB": f"{kind}-generation-job", "CREATION_ID": a_creation_id()}
     done = started((f"jobs.{kind}_generation_job",), GCP | job | wrong)
 
@@ -127,14 +129,14 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", named: str) -> None
 
 
 @pytest.mark.slow
-def test_a_job_refuses_its_own_model_when_it_has_retired() -> None:
+def test_job_refuses_its_own_retired_model() -> None:
     job = RETIRED | {"CREATION_ID": a_creation_id()}
 
     assert_refused(started(("jobs.video_generation_job",), job), "retired on 2026-11-17")
 
 
 @pytest.mark.slow
-def test_a_job_starts_when_the_other_kinds_model_has_retired() -> None:
+def test_job_starts_when_only_the_other_kinds_model_has_retired() -> None:
     done = started(("jobs.image_generation_job",), RETIRED | {"CREATION_ID": a_creation_id()})
 
     assert (done.returncode, done.stderr) == (1, "")
@@ -142,7 +144,7 @@ def test_a_job_starts_when_the_other_kinds_model_has_retired() -> None:
 
 
 @pytest.mark.slow
-def test_the_api_starts_when_a_model_has_retired_and_says_so() -> None:
+def test_api_starts_with_a_retired_model_and_logs_it() -> None:
     done = started_on_a_taken_port(RETIRED)
 
     assert done.returncode != 2
@@ -153,7 +155,7 @@ def test_the_api_starts_when_a_model_has_retired_and_says_so() -> None:
 
 
 @pytest.mark.slow
-def test_nothing_starts_with_its_model_unknown() -> None:
+def test_no_process_starts_with_an_unknown_model() -> None:
     unknown = RETIRED | {"PHOENIX_VIDEO_MODEL": "video-1", "CREATION_ID": a_creation_id()}
 
     assert_refused(started_on_a_taken_port(unknown), "video-1 is unknown")
@@ -161,7 +163,7 @@ def test_nothing_starts_with_its_model_unknown() -> None:
 
 
 @pytest.mark.slow
-def test_an_api_that_starts_hears_that_its_port_is_taken(tmp_path: Path) -> None:
+def test_api_reports_a_port_in_use(tmp_path: Path) -> None:
     done = started_on_a_taken_port({"PHOENIX_DATA": str(tmp_path)})
 
     assert done.returncode != 2

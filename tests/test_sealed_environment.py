@@ -1,4 +1,4 @@
-"""What an override of an execution can change in a job: the creation, and nothing else."""
+"""An execution's overrides can change only the creation of a job."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def sealed(environment: dict[str, str]) -> list[str]:
     return [f"--sealed={digest(environment)}"]
 
 
-def test_a_job_starts_with_the_settings_it_was_provisioned_with() -> None:
+def test_job_starts_with_its_provisioned_settings() -> None:
     environment = JOB | {"CREATION_ID": a_creation_id(), "RERUN_FAILED": "debit"}
     before = dict(environment)
 
@@ -58,7 +58,7 @@ def test_a_job_starts_with_the_settings_it_was_provisioned_with() -> None:
 
 
 @pytest.mark.parametrize("override", OVERRIDES.values(), ids=OVERRIDES)
-def test_an_overridden_setting_is_refused(override: dict[str, str]) -> None:
+def test_overridden_setting_is_refused(override: dict[str, str]) -> None:
     with pytest.raises(WrongSetting, match="differ from the job's seal"):
         apply_seal(sealed(JOB), JOB | override)
 
@@ -69,7 +69,7 @@ def test_every_setting_of_a_job_but_the_secrets_is_sealed() -> None:
     assert unsealed == {"GEMINI_API_KEY", "PHOENIX_WELCOME_KEY", "R2_SECRET_ACCESS_KEY"}
 
 
-def test_a_removed_setting_is_refused() -> None:
+def test_removed_setting_is_refused() -> None:
     environment = dict(JOB)
     del environment["R2_PUBLIC_URL"]
 
@@ -77,7 +77,7 @@ def test_a_removed_setting_is_refused() -> None:
         apply_seal(sealed(JOB), environment)
 
 
-def test_only_the_creation_its_rerun_and_its_trace_can_be_overridden() -> None:
+def test_only_creation_rerun_and_trace_can_be_overridden() -> None:
     for name in OVERRIDABLE:
         assert digest(JOB | {name: "another"}) == digest(JOB)
 
@@ -85,7 +85,7 @@ def test_only_the_creation_its_rerun_and_its_trace_can_be_overridden() -> None:
 
 
 @pytest.mark.parametrize("is_sealed", [True, False])
-def test_the_cloud_removes_variables_that_redirect_a_library(*, is_sealed: bool) -> None:
+def test_cloud_removes_variables_that_redirect_a_library(*, is_sealed: bool) -> None:
     environment = JOB | HARMFUL
 
     apply_seal(sealed(JOB) if is_sealed else [], environment)
@@ -93,7 +93,7 @@ def test_the_cloud_removes_variables_that_redirect_a_library(*, is_sealed: bool)
     assert environment == JOB
 
 
-def test_this_machine_keeps_its_variables() -> None:
+def test_local_process_keeps_its_variables() -> None:
     environment = {**GCP, **HARMFUL}
 
     apply_seal([], environment)
@@ -101,7 +101,7 @@ def test_this_machine_keeps_its_variables() -> None:
     assert environment == GCP | HARMFUL
 
 
-def test_an_emulator_stays_for_the_guard_that_refuses_it() -> None:
+def test_emulator_variable_is_kept_for_the_guard_that_refuses_it() -> None:
     environment = JOB | {"FIRESTORE_EMULATOR_HOST": "theirs:1"}
 
     apply_seal([], environment)
@@ -121,14 +121,14 @@ def test_only_the_first_argument_is_a_seal(added: list[str]) -> None:
         apply_seal(given, dict(JOB))
 
 
-def test_a_second_seal_does_not_replace_the_first() -> None:
+def test_second_seal_does_not_replace_the_first() -> None:
     changed = JOB | {"R2_BUCKET_NAME": "theirs"}
 
     with pytest.raises(WrongSetting, match="differ"):
         apply_seal([*sealed(JOB), *sealed(changed)], changed)
 
 
-def test_a_seal_of_other_characters_is_refused() -> None:
+def test_non_ascii_seal_is_refused() -> None:
     with pytest.raises(WrongSetting, match="differ"):
         apply_seal(["--sealed=é"], dict(JOB))
 
@@ -137,7 +137,7 @@ def test_a_seal_of_other_characters_is_refused() -> None:
 @pytest.mark.parametrize(
     "arguments", [["-c", "print(1)"], [""], ["--sealed=0"]], ids=["code", "empty", "seal"]
 )
-def test_a_process_exits_2_with_one_line(tmp_path: Path, kind: Kind, arguments: list[str]) -> None:
+def test_process_exits_2_with_one_line(tmp_path: Path, kind: Kind, arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"jobs.{kind}_generation_job", *arguments],
         env={**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()},
@@ -152,7 +152,7 @@ def test_a_process_exits_2_with_one_line(tmp_path: Path, kind: Kind, arguments: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sealed_process_takes_no_further_argument(tmp_path: Path) -> None:
+def test_sealed_process_takes_no_further_argument(tmp_path: Path) -> None:
     environment = GCP | {"CREATION_ID": a_creation_id()}
     done = subprocess.run(
         [sys.executable, "-I", "-m", "jobs.image_generation_job", *sealed(environment), "x"],
@@ -168,7 +168,7 @@ def test_a_sealed_process_takes_no_further_argument(tmp_path: Path) -> None:
     assert done.stderr == "arguments: a job takes none: set CREATION_ID\n"
 
 
-def test_the_command_line_takes_its_arguments_after_the_seal() -> None:
+def test_command_line_takes_its_arguments_after_the_seal() -> None:
     command = [sys.executable, "-I", "-m", "cli"]
     shown = [*command, *sealed(GCP), "audit", "--help"]
     good = subprocess.run(shown, env=GCP, capture_output=True, text=True, timeout=60, check=False)
@@ -182,7 +182,7 @@ def test_the_command_line_takes_its_arguments_after_the_seal() -> None:
     assert b"differ from the job's seal" in wrong.stderr
 
 
-def test_a_process_ignores_pythons_own_variables_and_its_folder(tmp_path: Path) -> None:
+def test_process_ignores_python_variables_and_its_folder(tmp_path: Path) -> None:
     """A job's image starts Python with -I; its packages come from site-packages."""
     (tmp_path / "jobs.py").write_text("print('theirs')")
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")

@@ -37,7 +37,9 @@ def gcp(loaded: Settings) -> GCPBackend:
         ("*", ("*",)),
     ],
 )
-def test_cors_origins_become_what_browsers_send(listed: str, origins: tuple[str, ...]) -> None:
+def test_cors_origins_are_normalised_to_what_browsers_send(
+    listed: str, origins: tuple[str, ...]
+) -> None:
     assert load({"PHOENIX_CORS_ORIGINS": listed}).cors_origins == origins
 
 
@@ -53,7 +55,7 @@ def test_cors_origins_become_what_browsers_send(listed: str, origins: tuple[str,
         *["*,https://a.example", "https://<domain>", "'https://a.example'", "file:///index.html"],
     ],
 )
-def test_value_that_is_no_origin_is_refused(origin: str) -> None:
+def test_invalid_origin_is_refused(origin: str) -> None:
     assert_refused({"PHOENIX_CORS_ORIGINS": f"https://ok.example,{origin}"}, "PHOENIX_CORS_ORIGINS")
 
 
@@ -168,7 +170,7 @@ def test_value_pasted_from_a_dashboard_is_normalised(
         *((name, f"'{value}'\n") for name, value in GCP.items() if name != "PHOENIX_BACKEND"),
     ],
 )
-def test_value_of_another_form_is_refused(name: str, value: str) -> None:
+def test_malformed_value_is_refused(name: str, value: str) -> None:
     assert_refused(GCP | {name: value}, name)
 
 
@@ -190,7 +192,7 @@ def test_value_of_another_form_is_refused(name: str, value: str) -> None:
         ("PHOENIX_DAILY_COST_MAX_USD", "1_000"),
     ],
 )
-def test_local_value_of_another_form_is_refused(name: str, value: str) -> None:
+def test_malformed_local_value_is_refused(name: str, value: str) -> None:
     assert_refused({name: value}, name)
 
 
@@ -204,7 +206,7 @@ def assert_refused(environment: dict[str, str], name: str) -> None:
     assert not any(secret in message for secret in ("pw@", "hunter2", "very-secret"))
 
 
-def test_drafts_never_share_the_public_bucket_however_it_is_written() -> None:
+def test_drafts_bucket_must_differ_from_the_public_one_however_written() -> None:
     for drafts, public in (("gs://media", "media"), ("media/", "s3://media")):
         assert_refused(
             GCP | {"R2_DRAFTS_BUCKET_NAME": drafts, "R2_BUCKET_NAME": public},
@@ -213,11 +215,11 @@ def test_drafts_never_share_the_public_bucket_however_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("name", ["PHOENIX_BASE_URL", "R2_ENDPOINT_URL", "R2_PUBLIC_URL"])
-def test_plain_http_in_capitals_is_refused_in_the_cloud(name: str) -> None:
+def test_uppercase_http_is_refused_in_the_cloud(name: str) -> None:
     assert_refused(SERVICE | {name: "HTTP://x.example"}, name)
 
 
-def test_home_folder_is_found() -> None:
+def test_home_folder_is_expanded() -> None:
     backend = load({"PHOENIX_DATA": "~/phoenix"}).backend
 
     assert isinstance(backend, LocalBackend)

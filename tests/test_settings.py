@@ -11,7 +11,7 @@ from tests.support.environments import GCP, JOB, SERVICE
 WELCOME_KEY = "0123456789abcdef0123456789abcdef"
 
 
-def test_without_any_setting_everything_is_local() -> None:
+def test_backend_is_local_without_any_setting() -> None:
     loaded = load({})
 
     assert isinstance(loaded.backend, LocalBackend)
@@ -26,7 +26,7 @@ def test_without_any_setting_everything_is_local() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "ten", ""])
-def test_a_ceiling_is_an_amount_of_dollars(text: str) -> None:
+def test_cost_ceiling_must_be_a_dollar_amount(text: str) -> None:
     with pytest.raises(WrongSetting, match="PHOENIX_DAILY_COST_MAX_USD is not usable"):
         load({"PHOENIX_DAILY_COST_MAX_USD": text})
 
@@ -57,7 +57,7 @@ def test_settings_are_read() -> None:
 
 
 @pytest.mark.parametrize("environment", [GCP, SERVICE, JOB], ids=["here", "service", "job"])
-def test_the_cloud_needs_only_what_is_in_its_environment(environment: dict[str, str]) -> None:
+def test_cloud_loads_from_its_required_settings(environment: dict[str, str]) -> None:
     loaded = load(environment)
     backend = loaded.backend
 
@@ -78,7 +78,7 @@ def test_the_cloud_needs_only_what_is_in_its_environment(environment: dict[str, 
     assert set(vars(backend.endpoints).values()) == {None}
 
 
-def test_what_the_cloud_may_be_told_is_read() -> None:
+def test_optional_cloud_settings_are_read() -> None:
     loaded = load(
         SERVICE
         | {
@@ -127,7 +127,7 @@ KEY = {"GEMINI_API_KEY": "a-very-secret-key"}
         (KEY | {"PHOENIX_GENERATOR": "gemini"}, True),
     ],
 )
-def test_a_key_makes_the_media_real_unless_the_sample_is_asked_for(
+def test_api_key_selects_gemini_unless_sample_is_chosen(
     environment: dict[str, str], *, is_gemini: bool
 ) -> None:
     backend = load(environment).backend
@@ -136,7 +136,7 @@ def test_a_key_makes_the_media_real_unless_the_sample_is_asked_for(
     assert (backend.gemini is not None) is is_gemini
 
 
-def test_the_developer_api_has_its_own_models() -> None:
+def test_developer_api_has_its_own_models() -> None:
     backend = load(KEY).backend
     other = load(KEY | {"PHOENIX_IMAGE_MODEL": "gemini-3-pro-image"}).backend
 
@@ -166,7 +166,7 @@ def test_the_developer_api_has_its_own_models() -> None:
         (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: only the local"),
     ],
 )
-def test_a_wrong_choice_of_the_generator_is_named(environment: dict[str, str], named: str) -> None:
+def test_wrong_generator_setting_is_named(environment: dict[str, str], named: str) -> None:
     with pytest.raises(WrongSetting) as refusal:
         load(environment)
 
@@ -174,11 +174,11 @@ def test_a_wrong_choice_of_the_generator_is_named(environment: dict[str, str], n
     assert "\n" not in str(refusal.value)
 
 
-def test_the_cloud_takes_no_notice_of_a_key() -> None:
+def test_cloud_ignores_an_api_key() -> None:
     assert load(GCP | KEY).backend == load(GCP).backend
 
 
-def test_secrets_are_not_shown() -> None:
+def test_repr_hides_secrets() -> None:
     shown = repr(load(GCP | {"PHOENIX_WELCOME_KEY": WELCOME_KEY}))
 
     assert "very-secret" not in shown
@@ -186,7 +186,7 @@ def test_secrets_are_not_shown() -> None:
     assert "very-secret" not in repr(load(KEY))
 
 
-def test_all_that_is_missing_is_named_at_once() -> None:
+def test_all_missing_settings_are_named_at_once() -> None:
     with pytest.raises(WrongSetting) as refusal:
         load({"PHOENIX_BACKEND": "gcp", "R2_BUCKET_NAME": " ", "R2_SECRET_ACCESS_KEY": ""})
 
@@ -210,7 +210,7 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ("PHOENIX_BACKEND", ""),
     ],
 )
-def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+def test_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(WrongSetting, match=name):
         load({name: value})
 
@@ -241,7 +241,7 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
         ("PHOENIX_IDENTITY_ENDPOINT", ""),
     ],
 )
-def test_a_wrong_setting_of_the_cloud_is_named_and_its_value_is_not(name: str, value: str) -> None:
+def test_wrong_cloud_setting_is_named_without_its_value(name: str, value: str) -> None:
     with pytest.raises(WrongSetting, match=name) as refusal:
         load(GCP | {name: value})
 
@@ -257,13 +257,13 @@ def test_a_wrong_setting_of_the_cloud_is_named_and_its_value_is_not(name: str, v
         ("PHOENIX_POLICY_DEADLINE_S", "100", "deadline_s"),
     ],
 )
-def test_constants_that_break_the_protocol_are_named(name: str, value: str, named: str) -> None:
+def test_policy_values_that_break_the_protocol_are_named(name: str, value: str, named: str) -> None:
     for environment in ({}, SERVICE):
         with pytest.raises(WrongSetting, match=named):
             load(environment | {name: value})
 
 
-def test_everything_that_is_wrong_is_named_at_once() -> None:
+def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(WrongSetting) as refusal:
         load({"PHOENIX_TYPO": "1", "PHOENIX_IMAGE_COST": "0", "PHOENIX_POLICY_LEASE_S": "1"})
 
@@ -271,7 +271,7 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     assert "\n" not in str(refusal.value)
 
 
-def test_the_cloud_is_known_by_what_cloud_run_sets() -> None:
+def test_cloud_is_detected_by_the_variables_of_cloud_run() -> None:
     assert is_in_cloud({"K_SERVICE": "phoenix-api"})
     assert is_in_cloud({"K_SERVICE": ""})
     assert is_in_cloud({"CLOUD_RUN_JOB": "video-generation-job"})
@@ -281,7 +281,7 @@ def test_the_cloud_is_known_by_what_cloud_run_sets() -> None:
     assert not is_in_cloud({})
 
 
-def test_outside_the_cloud_the_cloud_may_stand_on_this_machine() -> None:
+def test_fake_endpoints_are_accepted_outside_the_cloud() -> None:
     loaded = load(
         GCP
         | dict.fromkeys(FAKE_ENDPOINTS, "http://127.0.0.1:8080/")
@@ -298,5 +298,5 @@ def test_outside_the_cloud_the_cloud_may_stand_on_this_machine() -> None:
     assert set(vars(loaded.backend.endpoints).values()) == {"http://127.0.0.1:8080"}
 
 
-def test_every_stand_in_has_a_guard() -> None:
+def test_every_fake_endpoint_has_a_guard() -> None:
     assert set(FAKE_ENDPOINTS) == {name for name in SETTINGS if name.endswith("_ENDPOINT")}

@@ -111,7 +111,7 @@ class FullDisk(io.StringIO):
 
 
 @pytest.mark.usefixtures("log_stream")  # which puts the handlers back
-def test_full_disk_does_not_put_tracebacks_of_the_log_on_the_terminal(
+def test_full_disk_prints_no_logging_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure("cli", stream=FullDisk())

@@ -32,11 +32,11 @@ EXAMPLE = (
     response_class=Response,
     responses={
         HTTPStatus.OK: {
-            "description": "Server-sent events: `snapshot` once, then `change` after `change`, each "
-            "with `account` (as in /api/me, null while it is as before), `creations` (as in "
-            "/api/generate/creation/{creation_id}) and `gone` (ids: deleted, or no longer among "
-            "the 50 newest); `end` with `reason` `settled`, `time` or `shutdown`. A comment every "
-            "15 s says that the stream lives.",
+            "description": "Server-sent events: one `snapshot`, then `change` events, each with "
+            "`account` (as in /api/me, null if unchanged), `creations` (as in "
+            "/api/generate/creation/{creation_id}) and `gone` (ids of creations that were deleted, "
+            "or are no longer among the 50 newest); last an `end` with a `reason`: `settled`, "
+            "`time` or `shutdown`. A heartbeat comment is sent every 15 s.",
             "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
         },
         **problems(*SIGNED_IN, TooManyStreams(limit=100), TooManyOwnStreams(limit=5)),

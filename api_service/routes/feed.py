@@ -4,11 +4,10 @@ from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
-from api_service.dependencies import StateDep
+from api_service.dependencies import AppState, StateDep
 from api_service.openapi import PAGED, problems
 from api_service.paging import PageQueryDep, paginate
 from api_service.responses import Publications, PublicationView
-from api_service.state import AppState
 from shared.domain.errors import AccountNotFound, StoreUnavailable
 from shared.ports.store import Cursor, Page
 

@@ -23,7 +23,6 @@ router = APIRouter()
 
 READ = ["GET", "HEAD"]
 _RANGE = re.compile(rb"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-[0-9]{1,15})")
-PUBLIC_CACHE = "public, max-age=30"
 
 
 async def _local(state: StateDep) -> LocalParts:
@@ -37,7 +36,6 @@ async def anyone() -> None:
 
 
 LocalDep = Annotated[LocalParts, Depends(_local)]
-SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
 
 
 @router.post(
@@ -47,7 +45,9 @@ SignInBody = Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
     responses=problems(*body_errors("username", "this name is reserved")),
     openapi_extra=request_body(SignIn),
 )
-def sign_in(local: LocalDep, body: SignInBody) -> Response:
+def sign_in(
+    local: LocalDep, body: Annotated[SignIn, Depends(json_body(SignIn, after=anyone))]
+) -> Response:
     """Sign in by name, without a password, in local mode."""
     return json_response(Token(token=local.identity.sign_in(body.username)))
 
@@ -56,24 +56,22 @@ def sign_in(local: LocalDep, body: SignInBody) -> Response:
 def private_file(
     state: StateDep, local: LocalDep, key: str, expires: str = "", signature: str = ""
 ) -> Response:
-    """Send a private file, or a range of it, to the bearer of a signed link."""
-    now = state.phoenix.ports.clock.now()
     try:
-        path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
+        path = local.media.opened_by_link(
+            key, expires=expires, signature=signature, now=state.now()
+        )
     except (Unauthenticated, MediaUnavailable) as error:
         raise PageNotFound from error
-    headers = {"Cache-Control": "private", "Content-Disposition": "inline"}
-    return _file_response(path, headers)
+    return _file_response(path, {"Cache-Control": "private", "Content-Disposition": "inline"})
 
 
 @router.api_route("/media/public/{key:path}", methods=READ, include_in_schema=False)
 def public_file(local: LocalDep, key: str) -> Response:
-    """Send a published file, or a range of it."""
     try:
         path = local.media.path_of(PUBLIC_PREFIX + key)
     except MediaUnavailable as error:
         raise PageNotFound from error
-    return _file_response(path, {"Cache-Control": PUBLIC_CACHE})
+    return _file_response(path, {"Cache-Control": "public, max-age=30"})
 
 
 class _MediaFile(FileResponse):
@@ -84,11 +82,7 @@ class _MediaFile(FileResponse):
 
         The base class sends the head before it opens the file; here the head waits for the body.
         """
-        headers = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name != b"range" or _is_single_range(value)
-        ]
+        headers = [each for each in scope["headers"] if each[0] != b"range" or _is_valid(each[1])]
         head: Message | None = None
 
         async def send_head_with_body(message: Message) -> None:
@@ -109,10 +103,9 @@ class _MediaFile(FileResponse):
             raise PageNotFound from error
 
 
-def _is_single_range(value: bytes) -> bool:
-    """Return whether this is one range that does not end before it starts."""
-    found = _RANGE.fullmatch(value)
-    return found is not None and (not found[1] or not found[2] or int(found[1]) <= int(found[2]))
+def _is_valid(range_header: bytes) -> bool:
+    match = _RANGE.fullmatch(range_header)
+    return match is not None and (not match[1] or not match[2] or int(match[1]) <= int(match[2]))
 
 
 def _file_response(path: Path, headers: dict[str, str]) -> Response:

@@ -1,6 +1,6 @@
-"""Release the Firestore rules of a file, unless they are what holds already.
+"""Release the Firestore rules of a file, unless they are already active.
 
-gcloud has no command for rules: this is the Firebase Rules API, with gcloud's access token.
+gcloud has no command for rules, so this calls the Firebase Rules API with gcloud's access token.
 https://firebase.google.com/docs/reference/rules/rest
 """
 
@@ -15,24 +15,23 @@ import httpx
 
 RULES_API = "https://firebaserules.googleapis.com/"
 OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_FIREBASERULES"
-"""Another address, as gcloud calls it for the APIs that it knows."""
+"""Another address of the API, named as gcloud names those of its own APIs."""
 TIMEOUT_S = 30
 
 
 def release(api: httpx.Client, *, project: str, name: str, source: str) -> bool:
-    """Make these rules the ones that hold; tell whether they were others before."""
+    """Activate these rules; return whether they replaced others."""
     full_name = f"projects/{project}/releases/{name}"
-    held = api.get(f"v1/{full_name}")
-    is_new = held.status_code == HTTPStatus.NOT_FOUND
+    current = api.get(f"v1/{full_name}")
+    is_new = current.status_code == HTTPStatus.NOT_FOUND
     if not is_new:
-        held.raise_for_status()
-        ruleset = api.get(f"v1/{held.json()['rulesetName']}").raise_for_status().json()
+        current.raise_for_status()
+        ruleset = api.get(f"v1/{current.json()['rulesetName']}").raise_for_status().json()
         if ruleset["source"]["files"][0]["content"] == source:
             return False
-    files = [{"name": "firestore.rules", "content": source}]
-    body = {"source": {"files": files}}
-    made = api.post(f"v1/projects/{project}/rulesets", json=body).raise_for_status().json()
-    pointer = {"name": full_name, "rulesetName": made["name"]}
+    body = {"source": {"files": [{"name": "firestore.rules", "content": source}]}}
+    created = api.post(f"v1/projects/{project}/rulesets", json=body).raise_for_status().json()
+    pointer = {"name": full_name, "rulesetName": created["name"]}
     if is_new:
         api.post(f"v1/projects/{project}/releases", json=pointer).raise_for_status()
     else:
@@ -41,19 +40,19 @@ def release(api: httpx.Client, *, project: str, name: str, source: str) -> bool:
 
 
 def main() -> None:
-    """Release the rules of a file to one database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--project", required=True)
     parser.add_argument("--database", required=True)
     arguments = parser.parse_args()
-    name = "cloud.firestore"
-    if arguments.database != "(default)":
-        name += f"/{arguments.database}"
+    is_default = arguments.database == "(default)"
+    name = "cloud.firestore" if is_default else f"cloud.firestore/{arguments.database}"
     try:
         is_changed = _release(arguments, name=name)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"gcloud gives no access token: run `gcloud auth login` ({error.stderr.strip()})")
+        sys.exit(
+            f"gcloud returned no access token: run `gcloud auth login` ({error.stderr.strip()})"
+        )
     except httpx.HTTPStatusError as error:
         sys.exit(
             f"The Firebase Rules API answered {error.response.status_code} for "
@@ -62,7 +61,7 @@ def main() -> None:
         )
     except httpx.TransportError as error:
         sys.exit(f"The Firebase Rules API cannot be reached: {error}")
-    print("released" if is_changed else "these rules hold already")  # noqa: T201 (what it did)
+    print("released" if is_changed else "these rules are already active")  # noqa: T201 (what it did)
 
 
 def _release(arguments: argparse.Namespace, *, name: str) -> bool:

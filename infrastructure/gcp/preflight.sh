@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # script.sh, and the script that sources both, set what is used here
-# What a script needs, checked before its first change: all that is missing is reported at once.
-# Sourced after script.sh. In a dry run only what this machine knows is checked: nothing is sent.
+# Checks before a script's first change: everything that is missing is reported at once.
+# Sourced after script.sh. A dry run sends nothing, so it checks only what this machine knows.
 
 problems=()
 PLACEHOLDER='<[^>]*>|(^|[/@.])your-|PROJECT_NUMBER|REGION\.run\.app|(^|[/@.])example\.(com|net|org)'
@@ -38,7 +38,7 @@ check_tools() {
     problem "$python lacks what these scripts import: run \`make setup\` in the checkout"
 }
 
-# check_project: somebody is signed in, and may see the project, which has billing.
+# check_project: gcloud is signed in, and its account may see the project, which has billing.
 check_project() {
   local answer
   if ! gcloud auth print-access-token >/dev/null 2>&1 </dev/null; then
@@ -49,7 +49,7 @@ check_project() {
     problem "GOOGLE_CLOUD_PROJECT=$GOOGLE_CLOUD_PROJECT does not exist, or this account may not see it: ${answer##*$'\n'}"
     return
   fi
-  # Who may not see the billing account gets no answer: then the first step reports what is wrong.
+  # Without permission to see the billing account there is no answer; the first step reports it.
   answer=$(gcloud billing projects describe "$GOOGLE_CLOUD_PROJECT" --format='value(billingEnabled)' 2>/dev/null </dev/null) || answer=
   [[ $answer != False ]] ||
     problem "$GOOGLE_CLOUD_PROJECT has no billing: link a billing account at https://console.cloud.google.com/billing"
@@ -63,7 +63,7 @@ check_secret_version() {
     check_secrets R2_SECRET_ACCESS_KEY
 }
 
-# check_r2: both buckets' endpoint answers to the administrator's key.
+# check_r2: the endpoint accepts the administrator's key for both buckets.
 check_r2() {
   local answer
   answer=$("$python" "$folder/r2_buckets.py" --check --endpoint-url="$R2_ENDPOINT_URL" \
@@ -77,7 +77,7 @@ check_alpha() {
     problem "gcloud's alpha component is not installed: run \`gcloud components install alpha\`"
 }
 
-# Stop if there are problems; name each in a line of its own.
+# Stop if there are problems; print each on its own line.
 report_problems() {
   ((${#problems[@]})) || return 0
   printf '%s\n' "${problems[@]}" >&2

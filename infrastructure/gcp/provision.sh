@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Put everything that Phoenix needs into a project; run again, it changes nothing.
+# Provision everything that Phoenix needs in a project; a second run changes nothing.
 #   provision.sh [--settings FILE] [--dry-run]
-# R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY (Admin Read & Write) make the buckets of R2;
-# the first time, R2_SECRET_ACCESS_KEY goes from the environment into Secret Manager.
+# R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY (Admin Read & Write) create the R2 buckets;
+# the first run copies R2_SECRET_ACCESS_KEY from the environment to Secret Manager.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
 # shellcheck source-path=SCRIPTDIR source=preflight.sh
@@ -65,7 +65,7 @@ make_database() {
     --project="$project" --database="$database"
 }
 
-# make_bucket NAME SERVICE: a private bucket whose files live for a day.
+# make_bucket NAME SERVICE: a private bucket whose files are deleted after a day.
 make_bucket() {
   begin "bucket $1"
   exists gcloud storage buckets describe "gs://$1" ||
@@ -129,7 +129,7 @@ on_project() {
   grant "$1" "$2" projects add-iam-policy-binding "$project" --condition=None
 }
 
-# act_as ACCOUNT WHO: who may run something as this account.
+# act_as ACCOUNT MEMBER: allow the member to run as this account.
 act_as() {
   grant "$2" iam.serviceAccountUser \
     iam service-accounts add-iam-policy-binding "$(email "$1")" --condition=None
@@ -175,8 +175,8 @@ begin "queues, jobs and the API"
 
 begin "done"
 cat <<DONE
-What is next (docs/deploying.md):
-  1. In Firebase's console: add Firebase to $project and switch Authentication on.
-  2. In Cloudflare's console: give the bucket $R2_BUCKET_NAME the domain $R2_PUBLIC_URL.
+Next steps (docs/deploying.md):
+  1. In Firebase's console: add Firebase to $project and enable Authentication.
+  2. In Cloudflare's console: connect the domain $R2_PUBLIC_URL to the bucket $R2_BUCKET_NAME.
   3. Deploy: gcloud builds submit, or infrastructure/gcp/deploy.sh RELEASE.
 DONE

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The part of provision.sh that a creation goes through: queues, jobs, the API and the scheduler.
+# The second half of provision.sh: queues, jobs, the API and the scheduler.
 #   provision_generation_jobs.sh [--settings FILE] [--dry-run]
-# SEAL=no in the environment leaves the jobs' commands as they are: docs/day-2.md, Upgrade.
-# A job or API that is there keeps its image: images are deploy.sh's.
+# SEAL=no in the environment leaves the jobs' commands unchanged: docs/day-2.md, Upgrade.
+# An existing job or API keeps its image, which only deploy.sh changes.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
 # shellcheck source-path=SCRIPTDIR source=preflight.sh
@@ -14,7 +14,7 @@ KINDS=(video image)
 
 # make_queue KIND PER_SECOND CONCURRENT
 # 10 and 45 dispatches a minute are together below the 60 jobs:run a minute that some projects have.
-# A queue gives a task up when both the attempts and the duration are used up.
+# A queue drops a task when both its attempts and its duration are used up.
 make_queue() {
   local queue=$1-generation-queue verb=update
   begin "queue $queue"
@@ -24,9 +24,9 @@ make_queue() {
     --max-attempts=10 --max-retry-duration=900s --min-backoff=5s --max-backoff=60s
 }
 
-# look_up KIND NAME FIELD FLAGS...: set `image` and `was` to the image and to the mark of the flags
-# that a job or service was given, nothing if there is none; and `mark` to the mark of these flags.
-# gcloud changes a job and a service whenever it deploys, so what has its mark is not deployed again.
+# look_up KIND NAME FIELD FLAGS...: set `image` and `was` to the image of a job or service and the
+# mark of its flags, empty if it does not exist, and `mark` to the mark of these flags.
+# Every deployment creates a new revision, so a job or service with the same mark is skipped.
 look_up() {
   image='' was=''
   mark=$(printf '%s\n' "$labels" "${@:4}" | sha256sum | cut -c1-16)
@@ -37,8 +37,8 @@ look_up() {
 }
 
 # make_job NAME ACCOUNT MEMORY CPU TIMEOUT RETRIES FLAGS...
-# An execution may override a job's arguments and variables, but not its command: it names the only
-# module that runs, and the seal of the settings.
+# An execution may override a job's arguments and variables, but not its command, which therefore
+# holds the module to run and the seal of the settings.
 make_job() {
   local command=() flags module=cli
   begin "job $1"
@@ -54,7 +54,7 @@ make_job() {
       --labels="$labels,service=$1,settings=$mark"
 }
 
-# Changed settings make a revision without traffic: deploy.sh asks the doctor first.
+# Changed settings make a revision without traffic: deploy.sh runs the doctor first.
 make_api() {
   local flags marks
   begin "service $api"
@@ -72,7 +72,7 @@ make_api() {
       --no-traffic --tag=candidate
     changed=yes
   fi
-  # Users come with Firebase's tokens, and /internal/* checks its callers itself.
+  # Users send Firebase tokens, and /internal/* verifies its callers itself.
   run gcloud run services add-iam-policy-binding "$api" --region="$region" --member=allUsers \
     --role=roles/run.invoker --format=none
 }
@@ -112,7 +112,7 @@ on_job() {
   grant "$2" "$3" run jobs add-iam-policy-binding "$1" --region="$region"
 }
 
-# The key is made once and never changes: with another one, every address could be welcomed again.
+# The key is created once and never changes: a new key would repeat every welcome grant.
 make_welcome_key() {
   local account
   begin "secret $welcome_secret"
@@ -132,8 +132,8 @@ make_welcome_key() {
   done
 }
 
-# Set `configuration`, the flags with the settings of the API and the jobs: the settings file, and
-# what follows from it. `seal` is their digest, as shared/settings/sealed_environment.py computes it.
+# Set `configuration`, the flags with the settings of the API and the jobs: the settings file and
+# values derived from it. `seal` is their digest, as shared/settings/sealed_environment.py computes it.
 configure() {
   local name settings secrets
   local -A values=(
@@ -147,7 +147,7 @@ configure() {
     [[ $name != PHOENIX_* && $name != R2_* ]] || values[$name]=${!name}
   done
   secrets=R2_SECRET_ACCESS_KEY=$secret:latest
-  # One version for ever: another key would welcome every address again.
+  # Pinned to version 1: a new key would repeat every welcome grant.
   [[ -z $welcome_secret ]] || secrets+=",PHOENIX_WELCOME_KEY=$welcome_secret:1"
   settings=$(for name in "${!values[@]}"; do echo "$name=${values[$name]}"; done | LC_ALL=C sort)
   seal=$(sha256sum <<<"$settings" | cut -d' ' -f1)
@@ -180,4 +180,4 @@ make_schedule phoenix-audit --schedule="17 3 * * *" --message-body="{}" \
   --oauth-service-account-email="$(email phoenix-auditor)"
 make_grants
 [[ -z $changed ]] ||
-  echo "The API's settings changed; they serve after infrastructure/gcp/deploy.sh RELEASE."
+  echo "The API's settings changed; they take effect with infrastructure/gcp/deploy.sh RELEASE."

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Put the metrics, alerts and dashboard of observability/ into a project; run again, it brings them
-# up to date.
+# Create the metrics, alerts and dashboard of observability/ in a project, or update them.
 #   provision_observability.sh [--settings FILE] [--dry-run]
-# ALERT_CHANNELS in the settings are the notification channels that are told, separated by commas.
+# ALERT_CHANNELS in the settings are the notification channels of the alerts, separated by commas.
 # shellcheck source-path=SCRIPTDIR source=script.sh
 source "$(dirname "$0")/script.sh"
 # shellcheck source-path=SCRIPTDIR source=preflight.sh
 source "$(dirname "$0")/preflight.sh"
 
-# name_in LIST...: the name of the first that a list shows; in a dry run nothing is there.
-# Not by --limit: here gcloud applies it before --filter.
+# name_in LIST...: the first name in a list; in a dry run, nothing exists.
+# Without --limit, which gcloud would apply before --filter.
 name_in() {
   [[ -n $dry_run ]] || "$@" --format='value(name)' </dev/null | sed -n 1p
 }
@@ -62,4 +61,4 @@ make_metrics
 make_alerts
 make_dashboard
 begin "done"
-[[ -n ${ALERT_CHANNELS:-} ]] || echo "The alerts tell nobody: ALERT_CHANNELS is not set (docs/deploying.md)."
+[[ -n ${ALERT_CHANNELS:-} ]] || echo "The alerts notify no one: ALERT_CHANNELS is not set (docs/deploying.md)."

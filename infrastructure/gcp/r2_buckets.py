@@ -1,7 +1,7 @@
-"""Make both R2 buckets, and say who may read them from a page and how long left-overs live.
+"""Create both R2 buckets, and configure their CORS and lifecycle rules.
 
-R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY are a token's with Admin Read & Write: the
-running system's own cannot make buckets.
+R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY must be those of a token with Admin Read &
+Write: the token of the running system cannot create buckets.
 https://developers.cloudflare.com/r2/api/s3/api/
 """
 
@@ -19,10 +19,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 REGION = "auto"
 TIMEOUT_S = 20
-TRIES = 3
-LINK_AGE_S = 3600
-"""How long a browser remembers that a page may read."""
-NEVER_ANSWERED = {"404", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"}
+ATTEMPTS_MAX = 3
+CORS_AGE_S = 3600
+"""How long a browser caches a preflight response."""
+NOT_FOUND = {"404", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"}
 LIFECYCLE = {
     "Rules": [
         {
@@ -42,7 +42,7 @@ LIFECYCLE = {
 
 
 def connect(endpoint_url: str, *, key_id: str, secret: str) -> Any:  # noqa: ANN401 (boto3 has no types)
-    """Return a client that speaks as R2 understands it."""
+    """Return an S3 client with the settings that R2 requires."""
     client = boto3.client(
         "s3",
         endpoint_url=endpoint_url,
@@ -52,7 +52,7 @@ def connect(endpoint_url: str, *, key_id: str, secret: str) -> Any:  # noqa: ANN
         config=Config(
             connect_timeout=TIMEOUT_S,
             read_timeout=TIMEOUT_S,
-            retries={"total_max_attempts": TRIES},
+            retries={"total_max_attempts": ATTEMPTS_MAX},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"},
@@ -63,20 +63,20 @@ def connect(endpoint_url: str, *, key_id: str, secret: str) -> Any:  # noqa: ANN
 
 
 def prepare(client: Any, bucket: str, origins: Sequence[str]) -> list[str]:  # noqa: ANN401 (boto3 has no types)
-    """Bring a bucket to what is declared; return what had to be changed."""
+    """Create or update a bucket; return what was changed."""
     changed = []
-    if _asked(client.head_bucket, bucket) is None:
+    if _fetched(client.head_bucket, bucket) is None:
         location = {"LocationConstraint": REGION}
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
-        changed.append("made")
+        changed.append("created")
     cors = _cors(origins)
-    if _asked(client.get_bucket_cors, bucket, "CORSRules") != (cors or {}).get("CORSRules"):
+    if _fetched(client.get_bucket_cors, bucket, "CORSRules") != (cors or {}).get("CORSRules"):
         if cors:
             client.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors)
         else:
             client.delete_bucket_cors(Bucket=bucket)
         changed.append("CORS")
-    rules = _asked(client.get_bucket_lifecycle_configuration, bucket, "Rules")
+    rules = _fetched(client.get_bucket_lifecycle_configuration, bucket, "Rules")
     if rules != LIFECYCLE["Rules"]:
         client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=LIFECYCLE)
         changed.append("lifecycle")
@@ -91,24 +91,24 @@ def _cors(origins: Sequence[str]) -> Mapping[str, Any] | None:
         "AllowedMethods": ["GET", "HEAD"],
         "AllowedHeaders": ["Range"],
         "ExposeHeaders": ["Content-Length", "Content-Range", "ETag"],
-        "MaxAgeSeconds": LINK_AGE_S,
+        "MaxAgeSeconds": CORS_AGE_S,
     }
     return {"CORSRules": [rule]}
 
 
-def _asked(question: Any, bucket: str, part: str | None = None) -> Any:  # noqa: ANN401 (boto3 has no types)
-    """Return an answer, or part of it; None where there is nothing."""
+def _fetched(operation: Any, bucket: str, part: str | None = None) -> Any:  # noqa: ANN401 (boto3 has no types)
+    """Return a response, or part of it; None if the bucket or its configuration does not exist."""
     try:
-        answer = question(Bucket=bucket)
+        response = operation(Bucket=bucket)
     except ClientError as error:
-        if error.response["Error"]["Code"] in NEVER_ANSWERED:
+        if error.response["Error"]["Code"] in NOT_FOUND:
             return None
         raise
-    return answer[part] if part else answer
+    return response[part] if part else response
 
 
 def _send_md5(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore has no types)
-    """Send the checksum that R2 takes instead of the SDK's own."""
+    """Replace the SDK's checksum by the one that R2 accepts."""
     if request.headers.get("x-amz-checksum-crc32"):
         del request.headers["x-amz-checksum-crc32"]
         del request.headers["x-amz-sdk-checksum-algorithm"]
@@ -117,11 +117,10 @@ def _send_md5(request: Any, **_: object) -> None:  # noqa: ANN401 (botocore has 
 
 
 def main() -> None:
-    """Prepare both buckets: the app's pages read drafts by link, and everybody reads the public."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--endpoint-url", "--drafts", "--public", "--origins"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--check", action="store_true", help="only ask for both buckets")
+    parser.add_argument("--check", action="store_true", help="only check access to both buckets")
     arguments = parser.parse_args()
     try:
         _run(arguments)
@@ -130,10 +129,10 @@ def main() -> None:
 
 
 def explained(error: Exception, *, endpoint_url: str) -> str:
-    """Return one sentence about what R2 refused, or why it was not reached."""
+    """Return an error message: what R2 refused, or why it was unreachable."""
     if isinstance(error, ClientError):
-        refused = f"R2 refused {error.operation_name} ({error.response['Error']['Code']}): "
-        return refused + (
+        return (
+            f"R2 refused {error.operation_name} ({error.response['Error']['Code']}): "
             "R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY must be those of an "
             f"API token with Admin Read & Write for {endpoint_url}"
         )
@@ -148,12 +147,12 @@ def _run(arguments: argparse.Namespace) -> None:
     )
     if arguments.check:
         for bucket in (arguments.drafts, arguments.public):
-            _asked(client.head_bucket, bucket)
+            _fetched(client.head_bucket, bucket)
         return
     origins = [origin for origin in arguments.origins.split(",") if origin]
     for bucket, readers in ((arguments.drafts, origins), (arguments.public, ["*"])):
         changed = prepare(client, bucket, readers)
-        print(f"{bucket}: {', '.join(changed) or 'as it should be'}")  # noqa: T201 (what it did)
+        print(f"{bucket}: {', '.join(changed) or 'unchanged'}")  # noqa: T201 (what it did)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts of this folder have in common: settings, steps, and commands that are shown.
+# Shared by the scripts of this folder: settings, steps, and commands that are printed and run.
 set -euo pipefail
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
@@ -13,9 +13,9 @@ argument=
 given=()
 trap 'stopped $?' EXIT
 
-# Say where the script stopped.
+# Print the step at which the script stopped.
 stopped() {
-  [[ $1 == 0 ]] || echo "$script stopped at: $step. Mend it and run it again: what is done is not done twice." >&2
+  [[ $1 == 0 ]] || echo "$script stopped at: $step. Fix it and run it again; completed steps are skipped." >&2
 }
 
 fail() {
@@ -28,7 +28,7 @@ begin() {
   echo "== $step"
 }
 
-# Show a command and, unless this is a dry run, run it.
+# Print a command and, unless this is a dry run, run it.
 run() {
   local words
   words=$(printf ' %q' "$@")
@@ -36,15 +36,15 @@ run() {
   [[ -n $dry_run ]] || "$@" </dev/null
 }
 
-# Tell whether a `describe` finds what it looks for.
+# Return whether a `describe` finds its resource; stop on any other error.
 found() {
-  local said
-  if said=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
-  grep -qiE 'NOT_FOUND|not found|cannot find|not be found' <<<"$said" || fail "$said"
+  local output
+  if output=$("$@" --format=none 2>&1 </dev/null); then return 0; fi
+  grep -qiE 'NOT_FOUND|not found|cannot find|not be found' <<<"$output" || fail "$output"
   return 1
 }
 
-# The same; in a dry run nothing is there.
+# The same; in a dry run, nothing exists.
 exists() {
   [[ -z $dry_run ]] && found "$@"
 }
@@ -68,7 +68,7 @@ parse() {
   done
 }
 
-# Read the settings file, if there is one; what the environment already says stays.
+# Read the settings file, if there is one; the environment takes precedence.
 read_settings() {
   local line
   step="the settings"
@@ -77,15 +77,15 @@ read_settings() {
     [[ $line =~ ^([A-Z][A-Z0-9_]*)=([^\'\"]*)$ ]] ||
       fail "$settings_file: not NAME=value without quotes: $line"
     [[ ${BASH_REMATCH[1]} != PHOENIX_WELCOME_KEY ]] ||
-      fail "$settings_file: no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY"
+      fail "$settings_file: it must not hold secrets: provisioning creates PHOENIX_WELCOME_KEY"
     [[ ${BASH_REMATCH[1]} != R2_SECRET_ACCESS_KEY ]] ||
-      fail "$settings_file: no secret belongs here: set R2_SECRET_ACCESS_KEY in the environment"
+      fail "$settings_file: it must not hold secrets: set R2_SECRET_ACCESS_KEY in the environment"
     given+=("${BASH_REMATCH[1]}")
     [[ -n ${!BASH_REMATCH[1]:-} ]] || declare -g "${BASH_REMATCH[1]}=${BASH_REMATCH[2]}"
   done <"$settings_file"
 }
 
-# Stop unless all of these are set; name all that are not.
+# Stop unless all of these are set; print every missing one.
 require() {
   local name missing=
   for name in "$@"; do
@@ -94,7 +94,7 @@ require() {
   [[ -z $missing ]] || fail "$settings_file or the environment must set:$missing"
 }
 
-# Name what every script works on, from GOOGLE_CLOUD_PROJECT and PHOENIX_REGION.
+# Set the names of all resources, from GOOGLE_CLOUD_PROJECT and PHOENIX_REGION.
 name_everything() {
   require GOOGLE_CLOUD_PROJECT PHOENIX_REGION
   project=$GOOGLE_CLOUD_PROJECT
@@ -127,7 +127,7 @@ describe_api() {
   gcloud run services describe "$api" --region="$region" --format="value($1)"
 }
 
-# revision_with FIELD VALUE: the revision that has all the traffic (percent 100), or a tag.
+# revision_with FIELD VALUE: the revision with all the traffic (percent 100) or with a tag.
 revision_with() {
   gcloud run services describe "$api" --region="$region" --flatten='status.traffic[]' \
     --format="csv[no-heading](status.traffic.$1,status.traffic.revisionName)" |
@@ -139,7 +139,7 @@ release_of() {
   gcloud run revisions describe "$1" --region="$region" --format='value(metadata.labels.release)'
 }
 
-# set_job_images RELEASE: every job runs this release from its next execution on.
+# set_job_images RELEASE: run this release from each job's next execution on.
 set_job_images() {
   local job image
   for job in video-generation-job image-generation-job phoenix-audit phoenix-doctor; do

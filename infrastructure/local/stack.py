@@ -1,8 +1,7 @@
-"""The one-machine stack: the API's process, a dispatcher that starts jobs, and the sweep's clock.
+"""The one-machine stack: the API's process, a task dispatcher and a scheduler for the sweep.
 
-What Google Cloud does around the API and the jobs, with the same restarts: an API that dies is
-started again, a task that is dispatched starts an execution, and regularly somebody calls the
-sweep over HTTP with a service token.
+It does locally what Google Cloud does around the API and the jobs: it restarts an API that died,
+starts an execution for each task, and calls the sweep over HTTP with a service token.
 """
 
 import contextlib
@@ -35,28 +34,24 @@ log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30
-LOOK_EVERY_S = 0.05
+POLL_INTERVAL_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
 ORPHAN_GRACE_S = 2
-"""How long an API whose stack was killed may finish its requests: each is safe to interrupt."""
+"""How long an API whose stack was killed may finish its requests, which may be interrupted."""
 ORPHAN_WAIT_S = 10
 RESUME_EVERY_S = 0.5
 
 
 class StackError(Exception):
-    """The stack cannot start; the message says why and what to do."""
+    """The stack cannot start; the message says what to do."""
 
 
 class Stack:
-    """A stack that runs while its `with` block does; stopping it loses nothing."""
+    """A stack that runs inside its `with` block; stopping it loses nothing."""
 
     def __init__(self, environment: Mapping[str, str], *, port: int = 0) -> None:
-        """Prepare a stack on this port of the machine; 0 takes a free one.
-
-        Raises:
-            WrongSetting, StackError
-        """
+        """Prepare a stack on this port, or on a free one for 0; raise WrongSetting or StackError."""
         self.base_url = f"http://{HOST}:{port or _free_port()}"
         self.settings = settings.load({**environment, "PHOENIX_BASE_URL": self.base_url})
         if not isinstance(self.settings.backend, LocalBackend):
@@ -65,17 +60,17 @@ class Stack:
         data_folder.prepare(self.data)
         _await_orphan(self.data)
         if not _is_free(port):
-            raise StackError(f"port {port} is taken: choose another with --port")
+            raise StackError(f"port {port} is in use: choose another with --port")
         self._logs = self.data / LOGS
         self._logs.mkdir(exist_ok=True)
         self._is_stopping = threading.Event()
         self._running = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything and return when the API answers."""
+        """Start everything and return when the API is healthy."""
         with contextlib.ExitStack() as running:
-            running.enter_context(_alone(self.data / STACK_LOCK))
-            self._api_lock = running.enter_context(_no_orphan(self.data / API_LOCK))
+            running.enter_context(_stack_lock(self.data))
+            self._api_lock = running.enter_context(_api_lock(self.data))
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
@@ -90,14 +85,14 @@ class Stack:
             running.callback(self._stop_api)
             running.callback(self._is_stopping.set)
             self._wait_for_api()
-            works: list[Callable[[], None]] = [
-                self._keep_api,
+            loops: list[Callable[[], None]] = [
+                self._restart_api,
                 partial(self._sweep_regularly, local),
                 partial(self._resume_regularly, local),
                 *(partial(self._dispatch, local, kind) for kind in Kind),
             ]
-            for work in works:
-                thread = threading.Thread(target=work, daemon=True)
+            for loop in loops:
+                thread = threading.Thread(target=loop, daemon=True)
                 thread.start()
                 running.callback(thread.join)
             running.callback(self._is_stopping.set)
@@ -105,7 +100,7 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the dispatcher, the API and the jobs, which hand their work back."""
+        """Stop the dispatcher, the API and the jobs, which release their creations."""
         self._running.close()
 
     # The API
@@ -124,17 +119,17 @@ class Stack:
             )
 
     def _wait_for_api(self) -> None:
-        for _ in range(int(START_TIMEOUT_S / LOOK_EVERY_S)):
+        for _ in range(int(START_TIMEOUT_S / POLL_INTERVAL_S)):
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.base_url}/api/health", trust_env=False).is_success:
                     return
             if self._api.poll() is not None:
                 break
-            self._is_stopping.wait(LOOK_EVERY_S)
+            self._is_stopping.wait(POLL_INTERVAL_S)
         raise StackError(f"the API did not start: see {self._logs / 'api.log'}")
 
-    def _keep_api(self) -> None:
-        while not self._is_stopping.wait(LOOK_EVERY_S):
+    def _restart_api(self) -> None:
+        while not self._is_stopping.wait(POLL_INTERVAL_S):
             if self._api.poll() is not None:
                 log.warning("api_restarted", extra={"exit_status": self._api.returncode})
                 self._api = self._start_api()
@@ -147,10 +142,10 @@ class Stack:
             self._api.kill()
             self._api.wait()
 
-    # The dispatcher and the sweep's clock
+    # The dispatcher and the scheduler
 
     def _dispatch(self, local: LocalParts, kind: Kind) -> None:
-        while not self._is_stopping.wait(LOOK_EVERY_S):
+        while not self._is_stopping.wait(POLL_INTERVAL_S):
             try:
                 while local.queue.dispatch(kind, partial(local.executions.run, kind=kind)):
                     pass
@@ -158,7 +153,7 @@ class Stack:
                 log.warning("queue_failed", extra={"reason": repr(error)})
 
     def _resume_regularly(self, local: LocalParts) -> None:
-        """Resume what a stack that died has left: at once, and when its last process has ended."""
+        """Resume the executions of a stack that died, once their processes have ended."""
         while not self._is_stopping.is_set():
             try:
                 for name in local.executions.resume():
@@ -179,7 +174,7 @@ class Stack:
                 f"{self.base_url}/internal/cleanup",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=SWEEP_TIMEOUT_S,
-                trust_env=False,  # no proxy leads to this machine
+                trust_env=False,  # a proxy cannot reach this machine
             ).raise_for_status()
         except httpx.HTTPError as error:
             log.warning("sweep_failed", extra={"reason": repr(error)})
@@ -192,7 +187,6 @@ def _free_port() -> int:
 
 
 def _is_free(port: int) -> bool:
-    """Tell whether a server may listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -203,39 +197,29 @@ def _is_free(port: int) -> bool:
 
 
 def _await_orphan(data: Path) -> None:
-    """Wait a while for the API of a stack that was killed: it may still hold the port."""
-    with contextlib.suppress(StackError), _alone(data / STACK_LOCK):
-        for _ in range(int(ORPHAN_WAIT_S / LOOK_EVERY_S)):
-            with contextlib.suppress(StackError), _no_orphan(data / API_LOCK):
+    """Wait a while for the API of a stack that was killed, which may still use the port."""
+    with contextlib.suppress(StackError), _stack_lock(data):
+        for _ in range(int(ORPHAN_WAIT_S / POLL_INTERVAL_S)):
+            with contextlib.suppress(StackError), _api_lock(data):
                 return
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _stack_lock(data: Path) -> contextlib.AbstractContextManager[int]:
+    """Lock the data folder: two dispatchers would start each job twice."""
+    return _locked(data / STACK_LOCK, f"another stack is running in {data}")
+
+
+def _api_lock(data: Path) -> contextlib.AbstractContextManager[int]:
+    return _locked(data / API_LOCK, f"the API of a stack that was killed still uses {data}")
 
 
 @contextlib.contextmanager
-def _no_orphan(path: Path) -> Iterator[int]:
-    """Hold the lock of the stack's API; raise `StackError` if an API of a dead stack still runs."""
-    with contextlib.ExitStack() as held:
-        try:
-            lock = held.enter_context(_locked(path))
-        except BlockingIOError as error:
-            raise StackError(f"an API that lost its stack still uses {path.parent}") from error
-        yield lock
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the data folder's lock, or raise `StackError`: two dispatchers would start jobs twice."""
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(_locked(path))
-        except BlockingIOError as error:
-            raise StackError(f"another stack is running in {path.parent}") from error
-        yield
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Hold a file's lock, as its number; raises `BlockingIOError` where another process does."""
+def _locked(path: Path, refusal: str) -> Iterator[int]:
+    """Lock a file and yield its descriptor; raise `StackError` if another process holds the lock."""
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StackError(refusal) from error
         yield lock.fileno()

@@ -46,11 +46,8 @@ class FirestoreRawDocuments:
     ) -> None:
         versions = {document.key: document.version for document in read}
         written = {document.key: stored_fields(document) for document in writes}
-        self._documents.commit_fields(
-            creates={key: fields for key, fields in written.items() if key not in versions},
-            replaces={key: (written[key], versions[key]) for key in versions if key in written},
-            removes={key: versions[key] for key in versions if key not in written},
-        )
+        removed = [key for key in versions if key not in written]
+        self._documents.commit_fields(written, removed, versions=versions)
 
 
 def _raw(key: Key[Any], snapshot: StoredDocument) -> RawDocument:

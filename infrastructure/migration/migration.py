@@ -190,11 +190,7 @@ class _Run:
         documents: list[Document] = [claim]
         if tokens:
             account, entry = account.granted(
-                tokens,
-                entry_id=opening_id(user_id),
-                reference=None,
-                actor=Actor.OPERATOR,
-                at=at,
+                tokens, entry_id=opening_id(user_id), reference=None, actor=Actor.OPERATOR, at=at
             )
             documents.append(entry)
         self._replace([legacy], [account, *documents])

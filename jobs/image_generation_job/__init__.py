@@ -1,1 +1,1 @@
-"""The job that makes images."""
+"""The job that generates images."""

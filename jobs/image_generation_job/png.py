@@ -1,6 +1,6 @@
-"""A PNG reduced to the chunks that its pixels need (ISO/IEC 15948).
+"""Reduce a PNG to the chunks that its pixels need (ISO/IEC 15948).
 
-Metadata never decides over a picture: text, profiles and animations do not reach the decoder.
+Text, profiles and animations never reach the decoder.
 """
 
 import struct
@@ -11,25 +11,19 @@ from dataclasses import dataclass
 from shared.domain.errors import BadOutput
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-METADATA_BYTES_MAX = 64 * 1024 * 1024
-"""What compressed metadata may inflate to in total: viewers get the file as it is."""
-CHUNKS_MAX = 200_000
-"""More than 25 MiB have in chunks of 256 bytes."""
+METADATA_BYTES_MAX = 64 * 1024 * 1024  # inflated, in total: viewers get the file unchanged
+CHUNKS_MAX = 200_000  # more than 25 MiB in chunks of 256 bytes
 EXIF_BYTES_MAX = 64 * 1024
 _INFLATED_AT_ONCE_BYTES = 1024 * 1024
 _DECODED = frozenset({b"IHDR", b"PLTE", b"tRNS"})
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _COMPRESSED = frozenset({b"zTXt", b"iTXt", b"iCCP"})
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples per pixel, by colour type."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel, by colour type
 
 
 @dataclass(frozen=True, kw_only=True)
 class Essential:
-    """The pixels of a PNG.
-
-    `content`: a PNG of them alone. `is_plain`: every viewer shows the original file alike.
-    """
+    """A PNG of the pixels alone. `is_plain`: all viewers display the original file alike."""
 
     content: bytes
     exif: bytes
@@ -37,8 +31,8 @@ class Essential:
     header: bytes
     is_plain: bool
 
-    def decoded_share(self) -> float:
-        """Return how much of the pixels can be inflated, from 0 to 1."""
+    def decoded_fraction(self) -> float:
+        """Return the fraction of the pixel data that can be inflated."""
         try:
             width, height, depth, colour = struct.unpack_from(">IIBB", self.header)
             row_bytes = 1 + -(-width * depth * _CHANNELS[colour] // 8)
@@ -57,20 +51,15 @@ class _Chunk:
 
     @property
     def is_unusual(self) -> bool:
-        """Return whether it animates the picture, or must be understood and rarely is."""
+        """Whether it animates the picture, or is critical and rarely supported."""
         is_critical = self.name[:1].isupper() and self.name not in _CRITICAL
         return is_critical or self.name == b"acTL"
 
 
 def essential(content: bytes) -> Essential:
-    """Return the pixels of a PNG without its metadata.
-
-    Raises:
-        BadOutput: it has too many chunks, or its metadata inflate to too many bytes.
-    """
-    kept, pixel_data, header, exif = [], bytearray(), b"", b""
-    is_plain, last = True, b""
-    metadata_bytes = 0
+    """Remove the metadata, or raise `BadOutput` for too many chunks or inflated bytes."""
+    kept, pixel_data, header, exif, last = [], bytearray(), b"", b"", b""
+    is_plain, metadata_bytes = True, 0
     for chunk in _chunks(content):
         last = chunk.name
         is_plain = is_plain and chunk.is_whole and not chunk.is_unusual
@@ -82,9 +71,8 @@ def essential(content: bytes) -> Essential:
             kept.append(_written(chunk.name, chunk.data))
             header = bytes(chunk.data) if chunk.name == b"IHDR" else header
         elif chunk.name in _COMPRESSED:
-            metadata_bytes += inflated_bytes(
-                _compressed_part(chunk), bytes_max=METADATA_BYTES_MAX + 1
-            )
+            compressed = _compressed_part(chunk)
+            metadata_bytes += inflated_bytes(compressed, bytes_max=METADATA_BYTES_MAX + 1)
             if metadata_bytes > METADATA_BYTES_MAX:
                 raise BadOutput(reason="its metadata inflate to too many bytes")
     ending = (_written(b"IDAT", pixel_data), _written(b"IEND", b""))
@@ -98,7 +86,7 @@ def essential(content: bytes) -> Essential:
 
 
 def inflated_bytes(compressed: bytes | memoryview, *, bytes_max: int) -> int:
-    """Return how many bytes these inflate to, up to a limit; damage ends the count."""
+    """Count the inflated bytes up to a limit; damage ends the count."""
     inflater, total_bytes = zlib.decompressobj(), 0
     while compressed and total_bytes < bytes_max:
         try:
@@ -110,7 +98,7 @@ def inflated_bytes(compressed: bytes | memoryview, *, bytes_max: int) -> int:
 
 
 def _chunks(content: bytes) -> Iterator[_Chunk]:
-    """Yield the chunks up to the end; the last one may be cut."""
+    """Yield the chunks up to the end; the last one may be truncated."""
     view, at, chunks = memoryview(content), len(SIGNATURE), 0
     while at + 8 <= len(view):
         chunks += 1
@@ -132,7 +120,7 @@ def _written(name: bytes, data: bytes | bytearray | memoryview) -> bytes:
 
 
 def _compressed_part(chunk: _Chunk) -> bytes:
-    """Return the zlib stream of a metadata chunk, nothing if it has none."""
+    """Return the zlib stream of a metadata chunk, empty if it has none."""
     rest = bytes(chunk.data).partition(b"\0")[2]
     if chunk.name != b"iTXt":
         return rest[1:]

@@ -1,1 +1,1 @@
-"""The job that makes videos."""
+"""The job that generates videos."""

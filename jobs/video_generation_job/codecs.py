@@ -1,17 +1,16 @@
-"""Which codecs phones play, judged by a track's sample entry and decoder configuration record.
+"""Codecs that phones play, judged by a track's sample entry and decoder configuration record.
 
-The list is what iPhones and Android phones decode in hardware: H.264 Baseline, Main and High
-(ISO/IEC 14496-15, `avcC`), HEVC Main and Main 10 (`hvcC`). AV1 is missing on purpose: iPhones
-before the 15 Pro cannot play it.
+iPhones and Android phones decode H.264 Baseline, Main and High (ISO/IEC 14496-15, `avcC`) and HEVC
+Main and Main 10 (`hvcC`) in hardware. AV1 is excluded: iPhones before the 15 Pro cannot play it.
 """
 
 from jobs.video_generation_job.mp4 import PICTURE, Layout, Track
 from shared.domain.errors import BadOutput
 
 PLAYABLE_TAGS = {"avc1": "avc1", "avc3": "avc1", "hvc1": "hvc1", "hev1": "hvc1"}
-"""The sample entries that are accepted, and the ones to store: iPhones play no others."""
+"""The stored sample entry for each accepted one: iPhones play no others."""
 COPIED_SOUND_CODECS = frozenset({"aac", "mp3"})
-"""ffmpeg's names of the sound codecs that are stored as they came; others are encoded as AAC."""
+"""ffmpeg's names of the sound codecs that are copied; others are encoded as AAC."""
 
 _H264_PROFILES = {66: "Baseline", 77: "Main", 100: "High"}
 _HEVC_PROFILES = {1: "Main", 2: "Main 10"}
@@ -21,11 +20,7 @@ _SPS_TYPE, _NAL_TYPE_BITS = 7, 0x1F
 
 
 def picture_track(layout: Layout) -> Track:
-    """Return the one track of moving pictures; one that phones play makes the others irrelevant.
-
-    Raises:
-        BadOutput: there is not exactly one, or phones do not play it.
-    """
+    """Return the one track of moving pictures that phones play, or raise `BadOutput`."""
     chapters = {chapter for track in layout.tracks for chapter in track.chapter_track_ids}
     pictures = [
         track
@@ -40,16 +35,12 @@ def picture_track(layout: Layout) -> Track:
     [picture] = pictures
     if [track.track_id for track in layout.tracks].count(picture.track_id) != 1:
         raise BadOutput(reason="two of its tracks have the same id")
-    _check_codec(picture)
-    return picture
-
-
-def _check_codec(track: Track) -> None:
-    stored_tag = PLAYABLE_TAGS.get(track.codec_tag)
+    stored_tag = PLAYABLE_TAGS.get(picture.codec_tag)
     if stored_tag is None:
-        raise BadOutput(reason=f"phones do not play its codec, {track.codec_tag!r}")
+        raise BadOutput(reason=f"phones do not play its codec, {picture.codec_tag!r}")
     check = _check_h264 if stored_tag == "avc1" else _check_hevc
-    check(track.configuration)
+    check(picture.configuration)
+    return picture
 
 
 def _check_h264(record: bytes) -> None:
@@ -66,6 +57,5 @@ def _check_hevc(record: bytes) -> None:
         raise BadOutput(reason="phones do not play its codec, HEVC without a configuration")
     profile, chroma = record[1] & 0x1F, record[16] & 0x03
     if profile not in _HEVC_PROFILES or chroma != _HEVC_CHROMA_420:
-        raise BadOutput(
-            reason=f"phones do not play its codec, HEVC of profile {profile} and chroma {chroma}"
-        )
+        facts = f"HEVC of profile {profile} and chroma {chroma}"
+        raise BadOutput(reason=f"phones do not play its codec, {facts}")

@@ -1,9 +1,7 @@
-"""Argument lists for ffmpeg and a parser of its machine-readable answers; nothing runs here.
+"""Argument lists for ffmpeg, and a parser for its `framecrc` output, one line a packet or frame.
 
-Every input is opened as a plain MP4 file and nothing else, whatever its content claims to be: no
-playlists, no other protocols, no frames beyond the pixel limit. Answers are files in the format of
-ffmpeg's `framecrc` muxer, one line a packet or frame, so that no log text is parsed. Logging is
-limited to fatal errors: a damaged file can cause millions of lines.
+Inputs are opened as plain MP4 files, regardless of their content: no playlists, no other protocols,
+no frames beyond the pixel limit. Only fatal errors are logged: a damaged file can cause millions.
 """
 
 from dataclasses import dataclass
@@ -12,11 +10,9 @@ from pathlib import Path
 
 VIDEO_PIXELS_MAX = 4096 * 2304
 ALLOCATION_BYTES_MAX = 256 * 1024 * 1024
-LISTED_FRAMES_MAX = 6000
-"""More than the longest accepted video has at the highest accepted frame rate."""
+LISTED_FRAMES_MAX = 6000  # more than the longest video has at the highest frame rate
 LIST_BYTES_MAX = 1024 * 1024
-THREADS = "2"
-"""A fixed number, so that a damaged file is judged alike on every machine."""
+THREADS = "2"  # fixed, so that every machine judges a damaged file alike
 
 _GUARDED = (
     *("-v", "fatal", "-threads", THREADS, "-protocol_whitelist", "file", "-f", "mov"),
@@ -27,7 +23,7 @@ _LISTED = (
     *("-f", "framecrc"),
 )
 _TONE_MAPPED = "scale=out_primaries=bt709:out_transfer=bt709"
-"""Maps PQ and HLG to standard dynamic range and leaves other pictures as they are."""
+"""Maps PQ and HLG to standard dynamic range and leaves other pictures unchanged."""
 _DISCARD_FLAG = 0x4
 _PACKET_FIELDS = 5
 _FLAGS = "F="
@@ -35,7 +31,7 @@ _FLAGS = "F="
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What a `framecrc` file says of one stream: its packets or frames that are shown."""
+    """The displayed packets or frames of the one stream in a `framecrc` file."""
 
     codec: str
     width: int
@@ -47,63 +43,50 @@ class Listing:
 
 
 def list_packets(source: Path, listing: Path, *, track_id: int) -> list[str]:
-    """Return the arguments that list a track's packets without decoding them."""
-    return [*_reading(source), *_mapped(track_id), "-c", "copy", *_LISTED, str(listing)]
+    """List a track's packets without decoding them."""
+    return [*_input(source), *_track(track_id), "-c", "copy", *_LISTED, str(listing)]
 
 
 def list_frames(
     source: Path, listing: Path, *, track_id: int, accept_damage: bool = False
 ) -> list[str]:
-    """Return the arguments that decode a picture track and list its frames, as they are shown.
-
-    A frame with a decoding error is left out, unless `accept_damage` is set.
-    """
+    """Decode a picture track and list its frames, damaged ones only with `accept_damage`."""
     strict = [] if accept_damage else ["-err_detect:v", "explode"]
-    return [*strict, *_reading(source), *_mapped(track_id), *_LISTED, str(listing)]
+    return [*strict, *_input(source), *_track(track_id), *_LISTED, str(listing)]
 
 
 def decode_sound(source: Path, *, track_id: int) -> list[str]:
-    """Return the arguments that decode a sound track and fail at the first error."""
-    return ["-xerror", *_reading(source), *_mapped(track_id), "-f", "null", "-"]
+    """Decode a sound track and fail at the first error."""
+    return ["-xerror", *_input(source), *_track(track_id), "-f", "null", "-"]
 
 
 def remux(
-    source: Path,
-    target: Path,
-    *,
-    picture_track_id: int,
-    codec_tag: str,
-    sound: list[str],
+    source: Path, target: Path, *, picture_track_id: int, codec_tag: str, sound: list[str],
     size_bytes_max: int,
-) -> list[str]:
-    """Return the arguments that copy the pictures and put the index first."""
+) -> list[str]:  # fmt: skip
+    """Copy the pictures and put the index first."""
     return [
-        *_reading(source),
-        *(*_mapped(picture_track_id), "-c:v", "copy", "-tag:v", codec_tag, *sound),
+        *(*_input(source), *_track(picture_track_id), "-c:v", "copy", "-tag:v", codec_tag, *sound),
         *("-movflags", "+faststart", "-fs", str(size_bytes_max), "-f", "mp4", str(target)),
     ]
 
 
-def copied_sound(track_id: int) -> list[str]:
-    """Return the part of a remux that copies a sound track."""
-    return [*_mapped(track_id), "-c:a", "copy"]
-
-
-def encoded_sound(track_id: int) -> list[str]:
-    """Return the part of a remux that encodes a sound track as AAC."""
-    return [*_mapped(track_id), "-c:a", "aac", "-b:a", "192k", "-ac", "2"]
+def remuxed_sound(track_id: int, *, is_copied: bool) -> list[str]:
+    """Copy a sound track, or encode it as AAC."""
+    coding = ("copy",) if is_copied else ("aac", "-b:a", "192k", "-ac", "2")
+    return [*_track(track_id), "-c:a", *coding]
 
 
 def frame(source: Path, target: Path, *, track_id: int, at_s: float) -> list[str]:
-    """Return the arguments that write one frame as BMP; past the last frame, nothing is written."""
+    """Write one frame as BMP; past the last frame, nothing is written."""
     return [
-        *("-ss", f"{at_s:.3f}", *_reading(source), *_mapped(track_id)),
+        *("-ss", f"{at_s:.3f}", *_input(source), *_track(track_id)),
         *("-frames:v", "1", "-vf", _TONE_MAPPED, "-c:v", "bmp", "-f", "image2", str(target)),
     ]
 
 
 def parse_listing(text: str) -> Listing:
-    """Return what a `framecrc` file says of its only stream; damaged lines do not count."""
+    """Parse a `framecrc` file; damaged lines do not count."""
     header: dict[str, str] = {}
     times: list[tuple[int, int]] = []
     for line in text.splitlines():
@@ -111,7 +94,7 @@ def parse_listing(text: str) -> Listing:
             name, _, value = line[1:].partition(": ")
             header[name.partition(" ")[0]] = value
         else:
-            times += _shown(line)
+            times += _displayed(line)
     width, _, height = header.get("dimensions", "").partition("x")
     tick_s = _fraction(header.get("tb", ""))
     start = min((pts for pts, _ in times), default=0)
@@ -127,16 +110,16 @@ def parse_listing(text: str) -> Listing:
     )
 
 
-def _reading(source: Path) -> tuple[str, ...]:
+def _input(source: Path) -> tuple[str, ...]:
     return (*_GUARDED, "-i", str(source))
 
 
-def _mapped(track_id: int) -> tuple[str, ...]:
+def _track(track_id: int) -> tuple[str, ...]:
     return ("-map", f"0:i:{track_id}")
 
 
-def _shown(line: str) -> list[tuple[int, int]]:
-    """Return presentation time and duration of a line, none if an edit list hides the packet."""
+def _displayed(line: str) -> list[tuple[int, int]]:
+    """Return a line's presentation time and duration, or none if an edit list hides the packet."""
     fields = [field.strip() for field in line.split(",")]
     flags = [field.removeprefix(_FLAGS) for field in fields if field.startswith(_FLAGS)]
     if len(fields) <= _PACKET_FIELDS or any(int(each, 16) & _DISCARD_FLAG for each in flags):
@@ -145,6 +128,6 @@ def _shown(line: str) -> list[tuple[int, int]]:
 
 
 def _fraction(text: str) -> Fraction:
-    """Return `a/b`, zero if it is undefined."""
+    """Parse `a/b`; undefined is zero."""
     over, _, under = text.partition("/")
     return Fraction(int(over), int(under)) if over and under and int(under) else Fraction(0)

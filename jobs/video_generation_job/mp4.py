@@ -1,7 +1,7 @@
 """A bounded reader of the MP4 boxes that decide how a video is handled (ISO/IEC 14496-12).
 
 It reads box headers and a few small payloads, never media or metadata. A box that is damaged or
-out of bounds ends the list that it is in; what was read before it counts.
+out of bounds ends its list; the boxes before it count.
 """
 
 import struct
@@ -13,7 +13,6 @@ from typing import BinaryIO
 from shared.domain.errors import BadOutput
 
 BOXES_MAX = 100_000
-"""Box headers that are read from one file."""
 TRACKS_MAX = 100
 SAMPLE_DESCRIPTION_BYTES_MAX = 64 * 1024
 CHAPTER_REFERENCES_BYTES_MAX = 4 * 100
@@ -22,14 +21,13 @@ PICTURE, SOUND = "vide", "soun"
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 """The user type of the box that carries Content Credentials (C2PA 2.2, A.5)."""
 _HEADER_BYTES, _LONG_HEADER_BYTES = 8, 16
-_VISUAL_ENTRY_BYTES = 86
-"""A visual sample entry before its child boxes, its own header included."""
+_VISUAL_ENTRY_BYTES = 86  # a visual sample entry before its child boxes, header included
 _CONFIGURATIONS = ("avcC", "hvcC")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """One track. `configuration` is the decoder configuration record, if there is one."""
+    """`configuration` is the decoder configuration record, if there is one."""
 
     track_id: int
     handler: str
@@ -40,10 +38,10 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How a file is built.
+    """The structure of a file.
 
-    `is_index_first`: `moov` precedes the media. `is_complete`: no box ends behind the file's end.
-    `is_signed`: it carries Content Credentials, which any change makes invalid.
+    `is_index_first`: `moov` precedes the media. `is_complete`: no box ends after the file's end.
+    `is_signed`: it carries Content Credentials, which any change invalidates.
     """
 
     brand: str
@@ -56,7 +54,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Box:
-    """A box's type and where its payload is, within the range that it was found in."""
+    """A box's type and the range of its payload."""
 
     name: str
     start: int
@@ -65,11 +63,7 @@ class _Box:
 
 
 def read_layout(path: Path) -> Layout:
-    """Return how a file is built.
-
-    Raises:
-        BadOutput: it is not an MP4 file, or it has no index.
-    """
+    """Read the structure of a file; raise `BadOutput` if it is not an MP4 file with an index."""
     with path.open("rb") as file:
         return _Reader(file, size_bytes=path.stat().st_size).layout()
 
@@ -87,49 +81,42 @@ class _Reader:
             raise BadOutput(reason="it is not an MP4 file")
         if "moov" not in names:
             raise BadOutput(reason="it has no index")
-        index = boxes[names.index("moov")]
+        signatures = (self._payload(box, len(_C2PA)) for box in boxes if box.name == "uuid")
         return Layout(
-            brand=_text(self._payload(boxes[names.index("ftyp")], 4)),
-            tracks=tuple(self._tracks(index)),
+            brand=self._payload(boxes[names.index("ftyp")], 4).decode("latin-1"),
+            tracks=self._tracks(boxes[names.index("moov")]),
             is_index_first="mdat" in names and names.index("moov") < names.index("mdat"),
             is_fragmented="moof" in names,
             is_complete=boxes[-1].is_complete and boxes[-1].end == self._size_bytes,
-            is_signed=any(
-                box.name == "uuid" and self._payload(box, len(_C2PA)) == _C2PA for box in boxes
+            is_signed=_C2PA in signatures,
+        )
+
+    def _tracks(self, index: _Box) -> tuple[Track, ...]:
+        tracks: list[Track] = []
+        for box in self._boxes(index.start, index.end):
+            if box.name == "trak":
+                if len(tracks) == TRACKS_MAX:
+                    raise BadOutput(reason=f"it has more than {TRACKS_MAX} tracks")
+                tracks.append(self._track(box))
+        return tuple(tracks)
+
+    def _track(self, box: _Box) -> Track:
+        codec_tag, configuration = self._codec(self._find(box, "mdia", "minf", "stbl", "stsd"))
+        header = self._payload(self._find(box, "tkhd"), 24)
+        id_at = 20 if header[:1] == b"\1" else 12  # version 1 has 64-bit times before the id
+        handler = self._payload(self._find(box, "mdia", "hdlr"), 12)[8:].decode("latin-1")
+        chapters = self._payload(self._find(box, "tref", "chap"), CHAPTER_REFERENCES_BYTES_MAX)
+        return Track(
+            track_id=int.from_bytes(header[id_at : id_at + 4]),
+            handler=handler,
+            codec_tag=codec_tag,
+            configuration=configuration,
+            chapter_track_ids=tuple(
+                int.from_bytes(chapters[at : at + 4]) for at in range(0, len(chapters) - 3, 4)
             ),
         )
 
-    def _tracks(self, index: _Box) -> Iterator[Track]:
-        tracks = 0
-        for box in self._boxes(index.start, index.end):
-            if box.name == "trak":
-                tracks += 1
-                if tracks > TRACKS_MAX:
-                    raise BadOutput(reason=f"it has more than {TRACKS_MAX} tracks")
-                yield self._track(box)
-
-    def _track(self, box: _Box) -> Track:
-        codec_tag, configuration = self._description(
-            self._find(box, "mdia", "minf", "stbl", "stsd")
-        )
-        return Track(
-            track_id=self._track_id(self._find(box, "tkhd")),
-            handler=_text(self._payload(self._find(box, "mdia", "hdlr"), 12)[8:]),
-            codec_tag=codec_tag,
-            configuration=configuration,
-            chapter_track_ids=self._chapters(self._find(box, "tref", "chap")),
-        )
-
-    def _track_id(self, header: _Box | None) -> int:
-        payload = self._payload(header, 24)
-        at = 20 if payload[:1] == b"\1" else 12  # version 1 has 64-bit times before the id
-        return int.from_bytes(payload[at : at + 4])
-
-    def _chapters(self, references: _Box | None) -> tuple[int, ...]:
-        payload = self._payload(references, CHAPTER_REFERENCES_BYTES_MAX)
-        return tuple(int.from_bytes(payload[at : at + 4]) for at in range(0, len(payload) - 3, 4))
-
-    def _description(self, descriptions: _Box | None) -> tuple[str, bytes]:
+    def _codec(self, descriptions: _Box | None) -> tuple[str, bytes]:
         """Return the first sample entry's type and its decoder configuration record."""
         if descriptions is None:
             return "", b""
@@ -152,14 +139,14 @@ class _Reader:
         return found
 
     def _payload(self, box: _Box | None, bytes_max: int) -> bytes:
-        """Return the beginning of a payload, nothing for a box that is not there."""
+        """Return the start of a payload; a missing box has none."""
         if box is None:
             return b""
         self._file.seek(box.start)
         return self._file.read(min(bytes_max, box.end - box.start))
 
     def _boxes(self, start: int, end: int) -> Iterator[_Box]:
-        """Yield the boxes of a range, until one is damaged or the file has too many."""
+        """Yield the boxes of a range, until one is damaged or the file has had `BOXES_MAX`."""
         while start + _HEADER_BYTES <= end and self._boxes_left:
             self._boxes_left -= 1
             self._file.seek(start)
@@ -175,9 +162,5 @@ class _Reader:
             if size_bytes < header_bytes:
                 return
             after = start + size_bytes
-            yield _Box(_text(name), start + header_bytes, min(after, end), after <= end)
+            yield _Box(name.decode("latin-1"), start + header_bytes, min(after, end), after <= end)
             start = after
-
-
-def _text(name: bytes) -> str:
-    return name.decode("latin-1")

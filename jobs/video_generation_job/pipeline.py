@@ -1,4 +1,4 @@
-"""A generator's file becomes a video: proven to play, its index first, with a thumbnail."""
+"""Post-process a video: prove that it plays, put its index first, write a thumbnail."""
 
 import logging
 from collections.abc import Iterator
@@ -11,13 +11,8 @@ from jobs.thumbnail import write_thumbnail
 from jobs.upload import ProcessedMedia
 from jobs.video_generation_job import ffmpeg
 from jobs.video_generation_job.codecs import COPIED_SOUND_CODECS, PLAYABLE_TAGS, picture_track
-from jobs.video_generation_job.measuring import (
-    LIST_TIMEOUT_S,
-    Measured,
-    measure,
-    run_listing,
-)
 from jobs.video_generation_job.mp4 import PICTURE, SOUND, Layout, Track, read_layout
+from jobs.video_generation_job.probe import LIST_TIMEOUT_S, Measured, measure, run_listing
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.kind import Kind
@@ -26,17 +21,14 @@ from shared.ffmpeg import FfmpegTimeout, run_ffmpeg
 
 log = logging.getLogger(__name__)
 
-REMUX_TIMEOUT_S = 30
-SOUND_TIMEOUT_S = 30
-FRAME_TIMEOUT_S = 30
-REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024
-"""How much larger a remuxed file may be: its samples may overlap in a hostile one."""
+FFMPEG_TIMEOUT_S = 30
+REMUX_EXTRA_BYTES_MAX = 16 * 1024 * 1024  # samples of a hostile file may overlap
 QUICKTIME_BRAND = "qt  "
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Source:
-    """A generator's file that has passed every check."""
+    """A file that has passed every check."""
 
     path: Path
     layout: Layout
@@ -46,7 +38,7 @@ class _Source:
 
     @property
     def is_kept(self) -> bool:
-        """Return whether the file is stored as it came."""
+        """Whether the file is uploaded unchanged."""
         handlers = [track.handler for track in self.layout.tracks]
         return (
             self.layout.is_index_first
@@ -60,22 +52,18 @@ class _Source:
 
 
 class VideoPipeline:
-    """The `Pipeline` of videos."""
-
     kind = Kind.VIDEO
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
-        """See `Pipeline.produce`."""
         try:
             layout = read_layout(download)
             picture = picture_track(layout)
-            measured = measure(
-                download, folder, track_id=picture.track_id, wanted_s=brief.duration_s or 0
-            )
+            wanted_s = brief.duration_s or 0
+            measured = measure(download, folder, track_id=picture.track_id, wanted_s=wanted_s)
             source = self._source(download, folder, layout=layout, picture=picture)
             video = download if source.is_kept else self._remuxed(source, folder / "video.mp4")
         except FfmpegTimeout as error:
-            raise BadOutput(reason="ffmpeg did not come to an end with it") from error
+            raise BadOutput(reason="ffmpeg did not finish with it") from error
         return ProcessedMedia(
             path=video,
             media_format=MediaFormat.MP4,
@@ -85,32 +73,25 @@ class VideoPipeline:
         )
 
     def _source(self, download: Path, folder: Path, *, layout: Layout, picture: Track) -> _Source:
-        """Return the file with its first sound track; damaged sound is only logged."""
-        sounds = [track for track in layout.tracks if track.handler == SOUND]
-        if not sounds:
-            return _Source(
-                path=download,
-                layout=layout,
-                picture=picture,
-                sound_track_id=None,
-                is_sound_copied=False,
-            )
+        """Select the first sound track; damaged sound is only logged."""
+        sound_ids = [track.track_id for track in layout.tracks if track.handler == SOUND]
         return _Source(
             path=download,
             layout=layout,
             picture=picture,
-            sound_track_id=sounds[0].track_id,
-            is_sound_copied=self._is_sound_copied(download, folder, track_id=sounds[0].track_id),
+            sound_track_id=sound_ids[0] if sound_ids else None,
+            is_sound_copied=bool(sound_ids)
+            and self._is_sound_copied(download, folder, track_id=sound_ids[0]),
         )
 
     def _is_sound_copied(self, download: Path, folder: Path, *, track_id: int) -> bool:
-        """Return whether phones play this sound as it is; log it if it has errors."""
+        """Return whether phones play this sound unchanged; log its errors."""
         listing = folder / "listing"
         try:
             arguments = ffmpeg.list_packets(download, listing, track_id=track_id)
             codec = run_listing(arguments, listing, timeout_s=LIST_TIMEOUT_S).codec
             decoding = ffmpeg.decode_sound(download, track_id=track_id)
-            if run_ffmpeg(decoding, timeout_s=SOUND_TIMEOUT_S).exit_status != 0:
+            if run_ffmpeg(decoding, timeout_s=FFMPEG_TIMEOUT_S).exit_status != 0:
                 log.warning("sound_damaged", extra={"codec": codec})
         except FfmpegTimeout:
             log.warning("sound_damaged", extra={"codec": "unknown"})
@@ -118,7 +99,7 @@ class VideoPipeline:
         return codec in COPIED_SOUND_CODECS
 
     def _remuxed(self, source: _Source, video: Path) -> Path:
-        """Write a copy whose index is first, with the sound if that is possible."""
+        """Write a copy with its index first, and with the sound if possible."""
         size_bytes_max = source.path.stat().st_size + REMUX_EXTRA_BYTES_MAX
         if source.layout.is_signed:
             log.warning("content_credentials_lost")
@@ -137,15 +118,17 @@ class VideoPipeline:
         raise BadOutput(reason="it cannot be remuxed")
 
     def _thumbnail(self, source: _Source, folder: Path, *, measured: Measured) -> Path | None:
-        """Return the thumbnail of the middle frame, or None: it never decides over the video."""
+        """Write the thumbnail of the middle frame; the video is valid without one."""
         frame, thumbnail = folder / "frame.bmp", folder / "thumbnail"
         arguments = ffmpeg.frame(
             source.path, frame, track_id=source.picture.track_id, at_s=measured.middle_s
         )
         try:
-            run_ffmpeg(arguments, timeout_s=FRAME_TIMEOUT_S)
+            run_ffmpeg(arguments, timeout_s=FFMPEG_TIMEOUT_S)
             with Image.open(frame, formats=("BMP",)) as picture:
-                write_thumbnail(picture, thumbnail, shown_size=(measured.width, measured.height))
+                write_thumbnail(
+                    picture, thumbnail, displayed_size=(measured.width, measured.height)
+                )
         except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
@@ -154,15 +137,15 @@ class VideoPipeline:
 
 def _succeeds(arguments: list[str]) -> bool:
     try:
-        return run_ffmpeg(arguments, timeout_s=REMUX_TIMEOUT_S).exit_status == 0
+        return run_ffmpeg(arguments, timeout_s=FFMPEG_TIMEOUT_S).exit_status == 0
     except FfmpegTimeout:
         return False
 
 
 def _sounds(source: _Source) -> Iterator[list[str]]:
-    """Yield the ways to store the sound, the best first; the last is silence."""
+    """Yield the ways to store the sound, best first and silence last."""
     if source.sound_track_id is not None:
         if source.is_sound_copied:
-            yield ffmpeg.copied_sound(source.sound_track_id)
-        yield ffmpeg.encoded_sound(source.sound_track_id)
+            yield ffmpeg.remuxed_sound(source.sound_track_id, is_copied=True)
+        yield ffmpeg.remuxed_sound(source.sound_track_id, is_copied=False)
     yield []

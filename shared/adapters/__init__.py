@@ -1,1 +1,1 @@
-"""The ports' adapters, `<how>_<port>.py`: the only place where a vendor is imported."""
+"""Adapters of the ports, one folder per vendor; only they import a vendor."""

@@ -111,7 +111,6 @@ def is_legacy(fields: Mapping[str, Any]) -> bool:
 
 
 def to_fields(document: Document) -> dict[str, Any]:
-    """Return every field of a document, null included."""
     fields: dict[str, Any] = _CONVERTER.unstructure(document)
     del fields[_TYPES[document.key.collection][1]]
     return fields

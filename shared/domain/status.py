@@ -28,3 +28,9 @@ class Stage(StrEnum):
 CLAIMED_PROGRESS = 5
 GENERATED_PROGRESS_MAX = 85
 STAGE_PROGRESS = {Stage.DOWNLOADING: 88, Stage.CHECKING: 92, Stage.UPLOADING: 95, Stage.DONE: 100}
+
+
+def generation_progress(fraction: float) -> int:
+    """Return the progress, from 5 to 85, of this fraction of the generator's work."""
+    span = GENERATED_PROGRESS_MAX - CLAIMED_PROGRESS
+    return CLAIMED_PROGRESS + int(span * min(1.0, max(0.0, fraction)))

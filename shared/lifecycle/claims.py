@@ -1,26 +1,32 @@
-"""Claims: what an attempt may do to the creation whose lease it holds.
+"""Claims: an attempt's lease on a creation, and everything it may write under it.
 
-An attempt that lost its lease stops, refunds nothing and deletes no file: what it finds may be
-its own commit that was never answered.
+Each write is fenced: it commits only while the creation is `processing` with this attempt's number
+and lease owner. An attempt that lost its lease stops, refunds nothing and deletes no file: what it
+finds may be its own commit that was never answered.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.account import account_key
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import NotClaimable, StartNotAllowed
+from shared.domain.errors import LeaseLost, NotClaimable, StartNotAllowed, Unavailable
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia, thumbnail_key
 from shared.domain.policy import Policy
-from shared.domain.status import Status
+from shared.domain.status import (
+    CLAIMED_PROGRESS,
+    STAGE_PROGRESS,
+    Stage,
+    Status,
+    generation_progress,
+)
 from shared.lifecycle.failing import Failing, end_of_run
-from shared.lifecycle.leases import Lease
 from shared.lifecycle.starts import (
     can_be_retried,
     has_starts_left,
@@ -50,24 +56,16 @@ class Claims:
     policy: Policy
 
     def claim(self, creation_id: CreationId, *, kind: Kind, lease_owner: LeaseOwner) -> "Claim":
-        """Take the creation's lease; an owner that has it already keeps it.
-
-        Raises:
-            NotClaimable: there is nothing to do for this execution.
-        """
+        """Take the creation's lease, or raise `NotClaimable`; its present owner keeps it."""
         at = self.clock.now()
         key = creation_key(creation_id)
 
         def decide(found: Found) -> Decision[Creation]:
             current = found.get(key)
-            if (
-                current is not None
-                and current.status is Status.PROCESSING
-                and current.lease_owner == lease_owner
-            ):
-                return unchanged(current)
             if current is None:
                 raise NotClaimable(creation_id=creation_id, reason="it is unknown")
+            if current.status is Status.PROCESSING and current.lease_owner == lease_owner:
+                return unchanged(current)
             for obstacle in self._obstacles(current, kind=kind, lease_owner=lease_owner, at=at):
                 raise NotClaimable(creation_id=creation_id, reason=obstacle)
             claimed = current.claimed(lease_owner, policy=self.policy, at=at)
@@ -77,7 +75,7 @@ class Claims:
 
     def of(self, claimed: Creation) -> "Claim":
         """Return the claim that this creation's last attempt holds."""
-        return Claim(claimed, self.transactions, self.clock, self.policy, failing=self.failing)
+        return Claim(claimed, self.transactions, self.failing, self.clock, self.policy)
 
     def _obstacles(
         self, current: Creation, *, kind: Kind, lease_owner: LeaseOwner, at: datetime
@@ -101,18 +99,64 @@ class Claims:
 
 
 @dataclass(eq=False)
-class Claim(Lease):
-    """One attempt's claim. Each method raises `LeaseLost` once another attempt has taken over."""
+class Claim:
+    """One attempt's claim. A method that writes raises `LeaseLost` if the claim is lost."""
 
-    failing: Failing = field(kw_only=True)
+    creation: Creation
+    """The creation as this attempt last wrote it."""
+    transactions: Transactions
+    failing: Failing
+    clock: Clock
+    policy: Policy
+    _is_lost: bool = field(default=False, init=False)
+    _stage: Stage = field(default=Stage.GENERATING, init=False)
+    _progress: int = field(default=CLAIMED_PROGRESS, init=False)
+    _is_reported: bool = field(default=False, init=False)
+
+    def ensure_held(self) -> None:
+        """Raise `LeaseLost` if a heartbeat was refused."""
+        if self._is_lost:
+            raise LeaseLost(creation_id=self.creation.creation_id)
+
+    def heartbeat(self) -> None:
+        """Renew the lease from another thread; never raises, `ensure_held` does."""
+        stage, progress = self._stage, self._progress
+        if stage is Stage.GENERATING and not self._is_reported:
+            progress = generation_progress(self._typical_fraction())
+        try:
+            self.renew(stage=stage, progress=progress)
+        except LeaseLost:
+            self._is_lost = True
+        except Exception as error:  # noqa: BLE001 (the next heartbeat tries again)
+            log.warning("heartbeat_failed", extra={"reason": repr(error)})
+
+    def renew(self, *, stage: Stage, progress: int) -> None:
+        """Renew the lease and write the stage and progress."""
+        at = self.clock.now()
+        self._update(lambda held: held.with_progress(stage, progress, policy=self.policy, at=at))
+
+    def enter(self, stage: Stage) -> None:
+        """Write the next stage, or leave it to the next heartbeat if the store is unavailable."""
+        self.ensure_held()
+        self._stage, self._progress = stage, STAGE_PROGRESS[stage]
+        try:
+            self.renew(stage=stage, progress=self._progress)
+        except Unavailable as error:  # a paid result is worth more than its progress bar
+            log.warning("stage_not_shown", extra={"stage": stage, "reason": repr(error)})
+
+    def set_progress(self, fraction: float) -> None:
+        """Keep the generator's progress for the next heartbeat; until then it is estimated."""
+        self._progress = max(self._progress, generation_progress(fraction))
+        self._is_reported = True
+
+    def _typical_fraction(self) -> float:
+        if self.creation.intent is None:
+            return 0.0
+        elapsed_s = (self.clock.now() - self.creation.intent.at).total_seconds()
+        return elapsed_s / self.policy.typical_s(self.creation.kind)
 
     def record_intent(self, *, model: str, cost_usd: float) -> None:
-        """Record that the generator is about to be started.
-
-        Raises:
-            StartNotAllowed: an operation is known, or an earlier start of this debit may be
-                running, or is too recent, or the deadline is too near.
-        """
+        """Record that the generator is about to be started, or raise `StartNotAllowed`."""
         at = self.clock.now()
 
         def with_intent(held: Creation) -> Creation:
@@ -126,7 +170,7 @@ class Claim(Lease):
 
         self.creation = self._update(
             with_intent,
-            landed=lambda found, sent: self._is_held(found) and found.intent == sent.intent,
+            landed=lambda current, sent: self._is_held(current) and current.intent == sent.intent,
         )
 
     def clear_intent(self) -> None:
@@ -142,19 +186,16 @@ class Claim(Lease):
         self.creation = self._update(lambda held: held.with_operation(operation_name, at=at))
 
     def complete(self, media: StoredMedia) -> None:
-        """Turn the creation into a draft whose files are stored.
-
-        A draft with this attempt's media is its own, from this call or an earlier one.
-        """
+        """Turn the creation into a draft; one with this attempt's media is its own work."""
         at = self.clock.now()
-        mine = self.creation
-        account_key_ = account_key(mine.user_id)
+        creation = self.creation
+        account_key_ = account_key(creation.user_id)
 
         def landed(found: Found, _sent: None) -> bool:
-            return found.get(mine.key) is None  # its owner has deleted the draft since
+            return found.get(creation.key) is None  # its owner has deleted the draft since
 
         def decide(found: Found) -> Decision[None]:
-            current, account = found.get(mine.key), found.get(account_key_)
+            current, account = found.get(creation.key), found.get(account_key_)
             if current is not None and current.media_key == media.media_key:
                 return unchanged(None)
             current = self._held(current)
@@ -162,7 +203,11 @@ class Claim(Lease):
                 raise AssertionError("a creation has an account")
             unused = current.keys_of(range(current.first_attempt, current.attempt))
             if media.thumbnail_key is None:  # an upload that failed may still land
-                unused += (thumbnail_key(mine.kind, mine.user_id, mine.creation_id, mine.attempt),)
+                unused += (
+                    thumbnail_key(
+                        creation.kind, creation.user_id, creation.creation_id, creation.attempt
+                    ),
+                )
             return write(
                 current.completed(media, at=at),
                 account.with_slot_freed(current.kind, at=at),
@@ -170,24 +215,23 @@ class Claim(Lease):
                 result=None,
             )
 
-        self.transactions.run([mine.key, account_key_], decide, landed=landed)
+        self.transactions.run([creation.key, account_key_], decide, landed=landed)
         log.info(
             "creation_completed",
             extra={
-                "creation_id": mine.creation_id,
-                "kind": mine.kind,
-                "attempt": mine.attempt,
-                "seconds": round(mine.unfinished_s(at, policy=self.policy), 1),
+                "creation_id": creation.creation_id,
+                "kind": creation.kind,
+                "attempt": creation.attempt,
+                "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
                 "size_bytes": media.size_bytes,
-                "cost_usd": mine.estimated_cost_usd,
+                "cost_usd": creation.estimated_cost_usd,
             },
         )
 
     def fail(self, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0) -> None:
         """Fail and refund the creation; `answered_no` and `billed_usd` as for `retry_later`."""
-        self.failing.fail_attempt(
-            self.creation, code, answered_no=answered_no, billed_usd=billed_usd
-        )
+        claimed = self.creation
+        self.failing.fail_attempt(claimed, code, answered_no=answered_no, billed_usd=billed_usd)
 
     def retry_later(
         self, *, retry_after_s: float, answered_no: bool, billed_usd: float = 0.0
@@ -200,40 +244,57 @@ class Claim(Lease):
         """
         at = self.clock.now()
 
-        def decide(found: Found) -> Decision[RetryTask | None]:
-            held = self._held(found.get(self.creation.key))
-            if answered_no:
-                held = held.without_start(billed_usd=billed_usd, at=at)
-            retry_at = next_retry_at(held, hint_s=retry_after_s, at=at, policy=self.policy)
-            if retry_at is None or not can_be_retried(held):
-                return unchanged(None)
-            waiting = held.waiting_to_retry(retry_at, policy=self.policy, at=at)
-            task = RetryTask(number=waiting.task_number, not_before=retry_at)
-            return write(waiting, result=task)
+        def waiting(held: Creation) -> Creation:
+            left = held.without_start(billed_usd=billed_usd, at=at) if answered_no else held
+            retry_at = next_retry_at(left, hint_s=retry_after_s, at=at, policy=self.policy)
+            if retry_at is None or not can_be_retried(left):
+                return held
+            return left.waiting_to_retry(retry_at, policy=self.policy, at=at)
 
-        return self.transactions.run(
-            [self.creation.key],
-            decide,
-            landed=lambda found, task: task is not None and self._is_pending(found),
-        )
+        released = self._update(waiting, landed=self._was_released)
+        if released.retry_at is None:
+            return None
+        return RetryTask(number=released.task_number, not_before=released.retry_at)
 
     def release(self) -> None:
-        """Give the lease up, so that the execution's next try can claim the creation at once."""
+        """Give the lease up, so that the creation can be claimed again at once."""
         at = self.clock.now()
-
-        def decide(found: Found) -> Decision[None]:
-            held = self._held(found.get(self.creation.key))
-            return write(held.released(policy=self.policy, at=at), result=None)
-
-        self.transactions.run(
-            [self.creation.key], decide, landed=lambda found, _: self._is_pending(found)
+        self._update(
+            lambda held: held.released(policy=self.policy, at=at), landed=self._was_released
         )
 
-    def _is_pending(self, found: Found) -> bool:
-        """Return whether the creation waits for a task since this attempt gave it up."""
-        current, mine = found.get(self.creation.key), self.creation
-        return (
-            current is not None
-            and current.status is Status.PENDING
-            and (current.attempt, current.lease_owner) == (mine.attempt, mine.lease_owner)
-        )
+    def _was_released(self, current: Creation, _sent: Creation) -> bool:
+        """Return whether the creation waits for a task since this attempt released it."""
+        owner, attempt = self.creation.lease_owner, self.creation.attempt
+        is_last = (current.lease_owner, current.attempt) == (owner, attempt)
+        return current.status is Status.PENDING and is_last
+
+    def _update(
+        self,
+        change: Callable[[Creation], Creation],
+        *,
+        landed: Callable[[Creation, Creation], bool] = lambda _current, _sent: False,
+    ) -> Creation:
+        """Change the creation while this attempt holds it, and return what is written."""
+        key = self.creation.key
+
+        def decide(found: Found) -> Decision[Creation]:
+            held = self._held(found.get(key))
+            changed = change(held)
+            return unchanged(held) if changed is held else write(changed, result=changed)
+
+        def creation_landed(found: Found, sent: Creation) -> bool:
+            current = found.get(key)
+            return current is not None and landed(current, sent)
+
+        return self.transactions.run([key], decide, landed=creation_landed)
+
+    def _is_held(self, current: Creation) -> bool:
+        owner, attempt = self.creation.lease_owner, self.creation.attempt
+        return owner is not None and current.is_held_by(owner, attempt=attempt)
+
+    def _held(self, current: Creation | None) -> Creation:
+        """Return the creation if this attempt holds it, or raise `LeaseLost`."""
+        if current is None or not self._is_held(current):
+            raise LeaseLost(creation_id=self.creation.creation_id)
+        return current

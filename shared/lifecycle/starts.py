@@ -7,8 +7,7 @@ from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 
-STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}
-"""Unanswered starts of one debit after which the generator may still be started."""
+STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}  # per debit, before another start
 
 
 def has_starts_left(creation: Creation) -> bool:
@@ -39,7 +38,7 @@ def next_retry_at(
     if creation.retry_count >= len(delays_s) or not creation.has_attempts_left(policy):
         return None
     own = at + timedelta(seconds=delays_s[creation.retry_count])
-    if _awaits_second_start(creation) and creation.intent is not None:
+    if creation.intent and creation.operation_name is None and has_starts_left(creation):
         own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
     if not creation.has_time_to_run(own, policy=policy):
         return None
@@ -48,17 +47,8 @@ def next_retry_at(
     return hinted if creation.has_time_to_run(hinted, policy=policy) else own
 
 
-def _awaits_second_start(creation: Creation) -> bool:
-    """Return whether the next attempt may start the generator although a start is unanswered."""
-    return (
-        creation.operation_name is None
-        and creation.unknown_starts > 0
-        and has_starts_left(creation)
-    )
-
-
 def can_be_retried(creation: Creation) -> bool:
-    """Return whether a later attempt could produce media: it may start again, or find an output.
+    """Return whether a later attempt could still produce media.
 
     An image without an operation exists only in the answer that was lost.
     """

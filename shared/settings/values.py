@@ -42,14 +42,6 @@ def api_key(text: str) -> str:
     return text
 
 
-def one_of(*accepted: str) -> Callable[[str], str]:
-    return matching("|".join(accepted), f"use {' or '.join(accepted)}")
-
-
-def local_only(_: str) -> None:
-    raise ValueError("only the local backend has this choice; gcp always uses Agent Platform")
-
-
 def matching(pattern: str, accepted: str) -> Callable[[str], str]:
     """Return a parser of texts that match the whole pattern."""
 
@@ -61,6 +53,10 @@ def matching(pattern: str, accepted: str) -> Callable[[str], str]:
     return parse
 
 
+def one_of(*accepted: str) -> Callable[[str], str]:
+    return matching("|".join(accepted), f"use {' or '.join(accepted)}")
+
+
 region = matching(
     r"[a-z]+-[a-z]+[0-9]+", "use a region such as europe-west1, not a zone or a multi-region"
 )
@@ -69,6 +65,18 @@ database = matching(
 )
 prefix = matching(r"[A-Za-z0-9_-]*", "use letters, digits, _ and -")
 model = matching(r"[a-z0-9][a-z0-9._-]*", "use a model's name without a path")
+project = matching(
+    r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+    "use the project's id, not its number: 6 to 30 of a-z, 0-9 and -",
+)
+
+
+def bucket(text: str) -> str:
+    """Return a bucket's name, without a scheme such as `gs://` or a trailing slash."""
+    name = re.sub(r"^[a-z0-9]+://", "", text).removesuffix("/")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", name):
+        raise ValueError("use a bucket's name alone: 3 to 63 of a-z, 0-9, - _ and .")
+    return name
 
 
 def account(text: str) -> str:
@@ -86,12 +94,8 @@ def accounts(text: str) -> tuple[str, ...]:
     return tuple(account(each) for each in listed)
 
 
-def bucket(text: str) -> str:
-    """Return a bucket's name, without a scheme such as `gs://` or a trailing slash."""
-    name = re.sub(r"^[a-z0-9]+://", "", text).removesuffix("/")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", name):
-        raise ValueError("use a bucket's name alone: 3 to 63 of a-z, 0-9, - _ and .")
-    return name
+def local_only(_: str) -> None:
+    raise ValueError("only the local backend has this choice; gcp always uses Agent Platform")
 
 
 def drafts_bucket(text: str, *, public_bucket: str) -> str:
@@ -99,14 +103,6 @@ def drafts_bucket(text: str, *, public_bucket: str) -> str:
     if name == public_bucket:
         raise ValueError("use another bucket than R2_BUCKET_NAME")
     return name
-
-
-def project(text: str) -> str:
-    if text.isdigit():
-        raise ValueError("use the project's id, not its number")
-    if not re.fullmatch(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", text):
-        raise ValueError("use the project's id: 6 to 30 of a-z, 0-9 and -")
-    return text
 
 
 def folder(text: str) -> Path:

@@ -1,4 +1,4 @@
-"""What is said to Cloud Tasks, what happens when it does not answer, and what the tasks then do."""
+"""Requests to Cloud Tasks, its failures, and the effect of tasks."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def enqueue(queue: CloudTasksQueue, number: int = 1, kind: Kind = Kind.VIDEO) ->
     queue.enqueue(ONE, kind=kind, number=number)
 
 
-def test_a_task_starts_its_job_with_the_creations_id_and_the_trace_and_nothing_else(
+def test_task_starts_its_job_with_only_the_creation_id_and_the_trace(
     queue: CloudTasksQueue, server: CloudTasksServer, clock: FakeClock
 ) -> None:
     not_before = clock.now() + seconds(60.25)
@@ -92,7 +92,7 @@ def test_a_task_starts_its_job_with_the_creations_id_and_the_trace_and_nothing_e
     }
 
 
-def test_without_a_trace_the_task_carries_none(server: CloudTasksServer) -> None:
+def test_task_has_no_trace_if_there_is_none(server: CloudTasksServer) -> None:
     queue = a_queue(server.host, trace=None)
 
     enqueue(queue)
@@ -103,7 +103,7 @@ def test_without_a_trace_the_task_carries_none(server: CloudTasksServer) -> None
     queue.close()
 
 
-def test_names_that_follow_one_another_do_not_begin_alike(
+def test_sequential_names_have_different_prefixes(
     queue: CloudTasksQueue, server: CloudTasksServer
 ) -> None:
     for number in (1, 2, 3):
@@ -113,7 +113,7 @@ def test_names_that_follow_one_another_do_not_begin_alike(
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.ABORTED, Fault.SLOW])
-def test_one_bad_answer_is_made_good_by_the_second_try(
+def test_second_try_recovers_from_one_failure(
     queue: CloudTasksQueue, server: CloudTasksServer, fault: Fault
 ) -> None:
     server.faults = [fault]
@@ -126,9 +126,7 @@ def test_one_bad_answer_is_made_good_by_the_second_try(
     assert queue.waits(ONE, kind=Kind.VIDEO, number=1)
 
 
-def test_a_queue_that_is_down_is_tried_twice(
-    queue: CloudTasksQueue, server: CloudTasksServer
-) -> None:
+def test_unavailable_queue_is_tried_twice(queue: CloudTasksQueue, server: CloudTasksServer) -> None:
     server.is_down = True
 
     with pytest.raises(QueueUnavailable):
@@ -141,7 +139,7 @@ def test_a_queue_that_is_down_is_tried_twice(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.UNANSWERED])
-def test_silence_is_waited_for_twice_as_long_as_promised(
+def test_missing_response_takes_two_timeouts(
     queue: CloudTasksQueue, server: CloudTasksServer, fault: Fault
 ) -> None:
     clock = SystemClock()
@@ -160,7 +158,7 @@ def test_silence_is_waited_for_twice_as_long_as_promised(
 
 
 @pytest.mark.parametrize("fault", [Fault.DOWN, Fault.ABORTED])
-def test_a_withdrawal_is_tried_once(
+def test_withdrawal_is_tried_once(
     queue: CloudTasksQueue, server: CloudTasksServer, fault: Fault
 ) -> None:
     enqueue(queue)
@@ -173,7 +171,7 @@ def test_a_withdrawal_is_tried_once(
     assert len(server.tasks) == 1
 
 
-def test_a_missing_grant_to_withdraw_is_told_from_an_outage(
+def test_missing_grant_to_withdraw_differs_from_an_outage(
     queue: CloudTasksQueue, server: CloudTasksServer
 ) -> None:
     enqueue(queue)
@@ -186,7 +184,7 @@ def test_a_missing_grant_to_withdraw_is_told_from_an_outage(
     assert len(server.tasks) == 1
 
 
-def test_the_rate_of_a_queue_that_is_paused_or_missing_is_unknown(clock: FakeClock) -> None:
+def test_rate_of_a_paused_or_missing_queue_is_unknown(clock: FakeClock) -> None:
     paused = tasks_v2.Queue(VIDEOS, state=tasks_v2.Queue.State.PAUSED)
     with CloudTasksServer([paused], clock=clock) as server:
         queue = a_queue(server.host)
@@ -196,7 +194,7 @@ def test_the_rate_of_a_queue_that_is_paused_or_missing_is_unknown(clock: FakeClo
         queue.close()
 
 
-def test_a_queue_or_a_server_that_is_not_there_is_told(queue: CloudTasksQueue) -> None:
+def test_missing_queue_or_server_is_reported(queue: CloudTasksQueue) -> None:
     nowhere = a_queue("127.0.0.1:9")
 
     for each, kind in ((queue, Kind.IMAGE), (nowhere, Kind.VIDEO)):
@@ -208,21 +206,21 @@ def test_a_queue_or_a_server_that_is_not_there_is_told(queue: CloudTasksQueue) -
     nowhere.close()
 
 
-def test_a_queue_that_is_paused_is_told_of_what_does_not_wait_in_it(clock: FakeClock) -> None:
+def test_paused_queue_is_reported_for_a_missing_task(clock: FakeClock) -> None:
     paused = tasks_v2.Queue(VIDEOS, state=tasks_v2.Queue.State.PAUSED)
     with CloudTasksServer([paused], clock=clock) as server:
         queue = a_queue(server.host)
         enqueue(queue)
 
         assert queue.waits(ONE, kind=Kind.VIDEO, number=1)
-        with pytest.raises(QueueUnavailable) as told:
+        with pytest.raises(QueueUnavailable) as raised:
             queue.waits(ONE, kind=Kind.VIDEO, number=2)
 
-        assert told.value.reason == f"{VIDEOS.name} is PAUSED"
+        assert raised.value.reason == f"{VIDEOS.name} is PAUSED"
         queue.close()
 
 
-def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
@@ -230,13 +228,13 @@ def test_missing_credentials_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
         project=PROJECT, region=REGION, invoker=INVOKER, traceparent=lambda: None
     )
 
-    with pytest.raises(QueueUnavailable) as told:
+    with pytest.raises(QueueUnavailable) as raised:
         enqueue(queue)
 
-    assert "credentials" in told.value.reason
+    assert "credentials" in raised.value.reason
 
 
-def test_a_name_is_free_again_an_hour_after_its_task(
+def test_task_name_is_free_again_after_an_hour(
     queue: CloudTasksQueue, server: CloudTasksServer, clock: FakeClock
 ) -> None:
     server.faults = [Fault.LOST]
@@ -257,7 +255,7 @@ def test_a_name_is_free_again_an_hour_after_its_task(
     assert len(server.tasks) == 1
 
 
-def test_the_back_off_doubles_and_then_grows_evenly(
+def test_back_off_doubles_and_then_grows_linearly(
     server: CloudTasksServer, clock: FakeClock
 ) -> None:
     queue, began_s, tried_s = a_queue(server.host, run_url="http://127.0.0.1:9"), 0.0, []
@@ -273,7 +271,7 @@ def test_the_back_off_doubles_and_then_grows_evenly(
     queue.close()
 
 
-def test_a_task_really_starts_a_process_as_the_invoker(tmp_path: Path) -> None:
+def test_task_starts_a_process_as_the_invoker(tmp_path: Path) -> None:
     tell = "import os; print(os.environ['CREATION_ID'], os.environ['TRACEPARENT'])"
     jobs = {"video-generation-job": Job(command=[sys.executable, "-c", tell])}
     with ExitStack() as opened:

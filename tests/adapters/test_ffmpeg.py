@@ -1,4 +1,4 @@
-"""How ffmpeg is started: the packaged program, with an empty environment."""
+"""ffmpeg is the packaged program, with an empty environment."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,9 @@ import pytest
 from shared.ffmpeg import run_ffmpeg
 
 
-def test_ffmpeg_is_never_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ffmpeg_is_always_the_packaged_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "other"
     other.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
     other.chmod(0o755)
@@ -20,10 +22,8 @@ def test_ffmpeg_is_never_another_program(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "was-run").exists()
 
 
-def test_ffmpeg_gets_no_variable_of_this_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """FFREPORT makes ffmpeg write a report: the only variable whose effect can be seen outside."""
+def test_ffmpeg_gets_an_empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFREPORT is the only variable with a visible effect: a report file."""
     monkeypatch.setenv("FFREPORT", f"file={tmp_path}/report.log:level=32")
 
     run_ffmpeg(["-version"], timeout_s=30)

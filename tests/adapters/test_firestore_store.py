@@ -1,4 +1,4 @@
-"""What the store in Firestore does beyond the port: outcomes on a bad wire, and what it costs."""
+"""The Firestore store beyond its port: outcomes of faulty calls, and costs."""
 
 import json
 from collections import Counter
@@ -35,9 +35,9 @@ from tests.servers.firestore_proxy import (
     Fault,
     FirestoreProxy,
     Late,
-    answered,
-    applied_but_answered,
-    applied_in_silence,
+    applied_but_fails_with,
+    applied_without_response,
+    fails_with,
 )
 from tests.support.builders import (
     ADA,
@@ -59,7 +59,7 @@ from tests.support.world import World
 pytestmark = needs("firestore")
 
 TIMEOUT_S = 1
-"""Short, for tests that wait until it is over, and enough for all others."""
+"""Short, because some tests wait for it."""
 CONFLICTS = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -88,14 +88,14 @@ def spend_one(found: Found) -> Decision[int]:
 
 
 @pytest.mark.parametrize("code", [code for code in ERRORS if code not in CONFLICTS])
-def test_a_commit_that_fails_without_a_conflict_is_unknown_and_sent_once(
+def test_failed_commit_without_a_conflict_is_unknown_and_sent_once(
     firestore: FirestoreStore,
     on_bad_wire: FirestoreStore,
     proxy: FirestoreProxy,
     code: grpc.StatusCode,
 ) -> None:
     put(firestore, an_account(tokens=7))
-    proxy.faults["Commit"] = [applied_but_answered(code)]
+    proxy.faults["Commit"] = [applied_but_fails_with(code)]
 
     with pytest.raises(OutcomeUnknown) as unknown:
         on_bad_wire.transact([account_key(ADA)], spend_one)
@@ -106,14 +106,14 @@ def test_a_commit_that_fails_without_a_conflict_is_unknown_and_sent_once(
 
 
 @pytest.mark.parametrize("code", [code for code in ERRORS if code in CONFLICTS])
-def test_a_conflict_is_decided_again_on_what_is_there_now(
+def test_conflict_is_decided_again_on_current_documents(
     firestore: FirestoreStore,
     on_bad_wire: FirestoreStore,
     proxy: FirestoreProxy,
     code: grpc.StatusCode,
 ) -> None:
     put(firestore, an_account(tokens=7))
-    proxy.faults["Commit"] = [answered(code)]
+    proxy.faults["Commit"] = [fails_with(code)]
 
     assert on_bad_wire.transact([account_key(ADA)], spend_one) == 6
     assert proxy.counted() == {"BatchGetDocuments": 2, "Commit": 2}
@@ -134,7 +134,7 @@ def make_anew(store: FirestoreStore) -> None:
 
 @pytest.mark.parametrize("rival", [change, make_anew])
 @pytest.mark.parametrize("decision", [spend_one, remove])
-def test_somebody_between_the_read_and_the_commit_is_noticed(
+def test_write_between_read_and_commit_is_detected(
     firestore: FirestoreStore,
     rival: Callable[[FirestoreStore], None],
     decision: Callable[[Found], Decision[object]],
@@ -153,7 +153,7 @@ def test_somebody_between_the_read_and_the_commit_is_noticed(
     assert len(seen) == 2
 
 
-def test_a_document_that_is_gone_or_there_by_the_commit_is_noticed(
+def test_removal_or_creation_before_the_commit_is_detected(
     firestore: FirestoreStore,
 ) -> None:
     seen: list[bool] = []
@@ -173,11 +173,11 @@ def test_a_document_that_is_gone_or_there_by_the_commit_is_noticed(
 
 
 @pytest.mark.slow
-def test_conflicts_without_end_are_contention(
+def test_endless_conflicts_are_contention(
     firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     put(firestore, an_account(tokens=7))
-    proxy.faults["Commit"] = [answered(grpc.StatusCode.ABORTED)] * 1000
+    proxy.faults["Commit"] = [fails_with(grpc.StatusCode.ABORTED)] * 1000
 
     with pytest.raises(StoreContention, match="Nothing was changed"):
         on_bad_wire.transact([account_key(ADA)], spend_one)
@@ -187,12 +187,12 @@ def test_conflicts_without_end_are_contention(
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_whatever_fails_while_reading_nothing_is_written(
+def test_read_failure_writes_nothing(
     on_bad_wire: FirestoreStore, proxy: FirestoreProxy, code: grpc.StatusCode
 ) -> None:
     page = Page(limit=5)
-    proxy.faults["BatchGetDocuments"] = [answered(code)] * 6
-    proxy.faults["RunQuery"] = [answered(code)] * 2
+    proxy.faults["BatchGetDocuments"] = [fails_with(code)] * 6
+    proxy.faults["RunQuery"] = [fails_with(code)] * 2
 
     for read in (
         lambda: on_bad_wire.transact([account_key(ADA)], spend_one),
@@ -208,16 +208,16 @@ def test_whatever_fails_while_reading_nothing_is_written(
     assert proxy.counted() == {"BatchGetDocuments": 3 * tries, "RunQuery": tries}
 
 
-def test_a_read_over_a_connection_that_had_died_is_sent_again(
+def test_read_over_a_dead_connection_is_sent_again(
     firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     put(firestore, an_account())
-    proxy.faults["BatchGetDocuments"] = [answered(UNAVAILABLE)]
+    proxy.faults["BatchGetDocuments"] = [fails_with(UNAVAILABLE)]
 
     assert on_bad_wire.get(account_key(ADA)) == an_account()
 
 
-def test_a_store_that_nobody_serves_is_unavailable(
+def test_unreachable_store_is_unavailable(
     new_firestore: Callable[..., FirestoreStore],
 ) -> None:
     store = new_firestore(address=f"{HOST}:{free_port()}")
@@ -228,7 +228,7 @@ def test_a_store_that_nobody_serves_is_unavailable(
     assert "UNAVAILABLE" in unavailable.value.reason
 
 
-def test_a_machine_without_credentials_cannot_use_the_store(
+def test_store_needs_credentials(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("FIRESTORE_EMULATOR_HOST", raising=False)
@@ -240,9 +240,7 @@ def test_a_machine_without_credentials_cannot_use_the_store(
     assert "/nowhere/key.json" in unavailable.value.reason
 
 
-def test_with_credentials_it_is_ready_before_it_has_said_a_word(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_store_opens_without_a_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fields = ("client_id", "client_secret", "refresh_token")
     (tmp_path / "key.json").write_text(
         json.dumps({"type": "authorized_user", **dict.fromkeys(fields, "x")})
@@ -268,7 +266,7 @@ def phoenix(world: World, firestore: FirestoreStore) -> Phoenix:
 def open_meeting(
     world: World, phoenix: Phoenix, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
 ) -> Callable[..., Opened]:
-    """Opens an image over a wire that spoils the next calls; its gauges are read before."""
+    """Open an image while the next calls fail; its gauges are read before."""
     opening = world.over(on_bad_wire).opening
     opening.admission.warm_up()
     proxy.counted()
@@ -292,13 +290,13 @@ def check_one_debit(phoenix: Phoenix) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        applied_in_silence,
-        applied_but_answered(UNAVAILABLE),
-        applied_but_answered(grpc.StatusCode.PERMISSION_DENIED),
+        applied_without_response,
+        applied_but_fails_with(UNAVAILABLE),
+        applied_but_fails_with(grpc.StatusCode.PERMISSION_DENIED),
     ],
     ids=["timed out", "connection lost", "refused"],
 )
-def test_a_debit_that_landed_unanswered_is_recognised_and_not_sent_again(
+def test_unanswered_debit_that_landed_is_recognised_and_not_sent_again(
     phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy, fault: Fault
 ) -> None:
     opened = open_meeting(fault)
@@ -309,17 +307,17 @@ def test_a_debit_that_landed_unanswered_is_recognised_and_not_sent_again(
     check_one_debit(phoenix)
 
 
-def test_a_debit_that_was_lost_is_sent_again(
+def test_lost_debit_is_sent_again(
     phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
 ) -> None:
-    opened = open_meeting(answered(UNAVAILABLE))
+    opened = open_meeting(fails_with(UNAVAILABLE))
 
     assert not opened.is_replay
     assert proxy.counted() == {"BatchGetDocuments": 2, "Commit": 2}
     check_one_debit(phoenix)
 
 
-def test_a_debit_that_lands_after_it_was_sent_again_changes_nothing(
+def test_debit_that_lands_after_its_retry_changes_nothing(
     phoenix: Phoenix, open_meeting: Callable[..., Opened]
 ) -> None:
     late = Late()
@@ -333,7 +331,7 @@ def test_a_debit_that_lands_after_it_was_sent_again_changes_nothing(
     check_one_debit(phoenix)
 
 
-def test_a_debit_that_meets_its_own_earlier_send_recognises_it(
+def test_debit_recognises_its_own_earlier_commit(
     phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
 ) -> None:
     late = Late()
@@ -345,21 +343,21 @@ def test_a_debit_that_meets_its_own_earlier_send_recognises_it(
     check_one_debit(phoenix)
 
 
-def test_a_store_that_refuses_every_commit_leaves_the_outcome_unknown(
+def test_store_that_fails_every_commit_leaves_the_outcome_unknown(
     phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
 ) -> None:
     with pytest.raises(OutcomeUnknown) as unknown:
-        open_meeting(*[answered(grpc.StatusCode.PERMISSION_DENIED)] * 5)
+        open_meeting(*[fails_with(grpc.StatusCode.PERMISSION_DENIED)] * 5)
 
     assert unknown.value.creation_id == a_creation_id("k")
     assert unknown.value.reason == "PERMISSION_DENIED: planned"
     assert proxy.counted() == {"BatchGetDocuments": 5, "Commit": 5}
 
 
-def test_a_store_that_cannot_be_read_takes_nothing(
+def test_unreadable_store_debits_nothing(
     phoenix: Phoenix, open_meeting: Callable[..., Opened], proxy: FirestoreProxy
 ) -> None:
-    proxy.faults["BatchGetDocuments"] = [answered(grpc.StatusCode.INTERNAL)] * 5
+    proxy.faults["BatchGetDocuments"] = [fails_with(grpc.StatusCode.INTERNAL)] * 5
 
     with pytest.raises(StoreUnavailable, match="no token was taken"):
         open_meeting()
@@ -367,14 +365,14 @@ def test_a_store_that_cannot_be_read_takes_nothing(
     assert proxy.counted() == {"BatchGetDocuments": 5}
 
 
-# Many at once
+# Concurrency
 
 
 WRITERS = 32
 
 
 def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
-    """Open images by many clients, who ask again after contention, and count their answers."""
+    """Open images by many clients, which retry after contention; count the outcomes."""
 
     def open_one(number: int) -> type:
         while True:
@@ -394,7 +392,7 @@ def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
 
 
 @pytest.mark.slow
-def test_thirty_two_clients_spend_an_account_to_its_last_token(
+def test_thirty_two_clients_spend_an_account_exactly(
     new_world: Callable[..., World], firestore: FirestoreStore
 ) -> None:
     world = new_world(
@@ -416,7 +414,7 @@ def test_thirty_two_clients_spend_an_account_to_its_last_token(
 
 
 @pytest.mark.slow
-def test_thirty_two_clients_stay_within_the_limit_of_what_is_unfinished(
+def test_thirty_two_clients_stay_within_the_limit_of_unfinished_creations(
     phoenix: Phoenix,
 ) -> None:
     answers = open_at_once(phoenix, WRITERS)
@@ -425,7 +423,7 @@ def test_thirty_two_clients_stay_within_the_limit_of_what_is_unfinished(
     assert phoenix.auditing.audit().violations == []
 
 
-# How it is kept
+# Storage
 
 
 def test_every_call_has_a_deadline(
@@ -452,13 +450,11 @@ def stored(store: FirestoreStore, creation: Creation) -> tuple[dict[str, Any], d
 
 
 def put_as_before(store: FirestoreStore, creation: Creation) -> None:
-    """Write a creation as releases did that kept everything in one document."""
-    store._documents.commit_fields(
-        creates={creation.key: to_fields(creation)}, replaces={}, removes={}
-    )
+    """Write a creation like releases with a single document."""
+    store._documents.commit_fields({creation.key: to_fields(creation)}, [], versions={})
 
 
-def test_every_field_is_written_each_time_and_null_where_it_has_no_value(
+def test_every_field_is_written_each_time_null_included(
     firestore: FirestoreStore,
 ) -> None:
     claimed = a_claimed_creation()
@@ -566,7 +562,7 @@ def test_change_of_an_internal_field_excludes_other_transactions(
     assert seen == [before, changed]
 
 
-def test_prefixes_and_databases_keep_apart(new_firestore: Callable[..., FirestoreStore]) -> None:
+def test_prefixes_and_databases_are_isolated(new_firestore: Callable[..., FirestoreStore]) -> None:
     stores = [
         new_firestore(),
         new_firestore(prefix="staging-"),

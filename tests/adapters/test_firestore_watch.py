@@ -1,4 +1,4 @@
-"""How a watch of Firestore lives through what happens to its streams."""
+"""Watches of Firestore and the faults of their streams."""
 
 import threading
 import time
@@ -22,7 +22,13 @@ from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.firestore.watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
 from shared.ports.store import WATCHED_MAX, Changes, write
-from tests.servers.firestore_proxy import STREAMS_MAX, Fault, FirestoreProxy, answered, told
+from tests.servers.firestore_proxy import (
+    STREAMS_MAX,
+    Fault,
+    FirestoreProxy,
+    fails_with,
+    responds_with,
+)
 from tests.support.builders import ADA, BEN, NOON, a_creation, an_account, seconds, shown
 from tests.support.change_recorder import ChangeRecorder
 from tests.support.documents import put
@@ -31,7 +37,7 @@ from tests.support.machine import needs
 
 pytestmark = needs("firestore")
 
-UNAVAILABLE = answered(grpc.StatusCode.UNAVAILABLE)
+UNAVAILABLE = fails_with(grpc.StatusCode.UNAVAILABLE)
 Kind = TargetChange.TargetChangeType
 
 
@@ -40,7 +46,7 @@ def store(new_firestore: Callable[..., FirestoreStore], proxy: FirestoreProxy) -
     return new_firestore(address=proxy.address)
 
 
-def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None:
+def test_watch_delivers_a_snapshot_and_then_each_change(store: FirestoreStore) -> None:
     creation, watcher = a_creation(), ChangeRecorder()
     put(store, an_account(), creation, an_account(BEN), a_creation("theirs", user_id=BEN))
 
@@ -59,7 +65,7 @@ def test_all_is_told_at_once_and_then_each_change(store: FirestoreStore) -> None
     ]
 
 
-def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStore) -> None:
+def test_unreadable_document_delays_a_snapshot(store: FirestoreStore) -> None:
     watcher = ChangeRecorder()
     put(store, an_account())
     broken = store._documents.reference(a_creation("x").key)
@@ -72,7 +78,7 @@ def test_a_document_that_cannot_be_read_delays_what_is_told(store: FirestoreStor
         eventually(lambda: watcher.sees(an_account(), a_creation("mine")))
 
 
-def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
+def test_creation_beyond_the_limit_is_gone(store: FirestoreStore) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 1)]
     put(store, *creations[:-1])
     watcher = ChangeRecorder()
@@ -87,7 +93,7 @@ def test_what_is_too_old_is_gone(store: FirestoreStore) -> None:
     )
 
 
-def test_an_outage_delays_what_is_told_and_loses_nothing(
+def test_outage_delays_a_snapshot_and_loses_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     removed, kept, watcher = a_creation("removed"), a_creation("kept"), ChangeRecorder()
@@ -106,7 +112,7 @@ def test_an_outage_delays_what_is_told_and_loses_nothing(
     ]
 
 
-def test_an_outage_without_a_change_tells_nothing(
+def test_outage_without_a_change_delivers_nothing(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     watcher = ChangeRecorder()
@@ -144,17 +150,17 @@ ONE_MOMENT = target_change(Kind.NO_CHANGE)
 REFUSED = Cause(code=9, message="the query needs an index")
 
 STREAMS_THAT_END = {
-    "refused": answered(grpc.StatusCode.PERMISSION_DENIED),
-    "closed": told(),
-    "target removed": told(
+    "refused": fails_with(grpc.StatusCode.PERMISSION_DENIED),
+    "closed": responds_with(),
+    "target removed": responds_with(
         COMPLETE, target_change(Kind.REMOVE, CREATIONS, cause=REFUSED), ONE_MOMENT
     ),
-    "count lost": told(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
+    "count lost": responds_with(COMPLETE, count(CREATIONS, 7), ONE_MOMENT),
 }
 
 
 @pytest.mark.parametrize("stream", STREAMS_THAT_END.values(), ids=STREAMS_THAT_END)
-def test_whatever_ends_a_stream_another_one_follows(
+def test_ended_stream_is_followed_by_another(
     store: FirestoreStore, proxy: FirestoreProxy, stream: Fault
 ) -> None:
     put(store, an_account())
@@ -167,11 +173,13 @@ def test_whatever_ends_a_stream_another_one_follows(
     assert watcher.changes == [Changes(an_account(), (), ())]
 
 
-def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+def test_only_consistent_snapshots_are_delivered(
+    store: FirestoreStore, proxy: FirestoreProxy
+) -> None:
     one, two = a_creation("one"), a_creation("two")
     watcher = ChangeRecorder()
     proxy.faults["Listen"] = [
-        told(
+        responds_with(
             target_change(Kind.ADD, ACCOUNT),
             ONE_MOMENT,  # nothing is complete yet
             target_change(Kind.CURRENT, ACCOUNT),
@@ -199,7 +207,7 @@ def test_only_what_was_at_one_moment_is_told(store: FirestoreStore, proxy: Fires
     ]
 
 
-def test_an_outage_is_waited_for_with_growing_pauses(
+def test_streams_are_retried_with_growing_pauses(
     store: FirestoreStore, proxy: FirestoreProxy
 ) -> None:
     proxy.faults["Listen"] = [UNAVAILABLE] * 4
@@ -213,7 +221,7 @@ def test_an_outage_is_waited_for_with_growing_pauses(
 
 
 @pytest.mark.parametrize("faults", [[], [UNAVAILABLE] * 1000], ids=["quiet", "outage"])
-def test_the_end_of_the_block_ends_the_watch_at_once(
+def test_watch_ends_with_its_block(
     store: FirestoreStore, proxy: FirestoreProxy, faults: list[Fault]
 ) -> None:
     proxy.faults["Listen"] = faults
@@ -224,14 +232,12 @@ def test_the_end_of_the_block_ends_the_watch_at_once(
 
     assert time.monotonic() - ended_s < 5
     assert [each.name for each in threading.enumerate() if each.name == "firestore-watch"] == []
-    told = len(watcher.changes)
+    count_before = len(watcher.changes)
     put(store, an_account())
-    assert len(watcher.changes) == told
+    assert len(watcher.changes) == count_before
 
 
-def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
-    store: FirestoreStore, proxy: FirestoreProxy
-) -> None:
+def test_stream_has_a_maximum_duration(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     with store.watch(ADA, lambda _: None):
         eventually(lambda: proxy.calls)
 
@@ -240,7 +246,7 @@ def test_a_stream_is_renewed_before_it_can_be_broken_for_long(
     assert listen.timeout_s < 1.1 * LISTEN_TIMEOUT_S  # it is rounded on the wire
 
 
-def test_watches_leave_room_for_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
+def test_watches_do_not_block_other_calls(store: FirestoreStore, proxy: FirestoreProxy) -> None:
     put(store, an_account())
     watchers = [ChangeRecorder() for _ in range(STREAMS_MAX)]
 

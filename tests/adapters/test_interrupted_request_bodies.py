@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import StartOutcomeUnknown
-from tests.adapters.google import ONE, by_id
-from tests.servers.genai_makers import IMAGE, VEO, Maker
+from tests.adapters.google_models import ONE, by_id
+from tests.servers.google_models_variants import IMAGE, VEO, Variant
 from tests.support.builders import a_brief
 
 MORE_THAN_SOCKET_BUFFERS = 16 * 1024 * 1024
@@ -42,10 +42,10 @@ def server_that_resets_during_the_body() -> Iterator[str]:
 
 
 @by_id([VEO, IMAGE])
-def test_start_is_unknown_if_the_connection_breaks_while_its_body_is_sent(maker: Maker) -> None:
-    brief = replace(a_brief(maker.kind), prompt="x" * MORE_THAN_SOCKET_BUFFERS)
+def test_start_is_unknown_if_the_connection_breaks_while_its_body_is_sent(variant: Variant) -> None:
+    brief = replace(a_brief(variant.kind), prompt="x" * MORE_THAN_SOCKET_BUFFERS)
 
     with server_that_resets_during_the_body() as url:
-        generator = maker.make(url)
+        generator = variant.open(url)
         with pytest.raises(StartOutcomeUnknown):
             generator.start(brief, creation_id=ONE, attempt=1)

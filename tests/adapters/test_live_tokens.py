@@ -23,4 +23,4 @@ def test_refused_token_is_checked_and_refused_again(*, is_disabled: bool) -> Non
             with pytest.raises(AccountDisabled if is_disabled else Unauthenticated):
                 identity.caller(token, must_be_live=True)
 
-        assert server.asked.count(LOOKUP) == 3
+        assert server.paths.count(LOOKUP) == 3

@@ -1,4 +1,4 @@
-"""What executions on one machine do as Cloud Run does: restarts, timeouts, SIGTERM."""
+"""Local executions behave like Cloud Run's: restarts, timeouts, SIGTERM."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ print(os.environ["CREATION_ID"], os.environ["CLOUD_RUN_JOB"], os.environ["CLOUD_
 
 @pytest.fixture
 def executions(tmp_path: Path) -> Iterator[Callable[..., LocalExecutions]]:
-    """Makes executions whose video job is a script of the test's."""
-    made: list[LocalExecutions] = []
+    """Create executions whose video job is a script."""
+    created: list[LocalExecutions] = []
 
     def make(script: str, **policy: float) -> LocalExecutions:
         package = tmp_path / "script_jobs" / "video_generation_job"
@@ -40,20 +40,20 @@ def executions(tmp_path: Path) -> Iterator[Callable[..., LocalExecutions]]:
             ids=CountingIds(),
             package="script_jobs",
         )
-        made.append(executions)
+        created.append(executions)
         return executions
 
     yield make
-    for each in made:
+    for each in created:
         each.stop()
 
 
-def said(tmp_path: Path) -> list[str]:
+def printed(tmp_path: Path) -> list[str]:
     logs = (tmp_path / "executions" / "logs").iterdir()
     return [line for log in logs for line in log.read_text().splitlines()]
 
 
-def test_a_job_gets_the_environment_that_cloud_run_sets(
+def test_job_gets_the_environment_of_cloud_run(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("")
@@ -61,10 +61,10 @@ def test_a_job_gets_the_environment_that_cloud_run_sets(
     name = platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert said(tmp_path) == [f"{ONE} local/video-generation-job {name} 0 0 1"]
+    assert printed(tmp_path) == [f"{ONE} local/video-generation-job {name} 0 0 1"]
 
 
-def test_a_crash_is_restarted_twice_under_the_same_name(
+def test_crashed_job_is_restarted_twice_under_the_same_name(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("sys.exit(1)")
@@ -72,11 +72,11 @@ def test_a_crash_is_restarted_twice_under_the_same_name(
     name = platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert [line.split()[2:5:2] for line in said(tmp_path)] == [[name, str(n)] for n in range(3)]
+    assert [line.split()[2:5:2] for line in printed(tmp_path)] == [[name, str(n)] for n in range(3)]
     assert not platform.is_running(name, kind=Kind.VIDEO)
 
 
-def test_an_execution_that_failed_says_with_what(
+def test_failed_execution_has_a_failure_text(
     executions: Callable[..., LocalExecutions],
 ) -> None:
     platform = executions("sys.exit('not this one')")
@@ -89,7 +89,7 @@ def test_an_execution_that_failed_says_with_what(
 
 
 @pytest.mark.slow
-def test_a_timeout_is_a_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
+def test_timeout_sends_sigterm(tmp_path: Path, executions: Callable[..., LocalExecutions]) -> None:
     script = """
 def stop(*_):
     print("stopped", flush=True)
@@ -102,10 +102,10 @@ time.sleep(60)
     platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()
 
-    assert said(tmp_path)[1:] == ["stopped"]
+    assert printed(tmp_path)[1:] == ["stopped"]
 
 
-def test_an_execution_is_running_as_long_as_its_process_is_whoever_started_it(
+def test_execution_is_running_while_its_process_is(
     tmp_path: Path, executions: Callable[..., LocalExecutions]
 ) -> None:
     platform = executions("time.sleep(60)")
@@ -114,7 +114,7 @@ def test_an_execution_is_running_as_long_as_its_process_is_whoever_started_it(
         tmp_path / "executions", environment={}, policy=Policy(), ids=CountingIds()
     )
 
-    eventually(lambda: said(tmp_path) != [])
+    eventually(lambda: printed(tmp_path) != [])
     assert other_process.is_running(name, kind=Kind.VIDEO)
     platform.stop()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from shared.adapters.local.installation_keys import installation_key
 
 
-def test_an_installations_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+def test_installation_key_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "data" / "key"
 
     with ThreadPoolExecutor(8) as processes:
@@ -17,5 +17,5 @@ def test_an_installations_key_is_made_once_and_only_for_its_owner(tmp_path: Path
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_two_installations_have_two_keys(tmp_path: Path) -> None:
+def test_two_installations_have_different_keys(tmp_path: Path) -> None:
     assert installation_key(tmp_path / "a") != installation_key(tmp_path / "b")

@@ -1,4 +1,4 @@
-"""A client is made late, and once."""
+"""A client is created lazily and once."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from shared.once import Once
 
-LATE = """
+LAZY = """
 import sys
 from shared.adapters.cloud_run.executions import CloudRunExecutions
 from shared.adapters.cloud_tasks.task_queue import CloudTasksQueue
@@ -24,7 +24,7 @@ print(sorted({"boto3", "botocore", "google", "grpc", "requests"} & sys.modules.k
 """
 
 
-def test_threads_that_ask_at_once_share_one_client() -> None:
+def test_concurrent_threads_share_one_client() -> None:
     at_once = threading.Barrier(8)
     client = Once(object)
 
@@ -36,7 +36,7 @@ def test_threads_that_ask_at_once_share_one_client() -> None:
         assert len(set(threads.map(ask, range(8)))) == 1
 
 
-def test_a_client_that_could_not_be_made_is_tried_again() -> None:
+def test_failed_connect_is_retried_by_the_next_call() -> None:
     clients: list[str] = []
     client = Once(clients.pop)
     with pytest.raises(IndexError):
@@ -47,7 +47,7 @@ def test_a_client_that_could_not_be_made_is_tried_again() -> None:
     assert client() == "client"
 
 
-def test_closing_releases_the_client_that_was_made() -> None:
+def test_close_releases_an_opened_client() -> None:
     released: list[str] = []
     client = Once(lambda: "client")
 
@@ -59,9 +59,9 @@ def test_closing_releases_the_client_that_was_made() -> None:
     assert released == ["client"]
 
 
-def test_no_adapter_loads_its_vendor_before_it_is_used() -> None:
+def test_adapters_import_their_vendor_lazily() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LATE], cwd=Path.cwd(), capture_output=True, check=True, text=True
+        [sys.executable, "-c", LAZY], cwd=Path.cwd(), capture_output=True, check=True, text=True
     )
 
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""What the sample generator keeps of a prompt, and for how long."""
+"""How long the sample generator keeps a prompt."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.builders import a_brief, a_creation_id
 from tests.support.fakes import CountingIds, FakeClock
 
 ONE = a_creation_id()
-PROMPT = "a fox that nobody shall know of"
+PROMPT = "a secret fox"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def kept(folder: Path) -> str:
     )
 
 
-def test_a_discarded_operation_keeps_no_prompt(
+def test_discarded_operation_has_no_prompt(
     tmp_path: Path, clock: FakeClock, ids: CountingIds
 ) -> None:
     generator = generator_in(tmp_path, clock, ids)
@@ -52,7 +52,7 @@ def test_a_discarded_operation_keeps_no_prompt(
     assert generator.find_output(ONE, attempt=1) == NotFound()
 
 
-def test_an_operation_that_nobody_discards_is_removed_after_a_day(
+def test_orphaned_operation_is_removed_after_a_day(
     tmp_path: Path, clock: FakeClock, ids: CountingIds
 ) -> None:
     generator = generator_in(tmp_path, clock, ids)
@@ -74,8 +74,6 @@ def set_age(folder: Path, clock: FakeClock, age_s: float) -> None:
         os.utime(path, (written_s, written_s))
 
 
-def test_an_operation_that_never_was_refuses_to_be_read(
-    tmp_path: Path, clock: FakeClock, ids: CountingIds
-) -> None:
+def test_unknown_operation_is_refused(tmp_path: Path, clock: FakeClock, ids: CountingIds) -> None:
     with pytest.raises(ReadRefused):
         generator_in(tmp_path, clock, ids).poll(Operation("nothing"))

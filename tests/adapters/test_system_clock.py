@@ -11,7 +11,7 @@ def test_time_is_utc_in_whole_milliseconds() -> None:
     assert now.microsecond % 1000 == 0
 
 
-def test_a_beat_repeats_and_none_runs_after_the_block() -> None:
+def test_beat_repeats_and_never_runs_after_the_block() -> None:
     beats: list[int] = []
     with SystemClock().every(0.005, lambda: beats.append(1)):
         eventually(lambda: len(beats) >= 3)
@@ -21,7 +21,7 @@ def test_a_beat_repeats_and_none_runs_after_the_block() -> None:
     assert len(beats) == count
 
 
-def test_random_names_have_their_length_and_alphabet() -> None:
+def test_random_ids_have_their_length_and_alphabet() -> None:
     ids = SystemIds()
 
     assert len({ids.random_id(26) for _ in range(100)}) == 100

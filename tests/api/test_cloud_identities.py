@@ -129,4 +129,4 @@ def test_api_warms_up_and_starts_even_if_that_fails(cloud: CloudApi, is_down: bo
             pass
 
     asyncio.run(start())
-    eventually(lambda: cloud.google.asked == (everything[:1] if is_down else everything))
+    eventually(lambda: cloud.google.paths == (everything[:1] if is_down else everything))

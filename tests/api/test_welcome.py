@@ -133,10 +133,10 @@ def test_account_that_could_not_be_created_is_created_by_the_next_request(cloud:
 
 def test_verified_address_is_looked_up_only_once(cloud: CloudApi) -> None:
     balance(cloud, "ada")
-    cloud.google.asked.clear()
+    cloud.google.paths.clear()
 
     assert [balance(cloud, "ada") for _ in range(3)] == [100] * 3
-    assert LOOKUP not in cloud.google.asked
+    assert LOOKUP not in cloud.google.paths
 
 
 def test_lookup_outage_delays_a_welcome_but_not_reads(cloud: CloudApi) -> None:

@@ -1,4 +1,4 @@
-"""The commands as a person calls them: real processes on a data folder."""
+"""The commands as real processes on a data folder."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_audit_exits_1_while_something_is_wrong_and_the_sweep_mends_it(data: Path) -> None:
+def test_audit_exits_1_until_the_sweep_repairs_a_late_creation(data: Path) -> None:
     before = phoenix("audit", "--data", str(data))
     swept = phoenix("sweep", "--data", str(data))
     after = phoenix("audit", "--data", str(data))
@@ -66,7 +66,7 @@ def test_the_audit_exits_1_while_something_is_wrong_and_the_sweep_mends_it(data:
     assert json.loads(as_json.stdout)["ledger_entries"] == 3
 
 
-def test_a_grant_is_given_once(data: Path) -> None:
+def test_grant_is_given_once_per_reference(data: Path) -> None:
     command = ("grant", "ada", "50", "--reference", "order 1", "--data", str(data))
     first, again = phoenix(*command), phoenix(*command)
     unknown = phoenix("grant", "nobody", "50", "--reference", "r", "--data", str(data))
@@ -77,16 +77,16 @@ def test_a_grant_is_given_once(data: Path) -> None:
     assert unknown.stderr == "There is no such account.\n"
 
 
-def test_a_kind_is_paused_and_resumed(tmp_path: Path) -> None:
+def test_kind_can_be_paused_and_resumed(tmp_path: Path) -> None:
     kept = ("--data", str(tmp_path))
-    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    built = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
 
     paused = phoenix("pause", "--kind", "video", *kept)
     with pytest.raises(Paused):
-        made.opening.open(a_brief(), caller=a_caller())
-    made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
+        built.opening.open(a_brief(), caller=a_caller())
+    built.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
     resumed, wrong = phoenix("resume", *kept), phoenix("pause", "--kind", "gif", *kept)
-    made.ports.close()
+    built.ports.close()
     again = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     again.opening.open(a_brief(), caller=a_caller())
     again.ports.close()
@@ -97,18 +97,18 @@ def test_a_kind_is_paused_and_resumed(tmp_path: Path) -> None:
     assert "image" in wrong.stderr
 
 
-def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
-    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
-    creation = made.opening.open(a_brief(), caller=a_caller()).creation
+def test_operator_deletes_with_a_reason(tmp_path: Path) -> None:
+    built = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    creation = built.opening.open(a_brief(), caller=a_caller()).creation
     kept = ("--data", str(tmp_path))
 
     too_early = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
-    made.failing.cancel(creation.creation_id, owner=creation.user_id)
+    built.failing.cancel(creation.creation_id, owner=creation.user_id)
     without = phoenix("delete", creation.creation_id, *kept)
     not_published = phoenix("unpublish", creation.creation_id, "--reason", "spam", *kept)
     deleted = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
     gone = phoenix("delete", creation.creation_id, "--reason", "spam", *kept)
-    made.ports.close()
+    built.ports.close()
 
     assert (too_early.returncode, too_early.stderr) == (
         1,
@@ -121,7 +121,7 @@ def test_an_operator_deletes_with_a_reason(tmp_path: Path) -> None:
     assert (gone.returncode, gone.stderr) == (1, "There is no such creation.\n")
 
 
-def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+def test_wrong_setting_prints_one_line_and_exits_2(tmp_path: Path) -> None:
     for command in ("up", "audit", "sweep"):
         done = phoenix(command, "--data", str(tmp_path), PHOENIX_TYPO="1")
 
@@ -143,7 +143,7 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("exists", [False, True])
-def test_folder_without_data_is_refused_and_stays_as_it_is(
+def test_folder_without_data_is_refused_and_unchanged(
     tmp_path: Path, command: tuple[str, ...], *, exists: bool
 ) -> None:
     typo = tmp_path / "typo"
@@ -182,14 +182,14 @@ def test_bad_argument_is_named_with_what_is_accepted(
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_command_the_help_is_shown() -> None:
+def test_help_is_shown_without_a_command() -> None:
     done = phoenix()
 
     assert all(command in done.stdout for command in ("up", "demo", "audit", "sweep", "grant"))
 
 
 @pytest.mark.slow
-def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path) -> None:
+def test_up_prints_its_address_and_sign_in_and_stops_cleanly(tmp_path: Path) -> None:
     with subprocess.Popen(
         [PHOENIX, "up", "--port", "0", "--data", str(tmp_path)],
         env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1", **DEAD_PROXY},
@@ -211,7 +211,7 @@ def test_up_says_where_it_is_and_how_to_sign_in_and_ends_cleanly(tmp_path: Path)
     assert str(tmp_path) in shown
     assert f"curl {base_url}/api/local/sign-in" in shown
     assert (second.returncode, third.returncode) == (1, 1)
-    assert "is taken: choose another with --port" in second.stderr
+    assert "is in use: choose another with --port" in second.stderr
     assert "another stack is running" in third.stderr
     assert running.returncode == 0
     assert "Stopping" in rest
@@ -228,36 +228,36 @@ def is_listening(base_url: str) -> bool:
 
 
 @pytest.mark.slow
-def test_rerun_runs_the_job_of_a_waiting_creation_and_says_how_it_ended(tmp_path: Path) -> None:
-    made = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+def test_rerun_runs_a_waiting_creation_and_prints_the_outcome(tmp_path: Path) -> None:
+    built = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
-    waiting, failed = (made.opening.open(brief, caller=a_caller()).creation for _ in range(2))
-    made.failing.cancel(failed.creation_id, owner=failed.user_id)
-    made.ports.close()
+    waiting, failed = (built.opening.open(brief, caller=a_caller()).creation for _ in range(2))
+    built.failing.cancel(failed.creation_id, owner=failed.user_id)
+    built.ports.close()
 
     def rerun(creation_id: str, *options: str) -> "subprocess.CompletedProcess[str]":
         return phoenix("rerun", creation_id, *options, "--data", str(tmp_path))
 
-    ready, left_alone = rerun(waiting.creation_id), rerun(failed.creation_id)
+    ready, refused = rerun(waiting.creation_id), rerun(failed.creation_id)
     again = rerun(failed.creation_id, "--debit")
 
     assert f"{waiting.creation_id} is draft" in ready.stdout
-    assert f"{failed.creation_id} is failed" in left_alone.stdout
-    assert "--debit debits its tokens again" in left_alone.stdout + left_alone.stderr
+    assert f"{failed.creation_id} is failed" in refused.stdout
+    assert "--debit debits its tokens again" in refused.stdout + refused.stderr
     assert f"{failed.creation_id} is draft" in again.stdout
-    assert [ready.returncode, left_alone.returncode, again.returncode] == [0, 1, 0]
+    assert [ready.returncode, refused.returncode, again.returncode] == [0, 1, 0]
     assert rerun("nobody").stderr == "There is no such creation.\n"
     assert phoenix("audit", "--data", str(tmp_path)).returncode == 0
 
 
-def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
-    made = wiring.build(
+def test_refused_rerun_prints_the_reason_and_exits_1(tmp_path: Path) -> None:
+    built = wiring.build(
         settings.load({"PHOENIX_DATA": str(tmp_path), "PHOENIX_WELCOME_TOKENS": "1"})
     )
-    failed = made.opening.open(a_brief(Kind.IMAGE), caller=a_caller()).creation
-    made.failing.cancel(failed.creation_id, owner=failed.user_id)
-    made.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
-    made.ports.close()
+    failed = built.opening.open(a_brief(Kind.IMAGE), caller=a_caller()).creation
+    built.failing.cancel(failed.creation_id, owner=failed.user_id)
+    built.opening.open(a_brief(Kind.IMAGE), caller=a_caller())
+    built.ports.close()
 
     done = phoenix("rerun", failed.creation_id, "--debit", "--data", str(tmp_path))
 
@@ -280,7 +280,7 @@ def test_a_rerun_that_is_refused_says_why_and_exits_1(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("content", [b"garbage" * 300, b"half a key"])
 @pytest.mark.parametrize("command", ["up --port 0", "sweep"])
-def test_damaged_file_is_named_with_what_to_do(
+def test_damaged_file_is_named_with_a_remedy(
     data: Path, file: str, remedy: str, content: bytes, command: str
 ) -> None:
     for suffix in ("", "-wal", "-shm"):
@@ -318,7 +318,7 @@ def test_removed_queue_is_rebuilt_from_the_store(data: Path) -> None:
     assert phoenix("audit", "--data", str(data)).returncode == 0
 
 
-def test_adopt_takes_old_accounts_over_once_and_audits(tmp_path: Path) -> None:
+def test_adopt_migrates_legacy_accounts_once_and_audits(tmp_path: Path) -> None:
     wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)})).ports.close()
     old = {
         ("users", "ada"): {"tokenBalance": 40, "username": "ada"},
@@ -366,7 +366,7 @@ def test_account_explains_a_balance_by_name_and_by_id(data: Path) -> None:
 
 
 @pytest.mark.parametrize("who", ["nobody", "nobody@example.com"])
-def test_unknown_account_is_one_line_that_says_what_is_accepted(data: Path, who: str) -> None:
+def test_unknown_account_prints_one_line_with_the_accepted_names(data: Path, who: str) -> None:
     unknown = phoenix("account", who, "--data", str(data))
 
     assert (unknown.returncode, unknown.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""What `phoenix doctor` finds, and what it says to do about it."""
+"""`phoenix doctor`: what it detects, and the remedies it prints."""
 
 import io
 import json
@@ -33,15 +33,15 @@ from shared.domain.errors import (
 from shared.domain.kind import Kind
 from shared.ports.generator import Generator
 from shared.wiring import Phoenix
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY
 from tests.support.environments import GCP
 from tests.support.fakes import FakeClock
 from tests.support.world import World
 
 
 class Failing:
-    """A port whose methods raise: all, or those that are named."""
+    """A port whose methods raise: all of them, or the named ones."""
 
     def __init__(self, error: Exception, port: Any = None, *methods: str) -> None:
         self._error = error
@@ -58,7 +58,7 @@ class Failing:
 
 
 class OtherMedia:
-    """A media store that does something otherwise."""
+    """A media store with one different method."""
 
     def __init__(self, media: Any) -> None:
         self._media = media
@@ -68,14 +68,14 @@ class OtherMedia:
 
 
 class Forgetful(OtherMedia):
-    """It says it has deleted, and has not."""
+    """Reports a deletion that did not happen."""
 
     def delete(self, key: str) -> None:
         pass
 
 
 class Truncating(OtherMedia):
-    """It has another size than was written."""
+    """Reports another size than was written."""
 
     def size_bytes(self, key: str) -> int | None:
         size_bytes: int | None = self._media.size_bytes(key)
@@ -83,7 +83,7 @@ class Truncating(OtherMedia):
 
 
 class Linked(OtherMedia):
-    """Its links lead to a server."""
+    """Links to a server."""
 
     def __init__(self, media: Any, base_url: str) -> None:
         super().__init__(media)
@@ -107,7 +107,7 @@ def with_ports(phoenix: Phoenix, **ports: Any) -> Phoenix:
 
 
 def failures(shown: str) -> dict[str, str]:
-    """Return what is said about each part that failed, and how to mend it."""
+    """Return the failure line of each part that failed, with its remedy."""
     lines = shown.splitlines()
     return {
         line[6:26].strip(): f"{line} {following}"
@@ -116,7 +116,7 @@ def failures(shown: str) -> dict[str, str]:
     }
 
 
-def test_all_is_well_and_nothing_is_left_behind(world: World) -> None:
+def test_healthy_installation_passes_and_keeps_no_test_files(world: World) -> None:
     status, shown = examined(world.phoenix)
 
     assert status == 0
@@ -126,7 +126,7 @@ def test_all_is_well_and_nothing_is_left_behind(world: World) -> None:
     assert world.stored_keys() == set()
 
 
-def test_as_the_api_nothing_is_asked_of_the_generators(world: World) -> None:
+def test_api_mode_skips_the_generators(world: World) -> None:
     status, shown = examined(without_generator(world.phoenix), as_api=True)
 
     assert status == 0
@@ -135,7 +135,7 @@ def test_as_the_api_nothing_is_asked_of_the_generators(world: World) -> None:
 
 
 def broken(port: str, error: type[Unavailable], *methods: str) -> Callable[[Phoenix], Phoenix]:
-    """Return what makes these methods of a port fail, or all of them."""
+    """Return a function that makes these methods of a port fail, or all of them."""
     return lambda phoenix: with_ports(
         phoenix, **{port: Failing(error(reason=WHY), getattr(phoenix.ports, port), *methods)}
     )
@@ -163,21 +163,21 @@ BREAKS = {
     "publish": (broken("media", MediaUnavailable, "publish"), {"public files"}),
     "delete": (broken("media", MediaUnavailable, "delete"), FILES),
 }
-"""How a part breaks, and which checks then fail."""
+"""How a part breaks, and which checks fail then."""
 
 
 @pytest.mark.parametrize(("break_", "parts"), BREAKS.values(), ids=BREAKS)
-def test_what_fails_is_named_with_its_reason_and_how_to_mend_it(
+def test_failed_check_prints_its_reason_and_a_remedy(
     world: World, break_: Callable[[Phoenix], Phoenix], parts: set[str]
 ) -> None:
     status, shown = examined(break_(world.phoenix))
     failed = failures(shown)
 
     assert (status, set(failed)) == (1, parts)
-    assert all(WHY in said for said in failed.values())
+    assert all(WHY in text for text in failed.values())
     assert all(
-        f"to fix: check that this user can write to PHOENIX_DATA ({world.folder})" in said
-        for said in failed.values()
+        f"to fix: check that this user can write to PHOENIX_DATA ({world.folder})" in text
+        for text in failed.values()
     )
     assert f"{len(failed)} checks failed" in shown
 
@@ -191,7 +191,7 @@ def test_what_fails_is_named_with_its_reason_and_how_to_mend_it(
     ],
     ids=repr,
 )
-def test_an_error_nobody_expects_is_a_finding_and_the_rest_is_checked(
+def test_unexpected_error_fails_its_check_and_the_others_still_run(
     world: World, error: Exception
 ) -> None:
     def generator(_: Kind) -> Any:
@@ -207,13 +207,13 @@ def test_an_error_nobody_expects_is_a_finding_and_the_rest_is_checked(
     ("media", "reason"),
     [(Forgetful, "deleted still exists"), (Truncating, "written is missing")],
 )
-def test_a_store_that_does_not_do_what_it_says_is_found_out(
+def test_media_store_that_loses_or_keeps_files_is_detected(
     world: World, media: Callable[[Any], Any], reason: str
 ) -> None:
     _, shown = examined(with_ports(world.phoenix, media=media(world.media)))
 
     assert set(failures(shown)) == FILES
-    assert all(reason in said for said in failures(shown).values())
+    assert all(reason in text for text in failures(shown).values())
 
 
 # In the cloud
@@ -243,13 +243,13 @@ def bucket(world: World) -> Iterator[str]:
 
 @pytest.fixture
 def cloud(world: World, bucket: str) -> Phoenix:
-    """A world that is told it is in the cloud."""
+    """A world with the settings of the cloud."""
     in_cloud = replace(world.settings, backend=settings.load(GCP).backend)
     phoenix = replace(world.phoenix, settings=in_cloud, local=None)
     return with_ports(phoenix, media=Linked(world.media, bucket))
 
 
-def test_links_are_opened(world: World, cloud: Phoenix) -> None:
+def test_links_are_opened_in_the_cloud(world: World, cloud: Phoenix) -> None:
     status, shown = examined(cloud)
 
     assert status == 0, shown
@@ -257,20 +257,20 @@ def test_links_are_opened(world: World, cloud: Phoenix) -> None:
 
 
 @pytest.mark.parametrize(("break_", "parts"), BREAKS.values(), ids=BREAKS)
-def test_in_the_cloud_the_setting_and_the_role_are_named(
+def test_cloud_remedy_names_the_setting_and_the_role(
     cloud: Phoenix, break_: Callable[[Phoenix], Phoenix], parts: set[str]
 ) -> None:
     _, shown = examined(break_(cloud))
     failed = failures(shown)
 
     assert set(failed) == parts
-    for part, said in failed.items():
+    for part, text in failed.items():
         name, _, kinds = part.partition(", ")
         kind = kinds.removesuffix("s")
-        assert said.endswith(REMEDIES[name].format(kind=kind, KIND=kind.upper()))
+        assert text.endswith(REMEDIES[name].format(kind=kind, KIND=kind.upper()))
 
 
-def test_every_setting_in_the_advice_exists() -> None:
+def test_every_setting_in_the_remedies_exists() -> None:
     advice = " ".join(REMEDIES.values())
     named = set(re.findall(r"(?:PHOENIX|R2|GOOGLE)_[A-Z{}_0-9]+", advice))
 
@@ -279,18 +279,18 @@ def test_every_setting_in_the_advice_exists() -> None:
     )
 
 
-def test_links_that_lead_to_nothing_are_found_out(world: World, cloud: Phoenix) -> None:
+def test_unreachable_links_are_detected(world: World, cloud: Phoenix) -> None:
     with socket.socket() as nowhere:
         nowhere.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nowhere.getsockname()[1]}"
         _, shown = examined(with_ports(cloud, media=Linked(world.media, address)))
 
     assert set(failures(shown)) == FILES
-    assert all("its link does not open" in said for said in failures(shown).values())
+    assert all("its link does not open" in text for text in failures(shown).values())
     assert "R2_PUBLIC_URL" in failures(shown)["public files"]
 
 
-def test_links_that_lead_elsewhere_are_found_out(world: World, cloud: Phoenix, bucket: str) -> None:
+def test_links_to_another_place_are_detected(world: World, cloud: Phoenix, bucket: str) -> None:
     media = Linked(world.media, f"{bucket}/elsewhere")
     _, shown = examined(with_ports(cloud, media=media))
 
@@ -302,22 +302,20 @@ def test_links_that_lead_elsewhere_are_found_out(world: World, cloud: Phoenix, b
 
 
 @pytest.fixture
-def vendor() -> Iterator[GenaiServer]:
-    with GenaiServer() as server:
+def vendor() -> Iterator[GoogleModelsServer]:
+    with GoogleModelsServer() as server:
         yield server
 
 
 def by_key(phoenix: Phoenix, url: str, key: str = "a-good-key", **environment: str) -> Phoenix:
-    """Return a local stack that makes real media with this key."""
-    asked = {"GEMINI_API_KEY": key, "PHOENIX_GENERATOR_ENDPOINT": url, **environment}
+    """Return a local Phoenix that generates real media with this key."""
+    given = {"GEMINI_API_KEY": key, "PHOENIX_GENERATOR_ENDPOINT": url, **environment}
     return replace(
-        phoenix, settings=replace(phoenix.settings, backend=settings.load(asked).backend)
+        phoenix, settings=replace(phoenix.settings, backend=settings.load(given).backend)
     )
 
 
-def test_a_key_is_asked_for_its_models_which_costs_nothing(
-    world: World, vendor: GenaiServer
-) -> None:
+def test_api_key_is_checked_without_a_paid_call(world: World, vendor: GoogleModelsServer) -> None:
     status, shown = examined(by_key(world.phoenix, vendor.url))
 
     assert status == 0, shown
@@ -328,15 +326,15 @@ def test_a_key_is_asked_for_its_models_which_costs_nothing(
 
 
 @pytest.mark.parametrize(
-    ("key", "fault", "said"),
+    ("key", "fault", "text"),
     [
         (WRONG_KEY, "", "Google refuses this key (400)"),
         (SUSPENDED_KEY, "", "Google refuses this key (403)"),
         ("a-good-key", "503", "answers 503"),
     ],
 )
-def test_a_key_that_does_not_serve_is_found_out(
-    world: World, vendor: GenaiServer, key: str, fault: str, said: str
+def test_unusable_api_key_is_detected(
+    world: World, vendor: GoogleModelsServer, key: str, fault: str, text: str
 ) -> None:
     vendor.vendor.faults["model"] = [fault] * 2
     status, shown = examined(by_key(world.phoenix, vendor.url, key))
@@ -344,21 +342,21 @@ def test_a_key_that_does_not_serve_is_found_out(
 
     assert status == 1
     assert set(failed) == {"model, images", "model, videos"}
-    assert all(said in each and "GEMINI_API_KEY" in each for each in failed.values())
+    assert all(text in each and "GEMINI_API_KEY" in each for each in failed.values())
     assert "PHOENIX_VIDEO_MODEL" in failed["model, videos"]
     assert key not in shown
 
 
-def test_a_model_that_a_key_does_not_reach_is_named(world: World, vendor: GenaiServer) -> None:
+def test_model_that_the_key_cannot_use_is_named(world: World, vendor: GoogleModelsServer) -> None:
     vendor.vendor.unknown_models = {"gemini-nano-banana-2.1"}
     _, shown = examined(by_key(world.phoenix, vendor.url))
 
-    [said] = failures(shown).values()
-    assert "Google does not serve gemini-nano-banana-2.1 to this key" in said
+    [text] = failures(shown).values()
+    assert "Google does not serve gemini-nano-banana-2.1 to this key" in text
 
 
-def test_a_model_that_retired_on_the_developer_api_is_found_out(
-    world: World, vendor: GenaiServer
+def test_retired_model_of_the_developer_api_is_detected(
+    world: World, vendor: GoogleModelsServer
 ) -> None:
     clock = FakeClock(datetime(2026, 11, 28, tzinfo=UTC))
     phoenix = by_key(world.phoenix, vendor.url, PHOENIX_IMAGE_MODEL="gemini-3.1-flash-image")
@@ -381,7 +379,7 @@ def phoenix_doctor(**environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_command_says_yes_no_or_that_it_is_not_set_up(tmp_path: Path) -> None:
+def test_exit_status_separates_healthy_failing_and_misconfigured(tmp_path: Path) -> None:
     well = phoenix_doctor(PHOENIX_DATA=str(tmp_path))
     (tmp_path / "generator").rename(tmp_path / "was")
     (tmp_path / "generator").write_text("no folder")
@@ -416,7 +414,7 @@ def with_video_model(cloud: Phoenix, model: str) -> Phoenix:
 
 
 @pytest.mark.parametrize("as_api", [False, True])
-def test_a_model_that_retires_soon_is_named_with_what_takes_its_place(
+def test_model_that_retires_soon_is_named_with_its_fallback(
     cloud: Phoenix, *, as_api: bool
 ) -> None:
     the_day_before = FakeClock(datetime(2026, 11, 16, tzinfo=UTC))
@@ -433,7 +431,7 @@ def test_a_model_that_retires_soon_is_named_with_what_takes_its_place(
     ("model", "why"),
     [("veo-3.1-generate-001", "retired on 2026-11-17"), ("video-1", "is unknown")],
 )
-def test_a_model_that_may_not_be_used_is_a_failure_with_what_takes_its_place(
+def test_unusable_model_fails_and_its_fallbacks_are_named(
     cloud: Phoenix, model: str, why: str, *, as_api: bool
 ) -> None:
     the_day = FakeClock(datetime(2026, 11, 17, tzinfo=UTC))
@@ -446,7 +444,7 @@ def test_a_model_that_may_not_be_used_is_a_failure_with_what_takes_its_place(
     assert "set PHOENIX_VIDEO_MODEL for video-generation-job" in shown
 
 
-def test_an_image_without_the_vendors_sdk_says_that_the_model_was_not_asked(world: World) -> None:
+def test_image_without_the_vendor_sdk_reports_the_generator_as_unchecked(world: World) -> None:
     def generator(_kind: Kind) -> Generator:
         raise ModuleNotFoundError(name="google.genai")
 

@@ -17,9 +17,9 @@ LONG = "x" * 300
 def data(tmp_path: Path) -> Path:
     """A data folder with one creation, which is unfinished."""
     folder = tmp_path / "data"
-    made = wiring.build(settings.load({"PHOENIX_DATA": str(folder)}))
-    made.opening.open(a_brief(), caller=a_caller())
-    made.ports.close()
+    built = wiring.build(settings.load({"PHOENIX_DATA": str(folder)}))
+    built.opening.open(a_brief(), caller=a_caller())
+    built.ports.close()
     return folder
 
 
@@ -31,9 +31,7 @@ def check_is_one_line(done: "subprocess.CompletedProcess[str]", *names: str) -> 
 
 @pytest.mark.parametrize("command", ["up", "audit", "backup"])
 @pytest.mark.parametrize("place", ["file", "file/x", LONG])
-def test_data_folder_that_cannot_be_one_is_one_line(
-    tmp_path: Path, command: str, place: str
-) -> None:
+def test_unusable_data_folder_prints_one_line(tmp_path: Path, command: str, place: str) -> None:
     (tmp_path / "file").touch()
     arguments = [str(tmp_path / "copy")] if command == "backup" else []
 
@@ -44,7 +42,7 @@ def test_data_folder_that_cannot_be_one_is_one_line(
 
 @pytest.mark.parametrize("file", ["store.db", "queue.db", "key", "welcome-key", "media"])
 @pytest.mark.parametrize("command", ["up", "sweep"])
-def test_file_and_folder_in_the_place_of_each_other_are_one_line(
+def test_file_in_place_of_a_folder_and_vice_versa_print_one_line(
     data: Path, file: str, command: str
 ) -> None:
     for path in data.glob(f"{file}*"):
@@ -63,9 +61,7 @@ def test_file_and_folder_in_the_place_of_each_other_are_one_line(
 
 
 @pytest.mark.parametrize("command", [("audit",), ("up", "--port", "0")], ids=" ".join)
-def test_emptied_store_is_not_taken_for_a_new_installation(
-    data: Path, command: tuple[str, ...]
-) -> None:
+def test_emptied_store_is_refused_as_damaged(data: Path, command: tuple[str, ...]) -> None:
     for path in data.glob("store.db-*"):
         path.unlink()
     (data / "store.db").write_bytes(b"")
@@ -79,7 +75,9 @@ def test_emptied_store_is_not_taken_for_a_new_installation(
 
 
 @pytest.mark.parametrize("place", ["file/x", LONG, "data/copy", "data/media/private/copy", "data"])
-def test_backup_into_a_bad_place_is_one_line_and_changes_nothing(data: Path, place: str) -> None:
+def test_backup_to_an_unusable_target_prints_one_line_and_changes_nothing(
+    data: Path, place: str
+) -> None:
     (data.parent / "file").touch()
     before = sorted(data.rglob("*"))
 
@@ -91,7 +89,7 @@ def test_backup_into_a_bad_place_is_one_line_and_changes_nothing(data: Path, pla
     ]
 
 
-def test_backup_holds_the_key_of_the_welcome_grants(data: Path) -> None:
+def test_backup_contains_the_welcome_key(data: Path) -> None:
     copy = data.parent / "copy"
     phoenix("backup", str(copy), "--data", str(data))
 
@@ -99,7 +97,7 @@ def test_backup_holds_the_key_of_the_welcome_grants(data: Path) -> None:
     assert (copy / "welcome-key").stat().st_mode & 0o777 == 0o600
 
 
-def test_data_folder_that_was_open_to_others_is_closed_by_the_stack(data: Path) -> None:
+def test_stack_closes_a_data_folder_that_was_open_to_others(data: Path) -> None:
     data.chmod(0o755)
     for path in data.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -120,5 +118,5 @@ def test_data_folder_that_was_open_to_others_is_closed_by_the_stack(data: Path) 
         ("delete", "x", "--reason", "\udcff"),
     ],
 )
-def test_argument_that_is_not_utf_8_is_one_line(data: Path, arguments: tuple[str, ...]) -> None:
+def test_non_utf_8_argument_prints_one_line(data: Path, arguments: tuple[str, ...]) -> None:
     check_is_one_line(phoenix(*arguments, "--data", str(data)))

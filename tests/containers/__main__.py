@@ -24,9 +24,9 @@ from PIL import Image
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX
 from tests.containers.machine import BASE, Ended, Machine, missing
-from tests.servers.genai_makers import ADAPTERS, IMAGE, VEO
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import Vendor, drawn
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import ADAPTERS, IMAGE, VEO
+from tests.servers.google_models_vendor import Vendor, drawn
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -261,7 +261,7 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         )
         vendor = Vendor(takes_s=0, draw=lambda *_, content=content: content)
         with (
-            GenaiServer(vendor) as server,
+            GoogleModelsServer(vendor) as server,
             machine.started(
                 *(tag, "-c", script, server.url),
                 entrypoint="python",

@@ -1,4 +1,4 @@
-"""The promises of the Executions port, for every adapter."""
+"""Contract of the Executions port, for every adapter."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ from tests.support.fakes import CountingIds
 
 @dataclass
 class Platform:
-    """Executions, and what their jobs printed."""
+    """Executions and the output of their jobs."""
 
     executions: Executions
     output: Callable[[], str]
@@ -67,14 +67,12 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platfor
     opened.close()
 
 
-def test_an_unknown_execution_is_not_running(platform: Platform) -> None:
+def test_unknown_execution_is_not_running(platform: Platform) -> None:
     assert not platform.executions.is_running("video-generation-job-unknown", kind=Kind.VIDEO)
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_an_execution_runs_its_kinds_job_for_its_creation_and_ends(
-    platform: Platform, kind: Kind
-) -> None:
+def test_execution_runs_the_job_of_its_kind_and_ends(platform: Platform, kind: Kind) -> None:
     name = platform.executions.run(a_creation_id(), kind=kind)
 
     assert platform.executions.is_running(name, kind=kind)
@@ -83,7 +81,7 @@ def test_an_execution_runs_its_kinds_job_for_its_creation_and_ends(
     assert a_creation_id() in platform.output()
 
 
-def test_two_executions_have_two_names(platform: Platform) -> None:
+def test_two_executions_have_different_names(platform: Platform) -> None:
     names = {platform.executions.run(a_creation_id(), kind=Kind.IMAGE) for _ in range(2)}
 
     assert len(names) == 2

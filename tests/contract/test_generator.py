@@ -1,4 +1,4 @@
-"""The promises of the Generator port, for every adapter."""
+"""Contract of the Generator port, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,9 +18,9 @@ from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.policy import VIDEO_SIZE_BYTES_MAX
 from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Running
-from tests.servers.genai_makers import IMAGE_MAKERS, VIDEO_MAKERS, Maker
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import Vendor as Google
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import IMAGE_VARIANTS, VIDEO_VARIANTS, Variant
+from tests.servers.google_models_vendor import Vendor as Google
 from tests.support.builders import a_brief, a_creation_id
 from tests.support.fakes import CountingIds, FakeClock
 
@@ -30,14 +30,14 @@ MAGIC = {Kind.VIDEO: b"ftyp", Kind.IMAGE: b"\x89PNG"}
 
 @dataclass
 class Vendor:
-    """A generator, how to reach the same vendor from a fresh process, and its clock."""
+    """A generator, a factory for new processes of the same vendor, and its clock."""
 
     kind: Kind
     generator: Generator
     fresh: Callable[[], Generator]
     clock: FakeClock
     starts: Callable[[], int]
-    """How many paid starts the vendor has seen."""
+    """The number of paid starts."""
 
 
 def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
@@ -55,8 +55,8 @@ def sample(kind: Kind) -> Callable[[Path, ExitStack], Vendor]:
     return make
 
 
-def google(maker: Maker) -> Callable[[Path, ExitStack], Vendor]:
-    """Return one of these over the local server.
+def google(variant: Variant) -> Callable[[Path, ExitStack], Vendor]:
+    """Open one of these on the local server.
 
     shared.adapters.google_models.image_generator, shared.adapters.google_models.omni_generator,
     shared.adapters.google_models.veo_generator
@@ -64,23 +64,25 @@ def google(maker: Maker) -> Callable[[Path, ExitStack], Vendor]:
 
     def make(_: Path, stack: ExitStack) -> Vendor:
         clock = FakeClock()
-        server = stack.enter_context(GenaiServer(Google(clock=lambda: clock.now().timestamp())))
+        server = stack.enter_context(
+            GoogleModelsServer(Google(clock=lambda: clock.now().timestamp()))
+        )
 
         def fresh() -> Generator:
-            return maker.make(server.url)
+            return variant.open(server.url)
 
-        return Vendor(maker.kind, fresh(), fresh, clock, lambda: server.vendor.starts)
+        return Vendor(variant.kind, fresh(), fresh, clock, lambda: server.vendor.starts)
 
     return make
 
 
-OPERATING = [
+RESUMABLE = [
     pytest.param(sample(Kind.VIDEO), id="sample-video"),
     pytest.param(sample(Kind.IMAGE), id="sample-image"),
-    *(pytest.param(google(maker), id=maker.id) for maker in VIDEO_MAKERS),
+    *(pytest.param(google(variant), id=variant.id) for variant in VIDEO_VARIANTS),
 ]
-"""The generators whose starts become operations; the others answer a start with the media."""
-ALL = [*OPERATING, *(pytest.param(google(maker), id=maker.id) for maker in IMAGE_MAKERS)]
+"""Generators with operations; the others return media from the start."""
+ALL = [*RESUMABLE, *(pytest.param(google(variant), id=variant.id) for variant in IMAGE_VARIANTS)]
 
 
 @pytest.fixture(params=ALL)
@@ -89,8 +91,8 @@ def vendor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
         yield request.param(tmp_path / "vendor", stack)
 
 
-@pytest.fixture(params=OPERATING)
-def with_operation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
+@pytest.fixture(params=RESUMABLE)
+def resumable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Vendor]:
     with ExitStack() as stack:
         yield request.param(tmp_path / "vendor", stack)
 
@@ -118,7 +120,7 @@ def operation(vendor: Vendor, prompt: str = "a fox") -> Operation:
     return begun
 
 
-def test_a_start_becomes_a_file(vendor: Vendor, tmp_path: Path) -> None:
+def test_start_leads_to_a_file(vendor: Vendor, tmp_path: Path) -> None:
     ready = finished(vendor, started(vendor))
 
     vendor.generator.fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
@@ -127,35 +129,35 @@ def test_a_start_becomes_a_file(vendor: Vendor, tmp_path: Path) -> None:
     assert vendor.starts() == 1
 
 
-def test_an_operation_is_resumed_by_its_name_in_a_fresh_process(
-    operating: Vendor, tmp_path: Path
+def test_operation_is_resumed_by_its_name_in_a_new_process(
+    resumable: Vendor, tmp_path: Path
 ) -> None:
-    name = operation(operating).name
-    operating.generator = operating.fresh()
+    name = operation(resumable).name
+    resumable.generator = resumable.fresh()
 
-    ready = finished(operating, Operation(name))
-    operating.fresh().fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+    ready = finished(resumable, Operation(name))
+    resumable.fresh().fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
 
     assert (tmp_path / "file").stat().st_size > 1000
-    assert operating.starts() == 1
+    assert resumable.starts() == 1
 
 
-def test_progress_does_not_fall(operating: Vendor) -> None:
-    begun = operation(operating, "a fox [slow 5]")
+def test_progress_never_decreases(resumable: Vendor) -> None:
+    begun = operation(resumable, "a fox [slow 5]")
     shares: list[float] = []
-    while isinstance(state := operating.generator.poll(begun), Running):
+    while isinstance(state := resumable.generator.poll(begun), Running):
         shares.append(state.progress or 0.0)
-        operating.clock.sleep(1)
+        resumable.clock.sleep(1)
 
     assert shares == sorted(shares)
     assert all(0 <= share < 1 for share in shares)
 
 
-def test_a_refusal_is_final_and_starts_nothing(vendor: Vendor) -> None:
+def test_refusal_is_final_and_starts_nothing(vendor: Vendor) -> None:
     with pytest.raises(GenerationRefused) as refusal:
         started(vendor, "[refuse]")
 
-    # Veo, and Omni in the cloud, tell of a blocked prompt in prose alone.
+    # Veo, and Omni in the cloud, report a blocked prompt only in the message.
     expected = {FailureCode.POLICY_VIOLATION, FailureCode.GENERATOR_REJECTED}
     assert refusal.value.failure in expected
     assert not refusal.value.is_billed
@@ -169,7 +171,7 @@ def test_a_refusal_is_final_and_starts_nothing(vendor: Vendor) -> None:
         ("unavailable", FailureCode.GENERATOR_UNAVAILABLE),
     ],
 )
-def test_a_no_for_now_starts_nothing_and_may_end(
+def test_transient_failure_starts_nothing_and_may_pass(
     vendor: Vendor, word: str, failure: FailureCode
 ) -> None:
     for _ in range(2):
@@ -182,7 +184,9 @@ def test_a_no_for_now_starts_nothing_and_may_end(
     assert vendor.starts() == 1
 
 
-def test_silence_is_no_no_and_its_output_can_be_looked_for(vendor: Vendor, tmp_path: Path) -> None:
+def test_missing_response_is_unknown_and_its_output_can_be_found(
+    vendor: Vendor, tmp_path: Path
+) -> None:
     with pytest.raises(StartOutcomeUnknown):
         started(vendor, "[silent] [slow 3]")
 
@@ -200,39 +204,37 @@ def test_silence_is_no_no_and_its_output_can_be_looked_for(vendor: Vendor, tmp_p
         assert isinstance(late, CannotTell)
 
 
-def test_what_is_too_large_is_not_taken(vendor: Vendor, tmp_path: Path) -> None:
+def test_oversized_output_is_bad_output(vendor: Vendor, tmp_path: Path) -> None:
     ready = finished(vendor, started(vendor))
 
     with pytest.raises(BadOutput):
         vendor.generator.fetch(ready, tmp_path / "file", size_bytes_max=1000)
 
 
-def test_a_hanging_operation_stays_running(operating: Vendor) -> None:
-    begun = operation(operating, "[hang]")
-    operating.clock.sleep(3600)
+def test_hanging_operation_stays_running(resumable: Vendor) -> None:
+    begun = operation(resumable, "[hang]")
+    resumable.clock.sleep(3600)
 
-    assert isinstance(operating.generator.poll(begun), Running)
-
-
-def test_a_discarded_operation_is_gone_and_a_second_discard_changes_nothing(
-    operating: Vendor, tmp_path: Path
-) -> None:
-    begun = operation(operating)
-    ready = finished(operating, begun)
-    operating.generator.fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
-
-    operating.generator.discard(begun)
-    operating.fresh().discard(begun)
-
-    assert operating.starts() == 1
+    assert isinstance(resumable.generator.poll(begun), Running)
 
 
-def test_what_was_never_started_can_be_discarded(vendor: Vendor) -> None:
+def test_discard_can_be_repeated(resumable: Vendor, tmp_path: Path) -> None:
+    begun = operation(resumable)
+    ready = finished(resumable, begun)
+    resumable.generator.fetch(ready, tmp_path / "file", size_bytes_max=VIDEO_SIZE_BYTES_MAX)
+
+    resumable.generator.discard(begun)
+    resumable.fresh().discard(begun)
+
+    assert resumable.starts() == 1
+
+
+def test_unknown_operation_can_be_discarded(vendor: Vendor) -> None:
     vendor.generator.discard(Operation("projects/p/locations/l/operations/nothing"))
 
     assert vendor.starts() == 0
 
 
-def test_it_has_a_model_and_a_price(vendor: Vendor) -> None:
+def test_generator_has_a_model_and_a_price(vendor: Vendor) -> None:
     assert vendor.generator.model
     assert vendor.generator.cost_usd(a_brief(vendor.kind)) >= 0

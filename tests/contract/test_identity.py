@@ -1,4 +1,4 @@
-"""The promises of the Identity and ServiceIdentity ports, for every adapter."""
+"""Contract of the Identity and ServiceIdentity ports, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,16 +22,16 @@ KEY = b"0123456789abcdef0123456789abcdef"
 
 @dataclass(kw_only=True)
 class Issuer:
-    """Identities, and how to get tokens that are good, over, and forged."""
+    """Identities, with valid, expired and forged tokens."""
 
     identity: Identity
     services: ServiceIdentity
     user_token: Callable[..., str]
-    """Of a user, made `age_s` ago; good for less than 32 days."""
+    """Return a user's token, issued `age_s` ago, valid for less than 32 days."""
     service_token: Callable[..., str]
-    """Of an allowed service, made `age_s` ago."""
+    """Return an allowed service's token, issued `age_s` ago."""
     strangers_token: Callable[[], str]
-    """Good, and not of an allowed service."""
+    """Return a valid token of a forbidden service."""
     forged_users: Callable[[], dict[str, str]]
     forged_services: Callable[[], dict[str, str]]
 
@@ -81,30 +81,30 @@ def issuer(request: pytest.FixtureRequest) -> Iterator[Issuer]:
 
 
 @pytest.mark.parametrize("must_be_live", [False, True])
-def test_a_users_token_is_the_user(issuer: Issuer, must_be_live: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
+def test_user_token_identifies_the_user(issuer: Issuer, must_be_live: bool) -> None:  # noqa: FBT001 (a parameter of pytest)
     caller = issuer.identity.caller(issuer.user_token("ada"), must_be_live=must_be_live)
 
     assert (caller.user_id, caller.username_hint, caller.is_verified) == (ADA, "ada", True)
     assert caller.verified_contact
 
 
-def test_a_services_token_is_the_service(issuer: Issuer) -> None:
+def test_service_token_identifies_the_service(issuer: Issuer) -> None:
     assert issuer.services.service(issuer.service_token())
 
 
-def test_a_user_is_no_service_and_a_service_no_user(issuer: Issuer) -> None:
+def test_user_and_service_tokens_are_not_interchangeable(issuer: Issuer) -> None:
     with pytest.raises((WrongServiceAccount, Unauthenticated)):
         issuer.services.service(issuer.user_token("ada"))
     with pytest.raises(Unauthenticated):
         issuer.identity.caller(issuer.service_token())
 
 
-def test_a_service_that_is_not_allowed_is_told_apart(issuer: Issuer) -> None:
+def test_forbidden_service_has_its_own_error(issuer: Issuer) -> None:
     with pytest.raises(WrongServiceAccount):
         issuer.services.service(issuer.strangers_token())
 
 
-def test_a_token_that_is_over_proves_nothing(issuer: Issuer) -> None:
+def test_expired_token_is_refused(issuer: Issuer) -> None:
     month_s = 32 * 24 * 3600
 
     with pytest.raises(Unauthenticated):
@@ -116,13 +116,13 @@ def test_a_token_that_is_over_proves_nothing(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     "token", ["", "x", "a.b.c", "a" * 5000, "é.é.é", "..", "{}", "\ud800", "null"], ids=ascii
 )
-def test_garbage_proves_nothing(issuer: Issuer, token: str) -> None:
+def test_garbage_is_refused(issuer: Issuer, token: str) -> None:
     for ask in (issuer.identity.caller, issuer.services.service):
         with pytest.raises(Unauthenticated):
             ask(token)
 
 
-def test_forgeries_prove_nothing(issuer: Issuer) -> None:
+def test_forgeries_are_refused(issuer: Issuer) -> None:
     believed = [
         name
         for ask, tokens in (
@@ -144,7 +144,7 @@ def is_refused(ask: Callable[[str], object], token: str) -> bool:
     return False
 
 
-def test_a_tampered_token_proves_nothing(issuer: Issuer) -> None:
+def test_tampered_token_is_refused(issuer: Issuer) -> None:
     head, body, signature = issuer.user_token("ada").split(".")
     others = issuer.user_token("ben").split(".")[1]
 
@@ -153,7 +153,7 @@ def test_a_tampered_token_proves_nothing(issuer: Issuer) -> None:
             issuer.identity.caller(token)
 
 
-def test_after_warming_up_checks_go_on(issuer: Issuer) -> None:
+def test_tokens_are_accepted_after_warm_up(issuer: Issuer) -> None:
     issuer.identity.warm_up()
     issuer.services.warm_up()
 
@@ -162,5 +162,5 @@ def test_after_warming_up_checks_go_on(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("email", ["nobody@example.com", "no address", "", "@"])
-def test_unknown_email_address_is_nobodys(issuer: Issuer, email: str) -> None:
+def test_unknown_email_address_has_no_user(issuer: Issuer, email: str) -> None:
     assert issuer.identity.user_id_of(email) is None

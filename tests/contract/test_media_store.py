@@ -1,4 +1,4 @@
-"""The promises of the MediaStore port, for every adapter."""
+"""Contract of the MediaStore port, for every adapter."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ LATER = timedelta(hours=2)
 
 
 class OpenedStore(Protocol):
-    """A store, and how its links are opened: the bytes, or None if they are closed."""
+    """A store and its links: bytes, or None for a link that does not open."""
 
     media: MediaStore
 
@@ -35,7 +35,7 @@ class OpenedStore(Protocol):
 
 
 class OpenedFiles:
-    """Files, opened as the API's media route does it."""
+    """Files, opened like the API's media route."""
 
     media: FileMediaStore
 
@@ -65,7 +65,7 @@ class OpenedFiles:
 
 
 class OpenedSampleFiles(OpenedFiles):
-    """The same beside a sample generator that plans no crash."""
+    """The sample media store without planned crashes."""
 
     def __init__(self, folder: Path) -> None:
         self.media = SampleMediaStore(
@@ -121,7 +121,7 @@ def put(media: MediaStore, folder: Path, key: str = KEY, content: bytes = b"cont
     media.put(a_file(folder, content), key, media_format=MediaFormat.MP4)
 
 
-def test_a_stored_file_has_its_size(media: MediaStore, tmp_path: Path) -> None:
+def test_stored_file_has_its_size(media: MediaStore, tmp_path: Path) -> None:
     assert media.size_bytes(KEY) is None
     put(media, tmp_path)
 
@@ -129,20 +129,20 @@ def test_a_stored_file_has_its_size(media: MediaStore, tmp_path: Path) -> None:
     assert [(file.key, file.size_bytes) for file in media.everything()] == [(KEY, 7)]
 
 
-def test_a_key_is_written_once(media: MediaStore, tmp_path: Path) -> None:
+def test_key_is_written_once(media: MediaStore, tmp_path: Path) -> None:
     put(media, tmp_path)
     put(media, tmp_path, content=b"something else")
 
     assert media.size_bytes(KEY) == 7
 
 
-def test_a_private_link_opens_its_file(opened: OpenedStore, tmp_path: Path) -> None:
+def test_private_link_opens_its_file(opened: OpenedStore, tmp_path: Path) -> None:
     put(opened.media, tmp_path)
 
     assert opened.open(opened.media.private_link(KEY, expires_at=NOON + LATER)) == b"content"
 
 
-def test_a_private_link_is_closed_at_its_end(opened: OpenedStore, tmp_path: Path) -> None:
+def test_private_link_expires(opened: OpenedStore, tmp_path: Path) -> None:
     put(opened.media, tmp_path)
 
     link = opened.media.private_link(KEY, expires_at=NOON + LATER)
@@ -151,7 +151,7 @@ def test_a_private_link_is_closed_at_its_end(opened: OpenedStore, tmp_path: Path
     assert opened.open(link, at=NOON + LATER) is None
 
 
-def test_a_private_link_opens_nothing_else(opened: OpenedStore, tmp_path: Path) -> None:
+def test_private_link_opens_nothing_else(opened: OpenedStore, tmp_path: Path) -> None:
     other = KEY.replace("1.mp4", "2.mp4")
     for key in (KEY, other):
         put(opened.media, tmp_path, key)
@@ -163,7 +163,7 @@ def test_a_private_link_opens_nothing_else(opened: OpenedStore, tmp_path: Path) 
     assert opened.open(link) == b"content"
 
 
-def test_a_link_is_the_same_text_for_the_same_key_and_time(media: MediaStore) -> None:
+def test_link_is_deterministic(media: MediaStore) -> None:
     links = [media.private_link(KEY, expires_at=NOON + LATER) for _ in range(2)]
     others = [
         media.private_link(KEY, expires_at=NOON + 2 * LATER),
@@ -174,7 +174,7 @@ def test_a_link_is_the_same_text_for_the_same_key_and_time(media: MediaStore) ->
     assert not {links[0]} & set(others)
 
 
-def test_a_deleted_file_is_closed_at_once(opened: OpenedStore, tmp_path: Path) -> None:
+def test_deleted_file_cannot_be_opened(opened: OpenedStore, tmp_path: Path) -> None:
     put(opened.media, tmp_path)
     link = opened.media.private_link(KEY, expires_at=NOON + LATER)
 
@@ -184,7 +184,7 @@ def test_a_deleted_file_is_closed_at_once(opened: OpenedStore, tmp_path: Path) -
     assert opened.media.size_bytes(KEY) is None
 
 
-def test_deleting_what_is_not_there_is_fine(media: MediaStore) -> None:
+def test_deleting_a_missing_file_succeeds(media: MediaStore) -> None:
     for _ in range(2):
         media.delete(KEY)
 
@@ -216,11 +216,11 @@ def test_publishing_a_file_that_is_not_stored_raises_media_missing(
     assert opened.media.size_bytes(PUBLIC) is None
 
 
-def test_an_empty_store_has_room_for_a_small_file(media: MediaStore) -> None:
+def test_empty_store_has_room_for_a_small_file(media: MediaStore) -> None:
     assert media.has_room(1)
 
 
-def test_a_large_file_is_stored_whole(opened: OpenedStore, tmp_path: Path) -> None:
+def test_large_file_is_stored_completely(opened: OpenedStore, tmp_path: Path) -> None:
     content = bytes(range(256)) * 40_000
 
     put(opened.media, tmp_path, content=content)

@@ -1,4 +1,4 @@
-"""The promises of the Store port, for every adapter."""
+"""Contract of the Store port, for every adapter."""
 
 import threading
 from collections.abc import Callable
@@ -133,7 +133,7 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
 
 
 @pytest.mark.parametrize("document", EVERY_KIND_OF_DOCUMENT, ids=lambda d: type(d).__name__)
-def test_what_is_written_reads_back_equal_down_to_null(store: Store, document: Document) -> None:
+def test_written_documents_are_read_back_equal(store: Store, document: Document) -> None:
     put(store, document)
 
     key: Key[Any] = document.key
@@ -144,7 +144,7 @@ def test_what_is_written_reads_back_equal_down_to_null(store: Store, document: D
     assert list(store.everything()) == [document]
 
 
-def test_a_value_that_is_set_to_null_reads_back_null(store: Store) -> None:
+def test_value_set_to_null_is_read_back_as_null(store: Store) -> None:
     claimed = a_claimed_creation()
     put(store, claimed)
     put(store, claimed.released(policy=POLICY, at=NOON))
@@ -155,12 +155,12 @@ def test_a_value_that_is_set_to_null_reads_back_null(store: Store) -> None:
     assert found.lease_expires_at is None
 
 
-def test_what_is_missing_is_none(store: Store) -> None:
+def test_missing_document_is_none(store: Store) -> None:
     assert store.get(account_key(ADA)) is None
     assert store.transact([account_key(ADA)], lambda found: unchanged(len(found.documents))) == 0
 
 
-def test_a_found_document_left_unwritten_is_refused(store: Store) -> None:
+def test_found_document_left_unwritten_is_refused(store: Store) -> None:
     put(store, an_account())
 
     with pytest.raises(TransactionRuleBroken, match="left unwritten"):
@@ -169,7 +169,7 @@ def test_a_found_document_left_unwritten_is_refused(store: Store) -> None:
     assert store.get(a_creation().key) is None
 
 
-def test_a_ledger_entry_is_never_rewritten_or_removed(store: Store) -> None:
+def test_ledger_entry_is_never_rewritten_or_removed(store: Store) -> None:
     entry = an_entry()
     put(store, entry)
 
@@ -181,17 +181,17 @@ def test_a_ledger_entry_is_never_rewritten_or_removed(store: Store) -> None:
     assert store.get(entry.key) == entry
 
 
-def test_only_what_was_found_can_be_removed(store: Store) -> None:
+def test_only_found_documents_can_be_removed(store: Store) -> None:
     with pytest.raises(TransactionRuleBroken, match="found"):
         store.transact([], lambda _: write(removing=(account_key(ADA),), result=None))
 
 
-def test_a_document_is_not_named_twice(store: Store) -> None:
+def test_document_cannot_be_written_twice(store: Store) -> None:
     with pytest.raises(TransactionRuleBroken, match="twice"):
         store.transact([], lambda _: write(an_account(), an_account(), result=None))
 
 
-def test_writing_nothing_leaves_what_was_found_alone(store: Store) -> None:
+def test_writing_nothing_changes_nothing(store: Store) -> None:
     put(store, an_account(tokens=7))
 
     answer = store.transact([account_key(ADA)], lambda _: unchanged("nothing"))
@@ -200,7 +200,7 @@ def test_writing_nothing_leaves_what_was_found_alone(store: Store) -> None:
     assert store.get(account_key(ADA)) == an_account(tokens=7)
 
 
-def test_what_was_not_read_must_not_exist(store: Store) -> None:
+def test_unread_document_must_not_exist(store: Store) -> None:
     entry = an_entry()
     put(store, entry)
 
@@ -210,7 +210,7 @@ def test_what_was_not_read_must_not_exist(store: Store) -> None:
     assert store.get(account_key(ADA)) is None
 
 
-def test_an_error_in_the_decision_writes_nothing(store: Store) -> None:
+def test_error_in_the_decision_writes_nothing(store: Store) -> None:
     put(store, an_account(tokens=7))
 
     def decide(found: Found) -> Decision[None]:
@@ -280,7 +280,7 @@ def test_thirty_two_writers_on_one_account_lose_no_token(store: Store) -> None:
     assert answers.count(None) == 30
 
 
-def test_a_decision_is_made_again_on_what_is_there_when_somebody_was_faster(store: Store) -> None:
+def test_decision_is_repeated_on_current_documents_after_a_conflict(store: Store) -> None:
     put(store, an_account(tokens=10))
     seen: list[int] = []
 
@@ -300,7 +300,7 @@ def test_a_decision_is_made_again_on_what_is_there_when_somebody_was_faster(stor
 
 
 def whole(page_of: Callable[[Page], list[Creation]], limit: int) -> list[str]:
-    """Walk through a list by cursors on (created_at, id) and return the ids."""
+    """Page through a list by (created_at, id) and return the ids."""
     ids: list[str] = []
     after = None
     while page := page_of(Page(limit=limit, after=after)):
@@ -310,7 +310,7 @@ def whole(page_of: Callable[[Page], list[Creation]], limit: int) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
-def test_drafts_come_newest_first_without_a_gap_even_at_equal_times(
+def test_drafts_are_listed_newest_first_without_gaps_at_equal_times(
     store: Store, limit: int
 ) -> None:
     ours = [a_creation(str(n), created_at=NOON + seconds(n // 2)) for n in range(7)]
@@ -322,7 +322,7 @@ def test_drafts_come_newest_first_without_a_gap_even_at_equal_times(
     assert ids == [creation.creation_id for creation in newest_first]
 
 
-def test_other_lists_have_no_gap_at_equal_times_either(store: Store) -> None:
+def test_other_lists_have_no_gaps_at_equal_times(store: Store) -> None:
     ours = [
         a_draft(
             str(n),
@@ -343,7 +343,7 @@ def test_other_lists_have_no_gap_at_equal_times_either(store: Store) -> None:
     assert whole(lambda page: store.due(NOON + seconds(9), page), 2) == oldest_first
 
 
-def test_an_insert_neither_repeats_nor_skips_an_item(store: Store) -> None:
+def test_insert_between_pages_neither_repeats_nor_skips_an_item(store: Store) -> None:
     ours = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(4)]
     put(store, *ours)
     first = store.drafts(ADA, DraftsFilter(), Page(limit=2))
@@ -372,7 +372,7 @@ def test_drafts_are_filtered_by_status_and_kind(store: Store) -> None:
     assert ids(status=Status.FAILED) == set()
 
 
-def test_feed_and_profile_hold_the_published_newest_first(store: Store) -> None:
+def test_feed_and_profile_list_published_creations_newest_first(store: Store) -> None:
     published = [
         a_draft(str(n), user, status=Status.PUBLISHED, published_at=NOON + seconds(n))
         for n, user in enumerate([ADA, BEN, ADA])
@@ -389,7 +389,7 @@ def test_feed_and_profile_hold_the_published_newest_first(store: Store) -> None:
     assert shown(*second) == shown(published[0])
 
 
-def test_the_ledger_is_its_owners_highest_sequence_first(store: Store) -> None:
+def test_ledger_lists_the_owners_entries_by_descending_sequence(store: Store) -> None:
     entries = [an_entry(n) for n in range(1, 12)]
     put(store, *entries, an_entry(1, BEN))
 
@@ -400,7 +400,7 @@ def test_the_ledger_is_its_owners_highest_sequence_first(store: Store) -> None:
     assert [*first, *rest] == entries[::-1]
 
 
-def test_due_is_what_is_unfinished_and_overdue_oldest_first(store: Store) -> None:
+def test_due_lists_overdue_unfinished_creations_oldest_first(store: Store) -> None:
     due = [a_creation(str(n), sweep_at=NOON + seconds(n)) for n in range(4)]
     put(store, *due[::-1], a_draft("settled"), a_creation("later", sweep_at=NOON + seconds(9)))
 
@@ -411,14 +411,14 @@ def test_due_is_what_is_unfinished_and_overdue_oldest_first(store: Store) -> Non
     assert store.due(NOON - seconds(1), Page(limit=50)) == []
 
 
-def test_due_creations_are_whole(store: Store) -> None:
+def test_due_creations_have_internals(store: Store) -> None:
     running = a_claimed_creation().with_intent(model="m", cost_usd=0.1, at=NOON)
     put(store, running)
 
     assert store.due(NOON + seconds(900), Page(limit=50)) == [running]
 
 
-def test_due_deletions_come_oldest_first(store: Store) -> None:
+def test_due_deletions_are_listed_oldest_first(store: Store) -> None:
     due = [
         MediaDeletion.at_once(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)
     ]
@@ -470,7 +470,7 @@ def test_unfinished_creations_are_counted_by_kind_and_status(store: Store) -> No
     }
 
 
-def test_settled_runs_are_counted_that_a_job_had_claimed(store: Store) -> None:
+def test_settled_runs_are_counted_if_they_were_claimed(store: Store) -> None:
     old = Cost(cost_id="old", model=None, estimated_cost_usd=1)
     put(
         store,
@@ -487,7 +487,7 @@ def test_settled_runs_are_counted_that_a_job_had_claimed(store: Store) -> None:
     assert store.settled_since(Kind.VIDEO, NOON + seconds(61)) == 0
 
 
-def test_costs_are_summed_from_a_moment_on(store: Store) -> None:
+def test_costs_are_summed_since_a_time(store: Store) -> None:
     assert store.cost_usd_since(NOON) == 0
     put(
         store,
@@ -500,7 +500,7 @@ def test_costs_are_summed_from_a_moment_on(store: Store) -> None:
     assert store.cost_usd_since(NOON) == pytest.approx(0.625)
 
 
-def test_an_operators_act_is_never_rewritten_or_removed(store: Store) -> None:
+def test_operator_act_is_never_rewritten_or_removed(store: Store) -> None:
     act = OperatorAct(
         act_id="a",
         verb=Verb.DELETE,
@@ -520,7 +520,7 @@ def test_an_operators_act_is_never_rewritten_or_removed(store: Store) -> None:
     assert store.get(act.key) == act
 
 
-def test_everything_is_of_one_moment_however_much_it_is(store: Store) -> None:
+def test_everything_is_consistent_at_one_moment(store: Store) -> None:
     users = [f"user-{n:03}" for n in range(301)]
     put(store, *[an_account(user) for user in users])
     documents = store.everything()
@@ -536,7 +536,7 @@ def test_everything_is_of_one_moment_however_much_it_is(store: Store) -> None:
     ["", ".", "..", "a/b", "a/b/c", "__x__", "x" * 1501, "\udcff"],
     ids=lambda name: ascii(name[:9]),
 )
-def test_a_document_that_no_store_can_keep_is_never_there(store: Store, name: str) -> None:
+def test_document_with_an_impossible_id_never_exists(store: Store, name: str) -> None:
     odd = an_account(name)
 
     assert store.get(odd.key) is None
@@ -544,7 +544,7 @@ def test_a_document_that_no_store_can_keep_is_never_there(store: Store, name: st
         put(store, odd)
 
 
-def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
+def test_ids_accept_all_characters_of_user_ids(store: Store) -> None:
     odd = an_account("Ünï.code:uid-42_|@x")
     put(store, odd)
 
@@ -556,7 +556,7 @@ def test_ids_may_hold_what_user_ids_hold(store: Store) -> None:
 # Watches
 
 
-def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
+def test_watch_delivers_a_snapshot_and_each_change(store: Store) -> None:
     creation, account, watcher = a_creation(), an_account(), ChangeRecorder()
     put(store, account, creation, a_creation("theirs", user_id=BEN), an_account(BEN))
     with store.watch(ADA, watcher):
@@ -579,7 +579,7 @@ def test_a_watch_tells_all_at_once_and_then_each_change(store: Store) -> None:
     assert threading.get_ident() not in watcher.threads
 
 
-def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> None:
+def test_watch_of_an_unknown_user_delivers_an_empty_snapshot(store: Store) -> None:
     watcher = ChangeRecorder()
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(None))
@@ -589,7 +589,7 @@ def test_a_watch_of_nothing_tells_that_there_is_nothing_yet(store: Store) -> Non
     assert watcher.changes[0] == Changes(None, (), ())
 
 
-def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> None:
+def test_watch_is_limited_to_the_newest_creations(store: Store) -> None:
     creations = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(WATCHED_MAX + 2)]
     put(store, *creations[:WATCHED_MAX])
     watcher = ChangeRecorder()
@@ -602,25 +602,25 @@ def test_a_watch_holds_the_newest_and_names_what_is_too_old(store: Store) -> Non
     assert gone == {creation.creation_id for creation in creations[:2]}
 
 
-def test_nobody_is_told_of_others_or_after_the_end(store: Store) -> None:
+def test_watch_is_silent_about_other_users_and_after_its_end(store: Store) -> None:
     ada, ben = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, ada), store.watch(BEN, ben):
-        # Firestore's emulator forgets what is committed in the moment that a stream begins.
+        # Firestore's emulator loses commits at the moment when a stream starts.
         eventually(lambda: ada.changes and ben.changes)
         put(store, an_account(), a_creation())
         eventually(lambda: ada.sees(an_account(), a_creation()))
-    told = len(ada.changes)
+    count_before = len(ada.changes)
 
     put(store, an_account(tokens=1))
     later = ChangeRecorder()
     with store.watch(ADA, later):
         eventually(lambda: later.sees(an_account(tokens=1), a_creation()))
 
-    assert len(ada.changes) == told
+    assert len(ada.changes) == count_before
     assert ben.changes == [Changes(None, (), ())]
 
 
-def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
+def test_two_watches_of_one_user_get_the_same_changes(store: Store) -> None:
     first, second = ChangeRecorder(), ChangeRecorder()
     with store.watch(ADA, first):
         eventually(lambda: first.changes)
@@ -632,7 +632,7 @@ def test_two_watches_of_one_user_are_both_told(store: Store) -> None:
             eventually(lambda: second.sees(an_account(tokens=3)))
 
 
-def test_the_last_of_many_changes_is_told(store: Store) -> None:
+def test_last_of_many_changes_is_delivered(store: Store) -> None:
     put(store, an_account(tokens=50))
     watcher = ChangeRecorder()
     with store.watch(ADA, watcher), ThreadPoolExecutor(4) as writers:

@@ -1,4 +1,4 @@
-"""The promises of the TaskQueue port, and of what dispatches its tasks, for every adapter."""
+"""Contract of the TaskQueue port and its dispatcher, for every adapter."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ ONE, TWO = a_creation_id("one"), a_creation_id("two")
 
 @dataclass
 class Platform:
-    """A queue together with its dispatching side and its clock."""
+    """A queue, its dispatcher and its clock."""
 
     queue: TaskQueue
     clock: FakeClock
@@ -33,7 +33,7 @@ class Platform:
     delivered: list[CreationId] = field(default_factory=list)
 
     def deliver(self, kind: Kind = Kind.VIDEO) -> list[CreationId]:
-        """Dispatch what is due now, and return what was delivered."""
+        """Dispatch all due tasks and return the delivered ones."""
         before = len(self.delivered)
         while self.dispatch(kind, self.delivered.append):
             self.clock.sleep(1)
@@ -48,7 +48,7 @@ def open_sqlite(folder: Path) -> Platform:
 
 
 def open_cloud_tasks(folder: Path) -> Platform:
-    """Cloud Tasks, whose tasks really call an Admin API; that one tells the test what it ran."""
+    """Cloud Tasks, whose tasks call a fake Admin API that records runs."""
     clock, opened = FakeClock(), ExitStack()
     runs: list[Callable[[CreationId], object]] = []
 
@@ -100,7 +100,7 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platfor
     opened.close()
 
 
-def test_a_task_is_delivered_once(platform: Platform) -> None:
+def test_task_is_delivered_once(platform: Platform) -> None:
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
 
     assert platform.deliver() == [ONE]
@@ -115,7 +115,7 @@ def test_each_kind_has_its_own_queue(platform: Platform) -> None:
     assert platform.deliver(Kind.VIDEO) == [ONE]
 
 
-def test_the_same_name_again_is_fine_and_delivers_nothing_more(platform: Platform) -> None:
+def test_enqueue_is_idempotent(platform: Platform) -> None:
     for _ in range(2):
         platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
     assert platform.deliver() == [ONE]
@@ -131,7 +131,7 @@ def test_another_number_is_another_task(platform: Platform) -> None:
     assert platform.deliver() == [ONE, ONE]
 
 
-def test_a_task_waits_for_its_time(platform: Platform) -> None:
+def test_task_is_not_dispatched_before_its_time(platform: Platform) -> None:
     not_before = platform.clock.now() + seconds(60)
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1, not_before=not_before)
     assert platform.deliver() == []
@@ -142,7 +142,7 @@ def test_a_task_waits_for_its_time(platform: Platform) -> None:
     assert platform.deliver() == [ONE]
 
 
-def test_it_tells_whether_a_task_waits(platform: Platform) -> None:
+def test_waits_reports_pending_tasks(platform: Platform) -> None:
     assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
     assert platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
@@ -152,7 +152,7 @@ def test_it_tells_whether_a_task_waits(platform: Platform) -> None:
     assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
 
 
-def test_a_withdrawn_task_never_fires_and_its_name_stays_taken(platform: Platform) -> None:
+def test_withdrawn_task_is_never_dispatched_and_its_name_stays_reserved(platform: Platform) -> None:
     for number in (1, 2):
         platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=number)
 
@@ -167,7 +167,7 @@ def test_a_withdrawn_task_never_fires_and_its_name_stays_taken(platform: Platfor
     assert platform.deliver() == []
 
 
-def test_a_task_withdrawn_before_its_time_never_fires(platform: Platform) -> None:
+def test_task_withdrawn_before_its_time_is_never_dispatched(platform: Platform) -> None:
     not_before = platform.clock.now() + seconds(60)
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1, not_before=not_before)
     platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
@@ -176,14 +176,14 @@ def test_a_task_withdrawn_before_its_time_never_fires(platform: Platform) -> Non
     assert platform.deliver() == []
 
 
-def test_withdrawing_what_was_never_created_does_nothing(platform: Platform) -> None:
+def test_withdrawing_an_unknown_task_does_nothing(platform: Platform) -> None:
     platform.queue.withdraw(ONE, kind=Kind.VIDEO, number=1)
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
 
     assert platform.deliver() == [ONE]
 
 
-def test_withdrawing_what_is_done_does_nothing(platform: Platform) -> None:
+def test_withdrawing_a_finished_task_does_nothing(platform: Platform) -> None:
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
     platform.deliver()
 
@@ -192,7 +192,7 @@ def test_withdrawing_what_is_done_does_nothing(platform: Platform) -> None:
     assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
 
 
-def test_a_task_withdrawn_during_its_dispatch_does_not_come_again(platform: Platform) -> None:
+def test_task_withdrawn_during_its_dispatch_is_not_retried(platform: Platform) -> None:
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
 
     def withdrawn_meanwhile(_: CreationId) -> None:
@@ -205,12 +205,12 @@ def test_a_task_withdrawn_during_its_dispatch_does_not_come_again(platform: Plat
     assert platform.deliver() == []
 
 
-def test_a_queue_says_how_fast_it_dispatches(platform: Platform) -> None:
+def test_queue_reports_its_dispatch_rate(platform: Platform) -> None:
     for kind in Kind:
         assert platform.queue.dispatches_per_s(kind) == 2
 
 
-def test_a_failed_dispatch_comes_again_ever_later_and_not_for_ever(platform: Platform) -> None:
+def test_failed_dispatch_is_retried_with_back_off_up_to_a_limit(platform: Platform) -> None:
     platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=1)
     began_s = platform.clock.monotonic_s()
     tried: list[float] = []
@@ -227,7 +227,7 @@ def test_a_failed_dispatch_comes_again_ever_later_and_not_for_ever(platform: Pla
     assert not platform.queue.waits(ONE, kind=Kind.VIDEO, number=1)
 
 
-def test_the_dispatch_rate_is_kept(platform: Platform) -> None:
+def test_dispatch_rate_is_limited(platform: Platform) -> None:
     for number in range(1, 11):
         platform.queue.enqueue(ONE, kind=Kind.VIDEO, number=number)
     for _ in range(30):

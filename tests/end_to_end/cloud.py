@@ -27,8 +27,8 @@ from tests.end_to_end.job_phases import JobPhase, phase_of
 from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_emulator import free_port
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import Vendor
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import Vendor
 from tests.servers.r2_server import R2Server
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
 from tests.support.builders import seconds
@@ -67,7 +67,7 @@ class CloudInABox:
         enter = self.running.enter_context
         self.google = enter(CertificateServer())
         self.r2 = enter(R2Server())
-        self.generators = enter(GenaiServer(self.vendor))
+        self.generators = enter(GoogleModelsServer(self.vendor))
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         environment: dict[str, str] = {}

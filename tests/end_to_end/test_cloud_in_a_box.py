@@ -18,7 +18,7 @@ from tests.end_to_end.cloud import CloudInABox
 from tests.end_to_end.job_phases import AFTER_START, JobPhase
 from tests.end_to_end.processes import jobs_of, kill
 from tests.servers.cloud_tasks_server import Fault
-from tests.servers.genai_vendor import SECRET_TEXT
+from tests.servers.google_models_vendor import SECRET_TEXT
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 

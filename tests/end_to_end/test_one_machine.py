@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from jobs.video_generation_job import ffmpeg
-from jobs.video_generation_job.measuring import run_listing
+from jobs.video_generation_job.probe import run_listing
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.status import Status

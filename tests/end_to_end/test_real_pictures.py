@@ -11,8 +11,8 @@ import pytest
 
 from shared.domain.status import Status
 from tests.end_to_end.conftest import OneMachine
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_vendor import SUSPENDED_KEY, WRONG_KEY, Vendor
 from tests.support.environments import DEAD_PROXY
 from tests.support.eventually import eventually
 
@@ -25,8 +25,8 @@ PHOENIX = Path(sys.executable).with_name("phoenix")
 
 
 @pytest.fixture
-def server() -> Iterator[GenaiServer]:
-    with GenaiServer(Vendor(takes_s=0.5)) as server:
+def server() -> Iterator[GoogleModelsServer]:
+    with GoogleModelsServer(Vendor(takes_s=0.5)) as server:
         yield server
 
 
@@ -37,7 +37,7 @@ def nowhere() -> str:
 
 
 def test_key_generates_an_image_and_a_video_by_the_developer_api(
-    new_machine: Callable[..., OneMachine], server: GenaiServer
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer
 ) -> None:
     machine = new_machine(GEMINI_API_KEY=KEY, PHOENIX_GENERATOR_ENDPOINT=server.url, **DEAD_PROXY)
     client = machine.client()
@@ -61,7 +61,7 @@ def test_key_generates_an_image_and_a_video_by_the_developer_api(
 
 @pytest.mark.parametrize("key", [WRONG_KEY, SUSPENDED_KEY])
 def test_refused_key_fails_at_once_as_internal_and_returns_the_tokens(
-    new_machine: Callable[..., OneMachine], server: GenaiServer, key: str
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer, key: str
 ) -> None:
     machine = new_machine(GEMINI_API_KEY=key, PHOENIX_GENERATOR_ENDPOINT=server.url)
     client = machine.client()
@@ -91,7 +91,7 @@ def test_without_a_network_the_tokens_are_returned_after_the_retries(
 
 
 def test_sample_generator_setting_wins_over_a_key(
-    new_machine: Callable[..., OneMachine], server: GenaiServer
+    new_machine: Callable[..., OneMachine], server: GoogleModelsServer
 ) -> None:
     machine = new_machine(
         GEMINI_API_KEY=KEY,
@@ -114,7 +114,7 @@ def test_sample_generator_setting_wins_over_a_key(
     ],
 )
 def test_start_warns_in_one_line_about_an_unusable_key(
-    server: GenaiServer, tmp_path: Path, key: str, said: str, *, is_reached: bool
+    server: GoogleModelsServer, tmp_path: Path, key: str, said: str, *, is_reached: bool
 ) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",

@@ -40,7 +40,7 @@ INDEXES = (
 
 
 def filled_in(example: str, r2_url: str) -> str:
-    """Return the settings as somebody would fill them in."""
+    """Return filled-in settings."""
     return (
         example.replace("your-project", PROJECT)
         .replace("https://your-account.r2.cloudflarestorage.com", r2_url)

@@ -46,7 +46,7 @@ def test_gcloud_understands_the_command(command: str, nothing_there: int, tmp_pa
 
 @pytest.mark.slow
 @needs("firestore")
-def test_exported_database_is_restored_with_clean_books(
+def test_exported_database_is_restored_and_passes_the_audit(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Export a database with a ledger, import it into an empty one, and audit the copy."""

@@ -1,4 +1,4 @@
-"""Deleting the Celery system's machines, against a stand-in for `gcloud` and the real `phoenix`."""
+"""Deleting the Celery system's machines, with a fake `gcloud` and the real `phoenix`."""
 
 import json
 import os
@@ -37,16 +37,16 @@ STAND_IN = """\
 import json, os, pathlib, sys
 state = pathlib.Path({state!r})
 there = json.loads(state.read_text())
-asked = " ".join(sys.argv[1:]).removesuffix(" --format=none")
+call = " ".join(sys.argv[1:]).removesuffix(" --format=none")
 with pathlib.Path({calls!r}).open("a") as calls:
-    print(os.environ["CLOUDSDK_CORE_PROJECT"], asked, file=calls)
-what = asked.replace(" delete ", " describe ")
+    print(os.environ["CLOUDSDK_CORE_PROJECT"], call, file=calls)
+what = call.replace(" delete ", " describe ")
 if what not in there:
-    sys.exit("ERROR: (gcloud) NOT_FOUND: " + asked)
+    sys.exit("ERROR: (gcloud) NOT_FOUND: " + call)
 if there[what] == "FORBIDDEN":
-    sys.exit("ERROR: (gcloud) PERMISSION_DENIED: " + asked)
+    sys.exit("ERROR: (gcloud) PERMISSION_DENIED: " + call)
 print(there[what])
-if what != asked:
+if what != call:
     del there[what]
     state.write_text(json.dumps(there))
 """
@@ -54,7 +54,7 @@ if what != asked:
 
 @dataclass
 class OldSystem:
-    """A project with the old machines, and Phoenix beside them."""
+    """A project with the legacy machines and Phoenix."""
 
     folder: Path
 
@@ -121,7 +121,7 @@ def old(tmp_path: Path) -> OldSystem:
     return OldSystem(tmp_path)
 
 
-def test_the_three_machines_are_deleted_when_the_projects_name_is_typed(old: OldSystem) -> None:
+def test_resources_are_deleted_after_the_project_name_is_typed(old: OldSystem) -> None:
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 0, done.stderr
@@ -163,16 +163,16 @@ def test_phoenix_is_found_in_the_checkout_or_by_its_variable(old: OldSystem) -> 
     assert old.deleted == []
 
 
-def test_a_second_run_finds_everything_gone(old: OldSystem) -> None:
+def test_second_run_finds_everything_deleted(old: OldSystem) -> None:
     old.run(typed=f"{PROJECT}\n")
     again = old.run(typed=f"{PROJECT}\n")
 
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("already gone") == 3
+    assert again.stdout.count("already deleted") == 3
     assert len(old.deleted) == 3
 
 
-def test_what_is_already_gone_is_passed_over(old: OldSystem) -> None:
+def test_deleted_resource_is_skipped(old: OldSystem) -> None:
     there = old.there
     del there[REDIS]
     old.set(**there)
@@ -181,7 +181,7 @@ def test_what_is_already_gone_is_passed_over(old: OldSystem) -> None:
     assert [each.split()[0] for each in old.deleted] == ["run", "compute"]
 
 
-def test_a_dry_run_checks_and_shows_and_deletes_nothing(old: OldSystem) -> None:
+def test_dry_run_checks_and_prints_but_deletes_nothing(old: OldSystem) -> None:
     done = old.run("--dry-run")
 
     assert done.returncode == 0, done.stderr
@@ -192,7 +192,7 @@ def test_a_dry_run_checks_and_shows_and_deletes_nothing(old: OldSystem) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "\n", "yes\n", "phoenix-prod\n"])
-def test_another_name_or_none_deletes_nothing(old: OldSystem, typed: str) -> None:
+def test_wrong_or_missing_project_name_deletes_nothing(old: OldSystem, typed: str) -> None:
     done = old.run(typed=typed)
 
     assert done.returncode == 1
@@ -201,36 +201,36 @@ def test_another_name_or_none_deletes_nothing(old: OldSystem, typed: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("collection", "fields", "said"),
+    ("collection", "fields", "message"),
     [
         ("users", {"tokenBalance": 5}, "Run `phoenix adopt` first"),
         ("creations", {"userId": "x", "status": "completed"}, "Run `phoenix adopt` first"),
         ("creations", {"userId": "x", "status": "pending", "cost": 1}, "has no account"),
     ],
 )
-def test_while_something_is_not_taken_over_it_refuses(
-    old: OldSystem, collection: str, fields: dict[str, object], said: str
+def test_refuses_while_legacy_data_is_not_migrated(
+    old: OldSystem, collection: str, fields: dict[str, object], message: str
 ) -> None:
     old.put(collection, "old", fields)
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert old.deleted == []
 
 
-def test_while_the_ledger_does_not_add_up_it_refuses(old: OldSystem) -> None:
+def test_refuses_while_the_audit_finds_violations(old: OldSystem) -> None:
     old.put("usernames", "ada", {"userId": "nobody"})
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 1
-    assert "stopped at: does the ledger add up?" in done.stderr
+    assert "stopped at: does the audit pass?" in done.stderr
     assert old.deleted == []
 
 
 @pytest.mark.parametrize("queue", QUEUES)
 @pytest.mark.parametrize("state", ["PAUSED", "", "FORBIDDEN"])
-def test_while_a_queue_does_not_run_it_refuses(old: OldSystem, queue: str, state: str) -> None:
+def test_refuses_while_a_queue_is_not_running(old: OldSystem, queue: str, state: str) -> None:
     old.set(**old.there | {queue: state})
 
     assert old.run(typed=f"{PROJECT}\n").returncode == 1
@@ -238,16 +238,16 @@ def test_while_a_queue_does_not_run_it_refuses(old: OldSystem, queue: str, state
 
 
 @pytest.mark.parametrize("executions", EXECUTIONS)
-def test_while_a_queue_is_not_proven_it_refuses(old: OldSystem, executions: str) -> None:
+def test_refuses_while_no_job_of_a_queue_has_succeeded(old: OldSystem, executions: str) -> None:
     old.set(**old.there | {executions: ""})
     done = old.run(typed=f"{PROJECT}\n")
 
     assert done.returncode == 1
-    assert "has succeeded: make one" in done.stderr
+    assert "has succeeded: create one" in done.stderr
     assert old.deleted == []
 
 
-def test_what_cannot_be_seen_is_not_taken_for_gone(old: OldSystem) -> None:
+def test_permission_error_is_not_taken_for_a_deleted_resource(old: OldSystem) -> None:
     old.set(**old.there | {WORKER: "FORBIDDEN"})
     done = old.run(typed=f"{PROJECT}\n")
 
@@ -257,7 +257,7 @@ def test_what_cannot_be_seen_is_not_taken_for_gone(old: OldSystem) -> None:
     assert old.deleted == []
 
 
-def test_settings_may_come_from_a_file_and_must_be_there(old: OldSystem) -> None:
+def test_settings_may_come_from_a_file_and_are_required(old: OldSystem) -> None:
     file = old.folder / "settings.env"
     file.write_text("CELERY_SERVICE=worker-of-old\n")
     options = ("--dry-run", "--settings", str(file))

@@ -22,12 +22,12 @@ def job_releases(installation: Installation) -> set[str]:
 def changes(installation: Installation, since: int) -> list[str]:
     """Return what was changed or started, in order, with the release it was changed to."""
     found = []
-    for asked in installation.api.requests[since:]:
-        if asked.method == "GET" or "IamP" in asked.path:
+    for request in installation.api.requests[since:]:
+        if request.method == "GET" or "IamP" in request.path:
             continue
-        release = re.search(r"phoenix/[a-z-]+:(\w+)", str(asked.body))
-        name = asked.path.rsplit("/", 1)[-1]
-        traffic = asked.body.get("spec", {}).get("traffic", [])
+        release = re.search(r"phoenix/[a-z-]+:(\w+)", str(request.body))
+        name = request.path.rsplit("/", 1)[-1]
+        traffic = request.body.get("spec", {}).get("traffic", [])
         shares = [target["percent"] for target in traffic if target.get("percent")]
         found.append(f"{name} {release[1] if release else ''} {len(shares)}".strip())
     return found
@@ -48,7 +48,7 @@ def deployed(first: Installation) -> Iterator[Installation]:
         yield first
 
 
-def test_the_jobs_come_first_then_the_api_the_doctor_and_the_traffic(
+def test_deploys_jobs_then_api_then_doctor_then_traffic(
     deployed: Installation,
 ) -> None:
     since = len(deployed.api.requests)
@@ -61,7 +61,7 @@ def test_the_jobs_come_first_then_the_api_the_doctor_and_the_traffic(
 
     assert done.returncode == 0, done.stderr
     assert steps == [
-        "what serves now",
+        "the serving revision",
         *(f"job {job}" for job in JOBS),
         "the API, without traffic",
         "the doctor",
@@ -71,15 +71,15 @@ def test_the_jobs_come_first_then_the_api_the_doctor_and_the_traffic(
     assert (deployed.serving(), job_releases(deployed)) == ("r2", {"r2"})
 
 
-def test_a_release_that_serves_is_left_alone(deployed: Installation) -> None:
+def test_serving_release_is_not_deployed_again(deployed: Installation) -> None:
     with deployed.api.unchanged():
         done = deployed.run("deploy.sh", "r1")
 
     assert done.returncode == 0
-    assert "r1 serves already" in done.stdout
+    assert "r1 is already serving" in done.stdout
 
 
-def test_a_rollback_brings_back_the_revision_and_the_images_in_under_a_minute(
+def test_rollback_restores_revision_and_images_within_a_minute(
     deployed: Installation,
 ) -> None:
     assert deployed.run("deploy.sh", "r2").returncode == 0
@@ -95,7 +95,7 @@ def test_a_rollback_brings_back_the_revision_and_the_images_in_under_a_minute(
     assert took_s < UNDER_A_MINUTE_S
 
 
-def test_a_revision_that_does_not_come_up_gets_no_traffic_and_is_rolled_back(
+def test_revision_that_does_not_start_gets_no_traffic_and_is_rolled_back(
     deployed: Installation,
 ) -> None:
     deployed.api.cloud.unready["phoenix-api"] = "the container exited with 2"
@@ -117,7 +117,7 @@ def test_a_revision_that_does_not_come_up_gets_no_traffic_and_is_rolled_back(
     assert (deployed.serving(), job_releases(deployed)) == ("r3", {"r3"})
 
 
-def test_what_the_doctor_finds_keeps_the_traffic_where_it_is(deployed: Installation) -> None:
+def test_failing_doctor_keeps_the_traffic_on_the_old_revision(deployed: Installation) -> None:
     deployed.api.cloud.unready["phoenix-doctor execution"] = "exit 1"
 
     failed = deployed.run("deploy.sh", "r2")
@@ -134,28 +134,28 @@ def test_what_the_doctor_finds_keeps_the_traffic_where_it_is(deployed: Installat
     assert (deployed.serving(), job_releases(deployed)) == ("r1", {"r1"})
 
 
-def test_there_is_no_way_back_from_the_first_release(deployed: Installation) -> None:
+def test_first_release_cannot_be_rolled_back(deployed: Installation) -> None:
     with deployed.api.unchanged():
         done = deployed.run("rollback.sh")
 
     assert done.returncode == 1
-    assert "before the last deployment there was no release" in done.stderr
+    assert "there was no release before the last deployment" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
+    ("arguments", "environment", "message"),
     [
         ([], {}, "usage: deploy.sh"),
         (["Release 1"], {}, "usage: deploy.sh"),
         (["--typo", "r2"], {}, "does not know --typo"),
-        (["r2"], {"ENV": "prod"}, "phoenix-test is dev and not prod"),
+        (["r2"], {"ENV": "prod"}, "phoenix-test is the installation dev, not prod"),
     ],
 )
-def test_a_deployment_of_something_else_is_refused(
-    deployed: Installation, arguments: list[str], environment: dict[str, str], said: str
+def test_deployment_to_another_installation_is_refused(
+    deployed: Installation, arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
     with deployed.api.unchanged():
         done = deployed.run("deploy.sh", *arguments, **environment)
 
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr

@@ -28,8 +28,8 @@ from tests.support.machine import needs
 pytestmark = [pytest.mark.slow, needs("gcloud"), needs("curl")]
 
 API_HOST = "phoenix.example"
-SAID = [*SECRETS.values(), "id-token", "a-user", "another secret of R2"]
-"""What somebody types when the document asks, in order."""
+TYPED = [*SECRETS.values(), "id-token", "a-user", "another secret of R2"]
+"""The input that the document requests, in order."""
 SUBMIT = ["gcloud", "builds", "submit", "--config=cloudbuild.yaml", f"--region={REGION}"]
 
 
@@ -39,7 +39,7 @@ def commands_of(document: str) -> str:
 
 
 class PhoenixSite:
-    """An API that makes a video while it is looked at."""
+    """An API that finishes a video while it is polled."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -60,17 +60,17 @@ def deploys(api: GcloudRecorder, checkout: Path) -> Callable[[dict[str, Any]], N
     def do(build: dict[str, Any]) -> None:
         given = build.get("substitutions", {}) | {"PROJECT_ID": PROJECT}
 
-        def told(text: str) -> str:
+        def substituted(text: str) -> str:
             return re.sub(r"\$(\w+)", lambda name: given[name[1]], text)
 
         step = build["steps"][-1]
         if step["id"] == "test":
             build["status"] = "SUCCESS"
             return
-        environment = dict(told(each).split("=", 1) for each in step["env"])
+        environment = dict(substituted(each).split("=", 1) for each in step["env"])
         (checkout / "infrastructure/gcp/settings.env").rename(checkout / "settings.env")
         done = api.run(
-            [step["entrypoint"], *map(told, step["args"])], cwd=checkout, env=environment
+            [step["entrypoint"], *map(substituted, step["args"])], cwd=checkout, env=environment
         )
         (checkout / "settings.env").rename(checkout / "infrastructure/gcp/settings.env")
         build["status"] = "FAILURE" if done.returncode else "SUCCESS"
@@ -78,7 +78,7 @@ def deploys(api: GcloudRecorder, checkout: Path) -> Callable[[dict[str, Any]], N
     return lambda build: threading.Thread(target=do, args=(build,)).start()
 
 
-def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: Path) -> None:
+def test_document_leads_from_an_empty_project_to_the_first_video(tmp_path: Path) -> None:
     site = PhoenixSite()
     with GcloudRecorder(PROJECT) as api, R2Server() as r2:
         checkout = new_checkout(tmp_path, r2.settings["endpoint_url"])
@@ -101,7 +101,7 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
             ["bash", "-euo", "pipefail", "script"],
             cwd=checkout,
             env={"EDITOR": f"cp {checkout / 'wanted.env'}"},
-            input="\n".join(SAID) + "\n",
+            input="\n".join(TYPED) + "\n",
         )
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -116,29 +116,29 @@ def test_the_document_leads_from_an_empty_project_to_the_first_video(tmp_path: P
     alerts = [body for key, body in api.cloud.resources.items() if "/alertPolicies/" in key]
     assert len(alerts) == len(list((ROOT / "infrastructure/gcp/observability/alerts").iterdir()))
     assert all("/notificationChannels/" in str(each["notificationChannels"]) for each in alerts)
-    assert api.cloud.find("/versions/2")["data"] == SAID[-1]
+    assert api.cloud.find("/versions/2")["data"] == TYPED[-1]
     assert site.seen == [
         "GET /api/me",
         "POST /api/generate/creation",
         "GET /api/generate/creation/c1",
         "GET /api/generate/creation/c1",
     ]
-    assert "serves again, with its jobs" in done.stdout
+    assert "is serving again, with its jobs" in done.stdout
     (granted,) = [
-        asked.body["overrides"]["containerOverrides"][0]["args"]
-        for asked in api.requests
-        if asked.path.endswith("phoenix-doctor:run") and asked.body.get("overrides")
+        request.body["overrides"]["containerOverrides"][0]["args"]
+        for request in api.requests
+        if request.path.endswith("phoenix-doctor:run") and request.body.get("overrides")
     ]
     assert granted == ["grant", "a-user", "100", "--reference=first"]
 
 
-def test_the_document_gives_the_figures_of_the_scripts() -> None:
+def test_document_and_scripts_have_the_same_figures() -> None:
     document = (ROOT / "docs/deploying.md").read_text()
     script = (ROOT / "infrastructure/gcp/provision_generation_jobs.sh").read_text()
 
     for kind, memory in (("video", 4), ("image", 1)):
-        (made,) = re.findall(rf"make_job {kind}-generation-job \S+ (.+)", script)
-        memory_gib, cpu, timeout, retries = made.split()
+        (created,) = re.findall(rf"make_job {kind}-generation-job \S+ (.+)", script)
+        memory_gib, cpu, timeout, retries = created.split()
         assert (
             f"| `{kind}-generation-job` | {memory} GiB, {cpu} CPU, {timeout[:-1]} s, {retries} retries |"
             in document
@@ -154,8 +154,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GcloudR
     """A project in which something can be built, and a folder for the file."""
     with GcloudRecorder(PROJECT) as api:
         for name in ("phoenix-deployer", "phoenix-tester"):
-            made = api.run(["gcloud", "iam", "service-accounts", "create", name])
-            assert made.returncode == 0
+            created = api.run(["gcloud", "iam", "service-accounts", "create", name])
+            assert created.returncode == 0
         yield api, tmp_path_factory.mktemp("build")
 
 
@@ -176,7 +176,7 @@ BUILD = yaml.safe_load((ROOT / "cloudbuild.yaml").read_text())
 TEST_BUILD = yaml.safe_load((ROOT / "cloudbuild.test.yaml").read_text())
 
 
-def test_gcloud_and_cloud_build_take_the_file(prepared: tuple[GcloudRecorder, Path]) -> None:
+def test_gcloud_and_cloud_build_accept_the_file(prepared: tuple[GcloudRecorder, Path]) -> None:
     done = submitted(prepared, BUILD, ALL)
     steps = [step["id"] for step in BUILD["steps"]]
 
@@ -187,7 +187,7 @@ def test_gcloud_and_cloud_build_take_the_file(prepared: tuple[GcloudRecorder, Pa
     )
 
 
-def test_gcloud_and_cloud_build_take_the_file_of_the_tests(
+def test_gcloud_and_cloud_build_accept_the_test_file(
     prepared: tuple[GcloudRecorder, Path],
 ) -> None:
     done = submitted(prepared, TEST_BUILD)
@@ -195,7 +195,7 @@ def test_gcloud_and_cloud_build_take_the_file_of_the_tests(
     assert done.returncode == 0, done.stderr
 
 
-def test_the_build_that_deploys_runs_no_development_package() -> None:
+def test_deploying_build_runs_no_development_package() -> None:
     builders = {step["name"] for step in BUILD["steps"]}
 
     assert builders == {
@@ -205,7 +205,7 @@ def test_the_build_that_deploys_runs_no_development_package() -> None:
     assert BUILD["serviceAccount"] != TEST_BUILD["serviceAccount"]
 
 
-def test_the_images_of_the_build_are_those_that_are_deployed() -> None:
+def test_built_images_are_the_deployed_ones() -> None:
     script = (ROOT / "infrastructure/gcp/script.sh").read_text()
     pushed = [step["args"][1] for step in BUILD["steps"] if step["id"].startswith("push-")]
 
@@ -225,7 +225,7 @@ def wrong(change: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("build", "substitutions", "said"),
+    ("build", "substitutions", "message"),
     [
         (wrong(lambda build: build.update(timeout=10)), ALL, "timeout"),
         (wrong(lambda build: build["steps"][0].update(arg=["x"])), ALL, ".steps[0].arg: unused"),
@@ -238,16 +238,16 @@ def wrong(change: Callable[[Any], Any]) -> Any:
         ),
     ],
 )
-def test_a_wrong_file_is_refused(
-    prepared: tuple[GcloudRecorder, Path], build: Any, substitutions: str, said: str
+def test_invalid_build_file_is_refused(
+    prepared: tuple[GcloudRecorder, Path], build: Any, substitutions: str, message: str
 ) -> None:
     done = submitted(prepared, build, substitutions)
 
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_a_request_to_anywhere_else_is_refused_and_listed() -> None:
+def test_request_to_an_unknown_host_is_refused_and_listed() -> None:
     tasks = "https://cloudtasks.googleapis.com/"
     with GcloudRecorder(PROJECT) as api:
         direct = api.run(["curl", "-sf", "https://run.googleapis.com/v1/projects"])

@@ -1,7 +1,7 @@
-"""Provisioning that fails at each single step: it stops there, says where, and goes on when rerun.
+"""Provisioning that fails at each step: it names the step, and a rerun continues.
 
-Here gcloud is a stand-in of a few lines, because it is called thousands of times: it knows what was
-made, and refuses every change the first time it is asked for it.
+Here gcloud is a fake of a few lines, because it is called thousands of times: it knows what was
+created, and refuses every change the first time.
 """
 
 import subprocess
@@ -33,19 +33,19 @@ esac
 key="${key//[\/ ]/_}"
 key=${key#schedule-}
 if [[ $words == *" describe "* ]]; then
-  [[ -e $STATE/made-$key ]] || { echo NOT_FOUND >&2; exit 1; }
+  [[ -e $STATE/created-$key ]] || { echo NOT_FOUND >&2; exit 1; }
   [[ $words == *value* ]] && echo "an/image:1 a-mark"
   exit 0
 fi
-asked="${words//[\/ *]/_}"
-asked="asked-${asked:0:100}${asked: -120}"
+call="${words//[\/ *]/_}"
+call="call-${call:0:100}${call: -120}"
 echo "$words" >>"$STATE/changes"
-if [[ ! -e $STATE/$asked ]]; then
-  : >"$STATE/$asked"
+if [[ ! -e $STATE/$call ]]; then
+  : >"$STATE/$call"
   echo "refused: $words" >&2
   exit 1
 fi
-: >"$STATE/made-$key"
+: >"$STATE/created-$key"
 """
 PYTHON = r"""#!/bin/bash
 [[ $1 != -c && $* != *--check* ]] || exit 0
@@ -56,7 +56,7 @@ echo "gcloud firestore indexes composite create two"
 RUNS_MAX = 120
 
 
-def test_it_stops_at_each_step_says_where_and_goes_on_when_rerun(tmp_path: Path) -> None:
+def test_each_failing_step_is_named_and_a_rerun_continues(tmp_path: Path) -> None:
     checkout = new_checkout(tmp_path, "http://127.0.0.1:1")
     commands, state = tmp_path / "bin", tmp_path / "state"
     commands.mkdir()
@@ -86,15 +86,15 @@ def test_it_stops_at_each_step_says_where_and_goes_on_when_rerun(tmp_path: Path)
         )
         if done.returncode == 0:
             break
-        refused, *said = [line for line in done.stderr.splitlines() if line != "NOT_FOUND"]
+        refused, *lines = [line for line in done.stderr.splitlines() if line != "NOT_FOUND"]
         assert refused == f"refused: {changes.read_text().splitlines()[-1]}"
-        assert "stopped at: " in said[0]
-        assert said[-1].startswith("provision.sh stopped at: ")
+        assert "stopped at: " in lines[0]
+        assert lines[-1].startswith("provision.sh stopped at: ")
         stops.append(refused)
-        steps.append(said[0].split("stopped at: ")[1].partition(". Mend")[0])
+        steps.append(lines[0].split("stopped at: ")[1].partition(". Fix")[0])
 
     assert done.returncode == 0
-    assert "What is next" in done.stdout
+    assert "Next steps" in done.stdout
     assert len(stops) == len(set(stops)) > 60
     assert {"services of the project", "Firestore indexes", "R2 buckets", "grants on the jobs"} < (
         set(steps)

@@ -34,7 +34,7 @@ Index = tuple[str, frozenset[str], str, str]
 
 
 def ask_everything(store: FirestoreStore) -> None:
-    """Ask every query of the port, with every combination of filters, and with a cursor."""
+    """Run every query of the port, with every combination of filters, and with a cursor."""
     for page in (Page(limit=5), Page(limit=5, after=Cursor(NOON, "x"))):
         for status in (None, *Status):
             for kind in (None, *Kind):
@@ -135,7 +135,7 @@ def test_every_query_has_its_index_and_every_index_its_query(
     }
 
 
-def test_a_range_comes_after_what_is_equal_and_before_what_is_summed() -> None:
+def test_range_field_follows_equality_fields_and_precedes_sums() -> None:
     """Otherwise Firestore cannot use the index."""
     orders = {
         tuple(field["fieldPath"] for field in index["fields"])
@@ -146,7 +146,7 @@ def test_a_range_comes_after_what_is_equal_and_before_what_is_summed() -> None:
     assert orders == {("mediaType", "wasClaimed", "createdAt"), ("createdAt", "estimatedCostUsd")}
 
 
-def test_nothing_else_is_indexed() -> None:
+def test_no_other_field_is_indexed() -> None:
     fields = [(each["collectionGroup"], each["fieldPath"]) for each in INDEXES["fieldOverrides"]]
     unindexed = {group for group, field in fields if field == "*"}
     indexed = {field["fieldPath"] for index in INDEXES["indexes"] for field in index["fields"]}

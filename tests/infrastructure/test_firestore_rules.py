@@ -1,4 +1,4 @@
-"""The security rules on Google's emulator, asked over REST as a client asks: who may do what."""
+"""The security rules on Google's emulator, over REST as clients call it: who may do what."""
 
 import base64
 import json
@@ -23,9 +23,9 @@ pytestmark = needs("firestore")
 RULES = Path(__file__).parents[2] / "infrastructure/gcp/firestore.rules"
 ANSWERS = {200: "yes", 403: "no"}
 VERBS = ("get", "list", "create", "update", "delete")
-OWNER, STRANGER, SIGNED_OUT = EVERYBODY = ("ada", "ben", None)
+OWNER, STRANGER, SIGNED_OUT = CALLERS = ("ada", "ben", None)
 SERVER = "owner"
-"""The emulator's own name for somebody whom no rule holds."""
+"""The emulator's name for a caller that no rule restricts."""
 NOTES = "creations/draft/notes"
 PLACES = (*Collection, "unknown", NOTES)
 HAS_NAME_OF_OWNER = {Collection.USERS, Collection.USERNAMES}
@@ -34,7 +34,7 @@ ALLOWED = {
     (OWNER, Collection.CREATIONS): {"get", "list"},
     (OWNER, Collection.TRANSACTIONS): {"get", "list"},
 }
-"""Everything that anybody may do."""
+"""Every permission."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Client:
     http: httpx.Client
     project: str
 
-    def ask(self, who: str | None, verb: str, place: str, document: str) -> int:
+    def perform(self, who: str | None, verb: str, place: str, document: str) -> int:
         """Return the status of the answer."""
         fields = {"fields": a_document(OWNER)}
         match verb:
@@ -60,7 +60,7 @@ class Client:
                 return self.call(who, "DELETE", f"/{place}/{document}")
 
     def query(self, who: str | None, place: str, **equal: str) -> int:
-        """Ask for the documents whose fields are equal to these."""
+        """Query the documents whose fields equal these."""
         parent, _, collection = place.rpartition("/")
         filters = [
             {"fieldFilter": {"field": {"fieldPath": k}, "op": "EQUAL", "value": {"stringValue": v}}}
@@ -103,10 +103,10 @@ def a_document(user: str, status: str = "draft") -> dict[str, object]:
 def matrix(answers: dict[tuple[str | None, str, str], str]) -> str:
     """Return who may do what as a table."""
     lines = [f"{'':24}{'owner':36}{'stranger':36}{'signed out':36}"]
-    lines.append(f"{'':24}" + ("".join(f"{verb:7}" for verb in VERBS) + " ") * len(EVERYBODY))
+    lines.append(f"{'':24}" + ("".join(f"{verb:7}" for verb in VERBS) + " ") * len(CALLERS))
     for place in PLACES:
         cells = (
-            "".join(f"{answers[who, place, verb]:7}" for verb in VERBS) + " " for who in EVERYBODY
+            "".join(f"{answers[who, place, verb]:7}" for verb in VERBS) + " " for who in CALLERS
         )
         lines.append(f"{place:24}" + "".join(cells))
     return "\n".join(lines)
@@ -126,16 +126,16 @@ def client(firestore_address: str) -> Iterator[Client]:
         http.put(address, json={"rules": rules}).raise_for_status()
         client = Client(http, project)
         for place in PLACES:
-            assert client.ask(SERVER, "update", place, document_in(place)) == 200
+            assert client.perform(SERVER, "update", place, document_in(place)) == 200
         yield client
 
 
-def test_an_owner_reads_account_creations_and_ledger_and_nobody_does_anything_else(
+def test_owner_reads_account_creations_and_ledger_and_all_else_is_denied(
     client: Client,
 ) -> None:
     answers = {
-        (who, place, verb): ANSWERS[client.ask(who, verb, place, document_in(place))]
-        for who in EVERYBODY
+        (who, place, verb): ANSWERS[client.perform(who, verb, place, document_in(place))]
+        for who in CALLERS
         for place in PLACES
         for verb in VERBS
     }
@@ -145,7 +145,7 @@ def test_an_owner_reads_account_creations_and_ledger_and_nobody_does_anything_el
     assert is_yes == {(*at, verb) for at, verbs in ALLOWED.items() for verb in verbs}
 
 
-def test_a_publication_is_read_through_the_api_only(client: Client) -> None:
+def test_publications_are_readable_through_the_api_only(client: Client) -> None:
     published = {"fields": a_document(OWNER, "published")}
     client.call(SERVER, "PATCH", "/creations/published", published)
 
@@ -155,17 +155,17 @@ def test_a_publication_is_read_through_the_api_only(client: Client) -> None:
     assert client.query(OWNER, "creations", userId=OWNER, status="published") == 200
 
 
-def test_a_list_without_its_owner_is_refused_even_to_the_owner(client: Client) -> None:
+def test_list_without_an_owner_filter_is_refused_even_to_the_owner(client: Client) -> None:
     for place in ("creations", "transactions", "users"):
         assert client.query(OWNER, place) == 403
 
 
-def test_what_is_not_there_looks_like_what_is_not_ones_own(client: Client) -> None:
+def test_missing_document_is_indistinguishable_from_a_foreign_one(client: Client) -> None:
     assert client.call(OWNER, "GET", "/creations/missing") == 403
     assert client.call(STRANGER, "GET", "/users/missing") == 403
 
 
-def test_owner_reads_none_of_a_creations_internals(
+def test_owner_cannot_read_creation_internals(
     client: Client, firestore_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)

@@ -99,7 +99,7 @@ def has(cloud: Cloud, need: Need) -> bool:
     )
 
 
-def test_nothing_is_granted_that_no_process_needs(installation: Installation) -> None:
+def test_every_grant_is_needed_by_a_process(installation: Installation) -> None:
     grants = [grant for grant in granted(installation.api.cloud) if grant[0] not in DEPLOYING]
     unneeded = [
         (who, role, key)
@@ -111,7 +111,7 @@ def test_nothing_is_granted_that_no_process_needs(installation: Installation) ->
     assert len(grants) == len(NEEDED)
 
 
-def test_who_deploys_and_who_starts_the_audit_may_do_no_more(installation: Installation) -> None:
+def test_deployer_and_auditor_have_no_further_grants(installation: Installation) -> None:
     grants = sorted(
         (who, role, key.rsplit("/", 1)[-1].partition("@")[0])
         for who, role, key in granted(installation.api.cloud)
@@ -132,7 +132,7 @@ def test_who_deploys_and_who_starts_the_audit_may_do_no_more(installation: Insta
     ]
 
 
-def test_invocation_of_the_jobs_is_the_invokers_alone(installation: Installation) -> None:
+def test_only_the_invoker_may_start_jobs(installation: Installation) -> None:
     executors = {
         (who, key.rsplit("/", 1)[-1])
         for who, role, key in granted(installation.api.cloud)
@@ -160,7 +160,7 @@ PERMISSION_OF = {
     "iam.serviceAccountUser": "iam.serviceAccounts.actAs",
     "run.jobsExecutorWithOverrides": EXECUTOR,
 }
-"""What the doctor asks about, for a role whose work it does not do."""
+"""The permission that the doctor checks for a role whose work it does not do."""
 UNSEEN = {
     ("phoenix-video-job", "aiplatform.user", PROJECT_KEY),
     ("phoenix-image-job", "aiplatform.user", PROJECT_KEY),
@@ -201,7 +201,7 @@ class Guarded:
 def guarded(
     phoenix: Phoenix, cloud: Cloud, work: Mapping[Part, set[Need]], google: RunAdminServer
 ) -> Phoenix:
-    """Return a Phoenix whose parts ask the recorder's model what they may."""
+    """Return a Phoenix whose adapters check their permissions in the recorder's model."""
 
     def part(name: str) -> dict[str, set[Need]]:
         return {key: value for key, value in work.items() if key.partition(",")[0] == name}
@@ -260,7 +260,7 @@ def google(tmp_path: Path) -> Iterator[RunAdminServer]:
 
 
 @pytest.mark.parametrize("process", WORK)
-def test_the_doctor_is_content_with_what_is_granted(
+def test_doctor_passes_with_the_granted_roles(
     installation: Installation, world: World, google: RunAdminServer, process: str
 ) -> None:
     phoenix = guarded(world.phoenix, installation.api.cloud, WORK[process], google)
@@ -280,7 +280,7 @@ def test_the_doctor_is_content_with_what_is_granted(
     ],
     ids=str,
 )
-def test_the_doctor_names_each_grant_that_is_taken_away(
+def test_doctor_names_each_revoked_grant(
     installation: Installation, world: World, google: RunAdminServer, process: str, need: Need
 ) -> None:
     cloud = without(installation.api.cloud, need)
@@ -296,7 +296,7 @@ def test_the_doctor_names_each_grant_that_is_taken_away(
 
 
 @pytest.mark.parametrize("need", sorted(UNSEEN), ids=str)
-def test_the_doctor_claims_nothing_about_what_it_cannot_see(
+def test_doctor_reports_no_result_for_unreadable_grants(
     installation: Installation, world: World, google: RunAdminServer, need: Need
 ) -> None:
     process = need[0].removeprefix("phoenix-").replace("-", " ")

@@ -31,8 +31,8 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
-from tests.servers.genai_makers import IMAGE
-from tests.servers.genai_server import GenaiServer
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import IMAGE
 from tests.support.builders import ADA, POLICY
 from tests.support.documents import put
 from tests.support.jobs import FakePipeline, run_job, with_ports
@@ -81,7 +81,7 @@ EVERY_FILTER = [each for part in (*ALERTS.values(), DASHBOARD) for each in filte
 
 
 @needs("gcloud")
-def test_every_field_is_one_that_googles_apis_know() -> None:
+def test_every_field_is_known_to_googles_apis() -> None:
     checked = subprocess.run(
         [sys.executable, ROOT / "tests/support/google_messages.py", FOLDER],
         capture_output=True,
@@ -92,14 +92,14 @@ def test_every_field_is_one_that_googles_apis_know() -> None:
     assert (checked.stdout, checked.returncode) == ("", 0), checked.stderr
 
 
-def test_every_metric_that_is_looked_at_exists_and_every_one_is_looked_at() -> None:
+def test_every_referenced_metric_exists_and_every_metric_is_referenced() -> None:
     looked_at = {metric_type(each) for each in EVERY_FILTER}
 
     assert looked_at == {f"{USERS}{name}" for name in METRICS} | GOOGLES
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_metric_declares_the_labels_that_it_extracts(name: str) -> None:
+def test_metric_declares_the_labels_that_it_extracts(name: str) -> None:
     metric = METRICS[name]
     descriptor = metric.description["metricDescriptor"]
 
@@ -108,20 +108,20 @@ def test_a_metric_declares_the_labels_that_it_extracts(name: str) -> None:
     assert (descriptor["valueType"] == "DISTRIBUTION") == ("valueExtractor" in metric.description)
 
 
-def test_a_label_that_is_looked_at_is_one_of_its_metrics() -> None:
+def test_referenced_label_is_one_of_its_metrics() -> None:
     for each in EVERY_FILTER:
         name = metric_type(each).removeprefix(USERS)
-        asked = set(re.findall(r"metric\.labels\.(\w+)", each))
-        assert name not in METRICS or asked <= METRICS[name].labels.keys()
+        labels = set(re.findall(r"metric\.labels\.(\w+)", each))
+        assert name not in METRICS or labels <= METRICS[name].labels.keys()
 
 
-def test_an_alert_looks_at_named_resources_only() -> None:
+def test_alert_filters_by_named_resources_only() -> None:
     """Cloud Monitoring refuses a condition without."""
     for alert in ALERTS.values():
         assert all("resource.type = " in each for each in filters(alert))
 
 
-def test_a_threshold_of_a_percentile_is_a_bound_between_buckets() -> None:
+def test_percentile_threshold_is_a_bucket_bound() -> None:
     """Within a bucket a percentile is a guess."""
     for alert in ALERTS.values():
         for condition in alert["conditions"]:
@@ -136,7 +136,7 @@ def threshold(alert: str, condition: int = 0) -> float:
     return ALERTS[alert]["conditions"][condition]["conditionThreshold"]["thresholdValue"]
 
 
-def test_the_thresholds_are_what_is_promised() -> None:
+def test_thresholds_match_the_promises() -> None:
     two_sweeps_s = 2 * POLICY.sweep_every_s
 
     assert threshold("oldest_unfinished") == POLICY.deadline_s + two_sweeps_s
@@ -148,7 +148,7 @@ def test_the_thresholds_are_what_is_promised() -> None:
     assert threshold("withdrawals_refused") == 0
 
 
-def test_failures_that_are_the_owners_alarm_nobody() -> None:
+def test_failures_caused_by_owners_raise_no_alert() -> None:
     owners = {FailureCode.CANCELLED, FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER}
     counted = [each for each in filters(ALERTS["failures"]) if "creation_failed" in each]
 
@@ -158,7 +158,7 @@ def test_failures_that_are_the_owners_alarm_nobody() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALERTS))
-def test_an_alert_names_what_to_do_in_the_runbook(name: str) -> None:
+def test_alert_names_its_section_of_the_runbook(name: str) -> None:
     [section] = re.findall(
         r'docs/operating\.md, "([^"]+)"', ALERTS[name]["documentation"]["content"]
     )
@@ -190,7 +190,7 @@ def logged(log_stream: io.StringIO) -> Logged:
     return Logged(log_stream)
 
 
-def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged) -> None:
+def test_creations_are_counted_at_each_transition(world: World, logged: Logged) -> None:
     draft = world.open(kind=Kind.IMAGE, key="draft").creation
     world.clock.sleep(7)
     attempt(world, draft)
@@ -211,9 +211,7 @@ def test_an_owners_creations_are_counted_as_they_go(world: World, logged: Logged
     assert logged.counts("refund_lag_seconds") == {("owner",): 1}
 
 
-def test_a_retried_creations_seconds_begin_with_its_last_debit(
-    world: World, logged: Logged
-) -> None:
+def test_processing_time_of_a_retry_starts_at_its_last_debit(world: World, logged: Logged) -> None:
     failed = world.failed()
     world.clock.sleep(3000)
     world.phoenix.opening.retry(failed.creation_id, owner=failed.user_id)
@@ -223,7 +221,7 @@ def test_a_retried_creations_seconds_begin_with_its_last_debit(
     assert logged.values("processing_seconds") == [10]
 
 
-def test_a_late_refund_says_how_late_and_the_sweep_how_old_the_oldest_is(
+def test_late_refund_logs_its_lag_and_the_sweep_the_oldest_age(
     world: World, logged: Logged
 ) -> None:
     world.phoenix.sweeping.sweep()
@@ -239,9 +237,7 @@ def test_a_late_refund_says_how_late_and_the_sweep_how_old_the_oldest_is(
     assert logged.counts("refund_lag_seconds") == {("sweep",): 2}
 
 
-def test_a_refund_that_could_not_be_written_is_counted_by_who_tried(
-    world: World, logged: Logged
-) -> None:
+def test_failed_refund_is_counted_by_actor(world: World, logged: Logged) -> None:
     creation = world.open().creation
     world.store.faults = ["unsent"] * 5
     with pytest.raises(OutcomeUnknown):
@@ -254,9 +250,7 @@ def test_a_refund_that_could_not_be_written_is_counted_by_who_tried(
     assert logged.counts("creations_settled") == {}
 
 
-def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
-    world: World, logged: Logged
-) -> None:
+def test_failed_upload_is_counted_once_per_attempt(world: World, logged: Logged) -> None:
     creation = world.open().creation
     world.media.failures = 10**6
     for _ in range(2):
@@ -266,9 +260,7 @@ def test_files_that_cannot_be_stored_are_counted_once_for_an_attempt(
     assert logged.counts("upload_failures") == {("video",): 2}
 
 
-def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
-    world: World, logged: Logged
-) -> None:
+def test_requests_refused_for_our_configuration_are_counted(world: World, logged: Logged) -> None:
     start, read, silent = (world.open().creation for _ in range(3))
     world.generator.starts = [
         GenerationRefused(failure=FailureCode.INTERNAL),
@@ -284,11 +276,11 @@ def test_requests_that_the_vendor_refuses_because_of_us_are_counted(
 
 
 @pytest.mark.parametrize("fault", ["403", "400/INVALID_ARGUMENT/API_KEY_INVALID", "400"])
-def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, fault: str) -> None:
+def test_misconfigured_generator_is_counted(world: World, logged: Logged, fault: str) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
-    with GenaiServer() as server:
+    with GoogleModelsServer() as server:
         server.vendor.faults["start"] = [fault]
-        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.make(server.url))
+        phoenix = with_ports(world.phoenix, generator=lambda _: IMAGE.open(server.url))
         run_job(phoenix, FakePipeline(kind=Kind.IMAGE), creation.creation_id)
 
     expected = Counter() if fault == "400" else Counter({("image",): 1})
@@ -296,7 +288,7 @@ def test_a_refusal_that_is_ours_to_fix_is_counted(world: World, logged: Logged, 
     assert threshold("generator_misconfigured") == 0
 
 
-def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged) -> None:
+def test_violations_are_counted_by_invariant(world: World, logged: Logged) -> None:
     world.open()
     account = replace(world.account(), balance_tokens=91, total_tokens_spent=9)
     spoilt = account_key(UserId(ADA))
@@ -315,7 +307,7 @@ def test_every_violation_is_counted_by_its_promise(world: World, logged: Logged)
     assert audits == [2, 0]
 
 
-def test_each_sweep_tells_what_the_day_has_cost(world: World, logged: Logged) -> None:
+def test_each_sweep_logs_the_cost_of_the_day(world: World, logged: Logged) -> None:
     yesterday, today = world.clock.now() - timedelta(days=1), world.clock.now()
     for cost_id, at, cost_usd in (("a", yesterday, 100), ("b", today, 1.25), ("c", today, 2)):
         cost = Cost(cost_id=cost_id, model="m", estimated_cost_usd=cost_usd, created_at=at)
@@ -325,18 +317,18 @@ def test_each_sweep_tells_what_the_day_has_cost(world: World, logged: Logged) ->
     assert logged.values("day_cost_usd") == [3.25]
 
 
-def test_a_sweep_goes_on_when_the_cost_cannot_be_read(world: World, logged: Logged) -> None:
+def test_sweep_continues_when_the_cost_cannot_be_read(world: World, logged: Logged) -> None:
     def down(_: object) -> float:
         raise StoreUnavailable(reason="planned")
 
-    world.store.cost_usd_since = down  # type: ignore[attr-defined]  # it stands for the store's
+    world.store.cost_usd_since = down  # type: ignore[attr-defined]  # it replaces the store's
     world.open()
     world.clock.sleep(POLICY.deadline_s)
 
     assert world.phoenix.sweeping.sweep()["refunded"] == 1
 
 
-def test_a_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged) -> None:
+def test_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged) -> None:
     world = new_world(PHOENIX_DAILY_COST_MAX_USD="1")
     world.phoenix.operating.switch(Kind.IMAGE, is_paused=True)
     cost = Cost(cost_id="a", model="m", estimated_cost_usd=1, created_at=world.clock.now())
@@ -349,7 +341,7 @@ def test_a_brake_is_counted_by_kind_and_code(new_world: NewWorld, logged: Logged
     assert logged.counts("brakes") == {("image", "paused"): 1, ("video", "spending_limit"): 1}
 
 
-def test_a_withdrawal_that_is_refused_is_counted(world: World, logged: Logged) -> None:
+def test_refused_withdrawal_is_counted(world: World, logged: Logged) -> None:
     world.queue.withdrawal_error = WithdrawalRefused(reason="no grant")
     creation = world.open().creation
     world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)

@@ -1,4 +1,4 @@
-"""The runbook: its commands are run as they stand, on what its symptoms look like."""
+"""The runbook: its commands are run as written, on data with its symptoms."""
 
 import io
 import json
@@ -35,7 +35,7 @@ CHANGING = {
     r"-generation-job-[a-z0-9]{8}\b": "-generation-job-NAME",
     r"\b20\d\d-\d\d-\d\d \d\d:\d\d │": "MINUTE │",
 }
-"""What is different each time."""
+"""Patterns that differ in each run."""
 APIS = ("CLOUDSCHEDULER", "CLOUDTASKS", "LOGGING", "MONITORING", "RUN")
 
 
@@ -49,21 +49,21 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def told(block: str) -> Iterator[tuple[str, str]]:
-    """Yield each command of a console block, and what it is said to print."""
+def documented(block: str) -> Iterator[tuple[str, str]]:
+    """Yield each command of a console block with its documented output."""
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
 
 
 def normal(output: str) -> str:
-    """Return an output without what is different each time."""
+    """Return an output without what differs in each run."""
     for pattern, name in CHANGING.items():
         output = re.sub(pattern, name, output)
     return "\n".join(line.rstrip() for line in output.strip().splitlines())
 
 
-# What the symptoms look like
+# Data with each symptom
 
 
 def change(data: Path, collection: str, id_: str, **fields: object) -> None:
@@ -162,13 +162,13 @@ SCENES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", SCENES)
-def test_the_runbooks_commands_print_what_it_says(section: str, tmp_path: Path) -> None:
+def test_runbook_commands_print_the_documented_output(section: str, tmp_path: Path) -> None:
     data = tmp_path / "phoenix-data"
     data.mkdir()
     SCENES[section](data)
 
     for block in blocks(sections()[section], "console"):
-        for command, output in told(block):
+        for command, output in documented(block):
             name, *arguments = shlex.split(command)
             assert name == "phoenix"
             done = subprocess.run(
@@ -182,24 +182,24 @@ def test_the_runbooks_commands_print_what_it_says(section: str, tmp_path: Path) 
             assert normal(done.stdout + done.stderr) == normal(output), command
 
 
-def test_the_doctor_says_of_a_retired_model_what_the_runbook_shows(world: World) -> None:
+def test_doctor_reports_a_retired_model_as_in_the_runbook(world: World) -> None:
     backend = settings.load(GCP | {"PHOENIX_VIDEO_MODEL": "veo-3.1-generate-001"}).backend
     phoenix = replace(world.phoenix, settings=replace(world.settings, backend=backend))
     out = io.StringIO()
 
     examine(phoenix, Console(file=out, width=80), as_api=True)
 
-    [told] = blocks(sections()["Model retired"], "text")
-    assert normal(told) in normal(out.getvalue())
+    [shown] = blocks(sections()["Model retired"], "text")
+    assert normal(shown) in normal(out.getvalue())
 
 
-def test_every_command_of_phoenix_stands_where_it_is_run() -> None:
+def test_every_phoenix_command_is_in_a_block_that_is_tested() -> None:
     everywhere = {name for name, text in sections().items() if blocks(text, "console")}
 
     assert everywhere == SCENES.keys()
 
 
-def test_the_creations_of_the_runbook_are_those_of_its_scenes() -> None:
+def test_runbook_creations_match_its_scenes() -> None:
     ids = set(re.findall(r"\b[a-z2-7]{26}\b", RUNBOOK.read_text()))
 
     assert ids == {creation_id_for(ADA, key) for key in ("waiting", "stuck", "failed")}
@@ -214,13 +214,13 @@ def gcloud_commands() -> list[str]:
 
 
 def is_rerun(command: str) -> bool:
-    """Tell whether a command starts a job with variables: gcloud crashes where there is no job."""
+    """Return whether a command starts a job with variables: gcloud crashes without the job."""
     return "--update-env-vars=CREATION_ID" in command
 
 
 @pytest.mark.slow
 @needs("gcloud")
-def test_a_rerun_in_the_project_starts_the_job_of_its_creation(installation: Installation) -> None:
+def test_rerun_in_the_project_starts_the_job_of_its_creation(installation: Installation) -> None:
     for command in filter(is_rerun, gcloud_commands()):
         done = installation.api.run(
             ["bash", "-c", command], cwd=installation.checkout, env={"REGION": REGION}
@@ -230,10 +230,10 @@ def test_a_rerun_in_the_project_starts_the_job_of_its_creation(installation: Ins
     started = [
         {
             each["name"]: each["value"]
-            for each in asked.body["overrides"]["containerOverrides"][0]["env"]
+            for each in request.body["overrides"]["containerOverrides"][0]["env"]
         }
-        for asked in installation.api.requests
-        if asked.path.endswith("/jobs/image-generation-job:run")
+        for request in installation.api.requests
+        if request.path.endswith("/jobs/image-generation-job:run")
     ]
     assert started == [
         {"CREATION_ID": creation_id_for(ADA, "waiting")},

@@ -95,7 +95,7 @@ def test_missing_secret_is_reported_before_the_first_change(installation: Instal
     assert "== " not in done.stdout
 
 
-def test_secret_that_is_stored_already_need_not_be_set_again(installation: Installation) -> None:
+def test_stored_secret_need_not_be_set_again(installation: Installation) -> None:
     done = installation.run("provision.sh", R2_SECRET_ACCESS_KEY="")
 
     assert done.returncode == 0, done.stderr
@@ -136,14 +136,14 @@ def test_unknown_project_and_unreachable_r2_are_reported_together(
 
 
 @pytest.mark.parametrize(
-    ("gcloud", "said"),
+    ("gcloud", "message"),
     [
         ("exit 1", "gcloud is not signed in: run `gcloud auth login`"),
         (None, "gcloud is not installed"),
     ],
 )
-def test_machine_without_a_signed_in_gcloud_is_told_what_to_run(
-    tmp_path: Path, gcloud: str | None, said: str
+def test_missing_or_signed_out_gcloud_is_reported_with_the_command_to_run(
+    tmp_path: Path, gcloud: str | None, message: str
 ) -> None:
     with R2Server() as r2:
         checkout = new_checkout(tmp_path, r2.settings["endpoint_url"])
@@ -165,7 +165,7 @@ def test_machine_without_a_signed_in_gcloud_is_told_what_to_run(
         )
 
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_alerts_without_the_alpha_component_are_refused_with_its_command(
@@ -182,7 +182,7 @@ def test_alerts_without_the_alpha_component_are_refused_with_its_command(
     assert done.stdout == ""
 
 
-def test_refused_rules_are_one_sentence(installation: Installation) -> None:
+def test_refused_rules_print_one_sentence(installation: Installation) -> None:
     installation.api.fail("GET", "/releases/cloud.firestore", 403)
 
     done = installation.run("provision.sh")

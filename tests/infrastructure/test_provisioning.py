@@ -1,4 +1,4 @@
-"""What `provision.sh` makes, field by field, and that it makes it once."""
+"""What `provision.sh` creates, field by field, and that it creates it once."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def account(name: str) -> str:
     return f"{name}@{PROJECT}.iam.gserviceaccount.com"
 
 
-def holder(*names: str) -> set[str]:
+def member(*names: str) -> set[str]:
     return {f"serviceAccount:{account(name)}" for name in names}
 
 
@@ -38,17 +38,17 @@ def environment(container: Any) -> dict[str, str]:
     return {each["name"]: each.get("value", "") for each in container["env"]}
 
 
-def test_a_second_run_changes_nothing(installation: Installation) -> None:
+def test_second_run_changes_nothing(installation: Installation) -> None:
     with installation.api.unchanged():
         done = installation.run("provision.sh", R2_SECRET_ACCESS_KEY="")
 
     assert done.returncode == 0, done.stderr
     assert " create" not in done.stdout
-    assert "these rules hold already" in done.stdout
+    assert "these rules are already active" in done.stdout
     assert " deploy " not in done.stdout
 
 
-def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installation) -> None:
+def test_dry_run_shows_every_command_and_sends_nothing(installation: Installation) -> None:
     before = len(installation.api.requests)
 
     done = installation.run("provision.sh", "--dry-run")
@@ -60,7 +60,7 @@ def test_a_dry_run_shows_every_command_and_sends_nothing(installation: Installat
     assert sum("add-iam-policy-binding" in command for command in commands) == 39
 
 
-def test_first_upgrade_to_sealed_jobs_leaves_their_commands_alone(
+def test_unsealed_provisioning_keeps_the_jobs_commands(
     installation: Installation,
 ) -> None:
     unsealed = installation.run("provision.sh", "--dry-run", SEAL="no")
@@ -71,7 +71,7 @@ def test_first_upgrade_to_sealed_jobs_leaves_their_commands_alone(
     assert sealed.stdout.count("--sealed=") == 4
 
 
-def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
+def test_queues_are_rate_limited_and_drop_old_tasks(installation: Installation) -> None:
     find = installation.api.cloud.find
 
     for kind, a_minute, at_once in (("video", 10, 5), ("image", 45, 10)):
@@ -95,7 +95,7 @@ def test_queues_are_slow_enough_and_give_up(installation: Installation) -> None:
         ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["doctor", "--api"]),
     ],
 )
-def test_a_job_has_its_machine_its_account_and_its_labels(
+def test_job_has_its_machine_account_and_labels(
     installation: Installation,
     name: str,
     who: str,
@@ -126,7 +126,7 @@ def test_a_job_has_its_machine_its_account_and_its_labels(
         ("phoenix-doctor", "cli"),
     ],
 )
-def test_a_job_runs_one_module_with_the_settings_it_was_given(
+def test_job_runs_one_module_with_sealed_settings(
     installation: Installation, name: str, module: str
 ) -> None:
     (container,) = installation.job(name)["containers"]
@@ -139,7 +139,7 @@ def test_a_job_runs_one_module_with_the_settings_it_was_given(
         apply_seal([seal], given | {"PHOENIX_GENERATOR_BUCKET": "another"})
 
 
-def test_the_api_takes_250_requests_at_once(installation: Installation) -> None:
+def test_api_accepts_250_concurrent_requests(installation: Installation) -> None:
     service = installation.service
     template = service["spec"]["template"]
     (container,) = template["spec"]["containers"]
@@ -159,21 +159,21 @@ def test_the_api_takes_250_requests_at_once(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize("name", ["phoenix-api", "video-generation-job", "image-generation-job"])
-def test_every_process_starts_with_what_it_is_told(installation: Installation, name: str) -> None:
+def test_every_process_starts_with_its_environment(installation: Installation, name: str) -> None:
     spec = (
         installation.service["spec"]["template"]["spec"]
         if name == "phoenix-api"
         else installation.job(name)
     )
     (container,) = spec["containers"]
-    told = environment(container)
+    given = environment(container)
     (secret,) = [each for each in container["env"] if "valueFrom" in each]
-    told |= {"K_SERVICE": name, "R2_SECRET_ACCESS_KEY": "secret"}
+    given |= {"K_SERVICE": name, "R2_SECRET_ACCESS_KEY": "secret"}
     # In the cloud it is https.
-    assert told["R2_ENDPOINT_URL"] == installation.r2.settings["endpoint_url"]
-    told["R2_ENDPOINT_URL"] = "https://account.r2.cloudflarestorage.com"
+    assert given["R2_ENDPOINT_URL"] == installation.r2.settings["endpoint_url"]
+    given["R2_ENDPOINT_URL"] = "https://account.r2.cloudflarestorage.com"
 
-    backend = settings.load(told).backend
+    backend = settings.load(given).backend
 
     assert secret["valueFrom"]["secretKeyRef"] == {"name": SECRET, "key": "latest"}
     assert isinstance(backend, GCPBackend)
@@ -183,7 +183,7 @@ def test_every_process_starts_with_what_it_is_told(installation: Installation, n
     assert (backend.project, backend.region) == (PROJECT, REGION)
 
 
-def test_the_scheduler_sweeps_every_minute_and_audits_every_night(
+def test_scheduler_sweeps_every_minute_and_audits_every_night(
     installation: Installation,
 ) -> None:
     jobs = installation.api.cloud.resources
@@ -207,7 +207,7 @@ def test_the_scheduler_sweeps_every_minute_and_audits_every_night(
     assert audit["httpTarget"]["oauthToken"]["serviceAccountEmail"] == account("phoenix-auditor")
 
 
-def test_files_secrets_and_documents_have_a_place(installation: Installation) -> None:
+def test_buckets_secrets_and_database_exist(installation: Installation) -> None:
     find = installation.api.cloud.find
     bucket = find(f"storage:b/{PROJECT}-generated")
     database = find("/databases/(default)")
@@ -265,7 +265,7 @@ def test_collections_with_a_prefix_have_the_same_indexes(installation: Installat
     assert script() == []
 
 
-def test_the_prefix_of_the_settings_is_that_of_the_indexes(installation: Installation) -> None:
+def test_prefix_of_the_settings_is_that_of_the_indexes(installation: Installation) -> None:
     installation.settings(PHOENIX_COLLECTION_PREFIX="staging_")
 
     done = installation.run("provision.sh", "--dry-run")
@@ -288,7 +288,7 @@ def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
     (api,) = installation.service["spec"]["template"]["spec"]["containers"]
 
     assert done.returncode == 0, done.stderr
-    assert "they serve after infrastructure/gcp/deploy.sh RELEASE" in done.stdout
+    assert "they take effect with infrastructure/gcp/deploy.sh RELEASE" in done.stdout
     for container in (job, api):
         assert environment(container)["PHOENIX_WELCOME_TOKENS"] == "5"
         assert environment(container)["PHOENIX_CORS_ORIGINS"] == "https://a.b,https://c.d"
@@ -299,7 +299,7 @@ def test_other_settings_change_the_jobs_at_once_and_the_api_without_traffic(
     ] == [before]
 
 
-def test_what_may_not_be_looked_at_is_not_taken_for_missing(installation: Installation) -> None:
+def test_permission_error_is_not_taken_for_a_missing_resource(installation: Installation) -> None:
     installation.api.fail("GET", "/queues/image-generation-queue", 403)
 
     with installation.api.unchanged():
@@ -312,15 +312,15 @@ def test_what_may_not_be_looked_at_is_not_taken_for_missing(installation: Instal
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("R2_BUCKET_NAME='quoted'", "not NAME=value without quotes: R2_BUCKET_NAME='quoted'"),
-        ("R2_SECRET_ACCESS_KEY=x", "no secret belongs here"),
+        ("R2_SECRET_ACCESS_KEY=x", "it must not hold secrets"),
         ("ENV=", "must set: ENV"),
     ],
 )
-def test_a_wrong_settings_file_is_refused_before_anything_is_sent(
-    installation: Installation, line: str, said: str
+def test_invalid_settings_file_is_refused_before_anything_is_sent(
+    installation: Installation, line: str, message: str
 ) -> None:
     name, _, value = line.partition("=")
     before = len(installation.api.requests)
@@ -329,11 +329,11 @@ def test_a_wrong_settings_file_is_refused_before_anything_is_sent(
     done = installation.run("provision.sh")
 
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(installation.api.requests) == before
 
 
-def test_a_word_that_a_script_does_not_take_is_refused_before_anything_is_sent(
+def test_unknown_argument_is_refused_before_anything_is_sent(
     installation: Installation,
 ) -> None:
     before = len(installation.api.requests)
@@ -345,7 +345,7 @@ def test_a_word_that_a_script_does_not_take_is_refused_before_anything_is_sent(
     assert len(installation.api.requests) == before
 
 
-def test_welcome_key_is_made_once_where_welcome_tokens_are_granted(
+def test_welcome_key_is_created_once_where_welcome_tokens_are_granted(
     installation: Installation,
 ) -> None:
     cloud, name = installation.api.cloud, "phoenix-welcome-key"
@@ -362,14 +362,14 @@ def test_welcome_key_is_made_once_where_welcome_tokens_are_granted(
     assert key not in "".join(each.stdout + each.stderr for each in done)
     for job in ("video-generation-job", "image-generation-job", "phoenix-audit"):
         (container,) = installation.job(job)["containers"]
-        told = {each["name"]: each.get("valueFrom") for each in container["env"]}
-        assert told["PHOENIX_WELCOME_KEY"] == {"secretKeyRef": {"name": name, "key": "1"}}
+        given = {each["name"]: each.get("valueFrom") for each in container["env"]}
+        assert given["PHOENIX_WELCOME_KEY"] == {"secretKeyRef": {"name": name, "key": "1"}}
 
 
-def test_welcome_key_does_not_belong_into_the_settings_file(installation: Installation) -> None:
+def test_welcome_key_in_the_settings_file_is_refused(installation: Installation) -> None:
     installation.settings(PHOENIX_WELCOME_KEY="x" * 32)
 
     refused = installation.run("provision.sh", "--dry-run")
 
     assert refused.returncode != 0
-    assert "no secret belongs here: provisioning makes PHOENIX_WELCOME_KEY" in refused.stderr
+    assert "it must not hold secrets: provisioning creates PHOENIX_WELCOME_KEY" in refused.stderr

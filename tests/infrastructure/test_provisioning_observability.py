@@ -18,7 +18,7 @@ CHANNELS = [f"projects/{PROJECT}/notificationChannels/{name}" for name in ("1", 
 
 @pytest.fixture(scope="module")
 def watched(provisioned: Installation) -> Iterator[Installation]:
-    """An installation that is watched, of which two channels are told."""
+    """A monitored installation with two notification channels."""
     with provisioned.kept():
         for channel in CHANNELS:
             provisioned.api.cloud.add(f"monitoring:{channel}", {"name": channel, "type": "email"})
@@ -34,20 +34,20 @@ def files(installation: Installation, kind: str) -> dict[str, Any]:
     return {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
 
 
-def made(installation: Installation, kind: str) -> dict[str, Any]:
+def created(installation: Installation, kind: str) -> dict[str, Any]:
     """Return the resources of a kind by their names' last parts."""
     resources = installation.api.cloud.resources
     return {key.rpartition("/")[2]: body for key, body in resources.items() if f"/{kind}/" in key}
 
 
-def test_every_file_is_in_the_project_and_the_channels_are_told(watched: Installation) -> None:
+def test_every_file_is_in_the_project_and_the_channels_are_notified(watched: Installation) -> None:
     policies = {
-        each["userLabels"]["alert"]: each for each in made(watched, "alertPolicies").values()
+        each["userLabels"]["alert"]: each for each in created(watched, "alertPolicies").values()
     }
     alerts = files(watched, "alerts")
-    (dashboard,) = made(watched, "dashboards").values()
+    (dashboard,) = created(watched, "dashboards").values()
 
-    assert made(watched, "metrics") == files(watched, "metrics")
+    assert created(watched, "metrics") == files(watched, "metrics")
     assert policies.keys() == alerts.keys()
     for name, alert in alerts.items():
         assert policies[name]["notificationChannels"] == CHANNELS
@@ -56,7 +56,7 @@ def test_every_file_is_in_the_project_and_the_channels_are_told(watched: Install
     assert dashboard["mosaicLayout"]["tiles"]
 
 
-def test_a_second_run_changes_nothing(watched: Installation) -> None:
+def test_second_run_changes_nothing(watched: Installation) -> None:
     with watched.api.unchanged():
         done = watched.run(SCRIPT)
 
@@ -64,12 +64,12 @@ def test_a_second_run_changes_nothing(watched: Installation) -> None:
     assert " create " not in done.stdout
 
 
-def test_what_was_changed_is_as_in_the_files_again(watched: Installation) -> None:
+def test_manual_changes_are_reset_to_the_files(watched: Installation) -> None:
     with watched.kept(), watched.api.unchanged():
-        made(watched, "metrics")["phoenix_refund_failures"]["filter"] = "severity=ERROR"
-        for policy in made(watched, "alertPolicies").values():
+        created(watched, "metrics")["phoenix_refund_failures"]["filter"] = "severity=ERROR"
+        for policy in created(watched, "alertPolicies").values():
             del policy["conditions"], policy["notificationChannels"]
-        for dashboard in made(watched, "dashboards").values():
+        for dashboard in created(watched, "dashboards").values():
             del dashboard["mosaicLayout"]
 
         done = watched.run(SCRIPT)
@@ -77,30 +77,30 @@ def test_what_was_changed_is_as_in_the_files_again(watched: Installation) -> Non
     assert done.returncode == 0, done.stderr
 
 
-def test_without_channels_it_says_that_nobody_is_told(watched: Installation) -> None:
+def test_missing_channels_are_reported(watched: Installation) -> None:
     with watched.kept():
         watched.settings(ALERT_CHANNELS="")
         done = watched.run(SCRIPT)
-        told = [
-            each.get("notificationChannels") for each in made(watched, "alertPolicies").values()
+        channels = [
+            each.get("notificationChannels") for each in created(watched, "alertPolicies").values()
         ]
 
     assert done.returncode == 0, done.stderr
-    assert "The alerts tell nobody" in done.stdout
-    assert not any(told)
+    assert "The alerts notify no one" in done.stdout
+    assert not any(channels)
 
 
-def test_an_alert_whose_metric_is_not_known_yet_stops_it_and_a_rerun_completes(
+def test_alert_on_an_unknown_metric_stops_it_and_a_rerun_completes(
     watched: Installation,
 ) -> None:
     with watched.kept():
-        for name in made(watched, "alertPolicies"):
+        for name in created(watched, "alertPolicies"):
             del watched.api.cloud.resources[f"monitoring:projects/{PROJECT}/alertPolicies/{name}"]
         watched.api.fail("POST", "/alertPolicies", 404, times=1)
 
         stopped = watched.run(SCRIPT)
         done = watched.run(SCRIPT)
-        count = len(made(watched, "alertPolicies"))
+        count = len(created(watched, "alertPolicies"))
 
     assert stopped.returncode != 0
     assert "stopped at: alert audit_violations" in stopped.stderr
@@ -108,7 +108,7 @@ def test_an_alert_whose_metric_is_not_known_yet_stops_it_and_a_rerun_completes(
     assert count == len(files(watched, "alerts"))
 
 
-def test_a_dry_run_shows_every_command_and_sends_nothing(watched: Installation) -> None:
+def test_dry_run_shows_every_command_and_sends_nothing(watched: Installation) -> None:
     before = len(watched.api.requests)
 
     done = watched.run(SCRIPT, "--dry-run")

@@ -1,4 +1,4 @@
-"""The R2 buckets: made once, read by the right pages, rid of left-overs."""
+"""The R2 buckets: created once, readable by the allowed pages, without orphaned uploads."""
 
 import os
 import subprocess
@@ -40,16 +40,16 @@ def rule(client: Any, bucket: str) -> Any:
     return found
 
 
-def test_what_is_as_declared_is_not_written_again(client: Any, r2: R2Server) -> None:
+def test_unchanged_bucket_is_not_written_again(client: Any, r2: R2Server) -> None:
     first = r2_buckets.prepare(client, "new", ["https://app.example"])
     second = r2_buckets.prepare(client, "new", ["https://app.example"])
     writes = [seen for seen in r2.seen if seen.method == "PUT"]
 
-    assert (first, second) == (["made", "CORS", "lifecycle"], [])
+    assert (first, second) == (["created", "CORS", "lifecycle"], [])
     assert len(writes) == 3
 
 
-def test_pages_may_read_and_only_from_where_they_are_allowed(client: Any) -> None:
+def test_only_allowed_origins_may_read(client: Any) -> None:
     r2_buckets.prepare(client, "new", ["https://app.example"])
     one = rule(client, "new")
     changed = r2_buckets.prepare(client, "new", ["*"])
@@ -64,7 +64,7 @@ def test_pages_may_read_and_only_from_where_they_are_allowed(client: Any) -> Non
         client.get_bucket_cors(Bucket="new")
 
 
-def test_left_overs_end_after_a_day_and_media_never(client: Any) -> None:
+def test_orphaned_uploads_expire_after_a_day_and_media_never(client: Any) -> None:
     r2_buckets.prepare(client, "new", [])
     rules = client.get_bucket_lifecycle_configuration(Bucket="new")["Rules"]
 
@@ -99,7 +99,7 @@ def run(r2: R2Server, **environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_script_prepares_both_and_says_what_it_did(r2: R2Server, client: Any) -> None:
+def test_script_prepares_both_buckets_and_prints_the_changes(r2: R2Server, client: Any) -> None:
     first, second = run(r2), run(r2)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
@@ -108,8 +108,8 @@ def test_the_script_prepares_both_and_says_what_it_did(r2: R2Server, client: Any
         f"{PUBLIC_BUCKET}: CORS, lifecycle",
     ]
     assert set(second.stdout.split(": ")[1:]) == {
-        f"as it should be\n{PUBLIC_BUCKET}",
-        "as it should be\n",
+        f"unchanged\n{PUBLIC_BUCKET}",
+        "unchanged\n",
     }
     assert rule(client, DRAFTS_BUCKET)["AllowedOrigins"] == [
         "https://a.example",
@@ -118,7 +118,7 @@ def test_the_script_prepares_both_and_says_what_it_did(r2: R2Server, client: Any
     assert rule(client, PUBLIC_BUCKET)["AllowedOrigins"] == ["*"]
 
 
-def test_a_wrong_key_is_an_error_and_nothing_is_taken_for_missing(r2: R2Server) -> None:
+def test_wrong_key_is_an_error_and_not_a_missing_bucket(r2: R2Server) -> None:
     wrong = run(r2, R2_ADMIN_SECRET_ACCESS_KEY="another")
     r2.faults = [Fault.DOWN] * 20
     down = run(r2)

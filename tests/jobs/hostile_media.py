@@ -1,4 +1,4 @@
-"""Files that a generator may send and nobody can use."""
+"""Unusable files that a generator may send."""
 
 import io
 import struct
@@ -72,7 +72,7 @@ def a_giant_frame(_: Path, target: Path) -> None:
 
 
 def lasting_for_days(film: Path, target: Path) -> None:
-    """Write a film whose frames are said to be shown for hours each (its `stts` box)."""
+    """Write a film whose frames last hours each according to its `stts` box."""
     content = bytearray(film.read_bytes())
     delta_at = content.index(b"stts") + 4 + 4 + 4 + 4
     content[delta_at : delta_at + 4] = struct.pack(">I", 2**26)

@@ -73,7 +73,7 @@ def webp_canvas(side: int) -> bytes:
     measures = (side - 1).to_bytes(3, "little") * 2
     header = b"VP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + measures
     animation = b"ANIM" + struct.pack("<I", 6) + bytes(6)
-    place = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
-    shown = b"ANMF" + struct.pack("<I", len(place) + len(frame)) + place + frame
+    position = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
+    shown = b"ANMF" + struct.pack("<I", len(position) + len(frame)) + position + frame
     body = b"WEBP" + header + animation + shown
     return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -1,4 +1,4 @@
-"""The attempt's shell over steerable ports: every way an attempt can end."""
+"""Every way an attempt can end, over controllable ports."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def failure(world: World, creation: Creation) -> str | None:
     return error.code if error else None
 
 
-def test_an_attempt_makes_a_draft_with_its_files(world: World) -> None:
+def test_attempt_produces_a_draft_with_its_files(world: World) -> None:
     creation = world.open().creation
 
     assert run(world, creation) == SETTLED
@@ -55,14 +55,14 @@ def test_an_attempt_makes_a_draft_with_its_files(world: World) -> None:
     assert world.account().balance_tokens == 90
 
 
-def test_progress_goes_through_every_stage_and_never_falls(world: World) -> None:
+def test_progress_passes_every_stage_and_never_decreases(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [Running(0.1), *[Running(None)] * 12, Ready("r")]
     seen: list[tuple[Stage | None, int]] = []
 
     def watch() -> None:
-        now = world.now(creation)
-        seen.append((now.stage, now.progress))
+        current = world.now(creation)
+        seen.append((current.stage, current.progress))
 
     world.store.afterwards = watch
     run(world, creation)
@@ -79,7 +79,7 @@ def test_progress_goes_through_every_stage_and_never_falls(world: World) -> None
     assert any(5 < progress < 85 for _, progress in seen)
 
 
-def test_nothing_to_claim_ends_quietly_without_a_start(world: World) -> None:
+def test_attempt_with_nothing_to_claim_starts_nothing(world: World) -> None:
     creation = world.open().creation
     world.claim(creation, RIVAL)
 
@@ -92,9 +92,9 @@ def test_nothing_to_claim_ends_quietly_without_a_start(world: World) -> None:
     "code",
     [FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER, FailureCode.GENERATOR_REJECTED],
 )
-def test_a_refused_start_is_refunded_at_once(world: World, code: FailureCode) -> None:
+def test_refused_start_is_refunded_at_once(world: World, code: FailureCode) -> None:
     creation = world.open().creation
-    world.generator.starts = [GenerationRefused(failure=code, reason="vendor's words")]
+    world.generator.starts = [GenerationRefused(failure=code, reason="vendor's text")]
 
     assert run(world, creation) == SETTLED
 
@@ -103,7 +103,7 @@ def test_a_refused_start_is_refunded_at_once(world: World, code: FailureCode) ->
     assert world.queue.tasks.keys() == {(creation.creation_id, 1)}
 
 
-def test_a_refused_operation_is_refunded_at_once(world: World) -> None:
+def test_refused_operation_is_refunded_at_once(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [Running(), Refused(FailureCode.SAFETY_FILTER)]
 
@@ -112,7 +112,7 @@ def test_a_refused_operation_is_refunded_at_once(world: World) -> None:
     assert failure(world, creation) == "safety_filter"
 
 
-def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
+def test_transient_refusal_is_left_to_a_later_task(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [
         GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED),
@@ -130,7 +130,7 @@ def test_a_no_for_now_becomes_a_later_task(world: World) -> None:
     assert world.now(creation).status is Status.DRAFT
 
 
-def test_the_last_attempt_waits_for_no_other(world: World) -> None:
+def test_last_attempt_is_refunded_instead_of_retried(world: World) -> None:
     creation = world.open().creation
     for attempt in range(POLICY.attempts_max - 1):
         world.held(world.claim(creation, LeaseOwner("e", attempt))).release()
@@ -142,7 +142,7 @@ def test_the_last_attempt_waits_for_no_other(world: World) -> None:
     assert world.account().balance_tokens == 100
 
 
-def test_three_retries_are_all_there_are(world: World) -> None:
+def test_creation_is_refunded_after_three_retries(world: World) -> None:
     creation = world.open().creation
     unavailable = GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)
     world.generator.starts = [unavailable]
@@ -155,7 +155,7 @@ def test_three_retries_are_all_there_are(world: World) -> None:
     assert world.account().balance_tokens == 100
 
 
-def test_an_operation_that_ends_in_a_passing_error_is_started_anew_later(world: World) -> None:
+def test_operation_that_fails_transiently_is_started_again_later(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [
         Refused(FailureCode.GENERATOR_UNAVAILABLE, is_transient=True),
@@ -172,7 +172,7 @@ def test_an_operation_that_ends_in_a_passing_error_is_started_anew_later(world: 
     assert world.generator.polled == ["first", "second"]
 
 
-def test_the_sweep_makes_the_later_task_that_a_job_could_not_make(world: World) -> None:
+def test_sweep_enqueues_the_retry_task_that_a_job_could_not_enqueue(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [GenerationUnavailable(), Operation("o")]
     world.queue.is_down = True
@@ -186,7 +186,7 @@ def test_the_sweep_makes_the_later_task_that_a_job_could_not_make(world: World) 
     assert world.account().balance_tokens == 90
 
 
-def test_polls_that_are_not_answered_are_asked_again(world: World) -> None:
+def test_unanswered_polls_and_downloads_are_retried(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [GenerationUnavailable(), GenerationUnavailable(), Ready("r")]
     world.generator.fetches = [GenerationUnavailable(), b"media"]
@@ -197,7 +197,7 @@ def test_polls_that_are_not_answered_are_asked_again(world: World) -> None:
     assert world.generator.started == 1
 
 
-def test_an_operation_that_never_ends_is_refunded_at_the_deadline(world: World) -> None:
+def test_operation_that_never_finishes_is_refunded_at_the_deadline(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [Running()]
 
@@ -208,7 +208,7 @@ def test_an_operation_that_never_ends_is_refunded_at_the_deadline(world: World) 
     assert world.now(creation).attempt == 1
 
 
-def test_a_later_attempt_resumes_the_operation_and_starts_nothing(world: World) -> None:
+def test_later_attempt_resumes_the_operation_without_a_start(world: World) -> None:
     creation = world.open().creation
     world.generator.polls = [Running(), Terminated(), Running(), Ready("r")]
 
@@ -221,10 +221,10 @@ def test_a_later_attempt_resumes_the_operation_and_starts_nothing(world: World) 
     assert set(world.generator.polled) == {"operation-1"}
 
 
-# Silence
+# Unanswered starts
 
 
-def test_a_silent_video_start_is_never_repeated_and_its_output_is_found(world: World) -> None:
+def test_output_of_an_unanswered_video_start_is_found_without_a_second_start(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [StartOutcomeUnknown()]
     world.generator.found = [NotFound(), GenerationUnavailable(), NotFound(), Ready("found")]
@@ -235,7 +235,7 @@ def test_a_silent_video_start_is_never_repeated_and_its_output_is_found(world: W
     assert world.generator.started == 1
 
 
-def test_a_silent_video_start_without_output_is_refunded_after_five_minutes(world: World) -> None:
+def test_unanswered_video_start_without_output_is_refunded_after_five_minutes(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [StartOutcomeUnknown()]
     world.generator.found = [NotFound()]
@@ -247,7 +247,7 @@ def test_a_silent_video_start_without_output_is_refunded_after_five_minutes(worl
     assert world.generator.started == 1
 
 
-def test_the_search_is_counted_from_the_intent_in_a_later_attempt_too(world: World) -> None:
+def test_later_attempt_counts_the_search_time_from_the_intent(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [Terminated()]
     run(world, creation)
@@ -260,7 +260,7 @@ def test_the_search_is_counted_from_the_intent_in_a_later_attempt_too(world: Wor
     assert 300 <= world.clock.monotonic_s() <= 310
 
 
-def test_where_the_generator_cannot_tell_a_silent_video_is_refunded_at_once(world: World) -> None:
+def test_unanswered_video_start_is_refunded_at_once_without_an_output_bucket(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [StartOutcomeUnknown()]
 
@@ -271,7 +271,7 @@ def test_where_the_generator_cannot_tell_a_silent_video_is_refunded_at_once(worl
 
 
 @pytest.mark.parametrize("surprise", [RuntimeError("reset"), KeyError("bug"), OSError()])
-def test_any_surprise_in_the_start_means_it_may_be_running(
+def test_unexpected_error_of_a_start_counts_as_unanswered(
     world: World, surprise: Exception
 ) -> None:
     creation = world.open().creation
@@ -283,7 +283,7 @@ def test_any_surprise_in_the_start_means_it_may_be_running(
     assert world.generator.started == 1
 
 
-def test_an_image_is_started_once_more_after_silence_and_no_third_time(world: World) -> None:
+def test_unanswered_image_start_is_repeated_once(world: World) -> None:
     lucky, unlucky = (world.open(kind=Kind.IMAGE).creation for _ in range(2))
     world.generator.starts = [StartOutcomeUnknown()]
     run(world, lucky)
@@ -298,7 +298,7 @@ def test_an_image_is_started_once_more_after_silence_and_no_third_time(world: Wo
     assert world.generator.started == 4
 
 
-def test_an_image_stays_at_two_unknown_starts_over_all_attempts(world: World) -> None:
+def test_image_has_at_most_two_unknown_starts_over_all_attempts(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.starts = [StartOutcomeUnknown(), GenerationUnavailable(), StartOutcomeUnknown()]
 
@@ -311,7 +311,7 @@ def test_an_image_stays_at_two_unknown_starts_over_all_attempts(world: World) ->
     assert world.generator.started == 3
 
 
-def test_an_image_that_no_attempt_could_start_again_fails_for_its_own_reason(
+def test_image_without_starts_left_fails_with_its_own_error(
     world: World,
 ) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
@@ -327,7 +327,7 @@ def test_an_image_that_no_attempt_could_start_again_fails_for_its_own_reason(
     assert world.account().balance_tokens == 100
 
 
-def test_a_thumbnail_that_cannot_be_stored_is_done_without(world: World) -> None:
+def test_thumbnail_that_cannot_be_uploaded_is_left_out(world: World) -> None:
     creation = world.open().creation
     world.media.unstored = "_thumb"
 
@@ -340,24 +340,24 @@ def test_a_thumbnail_that_cannot_be_stored_is_done_without(world: World) -> None
     assert [key.rsplit("/", 1)[-1] for key in left_over.keys] == ["1_thumb.jpg"]
 
 
-def test_a_generator_that_says_nothing_progresses_as_is_typical(world: World) -> None:
+def test_progress_is_estimated_for_a_generator_that_reports_none(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     seen: list[int] = []
 
-    def a_slow_answer() -> Ready:
+    def respond_slowly() -> Ready:
         for _ in range(2):
             seen.append(world.now(creation).progress)
             world.clock.sleep(POLICY.heartbeat_s)
         seen.append(world.now(creation).progress)
         return Ready("inline")
 
-    world.generator.starts = [a_slow_answer]
+    world.generator.starts = [respond_slowly]
     run(world, creation)
 
     assert seen == [5, 85, 85]
 
 
-def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> None:
+def test_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> None:
     creation = world.open().creation
     world.generator.starts = [Terminated()]
     assert run(world, creation) == RESTART
@@ -369,12 +369,12 @@ def test_a_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> 
     assert world.generator.started == 1
 
 
-def test_a_slow_intent_is_withdrawn_and_written_anew(world: World) -> None:
+def test_intent_that_commits_slowly_is_cleared_and_recorded_again(world: World) -> None:
     creation = world.open().creation
     slow = iter([11.0])
     ages_s: list[float] = []
 
-    def dawdle() -> None:
+    def commit_slowly() -> None:
         if world.now(creation).intent is not None:
             world.clock.sleep(next(slow, 0))
 
@@ -384,7 +384,7 @@ def test_a_slow_intent_is_withdrawn_and_written_anew(world: World) -> None:
         ages_s.append((world.clock.now() - intent.at).total_seconds())
         return Operation("operation-1")
 
-    world.store.afterwards = dawdle
+    world.store.afterwards = commit_slowly
     world.generator.starts = [started]
     run(world, creation)
 
@@ -392,10 +392,10 @@ def test_a_slow_intent_is_withdrawn_and_written_anew(world: World) -> None:
     assert ages_s == [0]
 
 
-# Bad output, storage, surprises
+# Bad output, storage, unexpected errors
 
 
-def test_bad_output_is_refunded_and_not_tried_again(world: World) -> None:
+def test_bad_output_is_refunded_without_a_retry(world: World) -> None:
     creation = world.open().creation
 
     run(world, creation, pipeline=FakePipeline(error=BadOutput(reason="no video")))
@@ -404,7 +404,7 @@ def test_bad_output_is_refunded_and_not_tried_again(world: World) -> None:
     assert world.generator.started == 1
 
 
-def test_a_video_without_thumbnail_is_still_a_draft(world: World) -> None:
+def test_video_without_thumbnail_is_a_draft(world: World) -> None:
     creation = world.open().creation
 
     run(world, creation, pipeline=FakePipeline(with_thumbnail=False))
@@ -413,7 +413,7 @@ def test_a_video_without_thumbnail_is_still_a_draft(world: World) -> None:
     assert (draft.status, draft.thumbnail_key) == (Status.DRAFT, None)
 
 
-def test_an_upload_is_repeated_with_growing_pauses(world: World) -> None:
+def test_upload_is_retried(world: World) -> None:
     creation = world.open().creation
     world.media.failures = 8
 
@@ -422,7 +422,7 @@ def test_an_upload_is_repeated_with_growing_pauses(world: World) -> None:
     assert world.now(creation).status is Status.DRAFT
 
 
-def test_a_file_that_is_not_stored_whole_is_sent_again(world: World) -> None:
+def test_file_that_was_not_stored_is_uploaded_again(world: World) -> None:
     creation = world.open().creation
     world.media.swallowed = 1
 
@@ -433,7 +433,7 @@ def test_a_file_that_is_not_stored_whole_is_sent_again(world: World) -> None:
     assert world.files.size_bytes(draft.media_key or "") == draft.size_bytes
 
 
-def test_storage_out_of_reach_is_retried_later_with_the_same_operation(world: World) -> None:
+def test_later_attempt_uploads_the_same_operation_after_a_storage_outage(world: World) -> None:
     creation = world.open().creation
     world.media.failures = 10**6
 
@@ -449,7 +449,7 @@ def test_storage_out_of_reach_is_retried_later_with_the_same_operation(world: Wo
     assert world.generator.started == 1
 
 
-def test_a_surprise_is_transient_and_then_internal(world: World) -> None:
+def test_unexpected_error_is_retried_and_then_fails_as_internal(world: World) -> None:
     creation = world.open().creation
     pipeline = FakePipeline(error=ZeroDivisionError("a bug"))
     for attempt in range(4):
@@ -477,7 +477,7 @@ def test_heartbeats_keep_the_lease_through_a_long_generation(world: World) -> No
     assert world.now(creation).status is Status.DRAFT
 
 
-def test_a_lost_lease_stops_the_work_and_touches_nothing(world: World) -> None:
+def test_attempt_that_lost_its_lease_stops_and_changes_nothing(world: World) -> None:
     creation = world.open().creation
 
     def steal() -> Running:
@@ -489,8 +489,8 @@ def test_a_lost_lease_stops_the_work_and_touches_nothing(world: World) -> None:
 
     assert run(world, creation) == SETTLED
 
-    now = world.now(creation)
-    assert (now.status, now.lease_owner, now.attempt) == (Status.PROCESSING, RIVAL, 2)
+    current = world.now(creation)
+    assert (current.status, current.lease_owner, current.attempt) == (Status.PROCESSING, RIVAL, 2)
     assert list(world.files.everything()) == []
 
 
@@ -498,7 +498,7 @@ def overwrite(world: World, creation: Creation) -> None:
     world.sqlite.transact([creation.key], lambda _: write(creation, result=None))
 
 
-def test_a_store_out_of_reach_is_worth_a_restart(world: World) -> None:
+def test_unavailable_store_exits_for_a_restart(world: World) -> None:
     creation = world.open().creation
     world.store.faults = ["down"] * 5
 
@@ -510,7 +510,7 @@ def test_a_store_out_of_reach_is_worth_a_restart(world: World) -> None:
     assert world.generator.started == 0
 
 
-def test_a_draft_whose_answer_was_lost_is_never_refunded(
+def test_draft_whose_answer_was_lost_is_never_refunded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creation = world.open().creation
@@ -529,7 +529,7 @@ def test_a_draft_whose_answer_was_lost_is_never_refunded(
     assert world.account().balance_tokens == 90
 
 
-def test_sigterm_hands_the_lease_back_and_uses_no_retry(world: World) -> None:
+def test_sigterm_releases_the_lease_without_using_a_retry(world: World) -> None:
     creation = world.open().creation
     world.generator.fetches = [Terminated()]
 

@@ -43,9 +43,9 @@ for download in sys.argv[2:]:
             pipeline.post_process(Path(download), Path(folder), brief=brief)
         except BadOutput:
             pass
-mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
+peak_kib = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
 ffmpegs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([int(mine) * 1024, ffmpegs * 1024]))
+print(json.dumps([int(peak_kib) * 1024, ffmpegs * 1024]))
 """
 
 
@@ -97,7 +97,7 @@ def test_hostile_files_are_bad_output_and_refunded(
     assert world.stored_keys() == set()
 
 
-def test_a_file_over_the_size_limit_is_bad_output(world: World) -> None:
+def test_file_over_the_size_limit_is_bad_output(world: World) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.fetches = [BadOutput(reason="it is larger than 26214400 bytes")]
 

@@ -1,4 +1,4 @@
-"""Images are judged by the pixels that decode, not by what comes with them."""
+"""Images are judged by the pixels that decode, not by their metadata."""
 
 import io
 import random
@@ -34,20 +34,20 @@ MB = 1_000_000
 START_OF_SCAN = b"\xff\xda"
 
 
-def produce(folder: Path, content: bytes) -> ProcessedMedia:
+def post_process(folder: Path, content: bytes) -> ProcessedMedia:
     download = folder / "download"
     download.write_bytes(content)
     return ImagePipeline().post_process(download, folder, brief=a_brief(Kind.IMAGE))
 
 
-def thumbnail_of(produced: ProcessedMedia) -> Image.Image:
-    assert produced.thumbnail is not None
-    return Image.open(io.BytesIO(produced.thumbnail.read_bytes()))
+def thumbnail_of(processed: ProcessedMedia) -> Image.Image:
+    assert processed.thumbnail is not None
+    return Image.open(io.BytesIO(processed.thumbnail.read_bytes()))
 
 
 def colour(picture: Image.Image, x: float, y: float) -> tuple[int, int, int]:
-    place = (int(picture.width * x), int(picture.height * y))
-    pixel = picture.convert("RGB").getpixel(place)
+    position = (int(picture.width * x), int(picture.height * y))
+    pixel = picture.convert("RGB").getpixel(position)
     assert isinstance(pixel, tuple)
     return pixel[0], pixel[1], pixel[2]
 
@@ -140,17 +140,15 @@ def grey_of_16_bits(value: int = 20_000) -> Image.Image:
 
 
 @pytest.mark.parametrize("name", AS_IT_CAME)
-def test_image_is_stored_as_it_came_whatever_comes_with_its_pixels(
-    tmp_path: Path, name: str
-) -> None:
+def test_image_is_stored_unchanged_with_any_metadata(tmp_path: Path, name: str) -> None:
     make, media_format = AS_IT_CAME[name]
     content = make()
 
-    produced = produce(tmp_path, content)
+    processed = post_process(tmp_path, content)
 
-    assert produced.media_format == media_format
-    assert produced.path.read_bytes() == content
-    assert produced.thumbnail is not None
+    assert processed.media_format == media_format
+    assert processed.path.read_bytes() == content
+    assert processed.thumbnail is not None
 
 
 def animation() -> bytes:
@@ -183,22 +181,24 @@ REENCODED: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", REENCODED)
-def test_picture_that_not_all_viewers_show_is_encoded_as_png(tmp_path: Path, name: str) -> None:
-    produced = produce(tmp_path, REENCODED[name]())
+def test_picture_that_some_viewers_cannot_display_is_encoded_as_png(
+    tmp_path: Path, name: str
+) -> None:
+    processed = post_process(tmp_path, REENCODED[name]())
 
-    assert (produced.media_format, produced.width, produced.height) == ("png", 300, 200)
-    with Image.open(produced.path) as picture:
+    assert (processed.media_format, processed.width, processed.height) == ("png", 300, 200)
+    with Image.open(processed.path) as picture:
         assert (picture.format, picture.size) == ("PNG", (300, 200))
         assert getattr(picture, "n_frames", 1) == 1
         assert is_red(picture, 0.15, 0.5)
         assert not is_red(picture, 0.6, 0.5)
-    assert is_red(thumbnail_of(produced), 0.15, 0.5)
+    assert is_red(thumbnail_of(processed), 0.15, 0.5)
 
 
 def test_png_with_a_wrong_checksum_is_reencoded(tmp_path: Path) -> None:
-    produced = produce(tmp_path, text_with_a_wrong_checksum())
+    processed = post_process(tmp_path, text_with_a_wrong_checksum())
 
-    with Image.open(produced.path, formats=("PNG",)) as picture:
+    with Image.open(processed.path, formats=("PNG",)) as picture:
         picture.load()
         assert picture.size == (320, 240)
 
@@ -206,10 +206,10 @@ def test_png_with_a_wrong_checksum_is_reencoded(tmp_path: Path) -> None:
 def test_picture_that_would_be_too_large_as_png_is_encoded_as_jpeg(tmp_path: Path) -> None:
     pixels = Image.frombytes("RGB", (3100, 3100), random.Random(1).randbytes(3 * 3100**2))
 
-    produced = produce(tmp_path, encoded(pixels, "WEBP", quality=60, method=0))
+    processed = post_process(tmp_path, encoded(pixels, "WEBP", quality=60, method=0))
 
-    assert produced.media_format == "jpg"
-    assert produced.path.stat().st_size <= IMAGE_SIZE_BYTES_MAX
+    assert processed.media_format == "jpg"
+    assert processed.path.stat().st_size <= IMAGE_SIZE_BYTES_MAX
 
 
 def tiff_of(*, compression: int, tile: tuple[int, int] = (320, 240)) -> bytes:
@@ -237,11 +237,11 @@ CUT: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", CUT)
 def test_picture_that_lacks_a_few_bytes_is_completed(tmp_path: Path, name: str) -> None:
-    produced = produce(tmp_path, CUT[name]())
+    processed = post_process(tmp_path, CUT[name]())
 
-    assert (produced.width, produced.height) == (320, 240)
-    assert produced.thumbnail is not None
-    with Image.open(produced.path) as picture:
+    assert (processed.width, processed.height) == (320, 240)
+    assert processed.thumbnail is not None
+    with Image.open(processed.path) as picture:
         picture.load()
         assert picture.size == (320, 240)
 
@@ -251,7 +251,7 @@ def test_picture_that_lacks_a_quarter_is_bad_output(tmp_path: Path, picture_form
     content = encoded(noise(), picture_format)
 
     with pytest.raises(BadOutput):
-        produce(tmp_path, content[: len(content) * 3 // 4])
+        post_process(tmp_path, content[: len(content) * 3 // 4])
 
 
 def bitmap(side: int) -> bytes:
@@ -271,7 +271,7 @@ def tiff(side: int) -> bytes:
 
 
 def webp_header(side: int) -> bytes:
-    """Return a WebP without loss that promises this many pixels."""
+    """Return a lossless WebP that declares this many pixels."""
     bits = (side - 1) | (side - 1) << 14
     body = b"WEBPVP8L" + struct.pack("<IBI", 60, 0x2F, bits) + bytes(55)
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -296,22 +296,22 @@ def jpeg_of(side: int) -> bytes:
 @pytest.mark.parametrize("name", BOMBS)
 def test_picture_of_too_many_pixels_is_bad_output(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadOutput, match="12000 x 12000 pixels"):
-        produce(tmp_path, BOMBS[name]())
+        post_process(tmp_path, BOMBS[name]())
 
 
 def test_jpeg_of_too_many_scans_is_bad_output(tmp_path: Path) -> None:
-    assert produce(tmp_path, scans(20)).width == 64
+    assert post_process(tmp_path, scans(20)).width == 64
     with pytest.raises(BadOutput, match="scans"):
-        produce(tmp_path, scans(200))
+        post_process(tmp_path, scans(200))
 
 
-def test_scans_behind_what_only_looks_like_the_end_are_counted(tmp_path: Path) -> None:
+def test_jpeg_scans_after_a_false_end_marker_are_counted(tmp_path: Path) -> None:
     content = scans(200)
     at = content.rindex(START_OF_SCAN)
     remark = b"\xff\xfe\0\4" + jpeg.END
 
     with pytest.raises(BadOutput, match="scans"):
-        produce(tmp_path, content.replace(content[at:-2], remark + content[at:-2]))
+        post_process(tmp_path, content.replace(content[at:-2], remark + content[at:-2]))
 
 
 @pytest.mark.parametrize(
@@ -324,14 +324,14 @@ def test_scans_behind_what_only_looks_like_the_end_are_counted(tmp_path: Path) -
 )
 def test_picture_of_too_many_parts_is_bad_output(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(BadOutput, match="it has more than"):
-        produce(tmp_path, content)
+        post_process(tmp_path, content)
 
 
 @pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA])
-def test_jpeg_is_stored_as_it_came_only_if_browsers_decode_its_process(marker: int) -> None:
+def test_jpeg_is_stored_unchanged_only_if_browsers_decode_its_process(marker: int) -> None:
     content = encoded(noise(), "JPEG").replace(b"\xff\xc0", bytes((0xFF, marker)))
 
-    assert jpeg.essential(content).is_shown is (marker <= 0xC2)
+    assert jpeg.essential(content).is_displayable is (marker <= 0xC2)
 
 
 @pytest.mark.parametrize(
@@ -348,17 +348,17 @@ def test_jpeg_is_stored_as_it_came_only_if_browsers_decode_its_process(marker: i
 def test_thumbnail_fits_640_by_2048_pixels(
     tmp_path: Path, size: tuple[int, int], thumbnail_size: tuple[int, int]
 ) -> None:
-    produced = produce(tmp_path, encoded(Image.new("L", size, 99), "PNG"))
+    processed = post_process(tmp_path, encoded(Image.new("L", size, 99), "PNG"))
 
-    assert (produced.width, produced.height) == size
-    assert thumbnail_of(produced).size == thumbnail_size
+    assert (processed.width, processed.height) == size
+    assert thumbnail_of(processed).size == thumbnail_size
 
 
 def test_thumbnail_of_much_noise_is_at_most_50_kb(tmp_path: Path) -> None:
-    produced = produce(tmp_path, encoded(Image.effect_noise((640, 2048), 200), "PNG"))
+    processed = post_process(tmp_path, encoded(Image.effect_noise((640, 2048), 200), "PNG"))
 
-    assert produced.thumbnail is not None
-    assert produced.thumbnail.stat().st_size <= 50 * 1024
+    assert processed.thumbnail is not None
+    assert processed.thumbnail.stat().st_size <= 50 * 1024
 
 
 def test_image_whose_thumbnail_cannot_be_written_is_stored_without_one(
@@ -367,10 +367,10 @@ def test_image_whose_thumbnail_cannot_be_written_is_stored_without_one(
     (tmp_path / "thumbnail").mkdir()
     content = encoded(noise(), "PNG")
 
-    produced = produce(tmp_path, content)
+    processed = post_process(tmp_path, content)
 
-    assert produced.thumbnail is None
-    assert produced.path.read_bytes() == content
+    assert processed.thumbnail is None
+    assert processed.path.read_bytes() == content
     assert "no_thumbnail" in caplog.messages
 
 
@@ -384,34 +384,34 @@ RED_AT = {
     7: (0.5, 0.85),
     8: (0.5, 0.85),
 }
-"""Where the left third of a picture is shown, by its orientation."""
+"""Where the left third of a picture is displayed, by its orientation."""
 
 
 @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
 @pytest.mark.parametrize("orientation", RED_AT)
-def test_size_and_thumbnail_are_those_of_the_upright_picture(
+def test_size_and_thumbnail_are_of_the_upright_picture(
     tmp_path: Path, picture_format: str, orientation: int
 ) -> None:
-    produced = produce(tmp_path, oriented(picture_format, orientation))
+    processed = post_process(tmp_path, oriented(picture_format, orientation))
 
     size = (200, 300) if orientation > 4 else (300, 200)
-    assert (produced.width, produced.height) == size
-    thumbnail = thumbnail_of(produced)
+    assert (processed.width, processed.height) == size
+    thumbnail = thumbnail_of(processed)
     assert (thumbnail.width > thumbnail.height) == (orientation <= 4)
     assert is_red(thumbnail, *RED_AT[orientation])
     if picture_format != "JPEG":
-        with Image.open(produced.path) as picture:
+        with Image.open(processed.path) as picture:
             assert picture.size == size
             assert is_red(picture, *RED_AT[orientation])
             assert picture.getexif().get(ORIENTATION, 1) == 1
 
 
-def test_orientation_that_only_xmp_names_is_ignored_as_browsers_do(tmp_path: Path) -> None:
+def test_orientation_in_xmp_alone_is_ignored_as_in_browsers(tmp_path: Path) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 
-    produced = produce(tmp_path, encoded(sides(), "JPEG", xmp=xmp))
+    processed = post_process(tmp_path, encoded(sides(), "JPEG", xmp=xmp))
 
-    assert (produced.width, produced.height) == (300, 200)
+    assert (processed.width, processed.height) == (300, 200)
 
 
 def transparent(mode: str) -> Image.Image:
@@ -432,7 +432,7 @@ TRANSPARENT: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", TRANSPARENT)
 def test_thumbnail_shows_transparent_pixels_white(tmp_path: Path, name: str) -> None:
-    thumbnail = thumbnail_of(produce(tmp_path, TRANSPARENT[name]()))
+    thumbnail = thumbnail_of(post_process(tmp_path, TRANSPARENT[name]()))
 
     assert min(colour(thumbnail, 0.7, 0.5)) > 240
     assert max(colour(thumbnail, 0.15, 0.5)[1:]) < 120
@@ -455,10 +455,10 @@ def floats() -> Image.Image:
         (encoded(grey_of_16_bits(32_768), "TIFF"), 128, 128),
     ],
 )
-def test_thumbnail_has_the_brightness_that_is_shown(
+def test_thumbnail_has_the_displayed_brightness(
     tmp_path: Path, content: bytes, left: int, right: int
 ) -> None:
-    thumbnail = thumbnail_of(produce(tmp_path, content))
+    thumbnail = thumbnail_of(post_process(tmp_path, content))
 
     assert colour(thumbnail, 0.05, 0.5)[0] == pytest.approx(left, abs=3)
     assert colour(thumbnail, 0.95, 0.5)[0] == pytest.approx(right, abs=3)

@@ -24,12 +24,12 @@ from shared.domain.kind import Kind
 
 folder = Path(sys.argv[1])
 brief = Brief.of(Kind.VIDEO, prompt="x", duration_s=8)
-produced = VideoPipeline().post_process(folder / "download", folder, brief=brief)
+processed = VideoPipeline().post_process(folder / "download", folder, brief=brief)
 media = FileMediaStore(folder / "media", base_url="http://localhost", secret=b"s")
-media.put(produced.path, "videos/u/c/1.mp4", media_format=MediaFormat.MP4)
-mine = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
+media.put(processed.path, "videos/u/c/1.mp4", media_format=MediaFormat.MP4)
+peak_kib = re.search("VmHWM:[^0-9]+([0-9]+)", Path("/proc/self/status").read_text())[1]
 ffmpegs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([int(mine) * 1024, ffmpegs * 1024]))
+print(json.dumps([int(peak_kib) * 1024, ffmpegs * 1024]))
 """
 
 
@@ -56,7 +56,7 @@ def shoot(folder: Path, *, quality: int) -> int:
     return (folder / "download").stat().st_size
 
 
-def test_a_hundred_times_the_size_takes_no_more_memory(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_size_of_the_media(tmp_path: Path) -> None:
     small = shoot(tmp_path / "small", quality=51)
     large = shoot(tmp_path / "large", quality=8)
     assert large > 100 * MIB > 20 * small

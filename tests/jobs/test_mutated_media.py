@@ -1,4 +1,4 @@
-"""Damaged files of every kind are taken or refused as bad output; nothing else comes out."""
+"""Damaged files are accepted or refused as bad output; no other error occurs."""
 
 import logging
 import random
@@ -42,7 +42,7 @@ def mutants(content: bytes, *, header_bytes: int, count: int) -> Iterator[bytes]
 
 
 def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> ProcessedMedia | None:
-    """Return what is made of a file, or None if it is refused."""
+    """Post-process a file; return None if it is refused."""
     folder.mkdir()
     download = folder / "download"
     download.write_bytes(content)
@@ -52,11 +52,11 @@ def accepted(pipeline: Pipeline, content: bytes, folder: Path) -> ProcessedMedia
         return None
 
 
-def assert_usable(produced: ProcessedMedia) -> None:
-    assert produced.path.stat().st_size > 0
-    assert min(produced.width, produced.height) >= 1
-    if produced.thumbnail is not None:
-        with Image.open(produced.thumbnail) as thumbnail:
+def assert_usable(processed: ProcessedMedia) -> None:
+    assert processed.path.stat().st_size > 0
+    assert min(processed.width, processed.height) >= 1
+    if processed.thumbnail is not None:
+        with Image.open(processed.thumbnail) as thumbnail:
             assert thumbnail.width <= 640
             assert thumbnail.height <= 2048
 
@@ -84,8 +84,8 @@ def test_damaged_picture_is_usable_or_bad_output(tmp_path: Path, name: str) -> N
 
     assert accepted(ImagePipeline(), content, tmp_path / "whole") is not None
     assert None in made
-    for produced in filter(None, made):
-        assert_usable(produced)
+    for processed in filter(None, made):
+        assert_usable(processed)
 
 
 FILMS = {
@@ -112,5 +112,5 @@ def test_damaged_video_is_usable_or_bad_output(
 
     assert accepted(VideoPipeline(), content, tmp_path / "whole") is not None
     assert None in made
-    for produced in filter(None, made):
-        assert_usable(produced)
+    for processed in filter(None, made):
+        assert_usable(processed)

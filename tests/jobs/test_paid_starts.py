@@ -1,7 +1,7 @@
-"""What is paid for: real attempts over Google's generators, and one start for each creation.
+"""Real attempts over Google's generators: each creation is started, and paid, once.
 
-The vendor accepted a start in every row; whatever happens then, it is never asked to start again,
-and the creation ends as a draft or refunded. Where a row has "or", a bucket makes the difference.
+In every row the vendor accepts a start. No later fault causes a second start, and the creation
+ends as a draft or refunded. Where a row has "or", a bucket decides.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,21 +19,21 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Status
 from shared.wiring import Phoenix
-from tests.adapters.google import PATIENCE_S, SLOW_FAULTS
-from tests.servers.genai_makers import (
+from tests.adapters.google_models import SLOW_FAULTS, SLOW_TIMEOUT_S
+from tests.servers.google_models_server import GoogleModelsServer
+from tests.servers.google_models_variants import (
     IMAGE,
     IMAGE_KEY,
-    MAKERS,
     OMNI,
     OMNI_BUCKET,
     OMNI_KEY,
+    VARIANTS,
     VEO,
     VEO_BUCKET,
-    VIDEO_MAKERS,
-    Maker,
+    VIDEO_VARIANTS,
+    Variant,
 )
-from tests.servers.genai_server import GenaiServer
-from tests.servers.genai_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
+from tests.servers.google_models_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
 from tests.support.jobs import FakePipeline, run_job, with_ports
 from tests.support.world import World
 
@@ -46,8 +46,8 @@ LOST = "draft or silent"
 
 
 @dataclass
-class Trouble:
-    """What goes wrong on the way of one creation."""
+class Fault:
+    """The faults of one creation."""
 
     vendor: dict[str, list[str]] = field(default_factory=dict)
     end: str = "media"
@@ -55,22 +55,22 @@ class Trouble:
     pipeline: FakePipeline = field(default_factory=FakePipeline)
 
 
-def stopped_when(is_time: Callable[[Creation], bool]) -> Callable[[World, Creation], None]:
-    """Return what sends SIGTERM once, after the first commit that brings a creation so far."""
+def terminated_when(is_time: Callable[[Creation], bool]) -> Callable[[World, Creation], None]:
+    """Send SIGTERM once, after the first commit of such a creation."""
 
     def arrange(world: World, creation: Creation) -> None:
-        def look() -> None:
+        def terminate_once() -> None:
             if is_time(world.now(creation)):
                 world.store.afterwards = lambda: None
                 raise Terminated
 
-        world.store.afterwards = look
+        world.store.afterwards = terminate_once
 
     return arrange
 
 
 def unrecorded(world: World, _: Creation) -> None:
-    """Let the store be silent where the operation's name would be written."""
+    """Lose the commits that would record the operation."""
     world.store.faults = ["ok", "ok", *["unsent"] * 5]
 
 
@@ -78,8 +78,8 @@ def storage_down(world: World, _: Creation) -> None:
     world.media.failures = 4
 
 
-def completed_in_silence(world: World, _: Creation) -> None:
-    """Let no commit land, or be answered, once the media is stored."""
+def completed_without_answer(world: World, _: Creation) -> None:
+    """Lose all commits once the media is stored."""
     world.media.after_put = lambda: world.store.faults.extend(["unsent"] * 8)
 
 
@@ -87,167 +87,173 @@ def unanswered_commits(world: World, _: Creation) -> None:
     world.store.faults = ["lost"] * 12
 
 
-TROUBLES: dict[str, tuple[Trouble, object]] = {
-    "none": (Trouble(), DRAFT),
-    "no, no, yes": (Trouble({"start": ["503", "429:5"]}), DRAFT),
-    "polls fail": (Trouble({"poll": ["500", "reset", "429:1", "half", "nonsense"]}), DRAFT),
+FAULTS: dict[str, tuple[Fault, object]] = {
+    "none": (Fault(), DRAFT),
+    "no, no, yes": (Fault({"start": ["503", "429:5"]}), DRAFT),
+    "polls fail": (Fault({"poll": ["500", "reset", "429:1", "half", "nonsense"]}), DRAFT),
     "hints of an hour": (
-        Trouble({"start": ["429:3600"], "poll": ["503:3600"], "fetch": ["429:3600"]}),
+        Fault({"start": ["429:3600"], "poll": ["503:3600"], "fetch": ["429:3600"]}),
         DRAFT,
     ),
-    "downloads fail": (Trouble({"fetch": ["503", "lost", "half"]}), DRAFT),
-    "stopped at the operation": (
-        Trouble(world=stopped_when(lambda now: now.operation_name is not None)),
+    "downloads fail": (Fault({"fetch": ["503", "lost", "half"]}), DRAFT),
+    "terminated after recording the operation": (
+        Fault(world=terminated_when(lambda current: current.operation_name is not None)),
         DRAFT,
     ),
-    "completed in silence": (Trouble(world=completed_in_silence), DRAFT),
-    "stopped while uploading": (Trouble(world=stopped_when(lambda now: now.progress >= 95)), DRAFT),
-    "storage down": (Trouble(world=storage_down), DRAFT),
-    "commits unanswered": (Trouble(world=unanswered_commits), DRAFT),
-    "the operation's name is written late": (Trouble(world=unrecorded), DRAFT),
-    "reset after it": (Trouble({"start": ["lost"]}), LOST),
-    "never answered": (Trouble({"start": ["hang"]}), LOST),
-    "answered too slowly": (Trouble({"start": ["drip"]}), LOST),
-    "half an answer": (Trouble({"start": ["half"]}), LOST),
-    "an empty answer": (Trouble({"start": ["empty"]}), LOST),
-    "a nameless answer": (Trouble({"start": ["nameless"]}), LOST),
-    "search fails": (Trouble({"start": ["lost"], "find": ["503", "reset"]}), LOST),
-    "done with an error": (Trouble(end="error:15:data loss"), FailureCode.GENERATOR_BAD_OUTPUT),
-    "done against policy": (Trouble(end=f"error:3:{POLICY_TEXT}"), FailureCode.GENERATOR_REJECTED),
-    "done, ours to fix": (Trouble(end=f"error:7:{POLICY_TEXT}"), FailureCode.INTERNAL),
-    "done without media": (Trouble(end="nothing"), FailureCode.GENERATOR_BAD_OUTPUT),
-    "never done": (Trouble(end="never"), FailureCode.DEADLINE_EXCEEDED),
+    "complete is lost": (Fault(world=completed_without_answer), DRAFT),
+    "terminated while uploading": (
+        Fault(world=terminated_when(lambda current: current.progress >= 95)),
+        DRAFT,
+    ),
+    "storage down": (Fault(world=storage_down), DRAFT),
+    "commits unanswered": (Fault(world=unanswered_commits), DRAFT),
+    "the operation is recorded late": (Fault(world=unrecorded), DRAFT),
+    "reset after it": (Fault({"start": ["lost"]}), LOST),
+    "never answered": (Fault({"start": ["hang"]}), LOST),
+    "answered too slowly": (Fault({"start": ["drip"]}), LOST),
+    "half an answer": (Fault({"start": ["half"]}), LOST),
+    "an empty answer": (Fault({"start": ["empty"]}), LOST),
+    "a nameless answer": (Fault({"start": ["nameless"]}), LOST),
+    "search fails": (Fault({"start": ["lost"], "find": ["503", "reset"]}), LOST),
+    "finished with an error": (Fault(end="error:15:data loss"), FailureCode.GENERATOR_BAD_OUTPUT),
+    "finished against policy": (
+        Fault(end=f"error:3:{POLICY_TEXT}"),
+        FailureCode.GENERATOR_REJECTED,
+    ),
+    "finished with our fault": (Fault(end=f"error:7:{POLICY_TEXT}"), FailureCode.INTERNAL),
+    "finished without media": (Fault(end="nothing"), FailureCode.GENERATOR_BAD_OUTPUT),
+    "never finished": (Fault(end="never"), FailureCode.DEADLINE_EXCEEDED),
     "unusable": (
-        Trouble(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
+        Fault(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
         FailureCode.GENERATOR_BAD_OUTPUT,
     ),
 }
-TROUBLES_OF_VEO: dict[str, tuple[Trouble, object]] = {
-    "filtered": (Trouble(end="filtered"), FailureCode.SAFETY_FILTER),
-    "filtered, nested": (Trouble(end="filtered-nested"), FailureCode.SAFETY_FILTER),
+FAULTS_OF_VEO: dict[str, tuple[Fault, object]] = {
+    "filtered": (Fault(end="filtered"), FailureCode.SAFETY_FILTER),
+    "filtered, nested": (Fault(end="filtered-nested"), FailureCode.SAFETY_FILTER),
 }
 ROWS = [
-    *((maker, *row) for maker in VIDEO_MAKERS for row in TROUBLES.items()),
-    *((maker, *row) for maker in (VEO, VEO_BUCKET) for row in TROUBLES_OF_VEO.items()),
+    *((variant, *row) for variant in VIDEO_VARIANTS for row in FAULTS.items()),
+    *((variant, *row) for variant in (VEO, VEO_BUCKET) for row in FAULTS_OF_VEO.items()),
 ]
 
 
 @pytest.fixture
-def server(world: World) -> Iterator[GenaiServer]:
+def server(world: World) -> Iterator[GoogleModelsServer]:
     vendor = Vendor(clock=lambda: world.clock.now().timestamp(), draw=lambda *_: b"small media")
-    with GenaiServer(vendor) as server:
+    with GoogleModelsServer(vendor) as server:
         yield server
 
 
 def settled(world: World, phoenix: Phoenix, pipeline: Pipeline, creation: Creation) -> Creation:
-    """Run executions, one after another, until the creation is a draft or refunded."""
+    """Run executions until the creation is a draft or refunded."""
     for number in range(ATTEMPTS):
         lease_owner = LeaseOwner(f"execution-{number}", 0)
         run_job(phoenix, pipeline, creation.creation_id, lease_owner=lease_owner)
         if not world.now(creation).is_unfinished:
             return world.now(creation)
         world.clock.sleep(BETWEEN_ATTEMPTS_S)
-    raise AssertionError("it was never settled")
+    raise AssertionError("it was not settled")
 
 
-def end(world: World, server: GenaiServer, maker: Maker, trouble: Trouble) -> Creation:
-    """Bring one creation to its end, through this trouble, by fresh processes."""
-    creation = world.open(kind=maker.kind).creation
-    server.vendor.faults = {call: list(faults) for call, faults in trouble.vendor.items()}
-    server.vendor.ends = [trouble.end]
-    trouble.world(world, creation)
-    is_slow = SLOW_FAULTS & {*trouble.vendor.get("start", ())}
-    pipeline = replace(trouble.pipeline, kind=maker.kind)
+def settle(world: World, server: GoogleModelsServer, variant: Variant, fault: Fault) -> Creation:
+    """Settle one creation with this fault, in new processes."""
+    creation = world.open(kind=variant.kind).creation
+    server.vendor.faults = {call: list(faults) for call, faults in fault.vendor.items()}
+    server.vendor.ends = [fault.end]
+    fault.world(world, creation)
+    is_slow = SLOW_FAULTS & {*fault.vendor.get("start", ())}
+    pipeline = replace(fault.pipeline, kind=variant.kind)
     phoenix = with_ports(
         world.phoenix,
-        generator=lambda _: maker.make(server.url, timeout_s=PATIENCE_S if is_slow else 10),
+        generator=lambda _: variant.open(server.url, timeout_s=SLOW_TIMEOUT_S if is_slow else 10),
     )
     return settled(world, phoenix, pipeline, creation)
 
 
 @pytest.mark.parametrize(
-    ("maker", "trouble", "expected"),
+    ("variant", "fault", "expected"),
     [
-        pytest.param(maker, trouble, expected, id=f"{maker.id}: {name}")
-        for maker, name, (trouble, expected) in ROWS
+        pytest.param(variant, fault, expected, id=f"{variant.id}: {name}")
+        for variant, name, (fault, expected) in ROWS
     ],
 )
-def test_a_video_that_was_accepted_is_paid_once(
-    world: World, server: GenaiServer, maker: Maker, trouble: Trouble, expected: object
+def test_accepted_video_is_started_once(
+    world: World, server: GoogleModelsServer, variant: Variant, fault: Fault, expected: object
 ) -> None:
-    creation = end(world, server, maker, trouble)
+    creation = settle(world, server, variant, fault)
 
     if expected == LOST:
-        expected = DRAFT if maker.bucket else SILENT
+        expected = DRAFT if variant.bucket else SILENT
     assert server.vendor.starts == 1
     assert (creation.error.code if creation.error else creation.status) == expected
     assert world.account().balance_tokens == (90 if expected is DRAFT else 100)
 
 
-IMAGE_ROWS: dict[str, tuple[Trouble, int, object]] = {
-    "none": (Trouble(), 1, DRAFT),
-    "no, no, yes": (Trouble({"start": ["503", "429:5"]}), 1, DRAFT),
-    "a hint of an hour": (Trouble({"start": ["429:3600"]}), 1, DRAFT),
-    "reset before it": (Trouble({"start": ["reset"]}), 1, DRAFT),
-    "commits unanswered": (Trouble(world=unanswered_commits), 1, DRAFT),
-    "filtered": (Trouble(end="finish:IMAGE_SAFETY"), 1, FailureCode.SAFETY_FILTER),
-    "done without media": (Trouble(end="nothing"), 1, FailureCode.GENERATOR_BAD_OUTPUT),
+IMAGE_ROWS: dict[str, tuple[Fault, int, object]] = {
+    "none": (Fault(), 1, DRAFT),
+    "no, no, yes": (Fault({"start": ["503", "429:5"]}), 1, DRAFT),
+    "a hint of an hour": (Fault({"start": ["429:3600"]}), 1, DRAFT),
+    "reset before it": (Fault({"start": ["reset"]}), 1, DRAFT),
+    "commits unanswered": (Fault(world=unanswered_commits), 1, DRAFT),
+    "filtered": (Fault(end="finish:IMAGE_SAFETY"), 1, FailureCode.SAFETY_FILTER),
+    "finished without media": (Fault(end="nothing"), 1, FailureCode.GENERATOR_BAD_OUTPUT),
     "unusable": (
-        Trouble(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
+        Fault(pipeline=FakePipeline(error=BadOutput(reason=SECRET_TEXT))),
         1,
         FailureCode.GENERATOR_BAD_OUTPUT,
     ),
-    "reset after it, once": (Trouble({"start": ["lost"]}), 2, DRAFT),
-    "reset after it, always": (Trouble({"start": ["lost"] * 9}), 2, SILENT),
-    "never answered": (Trouble({"start": ["hang"] * 9}), 2, SILENT),
-    "completed in silence": (Trouble(world=completed_in_silence), 1, DRAFT),
-    "stopped while uploading": (
-        Trouble(world=stopped_when(lambda now: now.progress >= 95)),
+    "reset after it, once": (Fault({"start": ["lost"]}), 2, DRAFT),
+    "reset after it, always": (Fault({"start": ["lost"] * 9}), 2, SILENT),
+    "never answered": (Fault({"start": ["hang"] * 9}), 2, SILENT),
+    "complete is lost": (Fault(world=completed_without_answer), 1, DRAFT),
+    "terminated while uploading": (
+        Fault(world=terminated_when(lambda current: current.progress >= 95)),
         2,
         DRAFT,
     ),
-    "storage down": (Trouble(world=storage_down), 1, DRAFT),
+    "storage down": (Fault(world=storage_down), 1, DRAFT),
 }
-"""An image whose answer is lost, or whose process ends, may be started once more."""
+"""An image whose answer is lost, or whose process ends, may be started a second time."""
 
 
-@pytest.mark.parametrize("maker", [IMAGE, IMAGE_KEY], ids=lambda maker: str(maker.id))
-@pytest.mark.parametrize(("trouble", "starts", "expected"), IMAGE_ROWS.values(), ids=IMAGE_ROWS)
-def test_an_image_is_paid_once_and_once_more_where_it_was_lost(
+@pytest.mark.parametrize("variant", [IMAGE, IMAGE_KEY], ids=lambda variant: str(variant.id))
+@pytest.mark.parametrize(("fault", "starts", "expected"), IMAGE_ROWS.values(), ids=IMAGE_ROWS)
+def test_accepted_image_is_started_once_or_twice_if_its_answer_was_lost(
     world: World,
-    server: GenaiServer,
-    maker: Maker,
-    trouble: Trouble,
+    server: GoogleModelsServer,
+    variant: Variant,
+    fault: Fault,
     starts: int,
     expected: object,
 ) -> None:
-    creation = end(world, server, maker, trouble)
+    creation = settle(world, server, variant, fault)
 
     assert server.vendor.starts == starts
     assert (creation.error.code if creation.error else creation.status) == expected
     assert world.account().balance_tokens == (99 if expected is DRAFT else 100)
 
 
-@pytest.mark.parametrize("maker", [VEO, OMNI_KEY], ids=lambda maker: str(maker.id))
-def test_an_operation_that_ended_in_a_passing_error_is_started_anew(
-    world: World, server: GenaiServer, maker: Maker
+@pytest.mark.parametrize("variant", [VEO, OMNI_KEY], ids=lambda variant: str(variant.id))
+def test_operation_that_failed_transiently_is_started_again(
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
-    creation = end(world, server, maker, Trouble(end="error:8:quota"))
+    creation = settle(world, server, variant, Fault(end="error:8:quota"))
 
     assert server.vendor.starts == 2
     assert creation.status is DRAFT
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: str(variant.id))
 @pytest.mark.parametrize("fault", ["400", "401", "500"])
-def test_the_vendors_words_are_for_the_log_alone(
+def test_vendor_error_text_is_only_logged(
     world: World,
-    server: GenaiServer,
-    maker: Maker,
+    server: GoogleModelsServer,
+    variant: Variant,
     fault: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    creation = end(world, server, maker, Trouble({"start": [fault] * 9}))
+    creation = settle(world, server, variant, Fault({"start": [fault] * 9}))
 
     assert creation.error is not None
     assert SECRET_TEXT not in creation.error.message
@@ -256,7 +262,7 @@ def test_the_vendors_words_are_for_the_log_alone(
 
 
 @pytest.mark.parametrize(
-    ("maker", "end_of_work", "prices"),
+    ("variant", "end_of_work", "prices"),
     [
         (IMAGE, "billed:IMAGE_SAFETY", 1),
         (IMAGE, "finish:IMAGE_SAFETY", 0),
@@ -266,37 +272,39 @@ def test_the_vendors_words_are_for_the_log_alone(
         (VEO, "filtered", 0),
     ],
 )
-def test_a_held_back_result_costs_what_the_vendor_bills(
-    world: World, server: GenaiServer, maker: Maker, end_of_work: str, prices: int
+def test_withheld_result_costs_the_billed_amount(
+    world: World, server: GoogleModelsServer, variant: Variant, end_of_work: str, prices: int
 ) -> None:
-    creation = end(world, server, maker, Trouble(end=end_of_work))
+    creation = settle(world, server, variant, Fault(end=end_of_work))
 
     [cost] = [each for each in world.store.everything() if isinstance(each, Cost)]
     assert creation.error is not None
     assert creation.refunded
-    assert cost.estimated_cost_usd == pytest.approx(prices * maker.card.price_usd)
+    assert cost.estimated_cost_usd == pytest.approx(prices * variant.card.price_usd)
 
 
-@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: str(maker.id))
-def test_the_answer_of_a_gateway_starts_no_second_video(
-    world: World, server: GenaiServer, maker: Maker
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: str(variant.id))
+def test_gateway_response_causes_no_second_video_start(
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
     faults = ["504/html", "502/UNAVAILABLE", "503/html", "429/none", "408", "499", "500"]
-    creation = end(world, server, maker, Trouble({"start": faults}))
+    creation = settle(world, server, variant, Fault({"start": faults}))
 
     sent = [path for method, path, _ in server.vendor.requests if method == "POST"]
     assert creation.error is not None
     assert creation.error.code is FailureCode.GENERATOR_SILENT
-    assert len(sent) == (2 if maker.kind is Kind.IMAGE else 1)
+    assert len(sent) == (2 if variant.kind is Kind.IMAGE else 1)
 
 
-@pytest.mark.parametrize("maker", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda maker: str(maker.id))
-def test_the_cost_and_the_model_are_written_down(
-    world: World, server: GenaiServer, maker: Maker
+@pytest.mark.parametrize(
+    "variant", [OMNI, OMNI_BUCKET, VEO, IMAGE], ids=lambda variant: str(variant.id)
+)
+def test_cost_and_model_are_recorded(
+    world: World, server: GoogleModelsServer, variant: Variant
 ) -> None:
-    creation = end(world, server, maker, Trouble())
+    creation = settle(world, server, variant, Fault())
 
-    seconds = 8 if maker.kind is Kind.VIDEO else 1
-    assert creation.model == maker.card.model
+    seconds = 8 if variant.kind is Kind.VIDEO else 1
+    assert creation.model == variant.card.model
     assert creation.intent is not None
-    assert creation.intent.cost_usd == pytest.approx(maker.card.price_usd * seconds)
+    assert creation.intent.cost_usd == pytest.approx(variant.card.price_usd * seconds)

@@ -35,82 +35,82 @@ def assert_decodes(video: Path) -> None:
     assert run_ffmpeg(decode, timeout_s=60).exit_status == 0
 
 
-def produce_video(download: Path, folder: Path, brief: Brief = VIDEO) -> ProcessedMedia:
+def post_process_video(download: Path, folder: Path, brief: Brief = VIDEO) -> ProcessedMedia:
     return VideoPipeline().post_process(download, folder, brief=brief)
 
 
 @pytest.mark.parametrize(
     ("orientation", "size"), [("landscape", (1280, 720)), ("portrait", (720, 1280))]
 )
-def test_a_video_plays_with_its_index_in_front_and_a_thumbnail(
+def test_video_plays_with_its_index_first_and_a_thumbnail(
     tmp_path: Path, orientation: str, size: tuple[int, int]
 ) -> None:
     brief = a_brief(Kind.VIDEO, orientation=orientation, duration_s=4)
     render_video(brief, tmp_path / "download")
     assert top_boxes(tmp_path / "download")[-1] == "moov"
 
-    produced = produce_video(tmp_path / "download", tmp_path, brief)
+    processed = post_process_video(tmp_path / "download", tmp_path, brief)
 
-    assert top_boxes(produced.path)[:2] == ["ftyp", "moov"]
-    assert (produced.width, produced.height) == size
-    assert_decodes(produced.path)
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert top_boxes(processed.path)[:2] == ["ftyp", "moov"]
+    assert (processed.width, processed.height) == size
+    assert_decodes(processed.path)
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert (thumbnail.format, thumbnail.width) == ("JPEG", 640)
-    assert 10 * 1024 <= produced.thumbnail.stat().st_size <= 50 * 1024
+    assert 10 * 1024 <= processed.thumbnail.stat().st_size <= 50 * 1024
 
 
-def test_a_video_without_a_frame_in_its_middle_has_no_thumbnail(tmp_path: Path) -> None:
+def test_video_without_a_middle_frame_has_no_thumbnail(tmp_path: Path) -> None:
     render_video(VIDEO, tmp_path / "download", motion_share=0.25)
 
-    produced = produce_video(tmp_path / "download", tmp_path)
+    processed = post_process_video(tmp_path / "download", tmp_path)
 
-    assert produced.thumbnail is None
+    assert processed.thumbnail is None
 
 
 @pytest.mark.parametrize("spoil", HOSTILE_VIDEOS)
-def test_what_is_no_playable_video_is_bad_output(
+def test_unplayable_video_is_bad_output(
     film: Path, tmp_path: Path, spoil: Callable[[Path, Path], None]
 ) -> None:
     spoil(film, tmp_path / "download")
 
     with pytest.raises(BadOutput):
-        produce_video(tmp_path / "download", tmp_path)
+        post_process_video(tmp_path / "download", tmp_path)
 
 
 @pytest.mark.parametrize("ratio", ["1:1", "3:4", "4:3", "9:16", "16:9"])
-def test_an_image_is_stored_as_it_came_with_a_thumbnail(tmp_path: Path, ratio: str) -> None:
+def test_image_is_stored_unchanged_with_a_thumbnail(tmp_path: Path, ratio: str) -> None:
     download = tmp_path / "download"
     draw_image(a_brief(Kind.IMAGE, aspect_ratio=ratio), download)
     before = download.read_bytes()
 
-    produced = ImagePipeline().post_process(download, tmp_path, brief=IMAGE)
+    processed = ImagePipeline().post_process(download, tmp_path, brief=IMAGE)
 
-    assert produced.path.read_bytes() == before
-    assert produced.media_format == "png"
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert processed.path.read_bytes() == before
+    assert processed.media_format == "png"
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert (thumbnail.format, thumbnail.width) == ("JPEG", 640)
-    assert 10 * 1024 <= produced.thumbnail.stat().st_size <= 50 * 1024
+    assert 10 * 1024 <= processed.thumbnail.stat().st_size <= 50 * 1024
 
 
-def test_a_jpeg_is_an_image_too(tmp_path: Path) -> None:
+def test_jpeg_is_an_image(tmp_path: Path) -> None:
     Image.effect_noise((700, 500), 60).save(tmp_path / "download", format="JPEG")
 
-    produced = ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
+    processed = ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
-    assert (produced.media_format, produced.width, produced.height) == ("jpg", 700, 500)
+    assert (processed.media_format, processed.width, processed.height) == ("jpg", 700, 500)
 
 
 @pytest.mark.parametrize("name", HOSTILE_IMAGES)
-def test_what_is_no_acceptable_image_is_bad_output(tmp_path: Path, name: str) -> None:
+def test_unacceptable_image_is_bad_output(tmp_path: Path, name: str) -> None:
     (tmp_path / "download").write_bytes(HOSTILE_IMAGES[name]())
 
     with pytest.raises(BadOutput):
         ImagePipeline().post_process(tmp_path / "download", tmp_path, brief=IMAGE)
 
 
-def test_a_thumbnail_of_noise_is_made_smaller_by_quality(tmp_path: Path) -> None:
+def test_thumbnail_of_noise_has_a_lower_quality(tmp_path: Path) -> None:
     write_thumbnail(Image.effect_noise((640, 1138), 40), tmp_path / "thumbnail")
 
     assert (tmp_path / "thumbnail").stat().st_size <= SIZE_BYTES_MAX

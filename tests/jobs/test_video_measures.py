@@ -1,4 +1,4 @@
-"""Videos are judged by the pictures that decode, not by what their headers or metadata say."""
+"""Videos are judged by the pictures that decode, not by their headers or metadata."""
 
 import logging
 from collections.abc import Callable
@@ -22,8 +22,8 @@ Make = Callable[[Path, Path], Path]
 """Writes a variant of the first video to the second path."""
 
 
-def produce(download: Path, *, wanted_s: int = 4) -> ProcessedMedia:
-    folder = download.parent / "produced"
+def post_process(download: Path, *, wanted_s: int = 4) -> ProcessedMedia:
+    folder = download.parent / "processed"
     folder.mkdir()
     brief = a_brief(Kind.VIDEO, duration_s=wanted_s)
     return VideoPipeline().post_process(download, folder, brief=brief)
@@ -78,12 +78,12 @@ def test_video_whose_pictures_do_not_decode_is_bad_output(
     clip: Path, tmp_path: Path, make: Make
 ) -> None:
     with pytest.raises(BadOutput):
-        produce(make(clip, tmp_path / "download"))
+        post_process(make(clip, tmp_path / "download"))
 
 
 def test_hevc_without_its_key_frame_is_bad_output(hevc_clip: Path, tmp_path: Path) -> None:
     with pytest.raises(BadOutput, match=r"0 of its \d+ frames decode"):
-        produce(copied(hevc_clip, tmp_path / "download", *NO_KEY_FRAME, "-tag:v", "hvc1"))
+        post_process(copied(hevc_clip, tmp_path / "download", *NO_KEY_FRAME, "-tag:v", "hvc1"))
 
 
 def timecode(clip: Path, target: Path) -> Path:
@@ -211,14 +211,14 @@ PLAYABLE: list[Make] = [
 
 
 @pytest.mark.parametrize("make", PLAYABLE)
-def test_video_that_players_show_is_accepted(clip: Path, tmp_path: Path, make: Make) -> None:
-    produced = produce(make(clip, tmp_path / "download"))
+def test_video_that_players_display_is_accepted(clip: Path, tmp_path: Path, make: Make) -> None:
+    processed = post_process(make(clip, tmp_path / "download"))
 
-    assert (produced.width, produced.height) == (320, 180)
-    assert produced.thumbnail is not None
-    layout = read_layout(produced.path)
+    assert (processed.width, processed.height) == (320, 180)
+    assert processed.thumbnail is not None
+    layout = read_layout(processed.path)
     assert [track.handler for track in layout.tracks].count(PICTURE) == 1
-    boxes = top_boxes(produced.path)
+    boxes = top_boxes(processed.path)
     assert boxes.index("moov") < boxes.index("mdat")
     assert "moof" not in boxes
 
@@ -226,11 +226,11 @@ def test_video_that_players_show_is_accepted(clip: Path, tmp_path: Path, make: M
 @pytest.mark.parametrize("pictures_s", [1.9, 9.2])
 def test_pictures_too_short_or_too_long_are_bad_output(tmp_path: Path, pictures_s: float) -> None:
     with pytest.raises(BadOutput, match="pictures last"):
-        produce(shot(tmp_path / "download", pictures_s=pictures_s))
+        post_process(shot(tmp_path / "download", pictures_s=pictures_s))
 
 
-def is_red(picture: Image.Image, place: tuple[int, int]) -> bool:
-    pixel = picture.getpixel(place)
+def is_red(picture: Image.Image, position: tuple[int, int]) -> bool:
+    pixel = picture.getpixel(position)
     assert isinstance(pixel, tuple)
     return pixel[0] > 150 and pixel[2] < 100
 
@@ -244,28 +244,28 @@ def is_red(picture: Image.Image, place: tuple[int, int]) -> bool:
         (270, (180, 320), (0.5, 0.25)),
     ],
 )
-def test_turned_video_has_the_size_and_the_thumbnail_that_are_shown(
+def test_rotated_video_has_its_displayed_size_and_thumbnail(
     tmp_path: Path, turn: int, size: tuple[int, int], red_at: tuple[float, float]
 ) -> None:
     whole = silent(tmp_path / "whole.mp4", pictures=clips.SIDES)
     turned = copied(whole, tmp_path / "download", before=("-display_rotation", str(turn)))
 
-    produced = produce(turned)
+    processed = post_process(turned)
 
-    assert (produced.width, produced.height) == size
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert (processed.width, processed.height) == size
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert (thumbnail.width > thumbnail.height) == (size[0] > size[1])
-        place = (int(thumbnail.width * red_at[0]), int(thumbnail.height * red_at[1]))
-        assert is_red(thumbnail, place)
+        position = (int(thumbnail.width * red_at[0]), int(thumbnail.height * red_at[1]))
+        assert is_red(thumbnail, position)
 
 
 def test_size_and_thumbnail_have_square_pixels(clip: Path, tmp_path: Path) -> None:
-    produced = produce(copied(clip, tmp_path / "download", "-aspect", "1:1"))
+    processed = post_process(copied(clip, tmp_path / "download", "-aspect", "1:1"))
 
-    assert (produced.width, produced.height) == (180, 180)
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert (processed.width, processed.height) == (180, 180)
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert thumbnail.size == (640, 640)
 
 
@@ -275,10 +275,10 @@ def test_size_and_thumbnail_have_square_pixels(clip: Path, tmp_path: Path) -> No
 def test_thumbnail_of_a_narrow_video_is_bounded(
     tmp_path: Path, size: str, thumbnail_size: tuple[int, int]
 ) -> None:
-    produced = produce(silent(tmp_path / "download", pictures=f"testsrc2=size={size}:rate=4"))
+    processed = post_process(silent(tmp_path / "download", pictures=f"testsrc2=size={size}:rate=4"))
 
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert thumbnail.size == thumbnail_size
 
 
@@ -294,10 +294,10 @@ def test_thumbnail_of_a_high_dynamic_range_video_is_tone_mapped(
     colours = ("-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc")
     coding = (*QUIET_HEVC, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", *colours)
 
-    produced = produce(silent(tmp_path / "download", pictures=white, coding=coding))
+    processed = post_process(silent(tmp_path / "download", pictures=white, coding=coding))
 
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         pixel = thumbnail.getpixel((320, 180))
     assert isinstance(pixel, tuple)
     assert min(pixel) > 240
@@ -306,10 +306,10 @@ def test_thumbnail_of_a_high_dynamic_range_video_is_tone_mapped(
 def test_video_of_ten_bits_has_a_thumbnail_in_its_colours(tmp_path: Path) -> None:
     coding = (*QUIET_HEVC, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1")
 
-    produced = produce(silent(tmp_path / "download", pictures=clips.SIDES, coding=coding))
+    processed = post_process(silent(tmp_path / "download", pictures=clips.SIDES, coding=coding))
 
-    assert produced.thumbnail is not None
-    with Image.open(produced.thumbnail) as thumbnail:
+    assert processed.thumbnail is not None
+    with Image.open(processed.thumbnail) as thumbnail:
         assert is_red(thumbnail, (160, 180))
 
 
@@ -317,9 +317,9 @@ def test_video_of_ten_bits_has_a_thumbnail_in_its_colours(tmp_path: Path) -> Non
 def test_hevc_is_stored_with_the_tag_that_iphones_play(
     hevc_clip: Path, tmp_path: Path, tag: str
 ) -> None:
-    produced = produce(copied(hevc_clip, tmp_path / "download", "-tag:v", tag))
+    processed = post_process(copied(hevc_clip, tmp_path / "download", "-tag:v", tag))
 
-    content = produced.path.read_bytes()
+    content = processed.path.read_bytes()
     assert b"hvc1" in content
     assert b"hev1" not in content
 
@@ -329,16 +329,16 @@ def test_h264_with_parameters_among_its_frames_is_stored_as_avc1(
 ) -> None:
     download = copied(fast_clip, tmp_path / "download", "-tag:v", "avc3", "-movflags", "+faststart")
 
-    content = produce(download).path.read_bytes()
+    content = post_process(download).path.read_bytes()
 
     assert b"avc1" in content
     assert b"avc3" not in content
 
 
 def test_quicktime_file_is_stored_as_mp4(clip: Path, tmp_path: Path) -> None:
-    produced = produce(quicktime(clip, tmp_path / "download"))
+    processed = post_process(quicktime(clip, tmp_path / "download"))
 
-    assert produced.path.read_bytes()[4:12] == b"ftypisom"
+    assert processed.path.read_bytes()[4:12] == b"ftypisom"
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_codec_that_phones_do_not_play_is_bad_output_with_its_name(
     download = silent(tmp_path / "download", pictures="testsrc2=size=320x180:rate=4", coding=coding)
 
     with pytest.raises(BadOutput, match=named):
-        produce(download)
+        post_process(download)
 
 
 def test_damaged_sound_is_a_warning(
@@ -368,19 +368,19 @@ def test_damaged_sound_is_a_warning(
     damage = "noise=amount='if(eq(n,40),3,0)'"
     download = copied(clip, tmp_path / "download", "-bsf:a", damage)
 
-    produced = produce(download)
+    processed = post_process(download)
 
-    assert produced.thumbnail is not None
+    assert processed.thumbnail is not None
     assert "sound_damaged" in caplog.messages
-    assert b"mp4a" in produced.path.read_bytes()
+    assert b"mp4a" in processed.path.read_bytes()
 
 
 def test_sound_that_phones_may_not_play_is_encoded_as_aac(clip: Path, tmp_path: Path) -> None:
     opus = write_opus(clip, tmp_path / "download")
 
-    produced = produce(opus)
+    processed = post_process(opus)
 
-    content = produced.path.read_bytes()
+    content = processed.path.read_bytes()
     assert b"mp4a" in content
     assert b"Opus" not in content
 
@@ -395,50 +395,48 @@ def test_sound_that_cannot_be_decoded_is_left_out(clip: Path, tmp_path: Path) ->
     content = download.read_bytes().replace(b"Opus", b"oops")
     download.write_bytes(content)
 
-    produced = produce(download)
+    processed = post_process(download)
 
-    assert produced.thumbnail is not None
-    assert b"soun" not in produced.path.read_bytes()
+    assert processed.thumbnail is not None
+    assert b"soun" not in processed.path.read_bytes()
 
 
-def test_signed_video_whose_index_is_first_is_stored_as_it_came(
+def test_signed_video_with_its_index_first_is_stored_unchanged(
     fast_clip: Path, tmp_path: Path
 ) -> None:
     download = signed(fast_clip, tmp_path / "download")
     before = download.read_bytes()
 
-    produced = produce(download)
+    processed = post_process(download)
 
-    assert produced.path.read_bytes() == before
+    assert processed.path.read_bytes() == before
 
 
-def test_signed_video_whose_index_is_last_is_remuxed_with_a_warning(
+def test_signed_video_with_its_index_last_is_remuxed_with_a_warning(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        produced = produce(signed(clip, tmp_path / "download"))
+        processed = post_process(signed(clip, tmp_path / "download"))
 
-    assert top_boxes(produced.path)[:2] == ["ftyp", "moov"]
+    assert top_boxes(processed.path)[:2] == ["ftyp", "moov"]
     assert "content_credentials_lost" in caplog.messages
 
 
-def test_remuxed_video_keeps_its_turn_its_pictures_and_its_sound(
-    clip: Path, tmp_path: Path
-) -> None:
+def test_remuxed_video_keeps_its_rotation_pictures_and_sound(clip: Path, tmp_path: Path) -> None:
     download = copied(clip, tmp_path / "download", before=("-display_rotation", "90"))
 
-    produced = produce(download)
+    processed = post_process(download)
 
-    assert produced.path != download
+    assert processed.path != download
     again = tmp_path / "again"
     again.mkdir()
     second = VideoPipeline().post_process(
-        produced.path, again, brief=a_brief(Kind.VIDEO, duration_s=4)
+        processed.path, again, brief=a_brief(Kind.VIDEO, duration_s=4)
     )
-    assert second.path == produced.path
+    assert second.path == processed.path
     assert (second.width, second.height) == (180, 320)
     decoded = run_ffmpeg(
-        ["-v", "error", "-xerror", "-i", str(produced.path), "-map", "0:a:0", "-f", "null", "-"],
+        ["-v", "error", "-xerror", "-i", str(processed.path), "-map", "0:a:0", "-f", "null", "-"],
         timeout_s=60,
     )
     assert decoded.exit_status == 0

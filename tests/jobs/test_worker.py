@@ -1,4 +1,4 @@
-"""Jobs as real processes: how they begin and what their exit status says."""
+"""Jobs as real processes: their environment and exit status."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def job(
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("creation_id", [None, "", "../../etc/passwd", "A" * 26, "a" * 25])
-def test_without_a_creation_id_a_job_says_so_in_one_line_and_exits_2(
+def test_missing_or_invalid_creation_id_prints_one_line_and_exits_2(
     tmp_path: Path, kind: Kind, creation_id: str | None
 ) -> None:
     done = job(kind, tmp_path, creation_id)
@@ -45,7 +45,7 @@ def test_without_a_creation_id_a_job_says_so_in_one_line_and_exits_2(
     assert done.stderr == "CREATION_ID: set it to the id of a creation\n"
 
 
-def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+def test_wrong_setting_prints_one_line_and_exits_2(tmp_path: Path) -> None:
     done = job("image", tmp_path, a_creation_id(), PHOENIX_TYPO="1", PHOENIX_IMAGE_COST="0")
 
     assert done.returncode == 2
@@ -54,7 +54,7 @@ def test_a_wrong_setting_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
     assert "PHOENIX_IMAGE_COST" in done.stderr
 
 
-def test_a_jobs_lines_carry_the_trace_of_its_task(tmp_path: Path) -> None:
+def test_log_lines_carry_the_trace_of_the_task(tmp_path: Path) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
     done = job("image", tmp_path, a_creation_id(), TRACEPARENT=trace)
@@ -63,14 +63,14 @@ def test_a_jobs_lines_carry_the_trace_of_its_task(tmp_path: Path) -> None:
     assert {line["traceparent"] for line in lines} == {trace}
 
 
-def test_the_local_backend_does_not_run_in_the_cloud(tmp_path: Path) -> None:
+def test_local_backend_is_refused_in_the_cloud(tmp_path: Path) -> None:
     done = job("image", tmp_path, a_creation_id(), CLOUD_RUN_JOB="image-generation-job")
 
     assert done.returncode == 2
     assert "PHOENIX_BACKEND" in done.stderr
 
 
-def test_an_unknown_creation_is_one_line_and_exit_status_0(tmp_path: Path) -> None:
+def test_unknown_creation_logs_one_line_and_exits_0(tmp_path: Path) -> None:
     done = job("video", tmp_path, a_creation_id())
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -78,24 +78,24 @@ def test_an_unknown_creation_is_one_line_and_exit_status_0(tmp_path: Path) -> No
     assert "nothing_to_claim" in done.stdout
 
 
-def test_a_job_started_by_hand_makes_its_draft(tmp_path: Path) -> None:
+def test_job_started_by_hand_produces_a_draft(tmp_path: Path) -> None:
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     brief = a_brief(Kind.IMAGE, "a fox [slow 0]")
     creation = phoenix.opening.open(brief, caller=a_caller()).creation
 
     done = job("image", tmp_path, creation.creation_id)
 
-    now = phoenix.ports.store.get(creation_key(creation.creation_id))
+    current = phoenix.ports.store.get(creation_key(creation.creation_id))
     phoenix.ports.close()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert now is not None
-    assert now.status is Status.DRAFT
-    assert now.execution_name is not None
-    assert now.execution_name.startswith("by-hand-")
+    assert current is not None
+    assert current.status is Status.DRAFT
+    assert current.execution_name is not None
+    assert current.execution_name.startswith("by-hand-")
 
 
 def failed_creation(folder: Path, *, tokens: str = "100") -> CreationId:
-    """Return a creation that failed before any job saw it."""
+    """Return a creation that failed before any job claimed it."""
     phoenix = wiring.build(
         settings.load({"PHOENIX_DATA": str(folder), "PHOENIX_WELCOME_TOKENS": tokens})
     )
@@ -110,20 +110,20 @@ def failed_creation(folder: Path, *, tokens: str = "100") -> CreationId:
 
 def status_and_ledger(folder: Path, creation_id: CreationId) -> tuple[Status, list[Actor]]:
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(folder)}))
-    now = phoenix.ports.store.get(creation_key(creation_id))
+    current = phoenix.ports.store.get(creation_key(creation_id))
     ledger = phoenix.ports.store.ledger(ADA, Page(limit=50))
     assert phoenix.auditing.audit().violations == []
     phoenix.ports.close()
-    assert now is not None
-    return now.status, [entry.actor for entry in reversed(ledger)]
+    assert current is not None
+    return current.status, [entry.actor for entry in reversed(ledger)]
 
 
 def restart_of(execution: str, task_attempt: int = 1) -> dict[str, str]:
-    """Return what the platform tells a later try of an execution."""
+    """Return the platform's environment of a later try of an execution."""
     return {"CLOUD_RUN_EXECUTION": execution, "CLOUD_RUN_TASK_ATTEMPT": str(task_attempt)}
 
 
-def test_a_failed_creation_is_left_alone(tmp_path: Path) -> None:
+def test_failed_creation_is_not_rerun_without_a_debit(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
 
     done = job("image", tmp_path, creation_id)
@@ -133,7 +133,7 @@ def test_a_failed_creation_is_left_alone(tmp_path: Path) -> None:
     assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
 
 
-def test_an_operator_may_have_it_debited_again(tmp_path: Path) -> None:
+def test_operator_rerun_debits_a_failed_creation_again(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
 
     done = job("image", tmp_path, creation_id, RERUN_FAILED="debit")
@@ -145,7 +145,7 @@ def test_an_operator_may_have_it_debited_again(tmp_path: Path) -> None:
     )
 
 
-def test_a_restart_debits_what_the_execution_could_not_debit_before(tmp_path: Path) -> None:
+def test_restart_debits_if_the_execution_has_not_debited_yet(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
 
     done = job("image", tmp_path, creation_id, RERUN_FAILED="debit", **restart_of("one"))
@@ -154,7 +154,7 @@ def test_a_restart_debits_what_the_execution_could_not_debit_before(tmp_path: Pa
     assert status_and_ledger(tmp_path, creation_id)[0] is Status.DRAFT
 
 
-def test_an_execution_debits_once_whatever_became_of_its_debit(tmp_path: Path) -> None:
+def test_execution_debits_once_even_if_its_debit_was_refunded(tmp_path: Path) -> None:
     creation_id = failed_creation(tmp_path)
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
     phoenix.opening.rerun(creation_id, execution="one")
@@ -172,7 +172,7 @@ def test_an_execution_debits_once_whatever_became_of_its_debit(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("task_attempt", [0, 1])
-def test_without_tokens_it_is_not_debited_again(tmp_path: Path, task_attempt: int) -> None:
+def test_operator_rerun_without_tokens_exits_2(tmp_path: Path, task_attempt: int) -> None:
     creation_id = failed_creation(tmp_path, tokens="1")
 
     restart = restart_of("one", task_attempt)
@@ -183,7 +183,7 @@ def test_without_tokens_it_is_not_debited_again(tmp_path: Path, task_attempt: in
     assert status_and_ledger(tmp_path, creation_id)[0] is Status.FAILED
 
 
-def test_rerun_failed_knows_one_word(tmp_path: Path) -> None:
+def test_rerun_failed_accepts_only_debit(tmp_path: Path) -> None:
     done = job("image", tmp_path, a_creation_id(), RERUN_FAILED="yes")
 
     assert done.returncode == 2
@@ -202,7 +202,7 @@ from jobs.image_generation_job import __main__
 """
 
 
-def test_store_that_is_unavailable_at_the_start_is_worth_a_restart(tmp_path: Path) -> None:
+def test_unavailable_store_at_startup_exits_for_a_restart(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STORE_IS_DOWN],
         env={**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()},

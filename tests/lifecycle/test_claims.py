@@ -384,17 +384,17 @@ def test_unanswered_end_is_a_lost_lease_once_another_owner_has_claimed(
     world: World, give_up: Callable[[Claim], object], first_send: str
 ) -> None:
     claim = opened_and_claimed(world)
-    mine = claim.creation
-    reclaimed = replace(mine, attempt=2, lease_owner=RIVAL, execution_name=RIVAL.execution)
+    claimed = claim.creation
+    reclaimed = replace(claimed, attempt=2, lease_owner=RIVAL, execution_name=RIVAL.execution)
 
     def another_claims() -> None:
-        world.sqlite.transact([mine.key], lambda _: write(reclaimed, result=None))
+        world.sqlite.transact([claimed.key], lambda _: write(reclaimed, result=None))
 
     world.store.faults, world.store.meanwhile = [first_send, "before"], another_claims
     with pytest.raises(LeaseLost):
         give_up(claim)
 
-    assert world.now(mine) == reclaimed
+    assert world.now(claimed) == reclaimed
 
 
 def test_release_that_did_not_land_is_sent_again(world: World) -> None:

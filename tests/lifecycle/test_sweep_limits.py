@@ -18,7 +18,7 @@ def test_unexpected_error_at_one_creation_does_not_stop_the_others(world: World)
             raise RuntimeError("planned")
         return False
 
-    world.queue.waits = failing  # type: ignore[method-assign,assignment]  # a planned fault
+    world.queue.waits = failing  # type: ignore[method-assign]  # a planned fault
     counts = world.phoenix.sweeping.sweep()
 
     assert (counts["errors"], counts["requeued"]) == (1, 2)

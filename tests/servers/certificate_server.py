@@ -1,7 +1,7 @@
-"""A stand-in for Google's identity services over real HTTP: certificates and user records.
+"""A fake of Google's identity services over HTTP: certificates and user records.
 
-It answers at Google's own paths, with cache headers, and signs tokens with keys that it publishes.
-Its `base_url` is what `PHOENIX_IDENTITY_ENDPOINT` takes, in this process or another.
+It uses Google's paths and cache headers, and signs tokens with the keys that it publishes. Its
+`base_url` is a value for `PHOENIX_IDENTITY_ENDPOINT`.
 """
 
 import json
@@ -30,7 +30,7 @@ HOUR_S = 3600
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key and the certificate that is published for it."""
+    """A private key and its published certificate."""
 
     kid: str
     private: rsa.RSAPrivateKey
@@ -44,7 +44,7 @@ class SigningKey:
 
 @cache
 def signing_key(kid: str) -> SigningKey:
-    """Return the key of this name: always the same one in one process."""
+    """Return the key of this name, the same in one process."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, kid)])
     today = datetime.now(UTC)
@@ -64,26 +64,26 @@ def signing_key(kid: str) -> SigningKey:
 
 @dataclass
 class CertificateServer:
-    """Runs while its `with` block does. What a test changes takes effect with the next answer."""
+    """Runs during its `with` block; changed attributes affect the next response."""
 
     max_age_s: int = HOUR_S
     age_s: int = 0
     users_key: SigningKey = field(default_factory=lambda: signing_key("users-1"))
     services_key: SigningKey = field(default_factory=lambda: signing_key("services-1"))
     is_down: bool = False
-    """Everything is answered 503."""
+    """Respond 503 to everything."""
     garbled: str | None = None
-    """What is answered with status 200 in place of certificates and user records."""
+    """A 200 response in place of certificates and user records."""
     silence: threading.Event | None = None
-    """Nothing is answered before it is set."""
+    """Hold every response until it is set."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """A user's record, as `accounts:lookup` answers it, by user id."""
-    asked: list[str] = field(default_factory=list)
+    """User records of `accounts:lookup`, by user id."""
+    paths: list[str] = field(default_factory=list)
     """The path of every request."""
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.stand_in = self
+        self._server.fake = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
@@ -95,7 +95,7 @@ class CertificateServer:
         self._server.server_close()
 
     def user_claims(self, user_id: str = "ada", *, age_s: float = 0) -> dict[str, Any]:
-        """Return what Firebase says in a token that it made `age_s` ago."""
+        """Return the claims of a Firebase token that was issued `age_s` ago."""
         at_s = int(time.time() - age_s)
         return {
             "iss": f"https://securetoken.google.com/{PROJECT}",
@@ -112,12 +112,12 @@ class CertificateServer:
         }
 
     def user_token(self, user_id: str = "ada", *, age_s: float = 0, **claims: Any) -> str:
-        """Return a user's token, and have a record of the user."""
+        """Return a user's token, and add a record of the user."""
         self.records.setdefault(user_id, {"localId": user_id})
         return self.users_key.signed(self.user_claims(user_id, age_s=age_s) | claims)
 
     def service_claims(self, account: str = SCHEDULER, *, age_s: float = 0) -> dict[str, Any]:
-        """Return what Google says in the OIDC token of a service account."""
+        """Return the claims of a service account's OIDC token."""
         at_s = int(time.time() - age_s)
         return {
             "iss": "https://accounts.google.com",
@@ -131,11 +131,11 @@ class CertificateServer:
         }
 
     def service_token(self, account: str = SCHEDULER, *, age_s: float = 0, **claims: Any) -> str:
-        """Return a service account's token, as Cloud Scheduler sends it."""
+        """Return a service account's token, like Cloud Scheduler's."""
         return self.services_key.signed(self.service_claims(account, age_s=age_s) | claims)
 
-    def answer(self, path: str, body: bytes) -> str | None:
-        """Return the JSON that belongs at a path, or None."""
+    def response(self, path: str, body: bytes) -> str | None:
+        """Return the JSON at a path, or None."""
         if self.garbled is not None:
             return self.garbled
         if path == USERS_CERTIFICATES:
@@ -148,11 +148,11 @@ class CertificateServer:
             return json.dumps(kind | ({"users": [record]} if record else {}))
         return None
 
-    def _record(self, asked: dict[str, list[str]]) -> dict[str, Any] | None:
-        """Return the record of a user id or of an email address."""
-        if "localId" in asked:
-            return self.records.get(asked["localId"][0])
-        [email] = asked["email"]
+    def _record(self, query: dict[str, list[str]]) -> dict[str, Any] | None:
+        """Return the record for a user id or an email address."""
+        if "localId" in query:
+            return self.records.get(query["localId"][0])
+        [email] = query["email"]
         return next((each for each in self.records.values() if each.get("email") == email), None)
 
 
@@ -160,30 +160,30 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
-    stand_in: CertificateServer
+    fake: CertificateServer
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # with Nagle's algorithm and small writes, each answer would take 44 ms
+    wbufsize = -1  # small writes with Nagle's algorithm would delay each response by 44 ms
     disable_nagle_algorithm = True
     server: _Server
 
     def do_GET(self) -> None:
-        stand_in = self.server.stand_in
-        stand_in.asked.append(self.path)
+        fake = self.server.fake
+        fake.paths.append(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if stand_in.silence is not None:
-            stand_in.silence.wait()
-        answer = None if stand_in.is_down else stand_in.answer(self.path, body)
-        status = 503 if stand_in.is_down else 404 if answer is None else 200
-        content = (answer or "{}").encode()
+        if fake.silence is not None:
+            fake.silence.wait()
+        text = None if fake.is_down else fake.response(self.path, body)
+        status = 503 if fake.is_down else 404 if text is None else 200
+        content = (text or "{}").encode()
         self.send_response(status)
-        if stand_in.is_down:
+        if fake.is_down:
             self.send_header("Retry-After", "30")
         self.send_header("Content-Type", "application/json; charset=UTF-8")
-        self.send_header("Cache-Control", f"public, max-age={stand_in.max_age_s}, no-transform")
-        self.send_header("Age", str(stand_in.age_s))
+        self.send_header("Cache-Control", f"public, max-age={fake.max_age_s}, no-transform")
+        self.send_header("Age", str(fake.age_s))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

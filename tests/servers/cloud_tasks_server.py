@@ -1,10 +1,10 @@
-"""A local Cloud Tasks: keeps named tasks and dispatches them over HTTP, in time and at its rate.
+"""A fake Cloud Tasks that dispatches named tasks over HTTP, by schedule and rate limit.
 
-It speaks gRPC in the vendor's own messages and behaves as the service is documented to: a name is
-taken for an hour after its task is gone, a task that is refused comes again after a back-off.
+gRPC with the vendor's own messages and the documented behaviour: a name stays reserved for an hour
+after its task is gone, and a failed task is retried after a back-off.
 https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2
-Left out: what a queue's state does (it is only told), purging, OIDC tokens, and the slow start of
-a queue that is new.
+Left out: the effect of a queue's state (it is only reported), purging, OIDC tokens, and the slow
+start of a new queue.
 """
 
 import re
@@ -26,47 +26,46 @@ from shared.ports.clock import Clock
 from tests.servers.run_admin_server import token_of
 from tests.servers.web_server import HOST
 
-NAME_KEPT = timedelta(hours=1)
+NAME_RESERVED = timedelta(hours=1)
 SCHEDULE_MAX = timedelta(days=30)
 TASK_BYTES_MAX = 100 * 1024
 DEADLINES = (timedelta(seconds=15), timedelta(minutes=30))
-LOOK_EVERY_S = 0.01
+POLL_INTERVAL_S = 0.01
 _TASK = re.compile(r"(?P<queue>projects/[^/]+/locations/[^/]+/queues/[^/]+)/tasks/[\w-]{1,500}")
 
 
 class Fault(StrEnum):
-    """What goes wrong with one call."""
+    """A fault of one call."""
 
-    DOWN = "nothing is done, UNAVAILABLE"
-    ABORTED = "nothing is done, ABORTED"
-    SLOW = "it is done, and answered late"
-    UNANSWERED = "it is done, and never answered"
-    SILENT = "nothing is done and nothing answered"
-    LOST = "it is answered and not done"
+    DOWN = "not applied, UNAVAILABLE"
+    ABORTED = "not applied, ABORTED"
+    SLOW = "applied, late response"
+    UNANSWERED = "applied, no response"
+    SILENT = "not applied, no response"
+    LOST = "not applied, successful response"
 
 
 @dataclass
 class Held:
-    """A task that waits, or is being dispatched."""
+    """A pending or dispatched task."""
 
     task: tasks_v2.Task
     due_at: datetime
     dispatches: int = 0
     first_at: datetime | None = None
-    is_on_its_way: bool = False
+    is_dispatched: bool = False
 
 
 class CloudTasksServer:
-    """Serves while its `with` block runs; see `dispatch` and `dispatching` for the other side."""
+    """Serves during its `with` block; `dispatch` and `dispatching` deliver tasks."""
 
     def __init__(
         self, queues: Iterable[tasks_v2.Queue], *, clock: Clock, slow_s: float = 1
     ) -> None:
-        """Keep these queues, which exist; a task is dispatched when the clock says so.
+        """Serve these queues by this clock.
 
-        `faults` are used up one by one, and while `is_down` every call is refused; without
-        `may_delete` the caller lacks the permission to delete tasks. `calls` counts
-        the calls; `delivered` are the names of the tasks that are done, in order.
+        Each fault is used once; while `is_down`, every call is refused; without `may_delete`, the
+        caller may not delete tasks. `calls` counts calls; `delivered` lists finished tasks.
         """
         self.calls = 0
         self.faults: list[Fault] = []
@@ -80,7 +79,7 @@ class CloudTasksServer:
         self._taken_until: dict[str, datetime] = {}
         self._next_dispatch_at: dict[str, datetime] = {}
         self._lock = threading.Lock()
-        self._is_over = threading.Event()
+        self._closing = threading.Event()
         self._http = httpx.Client()
         self._running = ExitStack()
         self._server = grpc.server(ThreadPoolExecutor(32))
@@ -109,35 +108,35 @@ class CloudTasksServer:
         self._server.start()
         self._running.callback(self._http.close)
         self._running.callback(lambda: self._server.stop(grace=None).wait())
-        self._running.callback(self._is_over.set)
+        self._running.callback(self._closing.set)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
     def dispatching(self) -> None:
-        """Dispatch in threads of its own from now on, until the server ends."""
+        """Dispatch in background threads until the server ends."""
         workers = self._running.enter_context(ThreadPoolExecutor(32))
         for name in self._queues:
             thread = threading.Thread(target=self._dispatch_all, args=(name, workers))
             thread.start()
             self._running.callback(thread.join)
-        self._running.callback(self._is_over.set)
+        self._running.callback(self._closing.set)
 
     def dispatch(self, queue_name: str) -> bool:
-        """Dispatch one task if one is due and the queue's limits allow it; wait for its end."""
-        held = self._taken(queue_name)
+        """Dispatch one due task within the queue's limits and wait for its end."""
+        held = self._next_task(queue_name)
         if held is not None:
             self._deliver(held)
         return held is not None
 
     @property
     def tasks(self) -> list[tasks_v2.Task]:
-        """The tasks that wait or are on their way."""
+        """Return the pending and dispatched tasks."""
         with self._lock:
             return [held.task for held in self._tasks.values()]
 
-    # What clients ask for
+    # Calls of clients
 
     def _with_faults(self, method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
@@ -155,13 +154,13 @@ class CloudTasksServer:
             if fault is Fault.UNANSWERED:
                 _never_answer(context)
             if fault is Fault.SLOW:
-                self._is_over.wait(self._slow_s)
+                self._closing.wait(self._slow_s)
             return answered
 
         return answer
 
     def _next_fault(self, request: Any) -> Fault | None:
-        """Take the next fault; only a request that changes something can be lost."""
+        """Take the next fault; only writes can be lost."""
         is_read = isinstance(request, tasks_v2.GetQueueRequest | tasks_v2.GetTaskRequest)
         if not self.faults or (is_read and self.faults[0] is Fault.LOST):
             return None
@@ -173,8 +172,8 @@ class CloudTasksServer:
         task, now = request.task, self._clock.now()
         if request.parent not in self._queues:
             _refuse(context, grpc.StatusCode.NOT_FOUND, "Queue does not exist.")
-        if wrong := _wrong(request, now=now):
-            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, wrong)
+        if problem := _problem(request, now=now):
+            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, problem)
         with self._lock:
             is_taken = now < self._taken_until.get(task.name, now)
             if is_taken or task.name in self._tasks:
@@ -196,14 +195,14 @@ class CloudTasksServer:
     def _delete(
         self, request: tasks_v2.DeleteTaskRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
-        """Remove a task that waits; a request that is on its way is not called back."""
+        """Remove a pending task; a dispatched request is not cancelled."""
         if not self.may_delete:
             _refuse(context, grpc.StatusCode.PERMISSION_DENIED, "no cloudtasks.tasks.delete")
         with self._lock:
             if request.name not in self._tasks:
                 _refuse(context, grpc.StatusCode.NOT_FOUND, "The task does not exist.")
             del self._tasks[request.name]
-            self._taken_until[request.name] = self._clock.now() + NAME_KEPT
+            self._taken_until[request.name] = self._clock.now() + NAME_RESERVED
         return empty_pb2.Empty()
 
     def _get_queue(
@@ -217,44 +216,44 @@ class CloudTasksServer:
     # Dispatching
 
     def _dispatch_all(self, queue_name: str, workers: ThreadPoolExecutor) -> None:
-        while not self._is_over.wait(LOOK_EVERY_S):
-            while held := self._taken(queue_name):
+        while not self._closing.wait(POLL_INTERVAL_S):
+            while held := self._next_task(queue_name):
                 workers.submit(self._deliver, held)
 
-    def _taken(self, queue_name: str) -> Held | None:
-        """Return the task that is due first, marked as on its way, if the limits allow one."""
+    def _next_task(self, queue_name: str) -> Held | None:
+        """Return the first due task within the limits, marked as dispatched."""
         limits, now = self._queues[queue_name].rate_limits, self._clock.now()
         with self._lock:
             mine = [held for name, held in self._tasks.items() if name.startswith(queue_name + "/")]
-            on_their_way = sum(held.is_on_its_way for held in mine)
-            due = [held for held in mine if held.due_at <= now and not held.is_on_its_way]
+            dispatched_count = sum(held.is_dispatched for held in mine)
+            due = [held for held in mine if held.due_at <= now and not held.is_dispatched]
             is_early = now < self._next_dispatch_at.get(queue_name, now)
-            if not due or is_early or on_their_way >= limits.max_concurrent_dispatches:
+            if not due or is_early or dispatched_count >= limits.max_concurrent_dispatches:
                 return None
             pause = timedelta(seconds=1 / limits.max_dispatches_per_second)
             self._next_dispatch_at[queue_name] = now + pause
             held = min(due, key=lambda each: each.due_at)
-            held.is_on_its_way = True
+            held.is_dispatched = True
             held.first_at = held.first_at or now
             return held
 
     def _deliver(self, held: Held) -> None:
-        """Send the task's request; what is not answered with success comes again, or ends."""
-        status = self._sent(held)
+        """Send the task's request; retry or drop it unless it succeeds."""
+        status = self._send(held)
         now, queue = self._clock.now(), self._queues[held.task.name.rsplit("/tasks/", 1)[0]]
         with self._lock:
             held.dispatches += 1
-            held.is_on_its_way = False
+            held.is_dispatched = False
             if 200 <= status < 300:
                 self.delivered.append(held.task.name)
             elif not _is_used_up(held, queue.retry_config, now=now):
                 held.due_at = now + _back_off(held.dispatches, queue.retry_config)
                 return
             self._tasks.pop(held.task.name, None)  # it may have been deleted meanwhile
-            self._taken_until[held.task.name] = now + NAME_KEPT
+            self._taken_until[held.task.name] = now + NAME_RESERVED
 
-    def _sent(self, held: Held) -> int:
-        """Return the HTTP status of the answer, 0 if there is none in time."""
+    def _send(self, held: Held) -> int:
+        """Return the HTTP status, or 0 without a response in time."""
         request = held.task.http_request
         _, queue_id, _, task_id = held.task.name.rsplit("/", 3)
         headers = {
@@ -279,8 +278,8 @@ class CloudTasksServer:
             return 0
 
 
-def _wrong(request: tasks_v2.CreateTaskRequest, *, now: datetime) -> str | None:
-    """Return what the service would say is wrong with a task, of what is known."""
+def _problem(request: tasks_v2.CreateTaskRequest, *, now: datetime) -> str | None:
+    """Return a validation error of the service, or None."""
     task, call = request.task, request.task.http_request
     named = _TASK.fullmatch(task.name)
     deadline = task.dispatch_deadline or DEADLINES[1]
@@ -297,24 +296,24 @@ def _wrong(request: tasks_v2.CreateTaskRequest, *, now: datetime) -> str | None:
 
 
 def _back_off(dispatches: int, config: tasks_v2.RetryConfig) -> timedelta:
-    """Return the pause after the nth dispatch: doubled some times, then longer by the same."""
+    """Return the pause after the nth dispatch: doubled up to a limit, then linear."""
     doublings = min(dispatches - 1, config.max_doublings)
     pause: timedelta = config.min_backoff * 2**doublings * (dispatches - doublings)
     return min(pause, config.max_backoff)
 
 
 def _is_used_up(held: Held, config: tasks_v2.RetryConfig, *, now: datetime) -> bool:
-    """Tell whether both limits are reached; a duration of 0 is none."""
+    """Return whether both retry limits are reached; a duration of 0 is no limit."""
     lasted = now - (held.first_at or now)
     is_old = lasted >= (config.max_retry_duration or timedelta())
     return is_old and 0 < config.max_attempts <= held.dispatches
 
 
 def _never_answer(context: grpc.ServicerContext) -> NoReturn:
-    """Hold the call until its client has given up."""
-    has_given_up = threading.Event()
-    context.add_callback(has_given_up.set)
-    has_given_up.wait()
+    """Hold the call until its client has cancelled it."""
+    cancelled = threading.Event()
+    context.add_callback(cancelled.set)
+    cancelled.wait()
     _refuse(context, grpc.StatusCode.CANCELLED, "planned")
 
 

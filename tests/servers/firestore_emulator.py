@@ -23,7 +23,7 @@ def is_installed() -> bool:
 
 
 def jar() -> Path | None:
-    """Return the emulator's file, beside the `gcloud` command that this machine has."""
+    """Return the emulator's file in the installed Google Cloud SDK."""
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         return None
@@ -33,9 +33,9 @@ def jar() -> Path | None:
 
 @contextmanager
 def running(*options: str) -> Iterator[str]:
-    """Run an emulator of our own, with these options, and give its address.
+    """Run a private emulator and return its address.
 
-    Java is started directly: the SDK's scripts leave it behind when they are stopped.
+    Java is started directly: the SDK's scripts leave it running when they are stopped.
     """
     address = f"{HOST}:{free_port()}"
     port = address.rpartition(":")[2]
@@ -43,7 +43,7 @@ def running(*options: str) -> Iterator[str]:
     command += options
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            eventually(lambda: _answers(address) or process.poll() is not None, within_s=120)
+            eventually(lambda: _responds(address) or process.poll() is not None, within_s=120)
             assert process.poll() is None, "the emulator did not start"
             _warm(address)
             yield address
@@ -57,7 +57,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
         return httpx.get(f"http://{address}/", timeout=1).is_success
     except httpx.HTTPError:
@@ -65,7 +65,7 @@ def _answers(address: str) -> bool:
 
 
 def _warm(address: str) -> None:
-    """Have it load what a write and a query need: the first calls take seconds."""
+    """Send a first write and query, which take seconds."""
     documents = f"http://{address}/v1/projects/warm/databases/(default)/documents"
     query = {"structuredQuery": {"from": [{"collectionId": "users"}]}}
     for path, body in (("/users", {"fields": {}}), (":runQuery", query)):

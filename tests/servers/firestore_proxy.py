@@ -1,4 +1,4 @@
-"""A server of Firestore's gRPC protocol in front of the emulator: it counts calls and spoils some."""
+"""A gRPC proxy in front of the Firestore emulator: it counts calls and injects faults."""
 
 import threading
 from collections import Counter, defaultdict
@@ -13,20 +13,20 @@ import grpc
 from tests.servers.firestore_emulator import HOST
 
 SERVICE = "/google.firestore.v1.Firestore/"
-HANDED_ON = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
-CALLS_AT_ONCE = 40
+FORWARDED_HEADERS = ("authorization", "google-cloud-resource-prefix", "x-goog-request-params")
+CALLS_MAX = 40
 STREAMS_MAX = 10
-"""What one connection may carry at once; Google's servers take 100."""
+"""Concurrent calls per connection; Google's servers allow 100."""
 
 Send = Callable[[], Iterator[bytes]]
-"""Sends a call on to the emulator and brings its answers."""
+"""Forwards a call to the emulator and returns its responses."""
 Fault = Callable[[Send, Any], Iterator[bytes]]
-"""Answers a call instead of the emulator; its second argument is the call's gRPC context."""
+"""Responds to a call in place of the emulator; the second argument is the gRPC context."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call as it came: its method, what was said so far, and how long its caller would wait."""
+    """A received call: its method, its messages so far, and its timeout."""
 
     method: str
     messages: list[bytes]
@@ -34,16 +34,16 @@ class Call:
 
 
 class FirestoreProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
-    """Hands each call on as it came, unless `faults` holds one for its method."""
+    """Forwards each call, unless `faults` has one for its method."""
 
     def __init__(self, emulator: str) -> None:
         self.calls: list[Call] = []
         self.faults: dict[str, list[Fault]] = defaultdict(list)
-        """What the next calls of a method meet, in order."""
-        self._under_way: list[Any] = []
+        """Faults for the next calls of a method, in order."""
+        self._in_progress: list[Any] = []
         self._emulator = grpc.insecure_channel(emulator)
         self._server = grpc.server(
-            ThreadPoolExecutor(CALLS_AT_ONCE),
+            ThreadPoolExecutor(CALLS_MAX),
             handlers=[self],
             options=[("grpc.max_concurrent_streams", STREAMS_MAX)],
         )
@@ -60,25 +60,25 @@ class FirestoreProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ship
         return Counter(call.method for call in calls)
 
     def cut(self) -> None:
-        """Break every call that is under way."""
-        while self._under_way:
-            self._under_way.pop().cancel()
+        """Break every call in progress."""
+        while self._in_progress:
+            self._in_progress.pop().cancel()
 
     def service(self, handler_call_details: Any) -> Any:
-        answer = partial(self._answer, handler_call_details.method)
-        return grpc.stream_stream_rpc_method_handler(answer)
+        handler = partial(self._handle, handler_call_details.method)
+        return grpc.stream_stream_rpc_method_handler(handler)
 
-    def _answer(self, path: str, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+    def _handle(self, path: str, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
         call = Call(path.removeprefix(SERVICE), [next(requests)], context.time_remaining())
         self.calls.append(call)
-        metadata = [pair for pair in context.invocation_metadata() if pair[0] in HANDED_ON]
+        metadata = [pair for pair in context.invocation_metadata() if pair[0] in FORWARDED_HEADERS]
 
         def send() -> Iterator[bytes]:
             method = self._emulator.stream_stream(path)
-            answers = method(_messages(call, requests), metadata=metadata)
-            self._under_way.append(answers)
-            context.add_callback(answers.cancel)
-            yield from answers
+            responses = method(_messages(call, requests), metadata=metadata)
+            self._in_progress.append(responses)
+            context.add_callback(responses.cancel)
+            yield from responses
 
         faults = self.faults[call.method]
         try:
@@ -97,8 +97,8 @@ def _messages(call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
         return  # the caller has gone
 
 
-def answered(code: grpc.StatusCode) -> Fault:
-    """The call never reaches Firestore."""
+def fails_with(code: grpc.StatusCode) -> Fault:
+    """Fail the call before it reaches Firestore."""
 
     def fault(send: Send, context: Any) -> Iterator[bytes]:
         context.abort(code, "planned")
@@ -107,13 +107,13 @@ def answered(code: grpc.StatusCode) -> Fault:
     return fault
 
 
-def told(*messages: bytes) -> Fault:
-    """Something else is answered, and that is all."""
+def responds_with(*messages: bytes) -> Fault:
+    """Respond with these messages instead."""
     return lambda send, context: iter(messages)
 
 
-def applied_but_answered(code: grpc.StatusCode) -> Fault:
-    """Firestore does it, and something else is said of it."""
+def applied_but_fails_with(code: grpc.StatusCode) -> Fault:
+    """Let Firestore apply the call, then fail it."""
 
     def fault(send: Send, context: Any) -> Iterator[bytes]:
         list(send())
@@ -123,14 +123,14 @@ def applied_but_answered(code: grpc.StatusCode) -> Fault:
     return fault
 
 
-def applied_in_silence(send: Send, context: Any) -> Iterator[bytes]:
-    """Firestore does it, and nothing is ever said of it."""
+def applied_without_response(send: Send, context: Any) -> Iterator[bytes]:
+    """Let Firestore apply the call, but never respond."""
     list(send())
     return _silence(context)
 
 
 class Late:
-    """The call reaches Firestore when the test says so, after its caller has given it up."""
+    """A call that reaches Firestore when the test wants, after its caller has timed out."""
 
     def __init__(self) -> None:
         self._send: Send | None = None
@@ -140,18 +140,18 @@ class Late:
         return _silence(context)
 
     def land(self) -> None:
-        """Let it arrive; raises `grpc.RpcError` if Firestore refuses it now."""
+        """Forward it; raise `grpc.RpcError` if Firestore refuses it now."""
         assert self._send is not None
         list(self._send())
 
     def lands_first(self, send: Send, context: Any) -> Iterator[bytes]:
-        """Let it arrive just before another call."""
+        """Forward it just before another call."""
         self.land()
         return send()
 
 
 def _silence(context: Any) -> Iterator[bytes]:
-    is_given_up = threading.Event()
-    if context.add_callback(is_given_up.set):
-        is_given_up.wait()
+    cancelled = threading.Event()
+    if context.add_callback(cancelled.set):
+        cancelled.wait()
     return iter(())

@@ -1,7 +1,7 @@
-"""What the recorder knows of Google's APIs: resources by name, policies, and the documented limits.
+"""The recorder's model of Google's APIs: resources by name, policies and documented limits.
 
-It is stricter than gcloud, which sends nearly everything: a binding for an account or to a resource
-that does not exist, a queue beyond the limits, a job that names no secret are refused.
+It rejects what gcloud would send but the service would refuse: bindings of missing accounts or
+resources, queues beyond the limits, jobs without their secrets.
 """
 
 import base64
@@ -17,8 +17,8 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came."""
+class ApiRequest:
+    """A received request."""
 
     method: str
     api: str
@@ -29,11 +29,11 @@ class Asked:
 
 
 class UnknownRequest(Exception):
-    """No model answers this; whoever counts leaks wants to know."""
+    """No model handles this request."""
 
 
 class Refusal(Exception):
-    """An answer that is no."""
+    """An error response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ ROUTES: list[tuple[str, str, re.Pattern[str], Model]] = []
 
 
 def route(method: str, api: str, path: str) -> Callable[[Model], Model]:
-    """Register what answers the requests of one kind."""
+    """Register the handler of one kind of request."""
 
     def register(model: Model) -> Model:
         ROUTES.append((method, api, re.compile(path), model))
@@ -65,33 +65,33 @@ class Cloud:
     """By API and name, `tasks:projects/P/locations/R/queues/Q`."""
     policies: dict[str, list[Json]] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
-    """Services, and jobs' executions, that do not come up, and why."""
+    """Services and executions that fail to become ready, and why."""
     serial: int = 0
     has_billing: bool = True
     on_build: Callable[[Json], None] | None = None
-    """Does a build; without it a build has succeeded at once."""
+    """Runs a build; without it every build succeeds at once."""
 
-    def answer(self, asked: Asked) -> Any:
-        """Return the answer, or raise `Refusal`; `UnknownRequest` if nothing knows it."""
+    def handle(self, request: ApiRequest) -> Any:
+        """Return the response; raise `Refusal` or `UnknownRequest`."""
         for method, api, path, model in ROUTES:
-            found = path.fullmatch(asked.path)
-            if method == asked.method and api in {asked.api, "*"} and found:
-                return model(self, asked, **found.groupdict())
+            found = path.fullmatch(request.path)
+            if method == request.method and api in {request.api, "*"} and found:
+                return model(self, request, **found.groupdict())
         raise UnknownRequest
 
     def get(self, key: str) -> Json:
-        """Return a resource, or refuse."""
+        """Return a resource; raise `Refusal` if it is missing."""
         if key not in self.resources:
             raise Refusal(404, f"{key} was not found")
         return self.resources[key]
 
     def find(self, ending: str) -> Json:
-        """Return the one resource whose name ends like this."""
+        """Return the only resource whose name has this ending."""
         (key,) = [key for key in self.resources if key.endswith(ending)]
         return self.resources[key]
 
     def add(self, key: str, body: Json) -> Json:
-        """Keep a new resource, or refuse."""
+        """Add a resource; raise `Refusal` if it exists or is invalid."""
         if key in self.resources:
             raise Refusal(409, f"{key} already exists")
         self.check(key, body)
@@ -99,22 +99,22 @@ class Cloud:
         return body
 
     def check(self, key: str, body: Json) -> None:
-        """Refuse what the service would."""
+        """Raise `Refusal` for an invalid resource."""
         problem = check(key, body, is_there=self.is_there)
         if problem:
             raise Refusal(400, f"{key}: {problem}")
 
     def is_there(self, ending: str) -> bool:
-        """Tell whether a resource has a name that ends like this."""
+        """Return whether a resource's name has this ending."""
         return any(key.endswith(ending) for key in self.resources)
 
     def next(self) -> int:
-        """Return a number that was not used before."""
+        """Return an unused number."""
         self.serial += 1
         return self.serial
 
     def holders(self, ending: str) -> dict[str, set[str]]:
-        """Return who has each role on the resource whose name ends like this."""
+        """Return the members of each role on the resource whose name has this ending."""
         keys = [key for key in self.policies if key.endswith(ending)]
         if not keys:
             return {}
@@ -132,17 +132,17 @@ def refuse(status: int, message: str) -> NoReturn:
 @route("GET", "*", r"(?P<path>/.*):getIamPolicy")
 @route("POST", "*", r"(?P<path>/.*):getIamPolicy")
 @route("GET", "storage", r"(?P<path>/storage/v1/b/[^/]+)/iam")
-def get_policy(cloud: Cloud, asked: Asked, path: str) -> Json:
-    key = _policy_key(cloud, asked, path)
+def get_policy(cloud: Cloud, request: ApiRequest, path: str) -> Json:
+    key = _policy_key(cloud, request, path)
     bindings = deepcopy(cloud.policies.get(key, []))
     return {"version": 1, "etag": _etag(bindings), "bindings": bindings}
 
 
 @route("POST", "*", r"(?P<path>/.*):setIamPolicy")
 @route("PUT", "storage", r"(?P<path>/storage/v1/b/[^/]+)/iam")
-def set_policy(cloud: Cloud, asked: Asked, path: str) -> Json:
-    key = _policy_key(cloud, asked, path)
-    policy = asked.body.get("policy", asked.body)
+def set_policy(cloud: Cloud, request: ApiRequest, path: str) -> Json:
+    key = _policy_key(cloud, request, path)
+    policy = request.body.get("policy", request.body)
     if policy.get("etag") != _etag(cloud.policies.get(key, [])):
         refuse(409, "the policy has changed since it was read")
     for binding in policy.get("bindings", []):
@@ -151,18 +151,18 @@ def set_policy(cloud: Cloud, asked: Asked, path: str) -> Json:
     return {**policy, "etag": _etag(cloud.policies[key])}
 
 
-def _policy_key(cloud: Cloud, asked: Asked, path: str) -> str:
-    """Return the key of the resource whose policy is meant; it must be there."""
+def _policy_key(cloud: Cloud, request: ApiRequest, path: str) -> str:
+    """Return the key of the policy's resource, which must exist."""
     name = re.sub(r"^/(storage/)?v\d\w*/", "", path)
-    if asked.api == "cloudresourcemanager":
+    if request.api == "cloudresourcemanager":
         return f"project:{cloud.project}"
-    if asked.api == "run":
+    if request.api == "run":
         project, kind, name = re.fullmatch(
             r"projects/([^/]+)/locations/[^/]+/(\w+)/(.+)", name
         ).groups()  # type: ignore[union-attr]  # gcloud knows its paths
         name = f"namespaces/{project}/{kind}/{name}"
-    cloud.get(f"{asked.api}:{name}")
-    return f"{asked.api}:{name}"
+    cloud.get(f"{request.api}:{name}")
+    return f"{request.api}:{name}"
 
 
 def _etag(bindings: list[Json]) -> str:
@@ -181,7 +181,7 @@ def _check_binding(cloud: Cloud, key: str, binding: Json) -> None:
             refuse(400, f"Service account {address} does not exist")
 
 
-# What is made by POST, read by GET and changed by PATCH
+# Resources with POST, GET and PATCH
 
 COLLECTIONS = {
     ("cloudtasks", r"/v2\w*/(?P<parent>projects/[^/]+/locations/[^/]+/queues)"): "name",
@@ -192,33 +192,33 @@ COLLECTIONS = {
     ),
     ("firestore", r"/v1/(?P<parent>projects/[^/]+/databases)"): "databaseId",
 }
-AT_LENGTH = {"artifactregistry", "firestore"}
-"""These answer a change with an operation."""
+LONG_RUNNING_APIS = {"artifactregistry", "firestore"}
+"""APIs whose changes return an operation."""
 
 
 def _collection(api: str, path: str, id_name: str) -> None:
     @route("POST", api, path)
-    def create(cloud: Cloud, asked: Asked, parent: str) -> Json:
-        body = asked.body
-        name = body["name"] if id_name == "name" else f"{parent}/{asked.query[id_name]}"
-        made = cloud.add(f"{api}:{name}", {**body, "name": name})
-        return operation(api, made) if api in AT_LENGTH else made
+    def create(cloud: Cloud, request: ApiRequest, parent: str) -> Json:
+        body = request.body
+        name = body["name"] if id_name == "name" else f"{parent}/{request.query[id_name]}"
+        created = cloud.add(f"{api}:{name}", {**body, "name": name})
+        return operation(api, created) if api in LONG_RUNNING_APIS else created
 
     @route("GET", api, path + r"/(?P<name>[^/:]+)")
-    def get(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
+    def get(cloud: Cloud, request: ApiRequest, parent: str, name: str) -> Json:
         return cloud.get(f"{api}:{parent}/{name}")
 
     @route("PATCH", api, path + r"/(?P<name>[^/:]+)")
-    def patch(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
+    def patch(cloud: Cloud, request: ApiRequest, parent: str, name: str) -> Json:
         key = f"{api}:{parent}/{name}"
-        changed = _masked(cloud.get(key), asked.body, asked.query["updateMask"])
+        changed = _masked(cloud.get(key), request.body, request.query["updateMask"])
         cloud.check(key, changed)
         cloud.resources[key] = changed
         return changed
 
 
 def _masked(was: Json, body: Json, mask: str) -> Json:
-    """Return a resource with the named fields of a body, and no others, in it."""
+    """Return a resource with only the masked fields of a body replaced."""
     changed = deepcopy(was)
     for path in mask.split(","):
         *parents, last = path.split(".")

@@ -1,4 +1,4 @@
-"""The documented limits that gcloud does not look at, and which role is given where."""
+"""Documented limits that gcloud does not check, and where roles can be granted."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ ROLES = {
     "roles/storage.objectUser": ("project:", "storage:"),
     "roles/storage.objectViewer": ("project:", "storage:"),
 }
-"""The roles that Phoenix has to do with, and what they can be given on."""
+"""The roles of Phoenix and the resources that they can be granted on."""
 
 LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 CRON = re.compile(r"(\S+ ){4}\S+")
@@ -36,12 +36,12 @@ CONCURRENCY_MAX = 1000
 
 
 def is_on(role: str, key: str) -> bool:
-    """Tell whether a role can be given on a resource."""
+    """Return whether a role can be granted on a resource."""
     return key.startswith(ROLES[role])
 
 
 def check(key: str, body: Json, *, is_there: IsThere) -> str:
-    """Return what is wrong with a resource, or nothing."""
+    """Return a validation error, or an empty text."""
     if key.startswith("monitoring:"):  # whose channels' labels are addresses
         return _monitored(body, is_there)
     labels = body.get("labels") or body.get("metadata", {}).get("labels") or {}

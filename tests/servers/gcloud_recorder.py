@@ -1,8 +1,8 @@
-"""Google's REST APIs as the gcloud CLI uses them: recorded, with state, on this machine.
+"""A stateful fake of Google's REST APIs for the gcloud CLI.
 
-gcloud is told to speak plain HTTP to every API and to send all of it through a proxy, which is this
-server: it sees the true host of each request. What would leave it (TLS, a host it does not know) is
-refused and listed in `leaks`; a request that no model answers, in `unknown`.
+gcloud is configured to use plain HTTP through a proxy, which is this server, so that it sees each
+request's real host. Other requests (TLS, unknown hosts) are refused and listed in `leaks`; requests
+without a model in `unknown`.
 """
 
 import json
@@ -22,10 +22,10 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.servers import gcloud_run, gcloud_services, warm_gcloud
-from tests.servers.gcloud_apis import Asked, Cloud, Refusal, UnknownRequest
+from tests.servers.gcloud_apis import ApiRequest, Cloud, Refusal, UnknownRequest
 
 MODELS = (gcloud_run, gcloud_services)
-"""Importing these registers what answers."""
+"""Their import registers handlers."""
 
 APIS = [
     "artifactregistry",
@@ -59,7 +59,7 @@ Site = Callable[[str, str, Any], tuple[int, Any]]
 
 @dataclass
 class Fault:
-    """What requests are refused with."""
+    """An error for matching requests."""
 
     method: str
     pattern: str
@@ -69,15 +69,15 @@ class Fault:
 
 @dataclass
 class GcloudRecorder:
-    """Serves while its `with` block runs; `cloud` is the state that the requests made."""
+    """Serves during its `with` block; `cloud` is the resulting state."""
 
     project: str
     cloud: Cloud = field(init=False)
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[ApiRequest] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     sites: dict[str, Site] = field(default_factory=dict)
-    """Other hosts, and what answers for them."""
+    """Handlers of other hosts."""
     faults: list[Fault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -108,7 +108,7 @@ class GcloudRecorder:
         self._running.close()
 
     def environment(self, *, is_warm: bool = True) -> dict[str, str]:
-        """Return what a script runs in: gcloud knows no way out but this server."""
+        """Return a script's environment, in which gcloud reaches only this server."""
         proxy = f"http://127.0.0.1:{self._server.server_port}"
         bin_folder = f"{self.folder / 'bin'}:" if is_warm else ""
         return {
@@ -138,7 +138,7 @@ class GcloudRecorder:
     def run(
         self, command: list[str | Path], *, is_warm: bool = True, **options: Any
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command of which nothing can reach another machine; `env` is added."""
+        """Run a command that cannot reach other machines; add `env`."""
         environment = self.environment(is_warm=is_warm) | options.pop("env", {})
         return subprocess.run(
             command,
@@ -151,16 +151,16 @@ class GcloudRecorder:
         )
 
     def fail(self, method: str, pattern: str, status: int, *, times: int = 99) -> None:
-        """Refuse requests whose address matches, as many times."""
+        """Refuse the next matching requests."""
         self.faults.append(Fault(method, pattern, status, times))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the whole state, without what only counts writes."""
+        """Return the state without write counters."""
         return deepcopy({"resources": self.cloud.resources, "policies": self.cloud.policies})
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Check that nothing is other after the block than before it."""
+        """Check that the block changes nothing."""
         before = self.snapshot()
         yield
         after = self.snapshot()
@@ -172,10 +172,10 @@ class GcloudRecorder:
         ]
         assert not changed, changed
 
-    # What the server does
+    # Server
 
     def answer(self, method: str, address: str, body: Any) -> tuple[int, Any]:
-        """Answer one request, one at a time."""
+        """Handle one request at a time."""
         with self._lock:
             parts = urlsplit(address)
             known = HOST.fullmatch(parts.hostname or "")
@@ -186,13 +186,13 @@ class GcloudRecorder:
                     return _refused(Refusal(403, "not from here"))
                 return site(method, parts.path, body)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            asked = Asked(
+            request = ApiRequest(
                 method, known[2], known[1] or "", unquote(parts.path), query, deepcopy(body)
             )
-            self.requests.append(asked)
+            self.requests.append(request)
             try:
                 self._check_fault(method, address)
-                return 200, self.cloud.answer(asked)
+                return 200, self.cloud.handle(request)
             except UnknownRequest:
                 self.unknown.append(f"{method} {address}")
                 return _refused(Refusal(501, "the recorder does not know this request"))

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from tests.servers.gcloud_apis import Asked, Cloud, Json, Refusal, route
+from tests.servers.gcloud_apis import ApiRequest, Cloud, Json, Refusal, route
 
 JOBS = r"/apis/run.googleapis.com/v1/(?P<parent>namespaces/[^/]+/jobs)"
 SERVICES = r"/apis/serving.knative.dev/v1/(?P<parent>namespaces/[^/]+/services)"
@@ -12,34 +12,34 @@ NAME = r"/(?P<name>[^/:]+)"
 
 @route("POST", "run", JOBS)
 @route("POST", "run", SERVICES)
-def create(cloud: Cloud, asked: Asked, parent: str) -> Json:
-    name = f"{parent}/{asked.body['metadata']['name']}"
-    return _kept(cloud, asked, name, cloud.add(f"run:{name}", deepcopy(asked.body)))
+def create(cloud: Cloud, request: ApiRequest, parent: str) -> Json:
+    name = f"{parent}/{request.body['metadata']['name']}"
+    return _stored(cloud, request, name, cloud.add(f"run:{name}", deepcopy(request.body)))
 
 
 @route("PUT", "run", JOBS + NAME)
 @route("PUT", "run", SERVICES + NAME)
-def replace(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
+def replace(cloud: Cloud, request: ApiRequest, parent: str, name: str) -> Json:
     full_name = f"{parent}/{name}"
     was = cloud.get(f"run:{full_name}")
-    cloud.check(f"run:{full_name}", asked.body)
-    return _kept(cloud, asked, full_name, deepcopy(asked.body), was)
+    cloud.check(f"run:{full_name}", request.body)
+    return _stored(cloud, request, full_name, deepcopy(request.body), was)
 
 
 @route("GET", "run", JOBS + NAME)
 @route("GET", "run", SERVICES + NAME)
 @route("GET", "run", r"/apis/serving.knative.dev/v1/(?P<parent>namespaces/[^/]+/revisions)" + NAME)
 @route("GET", "run", r"/apis/run.googleapis.com/v1/(?P<parent>namespaces/[^/]+/executions)" + NAME)
-def get(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
+def get(cloud: Cloud, request: ApiRequest, parent: str, name: str) -> Json:
     return cloud.get(f"run:{parent}/{name}")
 
 
 @route("POST", "run", JOBS + NAME + ":run")
-def execute(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
+def execute(cloud: Cloud, request: ApiRequest, parent: str, name: str) -> Json:
     job = cloud.get(f"run:{parent}/{name}")
     execution = f"{name}-{cloud.next():05d}"
     why = cloud.unready.get(f"{name} execution")
-    made: Json = {
+    execution_json: Json = {
         "apiVersion": "run.googleapis.com/v1",
         "kind": "Execution",
         "metadata": {"name": execution, "namespace": cloud.project, "generation": 1},
@@ -57,15 +57,17 @@ def execute(cloud: Cloud, asked: Asked, parent: str, name: str) -> Json:
         },
     }
     namespace = parent.rsplit("/", 1)[0]
-    cloud.resources[f"run:{namespace}/executions/{execution}"] = made
-    return made
+    cloud.resources[f"run:{namespace}/executions/{execution}"] = execution_json
+    return execution_json
 
 
-def _kept(cloud: Cloud, asked: Asked, name: str, body: Json, was: Json | None = None) -> Json:
-    """Keep a job or a service, with what Cloud Run adds to it."""
+def _stored(
+    cloud: Cloud, request: ApiRequest, name: str, body: Json, was: Json | None = None
+) -> Json:
+    """Store a job or a service with the fields that Cloud Run adds."""
     metadata = body["metadata"]
     metadata.setdefault("labels", {})
-    metadata["labels"]["cloud.googleapis.com/location"] = asked.region
+    metadata["labels"]["cloud.googleapis.com/location"] = request.region
     spec_was = was["spec"] if was else None
     generation = was["metadata"]["generation"] if was else 0
     metadata["generation"] = generation + (body["spec"] != spec_was)
@@ -127,7 +129,7 @@ def _add_revision(cloud: Cloud, name: str, body: Json, why: str | None) -> str:
 
 
 def _traffic(cloud: Cloud, body: Json, status: Json) -> list[Json]:
-    """Return where the requests go; what cannot be is refused."""
+    """Return the traffic split; raise `Refusal` if it is invalid."""
     found: list[Json] = []
     for target in body["spec"]["traffic"]:
         revision = target.get("revisionName") or status["latestReadyRevisionName"]
@@ -154,5 +156,5 @@ def _condition(kind: str, why: str | None = None) -> Json:
 
 
 @route("POST", "run", r"/v1/.+:testIamPermissions")
-def may_set_policy(cloud: Cloud, asked: Asked) -> Json:
-    return {"permissions": asked.body["permissions"]}
+def may_set_policy(cloud: Cloud, request: ApiRequest) -> Json:
+    return {"permissions": request.body["permissions"]}

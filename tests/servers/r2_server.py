@@ -1,8 +1,8 @@
-"""A local R2: moto's S3 behind a door that checks what R2 checks and refuses what R2 refuses.
+"""A fake R2: moto's S3 with R2's checks.
 
-moto takes any signature and opens links for ever. Here each request's signature is computed again
-by the SDK's own signer, links end, and what R2 does not take is refused. The public bucket can be
-read at an address of its own, as on a custom domain.
+moto accepts any signature and expired links. This server verifies signatures with the SDK's own
+signer, expires links, and rejects what R2 rejects. The public bucket has its own URL, like a
+custom domain.
 https://developers.cloudflare.com/r2/api/s3/api/
 """
 
@@ -43,21 +43,21 @@ _SIGNED_FOR_MOTO = {
 
 
 class Fault(StrEnum):
-    """What goes wrong with one request."""
+    """A fault of one request."""
 
-    DOWN = "nothing is done, 503"
-    UNANSWERED = "it is done, and the answer is 500"
-    SILENT = "nothing is done and nothing answered"
-    BUSY = "nothing is done, 429"
-    SLOW = "nothing is done, 408"
-    CONFLICT = "nothing is done, 409"
-    FORBIDDEN = "nothing is done, 403"
-    UNKNOWN_KEY = "nothing is done, 401"
-    PAGE = "nothing is done, 200 and a page"
+    DOWN = "not applied, 503"
+    UNANSWERED = "applied, 500"
+    SILENT = "not applied, no response"
+    BUSY = "not applied, 429"
+    SLOW = "not applied, 408"
+    CONFLICT = "not applied, 409"
+    FORBIDDEN = "not applied, 403"
+    UNKNOWN_KEY = "not applied, 401"
+    PAGE = "not applied, 200 and a page"
 
 
 class Cut(StrEnum):
-    """The names of refusals of an upload that did not arrive as it was sent."""
+    """Error codes for an upload that arrived damaged or late."""
 
     BODY = "IncompleteBody"
     CLIENT = "ClientDisconnect"
@@ -75,12 +75,12 @@ UNDONE = {
     Fault.FORBIDDEN: (HTTPStatus.FORBIDDEN, "AccessDenied"),
     Fault.UNKNOWN_KEY: (HTTPStatus.UNAUTHORIZED, "Unauthorized"),
 }
-"""What is answered by the faults that leave everything as it was."""
+"""Responses of the faults that apply nothing."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -90,30 +90,30 @@ class Seen:
 
 
 class R2Server:
-    """Serves both buckets while its `with` block runs; one at a time in a process."""
+    """Serves both buckets during its `with` block; at most one per process."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
-        """`settings` are what a media store is made with.
+        """Provide `settings` for a media store.
 
-        `faults` are used up one by one, and links end by `now`. `calls` counts the requests; `seen`
-        are those that were read.
+        Each fault is used once; links expire by `now`. `calls` counts requests; `seen` holds those
+        that were read.
         """
         self.calls = 0
         self.faults: list[Fault | Cut | None] = []
         self.seen: list[Seen] = []
         self.now: Callable[[], datetime] = SystemClock().now
         self._s3 = DomainDispatcherApplication(create_backend_app)
-        self._is_over = threading.Event()
+        self._closing = threading.Event()
         self._running = ExitStack()
-        self._door = WebServer(Request.application(self._answer), tls=tls)
-        self._site = WebServer(Request.application(self._answer_reader))
+        self._api = WebServer(Request.application(self._answer), tls=tls)
+        self._public = WebServer(Request.application(self._answer_reader))
         self.settings: dict[str, Any] = {
-            "endpoint_url": self._door.url,
+            "endpoint_url": self._api.url,
             "access_key_id": ACCESS_KEY_ID,
             "secret_access_key": SECRET_ACCESS_KEY,
             "drafts_bucket": DRAFTS_BUCKET,
             "public_bucket": PUBLIC_BUCKET,
-            "public_url": self._site.url,
+            "public_url": self._public.url,
         }
 
     def __enter__(self) -> Self:
@@ -121,9 +121,9 @@ class R2Server:
         self._running.callback(client.post, "/moto-api/reset")
         for bucket in (DRAFTS_BUCKET, PUBLIC_BUCKET):
             assert client.put(f"/{bucket}", headers=_SIGNED_FOR_MOTO).status_code == HTTPStatus.OK
-        self._running.enter_context(self._door)
-        self._running.enter_context(self._site)
-        self._running.callback(self._is_over.set)
+        self._running.enter_context(self._api)
+        self._running.enter_context(self._public)
+        self._running.callback(self._closing.set)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +133,7 @@ class R2Server:
         self.calls += 1
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.SILENT:
-            self._is_over.wait()
+            self._closing.wait()
         if isinstance(fault, Cut):
             return _refusal(HTTPStatus.BAD_REQUEST, fault)
         if fault in UNDONE:
@@ -152,7 +152,7 @@ class R2Server:
         return answer
 
     def _refused(self, request: Request, seen: Seen) -> Response | None:
-        """Return the refusal of a request that R2 would not take."""
+        """Return R2's error for a request, or None."""
         is_chunked = "aws-chunked" in seen.headers.get("content-encoding", "")
         if is_chunked or any(name.startswith(REFUSED_HEADERS) for name in seen.headers):
             return _refusal(HTTPStatus.NOT_IMPLEMENTED, "NotImplemented")
@@ -163,14 +163,14 @@ class R2Server:
         return None if is_good else _refusal(HTTPStatus.FORBIDDEN, "SignatureDoesNotMatch")
 
     def _answer_reader(self, request: Request) -> Response:
-        """Answer one of the public who reads the public bucket."""
+        """Serve the public bucket."""
         path = f"/{PUBLIC_BUCKET}{request.environ['RAW_URI']}"
         stored = Client(self._s3).get(path, headers=_SIGNED_FOR_MOTO)
         return Response(stored.data, stored.status_code, stored.headers)
 
 
 def _received(request: Request, body: IO[bytes]) -> Seen:
-    """Write the request's body to a file and return what was seen."""
+    """Write the request's body to a file."""
     digest = hashlib.sha256()
     while chunk := request.stream.read(READ_BYTES):
         digest.update(chunk)
@@ -182,7 +182,7 @@ def _received(request: Request, body: IO[bytes]) -> Seen:
 
 
 def _is_header_good(request: Request, seen: Seen) -> bool:
-    """Tell whether the Authorization header signs this very request and body."""
+    """Return whether the Authorization header signs this request and body."""
     scheme, _, rest = seen.headers.get("authorization", "").partition(" ")
     claims = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     if scheme != "AWS4-HMAC-SHA256" or seen.headers.get("x-amz-content-sha256") != seen.sha256:
@@ -194,7 +194,7 @@ def _is_header_good(request: Request, seen: Seen) -> bool:
 
 
 def _is_link_good(request: Request, *, now: datetime) -> bool:
-    """Tell whether the query signs this request, from its date to its end."""
+    """Return whether the query signs this request and is not expired."""
     claims = {
         name.removeprefix("X-Amz-"): value
         for name, value in request.args.items()
@@ -219,14 +219,14 @@ def _is_signed(
     signer: Any,
     claims: Mapping[str, str],
 ) -> bool:
-    """Compute the signature of a request anew and compare."""
+    """Recompute the signature of a request and compare."""
     path = request.environ["RAW_URI"].partition("?")[0]
     again = AWSRequest(request.method, f"http://{request.host}{path}?{query}", headers)
     again.context["timestamp"] = dated
     text = signer.string_to_sign(again, signer.canonical_request(again))
     expected = signer.signature(text, again)
-    is_mine = claims["Credential"] == signer.scope(again)
-    return is_mine and hmac.compare_digest(expected, claims["Signature"])
+    is_ours = claims["Credential"] == signer.scope(again)
+    return is_ours and hmac.compare_digest(expected, claims["Signature"])
 
 
 def _refusal(status: HTTPStatus, code: str) -> Response:

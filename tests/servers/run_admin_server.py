@@ -1,7 +1,7 @@
-"""A local Cloud Run Admin API: runs jobs as processes of this machine and tells how they are.
+"""A fake Cloud Run Admin API that runs jobs as local processes.
 
-It speaks the REST of https://cloud.google.com/run/docs/reference/rest/v2 in the vendor's own
-messages. Callers are service accounts that show an OAuth token, as Cloud Tasks does, or the owner.
+REST with the vendor's own messages: https://cloud.google.com/run/docs/reference/rest/v2
+Callers are service accounts with an OAuth token, like Cloud Tasks, or the owner.
 """
 
 import json
@@ -42,17 +42,17 @@ _EXECUTION = re.compile(r"/v2/(?P<name>projects/[^/]+/locations/[^/]+/jobs/[^/]+
 
 
 def token_of(account: str) -> str:
-    """Return the OAuth access token that the platform makes for a service account."""
+    """Return the OAuth access token of a service account."""
     return OWNER if account == OWNER else f"ya29.{account}"
 
 
 class Fault(StrEnum):
-    """What goes wrong with one request."""
+    """A fault of one request."""
 
-    DOWN = "nothing is done, 503"
-    UNANSWERED = "it is done, and the answer is 503"
-    SILENT = "nothing is done and nothing answered"
-    GIBBERISH = "nothing is done, 200 and a page"
+    DOWN = "not applied, 503"
+    UNANSWERED = "applied, 503"
+    SILENT = "not applied, no response"
+    GIBBERISH = "not applied, 200 and a page"
 
 
 class Refused(Exception):
@@ -63,7 +63,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job that is deployed: what each of its executions runs, and with what."""
+    """A deployed job."""
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Job:
 
 @dataclass
 class Run:
-    """One execution: what it was started with and by whom, and how its processes ended."""
+    """One execution: its overrides, its caller and its exit statuses."""
 
     name: str
     overrides: Mapping[str, str]
@@ -83,10 +83,9 @@ class Run:
     ended_at: datetime | None = None
 
     def message(self) -> run_v2.Execution:
-        """Return it as the API shows it."""
-        is_over, is_good = self.ended_at is not None, 0 in self.statuses
+        is_finished, is_good = self.ended_at is not None, 0 in self.statuses
         state = run_v2.Condition.State
-        over = state.CONDITION_SUCCEEDED if is_good else state.CONDITION_FAILED
+        end = state.CONDITION_SUCCEEDED if is_good else state.CONDITION_FAILED
         return run_v2.Execution(
             name=self.name,
             job=self.name.split("/")[-3],
@@ -94,13 +93,13 @@ class Run:
             start_time=self.began_at,
             completion_time=self.ended_at,
             task_count=1,
-            running_count=int(not is_over),
-            succeeded_count=int(is_over and is_good),
-            failed_count=int(is_over and not is_good),
+            running_count=int(not is_finished),
+            succeeded_count=int(is_finished and is_good),
+            failed_count=int(is_finished and not is_good),
             retried_count=max(0, len(self.statuses) - 1),
             conditions=[
                 run_v2.Condition(
-                    type_="Completed", state=over if is_over else state.CONDITION_RECONCILING
+                    type_="Completed", state=end if is_finished else state.CONDITION_RECONCILING
                 )
             ],
         )
@@ -110,7 +109,7 @@ Starter = Callable[[Execution, Callable[[list[int]], None]], None]
 
 
 class RunAdminServer:
-    """Serves while its `with` block runs, and ends every execution after it."""
+    """Serves during its `with` block, then stops every execution."""
 
     def __init__(
         self,
@@ -120,12 +119,11 @@ class RunAdminServer:
         job_prefix: str = "",
         start: Starter | None = None,
     ) -> None:
-        """Know these jobs, by their ids; what their processes print goes to files in `logs`.
+        """Serve these jobs by id; write the output of their processes to files in `logs`.
 
-        `job_prefix` stands before the id in CLOUD_RUN_JOB: a process that finds a slash there is
-        not in the cloud. `start` takes the place of starting processes. `faults` are used up one by
-        one; `calls` counts the calls. `denied` are resources' ids with a permission or role on
-        them that nobody has; every other there is, also of Cloud Tasks and IAM.
+        `job_prefix` precedes the id in CLOUD_RUN_JOB: with a slash in it, a process is not in the
+        cloud. `start` replaces the start of processes. Each fault is used once; `calls` counts
+        calls. `denied` holds resource ids with a missing permission or role.
         """
         self.calls = 0
         self.denied: set[tuple[str, str]] = set()
@@ -136,8 +134,8 @@ class RunAdminServer:
         self._processes = JobProcesses(logs)
         self._start = start or (lambda each, ended: self._processes.start(each, ended=ended))
         self._clock, self._ids = SystemClock(), SystemIds()
-        self._is_over = threading.Event()
-        self._web = WebServer(Request.application(self._answer))
+        self._closing = threading.Event()
+        self._web = WebServer(Request.application(self._respond))
         self.host, self.url = self._web.host, self._web.url
 
     def __enter__(self) -> Self:
@@ -145,47 +143,47 @@ class RunAdminServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over.set()
+        self._closing.set()
         self._web.__exit__()
         self._processes.stop()
 
-    def _answer(self, request: Request) -> Response:
+    def _respond(self, request: Request) -> Response:
         self.calls += 1
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.SILENT:
-            self._is_over.wait()
+            self._closing.wait()
         if fault in (Fault.SILENT, Fault.DOWN):
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "planned")
         if fault is Fault.GIBBERISH:
             return Response("<html>busy</html>", content_type="text/html")
         try:
-            answer = self._done(request)
+            response = self._handle(request)
         except Refused as refused:
-            answer = _refused(refused.status, str(refused))
+            response = _refused(refused.status, str(refused))
         if fault is Fault.UNANSWERED:
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "planned")
-        return answer
+        return response
 
-    def _done(self, request: Request) -> Response:
+    def _handle(self, request: Request) -> Response:
         caller = _caller(request)
-        if (asked := _RUN.fullmatch(request.path)) and request.method == "POST":
-            return self._run(asked["location"], asked["job"], caller, request.get_data())
-        if (asked := _TESTED.fullmatch(request.path)) and request.method == "POST":
+        if (match := _RUN.fullmatch(request.path)) and request.method == "POST":
+            return self._run(match["location"], match["job"], caller, request.get_data())
+        if (match := _TESTED.fullmatch(request.path)) and request.method == "POST":
             wanted = request.get_json()["permissions"]
-            had = [each for each in wanted if (asked["id"], each) not in self.denied]
+            had = [each for each in wanted if (match["id"], each) not in self.denied]
             return _json({"permissions": had} if had else {})
-        if (asked := _POLICY.fullmatch(request.path)) and request.method == "GET":
-            self._job(asked["location"], asked["job"])
-            granted = (asked["job"], EXECUTOR) not in self.denied
+        if (match := _POLICY.fullmatch(request.path)) and request.method == "GET":
+            self._job(match["location"], match["job"])
+            granted = (match["job"], EXECUTOR) not in self.denied
             binding = {"role": EXECUTOR, "members": [f"serviceAccount:{INVOKER}"]}
             return _json({"etag": "BwY=", **({"bindings": [binding]} if granted else {})})
-        if (asked := _EXECUTION.fullmatch(request.path)) and request.method == "GET":
-            run = self.runs.get(asked["name"])
+        if (match := _EXECUTION.fullmatch(request.path)) and request.method == "GET":
+            run = self.runs.get(match["name"])
             if run is None:
-                raise Refused(HTTPStatus.NOT_FOUND, f"Execution {asked['name']} does not exist.")
+                raise Refused(HTTPStatus.NOT_FOUND, f"Execution {match['name']} does not exist.")
             return _message(run_v2.Execution.pb(run.message()))
-        if (asked := _JOB.fullmatch(request.path)) and request.method == "GET":
-            self._job(asked["location"], asked["job"])
+        if (match := _JOB.fullmatch(request.path)) and request.method == "GET":
+            self._job(match["location"], match["job"])
             return _message(run_v2.Job.pb(run_v2.Job(name=request.path.removeprefix("/v2/"))))
         raise Refused(HTTPStatus.NOT_FOUND, "no such method")
 
@@ -226,18 +224,18 @@ class RunAdminServer:
 
 
 def _caller(request: Request) -> str:
-    """Return who shows the token; the accounts that may run jobs are the invoker and the owner."""
-    shown = request.headers.get("Authorization")
-    if shown is None:
+    """Return the caller; only the invoker and the owner may run jobs."""
+    header = request.headers.get("Authorization")
+    if header is None:
         raise Refused(HTTPStatus.UNAUTHORIZED, "no token")
     for account in (INVOKER, OWNER):
-        if shown == f"Bearer {token_of(account)}":
+        if header == f"Bearer {token_of(account)}":
             return account
     raise Refused(HTTPStatus.FORBIDDEN, "run.jobs.runWithOverrides is denied")
 
 
 def _overrides(body: bytes) -> dict[str, str]:
-    """Return the variables that a request sets; it must be one the real API understands."""
+    """Return the variables of a request, which must be valid for the real API."""
     try:
         request = run_v2.RunJobRequest.from_json(body.decode() or "{}")
     except (ParseError, UnicodeDecodeError) as error:
@@ -249,8 +247,8 @@ def _overrides(body: bytes) -> dict[str, str]:
     return variables
 
 
-def _json(answer: dict[str, Any]) -> Response:
-    return Response(json.dumps(answer), content_type="application/json")
+def _json(body: dict[str, Any]) -> Response:
+    return Response(json.dumps(body), content_type="application/json")
 
 
 def _message(message: Any) -> Response:

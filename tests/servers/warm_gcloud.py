@@ -1,6 +1,6 @@
 """The real gcloud, imported once and forked for each command: a fifth of its start-up time.
 
-`python warm_gcloud.py SOCKET` in gcloud's own Python serves; `shim` writes the `gcloud` that asks.
+`python warm_gcloud.py SOCKET` in gcloud's own Python serves; `shim` writes a `gcloud` command that calls it.
 """
 
 import json
@@ -27,21 +27,21 @@ import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     socket.send_fds(server, [b"."], [0, 1, 2])
-    asked = {{"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd()}}
-    server.sendall(json.dumps(asked).encode() + b"\\n")
+    request = {{"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd()}}
+    server.sendall(json.dumps(request).encode() + b"\\n")
     sys.exit(int(server.recv(16) or {crashed}))
 """
 
 
 def shim(path: Path, address: Path) -> None:
-    """Write a command that has what it is asked done by the process that listens there."""
+    """Write a `gcloud` command that delegates to the listening process."""
     text = SHIM.format(python=sys.executable, address=str(address), crashed=CRASHED)
     path.write_text(text)
     path.chmod(0o755)
 
 
 def start(address: Path, environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """Start the process that listens, and return when it does."""
+    """Start the listening process and wait until it is ready."""
     process = subprocess.Popen(
         [PYTHON, "-S", __file__, address], env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -70,15 +70,15 @@ def _serve(address: str) -> None:
 
 
 def _run(client: socket.socket) -> int:
-    """Do in this fork what a client asks; return the exit status."""
+    """Run a client's command in this fork; return the exit status."""
     _, files, _, _ = socket.recv_fds(client, 1, 3)
     for number, file in enumerate(files):
         os.dup2(file, number)
-    asked = json.loads(client.makefile().readline())
-    os.chdir(asked["cwd"])
+    request = json.loads(client.makefile().readline())
+    os.chdir(request["cwd"])
     os.environ.clear()
-    os.environ.update(asked["env"])
-    sys.argv = ["gcloud", *asked["argv"]]
+    os.environ.update(request["env"])
+    sys.argv = ["gcloud", *request["argv"]]
     try:
         sys.modules["googlecloudsdk.gcloud_main"].main()
     except SystemExit as end:

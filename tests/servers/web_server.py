@@ -1,4 +1,4 @@
-"""A WSGI application on a free port of this machine: what the tests' HTTP servers stand on."""
+"""A WSGI application on a free local port: the base of the HTTP fakes."""
 
 import ssl
 import threading
@@ -7,7 +7,7 @@ from typing import Any, Self
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 HOST = "127.0.0.1"
-LOOK_EVERY_S = 0.02
+POLL_INTERVAL_S = 0.02
 
 
 class Quiet(WSGIRequestHandler):
@@ -16,7 +16,7 @@ class Quiet(WSGIRequestHandler):
 
 
 class WebServer:
-    """Serves each request in a thread of its own while its `with` block runs."""
+    """Serves each request in its own thread during its `with` block."""
 
     def __init__(self, application: Any, *, tls: ssl.SSLContext | None = None) -> None:
         self._server = make_server(
@@ -24,7 +24,7 @@ class WebServer:
         )
         self.host = f"{HOST}:{self._server.server_port}"
         self.url = f"http{'s' if tls else ''}://{self.host}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_EVERY_S,))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_INTERVAL_S,))
 
     def __enter__(self) -> Self:
         self._thread.start()

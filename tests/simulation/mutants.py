@@ -123,10 +123,10 @@ NO_WITHDRAWAL = _one(
 """It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
 
 COMPLETE_RECOGNISES = """\
-        return found.get(mine.key) is None  # its owner has deleted the draft since
+        return found.get(creation.key) is None  # its owner has deleted the draft since
 
     def decide(found: Found) -> Decision[None]:
-        current, account = found.get(mine.key), found.get(account_key_)
+        current, account = found.get(creation.key), found.get(account_key_)
         if current is not None and current.media_key == media.media_key:
 """
 
@@ -230,7 +230,7 @@ MUTANTS = [
         "an attempt does not recognise its own intent",
         claims.Claim,
         "record_intent",
-        "self._is_held(found) and found.intent == sent.intent",
+        "self._is_held(current) and current.intent == sent.intent",
         "False",
         gate="commits get no response",
     ),
@@ -238,8 +238,8 @@ MUTANTS = [
         "a lease owner does not recognise its own claim",
         claims.Claims,
         "claim",
-        "            and current.lease_owner == lease_owner\n",
-        "            and False\n",
+        "and current.lease_owner == lease_owner:",
+        "and False:",
         gate="commits get no response",
     ),
     _one(
@@ -383,7 +383,7 @@ MUTANTS = [
                 claims.Claim,
                 "complete",
                 COMPLETE_RECOGNISES,
-                COMPLETE_RECOGNISES.replace("found.get(mine.key) is None", "False").replace(
+                COMPLETE_RECOGNISES.replace("found.get(creation.key) is None", "False").replace(
                     "current.media_key == media.media_key", "False"
                 ),
             ),
@@ -579,7 +579,7 @@ MUTANTS = [
     _one(
         "a draft is written before its upload succeeded",
         upload.Uploader,
-        "_put_once",
+        "_put",
         "return error.reason",
         "return None",
     ),
@@ -593,7 +593,7 @@ MUTANTS = [
     Mutant(
         "a Retry-After makes a paid result time out",
         (
-            Edit(retries, "_pause_s", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
+            Edit(retries.Retries, "retry_read", "min(hint_s, BACKOFF_MAX_S)", "hint_s"),
             Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
@@ -648,8 +648,8 @@ MUTANTS = [
         "a retry keeps the intent of a refused start",
         claims.Claim,
         "retry_later",
-        "if answered_no:",
-        "if False:",
+        "if answered_no else held",
+        "if False else held",
         gate="half of the starts return 429",
     ),
     _one(

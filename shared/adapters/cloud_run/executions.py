@@ -22,21 +22,18 @@ class _Clients:
     executions: "ExecutionsClient"
 
 
+@dataclass(kw_only=True, eq=False)
 class CloudRunExecutions:
     """The `Executions` on Google Cloud: one job for each kind."""
 
-    def __init__(
-        self,
-        *,
-        project: str,
-        region: str,
-        emulator_host: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        """Use the jobs of one region; `emulator_host` (host:port) is called without TLS."""
-        self._location = f"projects/{project}/locations/{region}"
-        self._emulator_host = emulator_host
-        self._timeout_s = timeout_s
+    project: str
+    region: str
+    emulator_host: str | None = None
+    """`host:port`, called without TLS."""
+    timeout_s: float = TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._clients = Once(self._connect)
 
     def close(self) -> None:
@@ -49,11 +46,11 @@ class CloudRunExecutions:
         with _translated():
             try:
                 execution = self._clients().executions.get_execution(
-                    name=name, retry=None, timeout=self._timeout_s
+                    name=name, retry=None, timeout=self.timeout_s
                 )
             except NotFound:  # also if the job is missing
                 self._clients().jobs.get_job(
-                    name=self._job(kind), retry=None, timeout=self._timeout_s
+                    name=self._job(kind), retry=None, timeout=self.timeout_s
                 )
                 return False
         return execution.completion_time is None
@@ -68,7 +65,7 @@ class CloudRunExecutions:
         with _translated():
             # No retry: every call starts an execution.
             operation = self._clients().jobs.run_job(
-                request=request, retry=None, timeout=self._timeout_s
+                request=request, retry=None, timeout=self.timeout_s
             )
             name: str = operation.metadata.name
         return name.rsplit("/", 1)[-1]
@@ -79,7 +76,7 @@ class CloudRunExecutions:
     def _connect(self) -> _Clients:
         from google.cloud import run_v2
 
-        if self._emulator_host is None:
+        if self.emulator_host is None:
             return _Clients(
                 run_v2.JobsClient(transport="rest"), run_v2.ExecutionsClient(transport="rest")
             )
@@ -87,7 +84,7 @@ class CloudRunExecutions:
         from google.cloud.run_v2.services.jobs.transports import JobsRestTransport
         from google.oauth2.credentials import Credentials
 
-        host = self._emulator_host
+        host = self.emulator_host
         owner = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
         jobs = JobsRestTransport(host=host, url_scheme="http", credentials=owner)
         executions = ExecutionsRestTransport(host=host, url_scheme="http", credentials=owner)

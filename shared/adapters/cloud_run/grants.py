@@ -4,6 +4,7 @@ https://cloud.google.com/iam/docs/testing-permissions
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.errors import QueueUnavailable
@@ -20,16 +21,18 @@ RUN_URL = "https://run.googleapis.com"
 EXECUTOR = "roles/run.jobsExecutorWithOverrides"
 
 
+@dataclass(kw_only=True, eq=False)
 class GoogleGrants:
-    """The grants needed to create a task and to start its job."""
+    """Checks this process and the service account `invoker`."""
 
-    def __init__(
-        self, *, project: str, region: str, invoker: str, endpoint: str | None = None
-    ) -> None:
-        """Check this process and the service account `invoker`; `endpoint` replaces Google's URLs."""
-        self._location = f"projects/{project}/locations/{region}"
-        self._invoker = invoker
-        self._endpoint = endpoint
+    project: str
+    region: str
+    invoker: str
+    endpoint: str | None = None
+    """Replaces Google's URLs."""
+
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._session = Once(self._connect)
 
     def close(self) -> None:
@@ -42,7 +45,7 @@ class GoogleGrants:
             QueueUnavailable: a grant is missing, or IAM is unreachable.
         """
         queue = f"/v2/{self._location}/queues/{kind}-generation-queue"
-        invoker = f"/v1/projects/-/serviceAccounts/{self._invoker}"
+        invoker = f"/v1/projects/-/serviceAccounts/{self.invoker}"
         self._check(TASKS_URL, queue, "cloudtasks.tasks.create")
         self._check(TASKS_URL, queue, "cloudtasks.tasks.delete")
         self._check(IAM_URL, invoker, "iam.serviceAccounts.actAs")
@@ -55,9 +58,9 @@ class GoogleGrants:
         """
         path = f"/v2/{self._location}/jobs/{kind}-generation-job:getIamPolicy"
         bindings = self._request("GET", RUN_URL + path).get("bindings", [])
-        member = f"serviceAccount:{self._invoker}"
+        member = f"serviceAccount:{self.invoker}"
         if not any(each["role"] == EXECUTOR and member in each["members"] for each in bindings):
-            raise QueueUnavailable(reason=f"{self._invoker} has no {EXECUTOR} on the job")
+            raise QueueUnavailable(reason=f"{self.invoker} has no {EXECUTOR} on the job")
 
     def _check(self, api: str, resource: str, permission: str) -> None:
         body = {"permissions": [permission]}
@@ -71,8 +74,8 @@ class GoogleGrants:
         from google.auth.exceptions import GoogleAuthError
         from requests import RequestException
 
-        if self._endpoint is not None:
-            url = self._endpoint + "/" + url.split("/", 3)[3]
+        if self.endpoint is not None:
+            url = self.endpoint + "/" + url.split("/", 3)[3]
         try:
             response = self._session().request(  # type: ignore[no-untyped-call]  # no types
                 method, url, json=body, timeout=TIMEOUT_S, max_allowed_time=TIMEOUT_S
@@ -88,7 +91,7 @@ class GoogleGrants:
         from google.auth.transport.requests import AuthorizedSession
         from google.oauth2.credentials import Credentials
 
-        if self._endpoint is None:
+        if self.endpoint is None:
             scope = "https://www.googleapis.com/auth/cloud-platform"
             credentials, _ = google.auth.default(scopes=[scope])
         else:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,28 +30,21 @@ DISPATCH_DEADLINE_S = 30
 HASH_LENGTH = 8
 
 
+@dataclass(kw_only=True, eq=False)
 class CloudTasksQueue:
     """The `TaskQueue` on Google Cloud: one queue and one job for each kind."""
 
-    def __init__(
-        self,
-        *,
-        project: str,
-        region: str,
-        invoker: str,
-        traceparent: Callable[[], str | None],
-        run_url: str = RUN_URL,
-        emulator_host: str | None = None,
-    ) -> None:
-        """Create tasks that call `run_url` as the service account `invoker`.
+    project: str
+    region: str
+    invoker: str
+    """The service account that tasks call `run_url` as."""
+    traceparent: Callable[[], str | None]
+    run_url: str = RUN_URL
+    emulator_host: str | None = None
+    """`host:port`, called without TLS or credentials."""
 
-        `emulator_host` (host:port) is called without TLS or credentials.
-        """
-        self._location = f"projects/{project}/locations/{region}"
-        self._invoker = invoker
-        self._traceparent = traceparent
-        self._run_url = run_url
-        self._emulator_host = emulator_host
+    def __post_init__(self) -> None:
+        self._location = f"projects/{self.project}/locations/{self.region}"
         self._client = Once(self._connect)
 
     def close(self) -> None:
@@ -129,27 +123,26 @@ class CloudTasksQueue:
         return f"{self._location}/queues/{kind}-generation-queue"
 
     def _run_request(self, creation_id: CreationId, kind: Kind) -> dict[str, object]:
-        """Return the Admin API call that starts the job for this creation."""
-        variables = {"CREATION_ID": creation_id, "TRACEPARENT": self._traceparent()}
+        variables = {"CREATION_ID": creation_id, "TRACEPARENT": self.traceparent()}
         env = [{"name": name, "value": value} for name, value in variables.items() if value]
         body = {"overrides": {"containerOverrides": [{"env": env}]}}
         return {
             "http_method": "POST",
-            "url": f"{self._run_url}/v2/{self._location}/jobs/{kind}-generation-job:run",
+            "url": f"{self.run_url}/v2/{self._location}/jobs/{kind}-generation-job:run",
             "headers": {"Content-Type": "application/json"},
             "body": json.dumps(body).encode(),
-            "oauth_token": {"service_account_email": self._invoker},
+            "oauth_token": {"service_account_email": self.invoker},
         }
 
     def _connect(self) -> "CloudTasksClient":
         from google.cloud.tasks_v2 import CloudTasksClient
 
-        if self._emulator_host is None:
+        if self.emulator_host is None:
             return CloudTasksClient()
         import grpc
         from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
-        channel = grpc.insecure_channel(self._emulator_host)
+        channel = grpc.insecure_channel(self.emulator_host)
         return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
 
 
@@ -163,7 +156,6 @@ def _task(queue: str, creation_id: CreationId, number: int) -> str:
 
 
 def _call_with_retry(call: Callable[[], ResultT]) -> ResultT:
-    """Retry an idempotent call."""
     for _ in range(TRIES - 1):
         with contextlib.suppress(QueueUnavailable), _translated():
             return call()

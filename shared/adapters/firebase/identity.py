@@ -50,7 +50,6 @@ class LiveTokens:
             return self._until_s.get(_digest(token), 0) > self._clock.monotonic_s()
 
     def add(self, token: str) -> None:
-        """Remember a token by its digest."""
         with self._lock:
             self._until_s[_digest(token)] = self._clock.monotonic_s() + LIVE_FOR_S
             self._until_s.move_to_end(_digest(token))
@@ -59,8 +58,6 @@ class LiveTokens:
 
 
 class FirebaseIdentity:
-    """The `Identity` in the cloud."""
-
     def __init__(
         self,
         project_id: str,
@@ -109,7 +106,6 @@ class FirebaseIdentity:
                 return None
 
     def _verified(self, token: str, *, check_revoked: bool) -> Mapping[str, Any]:
-        """Return the claims of a token with a valid signature, audience, issuer and time."""
         from firebase_admin import auth
 
         with _translated():

@@ -1,6 +1,7 @@
 """Google Cloud service accounts: the OIDC tokens of Cloud Scheduler for `/internal/*`."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.firebase.tokens import (
@@ -17,25 +18,20 @@ from shared.ports.clock import Clock
 CERTIFICATES_PATH = "/oauth2/v1/certs"
 
 
+@dataclass(kw_only=True, eq=False)
 class GoogleServiceIdentity:
     """The `ServiceIdentity` in the cloud; a service is named by its account's email address."""
 
-    def __init__(
-        self,
-        *,
-        audience: str,
-        accounts: Collection[str],
-        clock: Clock,
-        endpoint: str | None = None,
-        timeout_s: float = FETCH_TIMEOUT_S,
-    ) -> None:
-        """Accept these accounts; `endpoint` replaces Google's URL."""
-        self._audience = audience
-        self._accounts = accounts
-        self._clock = clock
-        self._certificates = PublishedCertificates(
-            f"{endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}", clock=clock, timeout_s=timeout_s
-        )
+    audience: str
+    accounts: Collection[str]
+    clock: Clock
+    endpoint: str | None = None
+    """Replaces Google's URL."""
+    timeout_s: float = FETCH_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        url = f"{self.endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}"
+        self._certificates = PublishedCertificates(url, clock=self.clock, timeout_s=self.timeout_s)
 
     def warm_up(self) -> None:
         self._certificates()
@@ -43,9 +39,9 @@ class GoogleServiceIdentity:
     def service(self, token: str) -> str:
         check_form(token)
         claims = self._verified(token)
-        check_not_before(claims, now=self._clock.now())
+        check_not_before(claims, now=self.clock.now())
         email = claims.get("email")
-        if claims.get("email_verified") is not True or email not in self._accounts:
+        if claims.get("email_verified") is not True or email not in self.accounts:
             raise WrongServiceAccount
         return str(email)
 
@@ -57,7 +53,7 @@ class GoogleServiceIdentity:
             claims: Mapping[str, Any] = id_token.verify_oauth2_token(  # type: ignore[no-untyped-call]  # google-auth has few types
                 token,
                 self._certificates,
-                audience=[self._audience],  # None would disable the check
+                audience=[self.audience],  # None would disable the check
                 clock_skew_in_seconds=CLOCK_SKEW_S,
             )
         except (ValueError, GoogleAuthError, KeyError, TypeError) as error:

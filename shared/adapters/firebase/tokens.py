@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -67,6 +67,7 @@ class Certificates:
     status: int = HTTPStatus.OK
 
 
+@dataclass(eq=False)
 class PublishedCertificates:
     """A cache of the certificates at one URL; callable like a transport of google-auth.
 
@@ -74,23 +75,22 @@ class PublishedCertificates:
     appears when the cache expires: Google publishes keys before it signs with them.
     """
 
-    def __init__(self, url: str, *, clock: Clock, timeout_s: float = FETCH_TIMEOUT_S) -> None:
-        self._url = url
-        self._clock = clock
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()
-        self._outcome: Certificates | str = "not fetched yet"
-        self._expires_s = -1.0
+    url: str
+    clock: Clock
+    timeout_s: float = FETCH_TIMEOUT_S
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _outcome: Certificates | str = "not fetched yet"
+    _expires_s: float = -1.0
 
     def __call__(self, *_: object, **__: object) -> Certificates:
         """Return the certificates, ignoring the SDK's URL; raise `IdentityUnavailable`."""
         with self._lock:
-            if self._clock.monotonic_s() >= self._expires_s:
+            if self.clock.monotonic_s() >= self._expires_s:
                 self._outcome, cache_s = self._fetch()
-                self._expires_s = self._clock.monotonic_s() + cache_s
+                self._expires_s = self.clock.monotonic_s() + cache_s
             outcome = self._outcome
         if isinstance(outcome, str):
-            raise IdentityUnavailable(reason=f"certificates at {self._url}: {outcome}")
+            raise IdentityUnavailable(reason=f"certificates at {self.url}: {outcome}")
         return outcome
 
     def _fetch(self) -> tuple[Certificates | str, float]:
@@ -99,7 +99,7 @@ class PublishedCertificates:
         from google.auth.transport.requests import Request
 
         try:
-            response = Request()(self._url, timeout=self._timeout_s)
+            response = Request()(self.url, timeout=self.timeout_s)
         except TransportError as error:
             return str(error), FAILURE_CACHE_S
         if not _are_certificates(response.data):

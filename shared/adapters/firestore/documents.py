@@ -20,11 +20,7 @@ from google.api_core.exceptions import (
 from google.api_core.retry import Retry, if_exception_type
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import firestore
-from google.cloud.firestore_v1 import (
-    CollectionReference,
-    DocumentReference,
-    Query,
-)
+from google.cloud.firestore_v1 import CollectionReference, DocumentReference, Query
 from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
 from google.cloud.firestore_v1.types import ListenRequest, ListenResponse
 
@@ -57,10 +53,7 @@ class Stream(Protocol):
 
 
 class FirestoreDocuments:
-    """One database's documents, in collections with a prefix."""
-
     def __init__(self, project: str, *, database: str, prefix: str, timeout_s: float) -> None:
-        """Connect; raise `StoreUnavailable` without credentials."""
         try:
             self.client = firestore.Client(project=project, database=database)
         except GoogleAuthError as error:
@@ -90,7 +83,6 @@ class FirestoreDocuments:
         }
 
     def moment(self) -> datetime:
-        """Return the current time of Firestore's clock."""
         [snapshot] = self._read_all([self.reference(account_key(UserId("moment")))])
         moment: datetime = snapshot.read_time
         return moment
@@ -98,31 +90,23 @@ class FirestoreDocuments:
     def _read_all(
         self, references: list[DocumentReference], *, at: datetime | None = None
     ) -> list[StoredDocument]:
-        def call() -> Iterable[StoredDocument]:
-            return self.client.get_all(
+        if not references:
+            return []
+        return _call_with_retry(
+            lambda: self.client.get_all(
                 references, retry=None, timeout=self._timeout_s, read_time=at
             )
-
-        return _call_with_retry(call) if references else []
+        )
 
     def select(self, query: Query, *, at: datetime | None = None) -> list[StoredDocument]:
         """Run a query at one time (default: now), in one round trip."""
+        return _call_with_retry(
+            lambda: query.stream(retry=NEVER, timeout=self._timeout_s, read_time=at)
+        )
 
-        def call() -> Iterable[StoredDocument]:
-            return query.stream(retry=NEVER, timeout=self._timeout_s, read_time=at)
-
-        return _call_with_retry(call)
-
-    def aggregate(self, query: object) -> float:
-        """Return the value of an aggregation, in one round trip."""
-        aggregation: Any = query  # the SDK declares a class where it returns an object
-
-        def call() -> Iterable[float]:
-            [[found]] = aggregation.get(retry=NEVER, timeout=self._timeout_s)
-            return [float(found.value)]
-
-        [value] = _call_with_retry(call)
-        return value
+    def aggregate(self, query: Any) -> float:  # noqa: ANN401 (the SDK declares a wrong type)
+        [[found]] = _call_with_retry(lambda: query.get(retry=NEVER, timeout=self._timeout_s))
+        return float(found.value)
 
     def commit(self, plan: Plan, read: StoredDocuments) -> None:
         """Commit a plan, each document under its precondition, in one round trip.
@@ -131,34 +115,32 @@ class FirestoreDocuments:
             StoreContention: a precondition failed; nothing was written.
             OutcomeUnknown
         """
-        parts = stored_parts([*plan.creates, *plan.updates], read)
         self.commit_fields(
-            creates={key: fields for key, fields in parts.items() if key not in read},
-            replaces={
-                key: (fields, read[key].update_time) for key, fields in parts.items() if key in read
-            },
-            removes={
-                key: read[key].update_time for key in with_internals(plan.removes) if key in read
-            },
+            stored_parts([*plan.creates, *plan.updates], read),
+            [key for key in with_internals(plan.removes) if key in read],
+            versions={key: document.update_time for key, document in read.items()},
         )
 
     def commit_fields(
         self,
+        writes: Mapping[Key[Any], dict[str, Any]],
+        removes: Iterable[Key[Any]],
         *,
-        creates: Mapping[Key[Any], dict[str, Any]],
-        replaces: Mapping[Key[Any], tuple[dict[str, Any], Any]],
-        removes: Mapping[Key[Any], Any],
+        versions: Mapping[Key[Any], Any],
     ) -> None:
-        """Commit fields; replaced or removed documents must have the given update time."""
+        """Write and remove documents, which must have these update times, or not exist."""
         batch = self.client.batch()
-        for key, fields in creates.items():
-            batch.create(self.reference(key), fields)
-        for key, (fields, changed_at) in replaces.items():
-            as_read = self.client.write_option(last_update_time=changed_at)
-            batch.update(self.reference(key), fields, option=as_read)
-        for key, changed_at in removes.items():
-            as_read = self.client.write_option(last_update_time=changed_at)
-            batch.delete(self.reference(key), option=as_read)
+        as_read = {
+            key: self.client.write_option(last_update_time=changed_at)
+            for key, changed_at in versions.items()
+        }
+        for key, fields in writes.items():
+            if key in as_read:
+                batch.update(self.reference(key), fields, option=as_read[key])
+            else:
+                batch.create(self.reference(key), fields)
+        for key in removes:
+            batch.delete(self.reference(key), option=as_read[key])
         try:
             batch.commit(retry=None, timeout=self._timeout_s)
         except (Aborted, AlreadyExists, FailedPrecondition) as error:

@@ -29,7 +29,11 @@ def internals_key(key: Key[Any]) -> Key[Any]:
 
 def with_internals(keys: Iterable[Key[Any]]) -> list[Key[Any]]:
     """Return the keys, each creation's followed by that of its internals."""
-    return [part for key in keys for part in _parts(key)]
+    return [
+        part
+        for key in keys
+        for part in ([key, internals_key(key)] if key.collection is Collection.CREATIONS else [key])
+    ]
 
 
 def documents_of(read: StoredDocuments) -> dict[Key[Any], Document]:
@@ -85,12 +89,6 @@ def stored_parts(
         parts[document.key] = fields | moved
         parts[internals_key(document.key)] = internals
     return parts
-
-
-def _parts(key: Key[Any]) -> tuple[Key[Any], ...]:
-    if key.collection is Collection.CREATIONS:
-        return key, internals_key(key)
-    return (key,)
 
 
 def _fields(snapshot: StoredDocument | None) -> Mapping[str, Any]:

@@ -58,8 +58,6 @@ Filter = tuple[str, str, object]
 
 
 class FirestoreStore:
-    """The `Store` in the cloud."""
-
     def __init__(
         self,
         project: str,

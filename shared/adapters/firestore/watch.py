@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -58,8 +59,6 @@ class _StreamEnded(Exception):
 
 
 class _View:
-    """The documents that one stream has delivered, by target and name."""
-
     def __init__(self, decode: Callable[[int, Version], Any]) -> None:
         self._decode = decode
         self.documents: dict[int, dict[str, Any]] = {ACCOUNT: {}, CREATIONS: {}}
@@ -107,24 +106,16 @@ class _View:
         return False
 
 
+@dataclass
 class _Watch:
-    """One user's watch across its streams."""
-
-    def __init__(
-        self,
-        documents: FirestoreDocuments,
-        user_id: UserId,
-        creations: Query,
-        changed: Callable[[Snapshot], None],
-    ) -> None:
-        self._documents = documents
-        self._user_id = user_id
-        self._creations = creations
-        self._changed = changed
-        self._delivered: Snapshot | None = None
-        self._pause_s: float = FIRST_PAUSE_S
-        self._ended = threading.Event()
-        self._stream: Stream | None = None
+    _documents: FirestoreDocuments
+    _user_id: UserId
+    _creations: Query
+    _changed: Callable[[Snapshot], None]
+    _delivered: Snapshot | None = None
+    _pause_s: float = FIRST_PAUSE_S
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _stream: Stream | None = None
 
     def run(self) -> None:
         """Listen until the end, with a growing pause between failed streams."""

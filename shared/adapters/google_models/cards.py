@@ -18,8 +18,6 @@ RETIREMENT_NOTICE_DAYS = 60
 
 
 class Surface(StrEnum):
-    """Google's two APIs for its models."""
-
     AGENT_PLATFORM = "agent-platform"
     GEMINI_API = "gemini-api"
 
@@ -60,7 +58,6 @@ class ModelCard:
         return cls(**{**entry, **parsed})
 
     def cost_usd(self, brief: Brief) -> float:
-        """Return the estimated price of one start."""
         return self.price_usd * (1 if brief.duration_s is None else brief.duration_s)
 
     def retires_by(self, day: date) -> bool:

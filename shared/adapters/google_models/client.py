@@ -70,8 +70,6 @@ class ErrorResponse(Exception):
 
 @dataclass(frozen=True)
 class ApiKey:
-    """Access to the developer API."""
-
     key: str = field(repr=False)
 
 
@@ -87,8 +85,6 @@ class CloudProject:
 
 @dataclass(frozen=True)
 class GoogleClient:
-    """The SDK's client and its HTTP client."""
-
     sdk: genai.Client
     http: httpx2.Client
     credentials: Credentials | None = None
@@ -195,7 +191,6 @@ class GuardedTransport(httpx2.BaseTransport):
         return response
 
     def _timeout_of(self, request: httpx2.Request) -> float:
-        """Return the shorter of the request's timeout and the transport's, in seconds."""
         timeout_s = request.extensions.get("timeout", {}).get("read")
         return self._timeout_s if timeout_s is None else min(self._timeout_s, timeout_s)
 
@@ -217,28 +212,26 @@ class GuardedTransport(httpx2.BaseTransport):
         self._inner.close()
 
 
+@dataclass
 class _BoundedStream(httpx2.SyncByteStream):
     """A body that raises beyond its deadline or its size limit."""
 
-    def __init__(
-        self, stream: httpx2.SyncByteStream, *, deadline_s: float, size_bytes_max: int
-    ) -> None:
-        self._stream = stream
-        self._deadline_s = deadline_s
-        self._size_bytes_max = size_bytes_max
+    stream: httpx2.SyncByteStream
+    deadline_s: float
+    size_bytes_max: int
 
     def __iter__(self) -> Iterator[bytes]:
         size_bytes = 0
         try:
-            for chunk in self._stream:
+            for chunk in self.stream:
                 size_bytes += len(chunk)
-                if size_bytes > self._size_bytes_max:
-                    raise ResponseTooLarge(f"more than {self._size_bytes_max} bytes")
-                if time.monotonic() > self._deadline_s:
+                if size_bytes > self.size_bytes_max:
+                    raise ResponseTooLarge(f"more than {self.size_bytes_max} bytes")
+                if time.monotonic() > self.deadline_s:
                     raise NoResponse("the response is too slow")
                 yield chunk
         except httpx2.TransportError as error:
             raise NoResponse(repr(error)) from error
 
     def close(self) -> None:
-        self._stream.close()
+        self.stream.close()

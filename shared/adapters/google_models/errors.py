@@ -59,29 +59,22 @@ _BY_HTTP_STATUS = {
     HTTPStatus.TOO_MANY_REQUESTS: Code.RESOURCE_EXHAUSTED,
     499: Code.CANCELLED,
 }
-_OTHER_NAMES = {
-    "invalid_request": Code.INVALID_ARGUMENT,
-    "bad_request": Code.INVALID_ARGUMENT,
-    "authentication": Code.UNAUTHENTICATED,
-    "unauthorized": Code.UNAUTHENTICATED,
-    "forbidden": Code.PERMISSION_DENIED,
-    "model_not_found": Code.NOT_FOUND,
-    "rate_limit_exceeded": Code.RESOURCE_EXHAUSTED,
-    "quota_exceeded": Code.RESOURCE_EXHAUSTED,
-    "too_many_requests": Code.RESOURCE_EXHAUSTED,
-    "canceled": Code.CANCELLED,
-    "api_error": Code.INTERNAL,
-    "service_unavailable": Code.UNAVAILABLE,
-    **dict.fromkeys(
-        (
-            *("safety", "prohibited_content", "blocklist", "spii", "recitation"),
-            *("image_safety", "image_prohibited_content", "image_recitation"),
-        ),
-        Code.BLOCKED,
+_ALIASES = {
+    Code.INVALID_ARGUMENT: ("invalid_request", "bad_request"),
+    Code.UNAUTHENTICATED: ("authentication", "unauthorized"),
+    Code.PERMISSION_DENIED: ("forbidden",),
+    Code.NOT_FOUND: ("model_not_found",),
+    Code.RESOURCE_EXHAUSTED: ("rate_limit_exceeded", "quota_exceeded", "too_many_requests"),
+    Code.CANCELLED: ("canceled",),
+    Code.INTERNAL: ("api_error",),
+    Code.UNAVAILABLE: ("service_unavailable",),
+    Code.BLOCKED: (
+        *("safety", "prohibited_content", "blocklist", "spii", "recitation"),
+        *("image_safety", "image_prohibited_content", "image_recitation"),
     ),
 }
-_BY_NAME = {name.replace("_", ""): code for name, code in _OTHER_NAMES.items()} | {
-    code.replace("_", ""): code for code in Code
+_BY_NAME = {
+    name.replace("_", ""): code for code in Code for name in (code, *_ALIASES.get(code, ()))
 }
 _ACCESS_DOMAIN = "googleapis.com"
 """Each reason of this domain (google.api.ErrorReason) concerns a key, a project or its quota."""
@@ -109,7 +102,6 @@ def request_code(error: object) -> Code | None:
 
 
 def operation_code(error: object) -> Code | None:
-    """Return the code of a failed operation or interaction, if it is known."""
     return code_of(get_path(error, "code")) or code_of(get_path(error, "status"))
 
 
@@ -128,7 +120,6 @@ def code_of(value: object) -> Code | None:
 
 
 def reasons(error: object) -> list[str]:
-    """Return an error's reasons (google.rpc.ErrorInfo)."""
     return [
         str(get_path(detail, "reason"))
         for detail in get_list(error, "details")

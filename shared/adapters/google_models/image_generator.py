@@ -125,22 +125,20 @@ def _images(response: object) -> Iterator[tuple[int, object]]:
             named = get_first(blob, "mimeType", "mime_type") or _IMAGE_TYPE
             media_type = str(named).strip().lower()
             if get_path(blob, "data") and not media_type.startswith(_OTHER_TYPES):
-                is_image = media_type.startswith(_IMAGE_TYPE)
-                yield (
-                    _THOUGHT if get_path(part, "thought") else 1 + is_image,
-                    get_path(blob, "data"),
+                rank = (
+                    _THOUGHT
+                    if get_path(part, "thought")
+                    else 1 + media_type.startswith(_IMAGE_TYPE)
                 )
+                yield rank, get_path(blob, "data")
 
 
 def _refusal(response: object) -> GenerationRefused:
-    """Return why a response holds no image, and whether one is billed."""
     reason = str(response)[:REASON_LENGTH_MAX]
     block = str(get_path(response, "promptFeedback", "blockReason") or _UNSPECIFIED)
     if not block.endswith(_UNSPECIFIED):
         return GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason=reason)
-    ends = [
-        str(get_path(candidate, "finishReason")) for candidate in get_list(response, "candidates")
-    ]
+    ends = [str(get_path(each, "finishReason")) for each in get_list(response, "candidates")]
     known = [_REFUSALS[end] for end in ends if end in _REFUSALS]
     failure = known[0] if known else FailureCode.GENERATOR_BAD_OUTPUT
     return GenerationRefused(failure=failure, reason=reason, is_billed=_is_billed(response))
@@ -148,12 +146,9 @@ def _refusal(response: object) -> GenerationRefused:
 
 def _is_billed(response: object) -> bool:
     """Return whether the vendor counted image tokens, which it charges for."""
-    details = get_list(response, "usageMetadata", "candidatesTokensDetails")
-    token_counts = [
-        get_path(each, "tokenCount") for each in details if get_path(each, "modality") == "IMAGE"
-    ]
-    return (
-        any(token_counts)
-        if details
-        else bool(get_path(response, "usageMetadata", "candidatesTokenCount"))
-    )
+    usage = get_path(response, "usageMetadata")
+    details = get_list(usage, "candidatesTokensDetails")
+    if not details:
+        return bool(get_path(usage, "candidatesTokenCount"))
+    images = [each for each in details if get_path(each, "modality") == "IMAGE"]
+    return any(get_path(each, "tokenCount") for each in images)

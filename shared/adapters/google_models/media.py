@@ -42,14 +42,11 @@ _OTHER_TYPES = ("text/", "image/", "audio/", "application/json", "application/x-
 
 
 class BoundedFile(io.FileIO):
-    """A new file with a size limit."""
-
     def __init__(self, path: Path, *, size_bytes_max: int) -> None:
         super().__init__(path, "x")
         self._size_bytes_max = size_bytes_max
 
     def write(self, chunk: "ReadableBuffer", /) -> int:
-        """Append a chunk; raise `BadOutput` above the limit."""
         if self.tell() + len(memoryview(chunk)) > self._size_bytes_max:
             raise BadOutput(reason=f"larger than {self._size_bytes_max} bytes")
         return super().write(chunk)
@@ -94,8 +91,6 @@ def gcs_uri(address: object) -> str | None:
 
 @dataclass(frozen=True)
 class _Object:
-    """An object in a bucket listing."""
-
     name: str
     size_bytes: int
     content_type: str
@@ -123,22 +118,22 @@ class _Object:
         return (0, 0) if self.content_type.startswith(_OTHER_TYPES) else (1, self.size_bytes)
 
 
+@dataclass(frozen=True)
 class OutputBucket:
     """The bucket for generated videos, if configured: one folder for each attempt.
 
     https://cloud.google.com/storage/docs/json_api
     """
 
-    def __init__(self, google: GoogleClient, *, bucket: str | None, url: str) -> None:
-        self._google = google
-        self._bucket = bucket
-        self._url = url
+    google: GoogleClient
+    bucket: str | None
+    url: str
 
     def folder(self, creation_id: CreationId, *, attempt: int) -> str | None:
         """Return the `gs://` folder of this attempt's output, or None without a bucket."""
-        if self._bucket is None:
+        if self.bucket is None:
             return None
-        return f"{GCS_SCHEME}{self._bucket}/{creation_id}/{attempt}/"
+        return f"{GCS_SCHEME}{self.bucket}/{creation_id}/{attempt}/"
 
     def find(self, creation_id: CreationId, *, attempt: int) -> Ready | NotFound | CannotTell:
         folder = self.folder(creation_id, attempt=attempt)
@@ -154,8 +149,8 @@ class OutputBucket:
     def _listed(self, bucket: str, prefix: str) -> Iterator[_Object]:
         params = {"prefix": prefix, "fields": "items(name,size,contentType),nextPageToken"}
         for _ in range(LISTED_PAGES_MAX):
-            response = self._google.http.get(
-                f"{self._url}/storage/v1/b/{quote(bucket)}/o",
+            response = self.google.http.get(
+                f"{self.url}/storage/v1/b/{quote(bucket)}/o",
                 params=params,
                 headers=self._headers(),
             ).json()
@@ -170,9 +165,9 @@ class OutputBucket:
         with (
             translated_read_errors(),
             BoundedFile(path, size_bytes_max=size_bytes_max) as file,
-            self._google.http.stream(
+            self.google.http.stream(
                 "GET",
-                f"{self._url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}",
+                f"{self.url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}",
                 params={"alt": "media"},
                 headers=self._headers(),
             ) as body,
@@ -181,7 +176,7 @@ class OutputBucket:
                 file.write(chunk)
 
     def _headers(self) -> dict[str, str]:
-        credentials = self._google.credentials
+        credentials = self.google.credentials
         if credentials is None:
             return {}
         if not credentials.valid:
@@ -190,6 +185,5 @@ class OutputBucket:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Split `gs://bucket/name`."""
     bucket, _, name = address.removeprefix(GCS_SCHEME).partition("/")
     return bucket, name

@@ -82,28 +82,20 @@ _HTTP_STATUSES = {
 """Codes that prove that nothing was started, and the HTTP statuses that belong to each."""
 _TRANSIENT = {
     Code.RESOURCE_EXHAUSTED: FailureCode.GENERATOR_RATE_LIMITED,
-    **dict.fromkeys(
-        (
-            *(Code.CANCELLED, Code.UNKNOWN, Code.DEADLINE_EXCEEDED),
-            *(Code.ABORTED, Code.INTERNAL, Code.UNAVAILABLE),
-        ),
-        FailureCode.GENERATOR_UNAVAILABLE,
-    ),
+    Code.CANCELLED: FailureCode.GENERATOR_UNAVAILABLE,
+    Code.UNKNOWN: FailureCode.GENERATOR_UNAVAILABLE,
+    Code.DEADLINE_EXCEEDED: FailureCode.GENERATOR_UNAVAILABLE,
+    Code.ABORTED: FailureCode.GENERATOR_UNAVAILABLE,
+    Code.INTERNAL: FailureCode.GENERATOR_UNAVAILABLE,
+    Code.UNAVAILABLE: FailureCode.GENERATOR_UNAVAILABLE,
 }
 _PERMANENT = {
     Code.INVALID_ARGUMENT: FailureCode.GENERATOR_REJECTED,
     Code.OUT_OF_RANGE: FailureCode.GENERATOR_REJECTED,
     Code.LANGUAGE: FailureCode.GENERATOR_REJECTED,
     Code.DATA_LOSS: FailureCode.GENERATOR_BAD_OUTPUT,
-    **dict.fromkeys(
-        (
-            *(Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.PERMISSION_DENIED),
-            *(Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED, Code.UNAUTHENTICATED),
-            *(Code.PAYMENT_REQUIRED, Code.PARAMETER_UNKNOWN),
-        ),
-        FailureCode.INTERNAL,
-    ),
 }
+"""Any other known code is the installation's fault: `INTERNAL`."""
 _READ_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
@@ -209,8 +201,11 @@ def refusal_of(*errors: object) -> Refused:
 
 
 def _permanent_failure(code: Code, error: object) -> FailureCode:
-    """Return the failure code of an error that a retry cannot fix."""
-    return FailureCode.INTERNAL if is_access_error(error) else _PERMANENT[code]
+    return (
+        FailureCode.INTERNAL
+        if is_access_error(error)
+        else _PERMANENT.get(code, FailureCode.INTERNAL)
+    )
 
 
 def oversized_response(error: BadOutput) -> Refused:

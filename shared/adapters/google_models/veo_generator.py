@@ -9,7 +9,7 @@ from shared.adapters.google_models.client import RESOLUTION
 from shared.adapters.google_models.json_paths import get_first, get_list, get_path, json_object
 from shared.adapters.google_models.media import BoundedFile, decode_media, gcs_uri
 from shared.adapters.google_models.responses import no_media, refusal_of
-from shared.adapters.google_models.video_generator import VideoGenerator
+from shared.adapters.google_models.video_operations import VideoGenerator
 from shared.domain.brief import Brief
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Operation, Ready, Refused, Running
@@ -28,8 +28,6 @@ class _RawOperation(types.Operation):
 
 
 class VeoVideoGenerator(VideoGenerator):
-    """The `Generator` for models that are called by `generate_videos`."""
-
     def send_start(self, brief: Brief, folder: str | None) -> object:
         return self.google.sdk.models.generate_videos(
             model=self.card.model,

@@ -35,8 +35,6 @@ class _Record:
 
 
 class LocalExecutions:
-    """The `Executions` on one machine."""
-
     def __init__(
         self,
         folder: Path,
@@ -46,7 +44,6 @@ class LocalExecutions:
         ids: Ids,
         package: str = "jobs",
     ) -> None:
-        """Keep records and logs in `folder`; run jobs with `environment`."""
         self._package = package
         self._records = folder / "locks"
         self._records.mkdir(parents=True, exist_ok=True)
@@ -144,11 +141,9 @@ class LocalExecutions:
         return f"exit status {status}: {lines[-1] if lines else 'it printed nothing'}"
 
     def wait(self) -> None:
-        """Wait until no execution of this process is running."""
         self._processes.wait()
 
     def stop(self) -> None:
-        """Stop the executions of this process, which release their work."""
         self._processes.stop()
         if self._lifeline is not None:
             self._lifeline.close()

@@ -19,8 +19,6 @@ TOKEN_LENGTH_MAX = 4096
 
 
 class LocalIdentity:
-    """The `Identity` and the `ServiceIdentity` on one machine."""
-
     def __init__(self, key: bytes | SigningKeys, *, clock: Clock) -> None:
         self._keys = keys_of(key)
         self._clock = clock
@@ -33,7 +31,6 @@ class LocalIdentity:
         return self._token(checked_username(username), USER_AUDIENCE, USER_TOKEN_LIFE)
 
     def service_token(self, service: str) -> str:
-        """Return a token for `/internal/*`."""
         return self._token(service, SERVICE_AUDIENCE, SERVICE_TOKEN_LIFE)
 
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:  # noqa: ARG002 (local tokens are not revoked)

@@ -128,7 +128,6 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _write(path: Path, keys: list[_Key]) -> None:
-    """Replace the file atomically."""
     fields = [
         {
             "key": each.key.hex(),

@@ -4,12 +4,11 @@ SIGTERM at the timeout and SIGKILL 10 s later; a non-zero exit restarts the task
 CLOUD_RUN_TASK_ATTEMPT.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +19,6 @@ RESTARTS_MAX = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """One execution's command and environment."""
-
     name: str
     job: str
     command: Sequence[str]
@@ -80,7 +77,6 @@ class JobProcesses:
         thread.start()
 
     def wait(self) -> None:
-        """Wait until no execution is running."""
         for thread in list(self._threads):
             thread.join()
 
@@ -111,7 +107,6 @@ class JobProcesses:
             self._threads.discard(threading.current_thread())
 
     def _run(self, execution: Execution, *, task_attempt: int) -> int:
-        """Run one process and return its exit status."""
         with (self._logs / f"{execution.name}.log").open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 (our own modules)
                 execution.command,
@@ -122,8 +117,13 @@ class JobProcesses:
                 pass_fds=execution.inherited,
                 start_new_session=True,
             )
-        with self._registered(process):
+        self._processes.add(process)
+        if self._is_stopping.is_set():
+            process.terminate()
+        try:
             return self._wait_for(process, timeout_s=execution.timeout_s)
+        finally:
+            self._processes.discard(process)
 
     def _wait_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
         try:
@@ -135,14 +135,3 @@ class JobProcesses:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return process.wait()
-
-    @contextlib.contextmanager
-    def _registered(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
-        """Make the process known to `stop`."""
-        self._processes.add(process)
-        if self._is_stopping.is_set():
-            process.terminate()
-        try:
-            yield
-        finally:
-            self._processes.discard(process)

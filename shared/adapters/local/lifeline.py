@@ -17,8 +17,6 @@ from collections.abc import Sequence
 
 
 class Lifeline:
-    """The parent's end of the pipe."""
-
     def __init__(self) -> None:
         self.read_end, self._write_end = os.pipe()
 
@@ -28,13 +26,11 @@ class Lifeline:
         return [*lifeline, module, *arguments]
 
     def close(self) -> None:
-        """End all processes on this lifeline."""
         os.close(self._write_end)
         os.close(self.read_end)
 
 
 def _watch(read_end: int, grace_s: float) -> None:
-    """Wait for the parent's end, then end this process."""
     while os.read(read_end, 1):
         pass
     main_thread = threading.main_thread().ident
@@ -47,7 +43,6 @@ def _watch(read_end: int, grace_s: float) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the module like `python -m`."""
     read_end, grace_s, module, *rest = arguments
     watcher = threading.Thread(
         target=_watch, args=(int(read_end), float(grace_s)), name="lifeline", daemon=True

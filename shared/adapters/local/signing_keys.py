@@ -17,8 +17,6 @@ class SigningKeys(Protocol):
 
 @dataclass(frozen=True)
 class OneKey:
-    """A key that is never rotated."""
-
     key: bytes
 
     def current(self) -> bytes:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.domain.errors import WrongSetting
+from shared.domain.errors import QueueUnavailable, StoreUnavailable, WrongSetting
 
 BUSY_TIMEOUT_S = 5.0
 WAL_CHECKPOINT_PAGES = 10_000
@@ -16,6 +16,15 @@ REMOVE_QUEUE = (
     "remove this file with its -wal and -shm: the queue is rebuilt from the store by the sweep"
 )
 """Remedies for a damaged file."""
+
+
+@contextlib.contextmanager
+def translated(unavailable: type[StoreUnavailable | QueueUnavailable]) -> Iterator[None]:
+    """Raise this error in place of SQLite's and the file system's."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(reason=str(error)) from error
 
 
 def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
@@ -76,8 +85,6 @@ def _damaged(path: Path, reason: object, remedy: str) -> WrongSetting:
 
 
 class ConnectionPool:
-    """A pool of connections to one file."""
-
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
-from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect
+from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
 from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation
@@ -20,15 +19,7 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.ports.store import (
-    Decision,
-    Document,
-    DraftsFilter,
-    Found,
-    Page,
-    ResultT,
-    Snapshot,
-)
+from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT, Snapshot
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -74,13 +65,11 @@ CREATE INDEX IF NOT EXISTS ledger ON transactions (
 
 
 class SQLiteStore:
-    """The `Store` on one machine."""
-
     def __init__(self, path: Path) -> None:
         """Open or create the file; raise `StoreUnavailable` if it is unusable."""
         self._path = path
         self._readers = ConnectionPool(path)
-        with _translated():
+        with translated(StoreUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
@@ -94,7 +83,7 @@ class SQLiteStore:
 
     def check_writable(self) -> None:
         """Raise `StoreUnavailable` if a commit would fail now."""
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             check_writable(connection)
 
     def transact(
@@ -103,7 +92,7 @@ class SQLiteStore:
         return self._writer.transact(reading, decide)
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
@@ -159,12 +148,12 @@ class SQLiteStore:
         self, what: str, collection: Collection, where: str, values: Sequence[str]
     ) -> float:
         text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             [value] = connection.execute(text, values).fetchone()
         return float(value)
 
     def everything(self) -> Iterator[Document]:
-        with _translated(), contextlib.closing(connect(self._path)) as connection:
+        with translated(StoreUnavailable), contextlib.closing(connect(self._path)) as connection:
             connection.execute("BEGIN")
             for collection in HELD:
                 for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
@@ -194,14 +183,6 @@ class SQLiteStore:
             bound = value if isinstance(value, int) else time_text(value)
             values = [*values, bound, page.after.id]
         text += f" ORDER BY {_field(sort)} {order}, id {order} LIMIT ?"
-        with _translated(), self._readers.connection() as connection:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = connection.execute(text, (*values, page.limit)).fetchall()
         return [from_fields(Key(collection, id_), json.loads(text)) for id_, text in rows]
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StoreUnavailable(reason=str(error)) from error

@@ -3,15 +3,13 @@
 Delivery is at least once: a task is marked as done after its execution has started.
 """
 
-import contextlib
 import logging
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.adapters.local.sqlite import ConnectionPool, check_writable
+from shared.adapters.local.sqlite import ConnectionPool, check_writable, translated
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -39,8 +37,6 @@ CREATE INDEX IF NOT EXISTS tasks_due ON tasks (kind, due_s) WHERE done_s IS NULL
 
 @dataclass(frozen=True, kw_only=True)
 class QueueLimits:
-    """Dispatch rate and retries of failed dispatches."""
-
     dispatches_per_s: float = 5
     dispatches_max: int = 10
     back_off_min_s: float = 5
@@ -66,7 +62,7 @@ class SQLiteQueue:
         self._clock = clock
         self.limits = limits or QueueLimits()
         self._next_dispatch_s: dict[Kind, float] = {}
-        with _translated():
+        with translated(QueueUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._pool.connection() as connection:
                 connection.executescript(_SCHEMA)
@@ -76,7 +72,7 @@ class SQLiteQueue:
 
     def check_writable(self) -> None:
         """Raise `QueueUnavailable` if a commit would fail now."""
-        with _translated(), self._pool.connection() as connection:
+        with translated(QueueUnavailable), self._pool.connection() as connection:
             check_writable(connection)
 
     def enqueue(
@@ -105,7 +101,7 @@ class SQLiteQueue:
                 return
 
     def _insert(self, row: tuple[str | float, ...], *, forget_before_s: float) -> None:
-        with _translated(), self._pool.transaction() as connection:
+        with translated(QueueUnavailable), self._pool.transaction() as connection:
             connection.execute("DELETE FROM tasks WHERE done_s < ?", [forget_before_s])
             connection.execute(
                 "INSERT INTO tasks (name, kind, creation_id, created_s, due_s)"
@@ -114,7 +110,7 @@ class SQLiteQueue:
             )
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
-        with _translated(), self._pool.transaction() as connection:
+        with translated(QueueUnavailable), self._pool.transaction() as connection:
             connection.execute(
                 "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
                 [self._clock.now().timestamp(), _name(creation_id, number)],
@@ -124,7 +120,7 @@ class SQLiteQueue:
         return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
-        with _translated(), self._pool.connection() as connection:
+        with translated(QueueUnavailable), self._pool.connection() as connection:
             row = connection.execute(
                 "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL",
                 [_name(creation_id, number)],
@@ -139,7 +135,7 @@ class SQLiteQueue:
         now_s = self._clock.now().timestamp()
         if now_s < self._next_dispatch_s.get(kind, 0):
             return False
-        with _translated():
+        with translated(QueueUnavailable):
             task = self._due(kind, now_s)
             if task is None:
                 return False
@@ -180,11 +176,3 @@ class SQLiteQueue:
 
 def _name(creation_id: CreationId, number: int) -> str:
     return f"{creation_id}-{number}"
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise QueueUnavailable(reason=str(error)) from error

@@ -31,8 +31,6 @@ _NEWEST = (
 
 
 class _Watch:
-    """One caller and what was read for it last."""
-
     def __init__(self, user_id: UserId, changed: Callable[[Snapshot], None]) -> None:
         self._user_id = user_id
         self._changed = changed
@@ -61,8 +59,6 @@ class _Watch:
 
 
 class SQLiteWatches:
-    """The watches of one process; the thread starts with the first."""
-
     def __init__(self, path: Path) -> None:
         self._path = path
         self._watches: list[_Watch] = []

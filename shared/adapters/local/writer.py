@@ -36,16 +36,12 @@ GROUP_SIZE_MAX = 64
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A queued transaction."""
-
     reading: Sequence[Key[Any]]
     decide: Callable[[Found], Decision[Any]]
     future: "Future[Any]"
 
 
 class SQLiteWriter:
-    """The writer of one process."""
-
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -53,7 +49,6 @@ class SQLiteWriter:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the thread after the queued transactions."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -80,7 +75,6 @@ class SQLiteWriter:
 
 
 def _commit_group(connection: sqlite3.Connection, group: list[_Waiting]) -> None:
-    """Run transactions one after another, commit them together, then resolve each."""
     failure: Unavailable | None = None
     outcomes: list[tuple[object, BaseException | None]] = [(None, None)] * len(group)
     try:
@@ -142,7 +136,6 @@ def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
 
 
 def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
-    """Read a document in this connection's transaction."""
     if not key.can_exist:
         return None
     row = connection.execute(
@@ -153,7 +146,6 @@ def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | N
 
 
 def _translated(error: BaseException) -> BaseException:
-    """Translate SQLite's errors."""
     if isinstance(error, sqlite3.IntegrityError):
         if error.sqlite_errorname == "SQLITE_CONSTRAINT_PRIMARYKEY":
             return StoreContention(reason="a document to be created exists")

@@ -6,6 +6,7 @@ https://developers.cloudflare.com/r2/api/s3/api/
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -26,14 +27,10 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
 """Long enough to copy the largest video."""
 CONNECTIONS_MAX = 32
-_RETRYABLE = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
+_RETRYABLE = {
+    *(HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT),
+    *(HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS),
+}
 """4xx statuses that may change when the request is repeated."""
 _TRANSFER_ERRORS = frozenset(
     ["IncompleteBody", "ClientDisconnect", "BadDigest", "RequestTimeout", "RequestTimeTooSkewed"]
@@ -42,28 +39,19 @@ _TRANSFER_ERRORS = frozenset(
 NO_BUCKET = "NoSuchBucket"
 
 
+@dataclass(kw_only=True, eq=False)
 class R2MediaStore:
     """The `MediaStore` on Cloudflare R2; thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        endpoint_url: str,
-        access_key_id: str,
-        secret_access_key: str,
-        drafts_bucket: str,
-        public_bucket: str,
-        public_url: str,
-        read_timeout_s: float = READ_TIMEOUT_S,
-    ) -> None:
-        self._endpoint_url = endpoint_url.rstrip("/")
-        self._access_key_id = access_key_id
-        self._secret_access_key = secret_access_key
-        self._drafts_bucket = drafts_bucket
-        self._public_bucket = public_bucket
-        self._public_url = public_url.rstrip("/")
-        self._read_timeout_s = read_timeout_s
-        self._signer = LinkSigner(access_key_id, secret_access_key, region=REGION)
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    drafts_bucket: str
+    public_bucket: str
+    public_url: str
+    read_timeout_s: float = READ_TIMEOUT_S
+
+    def __post_init__(self) -> None:
         self._client = Once(self._connect)
 
     def close(self) -> None:
@@ -82,7 +70,7 @@ class R2MediaStore:
                     CacheControl=PRIVATE_CACHING,
                 )
             except ClientError as error:
-                if _status(error) != HTTPStatus.PRECONDITION_FAILED:
+                if _status(error)[0] != HTTPStatus.PRECONDITION_FAILED:
                     raise
 
     def size_bytes(self, key: str) -> int | None:
@@ -92,7 +80,7 @@ class R2MediaStore:
             try:
                 size_bytes: int = self._client().head_object(**self._object(key))["ContentLength"]
             except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND:
+                if _status(error)[0] == HTTPStatus.NOT_FOUND:
                     return None
                 raise
         return size_bytes
@@ -103,11 +91,12 @@ class R2MediaStore:
             "response-content-disposition": "inline",
             "response-content-type": _content_type(key),
         }
-        url = f"{self._endpoint_url}/{self._drafts_bucket}/{quote(key)}"
-        return self._signer.signed(url, overrides, expires_at=expires_at)
+        url = f"{self.endpoint_url.rstrip('/')}/{self.drafts_bucket}/{quote(key)}"
+        signer = LinkSigner(self.access_key_id, self.secret_access_key, REGION)
+        return signer.signed(url, overrides, expires_at=expires_at)
 
     def public_link(self, key: str) -> str:
-        return f"{self._public_url}/{quote(key)}"
+        return f"{self.public_url.rstrip('/')}/{quote(key)}"
 
     def publish(self, key: str, public_key: str) -> None:
         from botocore.exceptions import ClientError
@@ -122,7 +111,8 @@ class R2MediaStore:
                     CacheControl=PUBLIC_CACHING,
                 )
             except ClientError as error:
-                if _status(error) == HTTPStatus.NOT_FOUND and _code(error) != NO_BUCKET:
+                status, code = _status(error)
+                if status == HTTPStatus.NOT_FOUND and code != NO_BUCKET:
                     raise MediaMissing(reason=str(error)) from error
                 raise
         if "ETag" not in copied.get("CopyObjectResult", {}):
@@ -136,7 +126,7 @@ class R2MediaStore:
         return True
 
     def everything(self) -> Iterator[StoredFile]:
-        for bucket, prefix in ((self._drafts_bucket, ""), (self._public_bucket, PUBLIC_PREFIX)):
+        for bucket, prefix in ((self.drafts_bucket, ""), (self.public_bucket, PUBLIC_PREFIX)):
             with _translated():
                 pages = self._client().get_paginator("list_objects_v2")
                 for page in pages.paginate(Bucket=bucket, Prefix=prefix):
@@ -145,15 +135,15 @@ class R2MediaStore:
 
     def _object(self, key: str) -> dict[str, str]:
         is_public = key.startswith(PUBLIC_PREFIX)
-        return {"Bucket": self._public_bucket if is_public else self._drafts_bucket, "Key": key}
+        return {"Bucket": self.public_bucket if is_public else self.drafts_bucket, "Key": key}
 
     def _connect(self) -> Any:  # noqa: ANN401 (boto3 has no types)
         import boto3
         from botocore.config import Config
 
         session = boto3.session.Session(
-            aws_access_key_id=self._access_key_id,
-            aws_secret_access_key=self._secret_access_key,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
             region_name=REGION,
         )
         config = Config(
@@ -165,10 +155,10 @@ class R2MediaStore:
             # Callers retry; retries in the SDK would multiply theirs.
             retries={"total_max_attempts": 1},
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=self._read_timeout_s,
+            read_timeout=self.read_timeout_s,
             max_pool_connections=CONNECTIONS_MAX,
         )
-        return session.client("s3", endpoint_url=self._endpoint_url, config=config)
+        return session.client("s3", endpoint_url=self.endpoint_url, config=config)
 
 
 def _content_type(key: str) -> str:
@@ -177,19 +167,15 @@ def _content_type(key: str) -> str:
     return MediaFormat(extension).content_type if is_known else "application/octet-stream"
 
 
-def _status(error: Any) -> int:  # noqa: ANN401 (botocore has no types)
-    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return status
-
-
-def _code(error: Any) -> str:  # noqa: ANN401 (botocore has no types)
-    code: str = error.response["Error"]["Code"]
-    return code
+def _status(error: Any) -> tuple[int, str]:  # noqa: ANN401 (botocore has no types)
+    """Return the HTTP status and the error code of a `ClientError`."""
+    return error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
 
 
 def _is_permanent(error: Any) -> bool:  # noqa: ANN401 (botocore has no types)
-    is_client_error = 400 <= _status(error) < 500 and _status(error) not in _RETRYABLE  # noqa: PLR2004 (HTTP)
-    return is_client_error and _code(error) not in _TRANSFER_ERRORS
+    status, code = _status(error)
+    is_client_error = 400 <= status < 500 and status not in _RETRYABLE  # noqa: PLR2004 (HTTP)
+    return is_client_error and code not in _TRANSFER_ERRORS
 
 
 @contextlib.contextmanager

@@ -35,7 +35,6 @@ def _random(prompt: str) -> random.Random:
 
 
 def draw_image(brief: Brief, path: Path) -> None:
-    """Write a PNG of the brief's aspect ratio."""
     width, height = IMAGE_SIZES[brief.aspect_ratio]
     rng = _random(brief.prompt)
     palette = rng.choice(_PALETTES)
@@ -52,7 +51,6 @@ def draw_image(brief: Brief, path: Path) -> None:
 
 
 def _grain(rng: random.Random, size: tuple[int, int]) -> Image.Image:
-    """Return grey noise around the mid-tone."""
     noise = Image.frombytes("L", size, rng.randbytes(size[0] * size[1]))
     return noise.point([128 + (value - 128) // 9 for value in range(256)])
 

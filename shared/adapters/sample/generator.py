@@ -172,9 +172,5 @@ class SampleGenerator:
 
 
 def _brief(fields: dict[str, Any]) -> Brief:
-    return Brief(
-        kind=Kind(fields["kind"]),
-        prompt=fields["prompt"],
-        aspect_ratio=AspectRatio(fields["aspect_ratio"]),
-        duration_s=fields["duration_s"],
-    )
+    kind, aspect_ratio = Kind(fields["kind"]), AspectRatio(fields["aspect_ratio"])
+    return Brief(**{**fields, "kind": kind, "aspect_ratio": aspect_ratio})

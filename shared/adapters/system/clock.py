@@ -45,8 +45,6 @@ class SystemClock:
 
 
 class SystemIds:
-    """Unguessable ids."""
-
     def random_id(self, length: int) -> str:
         return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
