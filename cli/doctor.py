@@ -225,7 +225,7 @@ def _ask_generator(phoenix: Phoenix, kind: Kind) -> str:
     try:
         generator = phoenix.ports.generator(kind)
     except ModuleNotFoundError as error:
-        return f"not run_probe, there is no {error.name} in this image"
+        return f"not asked, there is no {error.name} in this image"
     generator.find_output(CreationId(PROBE), attempt=1)
     is_sample = _models(phoenix.settings) is None
     return generator.model if is_sample else f"{generator.model}: it was not called"
