@@ -52,7 +52,9 @@ def test_key_generates_an_image_and_a_video_by_the_developer_api(
     requested = {(method, path) for method, path, _ in server.vendor.requests}
     assert ("POST", f"/v1/models/{IMAGE_MODEL}:generateContent") in requested
     assert ("POST", "/v1/interactions") in requested
-    assert any(path.startswith("/v1/interactions/") for method, path in requested if method == "GET")
+    assert any(
+        path.startswith("/v1/interactions/") for method, path in requested if method == "GET"
+    )
     assert any(path.startswith("/v1/files/") for _, path in requested)
     assert not any("/projects/" in path for _, path in requested)
     assert server.vendor.starts == 2
