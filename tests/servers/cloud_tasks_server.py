@@ -85,9 +85,9 @@ class CloudTasksServer:
         self._server = grpc.server(ThreadPoolExecutor(32))
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                self._with_faults(method), asked.deserialize, answered.serialize
+                self._with_faults(method), request.deserialize, response.serialize
             )
-            for name, method, asked, answered in (
+            for name, method, request, response in (
                 ("CreateTask", self._create, tasks_v2.CreateTaskRequest, tasks_v2.Task),
                 ("GetTask", self._get, tasks_v2.GetTaskRequest, tasks_v2.Task),
                 ("GetQueue", self._get_queue, tasks_v2.GetQueueRequest, tasks_v2.Queue),

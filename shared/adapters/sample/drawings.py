@@ -66,8 +66,8 @@ def render_video(brief: Brief, path: Path, *, motion_share: float = 1.0) -> None
     duration_s = brief.duration_s or 0
     rng = _random(brief.prompt)
     colours = ":".join(
-        f"c{place}={colour.replace('#', '0x')}"
-        for place, colour in enumerate(rng.choice(_PALETTES)[1:])
+        f"c{index}={colour.replace('#', '0x')}"
+        for index, colour in enumerate(rng.choice(_PALETTES)[1:])
     )
     video = (
         f"gradients=s={width // 4}x{height // 4}:r={FRAMES_PER_S}:n=4:{colours}:speed=0.02"
