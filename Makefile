@@ -42,6 +42,7 @@ lint: $(READY) ## Check format, lint, types and imports
 	$(BIN)/shellcheck -x .ci/run $(SCRIPTS)
 	$(BIN)/yamllint --strict cloudbuild.yaml cloudbuild.test.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.cloudbuild cloudbuild.yaml cloudbuild.test.yaml
+	api_service/web/lint/run.sh
 
 check: lint ## Lint and the fast tests, before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"

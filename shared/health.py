@@ -47,7 +47,6 @@ class OnDisk(Protocol):
 
     def check_writable(self) -> None:
         """Write something that changes nothing; raises `Unavailable` if that fails."""
-        ...
 
 
 def probe_store(store: Store) -> None:

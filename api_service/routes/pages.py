@@ -9,10 +9,29 @@ from api_service.dependencies import StateDep
 from api_service.errors import PageNotFound
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
+from shared.domain.brief import (
+    ASPECT_RATIO_DEFAULT,
+    ASPECT_RATIOS,
+    CAPTION_LENGTH_MAX,
+    DURATION_DEFAULT_S,
+    DURATIONS_S,
+    PROMPT_LENGTH_MAX,
+    AspectRatio,
+)
+from shared.domain.kind import Kind
+from shared.ports.store import WATCHED_MAX
 
 router = APIRouter()
 
 READ = ["GET", "HEAD"]
+
+
+class WebLimits(View):
+    """Maximum lengths in characters, and the number of creations in a snapshot."""
+
+    prompt_length: int = PROMPT_LENGTH_MAX
+    caption_length: int = CAPTION_LENGTH_MAX
+    watched: int = WATCHED_MAX
 
 
 class WebConfig(View):
@@ -20,11 +39,16 @@ class WebConfig(View):
 
     firebase: FirebaseWeb | None
     costs: PerKind
+    limits: WebLimits = WebLimits()
+    formats: dict[Kind, tuple[AspectRatio, ...]] = ASPECT_RATIOS
+    format_defaults: dict[Kind, AspectRatio] = ASPECT_RATIO_DEFAULT
+    durations: tuple[int, ...] = DURATIONS_S
+    duration_default: int = DURATION_DEFAULT_S
 
 
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
 def web_config(state: StateDep) -> Response:
-    """Get the sign-in configuration and the prices."""
+    """Get the sign-in configuration, prices, limits and formats."""
     costs = PerKind.costs(state.phoenix.settings.costs)
     return json_response(WebConfig(firebase=state.static_files.firebase, costs=costs))
 

@@ -25,8 +25,8 @@ ORIENTATIONS = {"landscape": "16:9", "portrait": "9:16"}
 BIDI_CONTROLS = "\u202a-\u202e\u2066-\u2069"
 """Embeddings, overrides and isolates of the writing direction, as ranges of a regular expression.
 
-Text pasted from a page in a right-to-left language contains them; they can also make a text look
-like another one. The marks U+200E, U+200F and U+061C cannot, and stay.
+Text pasted from a page in a right-to-left language contains them; they can also disguise a
+text as another one. The marks U+200E, U+200F and U+061C cannot, and stay.
 """
 _BIDI_CONTROLS = re.compile(f"[{BIDI_CONTROLS}]")
 ACCEPTED_DURATION = "use 4, 6 or 8 seconds"

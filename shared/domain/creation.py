@@ -43,7 +43,7 @@ class Creation:
     stage: Stage | None = Stage.QUEUED
     progress: int = 0
     attempt: int = 0
-    """The last attempt's number, counted over all debits; it never goes down."""
+    """The last attempt's number, counted over all debits; it never decreases."""
     first_attempt: int = 1
     """The number of the first attempt of this debit."""
     retry_count: int = 0

@@ -39,7 +39,7 @@ class Collection(StrEnum):
     OPERATOR_ACTS = "operatorActs"
     WELCOME_SHARDS = "welcomeShards"
     LEGACY_CREATIONS = "legacyCreations"
-    """An older system's, put aside when it was taken over; no store looks there."""
+    """A legacy system's, archived by its migration; no store reads it."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ STOP_GRACE_S = 10
 
 
 RETRY_AFTER_S = {Kind.IMAGE: 5, Kind.VIDEO: 15}
-"""When it is worth asking again for an unfinished creation."""
+"""How long to wait before polling an unfinished creation again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,46 +46,46 @@ class Policy:
     heartbeat_s: float = 20
     """How often a job renews its lease and writes its progress."""
     lease_grace_s: float = 30
-    """How long after a lease's end the sweep looks at it."""
+    """How long after a lease's end the sweep checks the creation."""
     image_job_timeout_s: float = 300
     video_job_timeout_s: float = 600
     """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""
     image_minimum_run_s: float = 12
     video_minimum_run_s: float = 90
-    """Less time than this before the deadline is not worth an attempt; at least the typical time.
+    """The least time before the deadline for an attempt; at least the typical time.
 
     A generator that is paid for and then cut off by the deadline is refunded at our expense.
     """
     image_typical_s: float = 12
     video_typical_s: float = 90
-    """What progress is estimated by where the generator reports none."""
+    """Used to estimate progress if the generator reports none."""
     image_poll_s: float = 1
     video_poll_s: float = 5
-    """The pause between two looks at a generator's operation."""
+    """The interval between polls of a generator's operation."""
 
     retry_delays_s: tuple[float, ...] = (60, 120, 240)
     """Before each retry of a transient error; their number is the number of retries."""
     retry_early_s: float = 5
-    """How much before `retryAt` a task may come."""
+    """How early before `retryAt` a task may start."""
     attempts_max: int = 6
     """Claims for one debit."""
     start_within_s: float = 10
-    """From the intent to the start of the generator; later, the intent is written anew."""
+    """From the intent to the start of the generator; after it, the intent is recorded again."""
     output_search_s: float = 300
-    """How long the output of an unanswered video start is looked for."""
+    """How long to search for the output of an unanswered video start."""
 
     sweep_every_s: float = 60
-    """How often the sweep is called, and how long it leaves a creation alone."""
+    """The interval between sweeps, and between two checks of one creation."""
     sweep_budget_s: float = 45
-    """How long one call of the sweep works."""
+    """The time limit of one sweep."""
     sweep_creations_max: int = 1000
-    """How many creations one call of the sweep works on."""
+    """The maximum number of documents in one sweep."""
     requeues_max: int = 4
     """How often the sweep enqueues a creation again for one debit."""
     clock_skew_s: float = 10
-    """How far the clocks of two machines may differ: a lease is taken over only so much later."""
+    """The maximum difference of two machines' clocks: a lease is taken over only after it."""
     deletion_delay_s: float = 3600
-    """After this, nothing that was under way can still write a left-over file."""
+    """After this, no process can still write an orphaned file."""
     publication_margin_s: float = 1800
     """What must be left of that delay when a publication commits."""
 
@@ -100,9 +100,9 @@ class Policy:
     gauges_every_s: float = 10
     """How often the queue, the switches and the day's cost are read, outside the requests."""
     gauges_life_s: float = 120
-    """A reading of the queue that is older counts as unknown, and unknown is not full."""
+    """An older reading of the queue counts as unknown, and unknown is not full."""
     settled_within_s: float = 120
-    """What settled in this time shows how fast the jobs work."""
+    """The window in which settled runs are counted to measure the jobs' rate."""
     welcome_grants_per_day_max: int = 1600
     """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 

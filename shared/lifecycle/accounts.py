@@ -43,9 +43,7 @@ class Accounts:
         The first call with a verified caller adds the welcome grant.
         """
         account = self.find(caller)
-        if account is None:
-            return self.create(caller)
-        return self._welcomed(account, caller) if self.owes_welcome(account, caller) else account
+        return self.create(caller) if account is None else self._welcomed(account, caller)
 
     def owes_welcome(self, account: Account, caller: Caller) -> bool:
         return self.welcome.is_for(caller) and not account.welcomed
@@ -58,8 +56,7 @@ class Accounts:
         for username in self.usernames(caller.username_hint):
             account = self._create_as(caller, username)
             if account is not None:
-                is_due = self.owes_welcome(account, caller)
-                return self._welcomed(account, caller) if is_due else account
+                return self._welcomed(account, caller)
         raise AssertionError("random usernames do not run out")
 
     def _create_as(self, caller: Caller, username: str) -> Account | None:
@@ -89,7 +86,9 @@ class Accounts:
         return self.transactions.run([fresh.key, claim.key, *reading], decide)
 
     def _welcomed(self, account: Account, caller: Caller) -> Account:
-        """Return the account with its welcome decided, or unchanged on a day without grants left."""
+        """Return the account after its welcome, if that is due and the day has grants left."""
+        if not self.owes_welcome(account, caller):
+            return account
         at = self.clock.now()
         try:
             return self._welcome(account, self.welcome.offered_to(caller, at=at), at=at)

@@ -77,11 +77,9 @@ class Opening:
 
         Raises:
             KeyReused, CreationGone: the key was used before.
-            Paused, SpendingLimit, QueueFull: nothing was written.
-            TooManyUnfinished, TooManyFree, TooManyOpened: nothing was written.
-            InsufficientTokens: nothing was written.
+            Paused, SpendingLimit, QueueFull, StorageFull, MediaUnavailable: nothing was written.
+            TooManyUnfinished, TooManyFree, TooManyOpened, InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
-            StorageFull, MediaUnavailable: nothing was written; a replay needs no room.
             NotQueued: the tokens were refunded.
             OutcomeUnknown: see its `creation_id`.
         """
@@ -144,9 +142,9 @@ class Opening:
 
         It is read before the transaction, which applies it to a debit and not to a replay.
         """
-        return self.admission.refusal(kind) or self._storage_refusal(kind)
-
-    def _storage_refusal(self, kind: Kind) -> Unavailable | None:
+        refusal = self.admission.refusal(kind)
+        if refusal is not None:
+            return refusal
         try:
             if self.media.has_room(self.policy.room_bytes(kind)):
                 return None

@@ -24,12 +24,12 @@ from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
 TRIES_MAX = 3
 """How often the parts are read while the account keeps changing."""
 VERIFY = (
-    "Welcome tokens, where they are granted, come with the next request once the email address "
-    "or phone number is verified."
+    "Welcome tokens, if this installation grants them, are added with the next request once the "
+    "email address or phone number is verified."
 )
 FULL_DAY = (
-    "The welcome tokens are used up for today: they come with the first request on a day that has "
-    "some left, once the email address or phone number is verified."
+    "Today's welcome tokens are used up. Yours are added with the first request on a day with some "
+    "left, once the email address or phone number is verified."
 )
 
 
@@ -79,7 +79,7 @@ class Statement:
         if not self.account.welcomed:
             parts.append(FULL_DAY if self.is_full_day else VERIFY)
         elif not self.has_own_welcome:
-            parts.append("Your address received its welcome tokens in another account, or before.")
+            parts.append("Your address received its welcome tokens in another account, or earlier.")
         return " ".join(parts)
 
     @property

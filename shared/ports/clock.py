@@ -1,4 +1,4 @@
-"""Time, repetition and randomness: what makes the lifecycle repeatable when they are simulated."""
+"""Clock and random ids: what a simulation replaces to make the lifecycle repeatable."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,22 +11,16 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the time in UTC, in whole milliseconds."""
-        ...
 
-    def monotonic_s(self) -> float:
-        """Return seconds since some moment; never goes back."""
-        ...
+    def monotonic_s(self) -> float: ...
 
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
+    def sleep(self, seconds: float) -> None: ...
 
     def every(self, seconds: float, beat: Callable[[], None]) -> AbstractContextManager[object]:
-        """Call `beat` again and again beside the `with` block, first after one interval.
+        """Call `beat` repeatedly during the `with` block, first after one interval.
 
         When the block has ended, no beat is running and none begins. `beat` must not raise.
         """
-        ...
 
 
 class Ids(Protocol):
@@ -34,8 +28,6 @@ class Ids(Protocol):
 
     def random_id(self, length: int) -> str:
         """Return random characters of a-z and 2-7: 5 bits each."""
-        ...
 
     def digits(self, length: int) -> str:
         """Return random decimal digits."""
-        ...

@@ -1,4 +1,4 @@
-"""What makes media from a brief: long-running work that is started once and can be resumed."""
+"""The generator: long-running work on a brief, started once and resumable."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,21 @@ from shared.domain.keys import CreationId
 
 @dataclass(frozen=True)
 class Operation:
-    """Work that was accepted, by the name it can be asked for in any process."""
+    """Accepted work, by the name under which any process can poll it."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Running:
-    """Not ready; `progress` is 0 to 1 where the generator tells it."""
+    """Not ready; `progress` is 0 to 1 if the generator reports it."""
 
     progress: float | None = None
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The media is there; `locator` is what the same generator fetches it by."""
+    """The media is ready; `locator` is what the same generator fetches it by."""
 
     locator: str
 
@@ -45,71 +45,52 @@ class Refused:
 
 @dataclass(frozen=True)
 class NotFound:
-    """No output of this start is there yet."""
+    """No output of this start exists yet."""
 
 
 @dataclass(frozen=True)
 class CannotTell:
-    """This generator cannot be asked for the output of a start by anything but its operation."""
+    """This generator can find the output of a start only by its operation."""
 
 
 class Generator(Protocol):
-    """One model of one vendor."""
+    """One model of one vendor.
+
+    `poll`, `fetch` and `find_output` are pure reads and raise
+
+        GenerationUnavailable: no response; retry.
+        ReadRefused: the vendor refuses this read.
+    """
 
     @property
-    def model(self) -> str:
-        """Return the model's id."""
-        ...
+    def model(self) -> str: ...
 
     def cost_usd(self, brief: Brief) -> float:
         """Return the estimated price of one start."""
-        ...
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         """Start the work: one paid request, never sent again.
 
         Raises:
-            GenerationRefused: the answer is no, for good.
-            GenerationUnavailable: the answer is no, for now.
-            StartOutcomeUnknown: no answer, or one that a gateway can give: it may be running, and
+            GenerationRefused: a permanent no.
+            GenerationUnavailable: a temporary no.
+            StartOutcomeUnknown: no response, or one that a gateway can give: it may be running, and
                 paid for. Any other error means the same.
         """
-        ...
 
-    def poll(self, operation: Operation) -> Running | Ready | Refused:
-        """Ask for the operation: a pure read.
-
-        Raises:
-            GenerationUnavailable: no answer; ask again.
-            ReadRefused: the vendor refuses this read.
-        """
-        ...
+    def poll(self, operation: Operation) -> Running | Ready | Refused: ...
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
-        """Write the media to a new file, streamed.
-
-        Raises:
-            BadOutput: it is larger than the limit; nothing more is read.
-            GenerationUnavailable: no answer; ask again.
-            ReadRefused: the vendor refuses this read.
-        """
-        ...
+        """Stream the media to a new file; raises `BadOutput` once it exceeds the limit."""
 
     def find_output(
         self, creation_id: CreationId, *, attempt: int
     ) -> Ready | NotFound | CannotTell:
-        """Search the attempt's own place in the bucket for its output: a pure read.
-
-        Raises:
-            GenerationUnavailable: no answer; ask again.
-            ReadRefused: the vendor refuses this read.
-        """
-        ...
+        """Search the attempt's own prefix in the bucket for its output."""
 
     def discard(self, operation: Operation) -> None:
         """Delete what the vendor stores of a finished operation; errors are logged, not raised.
 
-        It takes some seconds at most, however slowly the vendor answers. Called only after the
-        commit that ends the operation: its creation is complete, failed, or left to a later start.
+        It takes some seconds at most, however slow the vendor is. Called only after the commit that
+        ends the operation: its creation is complete, failed, or left to a later start.
         """
-        ...

@@ -1,4 +1,4 @@
-"""Who is calling: a person with a bearer token, or one of this installation's services."""
+"""Identity: callers with a bearer token, persons or this installation's own services."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,48 +20,32 @@ class Caller:
 
 
 class Identity(Protocol):
-    """Whose bearer token this is."""
+    """Checks the tokens of persons; `IdentityUnavailable` means that it could not."""
 
     def warm_up(self) -> None:
-        """Fetch what checking a token needs, before the first one comes.
-
-        Raises:
-            IdentityUnavailable: it cannot be had now; every check will try again.
-        """
-        ...
+        """Fetch what checking a token needs; if it fails, every check tries again."""
 
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:
-        """Check signature, audience, issuer and time; `must_be_live` also asks for revocation.
+        """Check signature, audience, issuer and time, and with `must_be_live` revocation.
 
         Raises:
             Unauthenticated: the token proves nothing.
             AccountDisabled: the account may not act.
-            IdentityUnavailable: it cannot be checked.
         """
-        ...
 
     def user_id_of(self, email: str) -> UserId | None:
-        """Return whose email address this is, or None; on one machine nobody has one.
-
-        Raises:
-            IdentityUnavailable: it cannot be looked up.
-        """
-        ...
+        """Return the user id of an email address, or None; on one machine always None."""
 
 
 class ServiceIdentity(Protocol):
-    """Which of the installation's own services is calling `/internal/*`."""
+    """Checks the tokens of services that call `/internal/*`, as `Identity` does."""
 
-    def warm_up(self) -> None:
-        """See `Identity.warm_up`."""
-        ...
+    def warm_up(self) -> None: ...
 
     def service(self, token: str) -> str:
         """Check the token and return the service's name.
 
         Raises:
             Unauthenticated: the token proves nothing.
-            WrongServiceAccount: a good token, but not of an allowed service.
-            IdentityUnavailable: it cannot be checked.
+            WrongServiceAccount: a valid token, but not of an allowed service.
         """
-        ...

@@ -1,4 +1,4 @@
-"""The store of media files: a private area behind signed links, and a public one."""
+"""The media store: a private area behind signed links, and a public one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,6 @@ from shared.domain.media import MediaFormat
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that is there."""
-
     key: str
     size_bytes: int
     stored_at: datetime
@@ -21,31 +19,27 @@ class StoredFile:
 class MediaStore(Protocol):
     """Keys under `public/` are in the public area, all others in the private one.
 
-    Every method raises `MediaUnavailable` when the store is out of reach or its answer was lost,
-    and its subclass `MediaRefused` when the store answered that it does not accept the request.
+    Every method raises `MediaUnavailable` if the store is unreachable or its response was lost,
+    and its subclass `MediaRefused` if the store refused the request.
     """
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
-        """Store a file under a key, streamed from disk, once: a key that is there stays as it is.
+        """Stream a file from disk to a key, once: an existing file stays as it is.
 
-        Only one attempt ever writes a key, so one that is there is this file, sent before.
+        Only one attempt ever writes a key, so an existing file is this one, sent before.
         """
-        ...
 
     def size_bytes(self, key: str) -> int | None:
-        """Return the size of a stored file, or None if it is not there."""
-        ...
+        """Return the size of a stored file, or None if it does not exist."""
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
-        """Return an absolute address that opens this file, for anyone, until then.
+        """Return an absolute URL that opens this file until then, without a token.
 
-        One process answers the same text for the same key and time.
+        One process returns the same text for the same key and time.
         """
-        ...
 
     def public_link(self, key: str) -> str:
-        """Return the lasting absolute address of a file in the public area."""
-        ...
+        """Return the permanent absolute URL of a file in the public area."""
 
     def publish(self, key: str, public_key: str) -> None:
         """Copy a private file to a key in the public area; idempotent.
@@ -53,16 +47,12 @@ class MediaStore(Protocol):
         Raises:
             MediaMissing: the private file does not exist.
         """
-        ...
 
     def delete(self, key: str) -> None:
-        """Remove a file; one that is not there is fine."""
-        ...
+        """Remove a file, if it exists."""
 
     def has_room(self, size_bytes: int) -> bool:
-        """Tell whether files of this size can be stored now, as far as the store has a limit."""
-        ...
+        """Return whether files of this size fit now, if the store has a limit."""
 
     def everything(self) -> Iterator[StoredFile]:
         """Stream every stored file of both areas, in no order."""
-        ...

@@ -1,4 +1,4 @@
-"""The store of documents: transactions whose decision is a pure function, and pages of queries."""
+"""The document store: transactions with pure decisions, and paged queries."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,16 +17,9 @@ from shared.domain.status import Status
 from shared.domain.welcome import WelcomeShard
 
 Document = (
-    Account
-    | UsernameClaim
-    | Creation
-    | LedgerEntry
-    | Cost
-    | MediaDeletion
-    | Switch
-    | OperatorAct
-    | WelcomeShard
-)
+    Account | UsernameClaim | Creation | LedgerEntry | Cost
+    | MediaDeletion | Switch | OperatorAct | WelcomeShard
+)  # fmt: skip
 APPEND_ONLY = (LedgerEntry, OperatorAct)
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -36,7 +29,7 @@ WATCHED_MAX = 50
 
 
 class TransactionRuleBroken(AssertionError):
-    """A decision that no store may carry out: a bug in the use case, never the user's fault."""
+    """A decision that no store may carry out: a bug in the use case."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +39,12 @@ class Found:
     documents: Mapping[Key[Any], Document]
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """Return the document, or None if it was missing."""
         return cast("DocumentT | None", self.documents.get(key))
 
 
 @dataclass(frozen=True)
 class Decision(Generic[ResultT_co]):
-    """What to write and remove, all or nothing, and what to answer."""
+    """What to write and remove, all or nothing, and what to return."""
 
     result: ResultT_co
     writes: tuple[Document, ...] = ()
@@ -62,7 +54,7 @@ class Decision(Generic[ResultT_co]):
 def write(
     *documents: Document, result: ResultT, removing: tuple[Key[Any], ...] = ()
 ) -> Decision[ResultT]:
-    """Decide to write these documents; every one that was found must be among them or removed."""
+    """Decide to write these documents; every found one must be among them or removed."""
     return Decision(result=result, writes=documents, removes=removing)
 
 
@@ -78,45 +70,43 @@ class Plan:
     creates: tuple[Document, ...]
     """Must not exist."""
     updates: tuple[Document, ...]
-    """Must be as they were read."""
+    """Must be unchanged since they were read."""
     removes: tuple[Key[Any], ...]
-    """Must be as they were read."""
+    """Must be unchanged since they were read."""
 
 
 def planned(decision: Decision[Any], found: Found) -> Plan | None:
-    """Return how to carry a decision out, or None if there is nothing to write.
+    """Return the plan of a decision, or None if there is nothing to write.
 
     Raises:
-        TransactionRuleBroken: a found document is neither written nor removed, a document is named
-            twice or by an id that no document can have, something is removed that was not found,
-            or a ledger entry or an operator's act is not new.
+        TransactionRuleBroken: the decision breaks one of the rules below.
     """
     if not decision.writes and not decision.removes:
         return None
     named = [document.key for document in decision.writes] + list(decision.removes)
-    if len(set(named)) != len(named):
-        raise TransactionRuleBroken("a document is named twice")
-    if not all(key.can_exist for key in named):
-        raise TransactionRuleBroken("no document can have this id")
-    left = set(found.documents) - set(named)
-    if left:
-        raise TransactionRuleBroken(f"found and left unwritten: {sorted(key.id for key in left)}")
-    if not set(decision.removes) <= set(found.documents):
-        raise TransactionRuleBroken("only what was found can be removed")
-    updates = tuple(d for d in decision.writes if d.key in found.documents)
-    touched = [*updates, *(found.documents[key] for key in decision.removes)]
-    if any(isinstance(document, APPEND_ONLY) for document in touched):
-        raise TransactionRuleBroken("a ledger entry or an operator's act can only be created")
+    left = sorted(key.id for key in set(found.documents) - set(named))
+    rules = {
+        "a document is named twice": len(set(named)) == len(named),
+        "no document can have this id": all(key.can_exist for key in named),
+        f"found and left unwritten: {left}": not left,
+        "only what was found can be removed": set(decision.removes) <= set(found.documents),
+        "a ledger entry or an operator's act can only be created": not any(
+            isinstance(found.documents.get(key), APPEND_ONLY) for key in named
+        ),
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise TransactionRuleBroken(rule)
     return Plan(
         creates=tuple(d for d in decision.writes if d.key not in found.documents),
-        updates=updates,
+        updates=tuple(d for d in decision.writes if d.key in found.documents),
         removes=decision.removes,
     )
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a page ended: the sort value of its last document, and its id for equal ones."""
+    """The end of a page: the sort value of its last document, and its id for equal ones."""
 
     value: datetime | int
     id: str
@@ -124,8 +114,6 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """How much to read, and after which document."""
-
     limit: int
     after: Cursor | None = None
 
@@ -166,11 +154,10 @@ class Snapshot:
 
 
 class Store(Protocol):
-    """Every method is one round trip or two, and raises `StoreUnavailable` if it cannot read.
+    """Every method takes one or two round trips, and raises `StoreUnavailable` if it cannot read.
 
-    `drafts`, `feed`, `published_by` and `watch` are for views: a store may leave out what only
-    decisions need (lease owner, intent, operation, task numbers). All other methods return
-    documents whole.
+    `drafts`, `feed`, `published_by` and `watch` are for views: a store may omit what only decisions
+    need (lease owner, intent, operation, task numbers). All other methods return whole documents.
     """
 
     def transact(
@@ -178,62 +165,49 @@ class Store(Protocol):
     ) -> ResultT:
         """Read, decide, write: atomically, and only if nothing read has changed meanwhile.
 
-        `decide` is pure and may run several times. It writes or removes every document that was
-        found, or nothing; a document that was not read, or not found, is created and must not
-        exist. Two transactions exclude each other only if both change one common document.
+        `decide` is pure and may run several times. It writes or removes every found document, or
+        nothing; a document that was not read, or not found, is created and must not exist. Two
+        transactions exclude each other only if both change a common document.
 
         Raises:
             StoreUnavailable: nothing was written.
-            StoreContention: nothing was written; others were faster every time.
+            StoreContention: nothing was written; others committed first every time.
             OutcomeUnknown: the commit was sent; it may have landed, or may land later if nothing
                 that was read has changed by then.
             TransactionRuleBroken: the decision is not allowed; nothing was written.
         """
-        ...
 
-    def get(self, key: Key[DocumentT]) -> DocumentT | None:
-        """Return one document as it is now, or None."""
-        ...
+    def get(self, key: Key[DocumentT]) -> DocumentT | None: ...
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
         """Return unpublished creations, newest `created_at` first."""
-        ...
 
     def feed(self, page: Page) -> list[Creation]:
         """Return published creations, newest `published_at` first."""
-        ...
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
         """Return one user's published creations, newest `published_at` first."""
-        ...
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
         """Return an account's movements, highest `sequence` first."""
-        ...
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """Return unfinished creations with `sweep_at` <= now, oldest first."""
-        ...
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        """Return entries of the outbox with `due_at` <= now, oldest first."""
-        ...
+        """Return outbox entries with `due_at` <= now, oldest first."""
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        """Return how many creations of a kind are pending, or how many are processing."""
-        ...
+        """Return how many creations of a kind are pending or processing."""
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        """Return how many runs of a kind, of those that a job claimed, settled since then."""
-        ...
+        """Return how many claimed runs of a kind settled since then."""
 
     def cost_usd_since(self, since: datetime) -> float:
-        """Return what the runs that settled since then probably cost at the vendor."""
-        ...
+        """Return the estimated vendor cost of the runs that settled since then."""
 
     def everything(self) -> Iterator[Document]:
-        """Stream every document as it was at one moment."""
-        ...
+        """Stream every document of one moment."""
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
@@ -243,4 +217,3 @@ class Store(Protocol):
         Calls come from a thread of the store. No two successive snapshots are equal. An outage
         delays a snapshot. `changed` must not raise.
         """
-        ...

@@ -1,4 +1,4 @@
-"""The queue of tasks: each starts one execution of a job, at least once, not before its time."""
+"""The task queue: each task starts one execution of a job, at least once, not before its time."""
 
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,10 @@ TRY_TIMEOUT_S = 1.4
 
 
 class TaskQueue(Protocol):
-    """Tasks are named by creation and number; a name is used once."""
+    """Tasks are named by creation and number; a name is used once.
+
+    Every method raises `QueueUnavailable` if it cannot reach the queue.
+    """
 
     def enqueue(
         self,
@@ -24,35 +27,30 @@ class TaskQueue(Protocol):
         """Create the task, or do nothing if one of this name exists or existed.
 
         Raises:
-            QueueUnavailable: two tries of 1.4 s went wrong; a task may exist all the same.
+            QueueUnavailable: two tries of 1.4 s failed; a task may exist all the same.
         """
-        ...
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
-        """Delete a task that still waits; its name stays taken.
+        """Delete a waiting task, with one try; its name stays taken.
 
-        Nothing happens to a task that is unknown, done, or being dispatched: the last may still
-        start its job. Only one try is made.
+        A task that is unknown, done, or being dispatched is left alone: the last may still start
+        its job.
 
         Raises:
             WithdrawalRefused: this process may not delete tasks.
             QueueUnavailable: the task may still wait.
         """
-        ...
 
     def dispatches_per_s(self, kind: Kind) -> float:
-        """Return how many tasks of this kind are dispatched in a second, at most.
+        """Return the maximum rate of dispatched tasks of this kind.
 
         Raises:
-            QueueUnavailable: it cannot be told, or the queue dispatches nothing.
+            QueueUnavailable: it is unknown, or the queue dispatches nothing.
         """
-        ...
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
-        """Tell whether the task is still to be dispatched.
+        """Return whether the task is still to be dispatched.
 
         Raises:
-            QueueUnavailable: it cannot be told, or its queue dispatches nothing: it is paused,
-                or not there at all.
+            QueueUnavailable: it is unknown, or its queue is paused or does not exist.
         """
-        ...

@@ -164,7 +164,15 @@ def test_head_has_no_body(api: Api) -> None:
 def test_web_config_has_no_firebase_in_local_mode(api: Api) -> None:
     answer = api.client().get("/api/web-config")
 
-    assert answer.json() == {"firebase": None, "costs": {"image": 1, "video": 10}}
+    assert answer.json() == {
+        "firebase": None,
+        "costs": {"image": 1, "video": 10},
+        "limits": {"promptLength": 2000, "captionLength": 500, "watched": 50},
+        "formats": {"image": ["1:1", "3:4", "4:3", "9:16", "16:9"], "video": ["16:9", "9:16"]},
+        "formatDefaults": {"image": "1:1", "video": "16:9"},
+        "durations": [4, 6, 8],
+        "durationDefault": 8,
+    }
 
 
 def test_pages_may_load_firebase_and_nothing_else_in_the_cloud(new_api: NewApi) -> None:

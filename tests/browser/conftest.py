@@ -1,4 +1,4 @@
-"""Pages in a headless Chromium, over the whole one-machine stack or over the steerable world."""
+"""Pages in headless Chromium, over the one-machine stack or over a controlled `World`."""
 
 import os
 import re
@@ -27,34 +27,34 @@ from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
 from tests.support.builders import stored_media
 from tests.support.world import World
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 TOKEN = re.compile(r"eyJ[\w-]+\.eyJ")
-REFUSED = "Failed to load resource: the server responded with a status of "
+ERROR_STATUS = "Failed to load resource: the server responded with a status of "
 
 
 class Visitor:
-    """One person's browser: its pages, everything they asked for, and what went wrong in them."""
+    """One user's browser context: its requests, and the errors on its pages."""
 
     def __init__(self, context: BrowserContext, base_url: str) -> None:
         self.context = context
         self.base_url = base_url
-        self.ours = [base_url, "blob:", "data:"]
-        """Beginnings of the addresses that may be asked."""
+        self.allowed = [base_url, "blob:", "data:"]
+        """Prefixes of the URLs that pages may request."""
         self.requests: list[str] = []
-        self.complaints: list[str] = []
+        self.errors: list[str] = []
         self.expected: list[str] = []
-        """Beginnings of complaints that a test brings about."""
-        context.set_default_timeout(PATIENCE_MS)
+        """Prefixes of errors that the test causes."""
+        context.set_default_timeout(TIMEOUT_MS)
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("console", self._hear)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("console", self._record)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
-    def expect_refusals(self, *statuses: int) -> None:
-        self.expected += [f"{REFUSED}{status}" for status in statuses]
+    def expect_statuses(self, *statuses: int) -> None:
+        self.expected += [f"{ERROR_STATUS}{status}" for status in statuses]
 
     def page(self, path: str | None = None) -> Page:
         page = self.context.new_page()
@@ -63,7 +63,7 @@ class Visitor:
         return page
 
     def sign_in(self, name: str, path: str = "/create") -> Page:
-        """Sign in as a person does, and return the page that was asked for."""
+        """Sign in through the form, and return the requested page."""
         page = self.page(path)
         page.get_by_label("Your name").fill(name)
         page.get_by_role("button", name="Sign in").click()
@@ -72,12 +72,12 @@ class Visitor:
         return page
 
     def check(self) -> None:
-        """Nothing went wrong that was not expected, and nobody else was asked for anything."""
-        surprises = [
-            text for text in self.complaints if not text.startswith(tuple(self.expected) or "\0")
+        """Assert that there were no unexpected errors and no requests to other origins."""
+        unexpected = [
+            text for text in self.errors if not text.startswith(tuple(self.expected) or "\0")
         ]
-        elsewhere = [url for url in self.requests if not url.startswith(tuple(self.ours))]
-        assert (surprises, elsewhere) == ([], [])
+        elsewhere = [url for url in self.requests if not url.startswith(tuple(self.allowed))]
+        assert (unexpected, elsewhere) == ([], [])
         assert not [url for url in self.requests if TOKEN.search(url)]
 
 
@@ -86,8 +86,8 @@ NewVisitor = Callable[..., Visitor]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser for one module: Playwright keeps an event loop running in this thread meanwhile."""
-    expect.set_options(timeout=PATIENCE_MS)
+    """A browser for one module, because Playwright keeps an event loop running in this thread."""
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         yield browser
@@ -96,7 +96,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Makes browsers without a past; nothing may have gone wrong in them when the test ends."""
+    """Create fresh browser contexts, and check them for errors when the test ends."""
     visitors: list[Visitor] = []
 
     def make(base_url: str, **options: Any) -> Visitor:
@@ -112,7 +112,7 @@ def new_visitor(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
-    """One running stack for all journeys; each has users of its own."""
+    """One running stack for all journeys; each uses its own accounts."""
     folder = tmp_path_factory.mktemp("stack")
     with Stack({**os.environ, "PHOENIX_DATA": str(folder), **SCALED_DOWN}) as stack:
         machine = OneMachine(stack)
@@ -142,7 +142,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 class Site:
-    """Pages over a world that a test steers, with files that a browser can show."""
+    """Pages over a `World` that the test controls, with media that a browser can show."""
 
     def __init__(self, world: World, server: Server, media: tuple[bytes, bytes]) -> None:
         self.world = world
@@ -154,7 +154,7 @@ class Site:
         return Api(self.world, self._server, **options)
 
     def media_of(self, claimed: Creation) -> StoredMedia:
-        """Store the files of a claimed creation, and return what they are."""
+        """Store the files of a claimed creation, and return their description."""
         self.world.store_files(claimed)
         media = stored_media(claimed)
         self.world.files.path_of(media.media_key).write_bytes(self._clip)

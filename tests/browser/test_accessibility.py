@@ -1,4 +1,4 @@
-"""Nothing serious keeps anybody out of a page, light or dark: axe-core's whole set of rules."""
+"""Accessibility of all pages, light and dark: the full rule set of axe-core."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ SIZES = pytest.mark.parametrize("width", [390, 1280])
 
 
 def findings(page: Page) -> list[str]:
-    """Return what axe finds serious or critical on what is shown now."""
+    """Return the serious and critical violations that axe finds on the current page."""
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
@@ -38,7 +38,7 @@ def findings(page: Page) -> list[str]:
 
 @pytest.fixture
 def page(site: Site, new_visitor: NewVisitor, scheme: str, width: int) -> Page:
-    """The sign-in of a site that has something of every kind to show."""
+    """The sign-in page of a site that has creations in every state."""
     site.world.open(kind=Kind.IMAGE)
     site.world.claim(site.world.open().creation)
     site.world.failed()
@@ -59,7 +59,7 @@ def sign_in(page: Page) -> None:
 
 @SCHEMES
 @SIZES
-def test_no_page_keeps_anybody_out(page: Page, site: Site) -> None:
+def test_pages_have_no_serious_accessibility_violations(page: Page, site: Site) -> None:
     found = {"/sign-in": findings(page)}
     sign_in(page)
     for path, shows in SHOWS.items():
@@ -72,29 +72,29 @@ def test_no_page_keeps_anybody_out(page: Page, site: Site) -> None:
 
 @SCHEMES
 @pytest.mark.parametrize("width", [390])
-def test_dialogs_menus_and_messages_keep_nobody_out(page: Page, site: Site) -> None:
+def test_dialogs_menus_and_messages_have_no_serious_violations(page: Page, site: Site) -> None:
     sign_in(page)
     page.goto(f"{site.base_url}{DRAFTS}")
     page.get_by_role("button", name="Publish").click()
     assert findings(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete").first.click()
-    page.get_by_role("button", name="Account of ada").click()
+    page.get_by_role("button", name="Account: ada").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     assert findings(page) == []
     page.goto(f"{site.base_url}/soho/explore")
-    page.locator(".tile .open").click()
+    page.locator(".tile .media-open").click()
     expect(page.get_by_role("dialog")).to_be_visible()
     assert findings(page) == []
     page.goto(f"{site.base_url}/create")
     page.get_by_role("button", name="Create image").click()
-    expect(page.get_by_text("Describe what you want to see first.")).to_be_visible()
+    expect(page.get_by_text("Enter a prompt first.")).to_be_visible()
     assert findings(page) == []
 
 
 @SCHEMES
 @pytest.mark.parametrize("width", [390])
-def test_what_keeps_people_out_would_be_found(page: Page) -> None:
+def test_missing_label_is_found_as_a_violation(page: Page) -> None:
     page.evaluate("document.querySelector('label').remove()")
 
     assert [text for text in findings(page) if text.startswith("label")]

@@ -1,4 +1,4 @@
-"""What people do, from the first prompt to the last token: real stack, real jobs, real films."""
+"""User journeys from the first prompt to the last token: real stack, jobs and videos."""
 
 import re
 
@@ -34,7 +34,7 @@ def plays(video: Locator) -> bool:
     return bool(video.evaluate("video => video.currentTime > 0.2 && !video.paused"))
 
 
-def test_the_life_of_a_video(machine: OneMachine, new_visitor: NewVisitor) -> None:
+def test_video_from_creation_to_deletion(machine: OneMachine, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(machine.stack.base_url)
     page = visitor.sign_in("lifa")
     expect(balance(page)).to_have_text("100 tokens")
@@ -42,20 +42,20 @@ def test_the_life_of_a_video(machine: OneMachine, new_visitor: NewVisitor) -> No
     create(page, "Video", "Waves at dawn [slow 1]")
     page.evaluate("window.isTheSamePage = true")
 
-    # It becomes ready by itself.
+    # It becomes ready without a reload.
     waves = card(page, "Waves at dawn")
     expect(waves).to_have_attribute("data-status", re.compile("pending|processing"))
-    expect(waves).to_contain_text(re.compile(r"Ready soon, or your 10 tokens are back by \d"))
+    expect(waves).to_contain_text(re.compile(r"Refunded if not ready by \d"))
     expect(balance(page)).to_have_text("90 tokens")
     expect(waves).to_have_attribute("data-status", "draft", timeout=SETTLED_MS)
     assert page.evaluate("window.isTheSamePage") is True
-    expect(waves.locator(".badge")).to_have_text("8s")
+    expect(waves.locator(".media-badge")).to_have_text("8s")
 
     # It plays.
     waves.get_by_role("button", name="Play").click()
     eventually(lambda: plays(waves.locator("video")))
 
-    # It is published with a caption and stands on top of explore.
+    # It is published with a caption and appears first on Explore.
     waves.get_by_role("button", name="Publish").click()
     sheet = page.get_by_role("dialog")
     sheet.get_by_label("Caption").fill("Dawn, by <b>me</b>")
@@ -65,7 +65,7 @@ def test_the_life_of_a_video(machine: OneMachine, new_visitor: NewVisitor) -> No
     first = page.locator(".tile").first
     expect(first).to_contain_text("Dawn, by <b>me</b>")
 
-    # It is deleted: five seconds to think, then it is gone for everybody.
+    # It is deleted: after five seconds to undo, it is gone for all users.
     page.goto(f"{visitor.base_url}/soho/lifa")
     page.locator(".tile").get_by_role("button", name="Open").click()
     page.get_by_role("button", name="Delete").click()
@@ -76,7 +76,7 @@ def test_the_life_of_a_video(machine: OneMachine, new_visitor: NewVisitor) -> No
     expect(page.get_by_text("Nothing published yet")).to_be_visible()
 
 
-def test_a_refusal_says_why_and_that_the_token_is_back(
+def test_refused_prompt_shows_reason_and_refund(
     machine: OneMachine, new_visitor: NewVisitor
 ) -> None:
     page = new_visitor(machine.stack.base_url).sign_in("refa")
@@ -85,21 +85,21 @@ def test_a_refusal_says_why_and_that_the_token_is_back(
     refused = card(page, "Something forbidden")
     expect(refused).to_have_attribute("data-status", "failed", timeout=SETTLED_MS)
     expect(refused).to_contain_text("This prompt breaks the content policy.")
-    expect(refused).to_contain_text("1 token returned")
+    expect(refused).to_contain_text("1 token refunded")
     expect(balance(page)).to_have_text("100 tokens")
 
-    # The prompt can be changed in the form that it came from.
-    refused.get_by_role("button", name="Change the prompt").click()
+    # The prompt can be edited in the create form.
+    refused.get_by_role("button", name="Edit prompt").click()
     expect(page.get_by_label("Prompt")).to_have_value("Something forbidden [refuse]")
 
 
-def test_a_failure_is_tried_again_on_the_same_card(
+def test_failed_creation_is_retried_on_the_same_card(
     machine: OneMachine, new_visitor: NewVisitor
 ) -> None:
     page = new_visitor(machine.stack.base_url).sign_in("reta")
     create(page, "Image", "Snow on red roofs [unavailable x4]")
     snow = card(page, "Snow on red roofs")
-    expect(snow).to_contain_text(re.compile("Trying again at"), timeout=SETTLED_MS)
+    expect(snow).to_contain_text(re.compile("Retrying at"), timeout=SETTLED_MS)
     expect(snow).to_have_attribute("data-status", "failed", timeout=SETTLED_MS)
     expect(balance(page)).to_have_text("100 tokens")
 
@@ -110,7 +110,7 @@ def test_a_failure_is_tried_again_on_the_same_card(
     expect(page.locator("#cards > li")).to_have_count(1)
 
 
-def test_two_tabs_show_the_same(machine: OneMachine, new_visitor: NewVisitor) -> None:
+def test_two_tabs_stay_in_sync(machine: OneMachine, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(machine.stack.base_url)
     first = visitor.sign_in("twoa")
     second = visitor.page("/soho/twoa?tab=drafts")
@@ -126,13 +126,15 @@ def test_two_tabs_show_the_same(machine: OneMachine, new_visitor: NewVisitor) ->
     card(first, "A clock tower").get_by_role("button", name="Delete").click()
     expect(card(second, "A clock tower")).to_have_count(0)
 
-    first.get_by_role("button", name="Account of twoa").click()
+    first.get_by_role("button", name="Account: twoa").click()
     first.get_by_role("button", name="Sign out").click()
     for page in (first, second):
         page.wait_for_url("**/sign-in*")
 
 
-def test_a_lost_connection_loses_nothing(machine: OneMachine, new_visitor: NewVisitor) -> None:
+def test_drafts_catch_up_after_a_lost_connection(
+    machine: OneMachine, new_visitor: NewVisitor
+) -> None:
     visitor = new_visitor(machine.stack.base_url)
     visitor.expected.append("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
     page = visitor.sign_in("losa")
@@ -141,7 +143,7 @@ def test_a_lost_connection_loses_nothing(machine: OneMachine, new_visitor: NewVi
     expect(mast).to_be_visible()
 
     visitor.context.set_offline(True)
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     creation_id = mast.get_attribute("data-id")
     assert creation_id is not None
     machine.settled(creation_id)
@@ -152,7 +154,9 @@ def test_a_lost_connection_loses_nothing(machine: OneMachine, new_visitor: NewVi
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
-def test_create_another_keeps_the_form(machine: OneMachine, new_visitor: NewVisitor) -> None:
+def test_create_form_keeps_its_values_for_the_next_creation(
+    machine: OneMachine, new_visitor: NewVisitor
+) -> None:
     page = new_visitor(machine.stack.base_url).sign_in("anoa")
     page.get_by_role("radio", name="Video").check()
     page.get_by_role("radio", name="9:16").check()
@@ -160,7 +164,7 @@ def test_create_another_keeps_the_form(machine: OneMachine, new_visitor: NewVisi
     page.get_by_label("Prompt").fill("A paper crane [slow 0]")
     page.get_by_role("button", name="Create video · 10 tokens").click()
 
-    page.get_by_role("link", name="Create another").click()
+    page.locator("#page-actions").get_by_role("link", name="Create").click()
 
     expect(page.get_by_label("Prompt")).to_have_value("A paper crane [slow 0]")
     for chosen in ("Video", "9:16", "4 seconds"):
@@ -168,7 +172,7 @@ def test_create_another_keeps_the_form(machine: OneMachine, new_visitor: NewVisi
     expect(page.get_by_role("button", name="Create video · 10 tokens")).to_be_enabled()
 
 
-def test_everything_can_be_done_with_the_keyboard_alone(
+def test_all_steps_work_with_the_keyboard_alone(
     machine: OneMachine, new_visitor: NewVisitor
 ) -> None:
     visitor = new_visitor(machine.stack.base_url)
@@ -180,7 +184,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(
     keys.press("Enter")
     page.wait_for_url("**/create")
 
-    # The first stop of every page skips its frame.
+    # The first tab stop of every page skips the shell.
     keys.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     keys.press("Enter")
@@ -219,7 +223,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(
 
 
 def until_focused(page: Page, wanted: Locator) -> None:
-    """Press Tab until it is the one."""
+    """Press Tab until the element has the focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
         if wanted.evaluate("element => element === document.activeElement"):

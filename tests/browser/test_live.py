@@ -1,4 +1,4 @@
-"""How fast a change in the store is on the screen."""
+"""Time from a change in the store to the screen."""
 
 import statistics
 
@@ -20,7 +20,7 @@ NOTE_CARDS = """() => {
 }"""
 
 
-def test_a_change_in_the_store_is_on_the_screen_within_a_second(
+def test_store_change_is_on_screen_within_a_second(
     machine: OneMachine, new_visitor: NewVisitor
 ) -> None:
     page = new_visitor(machine.stack.base_url).sign_in("fasta", "/soho/fasta?tab=drafts")
@@ -31,7 +31,7 @@ def test_a_change_in_the_store_is_on_the_screen_within_a_second(
     expect(cards).to_have_attribute("data-status", "draft")
     page.evaluate(NOTE_CARDS)
 
-    # In this process, of which the page's server knows nothing but what the store tells it.
+    # In this process: the page's server learns of the change through the store only.
     publishing = machine.stack.phoenix.publishing
     waits_s: list[float] = []
     for change in range(CHANGES):

@@ -1,4 +1,4 @@
-"""What strangers write does nothing but stand there; what pages load comes from us alone."""
+"""User texts never run as code, and pages load from their own origin only."""
 
 import json
 import re
@@ -30,9 +30,7 @@ CAPTIONS = {caption.strip() for caption in XSS_CAPTIONS}
 PAGE_BYTES_MAX = 80_000
 
 
-def test_sixty_captions_full_of_scripts_run_nowhere(
-    new_site: NewSite, new_visitor: NewVisitor
-) -> None:
+def test_scripts_in_sixty_captions_never_run(new_site: NewSite, new_visitor: NewVisitor) -> None:
     site = new_site(**MANY)
     for caption in XSS_CAPTIONS:
         site.world.published(caption=caption)
@@ -40,30 +38,30 @@ def test_sixty_captions_full_of_scripts_run_nowhere(
         site.world.clock.sleep(1)
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
 
-    shown_everywhere(page.locator("#cards .prompt"), page)
+    assert_all_shown(page.locator("#cards .card-prompt"), page)
     for path in ("/soho/explore", "/soho/ada"):
         page.goto(f"{site.base_url}{path}")
-        shown_everywhere(page.locator(".tile .caption"), page)
-    page.locator(".tile .open").first.click()
+        assert_all_shown(page.locator(".tile .tile-caption"), page)
+    page.locator(".tile .media-open").first.click()
     viewer = page.get_by_role("dialog")
     for caption in reversed(XSS_CAPTIONS):
-        expect(viewer.locator(".says p").first).to_have_text(caption.strip())
+        expect(viewer.locator(".viewer-caption p").first).to_have_text(caption.strip())
         page.keyboard.press("ArrowRight")
-    nothing_ran(page)
+    assert_nothing_ran(page)
 
 
-def shown_everywhere(texts: Locator, page: Page) -> None:
-    """Scroll to the end and find all sixty as the text they are."""
+def assert_all_shown(texts: Locator, page: Page) -> None:
+    """Scroll to the end and find all sixty captions as plain text."""
 
     def are_shown() -> bool:
         page.keyboard.press("End")
         return {text.strip() for text in texts.all_text_contents()} == CAPTIONS
 
     eventually(are_shown)
-    nothing_ran(page)
+    assert_nothing_ran(page)
 
 
-def nothing_ran(page: Page) -> None:
+def assert_nothing_ran(page: Page) -> None:
     assert page.evaluate(
         "[window.pwned, document.querySelectorAll('main script, iframe').length]"
     ) == [
@@ -73,7 +71,7 @@ def nothing_ran(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/create", DRAFTS, "/soho/ada", "/soho/explore"])
-def test_a_page_weighs_little_and_asks_nobody_else(
+def test_page_is_small_and_loads_from_its_own_origin_only(
     site: Site, new_visitor: NewVisitor, path: str
 ) -> None:
     site.draft()
@@ -97,7 +95,7 @@ def test_a_page_weighs_little_and_asks_nobody_else(
     print(f"{path}: {sum(sizes.values())} bytes in {len(sizes)} answers")  # noqa: T201 (a measurement)
 
 
-def test_sign_in_leads_to_no_other_site(site: Site, new_visitor: NewVisitor) -> None:
+def test_sign_in_never_redirects_to_another_site(site: Site, new_visitor: NewVisitor) -> None:
     for number, trap in enumerate(("//evil.example", "https://evil.example", "javascript:pwned=1")):
         page = new_visitor(site.base_url).page(f"/sign-in?next={trap}")
         page.get_by_label("Your name").fill(f"person{number}")
@@ -105,10 +103,10 @@ def test_sign_in_leads_to_no_other_site(site: Site, new_visitor: NewVisitor) -> 
         page.wait_for_url(lambda url: "/sign-in" not in url)
 
         assert page.url.startswith(f"{site.base_url}/")
-        nothing_ran(page)
+        assert_nothing_ran(page)
 
 
-def test_nothing_that_is_injected_runs(site: Site, new_visitor: NewVisitor) -> None:
+def test_injected_scripts_and_markup_do_not_run(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
     visitor.expected += ["Executing inline", "Applying inline", "Refused to", "Loading the", "This"]
     page = visitor.page("/soho/explore")
@@ -125,7 +123,7 @@ def test_nothing_that_is_injected_runs(site: Site, new_visitor: NewVisitor) -> N
     assert ran == "nothing"
 
 
-# Signing in in the cloud, with a stand-in for Firebase's web SDK
+# Sign-in in the cloud, with a fake of Firebase's web SDK
 
 SDK = {
     "/firebase-app.js": "export const initializeApp = (options) => options;",
@@ -175,7 +173,7 @@ def sdk_url() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("way", ["email", "google"])
-def test_in_the_cloud_firebase_signs_in(
+def test_cloud_sign_in_uses_firebase(
     new_site: NewSite, new_visitor: NewVisitor, sdk_url: str, way: str
 ) -> None:
     firebase = FirebaseWeb(
@@ -183,7 +181,7 @@ def test_in_the_cloud_firebase_signs_in(
     )
     site = new_site({"firebase": firebase})
     visitor = new_visitor(site.base_url)
-    visitor.ours.append(sdk_url)
+    visitor.allowed.append(sdk_url)
     page = visitor.page()
     page.add_init_script(
         f"localStorage['id-token'] = {json.dumps(site.world.identity.sign_in(ADA))}"
@@ -197,20 +195,20 @@ def test_in_the_cloud_firebase_signs_in(
         page.get_by_label("Email").fill("ada@example.com")
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("This email and password do not fit.")).to_be_visible()
+        expect(page.get_by_text("Wrong email or password.")).to_be_visible()
         page.get_by_label("Password").fill("a long password")
         page.get_by_role("button", name="Sign in").click()
 
     page.wait_for_url(f"**{DRAFTS}")
     expect(page.locator("#balance")).to_have_text("100 tokens")
-    page.get_by_role("button", name="Account of ada").click()
+    page.get_by_role("button", name="Account: ada").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in*")
     expect(page.get_by_label("Email")).to_be_visible()
     assert page.evaluate("localStorage.sdk") is None
 
 
-def test_on_one_machine_nobody_asks_for_firebase(site: Site, new_visitor: NewVisitor) -> None:
+def test_local_sign_in_never_requests_firebase(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
     visitor.sign_in("ada")
 

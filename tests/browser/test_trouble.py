@@ -1,4 +1,4 @@
-"""What people are told when something goes wrong, and what became of their tokens."""
+"""Error messages: what happened, and whether tokens were charged."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 from api_service.events import StreamLimits
 from shared.domain.kind import Kind
 from shared.ports.store import Page
-from tests.browser.conftest import REFUSED, NewVisitor, Site
+from tests.browser.conftest import ERROR_STATUS, NewVisitor, Site
 from tests.support.builders import ADA
 from tests.support.eventually import eventually
 from tests.support.machine import needs
@@ -23,96 +23,97 @@ NO_POLL_WHEN_HIDDEN = """
 const later = setTimeout;
 globalThis.setTimeout = (act, delay, ...rest) => later(act, delay === 10_000 ? 1e9 : delay, ...rest);
 """
-LOOK = """(where) => {
-  Object.defineProperty(document, "hidden", { value: where === "away", configurable: true });
+NOT_CHARGED = "You weren’t charged."
+SET_HIDDEN = """(state) => {
+  Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
 
-def ask_for_video(page: BrowserPage) -> None:
+def request_video(page: BrowserPage) -> None:
     page.get_by_role("radio", name="Video").check()
     page.get_by_label("Prompt").fill("a fox in the snow")
     page.get_by_role("button", name="Create video · 10 tokens").click()
 
 
-def pumped(page: BrowserPage) -> bool:
-    """Let the browser's events come in; they do only while it is asked something."""
+def process_events(page: BrowserPage) -> bool:
+    """Process pending browser events, which Playwright does during a call only."""
     page.title()
     return False
 
 
-def told(page: BrowserPage, code: str, *words: str) -> None:
+def expect_message(page: BrowserPage, code: str, *words: str) -> None:
     message = page.locator(f".message[data-code={code}]")
     for each in words:
         expect(message).to_contain_text(each)
 
 
-def test_too_few_tokens(new_site: NewSite, new_visitor: NewVisitor) -> None:
+def test_too_few_tokens_show_price_and_balance(new_site: NewSite, new_visitor: NewVisitor) -> None:
     site = new_site(PHOENIX_WELCOME_TOKENS="3")
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(402)
+    visitor.expect_statuses(402)
     page = visitor.sign_in("ada")
     page.get_by_role("radio", name="Video").check()
-    expect(page.get_by_text("You have 3 tokens: not enough for this one.")).to_be_visible()
+    expect(page.get_by_text("You need 10 tokens and have 3.")).to_be_visible()
 
-    ask_for_video(page)
+    request_video(page)
 
-    told(page, "insufficient_tokens", "costs 10 tokens and you have 3", "No tokens were taken.")
+    expect_message(page, "insufficient_tokens", "You need 10 tokens and have 3.", NOT_CHARGED)
     expect(page.get_by_label("Prompt")).to_have_value("a fox in the snow")
 
 
-def test_too_many_in_the_making(site: Site, new_visitor: NewVisitor) -> None:
+def test_limit_of_unfinished_creations_is_explained(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(429)
+    visitor.expect_statuses(429)
     page = visitor.sign_in("ada")
     for _ in range(5):
         site.world.open(kind=Kind.VIDEO)
     expect(page.locator("#balance")).to_have_text("50 tokens")
 
-    ask_for_video(page)
+    request_video(page)
 
-    told(page, "too_many_unfinished", "At most 5 of a kind", "No tokens were taken.")
+    expect_message(page, "too_many_unfinished", "limit of 5 in progress", NOT_CHARGED)
 
 
-def test_too_many_in_an_hour(new_site: NewSite, new_visitor: NewVisitor) -> None:
+def test_hourly_limit_is_explained(new_site: NewSite, new_visitor: NewVisitor) -> None:
     site = new_site(PHOENIX_POLICY_OPENED_PER_HOUR_MAX="1")
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(429)
+    visitor.expect_statuses(429)
     site.world.open(kind=Kind.IMAGE)
     page = visitor.sign_in("ada")
 
-    ask_for_video(page)
+    request_video(page)
 
-    told(page, "too_many_opened", "You can go on at", "No tokens were taken.")
+    expect_message(page, "too_many_opened", "Try again at", NOT_CHARGED)
 
 
-def test_a_queue_that_is_down(site: Site, new_visitor: NewVisitor) -> None:
+def test_queue_outage_shows_banner_and_refund(site: Site, new_visitor: NewVisitor) -> None:
     site.world.queue.is_down = True
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(503)
+    visitor.expect_statuses(503)
     page = visitor.sign_in("ada")
-    expect(page.locator("#banner")).to_contain_text("cannot be queued at the moment")
+    expect(page.locator("#banner")).to_contain_text("We can’t start new creations right now.")
 
-    ask_for_video(page)
+    request_video(page)
 
-    told(page, "queue_unavailable", "It could not be queued.", "Your 10 tokens are back.")
+    expect_message(page, "queue_unavailable", "We couldn’t start this.", "10 tokens refunded.")
     expect(page.locator("#balance")).to_have_text("100 tokens")
     page.get_by_role("link", name="Drafts").click()
-    expect(page.locator("#cards > li")).to_contain_text("10 tokens returned")
+    expect(page.locator("#cards > li")).to_contain_text("10 tokens refunded")
 
 
-def test_a_store_that_is_down(site: Site, new_visitor: NewVisitor) -> None:
+def test_store_outage_is_explained(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(503)
+    visitor.expect_statuses(503)
     page = visitor.sign_in("ada")
     site.world.store.faults = ["down"] * 9
 
-    ask_for_video(page)
+    request_video(page)
 
-    told(page, "store_unavailable", "cannot be reached", "No tokens were taken.")
+    expect_message(page, "store_unavailable", "temporarily unavailable", NOT_CHARGED)
 
 
-def test_each_click_has_a_key_of_its_own_but_an_unanswered_one_keeps_its(
+def test_new_click_has_a_new_key_but_an_unanswered_one_keeps_its_key(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     visitor = new_visitor(site.base_url)
@@ -126,8 +127,8 @@ def test_each_click_has_a_key_of_its_own_but_an_unanswered_one_keeps_its(
         route.abort()
 
     page.route("**/api/generate/creation", lose_the_answer)
-    ask_for_video(page)
-    told(page, "unreachable", "paid once at most", "that never pays twice")
+    request_video(page)
+    expect_message(page, "unreachable", "may have been started", "You won’t be charged twice.")
     page.unroute("**/api/generate/creation")
     with page.expect_request("**/api/generate/creation") as again:
         page.get_by_role("button", name="Create video").click()
@@ -145,15 +146,13 @@ def test_each_click_has_a_key_of_its_own_but_an_unanswered_one_keeps_its(
     assert site.world.account().balance_tokens == 80
 
 
-def test_an_open_outcome_is_found_out_with_the_same_key(
-    site: Site, new_visitor: NewVisitor
-) -> None:
+def test_unknown_outcome_is_resolved_with_the_same_key(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(503)
+    visitor.expect_statuses(503)
     page = visitor.sign_in("ada")
     site.world.store.faults = ["lost", *["down"] * 9]
-    ask_for_video(page)
-    told(page, "outcome_unknown", "not known yet", "never pays twice")
+    request_video(page)
+    expect_message(page, "outcome_unknown", "We don’t know yet", "You won’t be charged twice.")
     site.world.store.faults = []
 
     page.get_by_role("button", name="Create video").click()
@@ -162,7 +161,7 @@ def test_an_open_outcome_is_found_out_with_the_same_key(
     assert site.world.account().balance_tokens == 90
 
 
-def test_two_clicks_are_one(site: Site, new_visitor: NewVisitor) -> None:
+def test_double_click_creates_once(site: Site, new_visitor: NewVisitor) -> None:
     page = new_visitor(site.base_url).sign_in("ada")
     page.get_by_label("Prompt").fill("a fox")
 
@@ -172,11 +171,9 @@ def test_two_clicks_are_one(site: Site, new_visitor: NewVisitor) -> None:
     assert site.world.account().balance_tokens == 99
 
 
-def test_a_session_that_is_over_leads_to_sign_in_and_back(
-    site: Site, new_visitor: NewVisitor
-) -> None:
+def test_expired_session_leads_to_sign_in_and_back(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(401)
+    visitor.expect_statuses(401)
     page = visitor.sign_in("ada")
     page.get_by_label("Prompt").fill("kept while signing in")
     page.evaluate('localStorage[\'phoenix.session\'] = \'{"username": "ada", "token": "old"}\'')
@@ -184,19 +181,19 @@ def test_a_session_that_is_over_leads_to_sign_in_and_back(
     page.get_by_role("button", name="Create image").click()
 
     page.wait_for_url("**/sign-in?*")
-    expect(page.get_by_text("Your session is over.")).to_be_visible()
+    expect(page.get_by_text("You’ve been signed out.")).to_be_visible()
     page.get_by_label("Your name").fill("ada")
     page.keyboard.press("Enter")
     page.wait_for_url("**/create")
     expect(page.get_by_label("Prompt")).to_have_value("kept while signing in")
 
 
-def test_without_a_stream_the_page_asks_for_changes(
+def test_page_polls_for_changes_without_a_stream(
     new_site: NewSite, new_visitor: NewVisitor
 ) -> None:
     site = new_site({"stream_limits": StreamLimits(streams_max=0)})
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(503)
+    visitor.expect_statuses(503)
     claimed = site.world.claim(site.world.open().creation)
     statuses: list[int] = []
     visitor.context.on(
@@ -206,14 +203,14 @@ def test_without_a_stream_the_page_asks_for_changes(
     page = visitor.sign_in("ada", DRAFTS)
     card = page.locator("#cards > li")
     expect(card).to_have_attribute("data-status", "processing")
-    eventually(lambda: 304 in statuses or pumped(page))
+    eventually(lambda: 304 in statuses or process_events(page))
 
     site.world.held(claimed).complete(site.media_of(claimed))
 
     expect(card).to_have_attribute("data-status", "draft")
 
 
-def test_a_deletion_can_be_taken_back_and_is_sent_when_the_page_is_left(
+def test_deletion_can_be_undone_and_is_sent_when_the_page_is_left(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     draft = site.draft()
@@ -230,35 +227,35 @@ def test_a_deletion_can_be_taken_back_and_is_sent_when_the_page_is_left(
     eventually(lambda: not site.world.phoenix.ports.store.get(draft.key))
 
 
-def test_what_is_only_queued_can_be_cancelled(site: Site, new_visitor: NewVisitor) -> None:
+def test_queued_creation_can_be_cancelled(site: Site, new_visitor: NewVisitor) -> None:
     site.world.open()
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
 
     page.get_by_role("button", name="Cancel").click()
 
-    expect(page.locator("#cards > li")).to_contain_text("10 tokens returned")
+    expect(page.locator("#cards > li")).to_contain_text("10 tokens refunded")
     expect(page.locator("#balance")).to_have_text("100 tokens")
 
 
-def test_a_retry_without_tokens_says_so_on_its_card(
+def test_retry_without_tokens_shows_the_error_on_its_card(
     new_site: NewSite, new_visitor: NewVisitor
 ) -> None:
     site = new_site(PHOENIX_WELCOME_TOKENS="10")
     site.world.failed()
     site.world.open(kind=Kind.IMAGE)
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(402)
+    visitor.expect_statuses(402)
     page = visitor.sign_in("ada", DRAFTS)
 
     page.get_by_role("button", name="Retry · 10 tokens").click()
 
-    told(page, "insufficient_tokens", "you have 9 tokens", "No tokens were taken.")
+    expect_message(page, "insufficient_tokens", "You need 10 tokens and have 9.", NOT_CHARGED)
 
 
-def test_a_publication_that_fails_keeps_the_caption(site: Site, new_visitor: NewVisitor) -> None:
+def test_failed_publication_keeps_the_caption(site: Site, new_visitor: NewVisitor) -> None:
     site.draft()
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(503)
+    visitor.expect_statuses(503)
     page = visitor.sign_in("ada", DRAFTS)
     page.get_by_role("button", name="Publish").click()
     sheet = page.get_by_role("dialog")
@@ -275,23 +272,23 @@ def test_a_publication_that_fails_keeps_the_caption(site: Site, new_visitor: New
     assert published.caption == "First snow"
 
 
-def test_drafts_are_shown_to_nobody_else(site: Site, new_visitor: NewVisitor) -> None:
+def test_drafts_are_hidden_from_other_users(site: Site, new_visitor: NewVisitor) -> None:
     site.draft()
     page = new_visitor(site.base_url).sign_in("ben", DRAFTS)
 
-    expect(page.locator(".empty")).to_have_text("Nothing published yet")
+    expect(page.locator(".empty-state")).to_have_text("Nothing published yet")
     expect(page.get_by_role("link", name="Published")).to_have_count(0)
 
 
-def test_who_does_not_exist(site: Site, new_visitor: NewVisitor) -> None:
+def test_profile_of_an_unknown_user_says_so(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
-    visitor.expect_refusals(404)
+    visitor.expect_statuses(404)
     page = visitor.page("/soho/nobody")
 
-    expect(page.get_by_text("There is nobody called nobody")).to_be_visible()
+    expect(page.get_by_text("We couldn’t find @nobody")).to_be_visible()
 
 
-def test_whoever_looks_elsewhere_is_told_in_the_title_and_by_a_notice(
+def test_hidden_page_shows_finished_creation_in_title_and_notification(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     claimed = site.world.claim(site.world.open().creation)
@@ -306,20 +303,18 @@ def test_whoever_looks_elsewhere_is_told_in_the_title_and_by_a_notice(
             constructor(title) { notices.push(title); } };
         }"""
     )
-    page.evaluate(LOOK, "away")
+    page.evaluate(SET_HIDDEN, "hidden")
 
     site.world.held(claimed).complete(site.media_of(claimed))
-    page.evaluate("dispatchEvent(new Event('online'))")  # a reason to look before 10 s are over
+    page.evaluate("dispatchEvent(new Event('online'))")  # wake up before the 10 s are up
 
     expect(page).to_have_title("(1) Drafts · Phoenix")
     assert page.evaluate("notices") == ["Your video is ready."]
-    page.evaluate(LOOK, "here")
+    page.evaluate(SET_HIDDEN, "visible")
     expect(page).to_have_title("Drafts · Phoenix")
 
 
-def test_a_reason_to_look_while_the_page_is_asking_is_not_forgotten(
-    site: Site, new_visitor: NewVisitor
-) -> None:
+def test_wake_up_during_a_poll_triggers_another_poll(site: Site, new_visitor: NewVisitor) -> None:
     claimed = site.world.claim(site.world.open().creation)
     visitor = new_visitor(site.base_url)
     visitor.context.add_init_script(NO_POLL_WHEN_HIDDEN)
@@ -331,8 +326,8 @@ def test_a_reason_to_look_while_the_page_is_asking_is_not_forgotten(
         asked.append(route)
 
     page.route("**/api/generate/drafts?*", hold, times=1)
-    page.evaluate(LOOK, "away")
-    eventually(lambda: pumped(page) or asked)
+    page.evaluate(SET_HIDDEN, "hidden")
+    eventually(lambda: process_events(page) or asked)
     old_answer = asked[0].fetch()
 
     site.world.held(claimed).complete(site.media_of(claimed))
@@ -342,7 +337,7 @@ def test_a_reason_to_look_while_the_page_is_asking_is_not_forgotten(
     expect(page).to_have_title("(1) Drafts · Phoenix")
 
 
-def test_pictures_are_not_loaded_again_while_their_path_is_the_same(
+def test_images_are_not_reloaded_for_a_new_signature_of_the_same_path(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     draft = site.draft()
@@ -350,7 +345,7 @@ def test_pictures_are_not_loaded_again_while_their_path_is_the_same(
     page = visitor.sign_in("ada", DRAFTS)
     expect(page.locator("#cards img")).to_be_visible()
 
-    site.world.clock.sleep(3600)  # another half hour: links have other signatures
+    site.world.clock.sleep(3600)  # an hour later links have other signatures
     site.world.phoenix.publishing.publish(draft.creation_id, owner=ADA, caption="x")
     expect(page.locator("#cards > li")).to_have_count(0)
     site.world.phoenix.publishing.unpublish(draft.creation_id, owner=ADA)
@@ -361,7 +356,7 @@ def test_pictures_are_not_loaded_again_while_their_path_is_the_same(
     site.world.clock.sleep(3600)
     before = [url for url in visitor.requests if "_thumb" in url]
     page.evaluate("dispatchEvent(new Event('offline'))")
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(page.get_by_text("Reconnecting…")).to_be_visible()
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
@@ -369,11 +364,11 @@ def test_pictures_are_not_loaded_again_while_their_path_is_the_same(
     assert re.search(r"expires=\d+", page.locator("#cards img").get_attribute("src") or "")
 
 
-def test_refusals_are_what_the_browser_complains_of(site: Site, new_visitor: NewVisitor) -> None:
+def test_error_responses_appear_as_console_errors(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
     page = visitor.page("/soho/explore")
     page.evaluate("() => fetch('/api/me')")
 
-    eventually(lambda: visitor.complaints or pumped(page))
-    visitor.expect_refusals(401)
-    assert visitor.complaints[0].startswith(f"{REFUSED}401")
+    eventually(lambda: visitor.errors or process_events(page))
+    visitor.expect_statuses(401)
+    assert visitor.errors[0].startswith(f"{ERROR_STATUS}401")

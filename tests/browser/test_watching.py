@@ -1,4 +1,4 @@
-"""Films: muted and one at a time while they are in view, with sound and keys in the viewer."""
+"""Videos: muted and one at a time on the wall, with sound and keys in the viewer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ def playing(page: Page) -> list[Any]:
     return list(page.evaluate(PLAYING))
 
 
-def test_the_film_in_view_plays_muted_and_alone(site: Site, new_visitor: NewVisitor) -> None:
+def test_only_the_video_in_view_plays_and_it_is_muted(site: Site, new_visitor: NewVisitor) -> None:
     published(site, 10)
     page = new_visitor(site.base_url, viewport={"width": 300, "height": 350}).page("/soho/explore")
     expect(page.locator(".tile")).to_have_count(10)
@@ -48,7 +48,7 @@ def test_the_film_in_view_plays_muted_and_alone(site: Site, new_visitor: NewVisi
 
 
 @pytest.mark.parametrize("wish", ["reduced motion", "data saver"])
-def test_nothing_plays_by_itself_for_those_who_do_not_want_it(
+def test_nothing_autoplays_with_reduced_motion_or_data_saver(
     site: Site, new_visitor: NewVisitor, wish: str
 ) -> None:
     published(site, 2)
@@ -64,11 +64,11 @@ def test_nothing_plays_by_itself_for_those_who_do_not_want_it(
 
     assert page.locator("video").count() == 0
     assert not [url for url in visitor.requests if url.endswith(".mp4")]
-    page.locator(".tile .open").first.click()
+    page.locator(".tile .media-open").first.click()
     eventually(lambda: page.evaluate(f"{VIDEO}.currentTime > 0"))
 
 
-def test_the_viewer_has_sound_and_obeys_the_keyboard(site: Site, new_visitor: NewVisitor) -> None:
+def test_viewer_has_sound_and_keyboard_control(site: Site, new_visitor: NewVisitor) -> None:
     published(site, 3)
     page = new_visitor(site.base_url).page("/soho/explore")
     page.get_by_role("button", name="Open video: Film 1", exact=True).click()
@@ -97,7 +97,7 @@ def test_the_viewer_has_sound_and_obeys_the_keyboard(site: Site, new_visitor: Ne
 def test_back_closes_the_viewer(site: Site, new_visitor: NewVisitor) -> None:
     published(site, 1)
     page = new_visitor(site.base_url).page("/soho/explore")
-    page.locator(".tile .open").click()
+    page.locator(".tile .media-open").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
     page.go_back()
@@ -106,7 +106,7 @@ def test_back_closes_the_viewer(site: Site, new_visitor: NewVisitor) -> None:
     assert page.url.endswith("/soho/explore")
 
 
-def test_explore_has_no_end_until_it_has(new_site: NewSite, new_visitor: NewVisitor) -> None:
+def test_explore_loads_more_until_the_end(new_site: NewSite, new_visitor: NewVisitor) -> None:
     site = new_site(PHOENIX_WELCOME_TOKENS="1000", PHOENIX_POLICY_OPENED_PER_HOUR_MAX="100")
     published(site, 45)
     visitor = new_visitor(site.base_url, **PHONE)
@@ -117,7 +117,7 @@ def test_explore_has_no_end_until_it_has(new_site: NewSite, new_visitor: NewVisi
     page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
 
     expect(page.locator(".tile")).to_have_count(45)
-    names = page.locator(".tile .caption").all_text_contents()
+    names = page.locator(".tile .tile-caption").all_text_contents()
     assert names == [f"Film {number}" for number in range(1, 46)]
     expect(page.get_by_role("button", name="Show more")).to_have_count(0)
 
@@ -133,9 +133,7 @@ def test_thumbnails_come_first(site: Site, new_visitor: NewVisitor) -> None:
     assert "thumb" in media[0] or media[0].endswith(".jpg")
 
 
-def test_an_owner_takes_a_publication_back_and_gives_it_other_words(
-    site: Site, new_visitor: NewVisitor
-) -> None:
+def test_owner_edits_caption_and_unpublishes(site: Site, new_visitor: NewVisitor) -> None:
     site.published(caption="First words")
     page = new_visitor(site.base_url).sign_in("ada")
     page.goto(f"{site.base_url}/soho/ada")

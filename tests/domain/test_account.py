@@ -44,7 +44,7 @@ def refunded(account: Account, code: FailureCode, *, at: datetime = NOON) -> Acc
     return after
 
 
-def test_a_debit_moves_balance_spending_counters_and_writes_its_entry() -> None:
+def test_debit_updates_balance_spending_and_counters_and_adds_an_entry() -> None:
     account, entry = debit(an_account(tokens=12))
 
     assert (account.balance_tokens, account.total_tokens_spent) == (2, 10)
@@ -63,7 +63,7 @@ def test_a_debit_moves_balance_spending_counters_and_writes_its_entry() -> None:
     )
 
 
-def test_a_refund_undoes_a_debit_but_not_the_hourly_count() -> None:
+def test_refund_undoes_a_debit_but_not_the_hourly_count() -> None:
     debited, _ = debit(an_account(tokens=12))
 
     account, entry = debited.refunded(
@@ -82,7 +82,7 @@ def test_a_refund_undoes_a_debit_but_not_the_hourly_count() -> None:
     assert (entry.entry_id, entry.sequence, entry.signed_tokens) == (f"{ONE}_refund_1", 2, 10)
 
 
-def test_too_few_tokens_are_refused_with_both_numbers() -> None:
+def test_debit_above_the_balance_is_refused_with_price_and_balance() -> None:
     with pytest.raises(InsufficientTokens) as refusal:
         debit(an_account(tokens=9))
 
@@ -90,7 +90,7 @@ def test_too_few_tokens_are_refused_with_both_numbers() -> None:
 
 
 @pytest.mark.parametrize(("kind", "limit"), [(Kind.VIDEO, 5), (Kind.IMAGE, 20)])
-def test_the_in_flight_limit_of_each_kind_comes_before_the_balance(kind: Kind, limit: int) -> None:
+def test_in_flight_limit_of_each_kind_is_checked_before_the_balance(kind: Kind, limit: int) -> None:
     busy = an_account(tokens=0, in_flight=InFlight().changed(kind, by=limit))
 
     with pytest.raises(TooManyUnfinished) as refusal:
@@ -99,7 +99,7 @@ def test_the_in_flight_limit_of_each_kind_comes_before_the_balance(kind: Kind, l
     assert refusal.value.limit == limit
 
 
-def test_the_hourly_limit_names_the_time_to_wait_and_ends_with_the_hour() -> None:
+def test_hourly_limit_reports_the_time_to_wait_and_ends_with_the_hour() -> None:
     policy = Policy(opened_per_hour_max=2)
     account = an_account(tokens=100)
     for _ in range(2):
@@ -113,7 +113,7 @@ def test_the_hourly_limit_names_the_time_to_wait_and_ends_with_the_hour() -> Non
     assert next_hour.count == 1
 
 
-def test_the_hour_of_opens_begins_with_the_first_open_after_it() -> None:
+def test_next_hour_of_opens_begins_with_the_first_open_after_the_last() -> None:
     old = an_account(opened_hour=HourlyCount(started_at=NOON - seconds(5 * 3600), count=60))
     policy = Policy(opened_per_hour_max=2)
 
@@ -129,7 +129,7 @@ OWNERS = ["cancelled", "policy_violation", "safety_filter", "generator_rejected"
 
 
 @pytest.mark.parametrize("code", OWNERS)
-def test_the_eleventh_open_after_ten_free_outcomes_waits_for_the_hour(code: str) -> None:
+def test_open_after_ten_free_outcomes_is_refused_until_the_hour_ends(code: str) -> None:
     account = an_account(tokens=1000)
     for minute in range(10):
         debit(account, at=NOON + seconds(60 * minute))
@@ -144,7 +144,7 @@ def test_the_eleventh_open_after_ten_free_outcomes_waits_for_the_hour(code: str)
 
 
 @pytest.mark.parametrize("code", sorted(set(FailureCode) - set(OWNERS)))
-def test_our_own_failures_count_against_nobody(code: str) -> None:
+def test_system_failures_do_not_count_as_free_outcomes(code: str) -> None:
     account = an_account(tokens=1000)
     for _ in range(11):
         account = refunded(account, FailureCode(code))
@@ -153,7 +153,7 @@ def test_our_own_failures_count_against_nobody(code: str) -> None:
     debit(account)
 
 
-def test_the_hour_of_free_outcomes_begins_with_the_first_one_after_it() -> None:
+def test_next_hour_of_free_outcomes_begins_with_the_first_after_the_last() -> None:
     first = refunded(an_account(), FailureCode.CANCELLED)
     same = refunded(first, FailureCode.CANCELLED, at=NOON + seconds(3599))
     after = refunded(same, FailureCode.CANCELLED, at=NOON + seconds(5 * 3600))
@@ -164,7 +164,7 @@ def test_the_hour_of_free_outcomes_begins_with_the_first_one_after_it() -> None:
     assert still.free_hour == HourlyCount(started_at=NOON + seconds(5 * 3600), count=2)
 
 
-def test_a_refund_is_never_refused_however_many_there_were() -> None:
+def test_refund_is_never_refused_after_any_number_of_refunds() -> None:
     account = an_account()
     for _ in range(25):
         account = refunded(account, FailureCode.CANCELLED)
@@ -173,13 +173,13 @@ def test_a_refund_is_never_refused_however_many_there_were() -> None:
 
 
 @pytest.mark.parametrize("name", ["ada", "a-b", "x" * 24, "007"])
-def test_usernames_that_may_be_used(name: str) -> None:
+def test_valid_usernames_are_accepted(name: str) -> None:
     assert checked_username(name) == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "ab", "x" * 25, "-ada", "ada-", "Ada", "a_b", "adä", "me", "api", "a b", "ada\n"]
 )
-def test_usernames_that_may_not_be_used(name: str) -> None:
+def test_invalid_usernames_are_refused(name: str) -> None:
     with pytest.raises(WrongField):
         checked_username(name)

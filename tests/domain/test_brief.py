@@ -18,7 +18,7 @@ def test_defaults_are_filled_in() -> None:
 
 
 @pytest.mark.parametrize(("orientation", "ratio"), [("landscape", "16:9"), ("portrait", "9:16")])
-def test_an_orientation_is_an_aspect_ratio(orientation: str, ratio: str) -> None:
+def test_orientation_is_an_aspect_ratio(orientation: str, ratio: str) -> None:
     alone = Brief.of(Kind.VIDEO, prompt="x", orientation=orientation)
     both = Brief.of(Kind.VIDEO, prompt="x", orientation=orientation, aspect_ratio=ratio)
 
@@ -39,7 +39,7 @@ def test_an_orientation_is_an_aspect_ratio(orientation: str, ratio: str) -> None
         (Kind.VIDEO, "duration", {"duration_s": 0}),
     ],
 )
-def test_what_a_kind_does_not_have_is_refused_by_its_name_on_the_wire(
+def test_field_that_a_kind_lacks_is_refused_by_its_wire_name(
     kind: Kind, field: str, asked: dict[str, Any]
 ) -> None:
     with pytest.raises(WrongField) as refusal:
@@ -57,7 +57,7 @@ def test_what_a_kind_does_not_have_is_refused_by_its_name_on_the_wire(
     ],
     ids=ascii,
 )
-def test_prompts_that_are_refused(text: str) -> None:
+def test_invalid_prompts_are_refused(text: str) -> None:
     with pytest.raises(WrongField) as refusal:
         Brief.of(Kind.IMAGE, prompt=text)
 
@@ -66,7 +66,7 @@ def test_prompts_that_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 2000, "🦊" * 2000, "a\nb\tc", "שלום", "e\u0301", "<b>&"])
-def test_prompts_that_are_taken(text: str) -> None:
+def test_valid_prompts_are_accepted(text: str) -> None:
     assert Brief.of(Kind.IMAGE, prompt=text).prompt == text
 
 
@@ -98,11 +98,11 @@ def test_pasted_text_is_normalised(pasted: str, kept: str) -> None:
     assert Brief.of(Kind.IMAGE, prompt=brief.prompt) == brief
 
 
-def test_a_caption_may_be_blank() -> None:
+def test_caption_may_be_blank() -> None:
     assert checked_text("  ", field="caption", length_max=500, may_be_blank=True) == ""
 
 
-def test_the_fingerprint_knows_the_whole_normalised_brief() -> None:
+def test_fingerprint_covers_the_whole_normalised_brief() -> None:
     plain = Brief.of(Kind.VIDEO, prompt="a fox")
     spelled_out = Brief.of(Kind.VIDEO, prompt=" a fox ", aspect_ratio="16:9", duration_s=8)
     others = [
@@ -167,7 +167,7 @@ def test_field_added_later_changes_a_fingerprint_only_when_it_is_given() -> None
     assert len(fingerprints | {brief.fingerprint}) == 5
 
 
-def test_every_wrong_value_of_a_brief_is_reported_at_once() -> None:
+def test_all_wrong_values_of_a_brief_are_reported_together() -> None:
     with pytest.raises(WrongField) as refusal:
         Brief.of(Kind.VIDEO, prompt=" ", aspect_ratio="1:1", orientation="up", duration_s=5)
 
@@ -175,7 +175,7 @@ def test_every_wrong_value_of_a_brief_is_reported_at_once() -> None:
     assert [fault.field for fault in faults] == ["prompt", "aspectRatio", "orientation", "duration"]
 
 
-def test_a_key_makes_one_id_for_each_user() -> None:
+def test_idempotency_key_maps_to_one_id_per_user() -> None:
     ids = {creation_id_for(user, key) for user in (ADA, BEN) for key in ("a", "b")}
 
     assert len(ids) == 4

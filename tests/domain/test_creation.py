@@ -18,7 +18,7 @@ from tests.support.builders import (
 )
 
 
-def test_a_paid_creation_has_its_deadline_and_its_first_sweep() -> None:
+def test_paid_creation_has_its_deadline_and_its_first_sweep() -> None:
     creation = a_creation()
 
     assert creation.status is Status.PENDING
@@ -27,7 +27,7 @@ def test_a_paid_creation_has_its_deadline_and_its_first_sweep() -> None:
     assert (creation.attempt, creation.first_attempt, creation.task_number) == (0, 1, 1)
 
 
-def test_a_claim_takes_a_lease_and_counts_an_attempt() -> None:
+def test_claim_takes_a_lease_and_counts_an_attempt() -> None:
     claimed = a_claimed_creation()
 
     assert claimed.status is Status.PROCESSING
@@ -41,7 +41,7 @@ def test_a_claim_takes_a_lease_and_counts_an_attempt() -> None:
     assert (claimed.progress, claimed.stage) == (5, Stage.GENERATING)
 
 
-def test_only_its_own_holder_and_attempt_hold_it() -> None:
+def test_creation_is_held_only_by_its_lease_owner_and_attempt() -> None:
     claimed = a_claimed_creation()
 
     assert claimed.is_held_by(LEASE_OWNER, attempt=1)
@@ -50,7 +50,7 @@ def test_only_its_own_holder_and_attempt_hold_it() -> None:
     assert not a_creation().is_held_by(LEASE_OWNER, attempt=0)
 
 
-def test_a_late_report_moves_neither_stage_nor_progress_back() -> None:
+def test_late_report_moves_neither_stage_nor_progress_back() -> None:
     ahead = a_claimed_creation().with_progress(Stage.CHECKING, 92, policy=POLICY, at=NOON)
 
     late = ahead.with_progress(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(20))
@@ -59,7 +59,7 @@ def test_a_late_report_moves_neither_stage_nor_progress_back() -> None:
     assert late.lease_expires_at == NOON + seconds(140)
 
 
-def test_a_new_attempt_begins_its_stages_anew_but_keeps_the_progress() -> None:
+def test_new_attempt_resets_the_stage_but_keeps_the_progress() -> None:
     ahead = a_claimed_creation().with_progress(Stage.UPLOADING, 95, policy=POLICY, at=NOON)
 
     again = ahead.claimed(RIVAL, policy=POLICY, at=NOON + seconds(200))
@@ -69,7 +69,7 @@ def test_a_new_attempt_begins_its_stages_anew_but_keeps_the_progress() -> None:
     assert (downloading.stage, downloading.progress) == (Stage.DOWNLOADING, 95)
 
 
-def test_the_sweep_never_comes_after_the_deadline() -> None:
+def test_next_sweep_is_never_after_the_deadline() -> None:
     late = a_claimed_creation().with_progress(
         Stage.GENERATING, 50, policy=POLICY, at=NOON + seconds(850)
     )
@@ -77,7 +77,7 @@ def test_the_sweep_never_comes_after_the_deadline() -> None:
     assert late.sweep_at == late.deadline_at
 
 
-def test_unknown_starts_count_up_and_a_no_counts_down_to_nothing() -> None:
+def test_unknown_starts_are_counted_and_a_refusal_removes_the_last() -> None:
     once = a_claimed_creation().with_intent(model="m", cost_usd=0.5, at=NOON)
     twice = once.with_intent(model="m", cost_usd=0.5, at=NOON)
     known = twice.with_operation("operation", at=NOON)
@@ -90,7 +90,7 @@ def test_unknown_starts_count_up_and_a_no_counts_down_to_nothing() -> None:
     assert a_claimed_creation().without_start(at=NOON).intent is None
 
 
-def test_a_draft_is_settled_and_has_its_media() -> None:
+def test_draft_is_settled_and_has_its_media() -> None:
     claimed = a_claimed_creation()
     media = stored_media(claimed)
 
@@ -102,7 +102,7 @@ def test_a_draft_is_settled_and_has_its_media() -> None:
     assert (draft.deadline_at, draft.sweep_at, draft.lease_expires_at) == (None, None, None)
 
 
-def test_a_failed_one_says_why_and_that_the_tokens_are_back() -> None:
+def test_failed_creation_has_its_error_and_is_marked_refunded() -> None:
     failed = a_claimed_creation().failed(FailureCode.POLICY_VIOLATION, at=NOON)
 
     assert failed.refunded
@@ -112,7 +112,7 @@ def test_a_failed_one_says_why_and_that_the_tokens_are_back() -> None:
     assert failed.progress == 5
 
 
-def test_waiting_to_retry_keeps_the_holder_as_the_mark_of_who_decided() -> None:
+def test_creation_waiting_to_retry_keeps_its_lease_owner() -> None:
     retry_at = NOON + seconds(60)
 
     waiting = a_claimed_creation().waiting_to_retry(retry_at, policy=POLICY, at=NOON)
@@ -123,7 +123,7 @@ def test_waiting_to_retry_keeps_the_holder_as_the_mark_of_who_decided() -> None:
     assert not waiting.is_leased(NOON)
 
 
-def test_handing_back_uses_no_retry_and_keeps_the_operation() -> None:
+def test_release_uses_no_retry_and_keeps_the_operation() -> None:
     working = a_claimed_creation().with_operation("operation", at=NOON)
 
     back = working.released(policy=POLICY, at=NOON + seconds(5))
@@ -132,7 +132,7 @@ def test_handing_back_uses_no_retry_and_keeps_the_operation() -> None:
     assert back.operation_name == "operation"
 
 
-def test_what_is_handed_back_after_the_deadline_is_not_retried_after_it() -> None:
+def test_creation_released_after_its_deadline_has_no_later_retry() -> None:
     working = a_claimed_creation()
 
     back = working.released(policy=POLICY, at=NOON + seconds(POLICY.deadline_s + 5))
@@ -140,19 +140,19 @@ def test_what_is_handed_back_after_the_deadline_is_not_retried_after_it() -> Non
     assert back.retry_at == back.sweep_at == working.deadline_at
 
 
-def test_the_sweeps_tasks_back_off_and_have_fresh_numbers() -> None:
+def test_requeued_tasks_back_off_and_have_new_numbers() -> None:
     creation = a_creation()
-    looks = []
+    sweeps = []
     for _ in range(3):
         creation = creation.requeued(policy=POLICY, at=NOON)
         assert creation.sweep_at is not None
-        looks.append((creation.task_number, (creation.sweep_at - NOON).total_seconds()))
+        sweeps.append((creation.task_number, (creation.sweep_at - NOON).total_seconds()))
 
-    assert looks == [(2, 60), (3, 120), (4, 240)]
+    assert sweeps == [(2, 60), (3, 120), (4, 240)]
 
 
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FAILED, Status.PUBLISHED])
-def test_a_settled_creation_is_not_claimed_failed_or_completed_again(status: Status) -> None:
+def test_settled_creation_is_not_claimed_failed_or_completed_again(status: Status) -> None:
     settled = a_claimed_creation(status=Status.PENDING)
     settled = settled.completed(stored_media(settled), at=NOON)
     if status is Status.FAILED:
@@ -178,7 +178,7 @@ def test_attempts_are_counted_per_debit() -> None:
     assert list(a_creation(attempt=8, first_attempt=7).attempts_of_this_debit) == [7, 8]
 
 
-def test_an_attempt_needs_its_minimum_run_before_the_deadline() -> None:
+def test_attempt_needs_its_minimum_run_before_the_deadline() -> None:
     video, image = a_creation(), a_creation(kind=Kind.IMAGE)
 
     assert video.has_time_to_run(NOON + seconds(810), policy=POLICY)
@@ -203,7 +203,7 @@ def test_public_keys_name_no_user_and_change_with_each_publication() -> None:
     assert keys(second) == ["public/random/2.mp4", "public/random/2_thumb.jpg"]
 
 
-def test_a_holder_is_written_and_read() -> None:
+def test_lease_owner_round_trips_as_text() -> None:
     lease_owner = LeaseOwner("video-generation-job-x/y", 2)
 
     assert LeaseOwner.parse(str(lease_owner)) == lease_owner
@@ -212,5 +212,5 @@ def test_a_holder_is_written_and_read() -> None:
     assert not lease_owner.succeeds(LeaseOwner("other", 1))
 
 
-def test_every_failure_has_a_sentence() -> None:
+def test_every_failure_has_a_message() -> None:
     assert all(Failure.of(code).message for code in FailureCode)

@@ -28,7 +28,7 @@ def test_every_error_that_can_be_answered_has_a_status() -> None:
     assert set(REQUEST_ERRORS) == set(STATUS_OF)
 
 
-def test_codes_are_told_apart() -> None:
+def test_codes_are_unique() -> None:
     codes = [error.code for error in REQUEST_ERRORS if error.__name__ != "NotQueued"]
 
     assert len(set(codes)) == len(codes)
@@ -36,25 +36,25 @@ def test_codes_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("error", [*REQUEST_ERRORS, *leaves(WorkError)])
-def test_every_error_makes_its_sentence_from_its_facts(error: type[PhoenixError]) -> None:
+def test_every_error_formats_its_sentence_from_its_fields(error: type[PhoenixError]) -> None:
     facts = dict.fromkeys(getattr(error, "__dataclass_fields__", {}), "7")
 
     assert "{" not in str(error(**facts))
 
 
-def test_what_a_vendor_said_is_in_no_answer() -> None:
+def test_vendor_text_is_in_no_response() -> None:
     body = problem_body(StoreUnavailable(reason="password=hunter2"))
 
     assert "hunter2" not in str(body)
     assert set(body) == {"type", "title", "status", "code", "detail", "success", "error"}
 
 
-def test_an_error_without_a_status_is_answered_as_a_bug() -> None:
+def test_error_without_a_status_is_answered_as_a_bug() -> None:
     body = problem_body(PhoenixError())
 
     assert (body["status"], body["code"]) == (500, "internal")
     assert issubclass(StoreUnavailable, Unavailable)
 
 
-def test_a_wrong_field_says_which_and_why() -> None:
+def test_wrong_field_names_field_and_reason() -> None:
     assert str(WrongField(field="prompt", reason="it is blank")) == "prompt: it is blank."

@@ -36,7 +36,7 @@ def test_numbers_that_break_the_protocol_are_refused_by_name(
         Policy(**changes)
 
 
-def test_every_broken_rule_is_named_at_once() -> None:
+def test_all_broken_rules_are_reported_together() -> None:
     with pytest.raises(WrongSetting) as refusal:
         Policy(deadline_s=100, lease_s=10)
 

@@ -35,7 +35,7 @@ KEY = b"k" * 32
         ("Ada", "ada"),
     ],
 )
-def test_all_spellings_of_a_contact_become_one(contact: str, spelling: str) -> None:
+def test_spellings_of_one_contact_are_normalised_to_one(contact: str, spelling: str) -> None:
     assert normalised_contact(contact) == spelling
     assert normalised_contact(spelling) == spelling
 
@@ -47,7 +47,7 @@ def test_welcome_id_depends_on_the_key_and_hides_the_address() -> None:
     assert all("ada" not in each and each.startswith("welcome_") for each in ids)
 
 
-def test_same_user_always_has_the_same_shard_and_users_spread_over_all() -> None:
+def test_user_always_has_the_same_shard_and_users_use_all_shards() -> None:
     shards = {WelcomeShard.of(UserId(f"user-{n}"), at=NOON).shard_id for n in range(500)}
 
     assert len(shards) == SHARDS
@@ -72,7 +72,7 @@ def test_small_limit_reaches_every_shard_within_sixteen_days() -> None:
     assert sum(shard.counted(day, per_day_max=1) is not None for day in days) == 1
 
 
-def test_new_day_begins_a_new_count_and_a_slow_clock_does_not_return_to_the_old_one() -> None:
+def test_new_day_resets_the_count_and_a_slow_clock_does_not_undo_it() -> None:
     today, tomorrow = ((NOON + n * DAY).date().isoformat() for n in range(2))
     full = WelcomeShard(shard_id="00", day=today, count=100)
 

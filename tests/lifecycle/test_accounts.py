@@ -14,7 +14,7 @@ from tests.support.documents import put
 from tests.support.world import World
 
 
-def test_the_first_call_makes_account_username_and_welcome_together(world: World) -> None:
+def test_first_call_creates_account_username_and_welcome_together(world: World) -> None:
     account = world.phoenix.accounts.of(a_caller())
     again = world.phoenix.accounts.of(a_caller())
 
@@ -28,7 +28,7 @@ def test_the_first_call_makes_account_username_and_welcome_together(world: World
     assert claim.user_id == ADA
 
 
-def test_a_lost_answer_grants_no_second_welcome(world: World) -> None:
+def test_lost_answer_grants_no_second_welcome(world: World) -> None:
     world.store.faults = ["lost"]
 
     account = world.phoenix.accounts.of(a_caller())
@@ -37,12 +37,12 @@ def test_a_lost_answer_grants_no_second_welcome(world: World) -> None:
     assert len(world.ledger()) == 1
 
 
-def test_a_name_that_may_be_a_username_is_one_as_it_is(world: World) -> None:
+def test_valid_username_hint_is_used_unchanged(world: World) -> None:
     for name in ("a--b", "ada---lovelace"):
         assert world.phoenix.accounts.of(a_caller(name, username_hint=name)).username == name
 
 
-def test_a_taken_username_gets_a_number(world: World) -> None:
+def test_taken_username_gets_a_number(world: World) -> None:
     world.phoenix.accounts.of(a_caller("ada"))
 
     other = world.phoenix.accounts.of(a_caller("uid-2", username_hint="Ada"))
@@ -51,14 +51,14 @@ def test_a_taken_username_gets_a_number(world: World) -> None:
 
 
 @pytest.mark.parametrize("hint", ["", "玛丽", "me", "x", "api"])
-def test_a_name_that_gives_no_username_gets_a_random_one(world: World, hint: str) -> None:
+def test_hint_without_usable_letters_gets_a_random_username(world: World, hint: str) -> None:
     account = world.phoenix.accounts.of(a_caller("uid-3", username_hint=hint))
 
     assert account.username.startswith("user-")
     assert len(account.username) == 13
 
 
-def test_a_long_name_leaves_room_for_its_number(world: World) -> None:
+def test_long_name_leaves_room_for_its_number(world: World) -> None:
     name = "a-very-long-display-name-of-somebody"
     first = world.phoenix.accounts.of(a_caller("uid-4", username_hint=name))
     second = world.phoenix.accounts.of(a_caller("uid-5", username_hint=name))
@@ -81,14 +81,16 @@ def unverified() -> Caller:
     return a_caller(is_verified=False, verified_contact=None)
 
 
-def test_unverified_caller_gets_an_account_and_no_welcome(world: World, unverified: Caller) -> None:
+def test_unverified_caller_gets_an_account_without_welcome(
+    world: World, unverified: Caller
+) -> None:
     account = world.phoenix.accounts.of(unverified)
 
     assert (account.balance_tokens, account.welcomed) == (0, False)
     assert world.ledger() == []
 
 
-def test_verification_brings_the_welcome_to_an_old_account(
+def test_verification_adds_the_welcome_to_an_existing_account(
     world: World, unverified: Caller
 ) -> None:
     world.phoenix.accounts.of(unverified)
@@ -112,7 +114,7 @@ def test_lost_answer_of_a_later_welcome_grants_no_second_one(
     assert len(world.ledger()) == 1
 
 
-def test_opening_brings_the_welcome_before_the_debit(world: World, unverified: Caller) -> None:
+def test_opening_adds_the_welcome_before_the_debit(world: World, unverified: Caller) -> None:
     world.phoenix.accounts.of(unverified)
 
     assert world.open().balance_tokens == 90
@@ -146,7 +148,7 @@ def test_racing_first_requests_of_one_address_get_one_welcome(world: World) -> N
     assert world.account(BEN).balance_tokens == 100
 
 
-def test_account_with_the_welcome_of_an_earlier_release_gets_no_second_one(world: World) -> None:
+def test_account_with_the_welcome_of_an_earlier_release_gets_no_other(world: World) -> None:
     granted, entry = an_account(tokens=0).granted(
         100, entry_id="ada_grant_welcome", reference=None, actor=Actor.API, at=NOON
     )
@@ -166,7 +168,7 @@ def test_welcomed_account_is_not_looked_up_again(world: World) -> None:
     assert world.phoenix.accounts.of(a_caller()).balance_tokens == 100
 
 
-def test_full_day_makes_the_account_and_leaves_the_welcome_for_later(
+def test_full_day_creates_the_account_and_defers_the_welcome(
     new_world: Callable[..., World],
 ) -> None:
     world = new_world(PHOENIX_POLICY_WELCOME_GRANTS_PER_DAY_MAX="16")
@@ -182,7 +184,7 @@ def test_full_day_makes_the_account_and_leaves_the_welcome_for_later(
     assert world.phoenix.accounts.of(a_caller(full[0])).balance_tokens == 100
 
 
-def test_a_grant_is_given_once_per_reference(world: World) -> None:
+def test_grant_is_applied_once_per_reference(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
 
     first = world.phoenix.accounts.grant(ADA, 50, reference="order 1", actor=Actor.SERVICE)
@@ -194,7 +196,7 @@ def test_a_grant_is_given_once_per_reference(world: World) -> None:
     assert first.reference == "order 1"
 
 
-def test_a_reference_belongs_to_one_user_and_amount(world: World) -> None:
+def test_reference_is_bound_to_one_user_and_amount(world: World) -> None:
     for user in (ADA, BEN):
         world.phoenix.accounts.of(a_caller(user))
     world.phoenix.accounts.grant(ADA, 50, reference="r", actor=Actor.SERVICE)
@@ -206,7 +208,7 @@ def test_a_reference_belongs_to_one_user_and_amount(world: World) -> None:
     assert world.account(BEN).balance_tokens == 100
 
 
-def test_a_grant_needs_an_account(world: World) -> None:
+def test_grant_needs_an_account(world: World) -> None:
     with pytest.raises(AccountNotFound):
         world.phoenix.accounts.grant(ADA, 50, reference="r", actor=Actor.SERVICE)
 
@@ -221,7 +223,7 @@ def test_a_grant_needs_an_account(world: World) -> None:
         (1, "\udcff", "reference"),
     ],
 )
-def test_a_grant_out_of_bounds_names_its_field(
+def test_grant_out_of_bounds_names_its_field(
     world: World, amount: int, reference: str, field: str
 ) -> None:
     with pytest.raises(WrongField) as refusal:
@@ -230,5 +232,5 @@ def test_a_grant_out_of_bounds_names_its_field(
     assert refusal.value.field == field
 
 
-def test_a_slug_is_plain_lower_case() -> None:
+def test_slug_is_plain_lower_case() -> None:
     assert slug("  Åsa  Öberg-Müller! ") == "asa-oberg-muller"

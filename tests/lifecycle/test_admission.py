@@ -95,7 +95,7 @@ def test_nothing_is_written_when_an_open_is_refused(
 
 
 @pytest.mark.parametrize("error", BRAKES)
-def test_a_retry_is_refused_like_an_open(braked: World, error: type[Unavailable]) -> None:
+def test_retry_is_refused_like_an_open(braked: World, error: type[Unavailable]) -> None:
     failed = braked.failed()
     braked.clock.sleep(POLICY.settled_within_s)
     BRAKES[error](braked)
@@ -109,7 +109,7 @@ def test_a_retry_is_refused_like_an_open(braked: World, error: type[Unavailable]
 
 
 @pytest.mark.parametrize("error", BRAKES)
-def test_a_replay_is_answered_as_ever(braked: World, error: type[Unavailable]) -> None:
+def test_replay_is_answered_while_the_brake_is_on(braked: World, error: type[Unavailable]) -> None:
     creation = braked.open(key="one").creation
     gone = braked.failed(key="gone")
     braked.phoenix.media_cleanup.delete_creation(gone.creation_id, owner=ADA)
@@ -125,7 +125,7 @@ def test_a_replay_is_answered_as_ever(braked: World, error: type[Unavailable]) -
         braked.open(key="gone")
 
 
-def test_a_repeated_click_on_retry_is_answered_as_ever(world: World) -> None:
+def test_repeated_click_on_retry_is_answered_while_the_brake_is_on(world: World) -> None:
     failed = world.failed()
     retry(world, failed)
     pause(world)
@@ -136,7 +136,7 @@ def test_a_repeated_click_on_retry_is_answered_as_ever(world: World) -> None:
     assert again.is_replay
 
 
-def test_a_state_that_allows_no_retry_is_told_first(world: World) -> None:
+def test_illegal_transition_is_reported_before_the_brake(world: World) -> None:
     creation = world.open().creation
     pause(world)
     world.clock.sleep(10)
@@ -145,7 +145,7 @@ def test_a_state_that_allows_no_retry_is_told_first(world: World) -> None:
         retry(world, creation)
 
 
-def test_what_an_owner_has_can_be_cancelled_published_and_deleted_meanwhile(world: World) -> None:
+def test_owner_can_cancel_publish_and_delete_while_the_brake_is_on(world: World) -> None:
     pending, draft = world.open().creation, world.draft()
     pause(world)
     world.clock.sleep(10)
@@ -155,7 +155,7 @@ def test_what_an_owner_has_can_be_cancelled_published_and_deleted_meanwhile(worl
     world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
 
 
-def test_the_brake_comes_before_the_balance(new_world: NewWorld) -> None:
+def test_brake_is_checked_before_the_balance(new_world: NewWorld) -> None:
     world = new_world(PHOENIX_WELCOME_TOKENS="0")
     with pytest.raises(InsufficientTokens):
         world.open()
@@ -169,7 +169,7 @@ def test_the_brake_comes_before_the_balance(new_world: NewWorld) -> None:
 # The switches
 
 
-def test_each_kind_is_paused_for_itself_and_resumed(world: World) -> None:
+def test_each_kind_is_paused_and_resumed_separately(world: World) -> None:
     pause(world, Kind.VIDEO)
 
     with pytest.raises(Paused, match="video"):
@@ -180,7 +180,7 @@ def test_each_kind_is_paused_for_itself_and_resumed(world: World) -> None:
     world.open()
 
 
-def test_a_switch_that_cannot_be_read_stays_as_it_was(world: World) -> None:
+def test_switch_that_cannot_be_read_stays_as_it_was(world: World) -> None:
     pause(world)
     with pytest.raises(Paused):
         world.open()
@@ -193,7 +193,7 @@ def test_a_switch_that_cannot_be_read_stays_as_it_was(world: World) -> None:
 # The queue
 
 
-def test_a_creation_that_would_not_be_ready_in_time_is_refused(new_world: NewWorld) -> None:
+def test_creation_that_would_not_be_ready_in_time_is_refused(new_world: NewWorld) -> None:
     world = new_world(PHOENIX_WELCOME_TOKENS="10000", PHOENIX_POLICY_VIDEOS_IN_FLIGHT_MAX="1000")
     world.queue.rate_per_s = 1 / 60
     room = int((900 - 90 - 60) / 60)
@@ -210,7 +210,7 @@ def test_a_creation_that_would_not_be_ready_in_time_is_refused(new_world: NewWor
     world.open()
 
 
-def test_the_time_to_wait_is_what_the_queue_needs(world: World) -> None:
+def test_retry_after_is_the_time_the_queue_needs(world: World) -> None:
     world.queue.rate_per_s = 1 / 1000
 
     with pytest.raises(QueueFull) as refusal:
@@ -219,7 +219,7 @@ def test_the_time_to_wait_is_what_the_queue_needs(world: World) -> None:
     assert refusal.value.retry_after_s == 1000 - (900 - 90 - 60)
 
 
-def test_jobs_that_work_faster_than_the_queue_dispatches_count(world: World) -> None:
+def test_settled_rate_counts_if_it_exceeds_the_dispatch_rate(world: World) -> None:
     world.queue.rate_per_s = 0.001
     with pytest.raises(QueueFull):
         world.open()
@@ -230,7 +230,7 @@ def test_jobs_that_work_faster_than_the_queue_dispatches_count(world: World) -> 
     world.open()
 
 
-def test_what_was_cancelled_in_the_queue_is_no_pace(world: World) -> None:
+def test_creations_cancelled_in_the_queue_do_not_count_as_settled_rate(world: World) -> None:
     for _ in range(9):
         world.phoenix.failing.cancel(world.open().creation.creation_id, owner=ADA)
     world.queue.rate_per_s = 0.001
@@ -240,7 +240,7 @@ def test_what_was_cancelled_in_the_queue_is_no_pace(world: World) -> None:
         world.open()
 
 
-def test_an_unknown_rate_is_not_full(world: World) -> None:
+def test_unknown_rate_is_not_full(world: World) -> None:
     crowd(world)
     with pytest.raises(QueueFull):
         world.open()
@@ -251,7 +251,7 @@ def test_an_unknown_rate_is_not_full(world: World) -> None:
     assert gauges.refusal(Kind.VIDEO) is None
 
 
-def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
+def test_old_reading_of_the_queue_is_not_full(world: World) -> None:
     crowd(world)
     gauges = world.phoenix.opening.admission
     assert isinstance(gauges.refusal(Kind.VIDEO), QueueFull)
@@ -266,7 +266,7 @@ def test_an_old_reading_of_the_queue_is_not_full(world: World) -> None:
 # The ceiling
 
 
-def test_the_day_cost_and_what_is_unfinished_reach_the_ceiling(new_world: NewWorld) -> None:
+def test_day_cost_plus_unfinished_price_reaches_the_ceiling(new_world: NewWorld) -> None:
     world = new_world(PHOENIX_DAILY_COST_MAX_USD="1.5")
     spend(world, 0.44)
     world.open()
@@ -286,7 +286,7 @@ def test_the_day_cost_and_what_is_unfinished_reach_the_ceiling(new_world: NewWor
     world.open(kind=Kind.IMAGE)
 
 
-def test_the_ceiling_is_of_the_utc_day(braked: World) -> None:
+def test_ceiling_is_of_the_utc_day(braked: World) -> None:
     spend(braked, 20)
     with pytest.raises(SpendingLimit):
         braked.open()
@@ -329,7 +329,7 @@ def blinded(world: World, *methods: str) -> Admission:
 
 
 class Gate:
-    """Holds a gauge of the world's store up: `began` is set when it is asked, `may_end` lets it go."""
+    """Holds a gauge of the world's store up: `began` is set when it is read, `may_end` releases it."""
 
     def __init__(self, world: World, method: str) -> None:
         self.began, self.may_end = Event(), Event()
@@ -342,12 +342,12 @@ class Gate:
         return self._read(*arguments)
 
 
-def test_it_is_read_once_in_ten_seconds(world: World) -> None:
-    asked: list[Kind] = []
+def test_gauges_are_read_once_in_ten_seconds(world: World) -> None:
+    read_kinds: list[Kind] = []
     rate = world.queue.dispatches_per_s
 
     def counted(kind: Kind) -> float:
-        asked.append(kind)
+        read_kinds.append(kind)
         return rate(kind)
 
     world.queue.dispatches_per_s = counted  # type: ignore[method-assign]  # counted on its way
@@ -355,11 +355,11 @@ def test_it_is_read_once_in_ten_seconds(world: World) -> None:
         world.open()
         world.clock.sleep(4)
 
-    assert asked == [*Kind, *Kind]
+    assert read_kinds == [*Kind, *Kind]
 
 
 @pytest.mark.parametrize("method", ["get", "unfinished", "settled_since", "cost_usd_since"])
-def test_a_gauge_that_cannot_be_read_refuses_nobody_and_is_logged(
+def test_unreadable_gauge_refuses_nothing_and_is_logged(
     braked: World, log_stream: io.StringIO, method: str
 ) -> None:
     gauges = blinded(braked, method)
@@ -371,7 +371,7 @@ def test_a_gauge_that_cannot_be_read_refuses_nobody_and_is_logged(
     assert all("planned" in line["reason"] for line in lines)
 
 
-def test_one_gauge_that_cannot_be_read_hides_no_other(braked: World) -> None:
+def test_unreadable_gauge_does_not_hide_the_others(braked: World) -> None:
     pause(braked, Kind.VIDEO)
     spend(braked, 20)
     gauges = blinded(braked, "settled_since")
@@ -381,7 +381,7 @@ def test_one_gauge_that_cannot_be_read_hides_no_other(braked: World) -> None:
 
 
 @pytest.mark.parametrize("error", BRAKES)
-def test_a_brake_that_is_on_is_logged_with_each_reading(
+def test_brake_that_is_on_is_logged_with_each_reading(
     braked: World, log_stream: io.StringIO, error: type[Unavailable]
 ) -> None:
     BRAKES[error](braked)
@@ -399,8 +399,8 @@ def test_a_brake_that_is_on_is_logged_with_each_reading(
     assert {line["severity"] for line in brakes} == {"WARNING"}
 
 
-def test_requests_go_on_with_the_last_reading_while_it_is_made_anew(world: World) -> None:
-    """Ten seconds later the new reading hangs: nobody waits for it."""
+def test_requests_use_the_last_reading_while_the_next_one_runs(world: World) -> None:
+    """Ten seconds later the new reading hangs: no request waits for it."""
     gauges = world.phoenix.opening.admission
     assert gauges.refusal(Kind.VIDEO) is None
     pause(world)
@@ -416,7 +416,7 @@ def test_requests_go_on_with_the_last_reading_while_it_is_made_anew(world: World
     assert isinstance(gauges.refusal(Kind.VIDEO), Paused)
 
 
-def test_the_first_request_waits_for_the_reading(world: World) -> None:
+def test_first_request_waits_for_the_reading(world: World) -> None:
     pause(world)
 
     with ThreadPoolExecutor(1) as worker:
@@ -436,7 +436,7 @@ def test_after_a_quiet_time_a_request_waits_for_the_reading(world: World) -> Non
             world.open()
 
 
-def test_a_process_that_has_warmed_up_makes_no_request_wait(world: World) -> None:
+def test_warmed_up_process_makes_no_request_wait(world: World) -> None:
     pause(world)
     gauges = world.phoenix.opening.admission
     gauges.warm_up()
@@ -460,7 +460,7 @@ def verdict_after(world: World, gate: Gate, *, seconds: float) -> Unavailable | 
 
 
 @pytest.mark.parametrize("quiet_s", [0, 3600])
-def test_a_slow_reading_of_a_switch_is_waited_for(world: World, quiet_s: float) -> None:
+def test_request_waits_for_a_slow_reading_of_a_switch(world: World, quiet_s: float) -> None:
     if quiet_s:
         world.draft()
     pause(world)
@@ -472,7 +472,7 @@ def test_a_slow_reading_of_a_switch_is_waited_for(world: World, quiet_s: float) 
 
 
 @pytest.mark.parametrize("quiet_s", [0, 3600])
-def test_a_slow_reading_of_the_day_cost_is_waited_for(braked: World, quiet_s: float) -> None:
+def test_request_waits_for_a_slow_reading_of_the_day_cost(braked: World, quiet_s: float) -> None:
     if quiet_s:
         braked.draft()
     spend(braked, 20)
@@ -483,8 +483,8 @@ def test_a_slow_reading_of_the_day_cost_is_waited_for(braked: World, quiet_s: fl
     assert isinstance(verdict, SpendingLimit)
 
 
-def test_a_second_request_of_a_cold_process_waits_for_the_same_reading(world: World) -> None:
-    """The reading of a cold process is still being handed over when another request comes."""
+def test_second_request_of_a_cold_process_waits_for_the_same_reading(world: World) -> None:
+    """The reading of a cold process is still being submitted when another request arrives."""
     pause(world)
     gauges, is_handing_over = world.phoenix.opening.admission, Event()
     with ThreadPoolExecutor(1) as worker, ThreadPoolExecutor(2) as requests:
@@ -508,7 +508,7 @@ def test_a_second_request_of_a_cold_process_waits_for_the_same_reading(world: Wo
         assert isinstance(first.result(), Paused)
 
 
-def test_a_slow_queue_holds_no_request_up(world: World) -> None:
+def test_slow_queue_delays_no_request(world: World) -> None:
     gate = Gate(world, "unfinished")
     with ThreadPoolExecutor(1) as worker:
         world.phoenix.opening.admission.worker = worker
@@ -520,8 +520,8 @@ def test_a_slow_queue_holds_no_request_up(world: World) -> None:
     assert took_s < FIRST_READ_S
 
 
-def test_a_reading_that_stood_still_is_followed_by_another(world: World) -> None:
-    """A process without CPU between its requests goes on in the middle of an old reading."""
+def test_stalled_reading_is_followed_by_another(world: World) -> None:
+    """A process without CPU between its requests resumes in the middle of an old reading."""
     gate = Gate(world, "unfinished")
     gauges = world.phoenix.opening.admission
     with ThreadPoolExecutor(1) as worker:
@@ -536,7 +536,7 @@ def test_a_reading_that_stood_still_is_followed_by_another(world: World) -> None
 
 
 @pytest.mark.parametrize("error", BRAKES)
-def test_a_reading_that_hangs_refuses_nobody(braked: World, error: type[Unavailable]) -> None:
+def test_hanging_reading_refuses_nothing(braked: World, error: type[Unavailable]) -> None:
     creation = braked.open(key="one").creation
     BRAKES[error](braked)
     braked.clock.sleep(POLICY.gauges_life_s + 1)
@@ -549,7 +549,7 @@ def test_a_reading_that_hangs_refuses_nobody(braked: World, error: type[Unavaila
     assert not braked.open(key="two").is_replay
 
 
-def test_a_request_of_an_ending_process_is_not_held_up(world: World) -> None:
+def test_request_of_an_ending_process_is_not_delayed(world: World) -> None:
     ended = ThreadPoolExecutor(1)
     ended.shutdown()
     world.phoenix.opening.admission.worker = ended
@@ -557,7 +557,7 @@ def test_a_request_of_an_ending_process_is_not_held_up(world: World) -> None:
     world.open()
 
 
-def test_a_debit_by_an_operator_is_not_held_up(world: World) -> None:
+def test_rerun_by_an_operator_ignores_the_brake(world: World) -> None:
     """An operator who retries for an owner knows of the brake, and has set it."""
     failed = world.failed()
     pause(world)
@@ -569,7 +569,7 @@ def test_a_debit_by_an_operator_is_not_held_up(world: World) -> None:
     assert again.creation.run_number == 2
 
 
-def test_an_account_is_made_all_the_same(world: World) -> None:
+def test_account_is_created_while_the_brake_is_on(world: World) -> None:
     pause(world)
 
     with pytest.raises(Paused):

@@ -37,7 +37,7 @@ BATCH = 250
 
 
 class ListedFiles:
-    """The one thing of a media store that an audit asks for."""
+    """The only method of a media store that an audit calls."""
 
     def __init__(self, files: dict[str, StoredFile]) -> None:
         self.files = files
@@ -142,9 +142,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
     )  # fmt: skip
     books.documents[stray.key] = stray
     refunded = books.spoil(books.a(failed, 15), status=draft, error=None, refunded=False)
-    forgotten = books.spoil(
-        books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON
-    )
+    late = books.spoil(books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON)
     user = books.of_user(17)
     books.spoil(user, in_flight=user.in_flight.changed(Kind.VIDEO, by=1))
     return wrong_ledgers | {
@@ -166,7 +164,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
         ("I2", books.spoil(books.a(draft, 14), cost_tokens=9)),
         ("I3", refunded),
         ("I12", refunded),
-        ("I7", forgotten),
+        ("I7", late),
         ("I12", books.spoil(books.a(draft, 16), published_at=NOON, status=Status.PUBLISHED, size_bytes=None)),
     }  # fmt: skip
 
@@ -195,7 +193,7 @@ def audited(folder: Path, books: Books) -> AuditReport:
 
 
 @pytest.mark.slow
-def test_ten_thousand_good_creations_raise_no_alarm(tmp_path: Path) -> None:
+def test_ten_thousand_valid_creations_have_no_violation(tmp_path: Path) -> None:
     report = audited(tmp_path, all_books())
 
     assert report.violations == []
@@ -203,7 +201,7 @@ def test_ten_thousand_good_creations_raise_no_alarm(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_damage_among_ten_thousand_creations_is_reported_and_no_other(tmp_path: Path) -> None:
+def test_exactly_the_damage_among_ten_thousand_creations_is_reported(tmp_path: Path) -> None:
     books = all_books()
     planted = damage(books)
 

@@ -63,7 +63,7 @@ def file_paths(world: World) -> list[Path]:
     return [world.files.path_of(file.key) for file in world.files.everything()]
 
 
-def forget_a_file(world: World) -> None:
+def orphan_a_file(world: World) -> None:
     path = world.files.path_of("videos/ada/nobody/1.mp4")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
@@ -129,7 +129,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(retryAt="2026-11-21T12:00:00+00:00"),
         ),
     ),
-    "a lease on what nobody works on": (
+    "a lease without an attempt": (
         "I12",
         lambda w: spoil(
             w,
@@ -162,12 +162,12 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
     ),
-    "a forgotten file": ("I15", forget_a_file),
+    "an orphaned file": ("I15", orphan_a_file),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_reported_under_its_name(damaged: World, damage: str) -> None:
+def test_damage_is_reported_as_its_invariant(damaged: World, damage: str) -> None:
     invariant, spoil_it = DAMAGES[damage]
 
     spoil_it(damaged)
@@ -176,7 +176,7 @@ def test_damage_is_reported_under_its_name(damaged: World, damage: str) -> None:
     damaged.close()
 
 
-def test_a_creation_deleted_while_files_are_listed_is_no_false_alarm(damaged: World) -> None:
+def test_creation_deleted_while_files_are_listed_is_no_false_alarm(damaged: World) -> None:
     listed = damaged.files.everything
 
     def deleted_meanwhile() -> Any:
@@ -195,7 +195,7 @@ def file_paths_of(listed: Callable[[], Any], world: World) -> list[Path]:
     return [world.files.path_of(file.key) for file in listed()]
 
 
-def test_the_audit_writes_nothing(damaged: World) -> None:
+def test_audit_writes_nothing(damaged: World) -> None:
     before = {type(each).__name__ + str(each) for each in damaged.sqlite.everything()}
 
     damaged.violations()

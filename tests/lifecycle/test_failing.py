@@ -21,7 +21,9 @@ def refunds(world: World) -> int:
 
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"], ["lost", "down", "lost"]])
-def test_failing_refunds_exactly_once_whatever_is_lost(world: World, faults: list[str]) -> None:
+def test_failing_refunds_exactly_once_although_responses_are_lost(
+    world: World, faults: list[str]
+) -> None:
     mine = world.claim(world.open().creation)
     world.store.faults = faults
 
@@ -35,7 +37,7 @@ def test_failing_refunds_exactly_once_whatever_is_lost(world: World, faults: lis
     assert refunds(world) == 1
 
 
-def test_a_second_failure_refunds_nothing(world: World) -> None:
+def test_second_failure_refunds_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
     world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
 
@@ -48,7 +50,7 @@ def test_a_second_failure_refunds_nothing(world: World) -> None:
     assert refunds(world) == 1
 
 
-def test_the_frozen_cost_is_what_comes_back(world: World) -> None:
+def test_refund_is_the_cost_at_the_debit(world: World) -> None:
     creation = world.open().creation
     world.clock.sleep(900)
 
@@ -80,7 +82,7 @@ def cancel(world: World, creation: Creation) -> None:
 
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"], ["lost", "down"]])
-def test_a_cancelled_creation_leaves_no_task(world: World, faults: list[str]) -> None:
+def test_cancelled_creation_leaves_no_task(world: World, faults: list[str]) -> None:
     creation = world.open().creation
     world.store.faults = faults
 
@@ -90,7 +92,7 @@ def test_a_cancelled_creation_leaves_no_task(world: World, faults: list[str]) ->
     assert world.queue.withdrawn == [(creation.creation_id, 1)]
 
 
-def test_the_sweeps_refund_withdraws_the_last_task(world: World) -> None:
+def test_sweeps_refund_withdraws_the_last_task(world: World) -> None:
     creation = world.open().creation
     world.queue.done.add((creation.creation_id, 1))
     world.clock.sleep(60)
@@ -104,7 +106,7 @@ def test_the_sweeps_refund_withdraws_the_last_task(world: World) -> None:
     assert world.now(creation).status is Status.FAILED
 
 
-def test_a_withdrawal_spares_the_next_debits_task(world: World) -> None:
+def test_withdrawal_spares_the_next_debits_task(world: World) -> None:
     """The refund's answer is lost, and its owner retries before the refund is run again."""
     creation = world.open().creation
     world.store.faults = ["lost", "before"]
@@ -122,7 +124,7 @@ def retry(world: World, creation: Creation) -> None:
     world.phoenix.opening.retry(creation.creation_id, owner=ADA)
 
 
-def test_a_refund_that_is_refused_withdraws_nothing(world: World) -> None:
+def test_refund_that_is_refused_withdraws_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
     world.phoenix.failing.fail_cancelled(mine)
 
@@ -137,7 +139,7 @@ def test_a_refund_that_is_refused_withdraws_nothing(world: World) -> None:
         (WithdrawalRefused(reason="no grant"), "withdrawal_refused", "ERROR"),
     ],
 )
-def test_a_task_that_cannot_be_withdrawn_decides_nothing(
+def test_task_that_cannot_be_withdrawn_changes_nothing(
     world: World, log_stream: io.StringIO, error: QueueUnavailable, line: str, severity: str
 ) -> None:
     creation = world.open().creation
@@ -156,7 +158,7 @@ def test_a_task_that_cannot_be_withdrawn_decides_nothing(
     assert (logged["reason"], logged["number"]) == (error.reason, 1)
 
 
-def test_cancelling_is_never_refused_and_the_next_open_is(world: World) -> None:
+def test_full_hour_refuses_the_next_open_and_no_cancellation(world: World) -> None:
     for _ in range(9):
         cancel(world, world.open().creation)
     last_two = [world.open().creation, world.open().creation]
@@ -174,7 +176,7 @@ def test_cancelling_is_never_refused_and_the_next_open_is(world: World) -> None:
     world.open()
 
 
-def test_a_replay_is_answered_however_many_ended_free(world: World) -> None:
+def test_replay_is_answered_in_a_full_hour_of_free_outcomes(world: World) -> None:
     first = world.open(key="first").creation
     cancel(world, first)
     for _ in range(9):

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared.domain.errors import (
     TooManyUnfinished,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.keys import Key
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
 from shared.domain.status import Status
@@ -43,7 +45,7 @@ def test_opening_debits_creates_and_enqueues(world: World) -> None:
     assert world.queue.tasks == {(creation.creation_id, 1): None}
 
 
-def test_an_existing_account_costs_one_transaction(world: World) -> None:
+def test_existing_account_costs_one_transaction(world: World) -> None:
     world.open()
     world.store.faults = ["ok", "down", "down", "down", "down", "down"]
 
@@ -52,7 +54,7 @@ def test_an_existing_account_costs_one_transaction(world: World) -> None:
     assert len(world.store.faults) == 5
 
 
-def test_too_few_tokens_write_nothing_and_enqueue_nothing(
+def test_open_without_enough_tokens_writes_and_enqueues_nothing(
     new_world: Callable[..., World],
 ) -> None:
     world = new_world(PHOENIX_WELCOME_TOKENS="19")
@@ -66,7 +68,7 @@ def test_too_few_tokens_write_nothing_and_enqueue_nothing(
     assert len(world.queue.tasks) == 1
 
 
-def test_the_in_flight_limit_writes_nothing(world: World) -> None:
+def test_in_flight_limit_writes_nothing(world: World) -> None:
     for _ in range(5):
         world.open()
 
@@ -78,7 +80,7 @@ def test_the_in_flight_limit_writes_nothing(world: World) -> None:
     assert len(world.queue.tasks) == 6
 
 
-def test_the_hourly_limit_ends_with_the_hour(new_world: Callable[..., World]) -> None:
+def test_hourly_limit_ends_with_the_hour(new_world: Callable[..., World]) -> None:
     world = new_world(PHOENIX_POLICY_OPENED_PER_HOUR_MAX="2")
     world.open(kind=Kind.IMAGE)
     world.open(kind=Kind.IMAGE)
@@ -92,7 +94,7 @@ def test_the_hourly_limit_ends_with_the_hour(new_world: Callable[..., World]) ->
     assert len(world.queue.tasks) == 3
 
 
-def test_a_replay_answers_the_creation_as_it_is_and_starts_nothing(world: World) -> None:
+def test_replay_returns_the_current_creation_and_starts_nothing(world: World) -> None:
     first = world.open(key="k")
     world.claim(first.creation)
 
@@ -106,7 +108,7 @@ def test_a_replay_answers_the_creation_as_it_is_and_starts_nothing(world: World)
     assert len(world.queue.tasks) == 1
 
 
-def test_a_replay_of_an_unqueued_creation_leaves_it_to_the_sweep(world: World) -> None:
+def test_replay_of_an_unqueued_creation_leaves_it_to_the_sweep(world: World) -> None:
     world.open(key="k")
     world.queue.tasks.clear()
 
@@ -116,21 +118,21 @@ def test_a_replay_of_an_unqueued_creation_leaves_it_to_the_sweep(world: World) -
     assert world.queue.tasks == {}
 
 
-def test_a_key_with_another_brief_is_refused(world: World) -> None:
+def test_key_with_another_brief_is_refused(world: World) -> None:
     world.open(key="k")
 
     with pytest.raises(KeyReused):
         world.open(key="k", prompt="another fox")
 
 
-def test_the_same_key_of_another_user_is_another_creation(world: World) -> None:
+def test_same_key_of_another_user_is_another_creation(world: World) -> None:
     ours, theirs = world.open(key="k"), world.open(key="k", user="ben")
 
     assert ours.creation.creation_id != theirs.creation.creation_id
     assert not theirs.is_replay
 
 
-def test_a_key_whose_creation_was_deleted_is_gone(world: World) -> None:
+def test_key_whose_creation_was_deleted_is_gone(world: World) -> None:
     opened = world.open(key="k")
     claimed = world.claim(opened.creation)
     world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
@@ -144,7 +146,7 @@ def test_a_key_whose_creation_was_deleted_is_gone(world: World) -> None:
         world.open(key="k")
 
 
-def test_without_a_queue_the_tokens_come_back_before_the_answer(world: World) -> None:
+def test_unqueued_creation_is_refunded_before_the_response(world: World) -> None:
     world.queue.is_down = True
 
     with pytest.raises(NotQueued) as refusal:
@@ -159,7 +161,7 @@ def test_without_a_queue_the_tokens_come_back_before_the_answer(world: World) ->
     assert movements(world) == [WELCOME, DEBIT, REFUND]
 
 
-def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: World) -> None:
+def test_debit_is_kept_if_the_task_existed_and_was_claimed(world: World) -> None:
     world.queue.is_down = True
     settle = world.phoenix.failing
 
@@ -174,7 +176,7 @@ def test_a_task_that_exists_after_all_and_was_claimed_keeps_the_debit(world: Wor
     assert settle.fail_unqueued(world.now(opened.creation)).refund is Refund.NOT_DUE
 
 
-def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: World) -> None:
+def test_deleted_draft_of_an_unanswered_task_is_gone_and_not_refunded(world: World) -> None:
     world.queue.is_down = True
 
     def make_and_delete() -> None:
@@ -191,7 +193,7 @@ def test_a_task_whose_draft_is_already_deleted_is_not_called_a_refund(world: Wor
     assert movements(world) == [WELCOME, DEBIT]
 
 
-def test_a_lost_answer_is_found_out_and_is_no_replay(world: World) -> None:
+def test_debit_whose_response_was_lost_is_recognised_and_no_replay(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.store.faults = ["lost"]
 
@@ -202,7 +204,7 @@ def test_a_lost_answer_is_found_out_and_is_no_replay(world: World) -> None:
     assert (opened.creation.creation_id, 1) in world.queue.tasks
 
 
-def test_a_replay_whose_answer_is_lost_is_still_a_replay(world: World) -> None:
+def test_replay_whose_response_was_lost_is_still_a_replay(world: World) -> None:
     waiting = world.open(key="k").creation
     world.queue.is_down = True
     world.store.faults = ["lost"]
@@ -211,7 +213,30 @@ def test_a_replay_whose_answer_is_lost_is_still_a_replay(world: World) -> None:
     assert world.now(waiting).status is Status.PENDING
 
 
-def test_a_commit_that_never_landed_is_sent_again(world: World) -> None:
+def test_raced_key_whose_first_commit_never_landed_is_a_replay(world: World) -> None:
+    world.open(kind=Kind.IMAGE)
+    transact, won = world.store.transact, []
+
+    def lose(reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[Any]]) -> Any:
+        def send(found: Found) -> Decision[Any]:
+            decide(found)
+            raise OutcomeUnknown(reason="planned")
+
+        world.store.transact = transact  # type: ignore[method-assign]  # once
+        try:
+            return transact(reading, send)
+        finally:
+            world.clock.sleep(1)
+            won.append(world.open(key="k"))
+
+    world.store.transact = lose  # type: ignore[method-assign]  # its commit never lands
+    raced = world.open(key="k")
+
+    assert (raced.is_replay, raced.creation) == (True, won[0].creation)
+    assert movements(world).count(DEBIT) == 1
+
+
+def test_commit_that_never_landed_is_sent_again(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.store.faults = ["unsent", "down", "unsent"]
 
@@ -221,7 +246,7 @@ def test_a_commit_that_never_landed_is_sent_again(world: World) -> None:
     assert world.now(opened.creation).status is Status.PENDING
 
 
-def test_what_cannot_be_found_out_names_the_creation(world: World) -> None:
+def test_unknown_outcome_names_the_creation(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.store.faults = ["lost", "down", "down", "down", "down"]
 
@@ -232,7 +257,7 @@ def test_what_cannot_be_found_out_names_the_creation(world: World) -> None:
     assert world.account().balance_tokens == 89
 
 
-def test_a_store_that_is_down_takes_nothing(world: World) -> None:
+def test_open_while_the_store_is_down_debits_nothing(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.store.faults = ["down"] * 5
 
@@ -242,7 +267,7 @@ def test_a_store_that_is_down_takes_nothing(world: World) -> None:
     assert world.account().balance_tokens == 99
 
 
-def test_a_refund_that_cannot_be_found_out_is_not_called_a_refund(world: World) -> None:
+def test_unknown_refund_is_not_reported_as_a_refund(world: World) -> None:
     world.open(kind=Kind.IMAGE)
     world.queue.is_down = True
     world.store.faults = ["ok", *["down"] * 5]

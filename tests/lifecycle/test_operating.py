@@ -28,7 +28,9 @@ def recorded(world: World, creation: Creation, verb: Verb) -> OperatorAct:
 
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
-def test_a_publication_is_taken_down_with_its_public_copy(world: World, faults: list[str]) -> None:
+def test_operator_unpublishes_a_creation_with_its_public_copy(
+    world: World, faults: list[str]
+) -> None:
     published = world.published()
     public = set(published.public_keys.values())
     assert public <= world.stored_keys()
@@ -42,7 +44,7 @@ def test_a_publication_is_taken_down_with_its_public_copy(world: World, faults: 
     assert acts(world) == [record]
 
 
-def test_a_publication_can_be_taken_down_again(world: World) -> None:
+def test_republished_creation_can_be_unpublished_again(world: World) -> None:
     published = world.published()
     for _ in range(2):
         world.phoenix.operating.unpublish(published.creation_id, reason="spam")
@@ -51,7 +53,7 @@ def test_a_publication_can_be_taken_down_again(world: World) -> None:
     assert len(acts(world)) == 2
 
 
-def test_what_is_not_published_is_left_alone(world: World) -> None:
+def test_unpublished_creation_is_left_unchanged(world: World) -> None:
     draft, pending = world.draft(), world.open().creation
 
     world.phoenix.operating.unpublish(draft.creation_id, reason="spam")
@@ -64,7 +66,7 @@ def test_what_is_not_published_is_left_alone(world: World) -> None:
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
 @pytest.mark.parametrize("status", ["draft", "published", "failed"])
-def test_a_deleted_creation_leaves_its_ledger_and_a_record(
+def test_deleted_creation_leaves_its_ledger_and_a_record(
     world: World, status: str, faults: list[str]
 ) -> None:
     creation = world.creation_that_is(status)
@@ -80,7 +82,7 @@ def test_a_deleted_creation_leaves_its_ledger_and_a_record(
 
 
 @pytest.mark.parametrize("status", ["pending", "processing"])
-def test_what_is_in_the_making_is_not_deleted(world: World, status: str) -> None:
+def test_unfinished_creation_is_not_deleted(world: World, status: str) -> None:
     creation = world.creation_that_is(status)
 
     with pytest.raises(IllegalTransition):
@@ -90,14 +92,14 @@ def test_what_is_in_the_making_is_not_deleted(world: World, status: str) -> None
 
 
 @pytest.mark.parametrize("creation_id", ["", "x", "../users/ada", a_creation_id("other")])
-def test_an_unknown_creation_is_not_found(world: World, creation_id: str) -> None:
+def test_unknown_creation_is_not_found(world: World, creation_id: str) -> None:
     for act in (world.phoenix.operating.unpublish, world.phoenix.operating.delete):
         with pytest.raises(CreationNotFound):
             act(creation_id, reason="spam")
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501, "\udcff"])
-def test_a_reason_is_needed(world: World, reason: str) -> None:
+def test_reason_is_required(world: World, reason: str) -> None:
     published = world.published()
 
     for act in (world.phoenix.operating.unpublish, world.phoenix.operating.delete):
@@ -107,7 +109,7 @@ def test_a_reason_is_needed(world: World, reason: str) -> None:
     assert world.now(published) == published
 
 
-def test_an_owners_own_act_is_not_recorded(world: World) -> None:
+def test_owners_own_act_is_not_recorded(world: World) -> None:
     published = world.published()
     world.phoenix.publishing.unpublish(published.creation_id, owner=ADA)
     world.phoenix.media_cleanup.delete_creation(published.creation_id, owner=ADA)
@@ -115,7 +117,7 @@ def test_an_owners_own_act_is_not_recorded(world: World) -> None:
     assert acts(world) == []
 
 
-def test_an_act_is_logged_with_its_reason(world: World, log_stream: io.StringIO) -> None:
+def test_act_is_logged_with_its_reason(world: World, log_stream: io.StringIO) -> None:
     published = world.published()
 
     world.phoenix.operating.unpublish(published.creation_id, reason="spam")
@@ -132,7 +134,7 @@ def test_an_act_is_logged_with_its_reason(world: World, log_stream: io.StringIO)
 
 
 @pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
-def test_a_kind_is_paused_and_resumed(world: World, faults: list[str]) -> None:
+def test_kind_is_paused_and_resumed(world: World, faults: list[str]) -> None:
     for is_paused in (True, True, False, False, True):
         world.store.faults = list(faults)
         world.phoenix.operating.switch(Kind.VIDEO, is_paused=is_paused)

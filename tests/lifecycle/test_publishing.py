@@ -58,7 +58,7 @@ def test_publishing_again_changes_only_a_given_caption(world: World) -> None:
     assert public(world) == set(published.public_keys.values())
 
 
-def test_unpublishing_closes_the_copy_at_once_and_keeps_the_draft(world: World) -> None:
+def test_unpublishing_deletes_the_copy_at_once_and_keeps_the_draft(world: World) -> None:
     published = world.published(caption="c")
     private = world.stored_keys() - public(world)
 
@@ -120,7 +120,7 @@ def test_draft_that_lost_only_its_thumbnail_is_published_without_one(world: Worl
     assert public(world) == set()
 
 
-def test_a_publication_key_is_never_used_twice(world: World) -> None:
+def test_publication_key_is_never_used_twice(world: World) -> None:
     draft, seen = world.draft(), list[str]()
     for _ in range(3):
         seen += publish(world, draft).public_keys.values()
@@ -129,7 +129,7 @@ def test_a_publication_key_is_never_used_twice(world: World) -> None:
     assert len(set(seen)) == len(seen) == 6
 
 
-def test_a_late_removal_of_the_old_copy_leaves_the_new_one(world: World) -> None:
+def test_late_removal_of_the_old_copy_keeps_the_new_one(world: World) -> None:
     draft = world.draft()
     publish(world, draft)
     unpublish(world, draft)
@@ -142,7 +142,7 @@ def test_a_late_removal_of_the_old_copy_leaves_the_new_one(world: World) -> None
     assert world.deletions() == []
 
 
-def test_a_crash_after_the_copy_leaves_an_entry_that_removes_it(world: World) -> None:
+def test_crash_after_the_copy_leaves_an_entry_that_removes_it(world: World) -> None:
     draft = world.draft()
     world.store.faults = ["ok", *["down"] * 5]
     with pytest.raises(Exception, match="store"):
@@ -159,7 +159,7 @@ def test_a_crash_after_the_copy_leaves_an_entry_that_removes_it(world: World) ->
     assert world.now(draft).status is Status.DRAFT
 
 
-def test_a_copy_that_fails_publishes_nothing(world: World) -> None:
+def test_copy_that_fails_publishes_nothing(world: World) -> None:
     draft = world.draft()
     world.media.is_down = True
     with pytest.raises(MediaUnavailable):
@@ -173,7 +173,9 @@ def test_a_copy_that_fails_publishes_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     "faults", [["lost"], ["ok", "lost"], ["lost", "down", "lost"], ["unsent", "ok", "unsent"]]
 )
-def test_lost_answers_publish_once(world: World, faults: list[str]) -> None:
+def test_publication_whose_responses_were_lost_happens_once(
+    world: World, faults: list[str]
+) -> None:
     draft = world.draft()
     world.store.faults = faults
 
@@ -184,7 +186,7 @@ def test_lost_answers_publish_once(world: World, faults: list[str]) -> None:
     assert public(world) == set(published.public_keys.values())
 
 
-def test_a_publication_of_what_was_deleted_since_has_succeeded(world: World) -> None:
+def test_landed_publication_succeeds_although_the_creation_was_deleted_since(world: World) -> None:
     draft = world.draft()
     delete = world.phoenix.media_cleanup.delete_creation
     after_it_has_landed(world, lambda: delete(draft.creation_id, owner=ADA), skipping=1)
@@ -193,7 +195,7 @@ def test_a_publication_of_what_was_deleted_since_has_succeeded(world: World) -> 
     assert world.stored_keys() == set()
 
 
-def test_a_copy_that_took_too_long_is_not_kept(world: World) -> None:
+def test_copy_that_took_too_long_is_not_kept(world: World) -> None:
     draft = world.draft()
 
     def wait_half_an_hour() -> None:
@@ -210,7 +212,7 @@ def test_a_copy_that_took_too_long_is_not_kept(world: World) -> None:
     assert world.now(draft).status is Status.DRAFT
 
 
-def test_a_copy_that_a_frozen_process_sends_after_its_undo_entry_is_removed(world: World) -> None:
+def test_copy_that_a_frozen_process_sends_after_its_undo_entry_is_removed(world: World) -> None:
     draft = world.draft()
     copy = world.media.publish
 
@@ -229,7 +231,7 @@ def test_a_copy_that_a_frozen_process_sends_after_its_undo_entry_is_removed(worl
     assert world.now(draft).status is Status.DRAFT
 
 
-def test_a_publication_does_not_commit_once_its_copy_is_being_deleted(world: World) -> None:
+def test_publication_does_not_commit_once_its_copy_is_being_deleted(world: World) -> None:
     draft = world.draft()
     publishing = world.phoenix.publishing
     prepared = publishing._reserve(draft, None)
@@ -249,7 +251,7 @@ def test_a_publication_does_not_commit_once_its_copy_is_being_deleted(world: Wor
     assert world.now(draft).status is Status.DRAFT
 
 
-def test_of_two_publications_at_once_the_later_number_wins(world: World) -> None:
+def test_later_number_of_two_concurrent_publications_wins(world: World) -> None:
     draft = world.draft()
 
     def overtake() -> None:
@@ -266,7 +268,7 @@ def test_of_two_publications_at_once_the_later_number_wins(world: World) -> None
     assert public(world) == set(world.now(draft).public_keys.values())
 
 
-def test_a_publication_that_was_overtaken_and_is_not_there_yet_is_tried_again(
+def test_publication_overtaken_by_an_unfinished_one_is_contention(
     world: World,
 ) -> None:
     draft = world.draft()
@@ -292,7 +294,7 @@ def test_only_a_draft_is_published_or_unpublished(world: World, status: str) -> 
     assert public(world) == set()
 
 
-def test_anothers_creation_is_unknown(world: World) -> None:
+def test_creation_of_another_owner_is_unknown(world: World) -> None:
     theirs = world.draft(user="ben")
 
     for act in (publish, unpublish):
@@ -303,7 +305,7 @@ def test_anothers_creation_is_unknown(world: World) -> None:
 
 
 @pytest.mark.parametrize("faults", [["lost"], ["lost", "down"], ["unsent", "lost"]])
-def test_an_unpublish_whose_answer_is_lost_still_closes_the_copy(
+def test_unpublish_whose_response_was_lost_still_deletes_the_copy(
     world: World, faults: list[str]
 ) -> None:
     published = world.published()
@@ -328,7 +330,7 @@ def after_it_has_landed(world: World, act: Callable[[], object], *, skipping: in
     world.store.faults, world.store.afterwards = ["ok"] * skipping + ["lost"], once
 
 
-def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(world: World) -> None:
+def test_unpublish_recognised_late_keeps_a_newer_publication(world: World) -> None:
     published = world.published()
     after_it_has_landed(world, lambda: publish(world, published))
 
@@ -339,7 +341,7 @@ def test_an_unpublish_found_out_late_does_not_undo_what_the_owner_did_since(worl
     assert public(world) == set(now.public_keys.values())
 
 
-def test_an_unpublish_of_what_was_deleted_since_has_succeeded(world: World) -> None:
+def test_landed_unpublish_succeeds_although_the_creation_was_deleted_since(world: World) -> None:
     published = world.published()
     delete = world.phoenix.media_cleanup.delete_creation
     after_it_has_landed(world, lambda: delete(published.creation_id, owner=ADA))
@@ -348,7 +350,7 @@ def test_an_unpublish_of_what_was_deleted_since_has_succeeded(world: World) -> N
     assert world.stored_keys() == set()
 
 
-def test_an_unpublish_that_did_not_land_closes_what_another_has_captioned_since(
+def test_unpublish_that_did_not_land_is_repeated_after_a_new_caption(
     world: World,
 ) -> None:
     published = world.published(caption="old")
@@ -365,7 +367,7 @@ def test_an_unpublish_that_did_not_land_closes_what_another_has_captioned_since(
     assert public(world) == set()
 
 
-def test_a_caption_found_out_late_does_not_publish_again(world: World) -> None:
+def test_caption_recognised_late_does_not_publish_again(world: World) -> None:
     published = world.published(caption="old")
     after_it_has_landed(world, lambda: unpublish(world, published))
 
@@ -375,7 +377,7 @@ def test_a_caption_found_out_late_does_not_publish_again(world: World) -> None:
     assert public(world) == set()
 
 
-def test_a_copy_that_cannot_be_closed_now_is_closed_by_the_sweep(world: World) -> None:
+def test_copy_that_cannot_be_deleted_now_is_deleted_by_the_sweep(world: World) -> None:
     published = world.published()
     world.media.is_down = True
     unpublish(world, published)

@@ -22,7 +22,7 @@ def statement(world: World, who: str = ADA) -> Statement:
     return world.phoenix.statements.of(who)
 
 
-def test_statement_holds_the_balance_and_everything_that_explains_it(world: World) -> None:
+def test_statement_contains_the_balance_and_its_explanation(world: World) -> None:
     world.failed()
     world.draft()
     running = world.claim(world.open().creation)
@@ -42,7 +42,7 @@ def test_statement_holds_the_balance_and_everything_that_explains_it(world: Worl
     )
 
 
-def test_message_counts_in_the_singular_and_in_the_plural(new_world: NewWorld) -> None:
+def test_message_uses_singular_and_plural(new_world: NewWorld) -> None:
     world = new_world(PHOENIX_WELCOME_TOKENS="3", PHOENIX_VIDEO_COST="1", PHOENIX_IMAGE_COST="1")
     world.open()
     world.open()
@@ -71,7 +71,7 @@ def test_account_is_found_by_username_email_and_user_id(world: World) -> None:
             statements.of(unknown)
 
 
-def test_username_is_found_as_people_write_it(world: World) -> None:
+def test_username_is_found_with_at_sign_and_capitals(world: World) -> None:
     world.phoenix.accounts.of(a_caller("uid-7", username_hint="Ada Lovelace"))
     world.phoenix.accounts.of(a_caller("Ben", username_hint="someone"))
     world.phoenix.accounts.of(a_caller("uid-8", username_hint="ben"))
@@ -82,7 +82,7 @@ def test_username_is_found_as_people_write_it(world: World) -> None:
     assert found == ["uid-7", "uid-7", "uid-7", "uid-7", "Ben", "uid-8"]
 
 
-def test_ledger_longer_than_a_page_is_summed_whole(world: World) -> None:
+def test_ledger_longer_than_a_page_is_summed_completely(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
     for number in range(120):
         world.phoenix.accounts.grant(ADA, 1, reference=f"r {number}", actor=Actor.SERVICE)
@@ -121,7 +121,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_missing_tokens_are_noticed(damaged: World, damage: str) -> None:
+def test_missing_tokens_are_detected(damaged: World, damage: str) -> None:
     invariant, spoil_it = DAMAGES[damage]
     assert statement(damaged).is_right
 
@@ -135,7 +135,7 @@ def test_missing_tokens_are_noticed(damaged: World, damage: str) -> None:
     assert ("late" if invariant == "I7" else "mistake") in found.message
 
 
-def test_change_during_the_reading_does_not_look_like_a_mistake(world: World) -> None:
+def test_change_during_the_reading_is_no_violation(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
     store = ChangedOnce(world)
 
@@ -144,7 +144,7 @@ def test_change_during_the_reading_does_not_look_like_a_mistake(world: World) ->
     assert (found.account.balance_tokens, found.is_right) == (105, True)
 
 
-def test_account_that_never_rests_is_contention(world: World) -> None:
+def test_account_that_keeps_changing_is_contention(world: World) -> None:
     world.phoenix.accounts.of(a_caller())
     store = ChangedOnce(world, times=99)
 
@@ -172,7 +172,7 @@ class ChangedOnce:
         return getattr(self.world.store, name)
 
 
-def test_message_says_why_the_welcome_has_not_come(world: World) -> None:
+def test_message_explains_a_missing_welcome(world: World) -> None:
     world.phoenix.accounts.of(a_caller(ADA))
     world.phoenix.accounts.of(a_caller(BEN, verified_contact="ada@example.com"))
     world.phoenix.accounts.of(a_caller("eve", is_verified=False, verified_contact=None))
@@ -182,7 +182,7 @@ def test_message_says_why_the_welcome_has_not_come(world: World) -> None:
     assert "once the email address or phone number is verified" in statement(world, "eve").message
 
 
-def test_message_on_a_full_day_asks_nobody_to_verify(new_world: NewWorld) -> None:
+def test_message_on_a_full_day_does_not_request_verification(new_world: NewWorld) -> None:
     world = new_world(PHOENIX_POLICY_WELCOME_GRANTS_PER_DAY_MAX="16")
     first = next(
         user for user in map(UserId, map(str, range(200))) if shard_of(user) == shard_of(ADA)

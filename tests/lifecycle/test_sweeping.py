@@ -32,7 +32,7 @@ def test_with_nothing_due_nothing_happens(world: World) -> None:
     assert world.phoenix.sweeping.sweep() == NOTHING
 
 
-def test_a_paid_creation_without_a_task_gets_one(world: World) -> None:
+def test_paid_creation_without_a_task_is_requeued(world: World) -> None:
     creation = world.open().creation
     world.queue.tasks.clear()
     world.clock.sleep(60)
@@ -42,7 +42,7 @@ def test_a_paid_creation_without_a_task_gets_one(world: World) -> None:
     assert world.now(creation).task_number == 2
 
 
-def test_a_waiting_task_is_left_alone(world: World) -> None:
+def test_creation_with_a_waiting_task_is_left_alone(world: World) -> None:
     creation = world.open().creation
     for _ in range(5):
         world.clock.sleep(60)
@@ -52,7 +52,7 @@ def test_a_waiting_task_is_left_alone(world: World) -> None:
     assert world.now(creation).requeue_count == 0
 
 
-def test_a_creation_is_enqueued_four_times_more_and_then_refunded(world: World) -> None:
+def test_creation_is_requeued_four_times_and_then_refunded(world: World) -> None:
     creation = world.open().creation
     requeued = 0
     while world.now(creation).is_unfinished:
@@ -68,7 +68,7 @@ def test_a_creation_is_enqueued_four_times_more_and_then_refunded(world: World) 
     assert world.account().balance_tokens == 100
 
 
-def test_a_dead_workers_creation_gets_a_task_once_its_lease_is_over(world: World) -> None:
+def test_creation_of_a_dead_worker_gets_a_task_once_its_lease_expires(world: World) -> None:
     claimed = world.claim(world.open().creation)
     world.queue.done.add((claimed.creation_id, 1))
     world.clock.sleep(149)
@@ -80,7 +80,7 @@ def test_a_dead_workers_creation_gets_a_task_once_its_lease_is_over(world: World
     assert world.claim(claimed, RIVAL).attempt == 2
 
 
-def test_a_running_execution_is_left_alone_although_its_lease_is_over(world: World) -> None:
+def test_running_execution_is_left_alone_although_its_lease_expired(world: World) -> None:
     claimed = world.claim(world.open().creation)
     world.executions.running.add(LEASE_OWNER.execution)
     world.clock.sleep(150)
@@ -89,7 +89,7 @@ def test_a_running_execution_is_left_alone_although_its_lease_is_over(world: Wor
     assert world.now(claimed).requeue_count == 0
 
 
-def test_whatever_runs_past_the_deadline_is_refunded(world: World) -> None:
+def test_creation_past_its_deadline_is_refunded(world: World) -> None:
     claimed = world.claim(world.open().creation)
     world.executions.running.add(LEASE_OWNER.execution)
     world.clock.sleep(900)
@@ -99,7 +99,7 @@ def test_whatever_runs_past_the_deadline_is_refunded(world: World) -> None:
     assert world.account().balance_tokens == 100
 
 
-def test_used_up_attempts_are_a_lost_worker(world: World) -> None:
+def test_creation_without_attempts_left_fails_as_worker_lost(world: World) -> None:
     creation = world.open().creation
     for attempt in range(6):
         world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
@@ -111,7 +111,7 @@ def test_used_up_attempts_are_a_lost_worker(world: World) -> None:
     assert failed.error.code == "worker_lost"
 
 
-def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) -> None:
+def test_released_creation_without_attempts_left_is_refunded(world: World) -> None:
     creation = world.open().creation
     for attempt in range(6):
         mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
@@ -121,7 +121,7 @@ def test_a_handed_back_creation_with_no_attempts_left_is_refunded(world: World) 
     assert sweep(world) == {"refunded": 1}
 
 
-def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
+def test_lost_retry_task_is_created_again_after_its_time(world: World) -> None:
     mine = world.claim(world.open().creation)
     task = world.held(mine).retry_later(retry_after_s=0, answered_no=True)
     assert task is not None
@@ -133,7 +133,7 @@ def test_a_lost_retry_task_is_made_again_after_its_time(world: World) -> None:
     assert (mine.creation_id, task.number + 1) in world.queue.tasks
 
 
-def test_what_a_sweep_does_in_its_threads_carries_its_trace(
+def test_work_in_the_threads_of_a_sweep_carries_its_trace(
     world: World, log_stream: io.StringIO
 ) -> None:
     world.open()
@@ -146,7 +146,7 @@ def test_what_a_sweep_does_in_its_threads_carries_its_trace(
     assert {line["message"]: line.get("request_id") for line in lines}["creation_failed"] == "r1"
 
 
-def test_a_claim_between_the_query_and_the_transaction_wins(world: World) -> None:
+def test_claim_between_the_query_and_the_transaction_wins(world: World) -> None:
     creation = world.open().creation
     world.queue.tasks.clear()
     world.clock.sleep(60)
@@ -161,7 +161,7 @@ def claim_quietly(world: World, creation: Creation) -> None:
     world.claim(creation)
 
 
-def test_an_answer_that_is_lost_requeues_once(world: World) -> None:
+def test_requeue_whose_response_was_lost_happens_once(world: World) -> None:
     creation = world.open().creation
     world.queue.tasks.clear()
     world.clock.sleep(60)
@@ -171,7 +171,7 @@ def test_an_answer_that_is_lost_requeues_once(world: World) -> None:
     assert world.queue.tasks == {(creation.creation_id, 2): None}
 
 
-def test_a_sweep_that_was_overtaken_while_its_answer_was_lost_makes_no_task(world: World) -> None:
+def test_sweep_overtaken_after_an_unknown_outcome_creates_no_task(world: World) -> None:
     creation = world.open().creation
     world.queue.tasks.clear()
     world.clock.sleep(60)
@@ -189,7 +189,7 @@ def test_a_sweep_that_was_overtaken_while_its_answer_was_lost_makes_no_task(worl
     assert world.queue.tasks == {}
 
 
-def test_one_bad_case_stops_no_other(world: World) -> None:
+def test_one_failure_does_not_stop_the_sweep(world: World) -> None:
     stuck, overdue = world.open(kind=Kind.IMAGE).creation, world.open().creation
     world.clock.sleep(890)
     world.open(user="ben")
@@ -219,7 +219,7 @@ def no_more_faults(world: World) -> None:
     assert sweep(world) == {"refunded": 1}
 
 
-def test_a_call_works_on_a_bounded_number(new_world: Callable[..., World]) -> None:
+def test_call_works_on_a_bounded_number(new_world: Callable[..., World]) -> None:
     world = new_world(PHOENIX_POLICY_SWEEP_CREATIONS_MAX="16")
     for _ in range(20):
         world.open(kind=Kind.IMAGE)
@@ -229,7 +229,7 @@ def test_a_call_works_on_a_bounded_number(new_world: Callable[..., World]) -> No
     assert sweep(world) == {"refunded": 4}
 
 
-def test_a_call_works_for_a_bounded_time(new_world: Callable[..., World]) -> None:
+def test_call_works_for_a_bounded_time(new_world: Callable[..., World]) -> None:
     world = new_world(PHOENIX_POLICY_SWEEP_BUDGET_S="5")
     for _ in range(20):
         world.open(kind=Kind.IMAGE)
@@ -255,7 +255,7 @@ def put_file(world: World, key: str) -> None:
     path.write_bytes(b"x")
 
 
-def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) -> None:
+def test_due_deletion_runs_twice_to_remove_a_late_file(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
     put_deletion(world, MediaDeletion.at_once("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
     put_file(world, "videos/ada/x/1.mp4")
@@ -271,7 +271,7 @@ def test_a_due_deletion_goes_twice_so_that_a_late_file_goes_too(world: World) ->
     assert world.deletions() == []
 
 
-def test_a_deletion_that_fails_stays(world: World) -> None:
+def test_failed_deletion_is_kept(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
     put_deletion(world, MediaDeletion.at_once("d", ["../../outside"], at=at, policy=policy))
 
@@ -279,7 +279,7 @@ def test_a_deletion_that_fails_stays(world: World) -> None:
     assert len(world.deletions()) == 1
 
 
-def test_the_leftovers_of_a_failed_creation_go_after_an_hour(world: World) -> None:
+def test_orphaned_files_of_a_failed_creation_are_deleted_after_an_hour(world: World) -> None:
     mine = world.claim(world.open().creation)
     key = mine.keys_of(range(1, 2))[0]
     put_file(world, key)
@@ -294,7 +294,7 @@ def test_the_leftovers_of_a_failed_creation_go_after_an_hour(world: World) -> No
     assert world.deletions() == []
 
 
-def test_a_late_task_for_a_settled_creation_finds_nothing(world: World) -> None:
+def test_late_task_for_a_settled_creation_claims_nothing(world: World) -> None:
     creation = world.open().creation
     world.clock.sleep(3600)
     sweep(world)

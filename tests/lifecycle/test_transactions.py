@@ -5,51 +5,62 @@ from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.lifecycle.transactions import Transactions
 from shared.ports.store import Decision, Found, unchanged, write
 from tests.support.builders import an_account
-from tests.support.documents import put
 from tests.support.fakes import FakeClock, FaultyStore
+
+KEY = an_account().key
 
 
 def create(found: Found) -> Decision[str]:
-    account = an_account()
-    if found.get(account.key) is None:
-        return write(account, result="created")
+    if found.get(KEY) is None:
+        return write(an_account(), result="created")
     return unchanged("was there")
 
 
-def is_created(found: Found, _sent: str) -> bool:
-    return found.get(an_account().key) is not None
-
-
 @pytest.mark.parametrize(
-    ("faults", "answer"),
+    ("faults", "is_recognised"),
     [
-        ([], "created"),
-        (["down"], "created"),
-        (["unsent"], "created"),
-        (["lost"], "created"),
-        (["unsent", "lost", "down"], "created"),
+        ([], False),
+        (["down"], False),
+        (["unsent"], False),
+        (["lost"], True),
+        (["unsent", "lost", "down"], True),
     ],
 )
-def test_decision_is_committed_exactly_once(
-    sqlite: SQLiteStore, faults: list[str], answer: str
+def test_decision_is_carried_out_exactly_once(
+    sqlite: SQLiteStore, faults: list[str], *, is_recognised: bool
 ) -> None:
-    clock = FakeClock()
-    transactions = Transactions(FaultyStore(sqlite, faults), clock, retry_budget_s=10)
+    transactions = Transactions(FaultyStore(sqlite, faults), FakeClock(), retry_budget_s=10)
+    recognised: list[str] = []
 
-    assert transactions.run([an_account().key], create, landed=is_created) == answer
+    def landed(found: Found, sent: str) -> bool:
+        if found.get(KEY) is not None:
+            recognised.append(sent)
+        return found.get(KEY) is not None
 
-
-@pytest.mark.parametrize("fault", ["lost", "down"])
-def test_document_of_another_is_not_recognised_as_an_own_commit(
-    sqlite: SQLiteStore, fault: str
-) -> None:
-    put(sqlite, an_account())
-    transactions = Transactions(FaultyStore(sqlite, [fault]), FakeClock(), retry_budget_s=10)
-
-    assert transactions.run([an_account().key], create, landed=is_created) == "was there"
+    assert transactions.run([KEY], create, landed=landed) == "created"
+    assert recognised == (["created"] if is_recognised else [])
 
 
-def test_transaction_is_retried_four_times_at_most(sqlite: SQLiteStore) -> None:
+def test_commit_that_is_not_recognised_is_decided_again(sqlite: SQLiteStore) -> None:
+    transactions = Transactions(FaultyStore(sqlite, ["lost"]), FakeClock(), retry_budget_s=10)
+
+    assert transactions.run([KEY], create) == "was there"
+
+
+def test_decision_that_writes_nothing_is_never_recognised(sqlite: SQLiteStore) -> None:
+    sqlite.transact([KEY], create)
+    transactions = Transactions(FaultyStore(sqlite, ["lost"]), FakeClock(), retry_budget_s=10)
+    recognised: list[str] = []
+
+    def landed(_: Found, sent: str) -> bool:
+        recognised.append(sent)
+        return True
+
+    assert transactions.run([KEY], create, landed=landed) == "was there"
+    assert recognised == []
+
+
+def test_decision_is_repeated_four_times_at_most(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
@@ -58,7 +69,7 @@ def test_transaction_is_retried_four_times_at_most(sqlite: SQLiteStore) -> None:
     assert len(store.faults) == 4
 
 
-def test_retry_budget_ends_the_retries_earlier(sqlite: SQLiteStore) -> None:
+def test_retry_budget_ends_the_repetition_earlier(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["down"] * 9)
 
     with pytest.raises(StoreUnavailable):
@@ -67,7 +78,7 @@ def test_retry_budget_ends_the_retries_earlier(sqlite: SQLiteStore) -> None:
     assert len(store.faults) == 6
 
 
-def test_outcome_stays_unknown_after_any_unanswered_commit(sqlite: SQLiteStore) -> None:
+def test_unknown_outcome_stays_unknown_after_a_later_definite_error(sqlite: SQLiteStore) -> None:
     store = FaultyStore(sqlite, ["unsent", *["down"] * 4])
 
     with pytest.raises(OutcomeUnknown):

@@ -15,6 +15,9 @@ from tests.servers import firestore_emulator, warm_gcloud
 
 AXE = Path(__file__).parents[2] / ".cache/axe-core-4.14.1.min.js"
 
+WEB_LINT = Path(__file__).parents[2] / ".cache/web_lint"
+"""Where `make lint` installs oxlint and tsc."""
+
 HAS_FAKE_CLOCK = "libfaketime" in os.environ.get("LD_PRELOAD", "")
 """Set by `make check-future`. gRPC uses the kernel's clock, so its deadlines are wrong there."""
 
@@ -31,6 +34,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": lambda: not HAS_FAKE_CLOCK and firestore_emulator.is_installed(),
+    "node": (WEB_LINT / "installed.json").exists,
     "tmpfs": _can_mount,
     "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }

@@ -1,69 +1,78 @@
-// Calls of the API: an answer, a `Problem` with its code and facts, or `Unreachable`.
+// API calls: a response, a `Problem` with its code and facts, or `Unreachable`.
 
+import { text } from "./messages.js";
 import { goToSignIn, token } from "./session.js";
 
 const TIMEOUT_MS = 20_000;
 
-/** The API said no; `facts` are what its problem holds. */
+export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
+export const creationPath = (creationId, action = "") =>
+  `/api/generate/creation/${creationId}${action && `/${action}`}`;
+
+/** An error response; `facts` are the fields of its problem document. */
 export class Problem extends Error {
-  constructor(status, facts, retryAfterS) {
-    super(facts.detail ?? "Something went wrong on our side.");
-    Object.assign(this, { status, facts, code: facts.code ?? "internal", retryAfterS });
+  constructor(response, facts) {
+    super(facts.detail ?? text.internal);
+    this.status = response.status;
+    this.facts = facts;
+    this.code = facts.code ?? "internal";
+    this.retryAfterS = Number(response.headers.get("Retry-After")) || undefined;
   }
 }
 
-/** Nobody answered: what was asked for may have happened, or not. */
+/** No response: if the request was sent, it may have been carried out. */
 export class Unreachable extends Error {
-  constructor() {
-    super("No answer.");
+  constructor({ isSent = true } = {}) {
+    super(text.noResponse);
+    this.isSent = isSent;
   }
 }
 
-/** Make a random key for one click. */
-export function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
-}
-
-/** Open an address with the session's token; 401 leads to sign-in and back. */
-export async function open(path, { anonymous = false, as = null, headers = {}, ...options } = {}) {
+/**
+ * Send a request with the session's token; after a second 401 go to sign-in and back.
+ * @param {string} path
+ * @param {RequestOptions} [options]
+ */
+export async function request(path, { anonymous = false, as, headers, ...options } = {}) {
   for (const fresh of [false, true]) {
     const bearer = anonymous ? null : (as ?? (await token({ fresh })));
     if (!anonymous && !bearer) break;
-    const authorization = bearer ? { Authorization: `Bearer ${bearer}` } : {};
-    const answer = await reached(path, { ...options, headers: { ...headers, ...authorization } });
-    if (answer.status !== 401 || anonymous) return answer;
+    const authorization = bearer && { Authorization: `Bearer ${bearer}` };
+    const response = await fetchOrThrow(path, {
+      ...options,
+      headers: { ...headers, ...authorization },
+    });
+    if (response.status !== 401 || anonymous) return response;
   }
-  return goToSignIn("over");
+  return goToSignIn({ reason: "expired" });
 }
 
-/** Ask the API for JSON: `{status, data, headers}`; 304 has no data. */
-export async function call(path, { body, ...options } = {}) {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
-  const answer = await open(path, {
+/**
+ * Call the API and return `{status, data, headers}`; 204 and 304 have no data.
+ * @param {string} path
+ * @param {RequestOptions & { json?: object }} [options]
+ */
+export async function call(path, { json, headers: extra, ...options } = {}) {
+  const type = json && { "Content-Type": "application/json" };
+  const response = await request(path, {
     signal: AbortSignal.timeout(TIMEOUT_MS),
     ...options,
-    headers: { ...json, ...options.headers },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: { ...type, ...extra },
+    body: json && JSON.stringify(json),
   });
-  if (answer.status === 204 || answer.status === 304) {
-    return { status: answer.status, data: null, headers: answer.headers };
-  }
-  const data = await answer.json().catch(() => ({}));
-  if (!answer.ok && data.status !== "unavailable") throw problemOf(answer, data);
-  return { status: answer.status, data, headers: answer.headers };
+  const { status, headers } = response;
+  if (status === 204 || status === 304) return { status, data: null, headers };
+  const data = await response.json().catch(() => ({}));
+  if (!response.ok && data.status !== "unavailable") throw new Problem(response, data);
+  return { status, data, headers };
 }
 
-export function problemOf(answer, facts) {
-  return new Problem(answer.status, facts, Number(answer.headers.get("Retry-After")) || null);
-}
-
-async function reached(path, options) {
+async function fetchOrThrow(path, options) {
+  const isOnline = navigator.onLine;
   try {
     return await fetch(path, { cache: "no-store", ...options });
   } catch (error) {
     if (options.signal?.aborted && error.name === "AbortError") throw error;
-    throw new Unreachable();
+    throw new Unreachable({ isSent: isOnline });
   }
 }

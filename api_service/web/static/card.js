@@ -1,199 +1,139 @@
-// One unpublished creation as a card that changes by itself.
+// A draft as a card that updates itself.
 
-import { button, clock, h, icon, tokens } from "./dom.js";
-import { film, knob, show, still } from "./media.js";
+import { isUnfinished } from "./api.js";
+import { button, h, icon } from "./dom.js";
+import { playButton, setSource, thumbnail, videoPlayer } from "./media.js";
+import { text, tokens } from "./messages.js";
 
-const STAGES = {
-  queued: "In the queue",
-  waiting_to_retry: "Waiting to try again",
-  generating: "Making it",
-  downloading: "Fetching it",
-  checking: "Checking it",
-  uploading: "Storing it",
-};
-const KINDS = { image: "Image", video: "Video" };
-
-export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
-
-/** What a card shows as a whole: while it is the same, only numbers, words and links change. */
-const face = ({ status, error }) =>
-  isUnfinished({ status }) ? `making ${status}` : `${status} ${error?.code}`;
+/** Return what decides a card's layout: while it stays the same, only texts and links change. */
+const layoutOf = ({ status, error }) => `${status} ${error?.code}`;
 
 export class Card {
-  /** `deeds` are what its buttons do: publish, remove, retry, cancel, change, view. */
-  constructor(creation, deeds) {
-    this.deeds = deeds;
-    this.article = h("article", {
-      class: "card new",
-      tabindex: "-1",
-      "aria-labelledby": `p-${creation.creationId}`,
-    });
+  isDeleted = false;
+  isBusy = false;
+  stage = h("span");
+  percent = h("span");
+  progress = h("progress", { max: "100", "aria-label": text.progress });
+  facts = h("p.card-facts");
+  problem = h("div", { role: "alert" });
+  /** @type {HTMLElement | null} */
+  thumbnail = null;
+
+  /** @param {Creation} creation */
+  constructor(creation, actions) {
+    this.creation = creation;
+    this.actions = actions;
+    const attributes = { tabindex: "-1", "aria-labelledby": `p-${creation.creationId}` };
+    this.article = h("article.card.new", attributes);
     this.element = h("li", { "data-id": creation.creationId }, this.article);
-    this.update(creation);
+    this.draw();
   }
 
   update(creation) {
-    const before = this.creation;
+    const hasSameLayout = layoutOf(this.creation) === layoutOf(creation);
     this.creation = creation;
-    this.element.dataset.status = creation.status;
-    if (this.isLeaving) return;
-    if (before && face(before) === face(creation)) this.freshen();
-    else this.draw(before);
+    if (this.isDeleted) this.element.dataset.status = creation.status;
+    else if (hasSameLayout) this.refresh();
+    else this.draw({ isUpdate: true });
   }
 
-  draw(before) {
-    const { creation } = this;
+  draw({ isUpdate = false } = {}) {
+    const { creationId, prompt, status } = this.creation;
     const hadFocus = this.article.contains(document.activeElement);
-    this.article.classList.toggle("failed", creation.status === "failed");
-    this.article.classList.toggle("ready", creation.status === "draft" && Boolean(before));
-    this.problem = h("div", { role: "alert" });
-    this.facts = h("p", { class: "facts" });
-    this.article.replaceChildren(
-      this.frame(),
-      h(
-        "div",
-        { class: "words" },
-        h(
-          "h2",
-          { class: "prompt", id: `p-${creation.creationId}`, title: creation.prompt },
-          creation.prompt,
-        ),
-        this.facts,
-        this.money(),
-      ),
-      this.problem,
-      this.buttons(),
-    );
-    this.freshen();
+    this.element.dataset.status = status;
+    this.article.classList.toggle("failed", status === "failed");
+    this.article.classList.toggle("ready", status === "draft" && isUpdate);
+    this.problem.replaceChildren();
+    const title = h("h2.card-prompt", { id: `p-${creationId}`, title: prompt }, prompt);
+    const body = h("div.card-text", title, this.facts, this.refund());
+    this.article.replaceChildren(this.media(), body, this.problem, this.buttons());
+    this.refresh();
     if (hadFocus) this.article.focus();
   }
 
-  /** Bring what moves up to date: stage, progress, times, and links without loading them anew. */
-  freshen() {
+  /** Update stage, progress, times and links in place. */
+  refresh() {
     const { creation } = this;
-    const { type, duration, aspectRatio, cost } = creation;
+    const { type, duration, aspectRatio, cost, stage, progress, retryAt } = creation;
     this.facts.textContent = isUnfinished(creation)
-      ? this.promise()
-      : [KINDS[type], duration && `${duration} s`, aspectRatio, tokens(cost)]
-          .filter(Boolean)
-          .join(" · ");
-    if (this.progress) {
-      const { stage, progress, retryAt } = creation;
-      const isWaiting = stage === "waiting_to_retry" && retryAt;
-      this.stage.textContent = isWaiting ? `Trying again at ${clock(retryAt)}` : STAGES[stage];
-      this.percent.textContent = `${progress} %`;
-      this.progress.value = progress;
-    }
-    if (this.shown) show(this.shown, creation.thumbnailUrl ?? creation.mediaUrl);
+      ? text.waitingFor(creation)
+      : text.factsOf(type, duration, aspectRatio, tokens(cost));
+    const isWaiting = stage === "waiting_to_retry" && retryAt;
+    this.stage.textContent = isWaiting ? text.retryingAt(retryAt) : text.stages[stage];
+    this.percent.textContent = `${progress} %`;
+    this.progress.value = progress ?? 0;
+    if (this.thumbnail) setSource(this.thumbnail, creation.thumbnailUrl ?? creation.mediaUrl);
   }
 
-  promise() {
-    const { deadlineAt, cost } = this.creation;
-    return `Ready soon, or your ${tokens(cost)} ${cost === 1 ? "is" : "are"} back by ${clock(deadlineAt)}`;
+  media() {
+    this.thumbnail = null;
+    if (this.creation.status === "failed") return h("div.card-media", this.failure());
+    if (!isUnfinished(this.creation)) return this.result();
+    const stage = h("div.card-stage", this.stage, this.percent);
+    return h("div.card-media", h("div.card-progress", stage, this.progress));
   }
 
-  frame() {
-    this.progress = null;
-    this.shown = null;
-    if (isUnfinished(this.creation)) return this.making();
-    return this.creation.status === "failed" ? this.broken() : this.ready();
+  failure() {
+    const { error } = this.creation;
+    const edit = () => this.actions.edit(this);
+    const editButton = !error?.retryable && button(text.editPrompt, edit, { kind: "small" });
+    return h("div.card-failure", icon("alert"), h("p", error?.message), editButton);
   }
 
-  making() {
-    this.stage = h("span");
-    this.percent = h("span");
-    this.progress = h("progress", { max: "100", "aria-label": "Progress" });
-    const doing = h("div", { class: "doing" }, this.stage, this.percent);
-    return h("div", { class: "frame" }, h("div", { class: "making" }, doing, this.progress));
-  }
-
-  broken() {
-    const { message, retryable } = this.creation.error;
-    const change = () => this.deeds.change(this);
-    const other = retryable ? null : button("Change the prompt", change, { kind: "small" });
-    return h(
-      "div",
-      { class: "frame" },
-      h("div", { class: "broken" }, icon("alert"), h("p", {}, message), other),
-    );
-  }
-
-  ready() {
+  result() {
     const { creation } = this;
     const isVideo = creation.type === "video";
-    this.shown = still(creation, "");
-    const open = h(
-      "button",
-      {
-        class: "open",
-        "aria-label": `${isVideo ? "Play" : "Open"}: ${creation.prompt}`,
-        onclick: () => (isVideo ? this.play() : this.deeds.view(this.creation)),
-      },
-      this.shown,
-    );
-    if (!isVideo) return h("div", { class: "frame" }, open);
-    open.append(knob());
+    this.thumbnail = thumbnail(creation, "");
+    const label = isVideo ? text.play(creation.prompt) : text.open(creation.prompt);
+    const onclick = () => (isVideo ? this.play() : this.actions.view(this.creation));
     return h(
-      "div",
-      { class: "frame" },
-      open,
-      h("span", { class: "badge" }, `${creation.duration}s`),
+      "div.card-media",
+      h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, isVideo && playButton()),
+      isVideo && h("span.media-badge", `${creation.duration}s`),
     );
   }
 
   play() {
-    this.shown = null;
-    const video = film(this.creation, { controls: true, "aria-label": this.creation.prompt });
-    this.article.querySelector(".frame").replaceChildren(video);
+    this.thumbnail = null;
+    const video = videoPlayer(this.creation, { controls: true, "aria-label": this.creation.prompt });
+    this.article.querySelector(".card-media")?.replaceChildren(video);
     video.focus();
     video.play().catch(() => {}); // the controls are there
   }
 
-  money() {
+  refund() {
     const { refunded, cost } = this.creation;
-    return refunded ? h("p", { class: "back" }, icon("check"), `${tokens(cost)} returned`) : null;
+    return refunded && h("p.card-refund", icon("check"), text.refund(cost));
   }
 
   buttons() {
     const { status, cost } = this.creation;
-    const act = (name) => () => this.deeds[name](this);
-    const remove = () =>
-      button("", act("remove"), {
-        kind: "small bare",
-        icon: "trash",
-        "aria-label": "Delete",
-        title: "Delete",
-      });
-    const made = {
-      pending: () => [button("Cancel", act("cancel"), { kind: "small bare" })],
-      processing: () => [],
-      draft: () => [
-        button("Publish", act("publish"), { kind: "small", icon: "publish" }),
-        remove(),
-      ],
-      failed: () => [
-        button(`Retry · ${tokens(cost)}`, act("retry"), { kind: "small", icon: "retry" }),
-        remove(),
-      ],
-    }[status]();
-    return h("div", { class: "deeds" }, ...made);
+    const action = (name, label, look) => button(label, () => this.actions[name](this), look);
+    const small = { kind: "small" };
+    const iconOnly = { icon: "trash", "aria-label": text.delete, title: text.delete };
+    const remove = action("remove", "", { kind: "small bare", ...iconOnly });
+    const buttons = {
+      pending: [action("cancel", text.cancel, { kind: "small bare" })],
+      draft: [action("publish", text.publish, { ...small, icon: "publish" }), remove],
+      failed: [action("retry", text.retryFor(cost), { ...small, icon: "retry" }), remove],
+    };
+    return h("div.card-actions", ...(buttons[status] ?? []));
   }
 
-  /** Tell what went wrong with a deed. */
-  tell(message) {
+  showProblem(message) {
     this.problem.replaceChildren(message);
   }
 
-  /** Stand aside for a deletion that can be taken back. */
-  leave(undo) {
-    this.isLeaving = true;
-    const back = button("Undo", undo, { kind: "small" });
-    this.article.replaceChildren(h("div", { class: "grave" }, h("p", {}, "Deleted"), back));
-    back.focus();
+  /** Replace the content by an undo button until the deletion is sent. */
+  showUndo(undo) {
+    this.isDeleted = true;
+    const undoButton = button(text.undo, undo, { kind: "small" });
+    this.article.replaceChildren(h("div.card-undo", h("p", text.deleted), undoButton));
+    undoButton.focus();
   }
 
-  comeBack() {
-    this.isLeaving = false;
+  restore() {
+    this.isDeleted = false;
     this.draw();
     this.article.focus();
   }

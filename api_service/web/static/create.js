@@ -1,205 +1,195 @@
-// Starting a creation: one Idempotency-Key for each click, and what went wrong in words.
+// The create form: one Idempotency-Key per click, kept while the outcome is unknown.
 
-import { call, newKey, Unreachable } from "./api.js";
-import { find, h, tokens } from "./dom.js";
-import { account, knownBalance, showBalance, watchQueue } from "./frame.js";
-import { follow, wakeOthers } from "./live.js";
-import { goToSignIn, session, webConfig } from "./session.js";
-import { explained, isOpen } from "./words.js";
+import { call, Unreachable } from "./api.js";
+import { find, h, isBusy, setBusy } from "./dom.js";
+import { chargeMessage } from "./errors.js";
+import { follow, wake } from "./live.js";
+import { text, tokens } from "./messages.js";
+import { goToSignIn, saveForm, savedForm, session, webConfig } from "./session.js";
+import { knownBalance, refreshAccount, showBalance, watchQueue } from "./shell.js";
 
-const FORM = "phoenix.form";
-const OPEN = "phoenix.open"; // what was sent and not answered: `{key, body}` as text
-const PROMPT_LENGTH_MAX = 2000;
-const TRIES = 3;
-const FORMATS = {
-  image: { "1:1": "Square", "3:4": "Portrait", "4:3": "Landscape", "9:16": "Tall", "16:9": "Wide" },
-  video: { "16:9": "Landscape", "9:16": "Portrait" },
-};
-const FORMAT = { image: "1:1", video: "16:9" };
-const DURATIONS_S = [4, 6, 8];
-const IDEAS = [
-  "Koi in a night pond, lanterns above, slow ripples",
-  "A tiny astronaut tending a rooftop garden at dawn",
-  "Paper boats drifting through a flooded library",
-  "Northern lights over a sleeping harbour, long exposure",
-];
+const UNANSWERED = "phoenix.open"; // the last request without a response: `{key, text}`
+const ATTEMPTS_MAX = 3;
+const RETRY_DELAY_MS = 700;
 
-const form = find("form");
-const prompt = find("prompt");
-const go = find("go");
-let costs = { image: 1, video: 10 };
-let state = {
-  kind: "image",
-  prompt: "",
-  formats: { ...FORMAT },
-  duration: 8,
-  ...JSON.parse(sessionStorage.getItem(FORM) ?? "{}"),
-};
+const form = find("form", HTMLFormElement);
+const prompt = find("prompt", HTMLTextAreaElement);
+const submitButton = find("submit");
 
 function chip(name, value, checked, ...face) {
-  const input = h("input", { type: "radio", name, value, checked });
-  return h("label", { class: "chip" }, input, h("span", { class: "face-of-chip" }, ...face));
+  const input = h("input", { type: "radio", name, value: String(value), checked });
+  return h("label.chip", input, h("span.chip-face", ...face));
 }
 
-function glyph(format) {
+function formatChip(format, checked) {
   const [wide, high] = format.split(":").map(Number);
-  const shape = h("span", { class: wide > high ? "ratio wide" : "ratio" });
+  const shape = h(wide > high ? "span.chip-ratio.wide" : "span.chip-ratio");
   shape.style.aspectRatio = `${wide} / ${high}`;
-  return shape;
+  return chip("format", format, checked, shape, h("span.visually-hidden", text.formats[format]), format);
 }
 
-function drawFormats() {
-  const chosen = state.formats[state.kind];
-  find("formats").replaceChildren(
-    ...Object.entries(FORMATS[state.kind]).map(([format, name]) =>
-      chip(
-        "format",
-        format,
-        format === chosen,
-        glyph(format),
-        h("span", { class: "unseen" }, name),
-        format,
+const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+
+/** Return whether a request may have been carried out, so that only its own key may repeat it. */
+const isOutcomeUnknown = (error) =>
+  error instanceof Unreachable ? error.isSent : ["outcome_unknown", "internal"].includes(error.code);
+
+const promptLength = () => [...prompt.value.trim()].length;
+
+class CreateForm {
+  constructor({ costs, limits, formats, formatDefaults, durations, durationDefault }) {
+    this.costs = costs;
+    this.limits = limits;
+    this.formats = formats;
+    const saved = savedForm();
+    this.state = { kind: "image", prompt: "", duration: durationDefault, ...saved };
+    this.state.formats = { ...formatDefaults, ...saved.formats };
+    // The user may have filled in the form before this script ran.
+    const { kind } = Object.fromEntries(new FormData(form));
+    if (kind === "video") this.state.kind = "video";
+    prompt.value = prompt.value || this.state.prompt;
+    this.state.prompt = prompt.value;
+    find(`kind-${this.state.kind}`, HTMLInputElement).checked = true;
+    find("durations").lastElementChild?.append(
+      ...durations.map((duration) =>
+        chip("duration", duration, duration === this.state.duration, text.seconds(duration)),
       ),
-    ),
-  );
-}
+    );
+    this.drawFormats();
+    this.draw();
+  }
 
-/** Show what the choice means: the button names the price. */
-function draw() {
-  const { kind } = state;
-  const cost = costs[kind];
-  find("image-price").textContent = tokens(costs.image);
-  find("video-price").textContent = tokens(costs.video);
-  find("durations").hidden = kind === "image";
-  go.textContent = `Create ${kind} · ${tokens(cost)}`;
-  const balance = knownBalance();
-  find("note").textContent =
-    balance !== null && balance < cost
-      ? `You have ${tokens(balance)}: not enough for this one.`
-      : "Paid now, and returned by itself if it fails.";
-  const length = [...prompt.value.trim()].length;
-  find("count").textContent = `${length.toLocaleString("en")} of 2,000`;
-  find("count").classList.toggle("over", length > PROMPT_LENGTH_MAX);
-  const [wide, high] = state.formats[kind].split(":").map(Number);
-  const stage = find("stage");
-  stage.style.aspectRatio = `${wide} / ${high}`;
-  stage.style.width = `${Math.min(100, (wide / high) * 118)}%`;
-  stage.firstElementChild.textContent =
-    kind === "image"
-      ? `Image · ${state.formats.image}`
-      : `Video · ${state.formats.video} · ${state.duration} s`;
-  sessionStorage.setItem(FORM, JSON.stringify(state));
-}
+  get cost() {
+    return this.costs[this.state.kind];
+  }
 
-function changed({ target: { name, value } }) {
-  if (name === "kind") state.kind = value;
-  if (name === "kind") drawFormats();
-  if (name === "format") state.formats[state.kind] = value;
-  if (name === "duration") state.duration = Number(value);
-  if (name === "prompt") state.prompt = value;
-  draw();
-}
+  drawFormats() {
+    const { kind, formats } = this.state;
+    const chips = this.formats[kind].map((format) => formatChip(format, format === formats[kind]));
+    find("formats").replaceChildren(...chips);
+  }
 
-function bodyOf({ kind, formats, duration }) {
-  const body = { type: kind, prompt: prompt.value.trim(), aspectRatio: formats[kind] };
-  return kind === "video" ? { ...body, duration } : body;
-}
+  draw() {
+    const { cost, state } = this;
+    const { kind, duration } = state;
+    const format = state.formats[kind];
+    find("image-price").textContent = tokens(this.costs.image);
+    find("video-price").textContent = tokens(this.costs.video);
+    find("durations").hidden = kind === "image";
+    submitButton.textContent = text.createFor(kind, cost);
+    const balance = knownBalance();
+    const isShort = balance !== null && balance < cost;
+    find("note").textContent = isShort ? text.notEnough(cost, balance) : text.charged;
+    const length = promptLength();
+    find("count").textContent = text.lengthOf(length, this.limits.promptLength);
+    find("count").classList.toggle("too-long", length > this.limits.promptLength);
+    const [wide, high] = format.split(":").map(Number);
+    const preview = find("preview");
+    preview.style.aspectRatio = `${wide} / ${high}`;
+    preview.style.width = `${Math.min(100, (wide / high) * 118)}%`;
+    preview.firstElementChild?.replaceChildren(
+      text.factsOf(kind, kind === "video" && duration, format),
+    );
+    saveForm(state);
+  }
 
-/** Return the key of this click, or the one of the same request that was never answered. */
-function keyFor(body) {
-  const text = JSON.stringify(body);
-  const left = JSON.parse(sessionStorage.getItem(OPEN) ?? "null");
-  const key = left?.text === text ? left.key : newKey();
-  sessionStorage.setItem(OPEN, JSON.stringify({ key, text }));
-  return key;
-}
+  change({ name, value }) {
+    const { state } = this;
+    if (name === "kind") state.kind = value;
+    if (name === "kind") this.drawFormats();
+    if (name === "format") state.formats[state.kind] = value;
+    if (name === "duration") state.duration = Number(value);
+    if (name === "prompt") state.prompt = value;
+    this.draw();
+  }
 
-/** Send a request; one that nobody answered is sent again with its key, which pays once. */
-async function send(body, key) {
-  for (let left = TRIES - 1; ; left -= 1) {
+  body() {
+    const { kind, formats, duration } = this.state;
+    const body = { type: kind, prompt: prompt.value.trim(), aspectRatio: formats[kind] };
+    return kind === "video" ? { ...body, duration } : body;
+  }
+
+  isPromptValid() {
+    const length = promptLength();
+    if (length > 0 && length <= this.limits.promptLength) return true;
+    const message = length ? text.promptTooLong : text.promptMissing;
+    find("problem").replaceChildren(h("p.message", message));
+    prompt.focus();
+    return false;
+  }
+
+  async submit() {
+    if (isBusy(submitButton) || !this.isPromptValid()) return;
+    const { cost } = this;
+    find("problem").replaceChildren();
+    setBusy(submitButton, true);
+    submitButton.textContent = text.starting;
     try {
-      const headers = { "Idempotency-Key": key };
-      return await call("/api/generate/creation", { method: "POST", body, headers });
+      const { data } = await sendOnce(this.body());
+      sessionStorage.removeItem(UNANSWERED);
+      showBalance(data.tokenBalance);
+      wake();
+      location.assign(`/soho/${session()?.username}?tab=drafts#${data.creationId}`);
     } catch (error) {
-      if (!(error instanceof Unreachable) || !left || !navigator.onLine) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      if (!isOutcomeUnknown(error)) sessionStorage.removeItem(UNANSWERED);
+      find("problem").replaceChildren(chargeMessage(error, cost));
+      refreshAccount().then(() => this.draw(), () => {});
+    }
+    setBusy(submitButton, false);
+    this.draw();
+  }
+}
+
+/** Send a request; without a response, repeat it with the same key, which never charges twice. */
+async function sendOnce(json) {
+  const sent = JSON.stringify(json);
+  const unanswered = JSON.parse(sessionStorage.getItem(UNANSWERED) ?? "null");
+  let isSent = unanswered?.text === sent;
+  const key = isSent ? unanswered.key : newKey();
+  sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent }));
+  const headers = { "Idempotency-Key": key };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await call("/api/generate/creation", { method: "POST", json, headers });
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      isSent ||= error.isSent;
+      if (attempt === ATTEMPTS_MAX || !navigator.onLine) throw new Unreachable({ isSent });
+      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
     }
   }
 }
 
-function check() {
-  const length = [...prompt.value.trim()].length;
-  if (length > 0 && length <= PROMPT_LENGTH_MAX) return true;
-  const words = length ? "The prompt is too long." : "Describe what you want to see first.";
-  find("problem").replaceChildren(h("p", { class: "message" }, words));
-  prompt.focus();
-  return false;
-}
-
-async function submit(event) {
-  event.preventDefault();
-  if (go.getAttribute("aria-disabled") === "true" || !check()) return;
-  const body = bodyOf(state);
-  const cost = costs[state.kind];
-  find("problem").replaceChildren();
-  go.setAttribute("aria-disabled", "true");
-  go.textContent = "Starting …";
-  try {
-    const { data } = await send(body, keyFor(body));
-    sessionStorage.removeItem(OPEN);
-    showBalance(data.tokenBalance);
-    wakeOthers();
-    location.assign(`/soho/${session().username}?tab=drafts#${data.creationId}`);
-  } catch (error) {
-    if (!isOpen(error)) sessionStorage.removeItem(OPEN);
-    find("problem").replaceChildren(explained(error, cost));
-    account().then(draw, () => {});
-  } finally {
-    go.removeAttribute("aria-disabled");
-    draw();
-  }
-}
-
-function fill(idea) {
-  prompt.value = idea;
-  state.prompt = idea;
-  draw();
-  prompt.focus();
-}
-
 async function start() {
   if (!session()) return goToSignIn();
-  // Somebody may have been faster than this script.
-  if (form.elements.kind.value === "video") state.kind = "video";
-  if (prompt.value) state.prompt = prompt.value;
-  prompt.value = state.prompt;
-  form.querySelector(`[value="${state.kind}"]`).checked = true;
-  find("durations").lastElementChild.append(
-    ...DURATIONS_S.map((seconds) =>
-      chip("duration", seconds, seconds === state.duration, `${seconds} seconds`),
-    ),
-  );
-  find("ideas").append(
-    ...IDEAS.map((idea) =>
-      h("button", { type: "button", class: "idea", onclick: () => fill(idea) }, idea.split(",")[0]),
-    ),
-  );
-  drawFormats();
-  draw();
-  form.addEventListener("input", changed);
-  form.addEventListener("submit", submit);
+  const ready = webConfig().then((config) => new CreateForm(config));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    (await ready).submit();
+  });
+  form.addEventListener("input", async ({ target }) => {
+    (await ready).change(/** @type {HTMLInputElement} */ (target));
+  });
+  find("ideas").addEventListener("click", async ({ target }) => {
+    if (!(target instanceof HTMLButtonElement)) return;
+    prompt.value = target.value;
+    (await ready).change(prompt);
+    prompt.focus();
+  });
   prompt.addEventListener("keydown", ({ key, metaKey, ctrlKey }) => {
     if (key === "Enter" && (metaKey || ctrlKey)) form.requestSubmit();
   });
   follow({
-    changed: ({ account: mine }) => {
-      if (mine) showBalance(mine.tokenBalance);
-      if (mine) draw();
+    changed: async ({ account }) => {
+      if (!account) return;
+      showBalance(account.tokenBalance);
+      (await ready).draw();
     },
   });
   watchQueue();
-  ({ costs } = await webConfig());
-  draw();
 }
 
 start();

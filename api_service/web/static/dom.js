@@ -1,33 +1,44 @@
-// Elements made from values. Strings become text, never markup.
+// DOM elements from values. Strings become text, never markup.
+
+import { text } from "./messages.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   alert: "M12 4l9 16H3zM12 10v4M12 17v.01",
-  after: "M9 5l7 7-7 7",
-  before: "M15 5l-7 7 7 7",
   bell: "M6 17v-6a6 6 0 0 1 12 0v6l1.500 2h-15zM10 21.500h4",
   check: "M5 12.500l4.500 4.500L19 7.500",
   close: "M6 6l12 12M18 6L6 18",
+  next: "M9 5l7 7-7 7",
   play: "M8 5.500v13l11-6.500z",
-  plus: "M12 5v14M5 12h14",
+  previous: "M15 5l-7 7 7 7",
   publish: "M12 16V4M7 9l5-5 5 5M5 20h14",
   retry: "M20 11a8 8 0 1 0-2.300 6.300M20 5v6h-6",
   trash: "M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13",
 };
 
-/** Make an element: `on..` are listeners, true is an empty attribute, null and false are nothing. */
-export function h(tag, attributes = {}, ...children) {
+/**
+ * Create an element from a tag with classes ("div.card"), optional attributes, and children.
+ * A function is a listener (`onclick`), true an empty attribute; null and false are left out.
+ * @template {string} Selector
+ * @param {Selector} selector
+ * @param {...(Child | Record<string, unknown>)} parts
+ * @returns {ElementOf<Selector>}
+ */
+export function h(selector, ...parts) {
+  const [tag, ...classes] = selector.split(".");
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
+  if (classes.length) element.className = classes.join(" ");
+  const attributes = parts[0]?.constructor === Object ? parts.shift() : {};
+  for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== false));
-  return element;
+  element.append(.../** @type {(Node | string)[]} */ (parts.filter(Boolean)));
+  return /** @type {ElementOf<Selector>} */ (element);
 }
 
-/** Make an icon; it is decoration, so whatever holds it has a name of its own. */
+/** Create a decorative icon: its parent needs an accessible name. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -39,51 +50,66 @@ export function icon(name) {
   return svg;
 }
 
-/** Make a button. `kind` is its look: primary, bare, small. */
-export function button(words, onclick, { kind = "", icon: shape = null, ...attributes } = {}) {
+/** Create a button. `kind` is its appearance: primary, bare, small, large. */
+export function button(label, onclick, { kind = "", icon: shape = "", ...attributes } = {}) {
   const look = { type: "button", class: `button ${kind}`.trim(), onclick, ...attributes };
-  return h("button", look, shape && icon(shape), words);
+  return h("button", look, shape && icon(shape), label);
 }
 
-export const find = (id) => document.getElementById(id);
+// A busy button keeps its focus, which `disabled` would take away.
+export const isBusy = (element) => element.getAttribute("aria-disabled") === "true";
+export const setBusy = (element, busy) => element.setAttribute("aria-disabled", String(busy));
 
-/** Say something to whoever does not see it, also if it was said before. */
-export function say(words) {
-  find("said").textContent = "";
-  setTimeout(() => (find("said").textContent = words), 50);
+/**
+ * Return the element with this id, which the page must have.
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} [type]
+ */
+export function find(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof (type ?? HTMLElement))) throw new TypeError(`#${id} is missing`);
+  return /** @type {T} */ (found);
 }
 
-/** Show a few words for a while; a link or a button may follow them. */
-export function toast(words, link = null, { milliseconds = 7000 } = {}) {
-  const shown = h("div", { class: "toast" }, h("span", {}, words), link);
+export const emptyState = (title, ...parts) => h("div.empty-state", h("h2", title), ...parts);
+
+/** Announce a text to screen readers, also if it is the same as before. */
+export function announce(message) {
+  find("announcer").textContent = "";
+  setTimeout(() => (find("announcer").textContent = message), 50);
+}
+
+/**
+ * Show a short text for a while, with an optional link or button.
+ * @param {string} message
+ * @param {HTMLElement} [action]
+ */
+export function toast(message, action, { milliseconds = 7000 } = {}) {
+  const shown = h("div.shell-toast", h("span", message), action);
   find("toasts").replaceChildren(shown);
-  say(words);
+  announce(message);
   setTimeout(() => shown.remove(), milliseconds);
 }
 
-export const tokens = (count) =>
-  `${count.toLocaleString("en")} ${count === 1 ? "token" : "tokens"}`;
-
-export const clock = (time) =>
-  new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-
-/** A colour for a name: the same name always has the same. */
-export function hue(name) {
-  let sum = 0;
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 360;
-  return sum;
+/** Color an avatar by its name, and show its initial. */
+export function drawAvatar(element, name) {
+  let hue = 0;
+  for (const letter of name) hue = (hue * 31 + letter.codePointAt(0)) % 360;
+  element.textContent = name[0];
+  element.style.setProperty("--hue", String(hue));
 }
 
-/** Make a button that presses itself when it comes near, once for each `watch()`. */
-export function nearby(words, load) {
-  const made = button(words, load);
-  const watcher = new IntersectionObserver(
+/** Create a "Show more" button that loads by itself near the viewport, once per `watch()`. */
+export function moreButton(load) {
+  const element = button(text.showMore, load);
+  const observer = new IntersectionObserver(
     (entries) => entries.some((entry) => entry.isIntersecting) && load(),
     { rootMargin: "900px" },
   );
-  made.watch = () => {
-    watcher.unobserve(made); // what is in view all the time would not be told again
-    watcher.observe(made);
+  const watch = () => {
+    observer.unobserve(element); // without this, a button that stays in view fires only once
+    observer.observe(element);
   };
-  return made;
+  return { element, watch };
 }

@@ -1,19 +1,18 @@
-// What everybody has published, newest first.
+// Everything published, newest first.
 
-import { find, h } from "./dom.js";
-import { account } from "./frame.js";
+import { emptyState, find, h } from "./dom.js";
+import { text } from "./messages.js";
 import { session } from "./session.js";
+import { refreshAccount } from "./shell.js";
 import { Wall } from "./wall.js";
 
-if (session()) account().catch(() => {});
+if (session()) refreshAccount().catch(() => {});
 
 const empty = () =>
-  h(
-    "div",
-    { class: "empty" },
-    h("h2", {}, "Nothing here yet"),
-    h("p", { class: "aside" }, "What is published first stands here."),
-    h("a", { class: "button primary", href: "/create" }, "Create something"),
+  emptyState(
+    text.nothingHere,
+    h("p.muted", text.nothingHereHint),
+    h("a.button.primary", { href: "/create" }, text.createSomething),
   );
 const wall = new Wall(find("wall"), find("more"), { path: "/api/feed", showsOwner: true, empty });
 wall.load().catch(() => {});

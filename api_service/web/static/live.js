@@ -1,68 +1,65 @@
-// Live changes: a stream of events while somebody looks, polling while nobody does or nothing
-// else works. Browsers' EventSource cannot send a bearer token, so the stream is read by fetch.
+// Live changes: an event stream while the page is visible, polling while it is hidden or the stream
+// is unavailable. EventSource cannot send a bearer token, so the stream is read with fetch.
 
-import { call, open, problemOf, Unreachable } from "./api.js";
+import { call, isUnfinished, Problem, request, Unreachable } from "./api.js";
+import { webConfig } from "./session.js";
 
-const SILENCE_MS = 40_000; // the server's heartbeat comes every 15 s
+const SILENCE_MS = 40_000; // the server sends a heartbeat every 15 s
 const BACK_OFF_MS = [500, 1_000, 2_000, 5_000, 10_000, 20_000];
-const POLL_MS = { busy: 3_000, hidden: 10_000, quiet: 20_000 };
-const WHOLE = 50; // as many creations as a snapshot holds at most
+const POLL_MS = { busy: 3_000, hidden: 10_000, idle: 20_000 };
 
 const tabs = new BroadcastChannel("phoenix.changes");
 
-/** Tell this user's other tabs that there is something to follow again. */
-export function wakeOthers() {
+/** Let this tab and the user's other tabs follow changes again. */
+export function wake() {
+  dispatchEvent(new Event("phoenix.wake"));
   tabs.postMessage("changed");
 }
 
 /**
- * Follow the account and its newest creations until the page is left. `changed` is called with
- * `{account, creations, gone, isSnapshot}`; `connected` with whether changes arrive.
+ * Follow the account and its newest creations until the page is left.
+ * @param {object} listeners
+ * @param {(changes: Changes) => void} listeners.changed
+ * @param {(isConnected: boolean) => void} [listeners.connected]
  */
 export function follow({ changed, connected = () => {} }) {
-  new Following(changed, connected).run();
+  new Follower(changed, connected).run();
 }
 
-class Following {
+class Follower {
   unfinished = new Set();
-  tag = null;
-  failures = 0;
+  /** @type {string | null} */
+  etag = null;
+  failureCount = 0;
+  /** @type {AbortController | null} */
   stream = null;
   isAway = false;
+  wake = () => {};
 
   constructor(changed, connected) {
     this.connected = connected;
-    this.changed = (changes) => {
-      if (changes.isSnapshot) this.unfinished.clear();
-      for (const { creationId, status } of changes.creations) {
-        const isUnfinished = status === "pending" || status === "processing";
-        this.unfinished[isUnfinished ? "add" : "delete"](creationId);
-      }
-      for (const id of changes.gone) this.unfinished.delete(id);
-      changed(changes);
-    };
+    this.onChanges = changed;
     this.renewWake();
-    const wake = () => this.wake();
+    const onWake = () => this.wake();
+    const abort = () => this.stream?.abort();
     document.addEventListener("visibilitychange", () => {
-      if (document.hidden) this.stream?.abort();
-      wake();
+      if (document.hidden) abort();
+      onWake();
     });
-    addEventListener("online", wake);
-    addEventListener("focus", wake);
     addEventListener("offline", () => {
       this.connected(false);
-      this.stream?.abort();
+      abort();
     });
     addEventListener("pagehide", () => {
-      this.isAway = true; // for good, or until somebody comes back to the page as it was
-      this.stream?.abort();
+      this.isAway = true; // until the page is restored from the back/forward cache
+      abort();
     });
     addEventListener("pageshow", () => {
       this.isAway = false;
-      wake();
+      onWake();
     });
-    tabs.addEventListener("message", wake);
-    addEventListener("phoenix.wake", wake);
+    for (const name of ["online", "focus", "phoenix.wake"]) addEventListener(name, onWake);
+    tabs.addEventListener("message", onWake);
   }
 
   async run() {
@@ -71,100 +68,106 @@ class Following {
         const wait = this.isAway ? Infinity : await (document.hidden ? this.poll() : this.read());
         await this.pause(this.isAway ? Infinity : wait);
       } catch {
-        this.connected(navigator.onLine && this.failures === 0);
-        const wait = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)];
-        this.failures += 1;
+        this.connected(navigator.onLine && this.failureCount === 0);
+        const wait = BACK_OFF_MS[Math.min(this.failureCount, BACK_OFF_MS.length - 1)];
+        this.failureCount += 1;
         await this.pause(wait * (0.75 + Math.random() / 2));
       }
     }
   }
 
-  /** Whatever may have brought news ends the pause, or the next one if it comes before it. */
+  /** Wait; a wake-up ends the pause, even if it came before the pause began. */
   async pause(milliseconds) {
     let timer;
-    const over = new Promise((resolve) => {
+    const elapsed = new Promise((resolve) => {
       if (Number.isFinite(milliseconds)) timer = setTimeout(resolve, milliseconds);
     });
-    await Promise.race([over, this.woken]);
+    await Promise.race([elapsed, this.woken]);
     clearTimeout(timer);
     this.renewWake();
   }
 
   renewWake() {
     this.woken = new Promise((resolve) => {
-      this.wake = resolve;
+      this.wake = () => resolve(undefined);
     });
   }
 
-  /** Read one stream to its end and return how long to wait then, in milliseconds. */
+  changed(changes) {
+    this.failureCount = 0;
+    this.connected(true);
+    if (changes.isSnapshot) this.unfinished.clear();
+    for (const creation of changes.creations)
+      this.unfinished[isUnfinished(creation) ? "add" : "delete"](creation.creationId);
+    for (const id of changes.gone) this.unfinished.delete(id);
+    this.onChanges(changes);
+  }
+
+  /** Read one stream to its end; return how long to wait afterwards, in milliseconds. */
   async read() {
-    this.stream = new AbortController();
-    const { signal } = this.stream;
-    const answer = await open("/api/generate/events", { signal });
-    if (answer.status === 503 || answer.status === 429)
-      return this.pollFor(problemOf(answer, {}).retryAfterS ?? 30);
-    if (!answer.ok) throw problemOf(answer, {});
-    for await (const { name, data } of eventsOf(answer.body, this.stream)) {
+    const stream = new AbortController();
+    this.stream = stream;
+    const response = await request("/api/generate/events", { signal: stream.signal });
+    const problem = response.ok ? null : new Problem(response, {});
+    if (response.status === 503 || response.status === 429)
+      return this.pollFor(problem?.retryAfterS ?? 30);
+    if (problem) throw problem;
+    for await (const { name, data } of eventsOf(response.body, stream)) {
       if (name === "end") return data.reason === "settled" ? Infinity : Math.random() * 1000;
-      this.failures = 0;
-      this.connected(true);
       this.changed({ ...data, isSnapshot: name === "snapshot" });
     }
-    if (signal.aborted && navigator.onLine) return 0;
+    if (stream.signal.aborted && navigator.onLine) return 0;
     throw new Unreachable();
   }
 
-  /** There is no stream for us now: ask for a while, then try again. */
+  /** Poll for a while instead of reading a stream, which the server refused. */
   async pollFor(seconds) {
     const end = Date.now() + seconds * 1000;
     while (Date.now() < end && !document.hidden) await this.pause(await this.poll());
     return 0;
   }
 
-  /** Ask for what has changed and return when to ask again, in milliseconds. */
+  /** Fetch the newest creations; return when to poll again, in milliseconds. */
   async poll() {
-    const headers = this.tag ? { "If-None-Match": this.tag } : {};
-    const answer = await call(`/api/generate/drafts?limit=${WHOLE}`, { headers });
-    this.failures = 0;
+    const { limits } = await webConfig();
+    const response = await call(`/api/generate/drafts?limit=${limits.watched}`, {
+      headers: { ...(this.etag && { "If-None-Match": this.etag }) },
+    });
+    this.failureCount = 0;
     this.connected(true);
-    if (answer.status !== 304) {
-      this.tag = answer.headers.get("ETag");
+    if (response.status !== 304) {
+      this.etag = response.headers.get("ETag");
       const { data: account } = await call("/api/me");
-      const { creations } = answer.data;
+      const { creations } = response.data;
       this.changed({ account, creations, gone: [], isSnapshot: true });
     }
     if (document.hidden) return this.unfinished.size ? POLL_MS.hidden : Infinity;
-    return this.unfinished.size ? POLL_MS.busy : POLL_MS.quiet;
+    return this.unfinished.size ? POLL_MS.busy : POLL_MS.idle;
   }
 }
 
-/** Yield a stream's events; silence for too long ends it. */
+/** Yield a stream's events, and abort it after too long a silence. */
 async function* eventsOf(body, controller) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  let silence = 0;
-  const heard = () => {
-    clearTimeout(silence);
-    silence = setTimeout(() => controller.abort(), SILENCE_MS);
+  let buffer = "";
+  let timer;
+  const restartTimer = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => controller.abort(), SILENCE_MS);
   };
   try {
-    for (heard(); ; heard()) {
+    for (restartTimer(); ; restartTimer()) {
       const { done, value } = await reader.read().catch(() => ({ done: true }));
       if (done) return;
-      text += value;
-      const blocks = text.split("\n\n");
-      text = blocks.pop();
+      const blocks = (buffer + value).split("\n\n");
+      buffer = blocks.pop() ?? "";
       for (const block of blocks) {
-        const [name, data] = block.split("\n");
-        if (data)
-          yield {
-            name: name.slice("event: ".length),
-            data: JSON.parse(data.slice("data: ".length)),
-          };
+        const [name, data] = block.split("\n").map((line) => line.replace(/^\w+: /, ""));
+        if (data) yield { name, data: JSON.parse(data) };
       }
     }
   } finally {
-    clearTimeout(silence);
+    clearTimeout(timer);
     reader.cancel().catch(() => {});
   }
 }

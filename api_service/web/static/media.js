@@ -1,65 +1,63 @@
-// Pictures and films: signed links, what is shown first, and one film at a time.
+// Images and videos: signed links, thumbnails, and autoplay of one video at a time.
 
 import { h, icon } from "./dom.js";
 
-export const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const savesData = () => Boolean(navigator.connection?.saveData);
 
-const path = (link) => new URL(link, location.origin).pathname;
+const pathOf = (link) => new URL(link, location.origin).pathname;
 
-/**
- * Show a link's file. A new signature of the file that is shown already loads nothing; it is kept
- * for when the old link is over.
- */
-export function show(element, link) {
+/** Set an element's link. A new signature for the same file is only stored, in case the old expires. */
+export function setSource(element, link) {
   if (!link) return;
-  element.latest = link;
-  if (element.shown && path(element.shown) === path(link)) return;
-  element.shown = link;
-  element.src = link;
+  element.dataset.latest = link;
+  const current = element.getAttribute("src");
+  if (!current || pathOf(current) !== pathOf(link)) element.src = link;
 }
 
-/** Make a picture that comes when it is in view, and again by its newest link if one is over. */
-export function picture(link, alt) {
-  const made = h("img", { class: "picture", alt, loading: "lazy", decoding: "async" });
-  made.addEventListener("error", () => {
-    if (made.latest === made.shown) return;
-    made.shown = made.latest;
-    made.src = made.latest;
+function lazyImage(link, alt) {
+  const image = h("img.media-thumbnail", { alt, loading: "lazy", decoding: "async" });
+  image.addEventListener("error", () => {
+    const { latest } = image.dataset;
+    if (latest && latest !== image.getAttribute("src")) image.src = latest;
   });
-  show(made, link);
-  return made;
+  setSource(image, link);
+  return image;
 }
 
-/** Make a film with its controls. */
-export function film(creation, attributes = {}) {
+export function videoPlayer(creation, attributes = {}) {
   const preload = savesData() ? "none" : "metadata";
-  const made = h("video", { playsinline: true, preload, ...attributes });
-  if (creation.thumbnailUrl) made.poster = creation.thumbnailUrl;
-  show(made, creation.mediaUrl);
-  return made;
+  const poster = creation.thumbnailUrl;
+  const video = h("video", { playsinline: true, preload, poster, ...attributes });
+  setSource(video, creation.mediaUrl);
+  return video;
 }
 
-/** What is shown before anything is asked for: the thumbnail, or the media itself. */
-export function still(creation, alt) {
-  if (creation.thumbnailUrl || creation.type === "image") {
-    return picture(creation.thumbnailUrl ?? creation.mediaUrl, alt);
-  }
-  return film(creation, { class: "picture", muted: true, tabindex: "-1", "aria-label": alt });
+/** Create the thumbnail, or the media itself where there is none. */
+export function thumbnail(creation, alt) {
+  if (creation.thumbnailUrl || creation.type === "image")
+    return lazyImage(creation.thumbnailUrl ?? creation.mediaUrl, alt);
+  const attributes = { muted: true, tabindex: "-1", "aria-label": alt };
+  return videoPlayer(creation, { class: "media-thumbnail", ...attributes });
 }
 
-export const knob = () => h("span", { class: "knob" }, icon("play"));
+export const playButton = () => h("span.media-play-button", icon("play"));
 
-/** Play, muted, the one film that is in view the most, at least by half; nobody moves without leave. */
-export class Cinema {
-  views = new Map();
+/** Autoplay, muted, of the video most in view; none with reduced motion or data saving. */
+export class Autoplay {
+  /** @type {Map<Element, PlayableTile>} */
+  tiles = new Map();
+  /** @type {HTMLVideoElement | null} */
   playing = null;
+  paused = false;
 
   constructor() {
-    this.watcher = new IntersectionObserver(
+    this.observer = new IntersectionObserver(
       (entries) => {
-        for (const { target, intersectionRatio } of entries)
-          this.views.set(target, intersectionRatio);
+        for (const { target, intersectionRatio } of entries) {
+          const tile = this.tiles.get(target);
+          if (tile) tile.ratio = intersectionRatio;
+        }
         this.choose();
       },
       { threshold: [0, 0.25, 0.5, 0.75, 1] },
@@ -67,38 +65,36 @@ export class Cinema {
     document.addEventListener("visibilitychange", () => this.choose());
   }
 
-  /** Let a tile's film play; `start` makes the film when it is first needed. */
-  add(tile, start) {
-    tile.start = start;
-    this.watcher.observe(tile);
+  /** Add a tile; `start` creates its video when it plays for the first time. */
+  add(element, start) {
+    this.tiles.set(element, { ratio: 0, start });
+    this.observer.observe(element);
   }
 
-  remove(tile) {
-    this.watcher.unobserve(tile);
-    this.views.delete(tile);
+  remove(element) {
+    this.observer.unobserve(element);
+    this.tiles.delete(element);
     this.choose();
   }
 
-  set isPaused(paused) {
-    this.paused = paused;
+  set isPaused(isPaused) {
+    this.paused = isPaused;
     this.choose();
   }
 
   choose() {
-    const mayPlay = !this.paused && !document.hidden && !isCalm() && !savesData();
-    const seen = mayPlay ? [...this.views].filter(([, ratio]) => ratio >= 0.5) : [];
-    const middle = innerHeight / 2;
-    const away = (tile) => {
-      const { top, bottom } = tile.getBoundingClientRect();
-      return Math.abs((top + bottom) / 2 - middle);
+    const mayPlay = !this.paused && !document.hidden && !prefersReducedMotion() && !savesData();
+    const visible = mayPlay ? [...this.tiles].filter(([, { ratio }]) => ratio >= 0.5) : [];
+    const distance = (element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return Math.abs((top + bottom - innerHeight) / 2);
     };
-    seen.sort(([a, inA], [b, inB]) => inB - inA || away(a) - away(b));
-    const best = seen[0]?.[0] ?? null;
-    if (best === this.playing) return;
-    this.playing?.film?.pause();
-    this.playing = best;
-    if (!best) return;
-    best.film ??= best.start();
-    best.film.play().catch(() => {}); // a browser may forbid it: the poster stays
+    visible.sort(([a, inA], [b, inB]) => inB.ratio - inA.ratio || distance(a) - distance(b));
+    const best = visible[0]?.[1];
+    const video = best ? (best.video ??= best.start()) : null;
+    if (video === this.playing) return;
+    this.playing?.pause();
+    this.playing = video;
+    video?.play().catch(() => {}); // if the browser forbids autoplay, the poster stays
   }
 }

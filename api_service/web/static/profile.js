@@ -1,40 +1,37 @@
-// `/soho/{username}`: what somebody has published; their drafts too, for themselves.
+// `/soho/{username}`: a user's publications, and for the owner the drafts.
 
-import { find, h, hue } from "./dom.js";
-import "./frame.js";
+import { drawAvatar, find, h } from "./dom.js";
+import { text } from "./messages.js";
 import { goToSignIn, session } from "./session.js";
+import "./shell.js";
 
-const asked = location.pathname.split("/")[2];
-const mine = session()?.username;
+const username = location.pathname.split("/")[2];
+const ownName = session()?.username;
 const wantsDrafts = new URLSearchParams(location.search).get("tab") === "drafts";
 
-function drawHead(username, isMine) {
+function drawHead(isOwn) {
   find("name").textContent = username;
-  const portrait = find("portrait");
-  portrait.textContent = username[0];
-  portrait.style.setProperty("--hue", hue(username));
-  if (!isMine) return;
-  const tab = (name, address, isHere) =>
-    h("a", { href: address, "aria-current": isHere && "page" }, name);
-  const here = `/soho/${username}`;
-  find("switch").replaceChildren(
-    tab("Drafts", `${here}?tab=drafts`, wantsDrafts),
-    tab("Published", here, !wantsDrafts),
+  drawAvatar(find("avatar"), username);
+  if (!isOwn) return;
+  const tab = (name, href, isCurrent) => h("a", { href, "aria-current": isCurrent && "page" }, name);
+  const path = `/soho/${username}`;
+  find("profile-tabs").replaceChildren(
+    tab(text.drafts, `${path}?tab=drafts`, wantsDrafts),
+    tab(text.publications, path, !wantsDrafts),
   );
-  find("switch").hidden = false;
-  const again = h("a", { class: "button primary", href: "/create" }, "Create another");
-  find("head-actions").append(again);
+  find("profile-tabs").hidden = false;
+  find("page-actions").append(h("a.button.primary", { href: "/create" }, text.create));
 }
 
 async function start() {
-  if (!mine && (wantsDrafts || asked === "me")) return goToSignIn();
-  if (asked === "me") return location.replace(`/soho/${mine}${location.search}`);
-  const isMine = asked === mine;
-  const showsDrafts = isMine && wantsDrafts;
-  document.title = `${showsDrafts ? "Drafts" : asked} · Phoenix`;
-  drawHead(asked, isMine);
+  if (!ownName && (wantsDrafts || username === "me")) return goToSignIn();
+  if (username === "me") return location.replace(`/soho/${ownName}${location.search}`);
+  const isOwn = username === ownName;
+  const showsDrafts = isOwn && wantsDrafts;
+  document.title = `${showsDrafts ? text.drafts : username} · Phoenix`;
+  drawHead(isOwn);
   if (showsDrafts) (await import("./drafts.js")).showDrafts();
-  else (await import("./published.js")).showPublished(asked, isMine);
+  else (await import("./published.js")).showPublished(username, isOwn);
 }
 
 start();

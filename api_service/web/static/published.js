@@ -1,105 +1,87 @@
-// What somebody has published; its owner can give it other words, take it back, delete it.
+// A user's publications; the owner can edit a caption, unpublish and delete.
 
-import { call } from "./api.js";
-import { deleteSoon, UNDO_MS } from "./deleting.js";
-import { button, find, h, toast } from "./dom.js";
-import { account } from "./frame.js";
+import { call, creationPath } from "./api.js";
+import { deleteLater, UNDO_MS } from "./deletion.js";
+import { button, emptyState, find, h, toast } from "./dom.js";
+import { sentence } from "./errors.js";
+import { text } from "./messages.js";
 import { session } from "./session.js";
-import { ask } from "./sheet.js";
+import { editCaption } from "./sheet.js";
+import { refreshAccount } from "./shell.js";
 import { Wall } from "./wall.js";
-import { sentence } from "./words.js";
 
-const CAPTION_LENGTH_MAX = 500;
-
-export function showPublished(username, isMine) {
-  find("about").textContent = isMine ? "What everybody can see of you" : "On Phoenix";
-  const empty = () =>
-    h(
-      "div",
-      { class: "empty" },
-      h("h2", {}, "Nothing published yet"),
-      isMine && h("p", { class: "aside" }, "Publish a draft and it stands here."),
-    );
-  const grid = h("div", { class: "wall", id: "wall" });
+export function showPublished(username, isOwn) {
+  find("about").textContent = isOwn ? text.yourProfile : "";
+  const hint = isOwn && h("p.muted", text.nothingPublishedHint);
+  const grid = h("div.wall", { id: "wall" });
   find("list").replaceChildren(grid);
   const wall = new Wall(grid, find("more"), {
     path: `/api/profiles/${encodeURIComponent(username)}`,
-    showsOwner: false,
-    deeds: (item, viewer) => (isMine ? deeds(wall, item, viewer) : null),
-    empty,
+    actions: (item, viewer) => isOwn && ownerActions(wall, item, viewer),
+    empty: () => emptyState(text.nothingPublished, hint),
   });
-  wall.load().catch((error) => error.status === 404 && showNobody(username));
-  if (session()) account().catch(() => {});
+  wall.load().catch((error) => error.status === 404 && showNotFound(username));
+  if (session()) refreshAccount().catch(() => {});
 }
 
-function showNobody(username) {
+function showNotFound(username) {
+  const explore = h("a.button", { href: "/soho/explore" }, text.explore);
   find("about").textContent = "";
-  find("list").replaceChildren(
-    h(
-      "div",
-      { class: "empty" },
-      h("h2", {}, `There is nobody called ${username}`),
-      h("a", { class: "button", href: "/soho/explore" }, "Explore"),
-    ),
-  );
+  find("list").replaceChildren(emptyState(text.userNotFound(username), explore));
   find("more").replaceChildren();
 }
 
-/** What an owner does to a publication, in the viewer. */
-function deeds(wall, item, viewer) {
-  const path = `/api/generate/creation/${item.creationId}`;
+function ownerActions(wall, item, viewer) {
+  const { creationId, caption } = item;
+  const post = (action, json) => call(creationPath(creationId, action), { method: "POST", json });
   const problem = h("div", { role: "alert" });
+
   const recaption = () =>
-    ask({
-      title: "Caption",
-      label: "What stands below it",
-      words: "Save",
-      value: item.caption ?? "",
-      limit: CAPTION_LENGTH_MAX,
-      explain: sentence,
-      send: (caption) => call(`${path}/publish`, { method: "POST", body: { caption } }),
+    editCaption({
+      title: text.editCaption,
+      submitLabel: text.save,
+      value: caption,
+      send: (edited) => post("publish", { caption: edited }),
       done: ({ data }) => {
-        wall.recaption(item.creationId, data.creation.caption);
+        wall.setCaption(creationId, data.creation.caption);
         viewer.draw();
       },
     });
   const unpublish = async () => {
     try {
-      await call(`${path}/unpublish`, { method: "POST", body: {} });
+      await post("unpublish", {});
       viewer.dialog.close();
-      wall.remove(item.creationId);
-      toast(
-        "A draft again.",
-        h("a", { href: `/soho/${session().username}?tab=drafts` }, "See drafts"),
-      );
+      wall.remove(creationId);
+      const drafts = `/soho/${session()?.username}?tab=drafts`;
+      toast(text.unpublished, h("a", { href: drafts }, text.seeDrafts));
     } catch (error) {
-      problem.replaceChildren(h("p", {}, sentence(error)));
+      problem.replaceChildren(h("p", sentence(error)));
     }
   };
   const remove = () => {
     viewer.dialog.close();
-    const tile = wall.tiles.get(item.creationId);
-    tile.hidden = true;
-    const undo = deleteSoon(item.creationId, {
-      gone: () => wall.remove(item.creationId),
-      failed: (error) => {
-        tile.hidden = false;
-        toast(sentence(error));
-      },
-    });
-    const back = () => {
-      undo();
-      tile.hidden = false;
-      toast("Kept.");
+    wall.setHidden(creationId, true);
+    const restore = (message) => {
+      wall.setHidden(creationId, false);
+      toast(message);
     };
-    const undoing = button("Undo", back, { kind: "small" });
-    toast("Deleted.", undoing, { milliseconds: UNDO_MS });
-    undoing.focus();
+    const cancel = deleteLater(creationId, {
+      deleted: () => wall.remove(creationId),
+      failed: (error) => restore(sentence(error)),
+    });
+    const undo = () => {
+      cancel();
+      restore(text.restored);
+    };
+    const undoButton = button(text.undo, undo, { kind: "small" });
+    toast(text.deleted, undoButton, { milliseconds: UNDO_MS });
+    undoButton.focus();
   };
-  const made = [
-    button("Edit caption", recaption, { kind: "small" }),
-    button("Unpublish", unpublish, { kind: "small" }),
-    button("Delete", remove, { kind: "small", icon: "trash" }),
+
+  const buttons = [
+    button(text.editCaption, recaption, { kind: "small" }),
+    button(text.unpublish, unpublish, { kind: "small" }),
+    button(text.delete, remove, { kind: "small", icon: "trash" }),
   ];
-  return h("div", {}, h("div", { class: "deeds" }, ...made), problem);
+  return h("div", h("div.viewer-actions", ...buttons), problem);
 }

@@ -1,65 +1,83 @@
-// Who is signed in. The token goes into headers only, never into an address.
+// Who is signed in, and what this tab remembers. The token is sent in headers only, never in a URL.
 
 const KEY = "phoenix.session";
-const LAST = "phoenix.last";
+const LAST_USER = "phoenix.last";
+const FORM = "phoenix.form";
 
-/** What is kept of the session: `{username, token}`, or `{username, firebase: true}`. */
+/**
+ * Return the stored session: `{username, token}`, or `{username, firebase: true}`.
+ * @returns {Session | null}
+ */
 export function session() {
   try {
-    return JSON.parse(localStorage.getItem(KEY));
+    return JSON.parse(localStorage.getItem(KEY) ?? "null");
   } catch {
     return null;
   }
 }
 
-/** Keep who is signed in; what another user left in this tab is not for them. */
-export function keep(kept) {
-  if (sessionStorage.getItem(LAST) !== kept.username) sessionStorage.clear();
-  sessionStorage.setItem(LAST, kept.username);
-  localStorage.setItem(KEY, JSON.stringify(kept));
+/** Store who is signed in, and drop what another user left in this tab. */
+export function saveSession(current) {
+  if (sessionStorage.getItem(LAST_USER) !== current.username) sessionStorage.clear();
+  sessionStorage.setItem(LAST_USER, current.username);
+  localStorage.setItem(KEY, JSON.stringify(current));
 }
 
-/** Return the bearer token, or null; `fresh` asks the identity provider for a new one. */
+/** Return the bearer token, or null; `fresh` gets a new one from the identity provider. */
 export async function token({ fresh = false } = {}) {
-  const kept = session();
-  if (!kept) return null;
-  if (!kept.firebase) return fresh ? null : kept.token;
+  const current = session();
+  if (!current) return null;
+  if (!current.firebase) return fresh ? null : current.token;
   const firebase = await firebaseOf(await webConfig());
   return firebase.token(fresh);
 }
 
 export async function signOut() {
-  const kept = session();
+  const current = session();
   localStorage.removeItem(KEY);
   sessionStorage.clear();
   try {
-    if (kept?.firebase) await (await firebaseOf(await webConfig())).signOut();
+    if (current?.firebase) await (await firebaseOf(await webConfig())).signOut();
   } finally {
     location.assign("/sign-in");
   }
 }
 
-/** Go to sign in, and come back here afterwards. */
-export function goToSignIn(why = "") {
+/**
+ * Go to sign-in, which returns here afterwards.
+ * @returns {Promise<never>}
+ */
+export function goToSignIn({ reason = "" } = {}) {
   localStorage.removeItem(KEY);
-  const here = location.pathname + location.search;
-  location.replace(`/sign-in?${new URLSearchParams({ next: here, ...(why && { why }) })}`);
-  return new Promise(() => {}); // this page is over
+  const next = location.pathname + location.search;
+  location.replace(`/sign-in?${new URLSearchParams({ next, ...(reason && { reason }) })}`);
+  return new Promise(() => {}); // the page is being left
 }
 
+/** Return the state of the create form that this tab remembers. */
+export const savedForm = () => JSON.parse(sessionStorage.getItem(FORM) ?? "{}");
+export const saveForm = (state) => sessionStorage.setItem(FORM, JSON.stringify(state));
+
+/** @type {Promise<WebConfig> | null} */
 let config = null;
 
-/** Return what `/api/web-config` says. */
+/** Fetch `/api/web-config` once. */
 export function webConfig() {
-  config ??= fetch("/api/web-config").then((answer) => answer.json());
+  config ??= fetch("/api/web-config")
+    .then((response) => response.json())
+    .catch((error) => {
+      config = null;
+      throw error;
+    });
   return config;
 }
 
-let firebase = null;
+/** @type {ReturnType<typeof load> | undefined} */
+let firebase;
 
-/** Load Firebase's web SDK: only where the configuration names it. */
-export function firebaseOf({ firebase: named }) {
-  firebase ??= load(named);
+/** Load Firebase's web SDK, which only cloud installations configure. */
+export function firebaseOf({ firebase: options }) {
+  firebase ??= load(options);
   return firebase;
 }
 
@@ -67,18 +85,19 @@ async function load({ sdkUrl, ...options }) {
   const [app, auth] = await Promise.all(
     ["app", "auth"].map((name) => import(`${sdkUrl}/firebase-${name}.js`)),
   );
-  const signedIn = auth.getAuth(app.initializeApp(options));
-  await signedIn.authStateReady();
+  const client = auth.getAuth(app.initializeApp(options));
+  await client.authStateReady();
   return {
-    token: async (fresh) => (await signedIn.currentUser?.getIdToken(fresh)) ?? null,
-    withGoogle: () => auth.signInWithPopup(signedIn, new auth.GoogleAuthProvider()),
-    withEmail: (email, password) => auth.signInWithEmailAndPassword(signedIn, email, password),
-    signOut: () => auth.signOut(signedIn),
+    token: async (fresh) => (await client.currentUser?.getIdToken(fresh)) ?? null,
+    withGoogle: () => auth.signInWithPopup(client, new auth.GoogleAuthProvider()),
+    withEmail: (email, password) => auth.signInWithEmailAndPassword(client, email, password),
+    signOut: () => auth.signOut(client),
   };
 }
 
-// Another tab has signed out, or in as somebody else: this one must not go on as before.
+// If another tab signs out or in as another user, this tab must not continue as before.
 addEventListener("storage", ({ key, oldValue, newValue }) => {
-  const who = (text) => text && JSON.parse(text)?.username;
-  if ((key === KEY || key === null) && who(oldValue) !== who(newValue)) location.reload();
+  const usernameOf = (value) => value && JSON.parse(value)?.username;
+  if ((key === KEY || key === null) && usernameOf(oldValue) !== usernameOf(newValue))
+    location.reload();
 });

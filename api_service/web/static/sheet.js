@@ -1,63 +1,56 @@
-// A small dialog with one text field.
+// A dialog for a caption.
 
-import { button, find, h } from "./dom.js";
+import { webConfig } from "./session.js";
+import { button, find, h, isBusy, setBusy } from "./dom.js";
+import { errorMessage } from "./errors.js";
+import { text } from "./messages.js";
 
 /**
- * Ask for a text; `send` is called with it and may fail, which is then told in the dialog; `done`
- * is called with its answer when the dialog is closed.
+ * Ask for a caption. `send` gets it; if that fails, the dialog shows the error and stays open,
+ * otherwise it closes and `done` gets the response.
  */
-export function ask({ title, label, words, value = "", limit, send, done, explain }) {
-  const counted = h("span");
-  const field = h("textarea", { class: "field", id: "asked", "aria-describedby": "asked-count" });
-  field.value = value;
+export async function editCaption({ title, submitLabel, value = "", send, done }) {
+  const { captionLength } = (await webConfig()).limits;
+  const length = h("span");
+  const field = h("textarea.form-field", { id: "caption", "aria-describedby": "caption-hint" });
+  field.value = value ?? "";
   const problem = h("div", { role: "alert" });
-  const go = h("button", { class: "button primary" }, words);
-  const count = () => {
-    const length = [...field.value].length;
-    counted.textContent = `${length} of ${limit}`;
-    counted.classList.toggle("over", length > limit);
+  const submit = h("button.button.primary", submitLabel);
+  const isTooLong = () => [...field.value].length > captionLength;
+  const showLength = () => {
+    length.textContent = text.lengthOf([...field.value].length, captionLength);
+    length.classList.toggle("too-long", isTooLong());
   };
-  field.addEventListener("input", count);
-  count();
-  const submit = async (event) => {
+  field.addEventListener("input", showLength);
+  showLength();
+  const onsubmit = async (event) => {
     event.preventDefault();
-    if ([...field.value].length > limit || go.getAttribute("aria-disabled") === "true") return;
-    go.setAttribute("aria-disabled", "true");
+    if (isTooLong() || isBusy(submit)) return;
+    setBusy(submit, true);
     try {
-      const answer = await send(field.value);
+      const response = await send(field.value);
       sheet.close();
-      done(answer);
+      done(response);
     } catch (error) {
-      problem.replaceChildren(h("p", { class: "message" }, explain(error)));
+      problem.replaceChildren(errorMessage(error));
     }
-    go.removeAttribute("aria-disabled");
+    setBusy(submit, false);
   };
   const sheet = h(
-    "dialog",
-    { class: "sheet", "aria-labelledby": "asked-title", onclose: () => sheet.remove() },
+    "dialog.sheet",
+    { "aria-labelledby": "caption-title", onclose: () => sheet.remove() },
     h(
       "form",
-      { onsubmit: submit },
-      h("h2", { id: "asked-title" }, title),
+      { onsubmit },
+      h("h2", { id: "caption-title" }, title),
       h(
         "div",
-        {},
-        h("label", { class: "label", for: "asked" }, label),
+        h("label.form-label", { for: "caption" }, text.caption),
         field,
-        h(
-          "p",
-          { class: "below", id: "asked-count" },
-          h("span", {}, "Everybody can read it"),
-          counted,
-        ),
+        h("p.form-hint", { id: "caption-hint" }, h("span", text.visibleToEveryone), length),
       ),
       problem,
-      h(
-        "div",
-        { class: "deeds" },
-        button("Cancel", () => sheet.close(), { kind: "bare" }),
-        go,
-      ),
+      h("div.sheet-actions", button(text.cancel, () => sheet.close(), { kind: "bare" }), submit),
     ),
   );
   find("main").append(sheet);

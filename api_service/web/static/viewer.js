@@ -1,99 +1,96 @@
-// One creation on the whole screen, with sound: arrows, space, Esc; Back closes it too.
+// One creation on the full screen, with sound. Keys: arrows, Space, Esc; Back closes it, too.
 
 import { h, icon } from "./dom.js";
-import { film, show } from "./media.js";
+import { setSource, videoPlayer } from "./media.js";
+import { text } from "./messages.js";
 
 /**
- * Open the viewer on `items` at `index`. `describe(item, viewer)` returns what stands below;
+ * Open the viewer on `items` at `index`. `describe(item, viewer)` returns the caption element;
  * `more()` appends to `items` while `hasMore()`; `closed(item)` is called last.
  */
-export function view(items, index, options) {
+export function openViewer(items, index, options) {
   new Viewer(items, index, options).open();
 }
 
 class Viewer {
+  /** @type {HTMLVideoElement | null} */
+  video = null;
+  stage = h("div.viewer-stage", { tabindex: "-1" });
+  caption = h("div.viewer-caption");
+  close = () => this.dialog.close();
+
   constructor(items, index, { describe, closed, more = async () => {}, hasMore = () => false }) {
-    Object.assign(this, { items, index, describe, closed, more, hasMore });
-    const turn = (name, words, by) =>
-      h(
-        "button",
-        { class: `round ${name}`, "aria-label": words, onclick: () => this.turn(by) },
-        icon(name),
-      );
-    this.show = h("div", { class: "show", tabindex: "-1" });
-    this.says = h("div", { class: "says" });
-    this.before = turn("before", "Previous", -1);
-    this.after = turn("after", "Next", 1);
+    this.items = items;
+    this.index = index;
+    this.options = { describe, closed, more, hasMore };
+    const control = (name, onclick) =>
+      h(`button.viewer-button.${name}`, { "aria-label": text[name], onclick }, icon(name));
+    this.previous = control("previous", () => this.turn(-1));
+    this.next = control("next", () => this.turn(1));
     this.dialog = h(
-      "dialog",
+      "dialog.viewer",
       {
-        class: "viewer",
-        "aria-label": "Viewer",
-        onkeydown: (event) => this.press(event),
-        onclose: () => this.leave(),
+        "aria-label": text.viewer,
+        onkeydown: (event) => this.onKey(event),
+        onclose: () => this.onClose(),
       },
-      this.show,
-      this.says,
-      this.before,
-      this.after,
-      h(
-        "button",
-        { class: "round close", "aria-label": "Close", onclick: () => this.dialog.close() },
-        icon("close"),
-      ),
+      this.stage,
+      this.caption,
+      this.previous,
+      this.next,
+      control("close", this.close),
     );
-    this.back = () => this.dialog.close();
   }
 
   open() {
     document.body.append(this.dialog);
     this.dialog.showModal();
     history.pushState({ viewer: true }, "");
-    addEventListener("popstate", this.back, { once: true });
+    addEventListener("popstate", this.close, { once: true });
     this.draw();
   }
 
-  leave() {
-    removeEventListener("popstate", this.back);
+  onClose() {
+    removeEventListener("popstate", this.close);
     if (history.state?.viewer) history.back();
     this.dialog.remove();
-    this.closed(this.items[this.index]);
+    this.options.closed(this.items[this.index]);
   }
 
   draw() {
     const item = this.items[this.index];
-    const alt = item.caption || item.prompt || `${item.type} by ${item.username}`;
+    const alt = item.caption || item.prompt || text.untitled(item);
     this.video = null;
     if (item.type === "video") {
-      this.video = film(item, { controls: true, loop: true, "aria-label": alt });
-      this.show.replaceChildren(this.video);
-      this.video.play().catch(() => {}); // not without a gesture: the controls are there
+      this.video = videoPlayer(item, { controls: true, loop: true, "aria-label": alt });
+      this.stage.replaceChildren(this.video);
+      this.video.play().catch(() => {}); // without a user gesture the controls are there
     } else {
       const image = h("img", { alt });
-      show(image, item.mediaUrl);
-      this.show.replaceChildren(image);
+      setSource(image, item.mediaUrl);
+      this.stage.replaceChildren(image);
     }
-    this.says.replaceChildren(this.describe(item, this));
-    this.before.hidden = this.index === 0;
-    this.after.hidden = this.index === this.items.length - 1 && !this.hasMore();
-    this.show.focus();
+    this.caption.replaceChildren(this.options.describe(item, this));
+    this.previous.hidden = this.index === 0;
+    this.next.hidden = this.index === this.items.length - 1 && !this.options.hasMore();
+    this.stage.focus();
   }
 
-  async turn(by) {
-    const wanted = this.index + by;
-    if (wanted >= this.items.length && this.hasMore()) await this.more();
-    if (!this.items[wanted]) return;
-    this.index = wanted;
+  async turn(step) {
+    const index = this.index + step;
+    if (index >= this.items.length && this.options.hasMore()) await this.options.more();
+    if (!this.items[index]) return;
+    this.index = index;
     this.draw();
   }
 
-  press(event) {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const isOnButton = event.target.closest("button, a, textarea");
-    if (by) {
+  onKey(event) {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const isOnControl = event.target.closest("button, a, textarea");
+    if (step) {
       event.preventDefault();
-      this.turn(by);
-    } else if (event.key === " " && this.video && !isOnButton) {
+      this.turn(step);
+    } else if (event.key === " " && this.video && !isOnControl) {
       event.preventDefault();
       if (this.video.paused) this.video.play();
       else this.video.pause();

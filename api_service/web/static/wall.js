@@ -1,29 +1,45 @@
-// A wall of published creations: endless, in columns, films that play while one looks.
+// Publications in columns: endless scrolling, and autoplay of the video in view.
 
 import { call } from "./api.js";
-import { h, icon, nearby } from "./dom.js";
-import { Cinema, film, still } from "./media.js";
-import { view } from "./viewer.js";
-import { sentence } from "./words.js";
+import { h, icon, moreButton } from "./dom.js";
+import { errorMessage } from "./errors.js";
+import { Autoplay, thumbnail, videoPlayer } from "./media.js";
+import { date, text } from "./messages.js";
+import { openViewer } from "./viewer.js";
 
 const ROW_PX = 4;
 
+const ownerLink = ({ username }) =>
+  h("a", { href: `/soho/${encodeURIComponent(username)}` }, `@${username}`);
+
+/** Return width divided by height. */
+function ratioOf({ width, height, aspectRatio }) {
+  const [wide, high] = aspectRatio.split(":").map(Number);
+  return width && height ? width / height : wide / high;
+}
+
 export class Wall {
+  /** @type {Publication[]} */
   items = [];
+  /** @type {Map<string, HTMLElement>} */
   tiles = new Map();
+  /** @type {string | null} */
   cursor = null;
   isAtEnd = false;
+  /** @type {Promise<void> | null} */
   loading = null;
-  cinema = new Cinema();
+  autoplay = new Autoplay();
+  more = moreButton(() => this.load().catch(() => {}));
 
-  /** `deeds(item, viewer)` returns what the owner can do; `empty()` what stands on an empty wall. */
-  constructor(wall, below, { path, showsOwner, deeds = () => null, empty }) {
-    Object.assign(this, { wall, below, path, showsOwner, deeds, empty });
+  /** `actions(item, viewer)` returns the owner's buttons; `empty()` replaces an empty wall. */
+  constructor(wall, below, { path, showsOwner = false, actions = (_item, _viewer) => null, empty }) {
+    this.wall = wall;
+    this.below = below;
+    this.options = { path, showsOwner, actions, empty };
     new ResizeObserver(() => this.fit()).observe(wall);
-    this.next = nearby("Show more", () => this.load().catch(() => {}));
   }
 
-  /** Load the next page, once at a time. */
+  /** Load the next page, or join the load in progress. */
   load() {
     this.loading ??= this.loadNext().finally(() => (this.loading = null));
     return this.loading;
@@ -32,132 +48,120 @@ export class Wall {
   async loadNext() {
     if (this.isAtEnd) return;
     this.wall.setAttribute("aria-busy", "true");
-    const page = new URLSearchParams({ limit: 20, ...(this.cursor && { cursor: this.cursor }) });
+    const query = new URLSearchParams({ limit: "20", ...(this.cursor && { cursor: this.cursor }) });
     try {
-      const { data } = await call(`${this.path}?${page}`, { anonymous: true });
+      const { data } = await call(`${this.options.path}?${query}`, { anonymous: true });
       this.cursor = data.nextCursor;
       this.isAtEnd = this.cursor === null;
       for (const item of data.creations) this.add(item);
     } catch (error) {
-      this.below.replaceChildren(h("p", { class: "message" }, sentence(error)), this.next);
+      this.below.replaceChildren(errorMessage(error), this.more.element);
       throw error;
     } finally {
       this.wall.removeAttribute("aria-busy");
     }
-    this.below.replaceChildren(...(this.isAtEnd ? [] : [this.next]));
-    this.next.watch();
-    if (!this.items.length) this.wall.replaceWith(this.empty());
+    this.below.replaceChildren(...(this.isAtEnd ? [] : [this.more.element]));
+    this.more.watch();
+    if (!this.items.length) this.wall.replaceWith(this.options.empty());
   }
 
   add(item) {
     if (this.tiles.has(item.creationId)) return;
     const tile = this.tile(item);
     this.items.push(item);
-    this.tiles.set(item.creationId, tile);
     this.wall.append(tile);
-    this.fitOne(tile, this.width());
+    this.fitOne(item, this.columnWidth());
   }
 
   tile(item) {
-    const name = item.caption || `${item.type} by ${item.username}`;
-    const open = h(
-      "button",
-      { class: "open", "aria-label": `Open ${item.type}: ${name}`, onclick: () => this.view(item) },
-      still(item, ""),
-    );
-    const owner = h(
-      "a",
-      { href: `/soho/${encodeURIComponent(item.username)}` },
-      `@${item.username}`,
-    );
+    const { creationId, caption, type, duration } = item;
+    const label = text.openTile(item, caption || text.untitled(item));
+    const onclick = () => this.view(item);
     const tile = h(
-      "article",
-      { class: "tile new", "data-id": item.creationId },
-      open,
-      item.type === "video"
-        ? h("span", { class: "badge" }, icon("play"), `${item.duration}s`)
-        : null,
+      "article.tile.new",
+      { "data-id": creationId },
+      h("button.media-open", { "aria-label": label, onclick }, thumbnail(item, "")),
+      type === "video" && h("span.media-badge", icon("play"), `${duration}s`),
       h(
-        "div",
-        { class: "under" },
-        item.caption ? h("p", { class: "caption" }, item.caption) : null,
-        this.showsOwner ? owner : null,
+        "div.tile-overlay",
+        caption && h("p.tile-caption", caption),
+        this.options.showsOwner && ownerLink(item),
       ),
     );
-    const [wide, high] = item.aspectRatio.split(":").map(Number);
-    if (item.type === "video") this.cinema.add(tile, () => this.film(tile, item));
-    tile.ratio = item.width && item.height ? item.width / item.height : wide / high;
+    if (type === "video") this.autoplay.add(tile, () => this.startVideo(tile, item));
+    this.tiles.set(creationId, tile);
     return tile;
   }
 
-  film(tile, item) {
-    const made = film(item, { muted: true, loop: true, tabindex: "-1", "aria-hidden": "true" });
-    made.muted = true; // the attribute alone does not mute a film that is made by a script
-    tile.querySelector(".open").append(made);
-    return made;
+  startVideo(tile, item) {
+    const attributes = { muted: true, loop: true, tabindex: "-1", "aria-hidden": "true" };
+    const video = videoPlayer(item, attributes);
+    video.muted = true; // the attribute does not mute a video that a script created
+    tile.querySelector(".media-open").append(video);
+    return video;
   }
 
   view(item) {
-    this.cinema.isPaused = true;
-    view(this.items, this.items.indexOf(item), {
+    this.autoplay.isPaused = true;
+    openViewer(this.items, this.items.indexOf(item), {
       describe: (shown, viewer) => this.describe(shown, viewer),
       more: () => this.load().catch(() => {}),
       hasMore: () => !this.isAtEnd,
       closed: (last) => {
-        this.cinema.isPaused = false;
-        this.tiles.get(last?.creationId)?.querySelector(".open").focus();
+        this.autoplay.isPaused = false;
+        this.tiles.get(last?.creationId)?.querySelector("button")?.focus();
       },
     });
   }
 
   describe(item, viewer) {
-    const when = new Date(item.publishedAt).toLocaleDateString([], { dateStyle: "medium" });
-    const owner = h(
-      "a",
-      { href: `/soho/${encodeURIComponent(item.username)}` },
-      `@${item.username}`,
-    );
     return h(
       "div",
-      {},
-      item.caption ? h("p", {}, item.caption) : null,
-      h("p", { class: "facts" }, owner, ` · ${when}`),
-      this.deeds(item, viewer),
+      item.caption && h("p", item.caption),
+      h("p.viewer-facts", ownerLink(item), ` · ${date(item.publishedAt)}`),
+      this.options.actions(item, viewer),
     );
+  }
+
+  setHidden(creationId, isHidden) {
+    const tile = this.tiles.get(creationId);
+    if (tile) tile.hidden = isHidden;
   }
 
   remove(creationId) {
     const tile = this.tiles.get(creationId);
-    this.cinema.remove(tile);
-    tile.remove();
+    this.autoplay.remove(tile);
+    tile?.remove();
     this.tiles.delete(creationId);
     this.items = this.items.filter((item) => item.creationId !== creationId);
-    if (this.isAtEnd && !this.items.length) this.wall.replaceWith(this.empty());
+    if (this.isAtEnd && !this.items.length) this.wall.replaceWith(this.options.empty());
   }
 
-  recaption(creationId, caption) {
+  setCaption(creationId, caption) {
     const item = this.items.find((each) => each.creationId === creationId);
-    item.caption = caption;
     const old = this.tiles.get(creationId);
-    this.cinema.remove(old);
-    const tile = this.tile(item);
-    this.tiles.set(creationId, tile);
-    old.replaceWith(tile);
-    this.fitOne(tile, this.width());
+    if (!item || !old) return;
+    item.caption = caption;
+    this.autoplay.remove(old);
+    old.replaceWith(this.tile(item));
+    this.fitOne(item, this.columnWidth());
   }
 
-  width() {
-    const [first] = getComputedStyle(this.wall).gridTemplateColumns.split(" ");
-    return parseFloat(first);
+  columnWidth() {
+    return parseFloat(getComputedStyle(this.wall).gridTemplateColumns);
   }
 
   fit() {
-    const width = this.width();
-    for (const tile of this.tiles.values()) this.fitOne(tile, width);
+    const width = this.columnWidth();
+    for (const item of this.items) this.fitOne(item, width);
   }
 
-  fitOne(tile, width) {
+  /** Set how many grid rows a tile spans, so that it keeps its aspect ratio. */
+  fitOne(item, width) {
+    const tile = this.tiles.get(item.creationId);
+    if (!tile) return;
     const gap = parseFloat(getComputedStyle(tile).marginBottom);
-    tile.style.setProperty("--rows", Math.max(1, Math.round((width / tile.ratio + gap) / ROW_PX)));
+    const rows = Math.round((width / ratioOf(item) + gap) / ROW_PX);
+    tile.style.setProperty("--rows", String(Math.max(1, rows)));
   }
 }

@@ -9,7 +9,7 @@ from shared.adapters.google_models.client import RESOLUTION
 from shared.adapters.google_models.json_paths import get_first, get_list, get_path, json_object
 from shared.adapters.google_models.media import BoundedFile, decode_media, gcs_uri
 from shared.adapters.google_models.responses import no_media, refusal_of
-from shared.adapters.google_models.video_generator import VideoGenerator
+from shared.adapters.google_models.video_operations import VideoGenerator
 from shared.domain.brief import Brief
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Operation, Ready, Refused, Running

@@ -31,7 +31,7 @@ def retry(world: World, creation: Creation, run_number: int | None = None) -> Cr
 # Retry
 
 
-def test_a_retry_debits_again_on_the_same_card(world: World) -> None:
+def test_retry_debits_again_on_the_same_card(world: World) -> None:
     failed = world.failed()
     world.clock.sleep(5)
 
@@ -51,7 +51,7 @@ def test_a_retry_debits_again_on_the_same_card(world: World) -> None:
     assert world.ledger()[0].actor is Actor.OWNER
 
 
-def test_a_second_run_may_fail_and_is_refunded_too(world: World) -> None:
+def test_second_run_may_fail_and_is_refunded_too(world: World) -> None:
     failed = world.failed()
     retry(world, failed)
     mine = world.claim(failed, RIVAL)
@@ -64,7 +64,7 @@ def test_a_second_run_may_fail_and_is_refunded_too(world: World) -> None:
     assert world.now(failed).run_number == 2
 
 
-def test_a_retry_begins_anew(world: World) -> None:
+def test_retry_resets_the_run(world: World) -> None:
     creation = world.open().creation
     world.queue.tasks.clear()
     world.clock.sleep(60)
@@ -100,7 +100,7 @@ def test_only_a_failed_creation_is_retried(world: World, status: str) -> None:
     assert refusal.value.status == status
 
 
-def test_a_retry_is_under_the_limits_of_an_opening(world: World) -> None:
+def test_retry_obeys_the_limits_of_an_open(world: World) -> None:
     failed = world.failed()
     for _ in range(5):
         world.open()
@@ -113,7 +113,7 @@ def test_a_retry_is_under_the_limits_of_an_opening(world: World) -> None:
     assert world.now(failed).status is Status.FAILED
 
 
-def test_a_retry_without_tokens_writes_nothing(world: World) -> None:
+def test_retry_without_tokens_writes_nothing(world: World) -> None:
     failed = world.failed()
     for _ in range(5):
         world.draft()
@@ -140,7 +140,7 @@ def test_two_clicks_on_one_card_debit_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("faults", [["lost"], ["unsent", "lost"], ["lost", "down", "lost"]])
-def test_a_retry_whose_answer_is_lost_debits_once_and_makes_its_task(
+def test_retry_whose_response_was_lost_debits_once_and_creates_its_task(
     world: World, faults: list[str]
 ) -> None:
     failed = world.failed()
@@ -153,7 +153,7 @@ def test_a_retry_whose_answer_is_lost_debits_once_and_makes_its_task(
     assert (failed.creation_id, 2) in world.queue.tasks
 
 
-def test_a_retry_that_counts_more_debits_than_there_are_recognises_its_own(world: World) -> None:
+def test_retry_after_a_run_that_does_not_exist_recognises_its_own_debit(world: World) -> None:
     failed = world.failed()
     world.store.faults = ["lost"]
 
@@ -163,7 +163,7 @@ def test_a_retry_that_counts_more_debits_than_there_are_recognises_its_own(world
     assert (failed.creation_id, 2) in world.queue.tasks
 
 
-def test_a_retry_without_a_queue_is_refunded_at_once(world: World) -> None:
+def test_retry_without_a_queue_is_refunded_at_once(world: World) -> None:
     failed = world.failed()
     world.queue.is_down = True
 
@@ -179,7 +179,7 @@ def test_a_retry_without_a_queue_is_refunded_at_once(world: World) -> None:
     assert world.account().balance_tokens == 100
 
 
-def test_a_retry_that_cannot_be_found_out_names_the_creation(world: World) -> None:
+def test_retry_with_unknown_outcome_names_the_creation(world: World) -> None:
     failed = world.failed()
     world.store.faults = ["lost", *["down"] * 4]
 
@@ -192,7 +192,7 @@ def test_a_retry_that_cannot_be_found_out_names_the_creation(world: World) -> No
 # Cancel
 
 
-def test_cancelling_refunds_what_still_waits(world: World) -> None:
+def test_cancelling_refunds_a_waiting_creation(world: World) -> None:
     creation = world.open().creation
 
     cancelled = world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
@@ -205,7 +205,7 @@ def test_cancelling_refunds_what_still_waits(world: World) -> None:
 
 
 @pytest.mark.parametrize("faults", [["lost"], ["unsent"], ["lost", "down", "lost"]])
-def test_a_cancellation_whose_answer_is_lost_refunds_once(world: World, faults: list[str]) -> None:
+def test_cancellation_whose_response_was_lost_refunds_once(world: World, faults: list[str]) -> None:
     creation = world.open().creation
     world.store.faults = faults
 
@@ -214,7 +214,7 @@ def test_a_cancellation_whose_answer_is_lost_refunds_once(world: World, faults: 
     assert refunds(world) == 1
 
 
-def test_what_a_generator_was_told_of_is_not_cancelled(world: World) -> None:
+def test_creation_with_a_recorded_start_is_not_cancelled(world: World) -> None:
     processing = world.claim(world.open().creation)
     intended = world.claim(world.open().creation, RIVAL)
     claim = world.held(intended)
@@ -229,7 +229,7 @@ def test_what_a_generator_was_told_of_is_not_cancelled(world: World) -> None:
     assert refunds(world) == 1
 
 
-def test_what_waits_for_a_retry_can_be_cancelled(world: World) -> None:
+def test_creation_waiting_for_a_retry_can_be_cancelled(world: World) -> None:
     mine = world.claim(world.open().creation)
     world.held(mine).retry_later(retry_after_s=0, answered_no=True)
 
@@ -255,14 +255,14 @@ def test_deleting_removes_the_document_and_every_file_at_once(world: World, kind
         world.phoenix.media_cleanup.delete_creation(creation.creation_id, owner=ADA)
 
 
-def test_what_is_in_the_making_is_not_deleted(world: World) -> None:
+def test_unfinished_creation_is_not_deleted(world: World) -> None:
     for creation in (world.open().creation, world.claim(world.open().creation)):
         with pytest.raises(IllegalTransition):
             world.phoenix.media_cleanup.delete_creation(creation.creation_id, owner=ADA)
 
 
 @pytest.mark.parametrize("faults", [["lost"], ["lost", "down"], ["unsent", "lost"]])
-def test_a_delete_whose_answer_is_lost_still_removes_the_files(
+def test_delete_whose_response_was_lost_still_removes_the_files(
     world: World, faults: list[str]
 ) -> None:
     draft = world.draft()
@@ -285,7 +285,7 @@ def test_files_that_cannot_be_deleted_now_are_deleted_by_the_sweep(world: World)
     assert world.stored_keys() == set()
 
 
-def test_the_files_of_earlier_attempts_go_too(world: World) -> None:
+def test_deleting_removes_the_files_of_earlier_attempts(world: World) -> None:
     first = world.claim(world.open().creation)
     world.store_files(first)
     world.clock.sleep(130)
@@ -299,7 +299,7 @@ def test_the_files_of_earlier_attempts_go_too(world: World) -> None:
     assert world.stored_keys() == set()
 
 
-def test_a_file_that_is_written_late_goes_an_hour_after_the_delete(world: World) -> None:
+def test_file_written_late_is_removed_an_hour_after_the_delete(world: World) -> None:
     draft = world.draft()
     world.phoenix.media_cleanup.delete_creation(draft.creation_id, owner=ADA)
     world.store_files(draft)
@@ -336,7 +336,7 @@ def test_creation_of_another_owner_is_unknown(world: World, action: str) -> None
     assert world.account(BEN).balance_tokens == 100
 
 
-def test_a_store_that_is_down_changes_nothing(world: World) -> None:
+def test_delete_while_the_store_is_down_changes_nothing(world: World) -> None:
     draft = world.draft()
     world.store.faults = ["down"] * 5
 

@@ -1,0 +1,80 @@
+// Types of the pages' scripts: what the API sends, and what `h` takes.
+
+type Kind = "image" | "video";
+type PerKind<T> = Record<Kind, T>;
+
+interface WebConfig {
+  firebase: Record<string, string> | null;
+  costs: PerKind<number>;
+  limits: { promptLength: number; captionLength: number; watched: number };
+  formats: PerKind<string[]>;
+  formatDefaults: PerKind<string>;
+  durations: number[];
+  durationDefault: number;
+}
+
+interface Media {
+  creationId: string;
+  type: Kind;
+  aspectRatio: string;
+  duration: number | null;
+  mediaUrl: string | null;
+  thumbnailUrl: string | null;
+  caption: string | null;
+}
+
+interface Creation extends Media {
+  status: "pending" | "processing" | "draft" | "published" | "failed";
+  stage: string | null;
+  progress: number;
+  prompt: string;
+  cost: number;
+  refunded: boolean;
+  debits: number;
+  error: { code: string; message: string; retryable: boolean } | null;
+  createdAt: string;
+  updatedAt: string;
+  deadlineAt: string;
+  retryAt: string | null;
+}
+
+interface PlayableTile {
+  ratio: number;
+  start: () => HTMLVideoElement;
+  video?: HTMLVideoElement;
+}
+
+interface Publication extends Media {
+  username: string;
+  publishedAt: string;
+  width: number | null;
+  height: number | null;
+}
+
+interface Session {
+  username: string;
+  token?: string;
+  firebase?: boolean;
+}
+
+interface Changes {
+  account: { tokenBalance: number } | null;
+  creations: Creation[];
+  gone: string[];
+  isSnapshot: boolean;
+}
+
+type RequestOptions = Omit<RequestInit, "headers"> & {
+  headers?: Record<string, string>;
+  anonymous?: boolean;
+  as?: string | null;
+};
+
+interface Navigator {
+  connection?: { saveData: boolean };
+}
+
+type Child = Node | string | null | false | undefined;
+type TagOf<S extends string> = S extends `${infer Tag}.${string}` ? Tag : S;
+type ElementOf<S extends string> =
+  TagOf<S> extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[TagOf<S>] : HTMLElement;

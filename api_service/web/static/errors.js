@@ -1,0 +1,24 @@
+// Error messages on a page.
+
+import { Unreachable } from "./api.js";
+import { h } from "./dom.js";
+import { problemParts, text } from "./messages.js";
+
+/** Return the message for a creation or a retry that failed. */
+export function chargeMessage(error, cost) {
+  const code = error.code ?? (error.isSent ? "unreachable" : "offline");
+  const { retryAfterS = undefined, facts = {}, message } = error;
+  const parts = problemParts(code, facts, { retryAfterS, cost, message });
+  return h(
+    "div.message",
+    { "data-code": code },
+    h("strong", parts.what),
+    h("span.message-tokens", parts.tokens),
+    parts.next && h("span", parts.next),
+  );
+}
+
+export const sentence = (error) =>
+  error instanceof Unreachable ? text.noResponse : error.message;
+
+export const errorMessage = (error) => h("p.message", sentence(error));

@@ -1,0 +1,68 @@
+// What surrounds each page: current tab, balance, account menu, and a banner while the queue is down.
+
+import { call } from "./api.js";
+import { drawAvatar, find } from "./dom.js";
+import { text, tokens } from "./messages.js";
+import { session, signOut } from "./session.js";
+
+const BALANCE = "phoenix.balance";
+const QUEUE_CHECK_MS = 30_000;
+
+export function showBalance(balance) {
+  sessionStorage.setItem(BALANCE, balance);
+  const [number, unit] = find("balance").querySelectorAll("b, b + span");
+  [number.textContent, unit.textContent] = tokens(balance).split(" ");
+  find("balance").hidden = false;
+}
+
+/** Return the balance last shown, or null. */
+export function knownBalance() {
+  const balance = sessionStorage.getItem(BALANCE);
+  return balance === null ? null : Number(balance);
+}
+
+/** Fetch the account and show its balance. */
+export async function refreshAccount() {
+  const { data } = await call("/api/me");
+  showBalance(data.tokenBalance);
+}
+
+/** Show a banner while creations cannot be queued. */
+export function watchQueue() {
+  const check = async () => {
+    if (document.hidden) return;
+    const ready = await call("/api/health/ready", { anonymous: true }).catch(() => null);
+    const message = ready?.data.queue && !ready.data.queue.ok ? text.queueDown : "";
+    if (find("banner").textContent !== message) find("banner").textContent = message;
+    find("banner").hidden = !message;
+  };
+  check();
+  setInterval(check, QUEUE_CHECK_MS);
+}
+
+function start() {
+  const path = location.pathname;
+  const username = session()?.username;
+  const isOwnProfile = username && path === `/soho/${username}`;
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (
+    document.querySelectorAll(".shell-tabs a")
+  )) {
+    const isDrafts = link.id === "drafts-link";
+    if (path === new URL(link.href).pathname || (isDrafts && isOwnProfile))
+      link.setAttribute("aria-current", "page");
+    if (isDrafts && username) link.href = `/soho/${username}?tab=drafts`;
+  }
+  find("sign-in-link").hidden = Boolean(username) || path === "/sign-in";
+  if (!username) return;
+  const account = find("account-button");
+  drawAvatar(account, username);
+  account.setAttribute("aria-label", text.accountMenu(username));
+  account.hidden = false;
+  find("signed-in-as").textContent = text.signedInAs(username);
+  find("profile-link", HTMLAnchorElement).href = `/soho/${username}`;
+  find("sign-out").addEventListener("click", signOut);
+  const balance = knownBalance();
+  if (balance !== null) showBalance(balance);
+}
+
+start();
