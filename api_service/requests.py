@@ -33,8 +33,17 @@ from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX, check_g
 ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
 _VALID_PROMPT = "-"
 _VALID_USERNAME = "ada"
-_REFUSED = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
-_TEXT = rf"(?:[^{_REFUSED}]|\r\n)"
+_CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
+_SPACES = r"\t\n \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_MARGIN = rf"(?:[{_SPACES}{BIDI_CONTROLS}]|\r\n)*"
+
+
+def _text_pattern(length_max: int) -> str:
+    """Return the pattern of a text of 1 to `length_max` characters after normalisation."""
+    character = rf"[^{_SPACES}{_CONTROLS}{BIDI_CONTROLS}]"
+    any_character = rf"[{BIDI_CONTROLS}]*(?:[^{_CONTROLS}{BIDI_CONTROLS}]|\r\n)"
+    rest = rf"(?:(?:{any_character}){{0,{length_max - 2}}}[{BIDI_CONTROLS}]*{character})?"
+    return rf"{_MARGIN}{character}{rest}{_MARGIN}"
 
 
 def _enum(values: Iterable[Any]) -> WithJsonSchema:
@@ -61,8 +70,7 @@ Prompt = Annotated[
             "type": "string",
             "description": f"What to generate: 1 to {PROMPT_LENGTH_MAX} characters after trimming. "
             "CRLF becomes LF, and bidirectional control characters are removed.",
-            "maxLength": PROMPT_LENGTH_MAX,
-            "pattern": rf"^{_TEXT}*[^\s{_REFUSED}{BIDI_CONTROLS}]{_TEXT}*$",
+            "pattern": f"^{_text_pattern(PROMPT_LENGTH_MAX)}$",
         }
     ),
 ]
@@ -165,8 +173,7 @@ class Publish(Body):
     caption: str | None = Field(
         None,
         json_schema_extra={
-            "maxLength": CAPTION_LENGTH_MAX,
-            "pattern": rf"^{_TEXT}*$",
+            "pattern": rf"^(?:(?:[{_SPACES}]|\r\n)*|{_text_pattern(CAPTION_LENGTH_MAX)})$",
             "examples": ["First snow!"],
         },
     )

@@ -18,8 +18,8 @@ FILE_LINES_MAX = 300
 LONG_FILES = {"shared/domain/creation.py", "shared/domain/errors.py"}
 """The state machine and the error tree are each read as a whole."""
 FUNCTION_LINES_MAX = 45
-LONG_FUNCTIONS = {"assembled", "gcp_ports", "_local"}
-"""Each names every adapter or use case of an installation once."""
+LONG_FUNCTIONS = {"assembled", "gcp_ports", "local_ports", "_fail"}
+"""Three name every adapter or use case of an installation; `_fail` is one refund with its log."""
 NONLOCALS_MAX = 1
 FLAT_ADAPTERS = {"__init__.py", "documents.py"}
 WORDS = re.compile(
@@ -134,6 +134,7 @@ def test_every_adapter_is_in_its_ports_contract_suite() -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "shared/adapters").rglob("*.py")
         if any(path.stem == port or path.stem.endswith(f"_{port}") for port in ports)
+        and "(ABC)" not in path.read_text()
     ]
 
     assert {f"test_{port}.py" for port in ports} == {

@@ -238,6 +238,8 @@ def test_api_returns_for_recorded_documents_the_body_of_the_earlier_commit(
         bodies = {each["path"]: client.get(each["path"]).json() for each in recorded}
 
     for each in recorded:
+        if each["path"] == "/api/web-config":  # it may gain fields
+            bodies[each["path"]] = {name: bodies[each["path"]][name] for name in each["body"]}
         assert masked(bodies[each["path"]]) == masked(each["body"]), each["path"]
 
 

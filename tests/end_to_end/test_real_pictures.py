@@ -49,12 +49,12 @@ def test_key_generates_an_image_and_a_video_by_the_developer_api(
     assert [draft.status for draft in drafts] == [Status.DRAFT] * 2
     assert [draft.model for draft in drafts] == [IMAGE_MODEL, VIDEO_MODEL]
     assert client.get("/api/me").json()["tokenBalance"] == 100 - 1 - 10
-    asked = {(method, path) for method, path, _ in server.vendor.requests}
-    assert ("POST", f"/v1/models/{IMAGE_MODEL}:generateContent") in asked
-    assert ("POST", "/v1/interactions") in asked
-    assert any(path.startswith("/v1/interactions/") for method, path in asked if method == "GET")
-    assert any(path.startswith("/v1/files/") for _, path in asked)
-    assert not any("/projects/" in path for _, path in asked)
+    requested = {(method, path) for method, path, _ in server.vendor.requests}
+    assert ("POST", f"/v1/models/{IMAGE_MODEL}:generateContent") in requested
+    assert ("POST", "/v1/interactions") in requested
+    assert any(path.startswith("/v1/interactions/") for method, path in requested if method == "GET")
+    assert any(path.startswith("/v1/files/") for _, path in requested)
+    assert not any("/projects/" in path for _, path in requested)
     assert server.vendor.starts == 2
     assert KEY not in machine.logs() + client.get("/openapi.json").text + client.get("/").text
 

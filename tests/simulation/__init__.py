@@ -1,1 +1,1 @@
-"""The real lifecycle and the real attempts in a simulated world, deterministic and hostile."""
+"""Deterministic simulation of the real lifecycle and attempts under fault injection."""
