@@ -320,19 +320,19 @@ def test_wake_up_during_a_poll_triggers_another_poll(site: Site, new_visitor: Ne
     visitor.context.add_init_script(NO_POLL_WHEN_HIDDEN)
     page = visitor.sign_in("ada", DRAFTS)
     expect(page.get_by_role("progressbar")).to_be_visible()
-    asked: list[Route] = []
+    held: list[Route] = []
 
     def hold(route: Route) -> None:
-        asked.append(route)
+        held.append(route)
 
     page.route("**/api/generate/drafts?*", hold, times=1)
     page.evaluate(SET_HIDDEN, "hidden")
-    eventually(lambda: process_events(page) or asked)
-    old_answer = asked[0].fetch()
+    eventually(lambda: process_events(page) or held)
+    old_answer = held[0].fetch()
 
     site.world.held(claimed).complete(site.media_of(claimed))
     page.evaluate("dispatchEvent(new Event('online'))")
-    asked[0].fulfill(response=old_answer)
+    held[0].fulfill(response=old_answer)
 
     expect(page).to_have_title("(1) Drafts · Phoenix")
 

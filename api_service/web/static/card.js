@@ -85,17 +85,19 @@ export class Card {
     const isVideo = creation.type === "video";
     this.thumbnail = thumbnail(creation, "");
     const label = isVideo ? text.play(creation.prompt) : text.open(creation.prompt);
+    const play = isVideo && playButton();
     const onclick = () => (isVideo ? this.play() : this.actions.view(this.creation));
     return h(
       "div.card-media",
-      h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, isVideo && playButton()),
+      h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, play),
       isVideo && h("span.media-badge", `${creation.duration}s`),
     );
   }
 
   play() {
     this.thumbnail = null;
-    const video = videoPlayer(this.creation, { controls: true, "aria-label": this.creation.prompt });
+    const { creation } = this;
+    const video = videoPlayer(creation, { controls: true, "aria-label": creation.prompt });
     this.article.querySelector(".card-media")?.replaceChildren(video);
     video.focus();
     video.play().catch(() => {}); // the controls are there

@@ -25,7 +25,8 @@ function formatChip(format, checked) {
   const [wide, high] = format.split(":").map(Number);
   const shape = h(wide > high ? "span.chip-ratio.wide" : "span.chip-ratio");
   shape.style.aspectRatio = `${wide} / ${high}`;
-  return chip("format", format, checked, shape, h("span.visually-hidden", text.formats[format]), format);
+  const name = h("span.visually-hidden", text.formats[format]);
+  return chip("format", format, checked, shape, name, format);
 }
 
 const newKey = () =>
@@ -34,8 +35,8 @@ const newKey = () =>
   ).join("");
 
 /** Return whether a request may have been carried out, so that only its own key may repeat it. */
-const isOutcomeUnknown = (error) =>
-  error instanceof Unreachable ? error.isSent : ["outcome_unknown", "internal"].includes(error.code);
+const isOutcomeUnknown = ({ code, isSent }) =>
+  isSent || code === "outcome_unknown" || code === "internal";
 
 const promptLength = () => [...prompt.value.trim()].length;
 

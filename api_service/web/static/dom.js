@@ -52,8 +52,8 @@ export function icon(name) {
 
 /** Create a button. `kind` is its appearance: primary, bare, small, large. */
 export function button(label, onclick, { kind = "", icon: shape = "", ...attributes } = {}) {
-  const look = { type: "button", class: `button ${kind}`.trim(), onclick, ...attributes };
-  return h("button", look, shape && icon(shape), label);
+  const all = { type: "button", class: `button ${kind}`.trim(), onclick, ...attributes };
+  return h("button", all, shape && icon(shape), label);
 }
 
 // A busy button keeps its focus, which `disabled` would take away.

@@ -7,7 +7,7 @@ export const savesData = () => Boolean(navigator.connection?.saveData);
 
 const pathOf = (link) => new URL(link, location.origin).pathname;
 
-/** Set an element's link. A new signature for the same file is only stored, in case the old expires. */
+/** Set an element's link. A new signature of the same file is only stored, for a later reload. */
 export function setSource(element, link) {
   if (!link) return;
   element.dataset.latest = link;

@@ -33,7 +33,7 @@ export function notifyFinished(creation) {
   }
 }
 
-/** Show a button that asks for the permission, if the user has not decided yet. */
+/** Show a button that requests the permission, if the user has not decided yet. */
 export function offerNotifications() {
   if (globalThis.Notification?.permission !== "default") return;
   const request = async () => {

@@ -13,7 +13,7 @@ function drawHead(isOwn) {
   find("name").textContent = username;
   drawAvatar(find("avatar"), username);
   if (!isOwn) return;
-  const tab = (name, href, isCurrent) => h("a", { href, "aria-current": isCurrent && "page" }, name);
+  const tab = (name, href, isHere) => h("a", { href, "aria-current": isHere && "page" }, name);
   const path = `/soho/${username}`;
   find("profile-tabs").replaceChildren(
     tab(text.drafts, `${path}?tab=drafts`, wantsDrafts),

@@ -6,8 +6,8 @@ import { errorMessage } from "./errors.js";
 import { text } from "./messages.js";
 
 /**
- * Ask for a caption. `send` gets it; if that fails, the dialog shows the error and stays open,
- * otherwise it closes and `done` gets the response.
+ * Open the dialog. `send` gets the caption; if that fails, the dialog shows the error, otherwise
+ * it closes and `done` gets the response.
  */
 export async function editCaption({ title, submitLabel, value = "", send, done }) {
   const { captionLength } = (await webConfig()).limits;

@@ -1,4 +1,4 @@
-// What surrounds each page: current tab, balance, account menu, and a banner while the queue is down.
+// What surrounds each page: tabs, balance, account menu, and a banner while the queue is down.
 
 import { call } from "./api.js";
 import { drawAvatar, find } from "./dom.js";

@@ -32,7 +32,7 @@ export class Wall {
   more = moreButton(() => this.load().catch(() => {}));
 
   /** `actions(item, viewer)` returns the owner's buttons; `empty()` replaces an empty wall. */
-  constructor(wall, below, { path, showsOwner = false, actions = (_item, _viewer) => null, empty }) {
+  constructor(wall, below, { path, showsOwner = false, actions = (..._) => null, empty }) {
     this.wall = wall;
     this.below = below;
     this.options = { path, showsOwner, actions, empty };
