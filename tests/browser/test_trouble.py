@@ -146,6 +146,25 @@ def test_new_click_has_a_new_key_but_an_unanswered_one_keeps_its_key(
     assert site.world.account().balance_tokens == 80
 
 
+def test_offline_click_sends_nothing_and_its_repetition_is_charged_once(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    visitor = new_visitor(site.base_url)
+    visitor.expected.append("Failed to load resource: net::ERR_")
+    page = visitor.sign_in("ada")
+    expect(page.get_by_role("radio", name="Video")).to_be_visible()
+
+    visitor.context.set_offline(True)
+    request_video(page)
+    expect_message(page, "offline", "You’re offline.", "Nothing was sent.")
+    visitor.context.set_offline(False)
+    assert site.world.account().balance_tokens == 100
+
+    page.get_by_role("button", name="Create video").click()
+    page.wait_for_url(f"**{DRAFTS}*")
+    assert site.world.account().balance_tokens == 90
+
+
 def test_unknown_outcome_is_resolved_with_the_same_key(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
     visitor.expect_statuses(503)

@@ -34,9 +34,11 @@ const newKey = () =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
 
-/** Return whether a request may have been carried out, so that only its own key may repeat it. */
 const isOutcomeUnknown = ({ code, isSent }) =>
   isSent || code === "outcome_unknown" || code === "internal";
+
+/** Return whether the same request may have reached the server, now or in an earlier try. */
+const mayBeRepeated = (error) => error instanceof Unreachable || isOutcomeUnknown(error);
 
 const promptLength = () => [...prompt.value.trim()].length;
 
@@ -135,7 +137,7 @@ class CreateForm {
       wake();
       location.assign(`/soho/${session()?.username}?tab=drafts#${data.creationId}`);
     } catch (error) {
-      if (!isOutcomeUnknown(error)) sessionStorage.removeItem(UNANSWERED);
+      if (!mayBeRepeated(error)) sessionStorage.removeItem(UNANSWERED);
       find("problem").replaceChildren(chargeMessage(error, cost));
       refreshAccount().then(() => this.draw(), () => {});
     }
@@ -148,16 +150,20 @@ class CreateForm {
 async function sendOnce(json) {
   const sent = JSON.stringify(json);
   const unanswered = JSON.parse(sessionStorage.getItem(UNANSWERED) ?? "null");
-  let isSent = unanswered?.text === sent;
-  const key = isSent ? unanswered.key : newKey();
-  sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent }));
+  const isRepeated = unanswered?.text === sent;
+  let isSent = isRepeated && unanswered.isSent;
+  const key = isRepeated ? unanswered.key : newKey();
+  const remember = () =>
+    sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent, isSent }));
+  remember();
   const headers = { "Idempotency-Key": key };
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await call("/api/generate/creation", { method: "POST", json, headers });
     } catch (error) {
+      isSent ||= isOutcomeUnknown(error);
+      remember();
       if (!(error instanceof Unreachable)) throw error;
-      isSent ||= error.isSent;
       if (attempt === ATTEMPTS_MAX || !navigator.onLine) throw new Unreachable({ isSent });
       await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
     }
