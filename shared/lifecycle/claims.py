@@ -27,12 +27,7 @@ from shared.domain.status import (
     generation_progress,
 )
 from shared.lifecycle.failing import Failing, end_of_run
-from shared.lifecycle.starts import (
-    can_be_retried,
-    has_starts_left,
-    may_start_again,
-    next_retry_at,
-)
+from shared.lifecycle.starts import can_be_retried, has_starts_left, may_start_again, next_retry_at
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Found, unchanged, write
