@@ -32,6 +32,10 @@ def local_ports(
     keys = InstallationKeys(data / folder.KEY, clock=clock)
     check_files(data)
     store = SQLiteStore(data / folder.STORE)
+    environment, policy = settings.environment, settings.policy
+    executions = LocalExecutions(
+        data / folder.EXECUTIONS, environment=environment, policy=policy, ids=ids
+    )
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
         media=SampleMediaStore(
@@ -41,12 +45,7 @@ def local_ports(
             secret=keys,
         ),
         queue=SQLiteQueue(data / folder.QUEUE, clock=clock),
-        executions=LocalExecutions(
-            data / folder.EXECUTIONS,
-            environment=settings.environment,
-            policy=settings.policy,
-            ids=ids,
-        ),
+        executions=executions,
     )
 
     def close() -> None:
