@@ -63,8 +63,7 @@ class Failing:
     def cancel(self, creation_id: str, *, owner: UserId) -> Creation:
         """Fail a creation for its owner: only while it waits and no start was recorded.
 
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
+        `CreationNotFound` and `IllegalTransition` mean that nothing was written.
         """
         pending = self.reading.own_creation(creation_id, owner=owner)
         settlement = self.fail_cancelled(pending)
@@ -88,12 +87,9 @@ class Failing:
     def fail_attempt(
         self, claimed: Creation, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0
     ) -> None:
-        """Fail a creation under this attempt's lease.
+        """Fail a creation under this attempt's lease, or raise `LeaseLost`: nothing was written.
 
         `answered_no`: its start came to nothing, and the vendor bills `billed_usd` for it.
-
-        Raises:
-            LeaseLost: another attempt holds it, or it is settled: nothing was written.
         """
         settlement = self._fail(
             claimed,
@@ -140,10 +136,10 @@ class Failing:
         may_fail: Callable[[Creation], bool],
         start_billed_usd: float | None = None,
     ) -> Settlement:
-        at = self.clock.now()
-        run_number = creation.run_number
+        at, run_number = self.clock.now(), creation.run_number
         user_key = account_key(creation.user_id)
         refund_key = entry_key(refund_id(creation.creation_id, run_number))
+        reading = creation.key, user_key, refund_key
 
         def decide(found: Found) -> Decision[Settlement]:
             current, account = found.get(creation.key), found.get(user_key)
@@ -161,9 +157,7 @@ class Failing:
 
         facts = _facts(creation, code, actor)
         try:
-            settlement = self.transactions.run(
-                [creation.key, user_key, refund_key], decide, landed=landed
-            )
+            settlement = self.transactions.run(reading, decide, landed=landed)
         except Unavailable:
             log.exception("refund_failed", extra=facts)
             raise

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SECRET_LENGTH_MIN = 32
@@ -140,10 +141,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def dollars(text: str) -> float:
-    try:
-        amount = number(text)
-    except ValueError:
-        amount = math.nan
-    if not 0 < amount < math.inf:
-        raise ValueError("use a number of US dollars above 0")
-    return amount
+    with suppress(ValueError):
+        if 0 < number(text) < math.inf:
+            return number(text)
+    raise ValueError("use a number of US dollars above 0")
