@@ -27,8 +27,6 @@ SLUG_LENGTH_MAX = 24
 
 @dataclass(frozen=True)
 class Accounts:
-    """Use cases that create accounts and grant tokens."""
-
     transactions: Transactions
     clock: Clock
     ids: Ids

@@ -176,17 +176,12 @@ class Failing:
     def _refund(
         self, current: Creation, account: Account, code: FailureCode, *, actor: Actor, at: datetime
     ) -> Decision[Settlement]:
-        failed = current.failed(
-            code, queue_error_code=code if code is FailureCode.QUEUE_UNAVAILABLE else None, at=at
-        )
+        queue_error = code if code is FailureCode.QUEUE_UNAVAILABLE else None
+        failed = current.failed(code, queue_error_code=queue_error, at=at)
+        id_, kind, run = current.creation_id, current.kind, current.run_number
+        tokens = current.cost_tokens
         refunded, entry = account.refunded(
-            current.cost_tokens,
-            kind=current.kind,
-            creation_id=current.creation_id,
-            debit=current.run_number,
-            actor=actor,
-            code=code,
-            at=at,
+            tokens, kind=kind, creation_id=id_, debit=run, actor=actor, code=code, at=at
         )
         unused = current.keys_of(current.attempts_of_this_debit)
         return write(

@@ -215,14 +215,10 @@ class Opening:
         at: datetime,
     ) -> Decision[Opened]:
         """Write the creation as paid by this account."""
+        id_, kind, run = creation.creation_id, creation.kind, creation.run_number
+        tokens, policy = creation.cost_tokens, self.policy
         debited, entry = account.debited(
-            creation.cost_tokens,
-            kind=creation.kind,
-            creation_id=creation.creation_id,
-            debit=creation.run_number,
-            actor=actor,
-            policy=self.policy,
-            at=at,
+            tokens, kind=kind, creation_id=id_, debit=run, actor=actor, policy=policy, at=at
         )
         opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
         return write(debited, creation, replace(entry, reference=reference), result=opened)

@@ -31,8 +31,6 @@ PUBLIC_ID_LENGTH = 26
 
 @dataclass(frozen=True)
 class Publishing:
-    """Use cases that bring a draft into the feed and back."""
-
     transactions: Transactions
     reading: Reading
     cleanup: MediaCleanup

@@ -69,9 +69,8 @@ class Plan:
     creates: tuple[Document, ...]
     """Must not exist."""
     updates: tuple[Document, ...]
-    """Must be unchanged since they were read."""
+    """Must be unchanged since they were read, and so must `removes`."""
     removes: tuple[Key[Any], ...]
-    """Must be unchanged since they were read."""
 
 
 def planned(decision: Decision[Any], found: Found) -> Plan | None:

@@ -21,7 +21,6 @@ def bare(text: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Split a list at its commas."""
     return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
@@ -44,8 +43,6 @@ def api_key(text: str) -> str:
 
 
 def matching(pattern: str, accepted: str) -> Callable[[str], str]:
-    """Return a parser of texts that match the whole pattern."""
-
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError(accepted)
