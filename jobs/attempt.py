@@ -102,7 +102,6 @@ class Attempt:
             raise
 
     def _settle(self) -> None:
-        """Generate the media and complete, or fail, or leave the creation to a later task."""
         try:
             media = self._generate()
         except MediaUnavailable as error:
@@ -133,7 +132,6 @@ class Attempt:
         return self.phoenix.ports.generator(self.pipeline.kind)
 
     def _complete(self, media: StoredMedia) -> None:
-        """Write the draft; a commit without an answer is repeated and recognises its own draft."""
         self.retries.retry_write(lambda: self.claim.complete(media))
 
     def _end(self, error: Exception) -> None:
@@ -184,10 +182,9 @@ class Attempt:
         facts = {"failure": outcome.code, "reason": repr(error), "not_before": task.not_before}
         log.info("retry_later", extra=facts)
         id_, kind, number = creation.creation_id, creation.kind, task.number
+        queue, not_before = self.phoenix.ports.queue, task.not_before
         try:
-            self.phoenix.ports.queue.enqueue(
-                id_, kind=kind, number=number, not_before=task.not_before
-            )
+            queue.enqueue(id_, kind=kind, number=number, not_before=not_before)
         except QueueUnavailable as no_task:  # the sweep enqueues it
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
         if outcome.answered_no:

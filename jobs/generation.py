@@ -45,7 +45,6 @@ class Pipeline(Protocol):
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
         """Check a generator's file and prepare it for upload, or raise `BadOutput`."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +189,9 @@ class Generation:
 
     def _post_process(self, ready: Ready, folder: Path) -> ProcessedMedia:
         """Download and post-process; an unusable file, perhaps a gateway's, is replaced once."""
-        download, brief = self._download(ready, folder), self.claim.creation.brief
+        download, brief = folder / "download", self.claim.creation.brief
+        self.claim.enter(Stage.DOWNLOADING)
+        self.retries.retry_read(lambda: self._fetch(ready, download))
         self.claim.enter(Stage.CHECKING)
         try:
             return self.pipeline.post_process(download, folder, brief=brief)
@@ -200,12 +201,6 @@ class Generation:
                 raise
             log.warning("unusable_download", extra={"reason": error.reason})
         return self.pipeline.post_process(again, folder, brief=brief)
-
-    def _download(self, ready: Ready, folder: Path) -> Path:
-        self.claim.enter(Stage.DOWNLOADING)
-        download = folder / "download"
-        self.retries.retry_read(lambda: self._fetch(ready, download))
-        return download
 
     def _download_again(self, ready: Ready, unusable: Path) -> Path | None:
         """Download a video once more, or return None if that fails or gives the same file."""

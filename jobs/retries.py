@@ -46,10 +46,8 @@ class Retries:
     def retry_read(self, read: Callable[[], ResultT], *, until: datetime | None = None) -> ResultT:
         """Retry an idempotent call of the generator with exponential backoff.
 
-        Raises:
-            GenerationUnavailable: there was no response at `until`.
-            ReadRefused: the vendor has refused it for `READ_REFUSED_FOR_S`.
-            OutOfTime
+        Raises `GenerationUnavailable` if there was no response at `until`, `ReadRefused` if the
+        vendor has refused it for `READ_REFUSED_FOR_S`, or `OutOfTime`.
         """
         pauses_s = backoff_s()
         refused_at_s: list[float] = []
@@ -91,8 +89,7 @@ class Retries:
     ) -> None:
         """Retry an upload until it returns None instead of the reason of its failure.
 
-        Raises:
-            MediaUnavailable: `within_s`, or the job's time, has passed.
+        Raises `MediaUnavailable` when `within_s`, or the job's time, has passed.
         """
         began_s = self._clock.monotonic_s()
         for pause_s in backoff_s():

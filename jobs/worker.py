@@ -49,9 +49,8 @@ def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
         raise WrongSetting(setting="CREATION_ID", reason="set it to the id of a creation")
     rerun_failed = environment.get("RERUN_FAILED")
     if rerun_failed not in (None, RERUN_FAILED):
-        raise WrongSetting(
-            setting="RERUN_FAILED", reason=f"leave it out or set it to {RERUN_FAILED}"
-        )
+        reason = f"leave it out or set it to {RERUN_FAILED}"
+        raise WrongSetting(setting="RERUN_FAILED", reason=reason)
     phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
     lease_owner = _lease_owner(environment, phoenix.ports.ids)
     if rerun_failed is not None:

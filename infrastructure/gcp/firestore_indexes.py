@@ -61,9 +61,8 @@ def _fields(index: Json) -> list[tuple[str, str]]:
 
 
 def _of_field(config: Json) -> set[tuple[str, str]]:
-    return {
-        (index["queryScope"], index["fields"][0]["order"]) for index in config.get("indexes", [])
-    }
+    indexes = config.get("indexes", [])
+    return {(each["queryScope"], each["fields"][0]["order"]) for each in indexes}
 
 
 def _listed(kind: str, database: str) -> Any:  # noqa: ANN401 (JSON)

@@ -50,9 +50,8 @@ def main() -> None:
     try:
         is_changed = _release(arguments, name=name)
     except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"gcloud returned no access token: run `gcloud auth login` ({error.stderr.strip()})"
-        )
+        reason = error.stderr.strip()
+        sys.exit(f"gcloud returned no access token: run `gcloud auth login` ({reason})")
     except httpx.HTTPStatusError as error:
         sys.exit(
             f"The Firebase Rules API answered {error.response.status_code} for "

@@ -100,10 +100,7 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the dispatcher, the API and the jobs, which release their creations."""
         self._running.close()
-
-    # The API
 
     def _start_api(self) -> "subprocess.Popen[bytes]":
         host_and_port = ("--host", HOST, "--port", self.base_url.rpartition(":")[2])
@@ -141,8 +138,6 @@ class Stack:
         except subprocess.TimeoutExpired:
             self._api.kill()
             self._api.wait()
-
-    # The dispatcher and the scheduler
 
     def _dispatch(self, local: LocalParts, kind: Kind) -> None:
         while not self._is_stopping.wait(POLL_INTERVAL_S):

@@ -79,9 +79,8 @@ def essential(content: bytes) -> Essential:
             kept.append(segment)
         elif segment[4:].startswith(_EXIF) and not exif:
             exif = segment[4:].removeprefix(_EXIF)
-    return Essential(
-        content=b"".join((*kept, content[at:])), exif=exif, is_displayable=is_displayable
-    )
+    pixels = b"".join((*kept, content[at:]))
+    return Essential(content=pixels, exif=exif, is_displayable=is_displayable)
 
 
 def decoded_fraction(picture: Image.Image) -> float:

@@ -106,14 +106,13 @@ class _Reader:
         id_at = 20 if header[:1] == b"\1" else 12  # version 1 has 64-bit times before the id
         handler = self._payload(self._find(box, "mdia", "hdlr"), 12)[8:].decode("latin-1")
         chapters = self._payload(self._find(box, "tref", "chap"), CHAPTER_REFERENCES_BYTES_MAX)
+        whole = chapters[: len(chapters) // 4 * 4]
         return Track(
             track_id=int.from_bytes(header[id_at : id_at + 4]),
             handler=handler,
             codec_tag=codec_tag,
             configuration=configuration,
-            chapter_track_ids=tuple(
-                int.from_bytes(chapters[at : at + 4]) for at in range(0, len(chapters) - 3, 4)
-            ),
+            chapter_track_ids=tuple(each for (each,) in struct.iter_unpack(">I", whole)),
         )
 
     def _codec(self, descriptions: _Box | None) -> tuple[str, bytes]:
@@ -132,9 +131,7 @@ class _Reader:
     def _find(self, box: _Box, *names: str) -> _Box | None:
         found: _Box | None = box
         for name in names:
-            if found is None:
-                return None
-            inside = self._boxes(found.start, found.end)
+            inside = self._boxes(found.start, found.end) if found else ()
             found = next((each for each in inside if each.name == name), None)
         return found
 

@@ -120,15 +120,12 @@ class VideoPipeline:
     def _thumbnail(self, source: _Source, folder: Path, *, measured: Measured) -> Path | None:
         """Write the thumbnail of the middle frame; the video is valid without one."""
         frame, thumbnail = folder / "frame.bmp", folder / "thumbnail"
-        arguments = ffmpeg.frame(
-            source.path, frame, track_id=source.picture.track_id, at_s=measured.middle_s
-        )
+        track_id, size = source.picture.track_id, (measured.width, measured.height)
+        arguments = ffmpeg.frame(source.path, frame, track_id=track_id, at_s=measured.middle_s)
         try:
             run_ffmpeg(arguments, timeout_s=FFMPEG_TIMEOUT_S)
             with Image.open(frame, formats=("BMP",)) as picture:
-                write_thumbnail(
-                    picture, thumbnail, displayed_size=(measured.width, measured.height)
-                )
+                write_thumbnail(picture, thumbnail, displayed_size=size)
         except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None

@@ -33,9 +33,7 @@ class InFlight(PerKind[int]):
     video: int = 0
 
     def changed(self, kind: Kind, by: int) -> "InFlight":
-        if kind is Kind.VIDEO:
-            return replace(self, video=self.video + by)
-        return replace(self, image=self.image + by)
+        return replace(self, **{kind: self.of(kind) + by})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +95,6 @@ class Account:
     def granted(
         self, tokens: int, *, entry_id: str, reference: str | None, actor: Actor, at: datetime
     ) -> tuple["Account", LedgerEntry]:
-        """Return the account with these tokens added, and the ledger entry."""
         account, entry = self._moved(EntryType.GRANT, tokens, entry_id, actor=actor, at=at)
         return account, replace(entry, reference=reference)
 
@@ -107,9 +104,7 @@ class Account:
     ) -> tuple["Account", LedgerEntry]:  # fmt: skip
         """Return the account after the `debit`-th debit of a creation, and the ledger entry.
 
-        Raises:
-            TooManyUnfinished, TooManyFree, TooManyOpened: a limit is reached.
-            InsufficientTokens: the balance is below the price.
+        Raises `TooManyUnfinished`, `TooManyFree`, `TooManyOpened` or `InsufficientTokens`.
         """
         in_flight_max = policy.in_flight_max(kind)
         if self.in_flight.of(kind) >= in_flight_max:

@@ -64,19 +64,10 @@ class Brief:
 
     @classmethod
     def of(
-        cls,
-        kind: Kind,
-        *,
-        prompt: str,
-        aspect_ratio: str | None = None,
-        orientation: str | None = None,
-        duration_s: int | None = None,
-    ) -> "Brief":
-        """Return the brief with its defaults filled in.
-
-        Raises:
-            WrongField: values are not accepted; each field is named as on the wire.
-        """
+        cls, kind: Kind, *, prompt: str, aspect_ratio: str | None = None,
+        orientation: str | None = None, duration_s: int | None = None,
+    ) -> "Brief":  # fmt: skip
+        """Fill in the defaults, or raise `WrongField` with the fields named as on the wire."""
         faults = Faults()
         checked_prompt = faults.collect(
             lambda: checked_text(prompt, field="prompt", length_max=PROMPT_LENGTH_MAX)
@@ -184,9 +175,8 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs" or (category == "Cc" and character not in "\n\t"):
-            raise WrongField(
-                field=field, reason="it contains a control character or an unpaired surrogate"
-            )
+            reason = "it contains a control character or an unpaired surrogate"
+            raise WrongField(field=field, reason=reason)
     text = text.strip()
     has_only_controls = not text and bool(_BIDI_CONTROLS.search(sent))
     if has_only_controls or not (text or may_be_blank):

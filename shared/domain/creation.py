@@ -157,7 +157,6 @@ class Creation:
         }
 
     def keys_of(self, attempts: range) -> tuple[str, ...]:
-        """Return every media key that these attempts may have written."""
         return attempt_keys(self.kind, self.user_id, self.creation_id, attempts)
 
     @property
@@ -187,7 +186,6 @@ class Creation:
         )
 
     def claimed(self, lease_owner: LeaseOwner, *, policy: Policy, at: datetime) -> "Creation":
-        """Return it with a new attempt and a lease."""
         claimed = replace(
             self._moved(UNFINISHED, Status.PROCESSING, at=at),
             stage=Stage.GENERATING,
@@ -213,7 +211,6 @@ class Creation:
         return reporting._leased(policy=policy, at=at)
 
     def with_intent(self, *, model: str, cost_usd: float, at: datetime) -> "Creation":
-        """Return it with one more start that may happen."""
         earlier = self.intent
         intent = Intent(
             attempt=self.attempt,
@@ -241,13 +238,8 @@ class Creation:
                 earlier_attempt=None,
                 earlier_at=None,
             )
-        return replace(
-            self,
-            intent=left,
-            operation_name=None,
-            spent_usd=self.spent_usd + billed_usd,
-            updated_at=at,
-        )
+        spent_usd = self.spent_usd + billed_usd
+        return replace(self, intent=left, operation_name=None, spent_usd=spent_usd, updated_at=at)
 
     def with_operation(self, operation_name: str, *, at: datetime) -> "Creation":
         return replace(self, operation_name=operation_name, updated_at=at)
@@ -281,12 +273,9 @@ class Creation:
 
     def released(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it ready to be claimed at once; no retry is used and the operation is kept."""
-        handed_back = replace(
-            self._moved({Status.PROCESSING}, Status.PENDING, at=at),
-            stage=Stage.QUEUED,
-            lease_expires_at=None,
-            retry_at=min(at, self.deadline_at or at),
-        )
+        pending = self._moved({Status.PROCESSING}, Status.PENDING, at=at)
+        retry_at = min(at, self.deadline_at or at)
+        handed_back = replace(pending, stage=Stage.QUEUED, lease_expires_at=None, retry_at=retry_at)
         return handed_back.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def failed(
@@ -350,9 +339,8 @@ class Creation:
         """Return it with a new task number; the next sweeps follow after 60, 120, 240 s .."""
         requeues = self.requeue_count + 1
         wait_s = policy.sweep_every_s * 2 ** (requeues - 1)
-        requeued = replace(
-            self, task_number=self.task_number + 1, requeue_count=requeues, updated_at=at
-        )
+        number = self.task_number + 1
+        requeued = replace(self, task_number=number, requeue_count=requeues, updated_at=at)
         return requeued.with_next_sweep(at + timedelta(seconds=wait_s))
 
     def with_next_sweep(self, sweep_at: datetime) -> "Creation":

@@ -42,21 +42,17 @@ class PhoenixError(Exception):
 
 
 class WrongSetting(PhoenixError):
-    code = "wrong_setting"
     sentence = "{setting}: {reason}"
     setting: str
     reason: str
 
 
 class RequestError(PhoenixError):
-    """Answered over HTTP."""
+    """Answered over HTTP: each has a `code`."""
 
 
 class WrongField(RequestError):
-    """A named field has a value that is not accepted; the value is never repeated.
-
-    `others` are further wrong fields of the same request.
-    """
+    """The value is never repeated; `others` are further wrong fields of the same request."""
 
     code = "invalid_field"
     sentence = "{field}: {reason}."
@@ -169,8 +165,6 @@ class QueueUnavailable(Unavailable):
 
 
 class NotQueued(QueueUnavailable):
-    """No task could be created for a creation: its tokens were refunded."""
-
     sentence = "The queue is unavailable at the moment. Your tokens have been returned."
     creation_id: str
     refunded: bool = True
@@ -184,8 +178,6 @@ class WithdrawalRefused(QueueUnavailable):
 
 
 class QueueFull(Unavailable):
-    """A new creation could not be ready by its deadline: nothing was written."""
-
     code = "queue_full"
     sentence = "Too many {kind}s are waiting to be ready in time. No token was taken."
     kind: str
@@ -204,8 +196,6 @@ class SpendingLimit(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """The store is unreachable: nothing was written."""
-
     code = "store_unavailable"
     sentence = "The store is unavailable at the moment. Nothing was changed, no token was taken."
 
@@ -219,8 +209,6 @@ class StoreContention(Unavailable):
 
 
 class IdentityUnavailable(Unavailable):
-    """The identity provider is unreachable, so the token cannot be verified."""
-
     code = "identity_unavailable"
     sentence = "Sign-in cannot be checked at the moment."
 
@@ -262,7 +250,6 @@ class WorkError(PhoenixError):
 class LeaseLost(WorkError):
     """This attempt no longer holds the creation: stop, refund nothing, remove nothing."""
 
-    code = "lease_lost"
     sentence = "Creation {creation_id} is no longer this attempt's."
     creation_id: str
 
@@ -270,20 +257,17 @@ class LeaseLost(WorkError):
 class NotClaimable(WorkError):
     """There is nothing to do for this execution: unknown, settled, held by another, or too late."""
 
-    code = "not_claimable"
     sentence = "Creation {creation_id} cannot be claimed: {reason}."
     creation_id: str
     reason: str
 
 
 class StartNotAllowed(WorkError):
-    code = "start_not_allowed"
     sentence = "The generator must not be started: {reason}."
     reason: str
 
 
 class GenerationRefused(WorkError):
-    code = "generation_refused"
     sentence = "The generator refused: {failure}."
     failure: FailureCode
     reason: str = ""
@@ -296,7 +280,6 @@ class GenerationUnavailable(WorkError):
     `is_billed`: an operation ended without media, and the vendor charges for it all the same.
     """
 
-    code = "generation_unavailable"
     sentence = "The generator is not available: {failure}."
     failure: FailureCode = FailureCode.GENERATOR_UNAVAILABLE
     retry_after_s: float = 0
@@ -307,7 +290,6 @@ class GenerationUnavailable(WorkError):
 class StartOutcomeUnknown(WorkError):
     """The start was sent and never answered: it may be running, and paid for."""
 
-    code = "start_outcome_unknown"
     sentence = "The generator never answered the start."
     reason: str = ""
 
@@ -315,12 +297,10 @@ class StartOutcomeUnknown(WorkError):
 class ReadRefused(WorkError):
     """The vendor refused a pure read with an error that a retry rarely fixes (400, 403, 404)."""
 
-    code = "read_refused"
     sentence = "The generator refused a read: {reason}."
     reason: str = ""
 
 
 class BadOutput(WorkError):
-    code = "bad_output"
     sentence = "The generator's output is unusable: {reason}."
     reason: str

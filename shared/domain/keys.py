@@ -10,12 +10,9 @@ CreationId = NewType("CreationId", str)
 
 DocumentT = TypeVar("DocumentT")
 
-
 ID_SIZE_BYTES_MAX = 1500
 NO_ID = re.compile(r"\.{0,2}|__.*__|.*/.*", re.DOTALL)
 """Firestore's rules: https://firebase.google.com/docs/firestore/quotas#limits"""
-
-
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -52,6 +49,5 @@ class Key(Generic[DocumentT]):
     @property
     def can_exist(self) -> bool:
         """Return whether every store accepts this id."""
-        if NO_ID.fullmatch(self.id) or not is_encodable(self.id):
-            return False
-        return len(self.id.encode()) <= ID_SIZE_BYTES_MAX
+        is_text = not NO_ID.fullmatch(self.id) and is_encodable(self.id)
+        return is_text and len(self.id.encode()) <= ID_SIZE_BYTES_MAX

@@ -27,8 +27,6 @@ class EntryType(StrEnum):
 
 
 class Actor(StrEnum):
-    """Who moved the tokens."""
-
     OWNER = "owner"
     JOB = "job"
     SWEEP = "sweep"

@@ -69,8 +69,7 @@ class MediaDeletion:
         cls, deletion_id: str, keys: Iterable[str], *, at: datetime, policy: Policy
     ) -> "MediaDeletion":
         """Return an entry that is due now, and again when no late write is possible any more."""
-        until = at + timedelta(seconds=policy.deletion_delay_s)
-        return cls(deletion_id=deletion_id, keys=tuple(keys), due_at=at, until=until, is_begun=True)
+        return replace(cls.later(deletion_id, keys, at=at, policy=policy), due_at=at, is_begun=True)
 
     def begun(self) -> "MediaDeletion":
         return replace(self, is_begun=True)

@@ -24,8 +24,6 @@ class Switch:
 
 
 class Verb(StrEnum):
-    """An operator's action on a user's creation."""
-
     UNPUBLISH = "unpublish"
     DELETE = "delete"
 

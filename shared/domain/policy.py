@@ -18,8 +18,6 @@ START_SHARE = 1 / 15
 """The share of the deadline (60 s of 900) that a dispatch and the start of a machine may take."""
 STOP_GRACE_S = 10
 """How long a job has between SIGTERM and SIGKILL."""
-
-
 RETRY_AFTER_S = {Kind.IMAGE: 5, Kind.VIDEO: 15}
 """How long to wait before polling an unfinished creation again."""
 

@@ -27,8 +27,6 @@ SLUG_LENGTH_MAX = 24
 
 @dataclass(frozen=True)
 class Accounts:
-    """Use cases that create accounts and grant tokens."""
-
     transactions: Transactions
     clock: Clock
     ids: Ids
@@ -38,10 +36,7 @@ class Accounts:
         return self.transactions.store.get(account_key(caller.user_id))
 
     def of(self, caller: Caller) -> Account:
-        """Return the caller's account; the first call creates it with its username.
-
-        The first call with a verified caller adds the welcome grant.
-        """
+        """Return the caller's account, created and welcomed if that is due."""
         account = self.find(caller)
         return self.create(caller) if account is None else self._welcomed(account, caller)
 
@@ -49,10 +44,7 @@ class Accounts:
         return self.welcome.is_for(caller) and not account.welcomed
 
     def create(self, caller: Caller) -> Account:
-        """Create the caller's account in one transaction, or return the existing one.
-
-        If that one is still due a welcome grant, a second transaction adds it.
-        """
+        """Create the caller's account, or return the existing one after its welcome."""
         for username in self.usernames(caller.username_hint):
             account = self._create_as(caller, username)
             if account is not None:
@@ -128,10 +120,7 @@ class Accounts:
     def grant(self, user_id: UserId, tokens: int, *, reference: str, actor: Actor) -> LedgerEntry:
         """Grant tokens once per reference; a repeated grant returns the first entry.
 
-        Raises:
-            WrongField: the amount or the reference is not accepted.
-            AccountNotFound: there is no such account.
-            ReferenceReused: the reference was used for another user or amount.
+        Raises `WrongField`, `AccountNotFound`, or for another user or amount `ReferenceReused`.
         """
         check_grant(tokens, reference)
         key, entry_id, at = account_key(user_id), grant_id(reference), self.clock.now()

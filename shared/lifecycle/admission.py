@@ -32,8 +32,6 @@ FIRST_READ_S = 5.0
 
 
 class Gauge(Enum):
-    """What is measured; the cost has no kind."""
-
     PAUSED = auto()
     COST_USD = auto()
     """The day's cost so far, with the price of all that is unfinished."""
@@ -66,16 +64,9 @@ class Admission:
     """Refuses new creations; a replay is not refused."""
 
     def __init__(
-        self,
-        store: Store,
-        queue: TaskQueue,
-        clock: Clock,
-        policy: Policy,
-        *,
-        brake: Brake,
+        self, store: Store, queue: TaskQueue, clock: Clock, policy: Policy, *, brake: Brake,
         worker: Executor,
-    ) -> None:
-        """Read nothing yet; `worker` runs one reading at a time."""
+    ) -> None:  # fmt: skip
         self.worker = worker
         self.wait_max_s = FIRST_READ_S
         self._store = store
@@ -112,16 +103,13 @@ class Admission:
         if wait_s is None or self._age_s(wait_s) > self._policy.gauges_life_s:
             return None
         too_long_s = wait_s.value - self._policy.queue_room_s(kind)
-        if too_long_s > 0:
-            return QueueFull(kind=kind, retry_after_s=self._retry_after_s(too_long_s))
-        return None
+        if too_long_s <= 0:
+            return None
+        retry_after_s = min(max(too_long_s, self._policy.gauges_every_s), self._policy.deadline_s)
+        return QueueFull(kind=kind, retry_after_s=math.ceil(retry_after_s))
 
     def _age_s(self, measurement: Measurement) -> float:
         return self._clock.monotonic_s() - measurement.at_s
-
-    def _retry_after_s(self, too_long_s: float) -> int:
-        shortest_s, longest_s = self._policy.gauges_every_s, self._policy.deadline_s
-        return math.ceil(min(max(too_long_s, shortest_s), longest_s))
 
     def _refresh(self, kind: Kind) -> None:
         """Begin the next reading when it is due, in one thread at a time.
@@ -136,7 +124,6 @@ class Admission:
                 return
 
     def _await(self, is_enough: Callable[[], bool]) -> bool:
-        """Wait while a reading is in progress; return whether it was enough in time."""
         with self._changed:
             return self._changed.wait_for(is_enough, timeout=self.wait_max_s)
 
@@ -193,11 +180,8 @@ class Admission:
         for kind in Kind:
             refusal = self._refusal(kind)
             if refusal is not None:
-                cost_usd, wait_s = self._last.get(COST), self._last.get((Gauge.WAIT_S, kind))
-                facts = {
-                    "cost_usd": cost_usd.value if cost_usd else 0.0,
-                    "wait_s": wait_s.value if wait_s else None,
-                }
+                cost, wait = self._last.get(COST), self._last.get((Gauge.WAIT_S, kind))
+                facts = {"cost_usd": cost.value if cost else 0.0, "wait_s": wait and wait.value}
                 log.warning("brake_on", extra={"kind": kind, "code": refusal.code, **facts})
 
     def _is_paused(self, kind: Kind, _: datetime) -> bool:

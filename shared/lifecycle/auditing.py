@@ -22,8 +22,6 @@ LOGGED_MAX = 100
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The counts of what was checked, and the violations."""
-
     accounts: int
     creations: int
     ledger_entries: int
@@ -33,8 +31,6 @@ class AuditReport:
 
 @dataclass(frozen=True)
 class Auditing:
-    """The audit of all documents and files."""
-
     store: Store
     media: MediaStore
     clock: Clock

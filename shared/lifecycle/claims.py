@@ -27,12 +27,7 @@ from shared.domain.status import (
     generation_progress,
 )
 from shared.lifecycle.failing import Failing, end_of_run
-from shared.lifecycle.starts import (
-    can_be_retried,
-    has_starts_left,
-    may_start_again,
-    next_retry_at,
-)
+from shared.lifecycle.starts import can_be_retried, has_starts_left, may_start_again, next_retry_at
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Found, unchanged, write
@@ -57,8 +52,7 @@ class Claims:
 
     def claim(self, creation_id: CreationId, *, kind: Kind, lease_owner: LeaseOwner) -> "Claim":
         """Take the creation's lease, or raise `NotClaimable`; its present owner keeps it."""
-        at = self.clock.now()
-        key = creation_key(creation_id)
+        at, key = self.clock.now(), creation_key(creation_id)
 
         def decide(found: Found) -> Decision[Creation]:
             current = found.get(key)
@@ -131,7 +125,6 @@ class Claim:
             log.warning("heartbeat_failed", extra={"reason": repr(error)})
 
     def renew(self, *, stage: Stage, progress: int) -> None:
-        """Renew the lease and write the stage and progress."""
         at = self.clock.now()
         self._update(lambda held: held.with_progress(stage, progress, policy=self.policy, at=at))
 
@@ -187,8 +180,7 @@ class Claim:
 
     def complete(self, media: StoredMedia) -> None:
         """Turn the creation into a draft; one with this attempt's media is its own work."""
-        at = self.clock.now()
-        creation = self.creation
+        at, creation = self.clock.now(), self.creation
         account_key_ = account_key(creation.user_id)
 
         def landed(found: Found, _sent: None) -> bool:
@@ -203,11 +195,8 @@ class Claim:
                 raise AssertionError("a creation has an account")
             unused = current.keys_of(range(current.first_attempt, current.attempt))
             if media.thumbnail_key is None:  # an upload that failed may still land
-                unused += (
-                    thumbnail_key(
-                        creation.kind, creation.user_id, creation.creation_id, creation.attempt
-                    ),
-                )
+                id_, attempt = creation.creation_id, creation.attempt
+                unused += (thumbnail_key(creation.kind, creation.user_id, id_, attempt),)
             return write(
                 current.completed(media, at=at),
                 account.with_slot_freed(current.kind, at=at),
@@ -216,17 +205,15 @@ class Claim:
             )
 
         self.transactions.run([creation.key, account_key_], decide, landed=landed)
-        log.info(
-            "creation_completed",
-            extra={
-                "creation_id": creation.creation_id,
-                "kind": creation.kind,
-                "attempt": creation.attempt,
-                "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
-                "size_bytes": media.size_bytes,
-                "cost_usd": creation.estimated_cost_usd,
-            },
-        )
+        facts = {
+            "creation_id": creation.creation_id,
+            "kind": creation.kind,
+            "attempt": creation.attempt,
+            "seconds": round(creation.unfinished_s(at, policy=self.policy), 1),
+            "size_bytes": media.size_bytes,
+            "cost_usd": creation.estimated_cost_usd,
+        }
+        log.info("creation_completed", extra=facts)
 
     def fail(self, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0) -> None:
         """Fail and refund the creation; `answered_no` and `billed_usd` as for `retry_later`."""

@@ -63,8 +63,7 @@ class Failing:
     def cancel(self, creation_id: str, *, owner: UserId) -> Creation:
         """Fail a creation for its owner: only while it waits and no start was recorded.
 
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
+        `CreationNotFound` and `IllegalTransition` mean that nothing was written.
         """
         pending = self.reading.own_creation(creation_id, owner=owner)
         settlement = self.fail_cancelled(pending)
@@ -88,12 +87,9 @@ class Failing:
     def fail_attempt(
         self, claimed: Creation, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0
     ) -> None:
-        """Fail a creation under this attempt's lease.
+        """Fail a creation under this attempt's lease, or raise `LeaseLost`: nothing was written.
 
         `answered_no`: its start came to nothing, and the vendor bills `billed_usd` for it.
-
-        Raises:
-            LeaseLost: another attempt holds it, or it is settled: nothing was written.
         """
         settlement = self._fail(
             claimed,
@@ -140,10 +136,10 @@ class Failing:
         may_fail: Callable[[Creation], bool],
         start_billed_usd: float | None = None,
     ) -> Settlement:
-        at = self.clock.now()
-        run_number = creation.run_number
+        at, run_number = self.clock.now(), creation.run_number
         user_key = account_key(creation.user_id)
         refund_key = entry_key(refund_id(creation.creation_id, run_number))
+        reading = creation.key, user_key, refund_key
 
         def decide(found: Found) -> Decision[Settlement]:
             current, account = found.get(creation.key), found.get(user_key)
@@ -161,9 +157,7 @@ class Failing:
 
         facts = _facts(creation, code, actor)
         try:
-            settlement = self.transactions.run(
-                [creation.key, user_key, refund_key], decide, landed=landed
-            )
+            settlement = self.transactions.run(reading, decide, landed=landed)
         except Unavailable:
             log.exception("refund_failed", extra=facts)
             raise
@@ -182,17 +176,12 @@ class Failing:
     def _refund(
         self, current: Creation, account: Account, code: FailureCode, *, actor: Actor, at: datetime
     ) -> Decision[Settlement]:
-        failed = current.failed(
-            code, queue_error_code=code if code is FailureCode.QUEUE_UNAVAILABLE else None, at=at
-        )
+        queue_error = code if code is FailureCode.QUEUE_UNAVAILABLE else None
+        failed = current.failed(code, queue_error_code=queue_error, at=at)
+        id_, kind, run = current.creation_id, current.kind, current.run_number
+        tokens = current.cost_tokens
         refunded, entry = account.refunded(
-            current.cost_tokens,
-            kind=current.kind,
-            creation_id=current.creation_id,
-            debit=current.run_number,
-            actor=actor,
-            code=code,
-            at=at,
+            tokens, kind=kind, creation_id=id_, debit=run, actor=actor, code=code, at=at
         )
         unused = current.keys_of(current.attempts_of_this_debit)
         return write(

@@ -62,8 +62,6 @@ class Books:
                     books.entries[document.entry_id] = document
                 case MediaDeletion():
                     books.deletions.append(document)
-                case _:
-                    pass
         return books
 
 
@@ -127,10 +125,9 @@ def _runs(books: Books) -> Iterator[Violation]:
             debit, refund = (books.entries.get(each) for each in ids)
             known.update(ids)
             yield from _debit(creation, creation_id, run, debit)
-            must_be_refunded = creation.status is Status.FAILED if creation else None
-            yield from _refund(
-                creation_id, run, debit, refund, is_due=must_be_refunded if run == runs else True
-            )
+            is_last_failed = creation.status is Status.FAILED if creation else None
+            is_due = is_last_failed if run == runs else True
+            yield from _refund(creation_id, run, debit, refund, is_due=is_due)
     for entry in books.entries.values():
         if entry.entry_type is not EntryType.GRANT and entry.entry_id not in known:
             yield Violation("I2", entry.entry_id, "belongs to no run of a creation")
@@ -141,10 +138,9 @@ def _debit(
 ) -> Iterator[Violation]:
     if debit is None:
         yield Violation("I2", creation_id, f"debit {run} is missing")
-    elif creation and (debit.user_id, debit.amount_tokens) != (
-        creation.user_id,
-        creation.cost_tokens,
-    ):
+        return
+    paid = debit.user_id, debit.amount_tokens
+    if creation and paid != (creation.user_id, creation.cost_tokens):
         yield Violation("I2", creation_id, f"debit {run} is not its owner's or not of its cost")
 
 
@@ -176,10 +172,8 @@ def _usernames(books: Books) -> Iterator[Violation]:
 
 def _welcomes(books: Books) -> Iterator[Violation]:
     """Check welcome grants; one address has one by its entry's id."""
-    granted: Counter[UserId] = Counter()
-    for entry in books.entries.values():
-        if entry.entry_id.startswith(WELCOME_PREFIX):
-            granted[entry.user_id] += 1
+    entries = books.entries.values()
+    granted = Counter(each.user_id for each in entries if each.entry_id.startswith(WELCOME_PREFIX))
     for user_id, count in granted.items():
         account = books.accounts.get(user_id)
         if count > 1 or legacy_welcome_id(user_id) in books.entries:

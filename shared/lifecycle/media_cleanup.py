@@ -23,26 +23,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MediaCleanup:
-    """Deletion of creations and of media files."""
-
     transactions: Transactions
     reading: Reading
     media: MediaStore
     clock: Clock
     policy: Policy
 
-    def delete_creation(
-        self, creation_id: str, *, owner: UserId, reason: str | None = None
-    ) -> None:
+    def delete_creation(self, id_: str, *, owner: UserId, reason: str | None = None) -> None:
         """Remove a settled creation and its files, now or by the outbox.
 
-        With a `reason` it is an operator's act, which is recorded.
-
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
+        With a `reason` it is an operator's act, which is recorded. `CreationNotFound` and
+        `IllegalTransition` mean that nothing was written.
         """
-        creation = self.reading.own_creation(creation_id, owner=owner)
-        at = self.clock.now()
+        creation, at = self.reading.own_creation(id_, owner=owner), self.clock.now()
 
         def decide(found: Found) -> Decision[MediaDeletion]:
             current = owned(found.get(creation.key), owner)
@@ -58,16 +51,14 @@ class MediaCleanup:
             [creation.key], decide, landed=lambda found, _: found.get(creation.key) is None
         )
         self.carry_out_or_defer(deletion)
-        log.info("creation_deleted", extra={"creation_id": creation_id})
+        log.info("creation_deleted", extra={"creation_id": id_})
 
     def carry_out(self, deletion: MediaDeletion) -> None:
         """Delete the files; keep the entry until a file written late would be deleted too.
 
         An entry that waited is marked first: a publication that still needs its copies changes the
-        same entry, so that only one of the two can happen.
-
-        Raises:
-            MediaUnavailable: some files may be left, and so is the entry.
+        same entry, so that only one of the two can happen. After `MediaUnavailable`, some files
+        may be left, and so is the entry.
         """
         at = self.clock.now()
         if not (deletion.is_begun or self._begin(deletion, at=at)):

@@ -101,11 +101,8 @@ class Opening:
         """Debit a failed creation for its next run and create its task.
 
         `run_number` is the failed run that the owner saw: if a later one has begun, another click
-        was faster, and the creation is returned unchanged.
-
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
-            as `open`
+        was faster, and the creation is returned unchanged. Raises `CreationNotFound`,
+        `IllegalTransition`, or as `open`.
         """
         failed = self.reading.own_creation(creation_id, owner=owner)
         opened = self._debit_again(
@@ -121,9 +118,6 @@ class Opening:
 
         The debit's ledger entry names the execution. A restart of it finds that entry and returns
         None, even if its run has been refunded since.
-
-        Raises:
-            InsufficientTokens, TooManyUnfinished, TooManyOpened: nothing was written.
         """
         store = self.transactions.store
         creation = store.get(creation_key(creation_id))
@@ -142,8 +136,7 @@ class Opening:
 
         It is read before the transaction, which applies it to a debit and not to a replay.
         """
-        refusal = self.admission.refusal(kind)
-        if refusal is not None:
+        if (refusal := self.admission.refusal(kind)) is not None:
             return refusal
         try:
             if self.media.has_room(self.policy.room_bytes(kind)):
@@ -178,13 +171,9 @@ class Opening:
                 raise CreationGone
             if refusal is not None:
                 raise refusal
+            costs, policy = self.costs, self.policy
             creation = Creation.opened(
-                creation_id,
-                account=account,
-                brief=brief,
-                costs=self.costs,
-                policy=self.policy,
-                at=at,
+                creation_id, account=account, brief=brief, costs=costs, policy=policy, at=at
             )
             return self._debit(account, creation, actor=Actor.OWNER, at=at)
 
@@ -226,14 +215,10 @@ class Opening:
         at: datetime,
     ) -> Decision[Opened]:
         """Write the creation as paid by this account."""
+        id_, kind, run = creation.creation_id, creation.kind, creation.run_number
+        tokens, policy = creation.cost_tokens, self.policy
         debited, entry = account.debited(
-            creation.cost_tokens,
-            kind=creation.kind,
-            creation_id=creation.creation_id,
-            debit=creation.run_number,
-            actor=actor,
-            policy=self.policy,
-            at=at,
+            tokens, kind=kind, creation_id=id_, debit=run, actor=actor, policy=policy, at=at
         )
         opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
         return write(debited, creation, replace(entry, reference=reference), result=opened)
@@ -268,14 +253,12 @@ class Opening:
             CreationGone: a task existed after all, and the owner has deleted the result.
             OutcomeUnknown: the refund's outcome is unknown; the sweep takes care of the creation.
         """
-        creation = opened.creation
-        facts = {"creation_id": creation.creation_id, "kind": creation.kind}
+        id_, kind = opened.creation.creation_id, opened.creation.kind
         try:
-            self.queue.enqueue(
-                creation.creation_id, kind=creation.kind, number=creation.task_number
-            )
+            self.queue.enqueue(id_, kind=kind, number=opened.creation.task_number)
         except QueueUnavailable as error:
-            log.warning("enqueue_failed", extra={**facts, "reason": error.reason})
+            facts = {"creation_id": id_, "kind": kind, "reason": error.reason}
+            log.warning("enqueue_failed", extra=facts)
             return self._without_task(opened)
         return opened
 
@@ -293,6 +276,5 @@ class Opening:
 
 
 def _replay(creation: Creation, account: Account) -> Decision[Opened]:
-    return unchanged(
-        Opened(creation=creation, balance_tokens=account.balance_tokens, is_replay=True)
-    )
+    balance_tokens = account.balance_tokens
+    return unchanged(Opened(creation=creation, balance_tokens=balance_tokens, is_replay=True))

@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Operating:
-    """Use cases of operators; the platform decides who may call them."""
+    """Use cases of operators; the platform decides who may call them.
+
+    Each raises `WrongField` for its reason, and `CreationNotFound` or `IllegalTransition`.
+    """
 
     transactions: Transactions
     reading: Reading
@@ -38,12 +41,7 @@ class Operating:
         log.warning("paused" if is_paused else "resumed", extra={"kind": kind})
 
     def unpublish(self, creation_id: str, *, reason: str) -> Creation:
-        """Make a published creation its owner's draft again; leave a draft as it is.
-
-        Raises:
-            WrongField: the reason is not accepted.
-            CreationNotFound, IllegalTransition: nothing was written.
-        """
+        """Make a published creation its owner's draft again; leave a draft as it is."""
         reason, known = checked_reason(reason), self.reading.any_creation(creation_id)
         draft = self.publishing.unpublish(creation_id, owner=known.user_id, reason=reason)
         if known.status is Status.PUBLISHED:
@@ -51,12 +49,7 @@ class Operating:
         return draft
 
     def delete(self, creation_id: str, *, reason: str) -> None:
-        """Remove a settled creation with its files; the ledger keeps its entries.
-
-        Raises:
-            WrongField: the reason is not accepted.
-            CreationNotFound, IllegalTransition: nothing was written.
-        """
+        """Remove a settled creation with its files; the ledger keeps its entries."""
         reason, known = checked_reason(reason), self.reading.any_creation(creation_id)
         self.cleanup.delete_creation(creation_id, owner=known.user_id, reason=reason)
         _log_act(Verb.DELETE, known, reason)

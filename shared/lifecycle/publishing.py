@@ -31,8 +31,6 @@ PUBLIC_ID_LENGTH = 26
 
 @dataclass(frozen=True)
 class Publishing:
-    """Use cases that bring a draft into the feed and back."""
-
     transactions: Transactions
     reading: Reading
     cleanup: MediaCleanup
@@ -44,10 +42,7 @@ class Publishing:
     def publish(self, creation_id: str, *, owner: UserId, caption: str | None = None) -> Creation:
         """Publish a draft, or replace the caption of a published creation if one is given.
 
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
-            MediaMissing: the draft's media file no longer exists.
-            MediaUnavailable, StoreUnavailable, StoreContention, OutcomeUnknown: try again.
+        `MediaMissing`: the draft's media file no longer exists.
         """
         max_copy_s = self.policy.deletion_delay_s - self.policy.publication_margin_s
         copied_by = self.clock.now() + timedelta(seconds=max_copy_s)
@@ -113,9 +108,8 @@ class Publishing:
         )
 
         def decide(found: Found) -> Decision[None]:
-            if found.get(deletion.key) is not None:
-                return unchanged(None)
-            return write(deletion, result=None)
+            known = found.get(deletion.key)
+            return write(deletion, result=None) if known is None else unchanged(None)
 
         self.transactions.run([deletion.key], decide)
 
@@ -149,12 +143,8 @@ class Publishing:
         """Make a published creation a draft again and delete its public copy at once.
 
         With a `reason` it is an operator's act, which is recorded.
-
-        Raises:
-            CreationNotFound, IllegalTransition: nothing was written.
         """
-        published = self.reading.own_creation(creation_id, owner=owner)
-        at = self.clock.now()
+        published, at = self.reading.own_creation(creation_id, owner=owner), self.clock.now()
 
         def decide(found: Found) -> Decision[tuple[Creation, MediaDeletion | None]]:
             current = owned(found.get(published.key), owner)

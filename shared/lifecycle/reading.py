@@ -18,22 +18,12 @@ class Reading:
     store: Store
 
     def own_creation(self, creation_id: str, *, owner: UserId) -> Creation:
-        """Return a creation of this owner.
-
-        Raises:
-            CreationNotFound: unknown, another user's, or an id of another form.
-        """
         return owned(self.any_creation(creation_id), owner)
 
     def any_creation(self, creation_id: str) -> Creation:
-        """Return a creation of any owner, for an operator.
-
-        Raises:
-            CreationNotFound: unknown, or an id of another form.
-        """
-        creation = None
-        if CREATION_ID.fullmatch(creation_id):
-            creation = self.store.get(creation_key(CreationId(creation_id)))
+        """Return a creation of any owner; an id of another form finds none either."""
+        is_id = CREATION_ID.fullmatch(creation_id)
+        creation = self.store.get(creation_key(CreationId(creation_id))) if is_id else None
         if creation is None:
             raise CreationNotFound
         return creation
@@ -48,11 +38,7 @@ class Reading:
         return self.store.feed(page)
 
     def profile(self, username: str, page: Page) -> list[Creation]:
-        """Return one user's published creations.
-
-        Raises:
-            AccountNotFound
-        """
+        """Return one user's published creations, or raise `AccountNotFound`."""
         if self.store.get(username_key(username)) is None:
             raise AccountNotFound
         return self.store.published_by(username, page)

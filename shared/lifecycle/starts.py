@@ -11,7 +11,6 @@ STARTS_UNKNOWN_MAX = {Kind.IMAGE: 1, Kind.VIDEO: 0}  # per debit, before another
 
 
 def has_starts_left(creation: Creation) -> bool:
-    """Return whether the earlier starts of this debit allow another one."""
     return creation.unknown_starts <= STARTS_UNKNOWN_MAX[creation.kind]
 
 

@@ -104,10 +104,8 @@ class Statements:
     def of(self, who: str) -> Statement:
         """Return the statement of a username, an email address or a user id.
 
-        Raises:
-            AccountNotFound: none of the three names an account.
-            StoreContention: the account changes too often; try again.
-            IdentityUnavailable: an email address cannot be looked up.
+        Raises `AccountNotFound`, `IdentityUnavailable`, and `StoreContention` if the account
+        changes too often.
         """
         account = self._account(who)
         for _ in range(TRIES_MAX):
@@ -181,22 +179,19 @@ class Statements:
         grace = timedelta(seconds=2 * self.policy.sweep_every_s)
         for each in unfinished:
             if each.deadline_at is not None and self.clock.now() > each.deadline_at + grace:
-                what = (
-                    f"its {each.cost_tokens} tokens were to be back by {_minute(each.deadline_at)}"
-                )
+                by = _minute(each.deadline_at)
+                what = f"its {each.cost_tokens} tokens were to be back by {by}"
                 yield Violation("I7", each.creation_id, what)
 
 
 def _all(
     page_of: Callable[[Page], list[DocumentT]], cursor_of: Callable[[DocumentT], Cursor]
 ) -> list[DocumentT]:
-    documents: list[DocumentT] = []
-    after = None
-    while page := page_of(Page(limit=PAGE_LIMIT_MAX, after=after)):
-        documents += page
-        after = cursor_of(page[-1])
-        if len(page) < PAGE_LIMIT_MAX:
-            break
+    documents: list[DocumentT] = page_of(Page(PAGE_LIMIT_MAX))
+    size = PAGE_LIMIT_MAX
+    while len(documents) == size:
+        documents += page_of(Page(PAGE_LIMIT_MAX, cursor_of(documents[-1])))
+        size += PAGE_LIMIT_MAX
     return documents
 
 

@@ -98,7 +98,7 @@ class Sweeping:
         """Yield pages of due creations and append the seconds since each debit to `ages_s`."""
         at = self.clock.now()
         after: Cursor | None = None
-        while page := self.transactions.store.due(at, Page(limit=BATCH_SIZE, after=after)):
+        while page := self.transactions.store.due(at, Page(BATCH_SIZE, after)):
             ages_s += [each.unfinished_s(at, policy=self.policy) for each in page]
             yield page
             after = Cursor(page[-1].sweep_at or at, page[-1].creation_id)
@@ -106,9 +106,7 @@ class Sweeping:
     def _due_deletions(self) -> Iterator[list[MediaDeletion]]:
         at = self.clock.now()
         after: Cursor | None = None
-        while page := self.transactions.store.due_deletions(
-            at, Page(limit=BATCH_SIZE, after=after)
-        ):
+        while page := self.transactions.store.due_deletions(at, Page(BATCH_SIZE, after)):
             yield page
             after = Cursor(page[-1].due_at, page[-1].deletion_id)
 
@@ -133,9 +131,8 @@ class Sweeping:
     def _is_in_progress(self, creation: Creation, *, at: datetime) -> bool:
         """Return whether a task waits for it or an execution is running."""
         if creation.status is Status.PENDING:
-            return self.queue.waits(
-                creation.creation_id, kind=creation.kind, number=creation.task_number
-            )
+            id_, number = creation.creation_id, creation.task_number
+            return self.queue.waits(id_, kind=creation.kind, number=number)
         if creation.is_leased(at) or creation.execution_name is None:
             return True
         return self.executions.is_running(creation.execution_name, kind=creation.kind)

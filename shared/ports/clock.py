@@ -24,8 +24,6 @@ class Clock(Protocol):
 
 
 class Ids(Protocol):
-    """Random names."""
-
     def random_id(self, length: int) -> str:
         """Return random characters of a-z and 2-7: 5 bits each."""
 

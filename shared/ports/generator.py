@@ -56,10 +56,8 @@ class CannotTell:
 class Generator(Protocol):
     """One model of one vendor.
 
-    `poll`, `fetch` and `find_output` are pure reads and raise
-
-        GenerationUnavailable: no response; retry.
-        ReadRefused: the vendor refuses this read.
+    `poll`, `fetch` and `find_output` are pure reads and raise `GenerationUnavailable` if there is
+    no response, and `ReadRefused` if the vendor refuses this read.
     """
 
     @property

@@ -28,9 +28,7 @@ class Identity(Protocol):
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:
         """Check signature, audience, issuer and time, and with `must_be_live` revocation.
 
-        Raises:
-            Unauthenticated: the token proves nothing.
-            AccountDisabled: the account may not act.
+        Raises `Unauthenticated` if the token proves nothing, or `AccountDisabled`.
         """
 
     def user_id_of(self, email: str) -> UserId | None:
@@ -43,9 +41,4 @@ class ServiceIdentity(Protocol):
     def warm_up(self) -> None: ...
 
     def service(self, token: str) -> str:
-        """Check the token and return the service's name.
-
-        Raises:
-            Unauthenticated: the token proves nothing.
-            WrongServiceAccount: a valid token, but not of an allowed service.
-        """
+        """Return the service's name, or raise `Unauthenticated` or `WrongServiceAccount`."""

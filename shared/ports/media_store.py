@@ -42,11 +42,7 @@ class MediaStore(Protocol):
         """Return the permanent absolute URL of a file in the public area."""
 
     def publish(self, key: str, public_key: str) -> None:
-        """Copy a private file to a key in the public area; idempotent.
-
-        Raises:
-            MediaMissing: the private file does not exist.
-        """
+        """Copy a private file to a public key; idempotent. `MediaMissing`: there is no such file."""
 
     def delete(self, key: str) -> None:
         """Remove a file, if it exists."""

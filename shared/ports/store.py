@@ -59,7 +59,6 @@ def write(
 
 
 def unchanged(result: ResultT) -> Decision[ResultT]:
-    """Decide to write nothing at all."""
     return Decision(result=result)
 
 
@@ -70,17 +69,12 @@ class Plan:
     creates: tuple[Document, ...]
     """Must not exist."""
     updates: tuple[Document, ...]
-    """Must be unchanged since they were read."""
+    """Must be unchanged since they were read, and so must `removes`."""
     removes: tuple[Key[Any], ...]
-    """Must be unchanged since they were read."""
 
 
 def planned(decision: Decision[Any], found: Found) -> Plan | None:
-    """Return the plan of a decision, or None if there is nothing to write.
-
-    Raises:
-        TransactionRuleBroken: the decision breaks one of the rules below.
-    """
+    """Return the plan of a decision that keeps these rules, or None if there is nothing to write."""
     if not decision.writes and not decision.removes:
         return None
     named = [document.key for document in decision.writes] + list(decision.removes)
@@ -144,7 +138,6 @@ class Snapshot:
     creations: Mapping[CreationId, Creation] = field(default_factory=dict)
 
     def since(self, earlier: "Snapshot") -> Changes:
-        """Return what has changed since an earlier snapshot."""
         known = earlier.creations
         return Changes(
             account=self.account if self.account != earlier.account else None,

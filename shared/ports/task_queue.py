@@ -17,40 +17,26 @@ class TaskQueue(Protocol):
     """
 
     def enqueue(
-        self,
-        creation_id: CreationId,
-        *,
-        kind: Kind,
-        number: int,
+        self, creation_id: CreationId, *, kind: Kind, number: int,
         not_before: datetime | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Create the task, or do nothing if one of this name exists or existed.
 
-        Raises:
-            QueueUnavailable: two tries of 1.4 s failed; a task may exist all the same.
+        After `QueueUnavailable` (two tries of 1.4 s failed), a task may exist all the same.
         """
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
         """Delete a waiting task, with one try; its name stays taken.
 
         A task that is unknown, done, or being dispatched is left alone: the last may still start
-        its job.
-
-        Raises:
-            WithdrawalRefused: this process may not delete tasks.
-            QueueUnavailable: the task may still wait.
+        its job. `WithdrawalRefused`: this process may not delete tasks.
         """
 
     def dispatches_per_s(self, kind: Kind) -> float:
-        """Return the maximum rate of dispatched tasks of this kind.
-
-        Raises:
-            QueueUnavailable: it is unknown, or the queue dispatches nothing.
-        """
+        """Return the maximum rate, or raise `QueueUnavailable` if nothing is dispatched."""
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:
         """Return whether the task is still to be dispatched.
 
-        Raises:
-            QueueUnavailable: it is unknown, or its queue is paused or does not exist.
+        Raises `QueueUnavailable` also if its queue is paused or does not exist.
         """

@@ -54,7 +54,7 @@ def origins(text: str) -> tuple[str, ...]:
     listed = words(text)
     if listed == (ANY_ORIGIN,):
         return listed
-    return tuple(dict.fromkeys(_origin(each) for each in listed))
+    return tuple(dict.fromkeys(map(_origin, listed)))
 
 
 def _origin(text: str) -> str:
@@ -74,9 +74,8 @@ def r2_endpoint(text: str, *, drafts_bucket: str, public_bucket: str) -> str:
     accepted = f"use https://ACCOUNT_ID{R2_API}, without a bucket"
     parsed = _parsed(text, WEB, accepted)
     is_other = parsed.host_name.endswith(R2_PUBLIC) or not _may_be_account(parsed.host_name)
-    if is_other or any(parsed.host.startswith(f"{bucket}.") for bucket in buckets):
-        raise ValueError(accepted)
-    if parsed.path and parsed.path.removeprefix("/") not in buckets:
+    is_bucket = any(parsed.host.startswith(f"{bucket}.") for bucket in buckets)
+    if is_other or is_bucket or parsed.path.removeprefix("/") not in ("", *buckets):
         raise ValueError(accepted)
     return parsed.origin
 

@@ -1,7 +1,4 @@
-"""Startup guards: refuse test-only and unsafe settings in the cloud.
-
-Fake endpoints are accepted on this machine only.
-"""
+"""Startup guards: refuse test-only and unsafe settings in the cloud."""
 
 from collections.abc import Iterator, Mapping
 

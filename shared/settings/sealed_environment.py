@@ -39,9 +39,7 @@ def apply_seal(
     """Return the other arguments; in the cloud, remove every variable that no process needs.
 
     Only the first argument can be the seal: it belongs to the command, which cannot be overridden.
-
-    Raises:
-        WrongSetting: the settings differ from the sealed ones, or there are other arguments.
+    Settings that differ from the sealed ones, and other arguments, are refused.
     """
     rest = list(arguments)
     is_sealed_process = bool(rest) and rest[0].startswith(SEAL)

@@ -20,8 +20,7 @@ from shared.settings.reader import REQUIRED, Reader, variable, variables
 
 DEFAULT_PORT = 8080
 LOCAL_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
-LOCAL_WELCOME_TOKENS = 100
-GCP_WELCOME_TOKENS = 0
+LOCAL_WELCOME_TOKENS, GCP_WELCOME_TOKENS = 100, 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +89,8 @@ def _read_policy(reader: Reader) -> Policy:
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:
-    known = SETTINGS | POLICY_SETTINGS.keys()
-    return [
-        f"{name} is unknown"
-        for name in sorted(environment)
-        if name.startswith("PHOENIX_") and name not in known
-    ]
+    unknown = environment.keys() - SETTINGS - POLICY_SETTINGS.keys()
+    return [f"{name} is unknown" for name in sorted(unknown) if name.startswith("PHOENIX_")]
 
 
 _PARSERS: dict[object, Callable[[str], object]] = {

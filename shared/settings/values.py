@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SECRET_LENGTH_MIN = 32
@@ -20,7 +21,6 @@ def bare(text: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Split a list at its commas."""
     return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
@@ -43,8 +43,6 @@ def api_key(text: str) -> str:
 
 
 def matching(pattern: str, accepted: str) -> Callable[[str], str]:
-    """Return a parser of texts that match the whole pattern."""
-
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError(accepted)
@@ -140,10 +138,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def dollars(text: str) -> float:
-    try:
-        amount = number(text)
-    except ValueError:
-        amount = math.nan
-    if not 0 < amount < math.inf:
-        raise ValueError("use a number of US dollars above 0")
-    return amount
+    with suppress(ValueError):
+        if 0 < number(text) < math.inf:
+            return number(text)
+    raise ValueError("use a number of US dollars above 0")

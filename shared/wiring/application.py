@@ -65,90 +65,39 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
     """Return the use cases over these adapters."""
-    policy, clock = settings.policy, ports.clock
-    transactions = Transactions(store=ports.store, clock=clock, retry_budget_s=RETRY_BUDGET_S)
-    reading = Reading(ports.store)
-    failing = Failing(
-        transactions=transactions, reading=reading, queue=ports.queue, clock=clock, policy=policy
-    )
-    cleanup = MediaCleanup(
-        transactions=transactions, reading=reading, media=ports.media, clock=clock, policy=policy
-    )
+    costs, policy = settings.costs, settings.policy
+    store, queue, media, clock, ids = ports.store, ports.queue, ports.media, ports.clock, ports.ids
+    transactions, reading = Transactions(store, clock, RETRY_BUDGET_S), Reading(store)
+    failing = Failing(transactions, reading, queue, clock, policy)
+    cleanup = MediaCleanup(transactions, reading, media, clock, policy)
+    per_day_max = policy.welcome_grants_per_day_max
     welcome = WelcomeGrant(
-        tokens=settings.welcome_tokens,
-        key=ports.welcome_key,
-        per_day_max=policy.welcome_grants_per_day_max,
+        tokens=settings.welcome_tokens, key=ports.welcome_key, per_day_max=per_day_max
     )
-    accounts = Accounts(transactions=transactions, clock=clock, ids=ports.ids, welcome=welcome)
-    publishing = Publishing(
-        transactions=transactions,
-        reading=reading,
-        cleanup=cleanup,
-        media=ports.media,
-        clock=clock,
-        ids=ports.ids,
-        policy=policy,
+    accounts = Accounts(transactions, clock, ids, welcome)
+    brake = Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd)
+    gauges = ThreadPoolExecutor(1, thread_name_prefix="gauges")
+    admission = Admission(store, queue, clock, policy, brake=brake, worker=gauges)
+    opening = Opening(
+        transactions, reading, accounts, failing, admission, queue, media, clock, ids, costs, policy
     )
+    publishing = Publishing(transactions, reading, cleanup, media, clock, ids, policy)
+    workers = ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
         ports=ports,
         reading=reading,
         accounts=accounts,
-        opening=_opening(settings, ports, accounts=accounts, failing=failing),
-        claims=Claims(transactions=transactions, failing=failing, clock=clock, policy=policy),
+        opening=opening,
+        claims=Claims(transactions, failing, clock, policy),
         failing=failing,
         media_cleanup=cleanup,
         publishing=publishing,
-        operating=Operating(
-            transactions=transactions,
-            reading=reading,
-            cleanup=cleanup,
-            publishing=publishing,
-            clock=clock,
+        operating=Operating(transactions, reading, cleanup, publishing, clock),
+        sweeping=Sweeping(
+            transactions, failing, cleanup, queue, ports.executions, workers, clock, policy
         ),
-        sweeping=_sweeping(settings, ports, failing=failing, cleanup=cleanup),
-        auditing=Auditing(store=ports.store, media=ports.media, clock=clock, policy=policy),
-        statements=Statements(
-            store=ports.store, identity=ports.identity, clock=clock, policy=policy
-        ),
+        auditing=Auditing(store, media, clock, policy),
+        statements=Statements(store, ports.identity, clock, policy),
         local=local,
-    )
-
-
-def _opening(settings: Settings, ports: Ports, *, accounts: Accounts, failing: Failing) -> Opening:
-    admission = Admission(
-        store=ports.store,
-        queue=ports.queue,
-        clock=ports.clock,
-        policy=settings.policy,
-        brake=Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd),
-        worker=ThreadPoolExecutor(1, thread_name_prefix="gauges"),
-    )
-    return Opening(
-        transactions=failing.transactions,
-        reading=failing.reading,
-        accounts=accounts,
-        failing=failing,
-        admission=admission,
-        queue=ports.queue,
-        media=ports.media,
-        clock=ports.clock,
-        ids=ports.ids,
-        costs=settings.costs,
-        policy=settings.policy,
-    )
-
-
-def _sweeping(
-    settings: Settings, ports: Ports, *, failing: Failing, cleanup: MediaCleanup
-) -> Sweeping:
-    return Sweeping(
-        transactions=failing.transactions,
-        failing=failing,
-        cleanup=cleanup,
-        queue=ports.queue,
-        executions=ports.executions,
-        workers=ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep"),
-        clock=ports.clock,
-        policy=settings.policy,
     )

@@ -22,8 +22,7 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
     generators = GoogleGenerators(backend, clock)
     generators.check(makes)
     project, region, invoker = backend.project, backend.region, backend.tasks_invoker
-    database, prefix = backend.database, backend.collection_prefix
-    store = FirestoreStore(project, database=database, prefix=prefix)
+    store = FirestoreStore(project, database=backend.database, prefix=backend.collection_prefix)
     queue = CloudTasksQueue(
         project=project,
         region=region,
@@ -32,9 +31,8 @@ def gcp_ports(backend: GCPBackend, *, makes: Kind | None) -> Ports:
         run_url=endpoints.run or RUN_URL,
         emulator_host=_host(endpoints.tasks),
     )
-    executions = CloudRunExecutions(
-        project=project, region=region, emulator_host=_host(endpoints.run)
-    )
+    run_host = _host(endpoints.run)
+    executions = CloudRunExecutions(project=project, region=region, emulator_host=run_host)
     media = R2MediaStore(**vars(backend.r2))
     grants = GoogleGrants(project=project, region=region, invoker=invoker, endpoint=endpoints.run)
 

@@ -3,12 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from shared.adapters.google_models.cards import (
-    CallStyle,
-    ModelCard,
-    Surface,
-    chosen_card,
-)
+from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.domain.brief import DURATIONS_S, Brief
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock

@@ -32,21 +32,17 @@ def local_ports(
     keys = InstallationKeys(data / folder.KEY, clock=clock)
     check_files(data)
     store = SQLiteStore(data / folder.STORE)
+    crashes, base_url = data / folder.GENERATOR / "crashes", settings.base_url
+    media = SampleMediaStore(data / folder.MEDIA, crashes=crashes, base_url=base_url, secret=keys)
+    environment, policy = settings.environment, settings.policy
+    executions = LocalExecutions(
+        data / folder.EXECUTIONS, environment=environment, policy=policy, ids=ids
+    )
     local = LocalParts(
         identity=LocalIdentity(keys, clock=clock),
-        media=SampleMediaStore(
-            data / folder.MEDIA,
-            crashes=data / folder.GENERATOR / "crashes",
-            base_url=settings.base_url,
-            secret=keys,
-        ),
+        media=media,
         queue=SQLiteQueue(data / folder.QUEUE, clock=clock),
-        executions=LocalExecutions(
-            data / folder.EXECUTIONS,
-            environment=settings.environment,
-            policy=settings.policy,
-            ids=ids,
-        ),
+        executions=executions,
     )
 
     def close() -> None:
