@@ -67,15 +67,14 @@ class ModelCard:
     def supports_all_options(self) -> bool:
         """Return whether the model supports every format and duration of a brief."""
         durations_s = DURATIONS_S if self.kind is Kind.VIDEO else ()
-        return {*ASPECT_RATIOS[self.kind]} <= {*self.aspect_ratios} and {*durations_s} <= {
-            *self.durations_s
-        }
+        offered = {*self.aspect_ratios, *self.durations_s}
+        return offered.issuperset([*ASPECT_RATIOS[self.kind], *durations_s])
 
 
 @cache
 def known_cards() -> tuple[ModelCard, ...]:
-    path = Path(__file__).with_name("cards.toml")
-    return tuple(ModelCard.of(entry) for entry in tomllib.loads(path.read_text())["card"])
+    families = tomllib.loads(Path(__file__).with_name("cards.toml").read_text())["family"]
+    return tuple(ModelCard.of(family | card) for family in families for card in family.pop("cards"))
 
 
 def usable_cards(
