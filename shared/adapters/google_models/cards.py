@@ -65,7 +65,7 @@ class ModelCard:
 
     @property
     def supports_all_options(self) -> bool:
-        """Return whether the model supports every format and duration of a brief."""
+        """Whether it supports every format and duration of a brief."""
         durations_s = DURATIONS_S if self.kind is Kind.VIDEO else ()
         offered = {*self.aspect_ratios, *self.durations_s}
         return offered.issuperset([*ASPECT_RATIOS[self.kind], *durations_s])
@@ -99,11 +99,7 @@ def chosen_card(
     may_be_retired: bool = False,
     cards: Iterable[ModelCard] | None = None,
 ) -> ModelCard:
-    """Return the card of a configured model.
-
-    Raises:
-        WrongSetting: it is unknown, incomplete or retired; the message lists the usable ones.
-    """
+    """Return a configured model's card, or raise `WrongSetting` with the usable ones."""
     cards = known_cards() if cards is None else tuple(cards)
     why = "is unknown"
     for card in cards:
