@@ -153,14 +153,11 @@ class OutputBucket:
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
         """Write the object at a `gs://` URI to a new file."""
         bucket, name = _split(address)
-        url = f"{self.url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?alt=media"
-        with (
-            translated_read_errors(),
-            BoundedFile(path, size_bytes_max=size_bytes_max) as file,
-            self.google.http.stream("GET", url, headers=self._headers()) as body,
-        ):
-            for chunk in body.iter_raw(CHUNK_BYTES):
-                file.write(chunk)
+        with translated_read_errors(), BoundedFile(path, size_bytes_max=size_bytes_max) as file:
+            url = f"{self.url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?alt=media"
+            with self.google.http.stream("GET", url, headers=self._headers()) as body:
+                for chunk in body.iter_raw(CHUNK_BYTES):
+                    file.write(chunk)
 
     def _headers(self) -> dict[str, str]:
         credentials = self.google.credentials
