@@ -10,13 +10,8 @@ from shared.wiring import Phoenix
 
 def migration(phoenix: Phoenix) -> Migration:
     """Return the migration of this installation's store; raise `StoreUnavailable`."""
-    return Migration(
-        _raw_documents(phoenix),
-        phoenix.ports.store,
-        phoenix.accounts,
-        phoenix.ports.clock,
-        phoenix.settings.costs,
-    )
+    raw, ports = _raw_documents(phoenix), phoenix.ports
+    return Migration(raw, ports.store, phoenix.accounts, ports.clock, phoenix.settings.costs)
 
 
 def _raw_documents(phoenix: Phoenix) -> RawDocuments:

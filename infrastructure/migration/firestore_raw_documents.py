@@ -20,7 +20,6 @@ class FirestoreRawDocuments:
     """The `RawDocuments` of a database; a version is the time of the last update."""
 
     def __init__(self, project: str, *, database: str = "(default)", prefix: str = "") -> None:
-        """Connect to the database; raise `StoreUnavailable` without credentials."""
         self._documents = FirestoreDocuments(
             project, database=database, prefix=prefix, timeout_s=CALL_TIMEOUT_S
         )

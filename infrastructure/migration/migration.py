@@ -13,8 +13,8 @@ An unrecognised document, and the account that it belongs to, is reported and le
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -27,7 +27,7 @@ from shared.domain.ledger import Actor, opening_id
 from shared.domain.policy import Costs
 from shared.lifecycle.accounts import Accounts
 from shared.ports.clock import Clock
-from shared.ports.store import Document, Store
+from shared.ports.store import Store
 
 ENTRY_BATCH_SIZE = 100
 SECONDS_MAX = 1e11
@@ -105,8 +105,7 @@ class _Run:
         legacy = self._legacy(Collection.TRANSACTIONS, without="sequence")
         unmarked = filter(self._is_unmarked, legacy)
         while page := list(islice(unmarked, ENTRY_BATCH_SIZE)):
-            marked = [_changed(entry, legacy=True) for entry in page]
-            self._replace(page, marked)
+            self._replace(page, [_changed(entry, legacy=True) for entry in page])
             self.done.marked_entries += len(page)
 
     def _is_unmarked(self, entry: RawDocument) -> bool:
@@ -128,8 +127,7 @@ class _Run:
         if self._owes(creation):
             cost = _cost_tokens(creation, self.migration.costs)
             account = self._legacy_account_of(creation)
-            balance = _balance_tokens(account)
-            paid = _changed(account, tokenBalance=balance + cost)
+            paid = _changed(account, tokenBalance=_balance_tokens(account) + cost)
             archived = _changed(archived, status="failed", refunded=True)
             self._replace([creation, account], [archived, paid, self._refund(creation, cost)])
             self.done.refunds += 1
@@ -148,9 +146,8 @@ class _Run:
 
     def _legacy_account_of(self, creation: RawDocument) -> RawDocument:
         user_id = creation.fields.get("userId")
-        account = None
-        if isinstance(user_id, str) and user_id:
-            account = self.migration.raw.get(account_key(UserId(user_id)))
+        key = account_key(UserId(user_id)) if isinstance(user_id, str) and user_id else None
+        account = self.migration.raw.get(key) if key else None
         if account is None:
             raise _Unrecognised(f"its user {user_id!r} has no account")
         if "ledgerCount" in account.fields:
@@ -181,19 +178,18 @@ class _Run:
         if legacy.id in self.skipped_users:
             raise _Unrecognised("one of its creations is not understood")
         tokens = _balance_tokens(legacy) + self.owed_tokens[legacy.id]
-        at = self.migration.clock.now()
-        user_id = UserId(legacy.id)
+        at, user_id = self.migration.clock.now(), UserId(legacy.id)
         claim = UsernameClaim(username=self._username(legacy), user_id=user_id)
         created_at = min(_time(legacy.fields.get("createdAt")) or at, at)
         account = Account.fresh(user_id, username=claim.username, at=created_at)
         account = account.welcome_decided(at=created_at)  # existing users get no welcome grant
-        documents: list[Document] = [claim]
+        entries = []
         if tokens:
             account, entry = account.granted(
                 tokens, entry_id=opening_id(user_id), reference=None, actor=Actor.OPERATOR, at=at
             )
-            documents.append(entry)
-        self._replace([legacy], [account, *documents])
+            entries.append(entry)
+        self._replace([legacy], [account, claim, *entries])
         self.done.accounts += 1
         self.done.opening_tokens += tokens
 
@@ -207,9 +203,8 @@ class _Run:
         raise AssertionError("random usernames do not run out")
 
     def _legacy(self, collection: Collection, *, without: str) -> Iterator[RawDocument]:
-        for document in self.migration.raw.all(collection):
-            if without not in document.fields:
-                yield document
+        documents = self.migration.raw.all(collection)
+        return (document for document in documents if without not in document.fields)
 
     def _replace(self, read: list[RawDocument], writes: list[Any]) -> None:
         if not self.dry_run:
@@ -220,8 +215,7 @@ class _Run:
 
 
 def _changed(document: RawDocument, **fields: object) -> RawDocument:
-    changed: Mapping[str, Any] = {**document.fields, **fields}
-    return RawDocument(document.collection, document.id, changed, document.version)
+    return replace(document, fields={**document.fields, **fields})
 
 
 def _balance_tokens(account: RawDocument) -> int:
@@ -250,7 +244,7 @@ def _whole(value: object) -> int | None:
 
 
 def _time(value: object) -> datetime | None:
-    """Parse a stored time: a datetime, ISO text, seconds or milliseconds."""
+    """Parse a datetime, ISO text, seconds or milliseconds."""
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value)

@@ -29,11 +29,9 @@ class RawDocuments(Protocol):
 
     def all(self, collection: Collection) -> Iterator[RawDocument]:
         """Stream a collection by id, in pages; raise `StoreUnavailable`."""
-        ...
 
     def get(self, key: Key[Any]) -> RawDocument | None:
         """Return the current document, or None; raise `StoreUnavailable`."""
-        ...
 
     def replace(
         self, read: Sequence[RawDocument], writes: Sequence[RawDocument | Document]
@@ -48,9 +46,7 @@ class RawDocuments(Protocol):
             StoreUnavailable: nothing was written.
             OutcomeUnknown
         """
-        ...
 
 
 def stored_fields(document: RawDocument | Document) -> dict[str, Any]:
-    """Return the fields to store."""
     return dict(document.fields) if isinstance(document, RawDocument) else to_fields(document)

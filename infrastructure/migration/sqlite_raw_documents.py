@@ -9,7 +9,7 @@ from typing import Any
 
 from infrastructure.migration.raw_documents import RawDocument, stored_fields
 from shared.adapters.local.sqlite import ConnectionPool, connect
-from shared.adapters.local.writer import time_text
+from shared.adapters.local.writer import json_text, read_text
 from shared.domain.errors import StoreContention, StoreUnavailable
 from shared.domain.keys import Collection, Key
 from shared.ports.store import Document
@@ -31,7 +31,7 @@ class SQLiteRawDocuments:
 
     def get(self, key: Key[Any]) -> RawDocument | None:
         with closing(connect(self._path)) as connection:
-            text = _text(connection, key)
+            text = read_text(connection, key)
         if text is None:
             return None
         return RawDocument(key.collection, key.id, json.loads(text), version=text)
@@ -40,11 +40,11 @@ class SQLiteRawDocuments:
         self, read: Sequence[RawDocument], writes: Sequence[RawDocument | Document]
     ) -> None:
         versions = {document.key: document.version for document in read}
-        written = {document.key: _json(document) for document in writes}
+        written = {document.key: json_text(stored_fields(document)) for document in writes}
         try:
             with closing(ConnectionPool(self._path)) as pool, pool.transaction() as connection:
                 for key in versions.keys() | written.keys():
-                    if _text(connection, key) != versions.get(key):
+                    if read_text(connection, key) != versions.get(key):
                         raise StoreContention(reason=f"{key.collection}/{key.id} has changed")
                 for key in versions.keys() - written.keys():
                     connection.execute(f'DELETE FROM "{key.collection}" WHERE id = ?', (key.id,))  # noqa: S608 (a fixed name)
@@ -52,15 +52,3 @@ class SQLiteRawDocuments:
                     connection.execute(_PUT.format(key.collection), (key.id, text))
         except sqlite3.Error as error:
             raise StoreUnavailable(reason=str(error)) from error
-
-
-def _text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
-    row = connection.execute(
-        f'SELECT document FROM "{key.collection}" WHERE id = ?',  # noqa: S608 (a fixed name)
-        (key.id,),
-    ).fetchone()
-    return None if row is None else str(row[0])
-
-
-def _json(document: RawDocument | Document) -> str:
-    return json.dumps(stored_fields(document), default=time_text, separators=(",", ":"))

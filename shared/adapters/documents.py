@@ -72,22 +72,11 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
-    for cls in (
-        InFlight,
-        HourlyCount,
-        Intent,
-        Failure,
-        *(cls for cls, _ in _TYPES.values()),
-    ):
-        names = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
-        converter.register_structure_hook(
-            cls,
-            make_dict_structure_fn(cls, converter, **names),  # type: ignore[arg-type]  # they are overrides, never its options
-        )
-        converter.register_unstructure_hook(
-            cls,
-            make_dict_unstructure_fn(cls, converter, **names),  # type: ignore[arg-type]  # the same
-        )
+    for cls in (InFlight, HourlyCount, Intent, Failure, *(cls for cls, _ in _TYPES.values())):
+        # Any: the overrides share their parameter with options of other types.
+        names: Any = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
+        converter.register_structure_hook(cls, make_dict_structure_fn(cls, converter, **names))
+        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, **names))
     return converter
 
 

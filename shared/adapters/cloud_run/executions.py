@@ -44,22 +44,20 @@ class CloudRunExecutions:
 
         name = f"{self._job(kind)}/executions/{execution_name}"
         with _translated():
+            clients, timeout_s = self._clients(), self.timeout_s
             try:
-                execution = self._clients().executions.get_execution(
-                    name=name, retry=None, timeout=self.timeout_s
+                execution = clients.executions.get_execution(
+                    name=name, retry=None, timeout=timeout_s
                 )
             except NotFound:  # also if the job is missing
-                self._clients().jobs.get_job(
-                    name=self._job(kind), retry=None, timeout=self.timeout_s
-                )
+                clients.jobs.get_job(name=self._job(kind), retry=None, timeout=timeout_s)
                 return False
         return execution.completion_time is None
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
-        variables = {"CREATION_ID": str(creation_id)}
+        env = [{"name": "CREATION_ID", "value": str(creation_id)}]
         if debit_failed:
-            variables["RERUN_FAILED"] = "debit"
-        env = [{"name": name, "value": value} for name, value in variables.items()]
+            env.append({"name": "RERUN_FAILED", "value": "debit"})
         overrides = {"container_overrides": [{"env": env}]}
         request = {"name": self._job(kind), "overrides": overrides}
         with _translated():

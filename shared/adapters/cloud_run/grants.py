@@ -39,11 +39,7 @@ class GoogleGrants:
         self._session.close(_close)
 
     def check_task(self, kind: Kind) -> None:
-        """Check that this process may create and delete tasks that act as the invoker.
-
-        Raises:
-            QueueUnavailable: a grant is missing, or IAM is unreachable.
-        """
+        """Raise `QueueUnavailable` if this process may not manage tasks that act as the invoker."""
         queue = f"/v2/{self._location}/queues/{kind}-generation-queue"
         invoker = f"/v1/projects/-/serviceAccounts/{self.invoker}"
         self._check(TASKS_URL, queue, "cloudtasks.tasks.create")
@@ -51,11 +47,7 @@ class GoogleGrants:
         self._check(IAM_URL, invoker, "iam.serviceAccounts.actAs")
 
     def check_start(self, kind: Kind) -> None:
-        """Check that the job's policy lets the invoker start it; the project's is not read.
-
-        Raises:
-            QueueUnavailable: the grant is missing, or the policy cannot be read.
-        """
+        """Raise `QueueUnavailable` if the job's own policy does not let the invoker start it."""
         path = f"/v2/{self._location}/jobs/{kind}-generation-job:getIamPolicy"
         bindings = self._request("GET", RUN_URL + path).get("bindings", [])
         member = f"serviceAccount:{self.invoker}"

@@ -68,12 +68,12 @@ class CloudTasksQueue:
             "dispatch_deadline": timedelta(seconds=DISPATCH_DEADLINE_S),
         }
 
+        request = {"parent": queue, "task": task}
+
         def create() -> None:
             # Not Conflict: that includes ABORTED, where nothing was created.
             with contextlib.suppress(AlreadyExists):
-                self._client().create_task(
-                    {"parent": queue, "task": task}, retry=None, timeout=TRY_TIMEOUT_S
-                )
+                self._client().create_task(request, retry=None, timeout=TRY_TIMEOUT_S)
 
         _call_with_retry(create)
 

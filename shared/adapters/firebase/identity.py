@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from shared.adapters.firebase.sdk_internals import customize
@@ -40,8 +40,7 @@ class LiveTokens:
     """Tokens that were checked for revocation in the last 5 minutes; the oldest are evicted."""
 
     def __init__(self, clock: Clock, *, tokens_max: int = LIVE_TOKENS_MAX) -> None:
-        self._clock = clock
-        self._tokens_max = tokens_max
+        self._clock, self._tokens_max = clock, tokens_max
         self._lock = threading.Lock()
         self._until_s: OrderedDict[bytes, float] = OrderedDict()
 
@@ -67,12 +66,10 @@ class FirebaseIdentity:
         timeout_s: float = FETCH_TIMEOUT_S,
     ) -> None:
         """Accept users of this project; `endpoint` replaces all of Google's URLs."""
-        self._project_id = project_id
+        self._project_id, self._endpoint = project_id, endpoint
         self._clock = clock
-        self._endpoint = endpoint
-        self._certificates = PublishedCertificates(
-            f"{endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}", clock=clock, timeout_s=timeout_s
-        )
+        url = f"{endpoint or GOOGLE_APIS}{CERTIFICATES_PATH}"
+        self._certificates = PublishedCertificates(url, clock=clock, timeout_s=timeout_s)
         self._opened_app = Once(self._open_app)
         self._live = LiveTokens(clock)
 
@@ -80,11 +77,8 @@ class FirebaseIdentity:
         from firebase_admin import auth
 
         self._certificates()
-        with _translated():
-            try:
-                auth.get_user(UNKNOWN_USER, self._app())
-            except auth.UserNotFoundError:
-                return
+        with _translated(), suppress(auth.UserNotFoundError):
+            auth.get_user(UNKNOWN_USER, self._app())
 
     def caller(self, token: str, *, must_be_live: bool = False) -> Caller:
         check_form(token)
@@ -99,11 +93,10 @@ class FirebaseIdentity:
     def user_id_of(self, email: str) -> UserId | None:
         from firebase_admin import auth
 
-        with _translated():
-            try:
-                return UserId(auth.get_user_by_email(email, self._app()).uid)
-            except (auth.UserNotFoundError, ValueError):  # ValueError: no email address
-                return None
+        # ValueError: no email address
+        with _translated(), suppress(auth.UserNotFoundError, ValueError):
+            return UserId(auth.get_user_by_email(email, self._app()).uid)
+        return None
 
     def _verified(self, token: str, *, check_revoked: bool) -> Mapping[str, Any]:
         from firebase_admin import auth
@@ -119,8 +112,9 @@ class FirebaseIdentity:
                 auth.InvalidIdTokenError,
                 auth.UserNotFoundError,
                 ValueError,
-                TypeError,  # its times are no numbers
+                TypeError,
             ) as error:
+                # TypeError: its times are no numbers.
                 raise Unauthenticated(reason=str(error)) from error
         return claims
 
@@ -142,11 +136,9 @@ class FirebaseIdentity:
         # Only Google itself receives a credential.
         credential = Anonymous() if self._endpoint else credentials.ApplicationDefault()
         credential.get_credential()  # raises before an unusable app is registered
-        app = firebase_admin.initialize_app(
-            credential,
-            {"projectId": self._project_id, "httpTimeout": LOOKUP_TIMEOUT_S},
-            name=f"phoenix-{secrets.token_hex(8)}",
-        )
+        options = {"projectId": self._project_id, "httpTimeout": LOOKUP_TIMEOUT_S}
+        name = f"phoenix-{secrets.token_hex(8)}"
+        app = firebase_admin.initialize_app(credential, options, name=name)
         url = f"{self._endpoint}/v1/projects/{self._project_id}" if self._endpoint else None
         customize(app, certificates=self._certificates, users_url=url)
         return app
@@ -164,21 +156,16 @@ def _translated() -> Iterator[None]:
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
-    """Return the caller of a verified token.
-
-    Raises:
-        Unauthenticated: the user cannot belong to this installation.
-    """
+    """Return a verified token's caller; raise `Unauthenticated` for one of another tenant."""
     user_id = claims["sub"]
     if not _USER_ID.fullmatch(user_id):
         raise Unauthenticated(reason="its user id cannot be a key")
     if "tenant" in (claims.get("firebase") or {}):
         # Another tenant of the project may have users with the same ids.
         raise Unauthenticated(reason="of a tenant")
-    name = claims.get("name")
+    name, contact = claims.get("name"), _verified_contact(claims)
     # A display name may be an email address, which must not be shown.
     hint = name if isinstance(name, str) and "@" not in name else ""
-    contact = _verified_contact(claims)
     return Caller(
         user_id=UserId(user_id),
         username_hint=hint,

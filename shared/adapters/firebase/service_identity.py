@@ -37,18 +37,10 @@ class GoogleServiceIdentity:
         self._certificates()
 
     def service(self, token: str) -> str:
-        check_form(token)
-        claims = self._verified(token)
-        check_not_before(claims, now=self.clock.now())
-        email = claims.get("email")
-        if claims.get("email_verified") is not True or email not in self.accounts:
-            raise WrongServiceAccount
-        return str(email)
-
-    def _verified(self, token: str) -> Mapping[str, Any]:
         from google.auth.exceptions import GoogleAuthError
         from google.oauth2 import id_token
 
+        check_form(token)
         try:
             claims: Mapping[str, Any] = id_token.verify_oauth2_token(  # type: ignore[no-untyped-call]  # google-auth has few types
                 token,
@@ -59,4 +51,8 @@ class GoogleServiceIdentity:
         except (ValueError, GoogleAuthError, KeyError, TypeError) as error:
             # KeyError: no issuer. TypeError: its times are no numbers.
             raise Unauthenticated(reason=repr(error)) from error
-        return claims
+        check_not_before(claims, now=self.clock.now())
+        email = claims.get("email")
+        if claims.get("email_verified") is not True or email not in self.accounts:
+            raise WrongServiceAccount
+        return str(email)

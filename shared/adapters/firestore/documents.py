@@ -92,29 +92,20 @@ class FirestoreDocuments:
     ) -> list[StoredDocument]:
         if not references:
             return []
-        return _call_with_retry(
-            lambda: self.client.get_all(
-                references, retry=None, timeout=self._timeout_s, read_time=at
-            )
-        )
+        options: dict[str, Any] = {"retry": None, "timeout": self._timeout_s, "read_time": at}
+        return _call_with_retry(lambda: self.client.get_all(references, **options))
 
     def select(self, query: Query, *, at: datetime | None = None) -> list[StoredDocument]:
         """Run a query at one time (default: now), in one round trip."""
-        return _call_with_retry(
-            lambda: query.stream(retry=NEVER, timeout=self._timeout_s, read_time=at)
-        )
+        options: dict[str, Any] = {"retry": NEVER, "timeout": self._timeout_s, "read_time": at}
+        return _call_with_retry(lambda: query.stream(**options))
 
     def aggregate(self, query: Any) -> float:  # noqa: ANN401 (the SDK declares a wrong type)
         [[found]] = _call_with_retry(lambda: query.get(retry=NEVER, timeout=self._timeout_s))
         return float(found.value)
 
     def commit(self, plan: Plan, read: StoredDocuments) -> None:
-        """Commit a plan, each document under its precondition, in one round trip.
-
-        Raises:
-            StoreContention: a precondition failed; nothing was written.
-            OutcomeUnknown
-        """
+        """Commit a plan, each document under its precondition, in one round trip."""
         self.commit_fields(
             stored_parts([*plan.creates, *plan.updates], read),
             [key for key in with_internals(plan.removes) if key in read],
@@ -129,11 +120,8 @@ class FirestoreDocuments:
         versions: Mapping[Key[Any], Any],
     ) -> None:
         """Write and remove documents, which must have these update times, or not exist."""
-        batch = self.client.batch()
-        as_read = {
-            key: self.client.write_option(last_update_time=changed_at)
-            for key, changed_at in versions.items()
-        }
+        batch, option = self.client.batch(), self.client.write_option
+        as_read = {key: option(last_update_time=at) for key, at in versions.items()}
         for key, fields in writes.items():
             if key in as_read:
                 batch.update(self.reference(key), fields, option=as_read[key])

@@ -29,22 +29,16 @@ def internals_key(key: Key[Any]) -> Key[Any]:
 
 def with_internals(keys: Iterable[Key[Any]]) -> list[Key[Any]]:
     """Return the keys, each creation's followed by that of its internals."""
-    return [
-        part
-        for key in keys
-        for part in ([key, internals_key(key)] if key.collection is Collection.CREATIONS else [key])
-    ]
+    parts: list[Key[Any]] = []
+    for key in keys:
+        parts += [key, internals_key(key)] if key.collection is Collection.CREATIONS else [key]
+    return parts
 
 
 def documents_of(read: StoredDocuments) -> dict[Key[Any], Document]:
     """Return the documents, creations with internals; raise `StoreUnavailable` if missing."""
-    internals = {
-        key.id: snapshot
-        for key, snapshot in read.items()
-        if key.collection is Collection.CREATION_INTERNALS
-    }
     return {
-        key: whole_document(key, snapshot, internals.get(key.id))
+        key: whole_document(key, snapshot, read.get(internals_key(key)))
         for key, snapshot in read.items()
         if key.collection is not Collection.CREATION_INTERNALS
     }

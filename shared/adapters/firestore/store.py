@@ -101,10 +101,8 @@ class FirestoreStore:
         return cast("DocumentT | None", read.get(key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
-        filters: list[Filter] = [("userId", "==", user_id)]
-        filters.append(
-            ("status", "==", which.status) if which.status else ("status", "in", UNPUBLISHED)
-        )
+        status = ("status", "==", which.status) if which.status else ("status", "in", UNPUBLISHED)
+        filters: list[Filter] = [("userId", "==", user_id), status]
         if which.kind:
             filters.append(("mediaType", "==", which.kind))
         return self._page(Collection.CREATIONS, filters, page, sort="createdAt")
@@ -126,10 +124,8 @@ class FirestoreStore:
         return self._with_internals(self._select(query, page, sort="sweepAt", order=OLDEST_FIRST))
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        filters = [("dueAt", "<=", now)]
-        return self._page(
-            Collection.MEDIA_DELETIONS, filters, page, sort="dueAt", order=OLDEST_FIRST
-        )
+        filters, collection = [("dueAt", "<=", now)], Collection.MEDIA_DELETIONS
+        return self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST)
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         filters = [("mediaType", "==", kind), ("status", "==", status)]

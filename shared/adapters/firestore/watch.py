@@ -65,11 +65,7 @@ class _View:
         self._current: set[int] = set()
 
     def apply(self, message: ListenResponse) -> bool:
-        """Apply a message; return whether the view is now consistent at one moment.
-
-        Raises:
-            _StreamEnded
-        """
+        """Apply a message; return whether the view is now consistent at one moment."""
         if "target_change" in message:
             return self._apply_target_change(message.target_change)
         if "document_change" in message:
@@ -137,9 +133,8 @@ class _Watch:
 
     def _listen(self) -> None:
         finished = threading.Event()
-        self._stream = stream = self._documents.listen(
-            self._requests(finished), timeout_s=LISTEN_TIMEOUT_S
-        )
+        requests = self._requests(finished)
+        self._stream = stream = self._documents.listen(requests, timeout_s=LISTEN_TIMEOUT_S)
         if self._ended.is_set():
             stream.cancel()
         view = _View(self._decode)

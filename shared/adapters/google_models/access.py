@@ -10,12 +10,7 @@ from shared.domain.kind import Kind
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 TIMEOUT_S = 5
-_KEY_REFUSED = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.PAYMENT_REQUIRED,
-    HTTPStatus.FORBIDDEN,
-}
+_KEY_REFUSED = range(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 
 
 def check_access(kind: Kind, *, model: str, api_key: str, endpoint: str | None) -> None:
@@ -26,12 +21,10 @@ def check_access(kind: Kind, *, model: str, api_key: str, endpoint: str | None) 
         GenerationUnavailable: the API is unreachable or returned an unexpected status.
     """
     url = endpoint or GEMINI_API_URL
-    try:
+    headers = {"x-goog-api-key": api_key}
+    try:  # without a proxy, as the generators
         response = httpx.get(
-            f"{url}/v1/models/{model}",
-            headers={"x-goog-api-key": api_key},
-            timeout=TIMEOUT_S,
-            trust_env=False,  # the generators use no proxy either
+            f"{url}/v1/models/{model}", headers=headers, timeout=TIMEOUT_S, trust_env=False
         )
     except httpx.HTTPError as error:
         reason = f"{url} cannot be reached ({type(error).__name__})"

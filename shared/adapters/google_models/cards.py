@@ -65,17 +65,16 @@ class ModelCard:
 
     @property
     def supports_all_options(self) -> bool:
-        """Return whether the model supports every format and duration of a brief."""
+        """Whether it supports every format and duration of a brief."""
         durations_s = DURATIONS_S if self.kind is Kind.VIDEO else ()
-        return {*ASPECT_RATIOS[self.kind]} <= {*self.aspect_ratios} and {*durations_s} <= {
-            *self.durations_s
-        }
+        offered = {*self.aspect_ratios, *self.durations_s}
+        return offered.issuperset([*ASPECT_RATIOS[self.kind], *durations_s])
 
 
 @cache
 def known_cards() -> tuple[ModelCard, ...]:
-    path = Path(__file__).with_name("cards.toml")
-    return tuple(ModelCard.of(entry) for entry in tomllib.loads(path.read_text())["card"])
+    families = tomllib.loads(Path(__file__).with_name("cards.toml").read_text())["family"]
+    return tuple(ModelCard.of(family | card) for family in families for card in family.pop("cards"))
 
 
 def usable_cards(
@@ -100,11 +99,7 @@ def chosen_card(
     may_be_retired: bool = False,
     cards: Iterable[ModelCard] | None = None,
 ) -> ModelCard:
-    """Return the card of a configured model.
-
-    Raises:
-        WrongSetting: it is unknown, incomplete or retired; the message lists the usable ones.
-    """
+    """Return a configured model's card, or raise `WrongSetting` with the usable ones."""
     cards = known_cards() if cards is None else tuple(cards)
     why = "is unknown"
     for card in cards:

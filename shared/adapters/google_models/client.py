@@ -2,12 +2,7 @@
 
 google-genai raises two partly private error trees, follows redirects, may retry and reads bodies
 of any size. Its requests therefore go through `GuardedTransport`, which raises four errors that the
-SDK passes on unchanged:
-
-    ConnectFailed     no connection or no TLS: nothing was sent
-    NoResponse        sent, but no complete response in time
-    ErrorResponse     an HTTP status other than 2xx
-    ResponseTooLarge  a 2xx body above the size limit
+SDK passes on unchanged.
 """
 
 import ssl
@@ -41,7 +36,7 @@ API_VERSIONS = {Surface.AGENT_PLATFORM: "v1beta1", Surface.GEMINI_API: "v1"}
 
 
 class ConnectFailed(Exception):
-    """Nothing has reached the vendor."""
+    """No connection or no TLS: nothing has reached the vendor."""
 
 
 class NoResponse(Exception):
@@ -109,12 +104,10 @@ class Connection:
         Keep a reference: the SDK closes the transport when its client is garbage collected.
         """
         timeout_s = self.timeout_s or timeout_s
+        bytes_max = int(size_bytes_max * BASE64_FACTOR) + NON_MEDIA_BYTES_MAX
+        key = self.access.key if isinstance(self.access, ApiKey) else None
         http = httpx2.Client(
-            transport=GuardedTransport(
-                timeout_s=timeout_s,
-                size_bytes_max=int(size_bytes_max * BASE64_FACTOR) + NON_MEDIA_BYTES_MAX,
-                secret=self.access.key if isinstance(self.access, ApiKey) else None,
-            ),
+            transport=GuardedTransport(timeout_s=timeout_s, size_bytes_max=bytes_max, secret=key),
             timeout=timeout_s,
             follow_redirects=True,
             headers={"Accept-Encoding": "identity"},
@@ -129,14 +122,14 @@ class Connection:
             client_args=tls,
             async_client_args=tls,
         )
-        if isinstance(self.access, ApiKey):
-            key = self.access.key
-            sdk = genai.Client(enterprise=False, api_key=key, http_options=options)
+        access = self.access
+        if isinstance(access, ApiKey):
+            sdk = genai.Client(enterprise=False, api_key=access.key, http_options=options)
             return GoogleClient(sdk, http)
-        credentials = self.access.credentials or google.auth.default(scopes=[CLOUD_SCOPE])[0]
+        credentials = access.credentials or google.auth.default(scopes=[CLOUD_SCOPE])[0]
         sdk = genai.Client(
             enterprise=True,
-            project=self.access.project,
+            project=access.project,
             location=card.location,
             credentials=credentials,
             http_options=options,
@@ -157,17 +150,11 @@ class GuardedTransport(httpx2.BaseTransport):
         # No keep-alive: on a stale connection, it is unknown whether a start was sent.
         limits = httpx2.Limits(max_keepalive_connections=0)
         self._inner = httpx2.HTTPTransport(verify=_tls(), limits=limits)
-        self._timeout_s = timeout_s
-        self._size_bytes_max = size_bytes_max
+        self._timeout_s, self._size_bytes_max = timeout_s, size_bytes_max
         self._secret = secret
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request once.
-
-        Raises:
-            ConnectFailed, NoResponse, ErrorResponse; reading the body raises ResponseTooLarge and
-                NoResponse.
-        """
+        """Send the request once; reading the body may raise `ResponseTooLarge` or `NoResponse`."""
         try:
             response = self._inner.handle_request(request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -201,12 +188,8 @@ class GuardedTransport(httpx2.BaseTransport):
             text = repr(error)
         finally:
             response.close()
-        return ErrorResponse(
-            response.status_code,
-            text=text,
-            retry_after=response.headers.get("Retry-After"),
-            secret=self._secret,
-        )
+        status, retry_after = response.status_code, response.headers.get("Retry-After")
+        return ErrorResponse(status, text=text, retry_after=retry_after, secret=self._secret)
 
     def close(self) -> None:
         self._inner.close()

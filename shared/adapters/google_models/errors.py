@@ -73,9 +73,8 @@ _ALIASES = {
         *("image_safety", "image_prohibited_content", "image_recitation"),
     ),
 }
-_BY_NAME = {
-    name.replace("_", ""): code for code in Code for name in (code, *_ALIASES.get(code, ()))
-}
+_NAMES = {code: (code, *_ALIASES.get(code, ())) for code in Code}
+_BY_NAME = {name.replace("_", ""): code for code, names in _NAMES.items() for name in names}
 _ACCESS_DOMAIN = "googleapis.com"
 """Each reason of this domain (google.api.ErrorReason) concerns a key, a project or its quota."""
 _ACCESS_PREFIXES = (
@@ -120,11 +119,8 @@ def code_of(value: object) -> Code | None:
 
 
 def reasons(error: object) -> list[str]:
-    return [
-        str(get_path(detail, "reason"))
-        for detail in get_list(error, "details")
-        if get_path(detail, "reason")
-    ]
+    found = [get_path(detail, "reason") for detail in get_list(error, "details")]
+    return [str(reason) for reason in found if reason]
 
 
 def is_access_error(error: object) -> bool:

@@ -19,15 +19,12 @@ from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
 IMAGE_SIZE = "1K"
+_FILTERED = (
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
+    *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT", "ESCALATION"),
+)
 _REFUSALS = {
-    **dict.fromkeys(
-        (
-            *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
-            *("IMAGE_SAFETY", "IMAGE_RECITATION", "IMAGE_PROHIBITED_CONTENT"),
-            *("MODEL_ARMOR", "ESCALATION"),
-        ),
-        FailureCode.SAFETY_FILTER,
-    ),
+    **dict.fromkeys(_FILTERED, FailureCode.SAFETY_FILTER),
     "LANGUAGE": FailureCode.GENERATOR_REJECTED,
     "PUP_LIMITED_DISABLED": FailureCode.INTERNAL,  # the vendor has limited the installation
 }
@@ -45,11 +42,9 @@ class GeminiImageGenerator:
     """The `Generator` of images; keeps each image in memory from its start to its fetch."""
 
     def __init__(self, card: ModelCard, connection: Connection) -> None:
-        self._card = card
+        self._card, size_max = card, IMAGE_SIZE_BYTES_MAX
         self._images: dict[str, bytes] = {}
-        self._google = connection.open(
-            card, timeout_s=IMAGE_TIMEOUT_S, size_bytes_max=IMAGE_SIZE_BYTES_MAX
-        )
+        self._google = connection.open(card, timeout_s=IMAGE_TIMEOUT_S, size_bytes_max=size_max)
 
     @property
     def model(self) -> str:
@@ -60,17 +55,14 @@ class GeminiImageGenerator:
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         with translated_start_errors():
+            format_ = types.ImageConfig(aspect_ratio=brief.aspect_ratio, image_size=IMAGE_SIZE)
+            config = types.GenerateContentConfig(
+                response_modalities=["IMAGE"],
+                image_config=format_,
+                should_return_http_response=True,  # the SDK's own types warn about unknown values
+            )
             response = self._google.sdk.models.generate_content(
-                model=self._card.model,
-                contents=brief.prompt,
-                config=types.GenerateContentConfig(
-                    response_modalities=["IMAGE"],
-                    image_config=types.ImageConfig(
-                        aspect_ratio=brief.aspect_ratio, image_size=IMAGE_SIZE
-                    ),
-                    # The SDK's own types warn about unknown values.
-                    should_return_http_response=True,
-                ),
+                model=self._card.model, contents=brief.prompt, config=config
             ).sdk_http_response
             image = _image(json.loads((response.body if response else None) or ""))
         locator = f"{creation_id}-{attempt}"
@@ -123,14 +115,10 @@ def _images(response: object) -> Iterator[tuple[int, object]]:
         for part in get_list(candidate, "content", "parts"):
             blob = get_first(part, "inlineData", "inline_data")
             named = get_first(blob, "mimeType", "mime_type") or _IMAGE_TYPE
-            media_type = str(named).strip().lower()
-            if get_path(blob, "data") and not media_type.startswith(_OTHER_TYPES):
-                rank = (
-                    _THOUGHT
-                    if get_path(part, "thought")
-                    else 1 + media_type.startswith(_IMAGE_TYPE)
-                )
-                yield rank, get_path(blob, "data")
+            media_type, data = str(named).strip().lower(), get_path(blob, "data")
+            if data and not media_type.startswith(_OTHER_TYPES):
+                rank = 1 + media_type.startswith(_IMAGE_TYPE)
+                yield _THOUGHT if get_path(part, "thought") else rank, data
 
 
 def _refusal(response: object) -> GenerationRefused:

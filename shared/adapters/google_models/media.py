@@ -53,11 +53,7 @@ class BoundedFile(io.FileIO):
 
 
 def decode_media(text: object) -> bytes:
-    """Decode base64 of either alphabet, padded or not, in lines or not, also as a `data:` URL.
-
-    Raises:
-        BadOutput
-    """
+    """Decode base64: either alphabet, padded or not, in lines or not, or in a `data:` URL."""
     if not isinstance(text, str):
         raise BadOutput(reason="not base64 text")
     letters = text.rpartition(DATA_URL_MARKER)[2].translate(_BASE64_ALPHABETS).rstrip("=")
@@ -109,9 +105,8 @@ class _Object:
     def rank(self) -> tuple[int, int]:
         """Rank as a candidate for the output: videos first, then unknown types, then by size."""
         suffix = PurePosixPath(self.name).suffix.lower()
-        if self.size_bytes == 0 or self.name.endswith("/") or not self.name:
-            return 0, 0
-        if suffix in _OTHER_SUFFIXES:
+        is_empty = self.size_bytes == 0 or self.name.endswith("/") or not self.name
+        if is_empty or suffix in _OTHER_SUFFIXES:
             return 0, 0
         if suffix in _VIDEO_SUFFIXES or self.content_type.startswith("video/"):
             return 2, self.size_bytes
@@ -131,9 +126,7 @@ class OutputBucket:
 
     def folder(self, creation_id: CreationId, *, attempt: int) -> str | None:
         """Return the `gs://` folder of this attempt's output, or None without a bucket."""
-        if self.bucket is None:
-            return None
-        return f"{GCS_SCHEME}{self.bucket}/{creation_id}/{attempt}/"
+        return self.bucket and f"{GCS_SCHEME}{self.bucket}/{creation_id}/{attempt}/"
 
     def find(self, creation_id: CreationId, *, attempt: int) -> Ready | NotFound | CannotTell:
         folder = self.folder(creation_id, attempt=attempt)
@@ -150,9 +143,7 @@ class OutputBucket:
         params = {"prefix": prefix, "fields": "items(name,size,contentType),nextPageToken"}
         for _ in range(LISTED_PAGES_MAX):
             response = self.google.http.get(
-                f"{self.url}/storage/v1/b/{quote(bucket)}/o",
-                params=params,
-                headers=self._headers(),
+                f"{self.url}/storage/v1/b/{quote(bucket)}/o", params=params, headers=self._headers()
             ).json()
             yield from map(_Object.of, get_list(json_object(response), "items"))
             if not (token := get_path(response, "nextPageToken")):
@@ -162,18 +153,11 @@ class OutputBucket:
     def fetch(self, address: str, path: Path, *, size_bytes_max: int) -> None:
         """Write the object at a `gs://` URI to a new file."""
         bucket, name = _split(address)
-        with (
-            translated_read_errors(),
-            BoundedFile(path, size_bytes_max=size_bytes_max) as file,
-            self.google.http.stream(
-                "GET",
-                f"{self.url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}",
-                params={"alt": "media"},
-                headers=self._headers(),
-            ) as body,
-        ):
-            for chunk in body.iter_raw(CHUNK_BYTES):
-                file.write(chunk)
+        with translated_read_errors(), BoundedFile(path, size_bytes_max=size_bytes_max) as file:
+            url = f"{self.url}/storage/v1/b/{quote(bucket)}/o/{quote(name, safe='')}?alt=media"
+            with self.google.http.stream("GET", url, headers=self._headers()) as body:
+                for chunk in body.iter_raw(CHUNK_BYTES):
+                    file.write(chunk)
 
     def _headers(self) -> dict[str, str]:
         credentials = self.google.credentials

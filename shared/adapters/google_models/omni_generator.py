@@ -29,26 +29,24 @@ FILES_PATH = "/files/"
 
 class OmniVideoGenerator(VideoGenerator):
     def send_start(self, brief: Brief, folder: str | None) -> object:
+        video = {
+            "type": "video",
+            "aspect_ratio": str(brief.aspect_ratio),
+            "duration": f"{brief.duration_s}s",
+            "resolution": RESOLUTION,
+        }
+        if folder is not None:
+            video |= {"delivery": "uri", "gcs_uri": folder}
+        elif self.card.surface is Surface.GEMINI_API:
+            video["delivery"] = "uri"  # among the vendor's files; else inside the response
         response = self.google.sdk.interactions.with_raw_response.create(
             model=self.card.model,
             input=brief.prompt,
             background=True,
             store=True,
-            response_format={
-                "type": "video",
-                "aspect_ratio": str(brief.aspect_ratio),
-                "duration": f"{brief.duration_s}s",
-                "resolution": RESOLUTION,
-                **self._delivery(folder),
-            },
+            response_format=video,
         )
         return get_path(response.json(), "id")
-
-    def _delivery(self, folder: str | None) -> dict[str, str]:
-        """Return where to deliver the video: the bucket, the vendor's files, or the response."""
-        if folder is not None:
-            return {"delivery": "uri", "gcs_uri": folder}
-        return {"delivery": "uri"} if self.card.surface is Surface.GEMINI_API else {}
 
     def send_read(self, name: str) -> object:
         return json_object(self.google.sdk.interactions.with_raw_response.get(name).json())
@@ -73,9 +71,8 @@ class OmniVideoGenerator(VideoGenerator):
     def discard(self, operation: Operation) -> None:
         """Delete the interaction with its prompt, which the vendor keeps otherwise."""
         try:
-            self.google.sdk.interactions.with_raw_response.delete(
-                operation.name, timeout=DISCARD_S_MAX
-            )
+            interactions = self.google.sdk.interactions.with_raw_response
+            interactions.delete(operation.name, timeout=DISCARD_S_MAX)
         except Exception as error:  # noqa: BLE001 (the media are stored: nothing may undo that)
             facts = {"operation": operation.name, "reason": repr(error)[:REASON_LENGTH_MAX]}
             log.warning("discard_failed", extra=facts)
@@ -91,11 +88,8 @@ def _contents(response: object) -> Iterator[object]:
 
 
 def _video(response: object) -> object:
-    videos = [
-        each
-        for each in _contents(response)
-        if get_path(each, "type") in ("video", None) and get_first(each, "uri", "data")
-    ]
+    found = [each for each in _contents(response) if get_first(each, "uri", "data")]
+    videos = [each for each in found if get_path(each, "type") in ("video", None)]
     return videos[-1] if videos else None
 
 

@@ -20,18 +20,7 @@
     more bytes than media may have                     bad output, billed
     anything else                                      unavailable: retry
 
-    a failed operation or interaction                  (`refusal_of`)
-    -------------------------------------------------  -------------------------------------------
-    RESOURCE_EXHAUSTED                                 transient: generator_rate_limited
-    CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, ABORTED,
-    INTERNAL, UNAVAILABLE                              transient: generator_unavailable
-    INVALID_ARGUMENT, OUT_OF_RANGE, language           refused: generator_rejected
-    NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED,
-    FAILED_PRECONDITION, UNIMPLEMENTED,
-    UNAUTHENTICATED, payment_required                  refused: internal
-    blocked, filtered                                  refused: safety_filter
-    any other error, or no media                       refused: generator_bad_output
-
+A failed operation or interaction is transient or refused by its code (`refusal_of`).
 `internal` is the operator's to fix: the job logs `generator_misconfigured`, which raises an alert.
 The vendor's message becomes a `reason`, which only the log shows.
 """
@@ -80,14 +69,13 @@ _HTTP_STATUSES = {
     Code.UNAVAILABLE: {HTTPStatus.SERVICE_UNAVAILABLE},
 }
 """Codes that prove that nothing was started, and the HTTP statuses that belong to each."""
+_UNAVAILABLE = (
+    *(Code.CANCELLED, Code.UNKNOWN, Code.DEADLINE_EXCEEDED),
+    *(Code.ABORTED, Code.INTERNAL, Code.UNAVAILABLE),
+)
 _TRANSIENT = {
     Code.RESOURCE_EXHAUSTED: FailureCode.GENERATOR_RATE_LIMITED,
-    Code.CANCELLED: FailureCode.GENERATOR_UNAVAILABLE,
-    Code.UNKNOWN: FailureCode.GENERATOR_UNAVAILABLE,
-    Code.DEADLINE_EXCEEDED: FailureCode.GENERATOR_UNAVAILABLE,
-    Code.ABORTED: FailureCode.GENERATOR_UNAVAILABLE,
-    Code.INTERNAL: FailureCode.GENERATOR_UNAVAILABLE,
-    Code.UNAVAILABLE: FailureCode.GENERATOR_UNAVAILABLE,
+    **dict.fromkeys(_UNAVAILABLE, FailureCode.GENERATOR_UNAVAILABLE),
 }
 _PERMANENT = {
     Code.INVALID_ARGUMENT: FailureCode.GENERATOR_REJECTED,
@@ -101,11 +89,7 @@ _READ_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FO
 
 @contextmanager
 def translated_start_errors() -> Iterator[None]:
-    """Translate the errors of a paid start.
-
-    Raises:
-        GenerationRefused, GenerationUnavailable, StartOutcomeUnknown
-    """
+    """Raise `GenerationRefused`, `GenerationUnavailable` or `StartOutcomeUnknown` for a paid start."""
     try:
         yield
     except (ConnectFailed, GoogleAuthError) as error:
@@ -121,13 +105,7 @@ def translated_start_errors() -> Iterator[None]:
 
 @contextmanager
 def translated_read_errors() -> Iterator[None]:
-    """Translate the errors of a read.
-
-    Raises:
-        GenerationUnavailable
-        ReadRefused: 400, 403 or 404.
-        BadOutput: the response is too large.
-    """
+    """Raise `GenerationUnavailable`, `ReadRefused`, or `BadOutput` for a too large response."""
     try:
         yield
     except ResponseTooLarge as error:
@@ -145,11 +123,7 @@ def translated_read_errors() -> Iterator[None]:
 def _unavailable(response: ErrorResponse) -> GenerationUnavailable:
     is_rate_limited = response.status == HTTPStatus.TOO_MANY_REQUESTS
     return GenerationUnavailable(
-        failure=(
-            FailureCode.GENERATOR_RATE_LIMITED
-            if is_rate_limited
-            else FailureCode.GENERATOR_UNAVAILABLE
-        ),
+        failure=_TRANSIENT[Code.RESOURCE_EXHAUSTED if is_rate_limited else Code.UNAVAILABLE],
         retry_after_s=retry_after_s(response.retry_after),
         reason=str(response),
     )
@@ -165,11 +139,7 @@ def _start_error(
         return StartOutcomeUnknown(reason=str(response))
     if code in _TRANSIENT:
         return _unavailable(response)
-    failure = (
-        FailureCode.POLICY_VIOLATION
-        if code is Code.BLOCKED
-        else _permanent_failure(code, response.error)
-    )
+    failure = _permanent(code, response.error, blocked=FailureCode.POLICY_VIOLATION)
     return GenerationRefused(failure=failure, reason=str(response))
 
 
@@ -196,22 +166,15 @@ def refusal_of(*errors: object) -> Refused:
     reason = str(error)[:REASON_LENGTH_MAX]
     if code in _TRANSIENT:
         return Refused(_TRANSIENT[code], is_transient=True, reason=reason)
-    failure = FailureCode.SAFETY_FILTER if code is Code.BLOCKED else _permanent_failure(code, error)
+    failure = _permanent(code, error, blocked=FailureCode.SAFETY_FILTER)
     return Refused(failure, reason=reason)
 
 
-def _permanent_failure(code: Code, error: object) -> FailureCode:
-    return (
-        FailureCode.INTERNAL
-        if is_access_error(error)
-        else _PERMANENT.get(code, FailureCode.INTERNAL)
-    )
-
-
-def oversized_response(error: BadOutput) -> Refused:
-    """Return the refusal for a poll response that is too large: it holds media, which are billed."""
-    failure = FailureCode.GENERATOR_BAD_OUTPUT
-    return Refused(failure, reason=error.reason, is_billed=True)
+def _permanent(code: Code, error: object, *, blocked: FailureCode) -> FailureCode:
+    if code is Code.BLOCKED:
+        return blocked
+    by_code = {} if is_access_error(error) else _PERMANENT
+    return by_code.get(code, FailureCode.INTERNAL)
 
 
 def no_media(response: object, *, is_billed: bool = False) -> Refused:

@@ -19,8 +19,7 @@ class _RawOperation(types.Operation):
     """The operation's JSON: the SDK's own types drop unknown fields."""
 
     def __init__(self, name: str, fields: object = None) -> None:
-        self.name = name
-        self.fields = fields
+        self.name, self.fields = name, fields
 
     @classmethod
     def from_api_response(cls, api_response: object, is_vertex_ai: bool = False) -> Self:  # noqa: ARG003, FBT001, FBT002 (the SDK's signature)

@@ -7,7 +7,7 @@ from shared.adapters.google_models.cards import ModelCard
 from shared.adapters.google_models.client import VIDEO_TIMEOUT_S, Connection
 from shared.adapters.google_models.media import GCS_SCHEME, BoundedFile, OutputBucket
 from shared.adapters.google_models.responses import (
-    oversized_response,
+    no_media,
     translated_read_errors,
     translated_start_errors,
 )
@@ -22,13 +22,9 @@ class VideoGenerator(ABC):
     """A `Generator` of videos; a subclass knows one of Google's APIs."""
 
     def __init__(self, card: ModelCard, connection: Connection) -> None:
-        self.card = card
-        self.google = connection.open(
-            card, timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=VIDEO_SIZE_BYTES_MAX
-        )
-        self._outputs = OutputBucket(
-            self.google, bucket=connection.bucket, url=connection.storage_url
-        )
+        self.card, size_max = card, VIDEO_SIZE_BYTES_MAX
+        self.google = connection.open(card, timeout_s=VIDEO_TIMEOUT_S, size_bytes_max=size_max)
+        self._outputs = OutputBucket(self.google, connection.bucket, connection.storage_url)
 
     @property
     def model(self) -> str:
@@ -48,7 +44,7 @@ class VideoGenerator(ABC):
         try:
             return self.state(self._read(operation.name), operation.name)
         except BadOutput as error:
-            return oversized_response(error)
+            return no_media(error.reason, is_billed=True)  # too large: it holds media
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
         if result.locator.startswith(GCS_SCHEME):

@@ -44,10 +44,8 @@ def check_not_emptied(store: Path, media: Path, *, remedy: str) -> None:
     """Raise `WrongSetting` for an empty store file: SQLite would create a new store in it."""
     is_empty = store.is_file() and store.stat().st_size == 0
     if is_empty and any(path.is_file() for path in media.rglob("*.*")):
-        raise WrongSetting(
-            setting="PHOENIX_DATA",
-            reason=f"{store} is damaged (it is empty). Stop Phoenix and {remedy}",
-        )
+        reason = f"{store} is damaged (it is empty). Stop Phoenix and {remedy}"
+        raise WrongSetting(setting="PHOENIX_DATA", reason=reason)
 
 
 def close_to_others(data: Path) -> None:
@@ -55,15 +53,11 @@ def close_to_others(data: Path) -> None:
     entries = list(data.iterdir())
     ours = [entry for entry in entries if entry.name in _FOLDERS or _FILE.fullmatch(entry.name)]
     for path in ours:
-        for each in (path, *_below(path)):
+        _close(path)
+        for each in () if path.is_symlink() else path.rglob("*"):
             _close(each)
     if len(ours) == len(entries):
         _close(data)
-
-
-def _below(path: Path) -> Iterator[Path]:
-    if path.is_dir() and not path.is_symlink():
-        yield from path.rglob("*")
 
 
 def _close(path: Path) -> None:

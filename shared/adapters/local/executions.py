@@ -5,6 +5,7 @@ releases the lock when they die. An unlocked record is an interrupted execution:
 resumes it with its next task attempt, which may take over its predecessor's lease at once.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,10 +15,12 @@ from pathlib import Path
 
 from shared.adapters.local.job_processes import Execution, JobProcesses
 from shared.adapters.local.lifeline import Lifeline
+from shared.adapters.local.sqlite import translated
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S, Policy
+from shared.once import Once
 from shared.ports.clock import Ids
 
 ID_LENGTH = 8
@@ -45,11 +48,10 @@ class LocalExecutions:
         package: str = "jobs",
     ) -> None:
         self._package = package
-        self._records = folder / "locks"
+        self._records, self._logs = folder / "locks", folder / "logs"
         self._records.mkdir(parents=True, exist_ok=True)
-        self._logs = folder / "logs"
         self._processes = JobProcesses(self._logs)
-        self._lifeline: Lifeline | None = None
+        self._lifeline = Once(Lifeline)
         self._failed: dict[str, int] = {}
         self._environment = environment
         self._policy = policy
@@ -71,23 +73,18 @@ class LocalExecutions:
         name = f"{kind}-generation-job-{self._ids.random_id(ID_LENGTH)}"
         record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
         incoming = self._records / f".{name}"
-        try:
+        with translated(QueueUnavailable):
             lock = os.open(incoming, os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
             _write(lock, record)
             incoming.rename(self._records / name)
-        except OSError as error:
-            raise QueueUnavailable(reason=str(error)) from error
         self._start(name, record, lock)
         return name
 
     def resume(self) -> list[str]:
-        """Resume every interrupted execution; return their names.
-
-        Only the stack that owns the data folder may call this.
-        """
+        """Resume every interrupted execution of this stack's data folder; return their names."""
         resumed = []
-        try:
+        with translated(QueueUnavailable):
             for path in sorted(self._records.glob("[!.]*")):
                 lock = _locked(path)
                 if lock is None:
@@ -98,26 +95,22 @@ class LocalExecutions:
                 else:
                     path.unlink()
                     os.close(lock)
-        except OSError as error:
-            raise QueueUnavailable(reason=str(error)) from error
         return resumed
 
     def _start(self, name: str, record: _Record, lock: int) -> None:
         """Start an execution and release its record's lock at its end."""
-        if self._lifeline is None:
-            self._lifeline = Lifeline()
+        lifeline, module = self._lifeline(), f"{self._package}.{record.kind}_generation_job"
         environment = {**self._environment, "CREATION_ID": record.creation_id}
         if record.debit_failed:
             environment["RERUN_FAILED"] = "debit"
-        kind, module = record.kind, f"{self._package}.{record.kind}_generation_job"
         execution = Execution(
             name=name,
-            job=f"local/{kind}-generation-job",
-            command=self._lifeline.command(module, grace_s=STOP_GRACE_S),
+            job=f"local/{record.kind}-generation-job",
+            command=lifeline.command(module, grace_s=STOP_GRACE_S),
             environment=environment,
-            timeout_s=self._policy.job_timeout_s(kind),
+            timeout_s=self._policy.job_timeout_s(record.kind),
             first_task_attempt=record.task_attempts,
-            inherited=(lock, self._lifeline.read_end),
+            inherited=(lock, lifeline.read_end),
         )
 
         def starting(task_attempt: int) -> None:
@@ -145,26 +138,19 @@ class LocalExecutions:
 
     def stop(self) -> None:
         self._processes.stop()
-        if self._lifeline is not None:
-            self._lifeline.close()
-            self._lifeline = None
+        self._lifeline.close(Lifeline.close)
 
 
 def _locked(path: Path) -> int | None:
     """Open and lock a record; return None if it is locked or was removed."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         lock = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_nlink:  # not removed since it was opened
+                return lock
         os.close(lock)
-        return None
-    if os.fstat(lock).st_nlink == 0:  # removed since it was opened
-        os.close(lock)
-        return None
-    return lock
+    return None
 
 
 def _write(lock: int, record: _Record) -> None:

@@ -37,10 +37,8 @@ class LocalIdentity:
         claims = self._claims(token)
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
-        name = claims["sub"]
-        return Caller(
-            user_id=UserId(name), username_hint=name, is_verified=True, verified_contact=name
-        )
+        name, id_ = claims["sub"], UserId(claims["sub"])
+        return Caller(user_id=id_, username_hint=name, is_verified=True, verified_contact=name)
 
     def user_id_of(self, email: str) -> UserId | None:  # noqa: ARG002 (local users have names only)
         return None
@@ -69,23 +67,17 @@ class LocalIdentity:
     def _verified(self, token: str) -> dict[str, Any]:
         import jwt
 
-        reason = ""
+        reason, required = "", ["iss", "aud", "sub", "iat", "exp"]
         for key in self._keys.accepted():
             try:
-                claims: dict[str, Any] = jwt.decode(
+                return jwt.decode(
                     token,
                     key,
                     algorithms=["HS256"],
                     issuer=ISSUER,
                     audience=[USER_AUDIENCE, SERVICE_AUDIENCE],
-                    options={
-                        "require": ["iss", "aud", "sub", "iat", "exp"],
-                        "verify_exp": False,
-                        "verify_iat": False,
-                    },
+                    options={"require": required, "verify_exp": False, "verify_iat": False},
                 )
             except (jwt.InvalidTokenError, ValueError) as error:
                 reason = reason or str(error)
-            else:
-                return claims
         raise Unauthenticated(reason=reason)

@@ -17,14 +17,9 @@ from shared.domain.errors import WrongSetting
 from shared.ports.clock import Clock
 
 KEY_BYTES = 32
-REMEDY = (
-    "Stop Phoenix and restore it from a backup, or remove it: "
-    "then every user must sign in again, and open links end"
-)
-WELCOME_REMEDY = (
-    "Stop Phoenix and restore it from a backup, or remove it: "
-    "accounts that were welcomed are not welcomed again"
-)
+REMEDY = "Stop Phoenix and restore it from a backup, or remove it: "
+REMOVED = "then every user must sign in again, and open links end"
+WELCOME_REMOVED = "accounts that were welcomed are not welcomed again"
 
 
 @dataclass(frozen=True)
@@ -39,20 +34,16 @@ class InstallationKeys:
     def __init__(self, path: Path, *, clock: Clock) -> None:
         """Read or create the file; raise `WrongSetting` if it is damaged."""
         installation_key(path)
-        self._path = path
-        self._clock = clock
-        self._version = _version(path)
-        self._keys = _read(path)
+        self._path, self._clock = path, clock
+        self._version, self._keys = _version(path), _read(path)
 
     def current(self) -> bytes:
         return self._read()[0].key
 
     def accepted(self) -> tuple[bytes, ...]:
-        now = self._clock.now()
+        now, keys = self._clock.now(), self._read()
         return tuple(
-            each.key
-            for each in self._read()
-            if each.accepted_until is None or now < each.accepted_until
+            each.key for each in keys if each.accepted_until is None or now < each.accepted_until
         )
 
     def rotate(self, *, revoke: bool = False) -> int:
@@ -66,8 +57,7 @@ class InstallationKeys:
             _Key(current.key, now + USER_TOKEN_LIFE),
             *(each for each in older if each.accepted_until and now < each.accepted_until),
         ]
-        if revoke:
-            kept = []
+        kept = [] if revoke else kept
         _write(self._path, [_Key(secrets.token_bytes(KEY_BYTES)), *kept])
         return len(kept)
 
@@ -95,7 +85,7 @@ def welcome_key(path: Path) -> bytes:
     """Return or create the key of the welcome grants, which is never rotated."""
     key = installation_key(path)
     if len(key) != KEY_BYTES:
-        raise _damaged(path, WELCOME_REMEDY)
+        raise _damaged(path, WELCOME_REMOVED)
     return key
 
 
@@ -112,10 +102,8 @@ def _read(path: Path) -> list[_Key]:
     if len(content) == KEY_BYTES:
         return [_Key(content)]
     try:
-        keys = [
-            _Key(bytes.fromhex(each["key"]), _time(each["acceptedUntil"]))
-            for each in json.loads(content)["keys"]
-        ]
+        fields = json.loads(content)["keys"]
+        keys = [_Key(bytes.fromhex(each["key"]), _time(each["acceptedUntil"])) for each in fields]
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
     if not keys or any(len(each.key) != KEY_BYTES for each in keys):
@@ -128,12 +116,10 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _write(path: Path, keys: list[_Key]) -> None:
+    untils = [each.accepted_until and each.accepted_until.isoformat() for each in keys]
     fields = [
-        {
-            "key": each.key.hex(),
-            "acceptedUntil": each.accepted_until.isoformat() if each.accepted_until else None,
-        }
-        for each in keys
+        {"key": each.key.hex(), "acceptedUntil": until}
+        for each, until in zip(keys, untils, strict=True)
     ]
     _write_new(path, json.dumps({"keys": fields}, indent=1).encode()).replace(path)
 
@@ -141,14 +127,12 @@ def _write(path: Path, keys: list[_Key]) -> None:
 def _write_new(path: Path, content: bytes) -> Path:
     """Write and sync a temporary file next to `path`; return it."""
     incoming = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    file = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(file, content)
+    descriptor = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        file.write(content)
         os.fsync(file)
-    finally:
-        os.close(file)
     return incoming
 
 
-def _damaged(path: Path, remedy: str = REMEDY) -> WrongSetting:
-    return WrongSetting(setting="PHOENIX_DATA", reason=f"{path} is damaged. {remedy}")
+def _damaged(path: Path, removed: str = REMOVED) -> WrongSetting:
+    return WrongSetting(setting="PHOENIX_DATA", reason=f"{path} is damaged. {REMEDY}{removed}")

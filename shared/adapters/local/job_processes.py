@@ -4,12 +4,14 @@ SIGTERM at the timeout and SIGKILL 10 s later; a non-zero exit restarts the task
 CLOUD_RUN_TASK_ATTEMPT.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from shared.domain.policy import STOP_GRACE_S
@@ -43,10 +45,9 @@ class Execution:
 
 
 class JobProcesses:
-    """The executions of this process, each supervised by a thread."""
+    """The executions of this process, each with a thread and a file in `logs` for its output."""
 
     def __init__(self, logs: Path, *, stop_grace_s: float = STOP_GRACE_S) -> None:
-        """Append the output of each execution to a file of its name in `logs`."""
         self._logs = logs
         self._stop_grace_s = stop_grace_s
         self._is_stopping = threading.Event()
@@ -65,14 +66,9 @@ class JobProcesses:
         ended: Callable[[list[int]], None],
         starting: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Start an execution.
-
-        `starting` gets each task attempt before its process starts, `ended` all exit statuses.
-        """
-        arguments = (execution, starting, ended)
-        thread = threading.Thread(
-            target=self._supervise, args=arguments, name=execution.name, daemon=True
-        )
+        """Pass each task attempt to `starting` before its process, and all statuses to `ended`."""
+        run = partial(self._supervise, execution, starting, ended)
+        thread = threading.Thread(target=run, name=execution.name, daemon=True)
         self._threads.add(thread)
         thread.start()
 
@@ -97,7 +93,7 @@ class JobProcesses:
         statuses: list[int] = []
         try:
             while len(statuses) <= execution.restarts_max and 0 not in statuses:
-                if self._is_stopping.is_set():
+                if self.is_stopping:
                     break
                 task_attempt = execution.first_task_attempt + len(statuses)
                 starting(task_attempt)
@@ -118,20 +114,15 @@ class JobProcesses:
                 start_new_session=True,
             )
         self._processes.add(process)
-        if self._is_stopping.is_set():
+        if self.is_stopping:
             process.terminate()
-        try:
-            return self._wait_for(process, timeout_s=execution.timeout_s)
-        finally:
-            self._processes.discard(process)
-
-    def _wait_for(self, process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int:
-        try:
-            return process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(execution.timeout_s)
+        if process.returncode is None:
             process.terminate()
-        try:
-            return process.wait(self._stop_grace_s)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(self._stop_grace_s)
+        if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
-            return process.wait()
+        self._processes.discard(process)
+        return process.wait()

@@ -33,8 +33,7 @@ class Lifeline:
 def _watch(read_end: int, grace_s: float) -> None:
     while os.read(read_end, 1):
         pass
-    main_thread = threading.main_thread().ident
-    if main_thread is not None:
+    if main_thread := threading.main_thread().ident:
         signal.pthread_kill(main_thread, signal.SIGTERM)
     time.sleep(grace_s)
     if os.getpgrp() == os.getpid():
@@ -44,10 +43,8 @@ def _watch(read_end: int, grace_s: float) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     read_end, grace_s, module, *rest = arguments
-    watcher = threading.Thread(
-        target=_watch, args=(int(read_end), float(grace_s)), name="lifeline", daemon=True
-    )
-    watcher.start()
+    watch = (int(read_end), float(grace_s))
+    threading.Thread(target=_watch, args=watch, name="lifeline", daemon=True).start()
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -29,9 +29,8 @@ class FileMediaStore:
     """The `MediaStore` on one machine; links lead to the API's `/media/` route."""
 
     def __init__(self, folder: Path, *, base_url: str, secret: bytes | SigningKeys) -> None:
-        """Keep files in `folder`; raise `MediaUnavailable` if it cannot be created."""
-        self._folder = folder
-        self._incoming = folder / "incoming"
+        """Create the folder; raise `MediaUnavailable` if that fails."""
+        self._folder, self._incoming = folder, folder / "incoming"
         self._base_url = base_url
         self._keys = keys_of(secret)
         with _translated():
@@ -76,8 +75,7 @@ class FileMediaStore:
     def publish(self, key: str, public_key: str) -> None:
         source = self.path_of(key)
         with _translated():
-            is_missing = not source.exists()
-            if is_missing and (self._folder / PRIVATE_PREFIX).is_dir():
+            if not source.exists() and (self._folder / PRIVATE_PREFIX).is_dir():
                 raise MediaMissing(reason=f"{source} does not exist")
             self._store(source, self.path_of(public_key))
 
@@ -99,14 +97,11 @@ class FileMediaStore:
         with _translated():
             for area in (PRIVATE_PREFIX, PUBLIC_PREFIX):
                 for path in (self._folder / area).rglob("*.*"):
-                    key = str(path.relative_to(self._folder))
+                    key = str(path.relative_to(self._folder)).removeprefix(PRIVATE_PREFIX)
                     with contextlib.suppress(FileNotFoundError):
                         stat = path.stat()
-                        yield StoredFile(
-                            key=key.removeprefix(PRIVATE_PREFIX),
-                            size_bytes=stat.st_size,
-                            stored_at=datetime.fromtimestamp(stat.st_mtime, tz=UTC),
-                        )
+                        stored_at = datetime.fromtimestamp(stat.st_mtime, tz=UTC)
+                        yield StoredFile(key=key, size_bytes=stat.st_size, stored_at=stored_at)
 
     def opened_by_link(self, key: str, *, expires: str, signature: str, now: datetime) -> Path:
         """Return the file of a private link; raise `Unauthenticated` if it is forged or expired."""
@@ -121,12 +116,11 @@ class FileMediaStore:
         area = self._folder / (PUBLIC_PREFIX if is_public else PRIVATE_PREFIX)
         path = (self._folder if is_public else area) / key
         try:
-            is_inside = path.resolve().is_relative_to(area.resolve())
+            if path.resolve().is_relative_to(area.resolve()):
+                return path
         except ValueError as error:  # a NUL character
             raise MediaUnavailable(reason=str(error)) from error
-        if not is_inside:
-            raise MediaUnavailable(reason="the key leads out of the folder")
-        return path
+        raise MediaUnavailable(reason="the key leads out of the folder")
 
 
 def _message(key: str, expires_s: int) -> bytes:

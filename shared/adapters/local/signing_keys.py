@@ -1,6 +1,5 @@
 """Signing keys: the current one, and older ones accepted until their expiry."""
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,7 +30,7 @@ def keys_of(secret: bytes | SigningKeys) -> SigningKeys:
 
 
 def signature_of(key: bytes, message: bytes) -> str:
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
+    return hmac.digest(key, message, "sha256").hex()
 
 
 def is_signed(keys: SigningKeys, message: bytes, claimed: str) -> bool:

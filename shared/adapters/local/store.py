@@ -77,9 +77,8 @@ class SQLiteStore:
         self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
-        self._watches.close()
-        self._writer.close()
-        self._readers.close()
+        for part in (self._watches, self._writer, self._readers):
+            part.close()
 
     def check_writable(self) -> None:
         """Raise `StoreUnavailable` if a commit would fail now."""
@@ -118,16 +117,14 @@ class SQLiteStore:
         return self._page(Collection.TRANSACTIONS, where, [user_id], page, sort="sequence")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        where = f"{_field('sweepAt')} <= ?"
-        return self._page(
-            Collection.CREATIONS, where, [time_text(now)], page, sort="sweepAt", order="ASC"
-        )
+        return self._due(Collection.CREATIONS, now, page, sort="sweepAt")
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        where = f"{_field('dueAt')} <= ?"
-        return self._page(
-            Collection.MEDIA_DELETIONS, where, [time_text(now)], page, sort="dueAt", order="ASC"
-        )
+        return self._due(Collection.MEDIA_DELETIONS, now, page, sort="dueAt")
+
+    def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
+        where = f"{_field(sort)} <= ?"
+        return self._page(collection, where, [time_text(now)], page, sort=sort, order="ASC")
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
@@ -180,8 +177,7 @@ class SQLiteStore:
         if page.after is not None:
             text += f" AND ({_field(sort)}, id) {'<' if order == 'DESC' else '>'} (?, ?)"
             value = page.after.value
-            bound = value if isinstance(value, int) else time_text(value)
-            values = [*values, bound, page.after.id]
+            values = [*values, value if isinstance(value, int) else time_text(value), page.after.id]
         text += f" ORDER BY {_field(sort)} {order}, id {order} LIMIT ?"
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = connection.execute(text, (*values, page.limit)).fetchall()

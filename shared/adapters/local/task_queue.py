@@ -3,6 +3,7 @@
 Delivery is at least once: a task is marked as done after its execution has started.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,21 +85,12 @@ class SQLiteQueue:
         not_before: datetime | None = None,
     ) -> None:
         now = self._clock.now()
-        row = (
-            _name(creation_id, number),
-            kind,
-            creation_id,
-            now.timestamp(),
-            (not_before or now).timestamp(),
-        )
-        for tries_left in reversed(range(TRIES)):
-            try:
-                self._insert(row, forget_before_s=(now - NAME_KEPT).timestamp())
-            except QueueUnavailable:
-                if not tries_left:
-                    raise
-            else:
-                return
+        due, forget_before = not_before or now, now - NAME_KEPT
+        row = (_name(creation_id, number), kind, creation_id, now.timestamp(), due.timestamp())
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(QueueUnavailable):
+                return self._insert(row, forget_before_s=forget_before.timestamp())
+        return self._insert(row, forget_before_s=forget_before.timestamp())
 
     def _insert(self, row: tuple[str | float, ...], *, forget_before_s: float) -> None:
         with translated(QueueUnavailable), self._pool.transaction() as connection:
@@ -121,10 +113,8 @@ class SQLiteQueue:
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
         with translated(QueueUnavailable), self._pool.connection() as connection:
-            row = connection.execute(
-                "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL",
-                [_name(creation_id, number)],
-            ).fetchone()
+            select = "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL"
+            row = connection.execute(select, [_name(creation_id, number)]).fetchone()
         return row is not None
 
     def dispatch(self, kind: Kind, run: Callable[[CreationId], object]) -> bool:

@@ -39,16 +39,23 @@ class _Watch:
         """The file's version at the last read; None forces a read."""
 
     def read(self, connection: sqlite3.Connection) -> None:
-        """Deliver a snapshot if the documents have changed."""
+        """Deliver changed documents; an unreadable one must not affect other users."""
+        try:
+            self._read(connection)
+        except sqlite3.Error:
+            raise
+        except Exception:
+            log.exception("watch_failed")
+
+    def _read(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")
         account = connection.execute(_ACCOUNT, [self._user_id]).fetchone()
         creations = connection.execute(_NEWEST, [self._user_id, WATCHED_MAX]).fetchall()
         connection.execute("COMMIT")
         if (account, creations) != self._rows:
+            key = account_key(self._user_id)
             snapshot = Snapshot(
-                from_fields(account_key(self._user_id), json.loads(account[0]))
-                if account
-                else None,
+                from_fields(key, json.loads(account[0])) if account else None,
                 {
                     CreationId(id_): from_fields(creation_key(CreationId(id_)), json.loads(text))
                     for id_, text in creations
@@ -107,16 +114,6 @@ class SQLiteWatches:
                 for watch in self._watches:
                     if watch.version != version:
                         watch.version = version
-                        _read(watch, connection)
+                        watch.read(connection)
             self._wake.wait(POLL_INTERVAL_S if self._watches else None)
             self._wake.clear()
-
-
-def _read(watch: _Watch, connection: sqlite3.Connection) -> None:
-    """Read for one watch; an unreadable document must not affect other users."""
-    try:
-        watch.read(connection)
-    except sqlite3.Error:
-        raise
-    except Exception:
-        log.exception("watch_failed")

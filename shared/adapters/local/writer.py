@@ -9,7 +9,7 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,35 +114,31 @@ def _run(connection: sqlite3.Connection, waiting: _Waiting) -> object:
     documents = {key: read_document(connection, key) for key in waiting.reading}
     found = Found({key: document for key, document in documents.items() if document is not None})
     decision = waiting.decide(found)
-    plan = planned(decision, found)
-    if plan is not None:
+    if (plan := planned(decision, found)) is not None:
         _execute(connection, plan)
     return decision.result
 
 
 def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
     for document in plan.creates:
-        connection.execute(
-            f'INSERT INTO "{document.key.collection}" VALUES (?, ?)',  # noqa: S608 (a fixed name)
-            (document.key.id, _json(document)),
-        )
+        insert = f'INSERT INTO "{document.key.collection}" VALUES (?, ?)'  # noqa: S608 (a fixed name)
+        connection.execute(insert, (document.key.id, json_text(to_fields(document))))
     for document in plan.updates:
-        connection.execute(
-            f'UPDATE "{document.key.collection}" SET document = ? WHERE id = ?',  # noqa: S608 (a fixed name)
-            (_json(document), document.key.id),
-        )
+        update = f'UPDATE "{document.key.collection}" SET document = ? WHERE id = ?'  # noqa: S608 (a fixed name)
+        connection.execute(update, (json_text(to_fields(document)), document.key.id))
     for key in plan.removes:
         connection.execute(f'DELETE FROM "{key.collection}" WHERE id = ?', (key.id,))  # noqa: S608 (a fixed name)
 
 
 def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
-    if not key.can_exist:
-        return None
-    row = connection.execute(
-        f'SELECT document FROM "{key.collection}" WHERE id = ?',  # noqa: S608 (a fixed name)
-        (key.id,),
-    ).fetchone()
-    return None if row is None else cast("Document", from_fields(key, json.loads(row[0])))
+    text = read_text(connection, key) if key.can_exist else None
+    return None if text is None else cast("Document", from_fields(key, json.loads(text)))
+
+
+def read_text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
+    select = f'SELECT document FROM "{key.collection}" WHERE id = ?'  # noqa: S608 (a fixed name)
+    row = connection.execute(select, (key.id,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _translated(error: BaseException) -> BaseException:
@@ -155,8 +151,8 @@ def _translated(error: BaseException) -> BaseException:
     return error
 
 
-def _json(document: Document) -> str:
-    return json.dumps(to_fields(document), default=time_text, separators=(",", ":"))
+def json_text(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, default=time_text, separators=(",", ":"))
 
 
 def time_text(time: datetime) -> str:

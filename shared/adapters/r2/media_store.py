@@ -27,11 +27,8 @@ CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 30
 """Long enough to copy the largest video."""
 CONNECTIONS_MAX = 32
-_RETRYABLE = {
-    *(HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT),
-    *(HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS),
-}
-"""4xx statuses that may change when the request is repeated."""
+_RETRYABLE = {408, 409, 425, 429}
+"""4xx statuses that may change: Request Timeout, Conflict, Too Early, Too Many Requests."""
 _TRANSFER_ERRORS = frozenset(
     ["IncompleteBody", "ClientDisconnect", "BadDigest", "RequestTimeout", "RequestTimeTooSkewed"]
 )
@@ -60,15 +57,11 @@ class R2MediaStore:
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
         from botocore.exceptions import ClientError
 
+        headers = {"ContentType": media_format.content_type, "CacheControl": PRIVATE_CACHING}
         with _translated(), path.open("rb") as body:
             try:
-                self._client().put_object(
-                    **self._object(key),
-                    Body=body,
-                    IfNoneMatch="*",
-                    ContentType=media_format.content_type,
-                    CacheControl=PRIVATE_CACHING,
-                )
+                target = self._object(key)
+                self._client().put_object(**target, **headers, Body=body, IfNoneMatch="*")
             except ClientError as error:
                 if _status(error)[0] != HTTPStatus.PRECONDITION_FAILED:
                     raise
@@ -78,12 +71,11 @@ class R2MediaStore:
 
         with _translated():
             try:
-                size_bytes: int = self._client().head_object(**self._object(key))["ContentLength"]
+                return int(self._client().head_object(**self._object(key))["ContentLength"])
             except ClientError as error:
-                if _status(error)[0] == HTTPStatus.NOT_FOUND:
-                    return None
-                raise
-        return size_bytes
+                if _status(error)[0] != HTTPStatus.NOT_FOUND:
+                    raise
+        return None
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         overrides = {
@@ -162,9 +154,8 @@ class R2MediaStore:
 
 
 def _content_type(key: str) -> str:
-    extension = key.rsplit(".", 1)[-1]
-    is_known = extension in list(MediaFormat)
-    return MediaFormat(extension).content_type if is_known else "application/octet-stream"
+    types = {str(each): each.content_type for each in MediaFormat}
+    return types.get(key.rsplit(".", 1)[-1], "application/octet-stream")
 
 
 def _status(error: Any) -> tuple[int, str]:  # noqa: ANN401 (botocore has no types)
@@ -186,8 +177,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if _is_permanent(error):
-            raise MediaRefused(reason=str(error)) from error
-        raise MediaUnavailable(reason=str(error)) from error
+        raised = MediaRefused if _is_permanent(error) else MediaUnavailable
+        raise raised(reason=str(error)) from error
     except (BotoCoreError, ResponseParserError) as error:
         raise MediaUnavailable(reason=str(error)) from error

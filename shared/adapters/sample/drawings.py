@@ -63,12 +63,9 @@ def render_video(brief: Brief, path: Path, *, motion_share: float = 1.0) -> None
     from shared.ffmpeg import run_ffmpeg
 
     width, height = VIDEO_SIZES[brief.aspect_ratio]
-    duration_s = brief.duration_s or 0
-    rng = _random(brief.prompt)
-    colours = ":".join(
-        f"c{index}={colour.replace('#', '0x')}"
-        for index, colour in enumerate(rng.choice(_PALETTES)[1:])
-    )
+    duration_s, rng = brief.duration_s or 0, _random(brief.prompt)
+    palette = enumerate(rng.choice(_PALETTES)[1:])
+    colours = ":".join(f"c{index}={colour.replace('#', '0x')}" for index, colour in palette)
     video = (
         f"gradients=s={width // 4}x{height // 4}:r={FRAMES_PER_S}:n=4:{colours}:speed=0.02"
         f":seed={rng.randrange(2**31)}:d={duration_s * motion_share},"

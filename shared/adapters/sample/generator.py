@@ -56,14 +56,12 @@ class SampleGenerator:
     """The `Generator` of the local backend; its folder outlives the process."""
 
     def __init__(self, folder: Path, *, clock: Clock, ids: Ids) -> None:
-        self._operations = folder / "operations"
-        self._refusals = folder / "refusals"
+        self._operations, self._refusals = folder / "operations", folder / "refusals"
         self._crashes = folder / "crashes"
-        self._clock = clock
-        self._ids = ids
+        self._clock, self._ids = clock, ids
         for path in (self._operations, self._refusals, self._crashes):
             path.mkdir(parents=True, exist_ok=True)
-        self._remove_orphaned_files()
+            self._remove_orphaned_files(path)
 
     @property
     def model(self) -> str:
@@ -81,8 +79,7 @@ class SampleGenerator:
         if "[crash upload]" in brief.prompt:
             (self._crashes / creation_id).touch()
         name = f"{creation_id}-{attempt}-{self._ids.random_id(8)}"
-        operation = {"startedAt": self._clock.now().timestamp(), "brief": asdict(brief)}
-        self._write(name, operation)
+        self._write(name, {"startedAt": self._clock.now().timestamp(), "brief": asdict(brief)})
         if "[silent]" in brief.prompt:
             raise StartOutcomeUnknown(reason="[silent]")
         return Operation(name)
@@ -105,8 +102,8 @@ class SampleGenerator:
         if brief.kind is Kind.IMAGE:
             draw_image(brief, path)
         else:
-            no_thumbnail = "[no thumbnail]" in brief.prompt
-            render_video(brief, path, motion_share=NO_THUMBNAIL_SHARE if no_thumbnail else 1.0)
+            share = NO_THUMBNAIL_SHARE if "[no thumbnail]" in brief.prompt else 1.0
+            render_video(brief, path, motion_share=share)
         size_bytes = path.stat().st_size
         if "[broken file]" in brief.prompt:
             os.truncate(path, int(size_bytes * BROKEN_SHARE))
@@ -132,9 +129,11 @@ class SampleGenerator:
     def _started(self, name: str) -> tuple[Brief, float]:
         """Return an operation's brief and start time; raise `ReadRefused` if it was discarded."""
         operation = self._operation(name)
-        if "brief" not in operation:
+        if (fields := operation.get("brief")) is None:
             raise ReadRefused(reason=f"the operation {name} was discarded")
-        return _brief(operation["brief"]), float(operation["startedAt"])
+        kind, aspect_ratio = Kind(fields["kind"]), AspectRatio(fields["aspect_ratio"])
+        brief = Brief(**{**fields, "kind": kind, "aspect_ratio": aspect_ratio})
+        return brief, float(operation["startedAt"])
 
     def _progress(self, name: str) -> float:
         brief, started_s = self._started(name)
@@ -161,16 +160,10 @@ class SampleGenerator:
     def _path(self, name: str) -> Path:
         return self._operations / f"{name}.json"
 
-    def _remove_orphaned_files(self) -> None:
+    def _remove_orphaned_files(self, folder: Path) -> None:
         """Remove files that were never discarded; their creations have ended."""
         oldest_s = self._clock.now().timestamp() - KEPT_S
-        for folder in (self._operations, self._refusals, self._crashes):
-            for path in folder.iterdir():
-                with contextlib.suppress(FileNotFoundError):  # removed by another process
-                    if path.stat().st_mtime < oldest_s:
-                        path.unlink()
-
-
-def _brief(fields: dict[str, Any]) -> Brief:
-    kind, aspect_ratio = Kind(fields["kind"]), AspectRatio(fields["aspect_ratio"])
-    return Brief(**{**fields, "kind": kind, "aspect_ratio": aspect_ratio})
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # removed by another process
+                if path.stat().st_mtime < oldest_s:
+                    path.unlink()

@@ -10,12 +10,11 @@ from shared.domain.media import MediaFormat
 
 
 class SampleMediaStore(FileMediaStore):
-    """The `MediaStore` on one machine, with planned crashes."""
+    """Kills the process once for each creation id that is a file in `crashes`."""
 
     def __init__(
         self, folder: Path, *, crashes: Path, base_url: str, secret: bytes | SigningKeys
     ) -> None:
-        """Kill the process once for each creation id that is a file in `crashes`."""
         super().__init__(folder, base_url=base_url, secret=secret)
         self._crashes = crashes
 
