@@ -63,7 +63,7 @@ class VideoPipeline:
             source = self._source(download, folder, layout=layout, picture=picture)
             video = download if source.is_kept else self._remuxed(source, folder / "video.mp4")
         except FfmpegTimeout as error:
-            raise BadOutput(reason="ffmpeg did not finish with it") from error
+            raise BadOutput(reason="ffmpeg did not finish in time") from error
         return ProcessedMedia(
             path=video,
             media_format=MediaFormat.MP4,
@@ -129,7 +129,7 @@ class VideoPipeline:
                 write_thumbnail(
                     picture, thumbnail, displayed_size=(measured.width, measured.height)
                 )
-        except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
+        except Exception as error:  # noqa: BLE001 (Pillow raises many types)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
         return thumbnail

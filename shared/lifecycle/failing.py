@@ -90,7 +90,7 @@ class Failing:
     ) -> None:
         """Fail a creation under this attempt's lease.
 
-        `answered_no`: its start came to nothing, and the vendor bills `billed_usd` for it.
+        `answered_no`: its start produced nothing, and the vendor bills `billed_usd` for it.
 
         Raises:
             LeaseLost: another attempt holds it, or it is settled: nothing was written.
@@ -212,7 +212,7 @@ class Failing:
         try:
             self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.task_number)
         except WithdrawalRefused as error:
-            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant has no use for a stack)
+            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant needs no stack trace)
         except QueueUnavailable as error:
             log.warning("withdrawal_failed", extra={**facts, "reason": error.reason})
 

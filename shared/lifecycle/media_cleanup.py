@@ -34,7 +34,7 @@ class MediaCleanup:
     def delete_creation(
         self, creation_id: str, *, owner: UserId, reason: str | None = None
     ) -> None:
-        """Remove a settled creation and its files, now or by the outbox.
+        """Remove a settled creation and its files, at once or through the outbox.
 
         With a `reason` it is an operator's act, which is recorded.
 
@@ -61,13 +61,13 @@ class MediaCleanup:
         log.info("creation_deleted", extra={"creation_id": creation_id})
 
     def carry_out(self, deletion: MediaDeletion) -> None:
-        """Delete the files; keep the entry until a file written late would be deleted too.
+        """Delete the files; keep the entry until no file can be written late.
 
         An entry that waited is marked first: a publication that still needs its copies changes the
         same entry, so that only one of the two can happen.
 
         Raises:
-            MediaUnavailable: some files may be left, and so is the entry.
+            MediaUnavailable: some files may be left; the entry stays.
         """
         at = self.clock.now()
         if not (deletion.is_begun or self._begin(deletion, at=at)):
