@@ -119,7 +119,7 @@ class FirebaseIdentity:
                 auth.InvalidIdTokenError,
                 auth.UserNotFoundError,
                 ValueError,
-                TypeError,  # its times are no numbers
+                TypeError,  # its times are not numbers
             ) as error:
                 raise Unauthenticated(reason=str(error)) from error
         return claims
@@ -174,7 +174,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         raise Unauthenticated(reason="its user id cannot be a key")
     if "tenant" in (claims.get("firebase") or {}):
         # Another tenant of the project may have users with the same ids.
-        raise Unauthenticated(reason="of a tenant")
+        raise Unauthenticated(reason="its user belongs to a tenant")
     name = claims.get("name")
     # A display name may be an email address, which must not be shown.
     hint = name if isinstance(name, str) and "@" not in name else ""

@@ -19,11 +19,11 @@ from shared.ports.clock import Clock
 KEY_BYTES = 32
 REMEDY = (
     "Stop Phoenix and restore it from a backup, or remove it: "
-    "then every user must sign in again, and open links end"
+    "then every user must sign in again, and existing links expire"
 )
 WELCOME_REMEDY = (
     "Stop Phoenix and restore it from a backup, or remove it: "
-    "accounts that were welcomed are not welcomed again"
+    "accounts with a welcome grant get no second one"
 )
 
 
