@@ -82,15 +82,15 @@ def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
 
 
 def caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
-    return _with_log(request, phoenix.ports.identity.caller(_token(token)))
+    return _logged(request, phoenix.ports.identity.caller(_token(token)))
 
 
 def live_caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
     """Return the caller after checking that the token is not revoked."""
-    return _with_log(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
+    return _logged(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
 
 
-def _with_log(request: Request, caller: Caller) -> Caller:
+def _logged(request: Request, caller: Caller) -> Caller:
     """Name the caller in the access log."""
     request.state.user_id = caller.user_id
     return caller
@@ -107,7 +107,7 @@ CallerDep = Annotated[Caller, Depends(caller_of)]
 def owner_of(state: StateDep, caller: CallerDep, token: _UserToken) -> Caller:
     """Return the caller after creating the account, and the welcome grant, if missing.
 
-    The grant takes a verified address and a live token.
+    The grant requires a verified address and a live token.
     """
     known, accounts = state.known_accounts, state.phoenix.accounts
     user = (caller.user_id, accounts.welcome.is_for(caller))

@@ -1,4 +1,4 @@
-"""Middleware: request id and log line, catch-all errors, host check, body limits.
+"""Middleware, in the order of `app.py`: request id and log, catch-all errors, host, body limits.
 
 Pure ASGI: Starlette's `BaseHTTPMiddleware` costs two thirds of the throughput.
 """

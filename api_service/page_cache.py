@@ -1,7 +1,7 @@
 """A cache of public pages: anonymous readers cost one store read per page and `TTL_S`.
 
-A publication that another process withdraws disappears within `TTL_S`; one that this process
-withdraws disappears at once. Every method but `invalidate` runs on the event loop.
+A publication that another process unpublishes disappears within `TTL_S`; one that this process
+unpublishes disappears at once. Every method but `invalidate` runs on the event loop.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class PageCache:
 
     @contextmanager
     def invalidating(self) -> Iterator[None]:
-        """Drop every page after the block, unless it was refused so that nothing can have changed."""
+        """Drop every page after the block, unless a refusal proves that nothing has changed."""
         try:
             yield
         except RequestError as error:

@@ -125,7 +125,7 @@ class OpenCreation(Body):
         if cls.kind is None and type_ is None:
             raise WrongField(field="type", reason=ACCEPTED_KINDS)
         if cls.kind is not None and type_ not in (None, cls.kind):
-            raise WrongField(field="type", reason=f"this address opens {cls.kind}s")
+            raise WrongField(field="type", reason=f"this address creates {cls.kind}s only")
         return cls.kind or Kind(str(type_))
 
     @classmethod

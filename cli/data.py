@@ -107,7 +107,7 @@ def _copied(data: Path, folder: Path) -> Backup:
     for name in KEYS:
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(data / name, folder / name)
-    incoming.rename(folder / STORE)  # last: a folder without it is no installation
+    incoming.rename(folder / STORE)  # last: a folder without it is not an installation
     copied = [path for path in folder.rglob("*") if path.is_file()]
     return Backup(len(copied), sum(path.stat().st_size for path in copied))
 

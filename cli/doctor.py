@@ -95,9 +95,9 @@ def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
     failure_count = 0
     for check in checks(phoenix, as_api=as_api):
         # Any error is a finding, and must not stop the other checks.
-        answer = run_probe(check.run, clock=phoenix.ports.clock, expecting=Exception)
-        _print(out, phoenix.settings, check, answer)
-        failure_count += not answer.is_ok
+        result = run_probe(check.run, clock=phoenix.ports.clock, expecting=Exception)
+        _print(out, phoenix.settings, check, result)
+        failure_count += not result.is_ok
     out.print(f"{failure_count} checks failed" if failure_count else "All is well")
     return 1 if failure_count else 0
 
@@ -181,7 +181,9 @@ def _check_file(phoenix: Phoenix, key: str, link: str) -> None:
     except httpx.HTTPError as error:
         raise MediaUnavailable(reason=f"its link does not open: {error}") from error
     if response.content != FILE:
-        raise MediaUnavailable(reason=f"its link answers {response.status_code} and not the file")
+        raise MediaUnavailable(
+            reason=f"its link returned {response.status_code} instead of the file"
+        )
 
 
 def _models(settings: Settings) -> GCPBackend | GeminiAPI | None:
@@ -217,12 +219,12 @@ def _check_generator(phoenix: Phoenix, kind: Kind) -> str:
     return generator.model if is_sample else f"{generator.model}: it was not called"
 
 
-def _print(out: Console, settings: Settings, check: Check, answer: ProbeResult) -> None:
-    mark = "[green]ok[/green]  " if answer.is_ok else "[red]FAIL[/red]"
-    detail = _error_text(answer.error) if answer.error else answer.detail or ""
-    line = f"{mark}  {check.name:20} {1000 * answer.took_s:6.0f} ms  {escape(str(detail))}"
+def _print(out: Console, settings: Settings, check: Check, result: ProbeResult) -> None:
+    mark = "[green]ok[/green]  " if result.is_ok else "[red]FAIL[/red]"
+    detail = _error_text(result.error) if result.error else result.detail or ""
+    line = f"{mark}  {check.name:20} {1000 * result.took_s:6.0f} ms  {escape(str(detail))}"
     out.print(line.rstrip(), highlight=False, soft_wrap=True)
-    if not answer.is_ok:
+    if not result.is_ok:
         remedy = escape(_remedy(settings, check))
         out.print(f"      to fix: {remedy}", highlight=False, soft_wrap=True)
 

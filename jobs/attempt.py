@@ -1,8 +1,8 @@
 """One attempt: claim a creation, run its generation, and complete, fail or leave it.
 
 claim -> generate -> complete
-|         +- no for now, storage unavailable, unexpected error -> a later task, or fail
-|         +- no for good, bad output, out of time, refused reads -> fail and refund
+|         +- generator or storage unavailable, unexpected error -> a later task, or fail
+|         +- generator refused, bad output, out of time, reads refused -> fail and refund
 |         +- unanswered start -> an image: a later task; a video: fail and refund
 |         +- SIGTERM -> release the lease
 +- nothing to claim, or the lease is lost -> stop

@@ -35,7 +35,7 @@ from shared.ports.generator import CannotTell, Generator, NotFound, Operation, R
 log = logging.getLogger(__name__)
 
 LOOKUPS_MAX = 3  # reads of a bucket that does not respond, before a paid result is abandoned
-DOWNLOAD_AGAIN_AFTER_S = 5  # a gateway may have responded, and recovers
+DOWNLOAD_AGAIN_AFTER_S = 5  # a gateway may have responded, and may recover
 _RECOVERABLE = (GenerationRefused, GenerationUnavailable, ReadRefused, OutOfTime, BadOutput)
 
 
@@ -117,7 +117,7 @@ class Generation:
             claim.clear_intent()
 
     def _await_output(self) -> Ready:
-        """Search for the output of an unanswered start; raise `StartOutcomeUnknown` in the end."""
+        """Search for the output of an unanswered start, or raise `StartOutcomeUnknown`."""
         creation = self.claim.creation
         if creation.intent is None:
             raise AssertionError("an unanswered start has an intent")
@@ -130,7 +130,7 @@ class Generation:
             if isinstance(found, Ready):
                 return found
             if isinstance(found, CannotTell) or self.clock.now() >= search_until:
-                raise StartOutcomeUnknown(reason=f"{type(found).__name__} by the search's end")
+                raise StartOutcomeUnknown(reason=f"the search ended with {type(found).__name__}")
             self.retries.pause(self.policy.poll_s(creation.kind))
 
     def _look_up(self) -> Ready | None:
@@ -142,7 +142,7 @@ class Generation:
             except GenerationUnavailable as error:
                 log.info("asked_in_vain", extra={"reason": error.reason})
                 self.clock.sleep(pause_s)
-            except Exception as error:  # noqa: BLE001 (the caller's own error decides)
+            except Exception as error:  # noqa: BLE001 (the caller raises its own error)
                 log.warning("place_not_read", extra={"reason": repr(error)})
                 return None
             else:

@@ -27,7 +27,7 @@ def orientation_in(exif: bytes) -> int:
     try:
         parsed.load(exif)
         orientation = parsed.get(EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 (Pillow raises a dozen kinds)
+    except Exception:  # noqa: BLE001 (Pillow raises many types)
         return UPRIGHT
     return orientation if orientation in _TRANSPOSED else UPRIGHT
 

@@ -18,7 +18,7 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 30.0  # even if the vendor hints at more: 
 READ_REFUSALS_MIN, READ_REFUSED_FOR_S = 3, 120  # in a row, until a refused read is final
 LAST_POLL_S = 10  # how long before the deadline the last pause ends
 UPLOAD_RESERVE_S, WRITE_RESERVE_S = 60, 15
-"""Kept of the job's timeout for one more upload and its commit, or for one commit."""
+"""Reserved at the end of the job's timeout: for one more upload and its commit, or for a commit."""
 RESERVE_FRACTION_MAX = 0.25
 
 
@@ -36,7 +36,7 @@ class Retries:
         self._began_s = clock.monotonic_s()
 
     def pause(self, seconds: float) -> None:
-        """Sleep, at most until one last poll is possible; raise `OutOfTime` at the deadline."""
+        """Sleep, but leave time for a last poll; raise `OutOfTime` at the deadline."""
         left_s = self._until_deadline_s()
         if left_s <= 0:
             raise OutOfTime
@@ -87,7 +87,7 @@ class Retries:
     def retry_upload(
         self, upload: Callable[[], str | None], *, key: str, within_s: float | None = None
     ) -> None:
-        """Retry an upload until it returns None instead of the reason of its failure.
+        """Retry an upload until it returns None; otherwise it returns why it failed.
 
         Raises `MediaUnavailable` when `within_s`, or the job's time, has passed.
         """
@@ -127,6 +127,6 @@ def backoff_s() -> Iterator[float]:
 
 
 def _is_final(refused_at_s: list[float]) -> bool:
-    """Return whether these refusals in a row are more than a rotation of keys or grants."""
+    """Return whether these successive refusals outlast a rotation of keys or grants."""
     is_repeated = len(refused_at_s) >= READ_REFUSALS_MIN
     return is_repeated and refused_at_s[-1] - refused_at_s[0] >= READ_REFUSED_FOR_S

@@ -13,7 +13,7 @@ from shared.ports.media_store import MediaStore
 
 log = logging.getLogger(__name__)
 
-THUMBNAIL_WITHIN_S = 10  # the media is uploaded by then, and is a draft without a thumbnail, too
+THUMBNAIL_WITHIN_S = 10  # by then the media is uploaded, which is enough for a draft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Uploader:
         )
 
     def _thumbnail(self, thumbnail: Path | None, key: str) -> str | None:
-        """Upload the thumbnail and return its key, or None: the media is a draft without it."""
+        """Upload the thumbnail and return its key, or None if that fails: a draft needs none."""
         if thumbnail is None:
             return None
         try:
@@ -68,6 +68,6 @@ class Uploader:
         except MediaUnavailable as error:
             return error.reason
         size_bytes = path.stat().st_size
-        if stored_bytes is not None and stored_bytes != size_bytes:  # and a key is written once
+        if stored_bytes is not None and stored_bytes != size_bytes:  # retrying cannot overwrite it
             raise MediaRefused(reason=f"{key} holds {stored_bytes} bytes instead of {size_bytes}")
-        return None if stored_bytes == size_bytes else "it is not there"
+        return None if stored_bytes == size_bytes else "it is missing after the upload"

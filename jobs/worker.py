@@ -59,7 +59,7 @@ def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
 
 
 def _lease_owner(environment: Mapping[str, str], ids: Ids) -> LeaseOwner:
-    """Return this try of this execution; a process started by hand is its own execution."""
+    """Return this task attempt; a process started by hand counts as an execution of its own."""
     execution = environment.get("CLOUD_RUN_EXECUTION") or f"by-hand-{ids.random_id(8)}"
     return LeaseOwner(execution, int(environment.get("CLOUD_RUN_TASK_ATTEMPT", "0")))
 

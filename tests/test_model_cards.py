@@ -72,8 +72,8 @@ def test_a_new_model_needs_a_card_and_nothing_else() -> None:
         (replace(VIDEO, kind=Kind.IMAGE), "is unknown"),
         (replace(VIDEO, surface=Surface.GEMINI_API), "is unknown"),
         (replace(VIDEO, retires_at=TODAY), "retired on 2026-11-21"),
-        (replace(VIDEO, durations_s=(5, 10)), "cannot make all that is sold"),
-        (replace(VIDEO, aspect_ratios=("16:9",)), "cannot make all that is sold"),
+        (replace(VIDEO, durations_s=(5, 10)), "does not support every format and duration"),
+        (replace(VIDEO, aspect_ratios=("16:9",)), "does not support every format and duration"),
     ],
 )
 def test_unusable_model_is_named_with_the_usable_ones(card: ModelCard, why: str) -> None:

@@ -75,7 +75,7 @@ def publish(
 def unpublish(
     state: StateDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
 ) -> Response:
-    """Move a published creation back to drafts, and close its public copy."""
+    """Move a published creation back to drafts, and delete its public copy."""
     with state.page_cache.invalidating():
         draft = state.phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
     return _creation_response(draft, links)

@@ -1,7 +1,7 @@
 """Creations of their owner: open, list and get.
 
 `/api/generate/video` is the older clients' address of any creation, whatever its kind. The ids in
-paths may contain a slash (`a%2Fb`), so that such a creation is not found like any other.
+paths may contain a slash (`a%2Fb`), so that such an id is a 404 like any unknown one.
 """
 
 from functools import partial
@@ -138,7 +138,7 @@ async def drafts_filter(
     status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
     type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)
 ) -> DraftsFilter:
-    """Return the filter, or raise `WrongField` with every wrong parameter, also `limit`."""
+    """Return the filter, or raise `WrongField` with every wrong parameter, including `limit`."""
     faults = Faults()
     if status is not None and status not in DRAFT_STATUSES:
         faults.add(

@@ -38,7 +38,7 @@ POLL_INTERVAL_S = 0.05
 SWEEP_TIMEOUT_S = 60
 SWEEPER = "local-scheduler"
 ORPHAN_GRACE_S = 2
-"""How long an API whose stack was killed may finish its requests, which may be interrupted."""
+"""How long an API may finish its requests after its stack was killed; the rest are interrupted."""
 ORPHAN_WAIT_S = 10
 RESUME_EVERY_S = 0.5
 

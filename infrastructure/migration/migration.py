@@ -1,8 +1,8 @@
 """Migration of the Celery system's documents, so that the ledger proves every balance.
 
     ledger entries   get `legacy: true`: kept, but part of no sum
-    creations        are archived unchanged; those that owe tokens (unfinished, or failed without a
-                     refund) are failed and refunded in the same transaction
+    creations        are archived unchanged; those with neither a result nor a refund (unfinished,
+                     or failed) are failed and refunded in the same transaction
     accounts         get their balance as an opening grant, a claimed username and missing fields,
                      in one transaction
 
@@ -122,7 +122,7 @@ class _Run:
                 self._problem(creation, error)
 
     def _archive(self, creation: RawDocument) -> None:
-        """Move a creation to the archive; refund it in the same transaction if it owes tokens."""
+        """Move a creation to the archive; refund it in the same transaction if it was not."""
         archived = RawDocument(Collection.LEGACY_CREATIONS, creation.id, dict(creation.fields))
         if self._owes(creation):
             cost = _cost_tokens(creation, self.migration.costs)
@@ -194,7 +194,7 @@ class _Run:
         self.done.opening_tokens += tokens
 
     def _username(self, legacy: RawDocument) -> str:
-        """Return a free username, its own if it is allowed and free."""
+        """Return a free username: the account's own if it is allowed."""
         hint = legacy.fields.get("username") or legacy.fields.get("displayName") or ""
         for username in self.migration.accounts.usernames(str(hint)):
             claim = UsernameClaim(username=username, user_id=UserId(legacy.id))

@@ -21,7 +21,7 @@ DECODED_FRACTION_MIN = 9 / 10  # the fraction of the rows that a truncated pictu
 TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF tags: a tile may be larger than the picture
 _AVIF_TYPES = frozenset({b"ftypavif", b"ftypavis", b"ftypmif1"})
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
-_WEBP_SIZE_AT = {b"VP8X": 24, b"VP8L": 21, b"VP8 ": 26}
+_WEBP_SIZE_OFFSET = {b"VP8X": 24, b"VP8L": 21, b"VP8 ": 26}
 """Offsets of width and height in a WebP, by its first chunk."""
 
 
@@ -36,7 +36,7 @@ class Decoded:
 
 
 def decode(download: Path) -> Decoded:
-    """Decode a file; raise `BadOutput` if it is no picture, too large, or too incomplete."""
+    """Decode a file; raise `BadOutput` if it is not a picture, too large, or too incomplete."""
     content = download.read_bytes()
     decode_format = next((each for matches, each in _DECODERS if matches(content)), None)
     if decode_format is None:
@@ -46,7 +46,7 @@ def decode(download: Path) -> Decoded:
             return decode_format(content)
     except BadOutput:
         raise
-    except Exception as error:  # Pillow raises a dozen kinds for what is not a picture
+    except Exception as error:  # Pillow raises many types for what is not a picture
         raise BadOutput(reason=repr(error)) from error
 
 
@@ -90,7 +90,7 @@ def _decode_webp(content: bytes) -> Decoded:
 
 def _webp_size(content: bytes) -> tuple[int, int]:
     """Parse width and height of a WebP (RFC 9649, 2.5 to 2.7)."""
-    first, at = content[12:16], _WEBP_SIZE_AT[content[12:16]]
+    first, at = content[12:16], _WEBP_SIZE_OFFSET[content[12:16]]
     number = int.from_bytes(content[at : at + 6], "little")
     if first == b"VP8X":
         return (number & 0xFFFFFF) + 1, (number >> 24) + 1
@@ -105,7 +105,7 @@ def _decode_other(content: bytes, pillow_format: str) -> Decoded:
         picture = _decode_once(content, pillow_format)
     except BadOutput:
         raise
-    except Exception:  # noqa: BLE001 (Pillow raises a dozen kinds, and raises one again)
+    except Exception:  # noqa: BLE001 (Pillow raises many types; the second try raises again)
         missing_bytes_max = int(len(content) * (1 / DECODED_FRACTION_MIN - 1))
         picture = _decode_once(content + bytes(missing_bytes_max), pillow_format)
     return Decoded(picture, orientation_in(picture.info.get("exif", b"")), None, MediaFormat.PNG)
@@ -140,7 +140,9 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _is_webp(content: bytes) -> bool:
-    return content[:4] == b"RIFF" and content[8:12] == b"WEBP" and content[12:16] in _WEBP_SIZE_AT
+    return (
+        content[:4] == b"RIFF" and content[8:12] == b"WEBP" and content[12:16] in _WEBP_SIZE_OFFSET
+    )
 
 
 _DECODERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], Decoded]], ...] = (

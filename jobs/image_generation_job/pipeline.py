@@ -54,7 +54,7 @@ def _thumbnail(decoded: Decoded, folder: Path) -> Path | None:
     thumbnail = folder / "thumbnail"
     try:
         write_thumbnail(decoded.picture, thumbnail, orientation=decoded.orientation)
-    except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
+    except Exception as error:  # noqa: BLE001 (Pillow raises many types)
         log.warning("no_thumbnail", extra={"reason": repr(error)})
         return None
     return thumbnail
@@ -68,7 +68,7 @@ def _encoded(decoded: Decoded, folder: Path) -> tuple[Path, MediaFormat]:
         profile = None
     try:
         shown = upright(displayed(picture), orientation=decoded.orientation)
-    except Exception as error:  # Pillow raises a dozen kinds
+    except Exception as error:  # Pillow raises many types
         raise BadOutput(reason=f"it cannot be displayed: {error!r}") from error
     shown.info.clear()
     path = folder / "encoded"

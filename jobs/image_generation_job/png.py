@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.domain.errors import BadOutput
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-METADATA_BYTES_MAX = 64 * 1024 * 1024  # inflated, in total: viewers get the file unchanged
+METADATA_BYTES_MAX = 64 * 1024 * 1024  # in total, after inflation: viewers get the original file
 CHUNKS_MAX = 200_000  # more than 25 MiB in chunks of 256 bytes
 EXIF_BYTES_MAX = 64 * 1024
 _INFLATED_AT_ONCE_BYTES = 1024 * 1024

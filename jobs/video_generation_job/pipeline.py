@@ -63,7 +63,7 @@ class VideoPipeline:
             source = self._source(download, folder, layout=layout, picture=picture)
             video = download if source.is_kept else self._remuxed(source, folder / "video.mp4")
         except FfmpegTimeout as error:
-            raise BadOutput(reason="ffmpeg did not finish with it") from error
+            raise BadOutput(reason="ffmpeg did not finish in time") from error
         return ProcessedMedia(
             path=video,
             media_format=MediaFormat.MP4,

@@ -17,7 +17,7 @@ FRAMES_PER_S_MIN, FRAMES_PER_S_MAX = 1, 240
 DURATION_FACTOR_MAX, DURATION_EXTRA_S_MAX = 2, 1  # from half to twice the time and a second
 DECODED_FRACTION_MIN = 1 / 2  # the fraction of the frames that must decode without an error
 DAMAGED_FRACTION_MAX = 1 / 8  # the fraction that may show damage; a missing frame shows none
-SAMPLE_ASPECT_RATIO_MAX = 4  # pixels declared longer than this are taken as square
+SAMPLE_ASPECT_RATIO_MAX = 4  # a pixel declared longer than this counts as square
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from shared.domain.errors import (
     TooManyUnfinished,
     WrongField,
 )
-from shared.domain.failure import OWNERS_DOING, FailureCode
+from shared.domain.failure import CAUSED_BY_OWNER, FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.kind import Kind, PerKind
 from shared.domain.ledger import Actor, EntryType, LedgerEntry, debit_id, refund_id
@@ -44,7 +44,7 @@ class HourlyCount:
     count: int = 0
 
     def left_s(self, at: datetime) -> float:
-        """Return the seconds until this hour ends, not above 0 after it."""
+        """Return the seconds until this hour ends; 0 or less after it."""
         return (self.started_at + HOUR - at).total_seconds()
 
     def counted(self, at: datetime) -> "HourlyCount":
@@ -147,7 +147,7 @@ class Account:
         return replace(self, in_flight=self.in_flight.changed(kind, by=-1), updated_at=at)
 
     def _free_hour_after(self, code: FailureCode, *, at: datetime) -> HourlyCount | None:
-        if code not in OWNERS_DOING:
+        if code not in CAUSED_BY_OWNER:
             return self.free_hour
         return (self.free_hour or HourlyCount(started_at=at)).counted(at)
 

@@ -5,8 +5,8 @@
                   +-> failed <-+        failed -> pending: the owner's retry, debited again
 
 `draft`, `published` and `failed` are settled; the others are unfinished: they hold a place in
-the account's in-flight count, a deadline and a `sweep_at`. Each participle below returns the
-creation as it is after one step; who may take the step is the lifecycle's business.
+the account's in-flight count, a deadline and a `sweep_at`. Each method named by a participle
+returns the creation after one step; the lifecycle decides who may take it.
 """
 
 from collections.abc import Set as AbstractSet
@@ -57,7 +57,7 @@ class Creation:
     lease_expires_at: datetime | None = None
     intent: Intent | None = None
     spent_usd: float = 0.0
-    """What the vendor bills for starts of this debit that came to nothing."""
+    """What the vendor bills for starts of this debit that produced nothing."""
     operation_name: str | None = None
     retry_at: datetime | None = None
     deadline_at: datetime | None = None

@@ -179,25 +179,27 @@ class WithdrawalRefused(QueueUnavailable):
 
 class QueueFull(Unavailable):
     code = "queue_full"
-    sentence = "Too many {kind}s are waiting to be ready in time. No token was taken."
+    sentence = "Too many {kind}s are waiting: a new one would be late. No tokens were charged."
     kind: str
 
 
 class Paused(Unavailable):
     code = "paused"
-    sentence = "No new {kind}s can be created at the moment. No token was taken."
+    sentence = "No new {kind}s can be created at the moment. No tokens were charged."
     retry_after_s: int = 60
     kind: str
 
 
 class SpendingLimit(Unavailable):
     code = "spending_limit"
-    sentence = "The daily limit is reached. Try again after midnight UTC. No token was taken."
+    sentence = "The daily limit is reached. Try again after midnight UTC. No tokens were charged."
 
 
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
-    sentence = "The store is unavailable at the moment. Nothing was changed, no token was taken."
+    sentence = (
+        "The store is unavailable at the moment. Nothing was changed and no tokens were charged."
+    )
 
 
 class StoreContention(Unavailable):
@@ -228,12 +230,12 @@ class MediaRefused(MediaUnavailable):
 
 class StorageFull(Unavailable):
     code = "storage_full"
-    sentence = "There is no storage left for new creations at the moment. No token was taken."
+    sentence = "There is no storage left for new creations at the moment. No tokens were charged."
     retry_after_s: int = 300
 
 
 class OutcomeUnknown(Unavailable):
-    """A commit was sent and never answered: it may have landed, now or later."""
+    """A commit was sent and got no response: it may have landed, or may land later."""
 
     code = "outcome_unknown"
     sentence = (
@@ -288,7 +290,7 @@ class GenerationUnavailable(WorkError):
 
 
 class StartOutcomeUnknown(WorkError):
-    """The start was sent and never answered: it may be running, and paid for."""
+    """The start was sent and got no response: it may be running, and paid for."""
 
     sentence = "The generator never answered the start."
     reason: str = ""

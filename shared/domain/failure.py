@@ -25,7 +25,7 @@ class FailureCode(StrEnum):
 _NOT_RETRYABLE = frozenset(
     {FailureCode.POLICY_VIOLATION, FailureCode.SAFETY_FILTER, FailureCode.GENERATOR_REJECTED}
 )
-OWNERS_DOING = _NOT_RETRYABLE | {FailureCode.CANCELLED}
+CAUSED_BY_OWNER = _NOT_RETRYABLE | {FailureCode.CANCELLED}
 """The failures that an owner causes; each refund of one counts against the hourly limit."""
 
 

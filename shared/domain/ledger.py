@@ -68,9 +68,9 @@ class Cost:
     estimated_cost_usd: float
     kind: Kind | None = None
     was_claimed: bool = False
-    """A job worked on this run; one that was cancelled in the queue says nothing of the pace."""
+    """A job worked on this run. One that was cancelled in the queue does not count for the rate."""
     created_at: datetime | None = None
-    """None in documents of older releases, as `kind`: no count finds them."""
+    """None, like `kind`, in documents of older releases, which no query counts."""
 
     @property
     def key(self) -> Key["Cost"]:

@@ -105,7 +105,7 @@ class Policy:
     """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 
     link_life_s: float = 7200
-    """How long a signed link to a private file is good."""
+    """How long a signed link to a private file is valid."""
     link_window_s: float = 1800
     """How long a signed link is reused, so that pages and caches keep their pictures."""
 

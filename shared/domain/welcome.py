@@ -1,8 +1,8 @@
 """Welcome grants: one for each verified address, and a limited number per day.
 
 The id of the ledger entry is a keyed hash of the address: two users with one address share one id,
-and the ledger contains no address. The daily count is split over 16 documents, because every
-sign-up would write a single one.
+and the ledger contains no address. The daily count is split over 16 documents, because
+every sign-up would have to write a single one.
 """
 
 import hashlib

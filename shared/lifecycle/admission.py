@@ -1,9 +1,9 @@
 """Admission: the switches, the day's cost and the queue decide whether a creation may be opened.
 
 The gauges are read outside requests, never in their transactions: a transaction writes every
-document it reads, and one that all of them write would be hot. So what is opened between two
-readings may exceed a limit. A gauge that cannot be read refuses nothing new; a request waits some
-seconds for the first reading, and for one after a quiet time, before it continues without.
+document it reads, and one that all of them write would be a bottleneck. Creations opened between
+two readings can therefore exceed a limit. A gauge that cannot be read refuses nothing; a request
+waits a few seconds for the first reading, or the first after a quiet time, then continues without.
 """
 
 import logging
@@ -34,14 +34,14 @@ FIRST_READ_S = 5.0
 class Gauge(Enum):
     PAUSED = auto()
     COST_USD = auto()
-    """The day's cost so far, with the price of all that is unfinished."""
+    """The day's cost so far, plus the price of everything unfinished."""
     WAIT_S = auto()
     """How long a new task would wait in the queue."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A gauge's value, by both clocks."""
+    """A gauge's value, and when it was read by both clocks."""
 
     value: float
     at_s: float
@@ -151,7 +151,7 @@ class Admission:
             self._changed.notify_all()
 
     def _read(self) -> None:
-        """Read every gauge, the ones that stop everything first; each counts once it is known."""
+        """Read every gauge, the ones that stop everything first; each applies once it is known."""
         try:
             for kind in Kind:
                 self._measure(Gauge.PAUSED, kind, partial(self._is_paused, kind))
@@ -163,7 +163,7 @@ class Admission:
             self._end()
 
     def _measure(self, gauge: Gauge, kind: Kind | None, read: Callable[[datetime], float]) -> None:
-        """Publish a gauge's value; if it cannot be read, keep the last one, but never of a wait."""
+        """Publish a gauge's value; if it cannot be read, keep the last one, but drop a wait."""
         key, at_s, at = (gauge, kind), self._clock.monotonic_s(), self._clock.now()
         last = dict(self._last)
         try:
@@ -200,7 +200,7 @@ class Admission:
         return (pending + 1) / rate_per_s if rate_per_s > 0 else 0.0
 
     def _cost_usd(self, at: datetime) -> float:
-        """Return the day's cost and the price of all that is unfinished; 0 without a ceiling."""
+        """Return the day's cost plus the price of everything unfinished; 0 without a ceiling."""
         if self.brake.cost_usd_max is None:
             return 0.0
         cost_usd = self._store.cost_usd_since(midnight(at))

@@ -80,7 +80,7 @@ class Auditing:
         oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
         for file in files.values():
             if file.key not in referenced and file.stored_at < oldest:
-                yield Violation("I15", file.key, "is referenced by nothing since 48 hours")
+                yield Violation("I15", file.key, "has been referenced by nothing for 48 hours")
 
 
 def stored_files(creation: Creation) -> dict[str, int | None]:

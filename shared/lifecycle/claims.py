@@ -2,7 +2,7 @@
 
 Each write is fenced: it commits only while the creation is `processing` with this attempt's number
 and lease owner. An attempt that lost its lease stops, refunds nothing and deletes no file: what it
-finds may be its own commit that was never answered.
+finds may be its own commit whose response was lost.
 """
 
 import logging
@@ -85,7 +85,7 @@ class Claims:
         is_successor = current.lease_owner is not None and lease_owner.succeeds(current.lease_owner)
         skew = timedelta(seconds=self.policy.clock_skew_s)
         if current.is_leased(at - skew) and not is_successor:
-            yield "another holds it"
+            yield "another attempt holds it"
         if not current.has_attempts_left(self.policy):
             yield "its attempts are used up"
         if not current.has_time_to_run(at, policy=self.policy):
@@ -113,7 +113,7 @@ class Claim:
             raise LeaseLost(creation_id=self.creation.creation_id)
 
     def heartbeat(self) -> None:
-        """Renew the lease from another thread; never raises, `ensure_held` does."""
+        """Renew the lease from another thread. Never raise: `ensure_held` reports a lost lease."""
         stage, progress = self._stage, self._progress
         if stage is Stage.GENERATING and not self._is_reported:
             progress = generation_progress(self._typical_fraction())
@@ -167,7 +167,7 @@ class Claim:
         )
 
     def clear_intent(self) -> None:
-        """Remove an intent that was not acted on; one that is no longer there stays removed."""
+        """Remove an intent that was not acted on, unless it is already gone."""
         at, intent = self.clock.now(), self.creation.intent
         self.creation = self._update(
             lambda held: held.without_start(at=at) if held.intent == intent else held
@@ -251,7 +251,7 @@ class Claim:
         )
 
     def _was_released(self, current: Creation, _sent: Creation) -> bool:
-        """Return whether the creation waits for a task since this attempt released it."""
+        """Return whether the creation has been waiting since this attempt released it."""
         owner, attempt = self.creation.lease_owner, self.creation.attempt
         is_last = (current.lease_owner, current.attempt) == (owner, attempt)
         return current.status is Status.PENDING and is_last

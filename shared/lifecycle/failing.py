@@ -89,7 +89,7 @@ class Failing:
     ) -> None:
         """Fail a creation under this attempt's lease, or raise `LeaseLost`: nothing was written.
 
-        `answered_no`: its start came to nothing, and the vendor bills `billed_usd` for it.
+        `answered_no`: its start produced nothing, and the vendor bills `billed_usd` for it.
         """
         settlement = self._fail(
             claimed,
@@ -201,7 +201,7 @@ class Failing:
         try:
             self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.task_number)
         except WithdrawalRefused as error:
-            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant has no use for a stack)
+            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant needs no stack trace)
         except QueueUnavailable as error:
             log.warning("withdrawal_failed", extra={**facts, "reason": error.reason})
 

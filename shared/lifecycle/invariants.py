@@ -5,8 +5,8 @@ I2   a creation has exactly its debits, each of its cost
 I3   a debit is refunded once if its run failed, and only then
 I7   nothing is unfinished past its deadline + 2 sweeps
 I9   a username is one account's, and an account has one
-I12  every field is as its state demands
-I16  the in-flight counters are what is in flight
+I12  every field matches the creation's status
+I16  the in-flight counters match the unfinished creations
 I17  attempts and tasks are bounded
 I18  an account has one welcome grant at most, and then is marked as welcomed
 """
@@ -92,14 +92,14 @@ def _ledgers(books: Books) -> Iterator[Violation]:
 def ledger_violations(account: Account, ledger: Sequence[LedgerEntry]) -> Iterator[Violation]:
     """Check one account against its whole ledger, lowest sequence first."""
     if [entry.sequence for entry in ledger] != list(range(1, account.ledger_count + 1)):
-        yield Violation("I1", account.user_id, "its ledger has a gap or a double number")
+        yield Violation("I1", account.user_id, "its ledger has a gap or a duplicate number")
     balance_tokens = spent_tokens = 0
     for entry in ledger:
         balance_tokens += entry.signed_tokens
         if entry.entry_type is not EntryType.GRANT:
             spent_tokens -= entry.signed_tokens
         if entry.balance_after_tokens != balance_tokens or balance_tokens < 0:
-            what = f"says the balance is {entry.balance_after_tokens}, it is {balance_tokens}"
+            what = f"says the balance is {entry.balance_after_tokens}, but it is {balance_tokens}"
             yield Violation("I1", entry.entry_id, what)
     if account.balance_tokens != balance_tokens:
         what = f"balance {account.balance_tokens}, the ledger says {balance_tokens}"
@@ -141,7 +141,7 @@ def _debit(
         return
     paid = debit.user_id, debit.amount_tokens
     if creation and paid != (creation.user_id, creation.cost_tokens):
-        yield Violation("I2", creation_id, f"debit {run} is not its owner's or not of its cost")
+        yield Violation("I2", creation_id, f"debit {run} has another user or amount")
 
 
 def _refund(
@@ -154,9 +154,9 @@ def _refund(
 ) -> Iterator[Violation]:
     """Check a run's refund; `is_due` is None for the last run of a deleted creation."""
     if refund and debit and refund.signed_tokens != -debit.signed_tokens:
-        yield Violation("I3", creation_id, f"refund {run} is not of the debit's amount")
+        yield Violation("I3", creation_id, f"refund {run} differs from the debit's amount")
     if is_due is not None and is_due != (refund is not None):
-        what = "is missing" if is_due else "must not be there"
+        what = "is missing" if is_due else "must not exist"
         yield Violation("I3", creation_id, f"refund {run} {what}")
 
 
@@ -191,7 +191,7 @@ def _in_flight(books: Books) -> Iterator[Violation]:
             yield Violation("I2", creation.creation_id, "has no account")
     for account in books.accounts.values():
         if account.opened_hour.count < 0 or (account.free_hour and account.free_hour.count < 1):
-            yield Violation("I16", account.user_id, "counts a negative number of an hour")
+            yield Violation("I16", account.user_id, "has a negative hourly count")
         yield from in_flight_violations(account, unfinished[account.user_id])
 
 
@@ -247,4 +247,4 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
     if creation.requeue_count > policy.requeues_max or has_retried_too_often:
         yield Violation("I17", creation.creation_id, "has more tasks than allowed")
     if creation.attempt < creation.first_attempt - 1:
-        yield Violation("I6", creation.creation_id, "its attempts went down")
+        yield Violation("I6", creation.creation_id, "its attempt number has decreased")

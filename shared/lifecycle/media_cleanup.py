@@ -54,7 +54,7 @@ class MediaCleanup:
         log.info("creation_deleted", extra={"creation_id": id_})
 
     def carry_out(self, deletion: MediaDeletion) -> None:
-        """Delete the files; keep the entry until a file written late would be deleted too.
+        """Delete the files; keep the entry until no file can be written late.
 
         An entry that waited is marked first: a publication that still needs its copies changes the
         same entry, so that only one of the two can happen. After `MediaUnavailable`, some files

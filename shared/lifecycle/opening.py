@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class _NoAccountYet(Exception):
-    """The caller has no account, or one that a welcome grant is due to."""
+    """The caller has no account, or one that is due a welcome grant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +114,10 @@ class Opening:
         return opened if opened.is_replay else self._with_task(opened)
 
     def rerun(self, creation_id: CreationId, *, execution: str) -> Opened | None:
-        """Debit a failed creation for an operator, once per execution, which needs no task.
+        """Debit a failed creation for an operator, once per execution; no task is needed.
 
         The debit's ledger entry names the execution. A restart of it finds that entry and returns
-        None, even if its run has been refunded since.
+        None, even if its run has been refunded since. Raises as `retry`.
         """
         store = self.transactions.store
         creation = store.get(creation_key(creation_id))

@@ -1,4 +1,4 @@
-"""Operator actions: pause and resume a kind, and act on a user's creation.
+"""Operator actions: pause and resume a kind, unpublish and delete; reruns are in `opening.py`.
 
 Each act on a creation is recorded in the transaction that changes it: no reason is lost, and no act
 is recorded that did not happen.

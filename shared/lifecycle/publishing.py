@@ -52,7 +52,7 @@ class Publishing:
         copied = self._copied(draft, by=copied_by)
         if self.clock.now() > copied_by:
             self._delete_late_copy(draft)
-            raise MediaUnavailable(reason="the copies took too long to be kept")
+            raise MediaUnavailable(reason="the copies took too long")
         return self._commit(copied, caption)
 
     def _copied(self, draft: Creation, *, by: datetime) -> Creation:
@@ -126,7 +126,7 @@ class Publishing:
             if current.publication_count != draft.publication_count:
                 raise StoreContention(reason="another publication has begun")
             if undo is None or undo.is_begun or undo.due_at <= at + margin:
-                raise MediaUnavailable(reason="the copy took too long to be kept")
+                raise MediaUnavailable(reason="the copies took too long")
             published = current.published(caption, at=at)
             if draft.thumbnail_key is None:
                 published = published.without_thumbnail()

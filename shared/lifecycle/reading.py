@@ -13,7 +13,7 @@ from shared.ports.store import DraftsFilter, Page, Store
 
 @dataclass(frozen=True)
 class Reading:
-    """Reads that check the owner; a caller cannot distinguish another's creation from none."""
+    """Reads that check the owner: another user's creation looks like a missing one."""
 
     store: Store
 

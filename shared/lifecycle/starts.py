@@ -49,7 +49,7 @@ def next_retry_at(
 def can_be_retried(creation: Creation) -> bool:
     """Return whether a later attempt could still produce media.
 
-    An image without an operation exists only in the answer that was lost.
+    An image without an operation exists only in the response that was lost.
     """
     is_lost = creation.kind is Kind.IMAGE and creation.operation_name is None
     return has_starts_left(creation) or not is_lost

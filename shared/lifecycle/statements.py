@@ -24,12 +24,12 @@ from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
 TRIES_MAX = 3
 """How often the parts are read while the account keeps changing."""
 VERIFY = (
-    "Welcome tokens, if this installation grants them, are added with the next request once the "
-    "email address or phone number is verified."
+    "Welcome tokens, if any, are added with your next request once the email address or phone "
+    "number is verified."
 )
 FULL_DAY = (
-    "Today's welcome tokens are used up. Yours are added with the first request on a day with some "
-    "left, once the email address or phone number is verified."
+    "Today's welcome tokens are used up. You receive yours with your first request on a day with "
+    "some left, once the email address or phone number is verified."
 )
 
 
@@ -70,7 +70,7 @@ class Statement:
     def message(self) -> str:
         """Return the message for the user."""
         if {each.invariant for each in self.violations} == {"I7"}:
-            return "A refund to you is late. We are making it now."
+            return "Your refund is late. We are making it now."
         if self.violations:
             return "We found a mistake in your account and are correcting it."
         parts = [f"Your balance is {_counted(self.account.balance_tokens, 'token')}."]
@@ -79,7 +79,9 @@ class Statement:
         if not self.account.welcomed:
             parts.append(FULL_DAY if self.is_full_day else VERIFY)
         elif not self.has_own_welcome:
-            parts.append("Your address received its welcome tokens in another account, or earlier.")
+            parts.append(
+                "Your address has already received its welcome tokens, perhaps in another account."
+            )
         return " ".join(parts)
 
     @property
@@ -180,7 +182,7 @@ class Statements:
         for each in unfinished:
             if each.deadline_at is not None and self.clock.now() > each.deadline_at + grace:
                 by = _minute(each.deadline_at)
-                what = f"its {each.cost_tokens} tokens were to be back by {by}"
+                what = f"its {each.cost_tokens} tokens were due back by {by}"
                 yield Violation("I7", each.creation_id, what)
 
 

@@ -1,7 +1,7 @@
 """Transactions: run a decision until its outcome is known.
 
-A commit without a response means "unknown", never "no" (product, money rule 9): the decision runs
-again on the current documents, unless `landed` finds an earlier commit there.
+A commit without a response means "unknown", never "no": the decision runs again on the current
+documents, unless `landed` finds an earlier commit there.
 """
 
 from collections.abc import Callable, Sequence

@@ -70,8 +70,8 @@ class Generator(Protocol):
         """Start the work: one paid request, never sent again.
 
         Raises:
-            GenerationRefused: a permanent no.
-            GenerationUnavailable: a temporary no.
+            GenerationRefused: this brief is refused for good.
+            GenerationUnavailable: nothing was started; a later start may succeed.
             StartOutcomeUnknown: no response, or one that a gateway can give: it may be running, and
                 paid for. Any other error means the same.
         """

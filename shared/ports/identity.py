@@ -20,7 +20,7 @@ class Caller:
 
 
 class Identity(Protocol):
-    """Checks the tokens of persons; `IdentityUnavailable` means that it could not."""
+    """Checks the tokens of users; `IdentityUnavailable` means that it could not."""
 
     def warm_up(self) -> None:
         """Fetch what checking a token needs; if it fails, every check tries again."""

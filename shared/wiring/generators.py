@@ -37,7 +37,7 @@ class GoogleGenerators:
         return chosen_model(self.backend, kind, today=today, may_be_retired=may_be_retired)
 
     def check(self, makes: Kind | None) -> None:
-        """Raise `WrongSetting` if the model of this kind is not served, or without one, unknown."""
+        """Raise `WrongSetting` if this kind's model is not served; for None, if one is unknown."""
         for kind in Kind if makes is None else [makes]:
             self.card(kind, may_be_retired=makes is None)
 

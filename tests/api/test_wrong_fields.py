@@ -83,7 +83,7 @@ def test_every_wrong_field_of_a_body_is_named(
 
 def test_wrong_type_at_an_address_of_one_kind_names_the_kind(api: Api) -> None:
     assert wrong(api, {"type": "image", "prompt": ""}, "/api/generate/video") == [
-        ["type", "this address opens videos"],
+        ["type", "this address creates videos only"],
         ["prompt", "it is blank"],
     ]
     assert wrong(api, {"prompt": "x", "aspectRatio": "2:1"}, "/api/image/generate") == [

@@ -43,7 +43,7 @@ def taken_over(
 def test_claimed_creation_cannot_be_claimed_by_another_owner(world: World) -> None:
     claim = opened_and_claimed(world)
 
-    with pytest.raises(NotClaimable, match="another holds it"):
+    with pytest.raises(NotClaimable, match="another attempt holds it"):
         taken_over(world, claim)
 
 

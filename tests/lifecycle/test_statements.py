@@ -178,7 +178,7 @@ def test_message_explains_a_missing_welcome(world: World) -> None:
     world.phoenix.accounts.of(a_caller("eve", is_verified=False, verified_contact=None))
 
     assert statement(world, ADA).message == "Your balance is 100 tokens."
-    assert "received its welcome tokens in another account" in statement(world, BEN).message
+    assert "already received its welcome tokens" in statement(world, BEN).message
     assert "once the email address or phone number is verified" in statement(world, "eve").message
 
 

@@ -126,7 +126,7 @@ export class Card {
     this.problem.replaceChildren(message);
   }
 
-  /** Replace the content by an undo button until the deletion is sent. */
+  /** Replace the content with an undo button until the deletion is sent. */
   showUndo(undo) {
     this.isDeleted = true;
     const undoButton = button(text.undo, undo, { kind: "small" });

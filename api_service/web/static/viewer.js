@@ -1,4 +1,4 @@
-// One creation on the full screen, with sound. Keys: arrows, Space, Esc; Back closes it, too.
+// One creation in full screen, with sound. Keys: arrows, Space, Esc; Back closes it, too.
 
 import { h, icon } from "./dom.js";
 import { setSource, videoPlayer } from "./media.js";

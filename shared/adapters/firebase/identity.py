@@ -114,7 +114,7 @@ class FirebaseIdentity:
                 ValueError,
                 TypeError,
             ) as error:
-                # TypeError: its times are no numbers.
+                # TypeError: its times are not numbers.
                 raise Unauthenticated(reason=str(error)) from error
         return claims
 
@@ -162,7 +162,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         raise Unauthenticated(reason="its user id cannot be a key")
     if "tenant" in (claims.get("firebase") or {}):
         # Another tenant of the project may have users with the same ids.
-        raise Unauthenticated(reason="of a tenant")
+        raise Unauthenticated(reason="its user belongs to a tenant")
     name, contact = claims.get("name"), _verified_contact(claims)
     # A display name may be an email address, which must not be shown.
     hint = name if isinstance(name, str) and "@" not in name else ""

@@ -49,7 +49,7 @@ class GoogleServiceIdentity:
                 clock_skew_in_seconds=CLOCK_SKEW_S,
             )
         except (ValueError, GoogleAuthError, KeyError, TypeError) as error:
-            # KeyError: no issuer. TypeError: its times are no numbers.
+            # KeyError: no issuer. TypeError: its times are not numbers.
             raise Unauthenticated(reason=repr(error)) from error
         check_not_before(claims, now=self.clock.now())
         email = claims.get("email")

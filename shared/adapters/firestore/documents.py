@@ -1,7 +1,7 @@
 """Firestore documents: references, reads, commits and errors.
 
-The SDK's retries are off: by default it resends for minutes, commits too, so that `ALREADY_EXISTS`
-may refer to a write of our own.
+The SDK's retries are off: by default it resends for minutes, even commits, so that
+`ALREADY_EXISTS` may refer to our own write.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -36,4 +36,4 @@ def check_access(kind: Kind, *, model: str, api_key: str, endpoint: str | None) 
     if status in _KEY_REFUSED:
         raise WrongSetting(setting="GEMINI_API_KEY", reason=f"Google refuses this key ({status})")
     if not response.is_success:
-        raise GenerationUnavailable(reason=f"{url} answers {status}")
+        raise GenerationUnavailable(reason=f"{url} returned {status}")

@@ -105,7 +105,7 @@ def chosen_card(
     for card in cards:
         if (card.kind, card.surface, card.model) == (kind, surface, model):
             if not card.supports_all_options:
-                why = "cannot make all that is sold"
+                why = "does not support every format and duration"
             elif card.retires_by(today) and not may_be_retired:
                 why = f"retired on {card.retires_at}"
             else:

@@ -94,7 +94,7 @@ def parse_error(text: str) -> object:
 
 
 def request_code(error: object) -> Code | None:
-    """Return the code of a failed request by its name; a number alone proves no error of the vendor's."""
+    """Return the code of a failed request by its name; a number alone may be a gateway's."""
     names = [get_path(error, "status"), get_path(error, "code")]
     named = [name for name in names if isinstance(name, str) and not name.strip().isdecimal()]
     return code_of(named[0]) if named else None

@@ -70,7 +70,7 @@ class GeminiImageGenerator:
         return Ready(locator)
 
     def poll(self, operation: Operation) -> Running | Ready | Refused:
-        return Refused(FailureCode.INTERNAL, reason=f"{operation.name} is no image")
+        return Refused(FailureCode.INTERNAL, reason=f"{operation.name} is not an image")
 
     def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
         with BoundedFile(path, size_bytes_max=size_bytes_max) as file:

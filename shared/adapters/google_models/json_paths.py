@@ -5,7 +5,7 @@ def json_object(value: object) -> dict[str, object]:
     """Return the value if it is a JSON object, else raise `ValueError`."""
     if isinstance(value, dict):
         return value
-    raise ValueError("the response is no JSON object")
+    raise ValueError("the response is not a JSON object")
 
 
 def get_path(value: object, *path: str | int) -> object:

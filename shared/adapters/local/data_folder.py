@@ -49,7 +49,7 @@ def check_not_emptied(store: Path, media: Path, *, remedy: str) -> None:
 
 
 def close_to_others(data: Path) -> None:
-    """Remove other users' permissions from Phoenix's files, and from the folder if it has no others."""
+    """Remove other users' permissions from Phoenix's files, and from a folder with no others."""
     entries = list(data.iterdir())
     ours = [entry for entry in entries if entry.name in _FOLDERS or _FILE.fullmatch(entry.name)]
     for path in ours:

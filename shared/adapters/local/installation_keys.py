@@ -18,8 +18,8 @@ from shared.ports.clock import Clock
 
 KEY_BYTES = 32
 REMEDY = "Stop Phoenix and restore it from a backup, or remove it: "
-REMOVED = "then every user must sign in again, and open links end"
-WELCOME_REMOVED = "accounts that were welcomed are not welcomed again"
+REMOVED = "then every user must sign in again, and existing links expire"
+WELCOME_REMOVED = "accounts with a welcome grant get no second one"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
 
 
 def check_header(path: Path, *, remedy: str) -> None:
-    """Raise `WrongSetting` with the remedy if a file is no database."""
+    """Raise `WrongSetting` with the remedy if a file is not a database."""
     if path.exists():
         with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -48,9 +48,9 @@ def check_header(path: Path, *, remedy: str) -> None:
 def check_whole(path: Path, *, remedy: str) -> None:
     """Check a whole database; raise `WrongSetting` if it is damaged."""
     with _undamaged(path, remedy), contextlib.closing(connect(path)) as connection:
-        [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if answer != "ok":
-            raise _damaged(path, answer, remedy)
+        [result] = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise _damaged(path, result, remedy)
 
 
 def check_writable(connection: sqlite3.Connection) -> None:

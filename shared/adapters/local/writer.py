@@ -60,7 +60,7 @@ class SQLiteWriter:
         try:
             return future.result(timeout=RESULT_TIMEOUT_S)
         except TimeoutError as error:
-            raise OutcomeUnknown(reason="the writer did not answer") from error
+            raise OutcomeUnknown(reason="the writer did not respond in time") from error
 
     def _write(self) -> None:
         is_open = True
