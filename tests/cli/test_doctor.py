@@ -295,7 +295,7 @@ def test_links_to_another_place_are_detected(world: World, cloud: Phoenix, bucke
     _, shown = examined(with_ports(cloud, media=media))
 
     assert set(failures(shown)) == FILES
-    assert "its link answers 404 and not the file" in shown
+    assert "its link returned 404 instead of the file" in shown
 
 
 # Real media by one key
@@ -330,7 +330,7 @@ def test_api_key_is_checked_without_a_paid_call(world: World, vendor: GoogleMode
     [
         (WRONG_KEY, "", "Google refuses this key (400)"),
         (SUSPENDED_KEY, "", "Google refuses this key (403)"),
-        ("a-good-key", "503", "answers 503"),
+        ("a-good-key", "503", "returned 503"),
     ],
 )
 def test_unusable_api_key_is_detected(
