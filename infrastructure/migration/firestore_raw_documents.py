@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from google.cloud.firestore_v1 import Query
-
 from infrastructure.migration.raw_documents import RawDocument, stored_fields
 from shared.adapters.firestore.documents import FirestoreDocuments
 from shared.adapters.firestore.internals import StoredDocument
@@ -13,7 +11,6 @@ from shared.ports.store import Document
 
 CALL_TIMEOUT_S = 30
 """Longer than the API's: no HTTP request is waiting."""
-PAGE_SIZE = 300
 
 
 class FirestoreRawDocuments:
@@ -28,13 +25,8 @@ class FirestoreRawDocuments:
         self._documents.close()
 
     def all(self, collection: Collection) -> Iterator[RawDocument]:
-        by_name = Query(self._documents.collection(collection)).order_by("__name__")
-        query: Query | None = by_name.limit(PAGE_SIZE)
-        while query is not None:
-            page = self._documents.select(query)
+        for page in self._documents.pages(collection):
             yield from (_raw(Key(collection, snapshot.id), snapshot) for snapshot in page)
-            is_full = len(page) == PAGE_SIZE
-            query = query.start_after({"__name__": page[-1].id}) if is_full else None
 
     def get(self, key: Key[Any]) -> RawDocument | None:
         read = self._documents.read([key])

@@ -14,13 +14,14 @@ An unrecognised document, and the account that it belongs to, is reported and le
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from infrastructure.migration.raw_documents import RawDocument, RawDocuments
-from shared.domain.account import Account, UsernameClaim, account_key
+from shared.domain.account import Account, UsernameClaim, account_key, username_key
 from shared.domain.keys import Collection, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, opening_id
@@ -196,11 +197,8 @@ class _Run:
     def _username(self, legacy: RawDocument) -> str:
         """Return a free username: the account's own if it is allowed."""
         hint = legacy.fields.get("username") or legacy.fields.get("displayName") or ""
-        for username in self.migration.accounts.usernames(str(hint)):
-            claim = UsernameClaim(username=username, user_id=UserId(legacy.id))
-            if self.migration.store.get(claim.key) is None:
-                return username
-        raise AssertionError("random usernames do not run out")
+        store, usernames = self.migration.store, self.migration.accounts.usernames(str(hint))
+        return next(name for name in usernames if store.get(username_key(name)) is None)
 
     def _legacy(self, collection: Collection, *, without: str) -> Iterator[RawDocument]:
         documents = self.migration.raw.all(collection)
@@ -245,14 +243,12 @@ def _whole(value: object) -> int | None:
 
 def _time(value: object) -> datetime | None:
     """Parse a datetime, ISO text, seconds or milliseconds."""
-    try:
+    with suppress(ValueError, OverflowError, OSError):
         if isinstance(value, str):
             value = datetime.fromisoformat(value)
         if isinstance(value, int | float):
             seconds = value / 1000 if value > SECONDS_MAX else value
             value = datetime.fromtimestamp(seconds, tz=UTC)
-        if not isinstance(value, datetime):
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    return None

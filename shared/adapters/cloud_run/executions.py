@@ -72,12 +72,10 @@ class CloudRunExecutions:
         return f"{self._location}/jobs/{kind}-generation-job"
 
     def _connect(self) -> _Clients:
-        from google.cloud import run_v2
+        from google.cloud.run_v2 import ExecutionsClient, JobsClient
 
         if self.emulator_host is None:
-            return _Clients(
-                run_v2.JobsClient(transport="rest"), run_v2.ExecutionsClient(transport="rest")
-            )
+            return _Clients(JobsClient(transport="rest"), ExecutionsClient(transport="rest"))
         from google.cloud.run_v2.services.executions.transports import ExecutionsRestTransport
         from google.cloud.run_v2.services.jobs.transports import JobsRestTransport
         from google.oauth2.credentials import Credentials
@@ -86,9 +84,7 @@ class CloudRunExecutions:
         owner = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
         jobs = JobsRestTransport(host=host, url_scheme="http", credentials=owner)
         executions = ExecutionsRestTransport(host=host, url_scheme="http", credentials=owner)
-        return _Clients(
-            run_v2.JobsClient(transport=jobs), run_v2.ExecutionsClient(transport=executions)
-        )
+        return _Clients(JobsClient(transport=jobs), ExecutionsClient(transport=executions))
 
 
 def _close(clients: _Clients) -> None:

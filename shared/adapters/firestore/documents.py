@@ -37,6 +37,9 @@ from shared.ports.store import Plan
 
 NEVER = Retry(predicate=if_exception_type())
 """For queries, which fail on None."""
+BY_NAME = "__name__"
+PAGE_SIZE = 300
+"""Documents per call of the audit and the migration, within the call's timeout."""
 READ_TRIES = 2
 """A connection that broke while idle is detected only by its next use."""
 LISTEN_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 30_000)]
@@ -99,6 +102,17 @@ class FirestoreDocuments:
         """Run a query at one time (default: now), in one round trip."""
         options: dict[str, Any] = {"retry": NEVER, "timeout": self._timeout_s, "read_time": at}
         return _call_with_retry(lambda: query.stream(**options))
+
+    def pages(
+        self, collection: Collection, *, at: datetime | None = None
+    ) -> Iterator[list[StoredDocument]]:
+        """Yield all documents of a collection in the order of their ids."""
+        by_name = Query(self.collection(collection)).order_by(BY_NAME).limit(PAGE_SIZE)
+        page = self.select(by_name, at=at)
+        yield page
+        while len(page) == PAGE_SIZE:
+            page = self.select(by_name.start_after({BY_NAME: page[-1].id}), at=at)
+            yield page
 
     def aggregate(self, query: Any) -> float:  # noqa: ANN401 (the SDK declares a wrong type)
         [[found]] = _call_with_retry(lambda: query.get(retry=NEVER, timeout=self._timeout_s))

@@ -14,7 +14,7 @@ from typing import Any, cast
 from google.cloud.firestore_v1 import FieldFilter, Query
 
 from shared.adapters.documents import HELD, is_legacy
-from shared.adapters.firestore.documents import FirestoreDocuments
+from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments
 from shared.adapters.firestore.internals import (
     StoredDocument,
     documents_of,
@@ -49,10 +49,7 @@ CONTENTION_S = 2
 """How long to retry under contention."""
 FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 0.5
-PAGE_SIZE = 300
-"""Documents per call of the audit, within the call's timeout."""
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
-BY_NAME = "__name__"
 NEWEST_FIRST, OLDEST_FIRST = Query.DESCENDING, Query.ASCENDING
 Filter = tuple[str, str, object]
 
@@ -143,13 +140,8 @@ class FirestoreStore:
     def everything(self) -> Iterator[Document]:
         moment = self._documents.moment()
         for collection in HELD:
-            everything = Query(self._documents.collection(collection)).order_by(BY_NAME)
-            query: Query | None = everything.limit(PAGE_SIZE)
-            while query is not None:
-                snapshots = self._documents.select(query, at=moment)
-                yield from self._held(collection, snapshots, moment)
-                is_full = len(snapshots) == PAGE_SIZE
-                query = query.start_after({BY_NAME: snapshots[-1].id}) if is_full else None
+            for page in self._documents.pages(collection, at=moment):
+                yield from self._held(collection, page, moment)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]

@@ -53,9 +53,7 @@ class LocalExecutions:
         self._processes = JobProcesses(self._logs)
         self._lifeline = Once(Lifeline)
         self._failed: dict[str, int] = {}
-        self._environment = environment
-        self._policy = policy
-        self._ids = ids
+        self._environment, self._policy, self._ids = environment, policy, ids
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:  # noqa: ARG002 (names are unique)
         try:

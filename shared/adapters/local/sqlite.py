@@ -79,15 +79,13 @@ def _undamaged(path: Path, remedy: str) -> Iterator[None]:
 
 
 def _damaged(path: Path, reason: object, remedy: str) -> WrongSetting:
-    return WrongSetting(
-        setting="PHOENIX_DATA", reason=f"{path} is damaged ({reason}). Stop Phoenix and {remedy}"
-    )
+    text = f"{path} is damaged ({reason}). Stop Phoenix and {remedy}"
+    return WrongSetting(setting="PHOENIX_DATA", reason=text)
 
 
 class ConnectionPool:
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
-        self._path = path
-        self._busy_timeout_s = busy_timeout_s
+        self._path, self._busy_timeout_s = path, busy_timeout_s
         self._idle: list[sqlite3.Connection] = []
 
     @contextlib.contextmanager
