@@ -17,11 +17,8 @@ from enum import StrEnum
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api_service import errors
 from api_service.connection_limits import ConnectionLimits
@@ -46,7 +43,6 @@ class Connections:
         """Those that wait for their client, oldest first."""
 
     def new_protocol(self, *args: Any, **options: Any) -> "BoundedProtocol":  # noqa: ANN401 (uvicorn's own arguments)
-        """Return the protocol of a new connection; uvicorn calls this instead of a class."""
         return BoundedProtocol(self, *args, **options)
 
     def admit(self, new: "BoundedProtocol") -> bool:
@@ -72,7 +68,7 @@ class Connections:
         self._waiting.pop(protocol, None)
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(httptools_impl.HttpToolsProtocol):
     """uvicorn's protocol, within `ConnectionLimits`."""
 
     def __init__(self, connections: Connections, *args: Any, **options: Any) -> None:  # noqa: ANN401 (uvicorn's own arguments)
@@ -113,11 +109,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            self._count_refused(len(data))
+        self._pending_bytes += len(data)
+        if self._is_refused:  # the refusal waits for earlier responses
+            if self._pending_bytes > self._limits.head_bytes_max:
+                self.transport.abort()
             return
         self._unset_keepalive_if_required()
-        self._pending_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -203,10 +200,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise self._head_too_large()
 
     def _head_too_large(self) -> errors.HeadTooLarge:
-        limits = self._limits
-        return errors.HeadTooLarge(
-            limit_bytes=limits.head_bytes_max, limit_lines=limits.head_lines_max
-        )
+        size, lines = self._limits.head_bytes_max, self._limits.head_lines_max
+        return errors.HeadTooLarge(limit_bytes=size, limit_lines=lines)
 
     def _set_phase(self, phase: Phase) -> None:
         self._phase = phase
@@ -236,12 +231,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set_phase(Phase.WORKING)
         else:
             self._close_with(None if has_response else error)
-
-    def _count_refused(self, count_bytes: int) -> None:
-        """Abort if the client sends too much while it waits for earlier responses."""
-        self._pending_bytes += count_bytes
-        if self._pending_bytes > self._limits.head_bytes_max:
-            self.transport.abort()
 
     def _drop_request(self) -> bool:
         """Drop the request whose body is being read; return whether its response has started."""
@@ -293,5 +282,9 @@ def raw_response(error: RequestError) -> bytes:
     response = errors.problem_response(error)
     headers = [*response.raw_headers, (b"x-content-type-options", b"nosniff")]
     lines = [b"%s: %s\r\n" % header for header in headers if header[0] != b"connection"]
-    head = STATUS_LINE[response.status_code] + b"".join(lines) + b"connection: close\r\n\r\n"
+    head = (
+        httptools_impl.STATUS_LINE[response.status_code]
+        + b"".join(lines)
+        + b"connection: close\r\n\r\n"
+    )
     return head + bytes(response.body)

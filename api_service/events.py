@@ -25,7 +25,6 @@ from shared.domain.policy import Costs
 from shared.ports.store import Snapshot, Store
 
 MEDIA_TYPE = "text/event-stream"
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 HEARTBEAT = ": heartbeat\n\n"
 
 EndReason = Literal["settled", "time", "shutdown"]
@@ -117,11 +116,7 @@ class Streams:
 
     @asynccontextmanager
     async def open(self, user_id: UserId) -> AsyncIterator[_UserWatch]:
-        """Occupy a stream, and share the watch of its user.
-
-        Raises:
-            TooManyStreams, TooManyOwnStreams
-        """
+        """Occupy a stream, and share the watch of its user; raise `TooManyStreams`."""
         if self._count >= self.limits.streams_max:
             raise TooManyStreams(limit=self.limits.streams_max)
         watch = self._watches.get(user_id) or _UserWatch()
@@ -146,12 +141,10 @@ class Streams:
     def changes(self, sent: Snapshot, latest: Snapshot) -> ChangesView:
         """Return the difference between two snapshots, newest creations first."""
         links, changes = self._new_links(), latest.since(sent)
-        creations = sorted(
-            changes.creations, key=lambda each: (each.created_at, each.creation_id), reverse=True
-        )
+        creations = sorted(changes.creations, key=lambda each: (each.created_at, each.creation_id))
         return ChangesView(
             account=AccountView.of(changes.account, self._costs) if changes.account else None,
-            creations=[CreationView.of(creation, links) for creation in creations],
+            creations=[CreationView.of(creation, links) for creation in reversed(creations)],
             gone=sorted(changes.gone),
         )
 
@@ -160,7 +153,7 @@ class EventStream(StreamingResponse):
     media_type = MEDIA_TYPE
 
     def __init__(self, streams: Streams, user_id: UserId) -> None:
-        super().__init__((), headers=HEADERS)
+        super().__init__((), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._streams = streams
         self._limits = streams.limits
         self._user_id = user_id
@@ -186,12 +179,15 @@ class EventStream(StreamingResponse):
             changed, latest = watch.changed, watch.latest
             if latest is not None and latest is not sent:
                 changes = await run_sync(self._streams.changes, sent or Snapshot(), latest)
-                data = changes.model_dump_json(by_alias=True)
-                yield _event("change" if sent else "snapshot", data)
+                name, data = (
+                    "change" if sent else "snapshot",
+                    changes.model_dump_json(by_alias=True),
+                )
+                yield f"event: {name}\ndata: {data}\n\n"
                 sent = latest
             end_s, reason = self._end(start_s, busy_s, sent)
             if watch.has_failed or now_s >= end_s:
-                yield _event("end", f'{{"reason":"{reason}"}}')
+                yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'
                 return
             with anyio.move_on_after(min(self._limits.heartbeat_s, end_s - now_s)) as wait:
                 await changed.wait()
@@ -211,7 +207,3 @@ class EventStream(StreamingResponse):
 def _has_unfinished(snapshot: Snapshot) -> bool:
     in_flight = snapshot.account.in_flight if snapshot.account else None
     return in_flight is not None and in_flight.image + in_flight.video > 0
-
-
-def _event(name: str, data: str) -> str:
-    return f"event: {name}\ndata: {data}\n\n"

@@ -34,7 +34,7 @@ class Body(BaseModel):
     """By field: the reason to give for a value of the wrong type."""
 
     @classmethod
-    def check(cls, values: Mapping[str, Any]) -> None:
+    def check(cls, values: Mapping[str, Any]) -> object:
         """Check values of the right type while other fields are wrong; raise `WrongField`."""
 
     @classmethod
@@ -54,12 +54,7 @@ def json_body(
 
 
 def parse(model: type[BodyT], body: bytes, content_type: str) -> BodyT:
-    """Return the body as its model; an empty one equals `{}`.
-
-    Raises:
-        NotJson, WrongJson
-        WrongField: with all other wrong fields.
-    """
+    """Return the body as its model; an empty one equals `{}`. A `WrongField` has all the others."""
     if body and content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
         raise NotJson
     sent = _load_object(body) if body else {}
@@ -99,10 +94,7 @@ def _refuse_constant(_: str) -> float:
 
 
 def _every_fault(
-    error: ValidationError,
-    model: type[Body],
-    values: Mapping[str, Any],
-    names: Mapping[str, str],
+    error: ValidationError, model: type[Body], values: Mapping[str, Any], names: Mapping[str, str]
 ) -> WrongField:
     """Return the first fault with the others: pydantic's, then those of values of the right type."""
     faults = [
@@ -110,10 +102,8 @@ def _every_fault(
         for each in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     wrong = {fault.field for fault in faults}
-    checked = Faults()
-    checked.collect(
-        lambda: model.check({name: each for name, each in values.items() if name not in wrong})
-    )
+    checked, right = Faults(), {name: values[name] for name in values if name not in wrong}
+    checked.collect(lambda: model.check(right))
     first, *others = faults + [each for each in checked.found if each.field not in wrong]
     return WrongField(field=first.field, reason=first.reason, others=tuple(others))
 

@@ -81,11 +81,7 @@ class _Body:
         self._deadline_s: float | None = None
 
     async def receive(self) -> Message:
-        """Return the next message; once a response has started, a bad body is a disconnect.
-
-        Raises:
-            BodyTooLarge, RequestTimeout
-        """
+        """Return the next message; once a response has started, a bad body is a disconnect."""
         if self._read_ahead:
             return self._read_ahead.popleft()
         try:
@@ -96,11 +92,7 @@ class _Body:
             raise
 
     async def begin(self, headers: Headers) -> None:
-        """Check the declared size; read the first second of a body of undeclared size.
-
-        Raises:
-            BodyTooLarge, MalformedRequest
-        """
+        """Check the declared size; read the first second of a body of undeclared size."""
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
             raise MalformedRequest
@@ -131,19 +123,16 @@ class _Body:
 
 
 class HostCheck(_HttpMiddleware):
-    """Refuses requests whose Host is not allowed."""
-
     def __init__(self, app: ASGIApp, *, allowed: Collection[str]) -> None:
         super().__init__(app)
         self._allowed = allowed
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = Headers(scope=scope).get("host", "").split(":", maxsplit=1)[0]
-        if host in self._allowed:
-            await self._app(scope, receive, send)
-        else:
-            error = WrongField(field="Host", reason=f"use one of {', '.join(self._allowed)}")
-            await problem_response(error)(scope, receive, send)
+        app, host = self._app, Headers(scope=scope).get("host", "").split(":", maxsplit=1)[0]
+        if host not in self._allowed:
+            reason = f"use one of {', '.join(self._allowed)}"
+            app = problem_response(WrongField(field="Host", reason=reason))
+        await app(scope, receive, send)
 
 
 class CatchAllErrors(_HttpMiddleware):
@@ -195,14 +184,12 @@ class RequestContext(_HttpMiddleware):
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:
-                facts: dict[str, object] = {
-                    "httpRequest": {
-                        "requestMethod": scope["method"],
-                        "requestUrl": scope["path"],
-                        "status": status,
-                        "latency": f"{time.perf_counter() - start_s:.3f}s",
-                    }
+                http = {
+                    "requestMethod": scope["method"],
+                    "requestUrl": scope["path"],
+                    "status": status,
+                    "latency": f"{time.perf_counter() - start_s:.3f}s",
                 }
-                if user_id := scope.get("state", {}).get("user_id"):
-                    facts["user_id"] = user_id
-                log.info("request", extra=facts)
+                user_id = scope.get("state", {}).get("user_id")
+                user = {"user_id": user_id} if user_id else {}
+                log.info("request", extra={"httpRequest": http, **user})

@@ -36,21 +36,14 @@ class PageQuery:
     cursor: str | None = None
 
     def page(self, list_id: str) -> Page:
-        """Return the page to read; `list_id` names the list and its filter.
-
-        Raises:
-            WrongField
-        """
-        faults = Faults()
-        after = faults.collect(
-            lambda: None if self.cursor is None else decode_cursor(self.cursor, list_id)
-        )
+        """Return the page; `list_id` names the list and its filter. Raise `WrongField`."""
+        faults, cursor = Faults(), self.cursor
+        after = faults.collect(lambda: None if cursor is None else decode_cursor(cursor, list_id))
         limit = faults.collect(self.checked_limit)
         faults.raise_if_any()
         return Page(limit or LIMIT_DEFAULT, after)
 
     def checked_limit(self) -> int:
-        """Return the limit, or raise `WrongField`."""
         if self.limit is None:
             return LIMIT_DEFAULT
         if self.limit in {str(count) for count in range(1, PAGE_LIMIT_MAX + 1)}:
@@ -91,15 +84,14 @@ def paginate(
 
 def encode_cursor(cursor: Cursor, list_id: str) -> str:
     encoded = _EncodedCursor(fingerprint=_fingerprint(list_id), value=cursor.value, id=cursor.id)
-    json = encoded.model_dump_json(by_alias=True)
-    return urlsafe_b64encode(json.encode()).decode().rstrip("=")
+    return urlsafe_b64encode(encoded.model_dump_json(by_alias=True).encode()).decode().rstrip("=")
 
 
 def decode_cursor(text: str, list_id: str) -> Cursor:
     """Return the cursor, or raise `WrongField` if `encode_cursor` did not return it for this list."""
     try:
-        json = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        encoded = _EncodedCursor.model_validate_json(json)
+        padding = "=" * (-len(text) % 4)
+        encoded = _EncodedCursor.model_validate_json(urlsafe_b64decode(text + padding))
     except ValueError:
         encoded = None
     if encoded is None or not Key(Collection.CREATIONS, encoded.id).can_exist:

@@ -11,28 +11,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from api_service.json_body import Body
+from shared.domain import brief
 from shared.domain.account import RESERVED_USERNAMES, USERNAME, checked_username
-from shared.domain.brief import (
-    ACCEPTED_DURATION,
-    ACCEPTED_ORIENTATION,
-    ASPECT_RATIOS,
-    BIDI_CONTROLS,
-    CAPTION_LENGTH_MAX,
-    DURATIONS_S,
-    ORIENTATIONS,
-    PROMPT_LENGTH_MAX,
-    AspectRatio,
-    Brief,
-    Faults,
-    checked_text,
-)
+from shared.domain.brief import BIDI_CONTROLS, ORIENTATIONS, AspectRatio, Brief, Faults
 from shared.domain.errors import WrongField
 from shared.domain.kind import Kind
 from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX, check_grant
 
 ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
-_VALID_PROMPT = "-"
-_VALID_USERNAME = "ada"
 _CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
 _SPACES = r"\t\n \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _MARGIN = rf"(?:[{_SPACES}{BIDI_CONTROLS}]|\r\n)*"
@@ -68,9 +54,9 @@ Prompt = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "description": f"What to generate: 1 to {PROMPT_LENGTH_MAX} characters after trimming. "
+            "description": f"What to generate: 1 to {brief.PROMPT_LENGTH_MAX} characters after trimming. "
             "CRLF becomes LF, and bidirectional control characters are removed.",
-            "pattern": f"^{_text_pattern(PROMPT_LENGTH_MAX)}$",
+            "pattern": f"^{_text_pattern(brief.PROMPT_LENGTH_MAX)}$",
         }
     ),
 ]
@@ -84,8 +70,8 @@ class OpenCreation(Body):
         "type": ACCEPTED_KINDS,
         "prompt": "use a string",
         "aspectRatio": f"use one of {', '.join(AspectRatio)}",
-        "orientation": ACCEPTED_ORIENTATION,
-        "duration": ACCEPTED_DURATION,
+        "orientation": brief.ACCEPTED_ORIENTATION,
+        "duration": brief.ACCEPTED_DURATION,
     }
 
     type: Literal["image", "video"] | None = None
@@ -96,29 +82,25 @@ class OpenCreation(Body):
 
     def to_brief(self) -> Brief:
         """Return the brief, or raise `WrongField` with every wrong field."""
-        return self._brief(self.model_dump(by_alias=True))
+        return self.check(self.model_dump(by_alias=True))
 
     @classmethod
-    def check(cls, values: Mapping[str, Any]) -> None:
-        cls._brief(values)
-
-    @classmethod
-    def _brief(cls, values: Mapping[str, Any]) -> Brief:
+    def check(cls, values: Mapping[str, Any]) -> Brief:
         faults = Faults()
         kind = faults.collect(lambda: cls._kind(values.get("type")))
         optional = values if kind else {}  # the kind decides which values are accepted
-        brief = faults.collect(
+        valid = faults.collect(
             lambda: Brief.of(
                 kind or Kind.IMAGE,
-                prompt=values.get("prompt", _VALID_PROMPT),
+                prompt=values.get("prompt", "-"),
                 aspect_ratio=optional.get("aspectRatio"),
                 orientation=optional.get("orientation"),
                 duration_s=optional.get("duration"),
             )
         )
         faults.raise_if_any()
-        assert brief is not None
-        return brief
+        assert valid is not None
+        return valid
 
     @classmethod
     def _kind(cls, type_: str | None) -> Kind:
@@ -148,7 +130,7 @@ class OpenImage(OpenCreation):
     kind = Kind.IMAGE
 
     type: Annotated[Literal["image", "video"] | None, _enum(["image"])] = None
-    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.IMAGE])] = None
+    aspect_ratio: Annotated[str | None, _enum(brief.ASPECT_RATIOS[Kind.IMAGE])] = None
     orientation: SkipJsonSchema[str | None] = None
     duration: SkipJsonSchema[Whole | None] = None
 
@@ -160,9 +142,9 @@ class OpenVideo(OpenCreation):
     model_config = ConfigDict(json_schema_extra={"anyOf": _AGREEING_RATIOS})
 
     type: Annotated[Literal["image", "video"] | None, _enum(["video"])] = None
-    aspect_ratio: Annotated[str | None, _enum(ASPECT_RATIOS[Kind.VIDEO])] = None
+    aspect_ratio: Annotated[str | None, _enum(brief.ASPECT_RATIOS[Kind.VIDEO])] = None
     orientation: Annotated[str | None, _enum(ORIENTATIONS)] = None
-    duration: Annotated[Whole | None, _enum(DURATIONS_S)] = Field(None, description="seconds")
+    duration: Annotated[Whole | None, _enum(brief.DURATIONS_S)] = Field(None, description="seconds")
 
 
 class Publish(Body):
@@ -173,22 +155,19 @@ class Publish(Body):
     caption: str | None = Field(
         None,
         json_schema_extra={
-            "pattern": rf"^(?:(?:[{_SPACES}]|\r\n)*|{_text_pattern(CAPTION_LENGTH_MAX)})$",
+            "pattern": rf"^(?:(?:[{_SPACES}]|\r\n)*|{_text_pattern(brief.CAPTION_LENGTH_MAX)})$",
             "examples": ["First snow!"],
         },
     )
 
     def checked_caption(self) -> str | None:
         """Return the caption normalised; raise `WrongField`."""
-        return None if self.caption is None else _checked_caption(self.caption)
+        return None if self.caption is None else self.check({"caption": self.caption})
 
     @classmethod
-    def check(cls, values: Mapping[str, Any]) -> None:
-        _checked_caption(values.get("caption") or "")
-
-
-def _checked_caption(text: str) -> str:
-    return checked_text(text, field="caption", length_max=CAPTION_LENGTH_MAX, may_be_blank=True)
+    def check(cls, values: Mapping[str, Any]) -> str:
+        length_max, text = brief.CAPTION_LENGTH_MAX, values.get("caption") or ""
+        return brief.checked_text(text, field="caption", length_max=length_max, may_be_blank=True)
 
 
 class Retry(Body):
@@ -216,7 +195,7 @@ class SignIn(Body):
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> None:
-        checked_username(values.get("username", _VALID_USERNAME))
+        checked_username(values.get("username", "ada"))
 
 
 class GrantTokens(Body):

@@ -9,15 +9,8 @@ from api_service.dependencies import StateDep
 from api_service.errors import PageNotFound
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
-from shared.domain.brief import (
-    ASPECT_RATIO_DEFAULT,
-    ASPECT_RATIOS,
-    CAPTION_LENGTH_MAX,
-    DURATION_DEFAULT_S,
-    DURATIONS_S,
-    PROMPT_LENGTH_MAX,
-    AspectRatio,
-)
+from shared.domain import brief
+from shared.domain.brief import AspectRatio
 from shared.domain.kind import Kind
 from shared.ports.store import WATCHED_MAX
 
@@ -29,8 +22,8 @@ READ = ["GET", "HEAD"]
 class WebLimits(View):
     """Maximum lengths in characters, and the number of creations in a snapshot."""
 
-    prompt_length: int = PROMPT_LENGTH_MAX
-    caption_length: int = CAPTION_LENGTH_MAX
+    prompt_length: int = brief.PROMPT_LENGTH_MAX
+    caption_length: int = brief.CAPTION_LENGTH_MAX
     watched: int = WATCHED_MAX
 
 
@@ -40,10 +33,10 @@ class WebConfig(View):
     firebase: FirebaseWeb | None
     costs: PerKind
     limits: WebLimits = WebLimits()
-    formats: dict[Kind, tuple[AspectRatio, ...]] = ASPECT_RATIOS
-    format_defaults: dict[Kind, AspectRatio] = ASPECT_RATIO_DEFAULT
-    durations: tuple[int, ...] = DURATIONS_S
-    duration_default: int = DURATION_DEFAULT_S
+    formats: dict[Kind, tuple[AspectRatio, ...]] = brief.ASPECT_RATIOS
+    format_defaults: dict[Kind, AspectRatio] = brief.ASPECT_RATIO_DEFAULT
+    durations: tuple[int, ...] = brief.DURATIONS_S
+    duration_default: int = brief.DURATION_DEFAULT_S
 
 
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
