@@ -59,7 +59,7 @@ class Outcome:
 
     code: FailureCode
     is_retried: bool = False  # by a later task, if a retry is left
-    answered_no: bool = False  # the start produced nothing
+    start_failed: bool = False  # the start produced nothing
 
 
 def run_attempt(
@@ -143,9 +143,9 @@ class Attempt:
         creation = self.claim.creation
         match error:
             case GenerationUnavailable():
-                return Outcome(error.failure, is_retried=True, answered_no=True)
+                return Outcome(error.failure, is_retried=True, start_failed=True)
             case GenerationRefused():
-                return Outcome(error.failure, answered_no=True)
+                return Outcome(error.failure, start_failed=True)
             case StartOutcomeUnknown() if has_starts_left(creation):
                 return Outcome(FailureCode.GENERATOR_SILENT, is_retried=True)
             case MediaUnavailable():  # an image without an operation cannot be downloaded again
@@ -162,9 +162,9 @@ class Attempt:
         log.warning("attempt_failed", extra=facts)
         if isinstance(error, GenerationRefused) and outcome.code is FailureCode.INTERNAL:
             log.error("generator_misconfigured", extra=facts)
-        code, answered_no, billed_usd = outcome.code, outcome.answered_no, self._billed_usd(error)
+        code, start_failed, billed_usd = outcome.code, outcome.start_failed, self._billed_usd(error)
         self.retries.retry_write(
-            lambda: self.claim.fail(code, answered_no=answered_no, billed_usd=billed_usd)
+            lambda: self.claim.fail(code, start_failed=start_failed, billed_usd=billed_usd)
         )
         self._discard()
 
@@ -174,7 +174,7 @@ class Attempt:
         hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
         task = self.retries.retry_write(
             lambda: self.claim.retry_later(
-                retry_after_s=hint_s, answered_no=outcome.answered_no, billed_usd=billed_usd
+                retry_after_s=hint_s, start_failed=outcome.start_failed, billed_usd=billed_usd
             )
         )
         if task is None:
@@ -187,7 +187,7 @@ class Attempt:
             queue.enqueue(id_, kind=kind, number=number, not_before=not_before)
         except QueueUnavailable as no_task:  # the sweep enqueues it
             log.warning("enqueue_failed", extra={"reason": no_task.reason})
-        if outcome.answered_no:
+        if outcome.start_failed:
             self._discard()
         return True
 

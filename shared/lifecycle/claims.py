@@ -215,24 +215,24 @@ class Claim:
         }
         log.info("creation_completed", extra=facts)
 
-    def fail(self, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0) -> None:
-        """Fail and refund the creation; `answered_no` and `billed_usd` as for `retry_later`."""
+    def fail(self, code: FailureCode, *, start_failed: bool, billed_usd: float = 0.0) -> None:
+        """Fail and refund the creation; `start_failed` and `billed_usd` as for `retry_later`."""
         claimed = self.creation
-        self.failing.fail_attempt(claimed, code, answered_no=answered_no, billed_usd=billed_usd)
+        self.failing.fail_attempt(claimed, code, start_failed=start_failed, billed_usd=billed_usd)
 
     def retry_later(
-        self, *, retry_after_s: float, answered_no: bool, billed_usd: float = 0.0
+        self, *, retry_after_s: float, start_failed: bool, billed_usd: float = 0.0
     ) -> RetryTask | None:
         """Leave the creation to a later task, or return None if it has no retry left.
 
-        `answered_no`: the start produced nothing and the vendor bills `billed_usd` for it; a later
+        `start_failed`: the start produced nothing and the vendor bills `billed_usd` for it; a later
         attempt starts again. Otherwise a later attempt resumes what this one began.
         `retry_after_s` is the vendor's hint.
         """
         at = self.clock.now()
 
         def waiting(held: Creation) -> Creation:
-            left = held.without_start(billed_usd=billed_usd, at=at) if answered_no else held
+            left = held.without_start(billed_usd=billed_usd, at=at) if start_failed else held
             retry_at = next_retry_at(left, hint_s=retry_after_s, at=at, policy=self.policy)
             if retry_at is None or not can_be_retried(left):
                 return held

@@ -85,17 +85,17 @@ class Failing:
         )
 
     def fail_attempt(
-        self, claimed: Creation, code: FailureCode, *, answered_no: bool, billed_usd: float = 0.0
+        self, claimed: Creation, code: FailureCode, *, start_failed: bool, billed_usd: float = 0.0
     ) -> None:
         """Fail a creation under this attempt's lease, or raise `LeaseLost`: nothing was written.
 
-        `answered_no`: its start produced nothing, and the vendor bills `billed_usd` for it.
+        `start_failed`: its start produced nothing, and the vendor bills `billed_usd` for it.
         """
         settlement = self._fail(
             claimed,
             code,
             actor=Actor.JOB,
-            start_billed_usd=billed_usd if answered_no else None,
+            start_billed_usd=billed_usd if start_failed else None,
             may_fail=lambda current: (
                 claimed.lease_owner is not None
                 and current.is_held_by(claimed.lease_owner, attempt=claimed.attempt)

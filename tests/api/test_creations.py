@@ -109,7 +109,7 @@ def test_replay_is_marked_and_returns_the_current_creation(api: Api) -> None:
     headers = {"Idempotency-Key": "click 1"}
     first = post(client, **headers)
     claimed = api.world.claim(a_creation_id("click 1"))
-    api.world.phoenix.failing.fail_attempt(claimed, FailureCode.SAFETY_FILTER, answered_no=True)
+    api.world.phoenix.failing.fail_attempt(claimed, FailureCode.SAFETY_FILTER, start_failed=True)
 
     again = post(client, **headers)
 

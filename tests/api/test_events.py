@@ -154,7 +154,7 @@ def test_stream_ends_some_time_after_the_last_creation_settled(new_api: NewApi) 
         reader.begin()
         assert [reader.next()[0] for _ in range(5)] == [": heartbeat"] * 5
         began_s = time.monotonic()
-        api.world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        api.world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, start_failed=False)
 
         events = reader.rest()
 

@@ -237,10 +237,10 @@ class ModelledApi(RuleBasedStateMachine):
             card.status = "draft"
         elif end == "failed":
             self.world.phoenix.failing.fail_attempt(
-                mine, FailureCode.SAFETY_FILTER, answered_no=False
+                mine, FailureCode.SAFETY_FILTER, start_failed=False
             )
             self.failed(card)
-        elif claim.retry_later(retry_after_s=0, answered_no=True):
+        elif claim.retry_later(retry_after_s=0, start_failed=True):
             card.status = "pending"
 
     @rule()

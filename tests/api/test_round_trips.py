@@ -110,7 +110,7 @@ def test_round_trips_of_each_use_case(
     second = world.claim(opened())
     count(
         "fail",
-        lambda: phoenix.failing.fail_attempt(second, FailureCode.INTERNAL, answered_no=False),
+        lambda: phoenix.failing.fail_attempt(second, FailureCode.INTERNAL, start_failed=False),
     )
     count("drafts page", lambda: ada.get("/api/generate/drafts").raise_for_status())
     count("one creation", lambda: ada.get(f"/api/generate/creation/{first}").raise_for_status())

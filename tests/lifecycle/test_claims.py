@@ -83,7 +83,7 @@ def test_later_try_of_the_same_execution_takes_the_lease_over_at_once(world: Wor
 def test_unknown_settled_or_other_kind_cannot_be_claimed(world: World) -> None:
     image = world.open(kind=Kind.IMAGE).creation
     failed = opened_and_claimed(world)
-    failed.fail(FailureCode.INTERNAL, answered_no=False)
+    failed.fail(FailureCode.INTERNAL, start_failed=False)
 
     with pytest.raises(NotClaimable, match="unknown"):
         world.claim(a_creation_id("unknown"))
@@ -112,7 +112,7 @@ def test_creation_cannot_be_claimed_a_seventh_time(world: World) -> None:
 
 def test_retry_can_be_claimed_only_when_it_is_due(world: World) -> None:
     claim = opened_and_claimed(world)
-    claim.retry_later(retry_after_s=0, answered_no=True)
+    claim.retry_later(retry_after_s=0, start_failed=True)
     world.clock.sleep(54)
 
     with pytest.raises(NotClaimable, match="not due"):
@@ -133,9 +133,9 @@ def test_attempt_that_lost_its_lease_can_write_nothing(world: World) -> None:
         claim.clear_intent,
         lambda: claim.record_operation("o"),
         lambda: claim.complete(stored_media(claim.creation)),
-        lambda: claim.retry_later(retry_after_s=0, answered_no=True),
+        lambda: claim.retry_later(retry_after_s=0, start_failed=True),
         claim.release,
-        lambda: claim.fail(FailureCode.INTERNAL, answered_no=True),
+        lambda: claim.fail(FailureCode.INTERNAL, start_failed=True),
     ]
     for write_fenced in writes:
         with pytest.raises(LeaseLost):
@@ -284,19 +284,19 @@ def test_three_retries_wait_60_120_and_240_seconds(world: World) -> None:
     claim = opened_and_claimed(world)
     waits = []
     for attempt in range(1, 4):
-        task = claim.retry_later(retry_after_s=0, answered_no=True)
+        task = claim.retry_later(retry_after_s=0, start_failed=True)
         assert task is not None
         waits.append((task.number, (task.not_before - world.clock.now()).total_seconds()))
         world.clock.sleep(waits[-1][1])
         claim = taken_over(world, claim, LeaseOwner(f"e{attempt}", 0))
 
     assert waits == [(2, 60), (3, 120), (4, 240)]
-    assert claim.retry_later(retry_after_s=0, answered_no=True) is None
+    assert claim.retry_later(retry_after_s=0, start_failed=True) is None
     assert world.now(claim.creation).status is Status.PROCESSING
 
 
 def test_longer_retry_after_is_honoured(world: World) -> None:
-    task = opened_and_claimed(world).retry_later(retry_after_s=200, answered_no=True)
+    task = opened_and_claimed(world).retry_later(retry_after_s=200, start_failed=True)
 
     assert task is not None
     assert (task.not_before - world.clock.now()).total_seconds() == 200
@@ -306,14 +306,14 @@ def test_retry_is_refused_if_it_could_not_finish_before_the_deadline(world: Worl
     claim = opened_and_claimed(world)
     world.clock.sleep(900 - POLICY.minimum_run_s(Kind.VIDEO) - 59)
 
-    assert claim.retry_later(retry_after_s=0, answered_no=True) is None
+    assert claim.retry_later(retry_after_s=0, start_failed=True) is None
 
 
 @pytest.mark.parametrize("hint_s", [0, 5, -1, 841, 3600, 1e12, math.inf, -math.inf, math.nan])
 def test_hint_that_is_short_or_does_not_fit_leaves_the_first_pause_at_60_seconds(
     world: World, hint_s: float
 ) -> None:
-    task = opened_and_claimed(world).retry_later(retry_after_s=hint_s, answered_no=True)
+    task = opened_and_claimed(world).retry_later(retry_after_s=hint_s, start_failed=True)
 
     assert task is not None
     assert (task.not_before - world.clock.now()).total_seconds() == 60
@@ -339,7 +339,7 @@ def test_retry_of_unanswered_start_waits_from_its_intent_on_a_slow_clock(
     ahead = replace(creation, intent=replace(intent, at=intent.at + timedelta(seconds=9)))
     world.sqlite.transact([ahead.key], lambda _: write(ahead, result=None))
 
-    task = world.held(ahead).retry_later(retry_after_s=0, answered_no=False)
+    task = world.held(ahead).retry_later(retry_after_s=0, start_failed=False)
 
     assert task is not None
     assert (task.not_before - world.clock.now()).total_seconds() == 69
@@ -365,7 +365,7 @@ def test_retry_after_refusal_keeps_neither_intent_nor_operation_of_that_start(wo
     second = intended(world, claim=taken_over(world, first, kind=Kind.IMAGE))
     second.record_operation("o")
 
-    second.retry_later(retry_after_s=0, answered_no=True)
+    second.retry_later(retry_after_s=0, start_failed=True)
 
     waiting = world.now(first.creation)
     assert (waiting.intent, waiting.operation_name) == (first.creation.intent, None)
@@ -376,7 +376,7 @@ def test_retry_after_refusal_keeps_neither_intent_nor_operation_of_that_start(wo
     "give_up",
     [
         lambda claim: claim.release(),
-        lambda claim: claim.retry_later(retry_after_s=0, answered_no=True),
+        lambda claim: claim.retry_later(retry_after_s=0, start_failed=True),
     ],
     ids=["release", "retry later"],
 )
@@ -408,7 +408,7 @@ def test_release_that_did_not_land_is_sent_again(world: World) -> None:
 
 def test_claim_clears_retry_at(world: World) -> None:
     claim = opened_and_claimed(world)
-    claim.retry_later(retry_after_s=0, answered_no=True)
+    claim.retry_later(retry_after_s=0, start_failed=True)
     world.clock.sleep(60)
 
     assert taken_over(world, claim).creation.retry_at is None
@@ -430,9 +430,9 @@ def test_complete_does_not_recognise_the_draft_of_another_attempt(world: World) 
 
 def test_refusal_clears_intent_and_operation_and_other_failures_keep_them(world: World) -> None:
     claims = [intended(world) for _ in range(2)]
-    for claim, answered_no in zip(claims, (True, False), strict=True):
+    for claim, start_failed in zip(claims, (True, False), strict=True):
         claim.record_operation("o")
-        claim.retry_later(retry_after_s=0, answered_no=answered_no)
+        claim.retry_later(retry_after_s=0, start_failed=start_failed)
 
     refused, kept = (world.now(claim.creation) for claim in claims)
     assert (refused.intent, refused.operation_name) == (None, None)
@@ -443,7 +443,7 @@ def test_retry_whose_answer_was_lost_has_one_task_number(world: World) -> None:
     claim = opened_and_claimed(world)
     world.store.faults = ["lost"]
 
-    task = claim.retry_later(retry_after_s=0, answered_no=True)
+    task = claim.retry_later(retry_after_s=0, start_failed=True)
 
     assert task is not None
     assert task.number == world.now(claim.creation).task_number == 2
@@ -475,20 +475,20 @@ def costs(world: World) -> list[Cost]:
 
 
 def test_refused_start_costs_nothing(world: World) -> None:
-    intended(world).fail(FailureCode.POLICY_VIOLATION, answered_no=True)
+    intended(world).fail(FailureCode.POLICY_VIOLATION, start_failed=True)
 
     assert costs(world) == [replace(costs(world)[0], model="m", estimated_cost_usd=0.0)]
 
 
 def test_cost_of_a_billed_refusal_is_kept(world: World) -> None:
-    intended(world).fail(FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75)
+    intended(world).fail(FailureCode.SAFETY_FILTER, start_failed=True, billed_usd=0.75)
 
     assert [each.estimated_cost_usd for each in costs(world)] == [0.75]
 
 
 def test_costs_of_all_billed_starts_of_a_debit_add_up(world: World) -> None:
     claim = intended(world)
-    claim.retry_later(retry_after_s=0, answered_no=True, billed_usd=0.75)
+    claim.retry_later(retry_after_s=0, start_failed=True, billed_usd=0.75)
     world.clock.sleep(60)
 
     complete(world, intended(world, claim=taken_over(world, claim)))
@@ -498,7 +498,7 @@ def test_costs_of_all_billed_starts_of_a_debit_add_up(world: World) -> None:
 
 def test_next_debit_starts_without_the_costs_of_the_last(world: World) -> None:
     claim = intended(world)
-    claim.fail(FailureCode.SAFETY_FILTER, answered_no=True, billed_usd=0.75)
+    claim.fail(FailureCode.SAFETY_FILTER, start_failed=True, billed_usd=0.75)
 
     failed = claim.creation
     world.phoenix.opening.retry(failed.creation_id, owner=failed.user_id)

@@ -27,7 +27,7 @@ def test_failing_refunds_exactly_once_although_responses_are_lost(
     mine = world.claim(world.open().creation)
     world.store.faults = faults
 
-    world.phoenix.failing.fail_attempt(mine, FailureCode.SAFETY_FILTER, answered_no=True)
+    world.phoenix.failing.fail_attempt(mine, FailureCode.SAFETY_FILTER, start_failed=True)
 
     failed = world.now(mine)
     assert (failed.status, failed.refunded) == (Status.FAILED, True)
@@ -39,10 +39,10 @@ def test_failing_refunds_exactly_once_although_responses_are_lost(
 
 def test_second_failure_refunds_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+    world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, start_failed=False)
 
     with pytest.raises(LeaseLost):
-        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, start_failed=False)
     world.clock.sleep(1000)
     settlement = world.phoenix.failing.fail_overdue(mine, at=world.clock.now())
 
@@ -65,7 +65,7 @@ def test_refund_is_what_was_debited_and_not_the_default_cost(tmp_path: Path) -> 
         mine = world.claim(world.open().creation)
         assert world.account().balance_tokens == 97
 
-        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, answered_no=False)
+        world.phoenix.failing.fail_attempt(mine, FailureCode.INTERNAL, start_failed=False)
 
         assert world.account().balance_tokens == 100
 

@@ -135,7 +135,7 @@ def test_same_key_of_another_user_is_another_creation(world: World) -> None:
 def test_key_whose_creation_was_deleted_is_gone(world: World) -> None:
     opened = world.open(key="k")
     claimed = world.claim(opened.creation)
-    world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+    world.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, start_failed=False)
 
     def remove(found: Found) -> Decision[None]:
         return write(removing=tuple(found.documents), result=None)

@@ -72,7 +72,7 @@ def test_retry_resets_the_run(world: World) -> None:
     claim = world.held(world.claim(creation))
     claim.record_intent(model="m", cost_usd=1)
     claim.record_operation("operation-1")
-    waiting = claim.retry_later(retry_after_s=0, answered_no=False)
+    waiting = claim.retry_later(retry_after_s=0, start_failed=False)
     assert waiting is not None
     world.clock.sleep(900)
     world.phoenix.sweeping.sweep()
@@ -231,7 +231,7 @@ def test_creation_with_a_recorded_start_is_not_cancelled(world: World) -> None:
 
 def test_creation_waiting_for_a_retry_can_be_cancelled(world: World) -> None:
     mine = world.claim(world.open().creation)
-    world.held(mine).retry_later(retry_after_s=0, answered_no=True)
+    world.held(mine).retry_later(retry_after_s=0, start_failed=True)
 
     assert world.phoenix.failing.cancel(mine.creation_id, owner=ADA).status is Status.FAILED
 

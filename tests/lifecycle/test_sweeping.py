@@ -123,7 +123,7 @@ def test_released_creation_without_attempts_left_is_refunded(world: World) -> No
 
 def test_lost_retry_task_is_created_again_after_its_time(world: World) -> None:
     mine = world.claim(world.open().creation)
-    task = world.held(mine).retry_later(retry_after_s=0, answered_no=True)
+    task = world.held(mine).retry_later(retry_after_s=0, start_failed=True)
     assert task is not None
     world.clock.sleep(119)
     assert sweep(world) == {}

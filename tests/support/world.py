@@ -155,7 +155,7 @@ class World:
     def failed(self, *, user: str = ADA, key: str | None = None) -> Creation:
         """Open and fail a video."""
         claimed = self.claim(self.open(user=user, key=key).creation)
-        self.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, answered_no=False)
+        self.phoenix.failing.fail_attempt(claimed, FailureCode.INTERNAL, start_failed=False)
         return self.now(claimed)
 
     def published(self, *, user: str = ADA, caption: str | None = None) -> Creation:
