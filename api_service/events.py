@@ -179,10 +179,8 @@ class EventStream(StreamingResponse):
             changed, latest = watch.changed, watch.latest
             if latest is not None and latest is not sent:
                 changes = await run_sync(self._streams.changes, sent or Snapshot(), latest)
-                name, data = (
-                    "change" if sent else "snapshot",
-                    changes.model_dump_json(by_alias=True),
-                )
+                name = "change" if sent else "snapshot"
+                data = changes.model_dump_json(by_alias=True)
                 yield f"event: {name}\ndata: {data}\n\n"
                 sent = latest
             end_s, reason = self._end(start_s, busy_s, sent)
