@@ -65,7 +65,7 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
     """Return the use cases over these adapters."""
-    costs, policy = settings.costs, settings.policy
+    policy = settings.policy
     store, queue, media, clock, ids = ports.store, ports.queue, ports.media, ports.clock, ports.ids
     transactions, reading = Transactions(store, clock, RETRY_BUDGET_S), Reading(store)
     failing = Failing(transactions, reading, queue, clock, policy)
@@ -75,29 +75,48 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         tokens=settings.welcome_tokens, key=ports.welcome_key, per_day_max=per_day_max
     )
     accounts = Accounts(transactions, clock, ids, welcome)
-    brake = Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd)
-    gauges = ThreadPoolExecutor(1, thread_name_prefix="gauges")
-    admission = Admission(store, queue, clock, policy, brake=brake, worker=gauges)
-    opening = Opening(
-        transactions, reading, accounts, failing, admission, queue, media, clock, ids, costs, policy
-    )
     publishing = Publishing(transactions, reading, cleanup, media, clock, ids, policy)
-    workers = ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep")
     return Phoenix(
         settings=settings,
         ports=ports,
         reading=reading,
         accounts=accounts,
-        opening=opening,
+        opening=_opening(settings, ports, accounts=accounts, failing=failing),
         claims=Claims(transactions, failing, clock, policy),
         failing=failing,
         media_cleanup=cleanup,
         publishing=publishing,
         operating=Operating(transactions, reading, cleanup, publishing, clock),
         sweeping=Sweeping(
-            transactions, failing, cleanup, queue, ports.executions, workers, clock, policy
+            transactions,
+            failing,
+            cleanup,
+            queue=queue,
+            executions=ports.executions,
+            workers=ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep"),
+            clock=clock,
+            policy=policy,
         ),
         auditing=Auditing(store, media, clock, policy),
         statements=Statements(store, ports.identity, clock, policy),
         local=local,
+    )
+
+
+def _opening(settings: Settings, ports: Ports, *, accounts: Accounts, failing: Failing) -> Opening:
+    brake = Brake(cost_usd_max=settings.daily_cost_max_usd, price_usd=ports.price_usd)
+    gauges = ThreadPoolExecutor(1, thread_name_prefix="gauges")
+    clock, policy = ports.clock, settings.policy
+    return Opening(
+        failing.transactions,
+        failing.reading,
+        accounts,
+        failing,
+        admission=Admission(ports.store, ports.queue, clock, policy, brake=brake, worker=gauges),
+        queue=ports.queue,
+        media=ports.media,
+        clock=clock,
+        ids=ports.ids,
+        costs=settings.costs,
+        policy=policy,
     )
