@@ -101,7 +101,7 @@ def test_backup_into_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> No
         refused = phoenix("backup", target, "--data", data)
 
         assert refused.returncode == 2
-        assert refused.stderr == f"DIR: {target} is not empty: name a new folder\n"
+        assert refused.stderr == f"DIR: {target} is not empty: choose a new folder\n"
     assert [path.name for path in folder.iterdir()] == ["mine"]
 
 
