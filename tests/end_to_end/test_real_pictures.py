@@ -140,6 +140,6 @@ def test_start_warns_in_one_line_about_an_unusable_key(
 
     assert b"Phoenix runs at" in shown
     assert f"{tmp_path / FOLDER}\n".encode() in shown
-    assert f"{IMAGE_MODEL} makes images, {VIDEO_MODEL} videos".encode() in shown
+    assert f"images by {IMAGE_MODEL}, videos by {VIDEO_MODEL}".encode() in shown
     assert len(errors.read_text().splitlines()) == (1 if said else 0)
     assert key not in errors.read_text()
