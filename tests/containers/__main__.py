@@ -255,7 +255,7 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         script = LARGEST.format(
             kind=maker.kind,
             title=maker.kind.title(),
-            module=adapter.__module__.rpartition(".")[2],
+            module=adapter.__module__.removeprefix("shared.adapters."),
             adapter=adapter.__name__,
             model=maker.card.model,
         )
