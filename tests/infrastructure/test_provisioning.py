@@ -43,7 +43,9 @@ def test_second_run_changes_nothing(installation: Installation) -> None:
         done = installation.run("provision.sh", R2_SECRET_ACCESS_KEY="")
 
     assert done.returncode == 0, done.stderr
-    assert [line for line in done.stdout.splitlines() if "gcloud" in line and " create" in line] == []
+    assert [
+        line for line in done.stdout.splitlines() if "gcloud" in line and " create" in line
+    ] == []
     assert "these rules are already active" in done.stdout
     assert " deploy " not in done.stdout
 
