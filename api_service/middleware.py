@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Collection
 
@@ -35,7 +36,7 @@ _SECURITY_HEADERS = {
 }
 
 
-class _HttpMiddleware:
+class _HttpMiddleware(ABC):
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -43,8 +44,8 @@ class _HttpMiddleware:
         serve = self.serve if scope["type"] == "http" else self._app
         await serve(scope, receive, send)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class BodyLimit(_HttpMiddleware):
