@@ -110,9 +110,12 @@ def new_visitor(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
         visitor.check()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneMachine]:
-    """One running stack for all journeys; each uses its own accounts."""
+    """One stack for the journeys of a module; each uses its own accounts.
+
+    Its threads run and log in this process: no test of another module must see them.
+    """
     folder = tmp_path_factory.mktemp("stack")
     with Stack({**os.environ, "PHOENIX_DATA": str(folder), **SCALED_DOWN}) as stack:
         machine = OneMachine(stack)
