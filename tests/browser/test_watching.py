@@ -126,7 +126,7 @@ def test_thumbnails_come_first(site: Site, new_visitor: NewVisitor) -> None:
     published(site, 1)
     visitor = new_visitor(site.base_url, reduced_motion="reduce")
     page = visitor.page("/soho/explore")
-    eventually(lambda: page.evaluate("document.images.length && document.images[0].complete"))
+    eventually(lambda: page.evaluate("document.images.length && document.images[0].naturalWidth"))
 
     media = [url.rpartition("/")[2] for url in visitor.requests if "/media/" in url]
     assert len(media) == 1
