@@ -371,7 +371,7 @@ def test_images_are_not_reloaded_for_a_new_signature_of_the_same_path(
     expect(page.locator("#cards > li")).to_have_count(1)
     page.reload()
     expect(page.locator("#cards img")).to_be_visible()
-    eventually(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
+    eventually(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
     site.world.clock.sleep(3600)
     before = [url for url in visitor.requests if "_thumb" in url]
     page.evaluate("dispatchEvent(new Event('offline'))")

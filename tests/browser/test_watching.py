@@ -60,7 +60,7 @@ def test_nothing_autoplays_with_reduced_motion_or_data_saver(
         )
     page = visitor.page("/soho/explore")
     expect(page.locator(".tile img")).to_have_count(2)
-    eventually(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
+    eventually(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
 
     assert page.locator("video").count() == 0
     assert not [url for url in visitor.requests if url.endswith(".mp4")]
@@ -126,7 +126,8 @@ def test_thumbnails_come_first(site: Site, new_visitor: NewVisitor) -> None:
     published(site, 1)
     visitor = new_visitor(site.base_url, reduced_motion="reduce")
     page = visitor.page("/soho/explore")
-    eventually(lambda: page.evaluate("document.images.length && document.images[0].naturalWidth"))
+    picture = page.locator(".tile img")
+    eventually(lambda: picture.evaluate("(image) => image.naturalWidth"))
 
     media = [url.rpartition("/")[2] for url in visitor.requests if "/media/" in url]
     assert len(media) == 1
