@@ -19,7 +19,7 @@ from api_service.error_responses import add_exception_handlers
 from api_service.events import StreamLimits, Streams
 from api_service.links import Links
 from api_service.middleware import BodyLimit, CatchAllErrors, HostCheck, RequestContext
-from api_service.openapi import openapi_of
+from api_service.openapi import DescribedApi
 from api_service.page_cache import PageCache
 from api_service.readiness import ReadinessCheck
 from api_service.routes import (
@@ -69,7 +69,7 @@ def create_app(
         yield
         phoenix.ports.close()
 
-    api = FastAPI(
+    api = DescribedApi(
         title="Phoenix",
         version=VERSION,
         description="Images and videos from prompts, paid with tokens.",
@@ -81,7 +81,6 @@ def create_app(
     routers = (*ROUTERS, local.router) if phoenix.local else ROUTERS
     for router in routers:
         api.include_router(router)
-    api.openapi = partial(openapi_of, api)  # type: ignore[method-assign]  # as FastAPI's manual does it
     api.state.app = AppState(
         phoenix=phoenix,
         new_links=new_links,

@@ -280,11 +280,7 @@ class BoundedProtocol(httptools_impl.HttpToolsProtocol):
 def raw_response(error: RequestError) -> bytes:
     """Return an error as raw HTTP/1.1, for a request that never reaches the application."""
     response = errors.problem_response(error)
-    headers = [*response.raw_headers, (b"x-content-type-options", b"nosniff")]
-    lines = [b"%s: %s\r\n" % header for header in headers if header[0] != b"connection"]
-    head = (
-        httptools_impl.STATUS_LINE[response.status_code]
-        + b"".join(lines)
-        + b"connection: close\r\n\r\n"
-    )
-    return head + bytes(response.body)
+    response.headers.update({"X-Content-Type-Options": "nosniff", "Connection": "close"})
+    status_line = httptools_impl.STATUS_LINE[response.status_code]
+    headers = [b"%s: %s\r\n" % header for header in response.raw_headers]
+    return b"".join([status_line, *headers, b"\r\n", response.body])

@@ -1,11 +1,10 @@
-"""Dependencies of routes: the application's state, the caller, links, the idempotency key.
+"""Dependencies of routes: the application's state, the caller, the idempotency key.
 
 Those that do not block are `async`: FastAPI runs every other dependency in a thread.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, FastAPI, Header, Request
@@ -44,9 +43,6 @@ class AppState:
     def of(cls, app: FastAPI) -> "AppState":
         return cast("AppState", app.state.app)
 
-    def now(self) -> datetime:
-        return self.phoenix.ports.clock.now()
-
 
 async def _state(request: Request) -> AppState:
     return AppState.of(request.app)
@@ -55,16 +51,6 @@ async def _state(request: Request) -> AppState:
 StateDep = Annotated[AppState, Depends(_state)]
 
 
-async def _phoenix(state: StateDep) -> Phoenix:
-    return state.phoenix
-
-
-async def _links(state: StateDep) -> Links:
-    return state.new_links()
-
-
-PhoenixDep = Annotated[Phoenix, Depends(_phoenix)]
-LinksDep = Annotated[Links, Depends(_links)]
 _UserToken = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, scheme_name="user", description="A user's token")),
@@ -81,13 +67,13 @@ def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
-def caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
-    return _logged(request, phoenix.ports.identity.caller(_token(token)))
+def caller_of(request: Request, state: StateDep, token: _UserToken) -> Caller:
+    return _logged(request, state.phoenix.ports.identity.caller(_token(token)))
 
 
-def live_caller_of(request: Request, phoenix: PhoenixDep, token: _UserToken) -> Caller:
+def live_caller_of(request: Request, state: StateDep, token: _UserToken) -> Caller:
     """Return the caller after checking that the token is not revoked."""
-    return _logged(request, phoenix.ports.identity.caller(_token(token), must_be_live=True))
+    return _logged(request, state.phoenix.ports.identity.caller(_token(token), must_be_live=True))
 
 
 def _logged(request: Request, caller: Caller) -> Caller:
@@ -96,9 +82,8 @@ def _logged(request: Request, caller: Caller) -> Caller:
     return caller
 
 
-def service_of(phoenix: PhoenixDep, token: _ServiceToken) -> str:
-    """Return the calling service's account."""
-    return phoenix.ports.service_identity.service(_token(token))
+def service_of(state: StateDep, token: _ServiceToken) -> str:
+    return state.phoenix.ports.service_identity.service(_token(token))
 
 
 CallerDep = Annotated[Caller, Depends(caller_of)]
@@ -151,5 +136,4 @@ async def _idempotency_key(
 
 LiveCallerDep = Annotated[Caller, Depends(live_caller_of)]
 OwnerDep = Annotated[Caller, Depends(owner_of)]
-ServiceDep = Annotated[str, Depends(service_of)]
 IdempotencyKeyDep = Annotated[str | None, Depends(_idempotency_key)]

@@ -203,5 +203,5 @@ class EventStream(StreamingResponse):
 
 
 def _has_unfinished(snapshot: Snapshot) -> bool:
-    in_flight = snapshot.account.in_flight if snapshot.account else None
-    return in_flight is not None and in_flight.image + in_flight.video > 0
+    account = snapshot.account
+    return account is not None and account.in_flight.image + account.in_flight.video > 0

@@ -1,6 +1,6 @@
 """Links to media files: signed ones to private files, permanent ones to public copies."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from shared.domain.policy import Policy
 from shared.ports.clock import Clock
@@ -14,9 +14,7 @@ class Links:
         window_s = policy.link_window_s
         window_start_s = clock.now().timestamp() // window_s * window_s
         self._media = media
-        self.expires_at = datetime.fromtimestamp(window_start_s, UTC) + timedelta(
-            seconds=policy.link_life_s
-        )
+        self.expires_at = datetime.fromtimestamp(window_start_s + policy.link_life_s, UTC)
 
     def to(self, key: str | None) -> str | None:
         """Return the signed link to a private file."""

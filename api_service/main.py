@@ -37,9 +37,6 @@ BACKLOG_MAX = 1_024
 def app() -> FastAPI:
     """Build the application from the environment; exit 2 with one line if a setting is wrong."""
     telemetry.configure("api", project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
-    uvicorn_log = logging.getLogger("uvicorn")  # its own handler would not write JSON
-    uvicorn_log.handlers.clear()
-    uvicorn_log.propagate = True
     try:
         phoenix = wiring.build(settings.load(os.environ))
     except WrongSetting as error:
@@ -84,6 +81,7 @@ def server_config(host: str, port: int, *, files_max: int) -> uvicorn.Config:
         port=port,
         http=Connections(limits).new_protocol,  # type: ignore[arg-type]  # called like a class
         ws="none",
+        log_config=None,  # uvicorn's own handler would not write JSON
         access_log=False,
         server_header=False,
         proxy_headers=False,

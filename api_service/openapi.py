@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from api_service.errors import (
     PROBLEM_JSON,
@@ -66,12 +65,10 @@ def request_body(model: type[Body], *, required: bool = True) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
-def openapi_of(api: FastAPI) -> dict[str, Any]:
-    """Return the description, in which every error is a `Problem` instead of FastAPI's own."""
-    if api.openapi_schema is None:
-        description = get_openapi(
-            title=api.title, version=api.version, description=api.description, routes=api.routes
-        )
+class DescribedApi(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, in which every error is a `Problem` instead of FastAPI's own."""
+        description = super().openapi()
         for operations in description["paths"].values():
             for operation in operations.values():
                 responses = operation["responses"]
@@ -81,5 +78,4 @@ def openapi_of(api: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         schemas["Problem"] = Problem.model_json_schema()
-        api.openapi_schema = description
-    return api.openapi_schema
+        return description

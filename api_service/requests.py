@@ -68,7 +68,6 @@ class OpenCreation(Body):
     kind: ClassVar[Kind | None] = None  # set where the address opens one kind only
     accepted: ClassVar[Mapping[str, str]] = {
         "type": ACCEPTED_KINDS,
-        "prompt": "use a string",
         "aspectRatio": f"use one of {', '.join(AspectRatio)}",
         "orientation": brief.ACCEPTED_ORIENTATION,
         "duration": brief.ACCEPTED_DURATION,
@@ -149,8 +148,6 @@ class OpenVideo(OpenCreation):
 
 class Publish(Body):
     """Publish request. Omit `caption` to keep the existing one."""
-
-    accepted: ClassVar[Mapping[str, str]] = {"caption": "use a string"}
 
     caption: str | None = Field(
         None,

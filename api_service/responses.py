@@ -29,7 +29,7 @@ Time = Annotated[datetime, PlainSerializer(_iso_milliseconds)]
 
 
 class View(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, from_attributes=True, populate_by_name=True)
 
     @classmethod
     def from_document(cls, document: object, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
@@ -99,7 +99,6 @@ class CreationView(_MediaView):
             creation,
             cost=creation.cost_tokens,
             debits=creation.run_number,
-            error=FailureView(**vars(creation.error)) if creation.error else None,
             media_url=links.to(creation.media_key),
             thumbnail_url=links.to(creation.thumbnail_key),
             media_url_expires_at=links.expires_at if creation.media_key else None,
@@ -182,7 +181,6 @@ class AccountView(View):
         return cls.from_document(
             account,
             token_balance=account.balance_tokens,
-            in_flight=PerKind.from_document(account.in_flight),
             costs=PerKind.costs(costs),
         )
 

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from api_service.responses import View
 from shared.domain.media import PUBLIC_PREFIX
-from shared.ports.media_store import MediaStore
 from shared.wiring import Phoenix
 
 GOOGLE_SIGN_IN_SCRIPTS = "https://apis.google.com"
@@ -59,7 +58,7 @@ def _content_security_policy(phoenix: Phoenix, firebase: FirebaseWeb | None) -> 
 
 def _media_origins(phoenix: Phoenix) -> list[str]:
     """Return the origins of links to media, whichever media store is in use."""
-    media: MediaStore = phoenix.ports.media
+    media = phoenix.ports.media
     soon = phoenix.ports.clock.now() + timedelta(minutes=1)
     links = [media.private_link("x", expires_at=soon), media.public_link(f"{PUBLIC_PREFIX}x")]
     parts = [urlsplit(link) for link in links]

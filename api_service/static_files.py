@@ -13,10 +13,12 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
+from api_service.errors import PageNotFound
 from api_service.security_policy import FirebaseWeb, page_headers
 from shared.wiring import Phoenix
 
 FOLDER = Path(__file__).parent / "web"
+STATIC_FOLDER = FOLDER / "static"
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 MEDIA_TYPES = {
@@ -49,11 +51,8 @@ class StaticFiles:
         self.firebase = firebase
         self._phoenix = phoenix
         self._files = {
-            str(path.relative_to(FOLDER / "static")): _File(
-                path.read_bytes(), MEDIA_TYPES[path.suffix]
-            )
-            for path in sorted((FOLDER / "static").rglob("*.*"))
-            if path.is_file()
+            path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
+            for path in sorted(STATIC_FOLDER.glob("*.*"))
         }
         digests = "".join(f"{name} {file.digest}\n" for name, file in self._files.items())
         self._version = hashlib.sha256(digests.encode()).hexdigest()[:12]
@@ -76,11 +75,11 @@ class StaticFiles:
         """Return the template with `[[title]]` and `[[sentence]]` to fill in, and its headers."""
         return self._pages[ERROR].content.decode(), self._page_headers
 
-    def static(self, version: str, name: str, request: Request) -> Response | None:
-        """Return a static file, or None. Pages of another release get this release's file."""
+    def static(self, version: str, name: str, request: Request) -> Response:
+        """Return a static file. Pages of another release get this release's file."""
         file = self._files.get(name)
         if file is None:
-            return None
+            raise PageNotFound
         caching = IMMUTABLE if version == self._version else REVALIDATE
         headers = {"Cache-Control": caching, "Cross-Origin-Resource-Policy": "same-origin"}
         return _response(file, request, headers)

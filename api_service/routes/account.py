@@ -4,7 +4,7 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 
-from api_service.dependencies import OwnerDep, PhoenixDep
+from api_service.dependencies import OwnerDep, StateDep
 from api_service.openapi import PAGED, SIGNED_IN, problems
 from api_service.paging import PageQueryDep, paginate
 from api_service.responses import AccountView, Transactions, TransactionView, json_response
@@ -14,20 +14,20 @@ router = APIRouter(tags=["account"])
 
 
 @router.get("/api/me", response_model=AccountView, responses=problems(*SIGNED_IN))
-def me(phoenix: PhoenixDep, owner: OwnerDep) -> Response:
+def me(state: StateDep, owner: OwnerDep) -> Response:
     """Get your balance and your counts of creations in progress."""
-    account = phoenix.accounts.of(owner)
-    return json_response(AccountView.of(account, phoenix.settings.costs))
+    account = state.phoenix.accounts.of(owner)
+    return json_response(AccountView.of(account, state.phoenix.settings.costs))
 
 
 @router.get(
     "/api/me/transactions", response_model=Transactions, responses=problems(*SIGNED_IN, *PAGED)
 )
-def transactions(phoenix: PhoenixDep, owner: OwnerDep, query: PageQueryDep) -> Response:
+def transactions(state: StateDep, owner: OwnerDep, query: PageQueryDep) -> Response:
     """List every movement of your tokens, newest first."""
     list_id = f"ledger {owner.user_id}"
     entries, next_cursor = paginate(
-        partial(phoenix.reading.ledger, owner.user_id),
+        partial(state.phoenix.reading.ledger, owner.user_id),
         query.page(list_id),
         list_id=list_id,
         sort_key=lambda entry: Cursor(entry.sequence, entry.entry_id),

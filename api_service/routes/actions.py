@@ -6,10 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from api_service.dependencies import (
+    AppState,
     CallerDep,
-    LinksDep,
     LiveCallerDep,
-    PhoenixDep,
     StateDep,
     caller_of,
     live_caller_of,
@@ -50,8 +49,9 @@ DELETE: dict[str, Any] = {"status_code": HTTPStatus.NO_CONTENT, "responses": pro
 NoBody = Annotated[Nothing, Depends(json_body(Nothing, after=caller_of))]
 
 
-def _creation_response(creation: Creation, links: LinksDep) -> Response:
-    return json_response(OneCreation(creation=CreationView.of(creation, links)))
+def _creation_response(state: AppState, creation: Creation) -> Response:
+    view = CreationView.of(creation, state.new_links())
+    return json_response(OneCreation(creation=view))
 
 
 @router.post("/api/generate/creation/{creation_id:path}/publish", **PUBLISH)
@@ -59,7 +59,6 @@ def _creation_response(creation: Creation, links: LinksDep) -> Response:
 def publish(
     state: StateDep,
     owner: LiveCallerDep,
-    links: LinksDep,
     body: Annotated[Publish, Depends(json_body(Publish, after=live_caller_of))],
     creation_id: str,
 ) -> Response:
@@ -67,41 +66,37 @@ def publish(
     publishing, caption = state.phoenix.publishing, body.checked_caption()
     with state.page_cache.invalidating():
         published = publishing.publish(creation_id, owner=owner.user_id, caption=caption)
-    return _creation_response(published, links)
+    return _creation_response(state, published)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/unpublish", **WITHOUT_FIELDS)
 @router.post("/api/generate/video/{creation_id:path}/unpublish", **WITHOUT_FIELDS)
-def unpublish(
-    state: StateDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
-) -> Response:
+def unpublish(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str) -> Response:
     """Move a published creation back to drafts, and delete its public copy."""
     with state.page_cache.invalidating():
         draft = state.phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
-    return _creation_response(draft, links)
+    return _creation_response(state, draft)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/retry", **RETRY)
 @router.post("/api/generate/video/{creation_id:path}/retry", **RETRY)
 def retry(
-    phoenix: PhoenixDep,
+    state: StateDep,
     owner: LiveCallerDep,
-    links: LinksDep,
     body: Annotated[Retry, Depends(json_body(Retry, after=live_caller_of))],
     creation_id: str,
 ) -> Response:
     """Retry a failed creation under the same id; it is charged again."""
-    opened = phoenix.opening.retry(creation_id, owner=owner.user_id, run_number=body.debits)
-    return opened_response(opened, links)
+    opened = state.phoenix.opening.retry(creation_id, owner=owner.user_id, run_number=body.debits)
+    return opened_response(state, opened)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/cancel", **WITHOUT_FIELDS)
 @router.post("/api/generate/video/{creation_id:path}/cancel", **WITHOUT_FIELDS)
-def cancel(
-    phoenix: PhoenixDep, owner: CallerDep, links: LinksDep, _body: NoBody, creation_id: str
-) -> Response:
+def cancel(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str) -> Response:
     """Cancel a pending creation; its tokens are refunded."""
-    return _creation_response(phoenix.failing.cancel(creation_id, owner=owner.user_id), links)
+    cancelled = state.phoenix.failing.cancel(creation_id, owner=owner.user_id)
+    return _creation_response(state, cancelled)
 
 
 @router.delete("/api/generate/creation/{creation_id:path}", **DELETE)

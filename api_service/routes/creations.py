@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import WithJsonSchema
 
 from api_service.dependencies import (
+    AppState,
     IdempotencyKeyDep,
-    LinksDep,
     LiveCallerDep,
     OwnerDep,
-    PhoenixDep,
+    StateDep,
     live_caller_of,
 )
 from api_service.json_body import json_body
@@ -41,13 +41,13 @@ from api_service.responses import (
 )
 from shared.domain import errors
 from shared.domain.brief import Faults
+from shared.domain.errors import WrongField
 from shared.domain.kind import Kind
 from shared.domain.policy import RETRY_AFTER_S
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
 from shared.ports.identity import Caller
 from shared.ports.store import Cursor, DraftsFilter
-from shared.wiring import Phoenix
 
 router = APIRouter(tags=["creations"])
 
@@ -78,14 +78,12 @@ def _opens(body: type[OpenCreation]) -> dict[str, Any]:
     }
 
 
-def _open(
-    phoenix: Phoenix, caller: Caller, body: OpenCreation, key: str | None, links: LinksDep
-) -> Response:
-    opened = phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key)
-    return opened_response(opened, links)
+def _open(state: AppState, caller: Caller, body: OpenCreation, key: str | None) -> Response:
+    opened = state.phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key)
+    return opened_response(state, opened)
 
 
-def opened_response(opened: Opened, links: LinksDep) -> Response:
+def opened_response(state: AppState, opened: Opened) -> Response:
     """Return 202 with a creation that was paid for now, or by an earlier equal request."""
     creation = opened.creation
     headers = {
@@ -94,43 +92,41 @@ def opened_response(opened: Opened, links: LinksDep) -> Response:
     }
     if opened.is_replay:
         headers["Idempotency-Replayed"] = "true"
-    return json_response(OpenedView.of(opened, links), HTTPStatus.ACCEPTED, headers)
+    view = OpenedView.of(opened, state.new_links())
+    return json_response(view, HTTPStatus.ACCEPTED, headers)
 
 
 @router.post("/api/generate/creation", **_opens(OpenCreation))
 def open_creation(
-    phoenix: PhoenixDep,
+    state: StateDep,
     caller: LiveCallerDep,
     body: Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))],
     key: IdempotencyKeyDep,
-    links: LinksDep,
 ) -> Response:
     """Start an image or a video. It is charged now and refunded if it fails."""
-    return _open(phoenix, caller, body, key, links)
+    return _open(state, caller, body, key)
 
 
 @router.post("/api/generate/video", **_opens(OpenVideo))
 def open_video(
-    phoenix: PhoenixDep,
+    state: StateDep,
     caller: LiveCallerDep,
     body: Annotated[OpenVideo, Depends(json_body(OpenVideo, after=live_caller_of))],
     key: IdempotencyKeyDep,
-    links: LinksDep,
 ) -> Response:
     """Start a video. It is charged now and refunded if it fails."""
-    return _open(phoenix, caller, body, key, links)
+    return _open(state, caller, body, key)
 
 
 @router.post("/api/image/generate", **_opens(OpenImage))
 def open_image(
-    phoenix: PhoenixDep,
+    state: StateDep,
     caller: LiveCallerDep,
     body: Annotated[OpenImage, Depends(json_body(OpenImage, after=live_caller_of))],
     key: IdempotencyKeyDep,
-    links: LinksDep,
 ) -> Response:
     """Start an image. It is charged now and refunded if it fails."""
-    return _open(phoenix, caller, body, key, links)
+    return _open(state, caller, body, key)
 
 
 async def drafts_filter(
@@ -141,11 +137,9 @@ async def drafts_filter(
     """Return the filter, or raise `WrongField` with every wrong parameter, including `limit`."""
     faults = Faults()
     if status is not None and status not in DRAFT_STATUSES:
-        faults.add(
-            errors.WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}")
-        )
+        faults.add(WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}"))
     if type is not None and type not in set(Kind):
-        faults.add(errors.WrongField(field="type", reason=ACCEPTED_KINDS))
+        faults.add(WrongField(field="type", reason=ACCEPTED_KINDS))
     if faults.found:
         faults.collect(query.checked_limit)
     faults.raise_if_any()
@@ -159,20 +153,20 @@ async def drafts_filter(
 )
 def drafts(
     request: Request,
-    phoenix: PhoenixDep,
+    state: StateDep,
     owner: OwnerDep,
-    links: LinksDep,
     which: Annotated[DraftsFilter, Depends(drafts_filter)],
     query: PageQueryDep,
 ) -> Response:
     """List your unpublished creations, newest first."""
     list_id = f"drafts {owner.user_id} {which.status} {which.kind}"
     creations, next_cursor = paginate(
-        partial(phoenix.reading.drafts, owner.user_id, which),
+        partial(state.phoenix.reading.drafts, owner.user_id, which),
         query.page(list_id),
         list_id=list_id,
         sort_key=lambda creation: Cursor(creation.created_at, creation.creation_id),
     )
+    links = state.new_links()
     views = [CreationView.of(creation, links) for creation in creations]
     return etag_response(Creations(creations=views, next_cursor=next_cursor), request)
 
@@ -185,13 +179,10 @@ _GET: dict[str, Any] = {
 
 @router.get("/api/generate/creation/{creation_id:path}", **_GET)
 @router.get("/api/generate/video/{creation_id:path}", **_GET)
-def one(
-    request: Request, phoenix: PhoenixDep, owner: OwnerDep, links: LinksDep, creation_id: str
-) -> Response:
+def one(request: Request, state: StateDep, owner: OwnerDep, creation_id: str) -> Response:
     """Get one of your creations."""
-    creation = phoenix.reading.own_creation(creation_id, owner=owner.user_id)
-    headers = {}
-    if creation.is_unfinished:
-        headers["Retry-After"] = str(RETRY_AFTER_S[creation.kind])
-    view = OneCreation(creation=CreationView.of(creation, links))
-    return etag_response(view, request, headers)
+    creation = state.phoenix.reading.own_creation(creation_id, owner=owner.user_id)
+    retry_after = {"Retry-After": str(RETRY_AFTER_S[creation.kind])}
+    headers = retry_after if creation.is_unfinished else None
+    view = CreationView.of(creation, state.new_links())
+    return etag_response(OneCreation(creation=view), request, headers)

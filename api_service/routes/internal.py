@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from api_service.dependencies import PhoenixDep, ServiceDep, service_of
+from api_service.dependencies import StateDep, service_of
 from api_service.json_body import json_body
 from api_service.openapi import body_errors, problems, request_body
 from api_service.requests import GrantTokens
@@ -13,7 +13,7 @@ from shared.domain import errors
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 
-router = APIRouter(tags=["internal"])
+router = APIRouter(tags=["internal"], dependencies=[Depends(service_of)])
 
 _ERRORS = (
     errors.Unauthenticated(),
@@ -25,9 +25,9 @@ _WRONG_BODY = body_errors("amount", "use 1 to 100000")
 
 
 @router.post("/internal/cleanup", response_model=SweepView, responses=problems(*_ERRORS))
-def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
+def cleanup(state: StateDep) -> Response:
     """Sweep once: refund what is overdue, enqueue lost tasks, delete orphaned files."""
-    return json_response(SweepView(**phoenix.sweeping.sweep()))
+    return json_response(SweepView(**state.phoenix.sweeping.sweep()))
 
 
 @router.post(
@@ -37,12 +37,11 @@ def cleanup(phoenix: PhoenixDep, _service: ServiceDep) -> Response:
     openapi_extra=request_body(GrantTokens),
 )
 def grant(
-    phoenix: PhoenixDep,
-    _service: ServiceDep,
+    state: StateDep,
     body: Annotated[GrantTokens, Depends(json_body(GrantTokens, after=service_of))],
 ) -> Response:
     """Grant tokens to an account, once per reference; a repeated grant returns the first one."""
-    entry = phoenix.accounts.grant(
+    entry = state.phoenix.accounts.grant(
         UserId(body.user_id), body.amount, reference=body.reference, actor=Actor.SERVICE
     )
     return json_response(TransactionView.of(entry))

@@ -57,9 +57,8 @@ def private_file(
     state: StateDep, local: LocalDep, key: str, expires: str = "", signature: str = ""
 ) -> Response:
     try:
-        path = local.media.opened_by_link(
-            key, expires=expires, signature=signature, now=state.now()
-        )
+        now = state.phoenix.ports.clock.now()
+        path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
     except (Unauthenticated, MediaUnavailable) as error:
         raise PageNotFound from error
     return _file_response(path, {"Cache-Control": "private", "Content-Disposition": "inline"})

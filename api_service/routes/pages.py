@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api_service.dependencies import StateDep
-from api_service.errors import PageNotFound
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
 from shared.domain import brief
@@ -62,7 +61,4 @@ def page(request: Request, state: StateDep) -> Response:
 
 @router.api_route("/static/{version}/{name:path}", methods=READ, include_in_schema=False)
 def static(request: Request, state: StateDep, version: str, name: str) -> Response:
-    response = state.static_files.static(version, name, request)
-    if response is None:
-        raise PageNotFound
-    return response
+    return state.static_files.static(version, name, request)
