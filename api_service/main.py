@@ -17,7 +17,7 @@ from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.settings import GCPBackend, LocalBackend
 from shared.wiring import Phoenix
-from shared.wiring.generators import chosen_model
+from shared.wiring.generators import GoogleGenerators
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def _log_retired_models(phoenix: Phoenix) -> None:
         return
     for kind in Kind:
         try:
-            chosen_model(models, kind, today=phoenix.ports.clock.now().date())
+            GoogleGenerators(models, phoenix.ports.clock).card(kind)
         except WrongSetting as error:
             log.error("model_retired", extra={"kind": kind, "reason": str(error)})  # noqa: TRY400 (the reason is enough)
 

@@ -20,7 +20,7 @@ from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.health import PROBE, ProbeResult, probe_queue, probe_store, probe_withdrawal, run_probe
 from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, build
-from shared.wiring.generators import chosen_model
+from shared.wiring.generators import GoogleGenerators
 from shared.wiring.ports import Ports
 
 FILE = b"a file of phoenix doctor"
@@ -195,7 +195,7 @@ def _models(settings: Settings) -> GCPBackend | GeminiAPI | None:
 def _check_model(phoenix: Phoenix, models: GCPBackend | GeminiAPI, kind: Kind) -> str:
     """Return a kind's model, with a notice if it retires soon; raise if it is not served."""
     today = phoenix.ports.clock.now().date()
-    chosen = chosen_model(models, kind, today=today)
+    chosen = GoogleGenerators(models, phoenix.ports.clock).card(kind)
     if isinstance(models, GeminiAPI):
         check_key(models, kind)
     for card in retiring_soon([chosen], today=today):

@@ -12,7 +12,6 @@ from pathlib import Path
 from imageio_ffmpeg import binaries  # type: ignore[import-untyped]  # without annotations
 
 STDERR_BYTES_MAX = 64 * 1024
-_ALWAYS = ("-nostdin", "-hide_banner", "-y")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def run_ffmpeg(arguments: Sequence[str], *, timeout_s: float) -> Completed:
     with tempfile.TemporaryFile() as stderr:
         try:
             done = subprocess.run(  # noqa: S603 (callers build the arguments themselves)
-                [program(), *_ALWAYS, *arguments],
+                [program(), "-nostdin", "-hide_banner", "-y", *arguments],
                 check=False,
                 env={},
                 stdin=subprocess.DEVNULL,

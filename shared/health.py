@@ -18,8 +18,6 @@ PROBE = "health"
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """How long a probe took, and what it returned or raised."""
-
     took_s: float
     detail: object = None
     error: Exception | None = None

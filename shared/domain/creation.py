@@ -275,8 +275,8 @@ class Creation:
         """Return it ready to be claimed at once; no retry is used and the operation is kept."""
         pending = self._moved({Status.PROCESSING}, Status.PENDING, at=at)
         retry_at = min(at, self.deadline_at or at)
-        handed_back = replace(pending, stage=Stage.QUEUED, lease_expires_at=None, retry_at=retry_at)
-        return handed_back.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
+        released = replace(pending, stage=Stage.QUEUED, lease_expires_at=None, retry_at=retry_at)
+        return released.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def failed(
         self, code: FailureCode, *, queue_error_code: str | None = None, at: datetime

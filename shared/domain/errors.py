@@ -7,9 +7,9 @@
     │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
-    │   └── Unavailable             QueueUnavailable (NotQueued), StoreUnavailable, StoreContention,
-    │                               IdentityUnavailable, MediaUnavailable (MediaRefused),
-    │                               OutcomeUnknown, StorageFull
+    │   └── Unavailable         QueueUnavailable (NotQueued, WithdrawalRefused), QueueFull, Paused,
+    │                           SpendingLimit, StorageFull, StoreUnavailable, StoreContention,
+    │                           OutcomeUnknown, IdentityUnavailable, MediaUnavailable (MediaRefused)
     │                           errors of HTTP itself: api_service/errors.py
     ├── WorkError               never leaves a job
     │   ├── LeaseLost, NotClaimable, StartNotAllowed

@@ -22,8 +22,6 @@ def is_encodable(text: str) -> bool:
 
 
 class Collection(StrEnum):
-    """The collections, by their names in the store."""
-
     USERS = "users"
     USERNAMES = "usernames"
     CREATIONS = "creations"

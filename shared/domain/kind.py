@@ -16,8 +16,6 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PerKind(Generic[ValueT]):
-    """One value for each kind."""
-
     image: ValueT
     video: ValueT
 

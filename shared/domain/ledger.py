@@ -15,8 +15,6 @@ REFERENCE_LENGTH_MAX = 200
 
 
 class EntryType(StrEnum):
-    """The type of a movement; it gives the amount its sign."""
-
     GRANT = "grant"
     DEBIT = "debit"
     REFUND = "refund"

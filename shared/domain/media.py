@@ -82,11 +82,6 @@ def media_deletion_key(deletion_id: str) -> Key[MediaDeletion]:
     return Key(Collection.MEDIA_DELETIONS, deletion_id)
 
 
-def attempts_deletion_id(creation_id: CreationId, debit: int) -> str:
-    """Return the id of the outbox entry for the orphaned files of one debit's attempts."""
-    return f"{creation_id}_attempts_{debit}"
-
-
 def media_key(
     kind: Kind, user_id: UserId, creation_id: CreationId, attempt: int, media_format: MediaFormat
 ) -> str:

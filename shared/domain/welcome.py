@@ -75,20 +75,15 @@ def normalised_contact(contact: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at:
         return _phone(text) if text.startswith("+") else text
-    local, domain = local.split("+", 1)[0] or local, _domain(domain)
+    labels = domain.replace("\u3002", ".").rstrip(".").split(".")
+    local, domain = local.split("+", 1)[0] or local, ".".join(map(_label, labels))
     if domain in GMAIL_DOMAINS:
         return f"{local.replace('.', '')}@{GMAIL}"
     return f"{local}@{domain}"
 
 
-def _domain(text: str) -> str:
-    """Return a domain in Unicode, without the root's dot."""
-    labels = text.replace("\u3002", ".").rstrip(".").split(".")
-    return ".".join(map(_label, labels))
-
-
 def _label(text: str) -> str:
-    """Decode an ASCII-encoded label (RFC 3492), if it is one."""
+    """Decode a domain's label to Unicode, if it is ASCII-encoded (RFC 3492)."""
     if not text.startswith(ACE_PREFIX):
         return text
     try:

@@ -69,9 +69,7 @@ class Accounts:
                 return unchanged(account)
             if found.get(claim.key) is not None:
                 return unchanged(None)
-            if offer is None:
-                return write(fresh, claim, result=fresh)
-            account, others = offer.given_to(fresh, found)
+            account, others = offer.given_to(fresh, found) if offer else (fresh, ())
             return write(account, claim, *others, result=account)
 
         reading = offer.reading if offer else ()

@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import Enum, auto
 from functools import partial
@@ -60,24 +60,21 @@ class Brake:
     price_usd: Callable[[Kind], float]
 
 
+@dataclass(eq=False)
 class Admission:
     """Refuses new creations; a replay is not refused."""
 
-    def __init__(
-        self, store: Store, queue: TaskQueue, clock: Clock, policy: Policy, *, brake: Brake,
-        worker: Executor,
-    ) -> None:  # fmt: skip
-        self.worker = worker
-        self.wait_max_s = FIRST_READ_S
-        self._store = store
-        self._queue = queue
-        self._clock = clock
-        self._policy = policy
-        self.brake = brake
-        self._changed = Condition()
-        self._last: Measurements = {}
-        self._began_s = -math.inf
-        self._is_reading = False
+    store: Store
+    queue: TaskQueue
+    clock: Clock
+    policy: Policy
+    brake: Brake
+    worker: Executor
+    wait_max_s: float = FIRST_READ_S
+    _changed: Condition = field(default_factory=Condition, init=False)
+    _last: Measurements = field(default_factory=dict, init=False)
+    _began_s: float = field(default=-math.inf, init=False)
+    _is_reading: bool = field(default=False, init=False)
 
     def warm_up(self) -> None:
         """Read all gauges, so that the first request need not wait for them."""
@@ -90,7 +87,7 @@ class Admission:
         return self._refusal(kind)
 
     def _refusal(self, kind: Kind) -> Unavailable | None:
-        last, at = self._last, self._clock.now()
+        last, at = self._last, self.clock.now()
         switch = last.get((Gauge.PAUSED, kind))
         if switch is not None and switch.value:
             return Paused(kind=kind)
@@ -100,16 +97,16 @@ class Admission:
             until_midnight = midnight(at) + timedelta(days=1) - at
             return SpendingLimit(retry_after_s=math.ceil(until_midnight.total_seconds()))
         wait_s = last.get((Gauge.WAIT_S, kind))
-        if wait_s is None or self._age_s(wait_s) > self._policy.gauges_life_s:
+        if wait_s is None or self._age_s(wait_s) > self.policy.gauges_life_s:
             return None
-        too_long_s = wait_s.value - self._policy.queue_room_s(kind)
+        too_long_s = wait_s.value - self.policy.queue_room_s(kind)
         if too_long_s <= 0:
             return None
-        retry_after_s = min(max(too_long_s, self._policy.gauges_every_s), self._policy.deadline_s)
+        retry_after_s = min(max(too_long_s, self.policy.gauges_every_s), self.policy.deadline_s)
         return QueueFull(kind=kind, retry_after_s=math.ceil(retry_after_s))
 
     def _age_s(self, measurement: Measurement) -> float:
-        return self._clock.monotonic_s() - measurement.at_s
+        return self.clock.monotonic_s() - measurement.at_s
 
     def _refresh(self, kind: Kind) -> None:
         """Begin the next reading when it is due, in one thread at a time.
@@ -131,13 +128,13 @@ class Admission:
         needed = [self._last.get((Gauge.PAUSED, kind))]
         if self.brake.cost_usd_max is not None:
             needed.append(self._last.get(COST))
-        old_s = 2 * self._policy.gauges_every_s
+        old_s = 2 * self.policy.gauges_every_s
         return all(each is not None and self._age_s(each) <= old_s for each in needed)
 
     def _begin_if_due(self) -> None:
-        now_s = self._clock.monotonic_s()
+        now_s = self.clock.monotonic_s()
         with self._changed:
-            if self._is_reading or now_s - self._began_s < self._policy.gauges_every_s:
+            if self._is_reading or now_s - self._began_s < self.policy.gauges_every_s:
                 return
             self._is_reading, self._began_s = True, now_s
         try:
@@ -164,7 +161,7 @@ class Admission:
 
     def _measure(self, gauge: Gauge, kind: Kind | None, read: Callable[[datetime], float]) -> None:
         """Publish a gauge's value; if it cannot be read, keep the last one, but drop a wait."""
-        key, at_s, at = (gauge, kind), self._clock.monotonic_s(), self._clock.now()
+        key, at_s, at = (gauge, kind), self.clock.monotonic_s(), self.clock.now()
         last = dict(self._last)
         try:
             last[key] = Measurement(read(at), at_s, at)
@@ -185,7 +182,7 @@ class Admission:
                 log.warning("brake_on", extra={"kind": kind, "code": refusal.code, **facts})
 
     def _is_paused(self, kind: Kind, _: datetime) -> bool:
-        switch = self._store.get(switch_key(kind))
+        switch = self.store.get(switch_key(kind))
         return switch is not None and switch.is_paused
 
     def _wait_s(self, kind: Kind, at: datetime) -> float:
@@ -193,19 +190,19 @@ class Admission:
 
         The rate is the queue's, or that of recently settled runs if it is higher.
         """
-        within_s = self._policy.settled_within_s
-        pending = self._store.unfinished(kind, Status.PENDING)
-        settled = self._store.settled_since(kind, at - timedelta(seconds=within_s))
-        rate_per_s = max(self._queue.dispatches_per_s(kind), settled / within_s)
+        within_s = self.policy.settled_within_s
+        pending = self.store.unfinished(kind, Status.PENDING)
+        settled = self.store.settled_since(kind, at - timedelta(seconds=within_s))
+        rate_per_s = max(self.queue.dispatches_per_s(kind), settled / within_s)
         return (pending + 1) / rate_per_s if rate_per_s > 0 else 0.0
 
     def _cost_usd(self, at: datetime) -> float:
         """Return the day's cost plus the price of everything unfinished; 0 without a ceiling."""
         if self.brake.cost_usd_max is None:
             return 0.0
-        cost_usd = self._store.cost_usd_since(midnight(at))
+        cost_usd = self.store.cost_usd_since(midnight(at))
         return cost_usd + sum(
-            self._store.unfinished(kind, status) * self.brake.price_usd(kind)
+            self.store.unfinished(kind, status) * self.brake.price_usd(kind)
             for kind in Kind
             for status in (Status.PENDING, Status.PROCESSING)
         )

@@ -41,13 +41,12 @@ class Auditing:
         at = self.clock.now()
         books = Books.of(self.store.everything())
         files = {file.key: file for file in self.media.everything()}
-        found = sorted(
-            [
-                *violations(books, at=at, policy=self.policy),
-                *self._missing_files(books, files),
-                *self._orphaned_files(books, files),
-            ]
-        )
+        found = [
+            *violations(books, at=at, policy=self.policy),
+            *self._missing_files(books, files),
+            *self._orphaned_files(books, files),
+        ]
+        found.sort()
         report = AuditReport(
             accounts=len(books.accounts),
             creations=len(books.creations),

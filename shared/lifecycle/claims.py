@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryTask:
-    """The task that a creation waiting for its retry needs."""
-
     number: int
     not_before: datetime
 

@@ -22,7 +22,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key, refund_id
-from shared.domain.media import MediaDeletion, attempts_deletion_id
+from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.reading import Reading, owned
@@ -52,8 +52,6 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Failing:
-    """Use cases that fail a creation and refund its debit."""
-
     transactions: Transactions
     reading: Reading
     queue: TaskQueue
@@ -243,7 +241,7 @@ def end_of_run(
     if not unused_keys:
         return (cost,)
     deletion = MediaDeletion.later(
-        attempts_deletion_id(creation.creation_id, creation.run_number),
+        f"{creation.creation_id}_attempts_{creation.run_number}",
         unused_keys,
         at=at,
         policy=policy,

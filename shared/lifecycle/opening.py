@@ -58,8 +58,6 @@ class Opened:
 
 @dataclass(frozen=True)
 class Opening:
-    """Use cases that debit a creation: open, retry, and an operator's rerun."""
-
     transactions: Transactions
     reading: Reading
     accounts: Accounts
@@ -259,17 +257,14 @@ class Opening:
         except QueueUnavailable as error:
             facts = {"creation_id": id_, "kind": kind, "reason": error.reason}
             log.warning("enqueue_failed", extra=facts)
-            return self._without_task(opened)
-        return opened
-
-    def _without_task(self, opened: Opened) -> Opened:
-        creation_id = opened.creation.creation_id
+        else:
+            return opened
         try:
             settlement = self.failing.fail_unqueued(opened.creation)
         except Unavailable as error:
-            raise OutcomeUnknown(creation_id=creation_id, reason=str(error)) from error
+            raise OutcomeUnknown(creation_id=id_, reason=str(error)) from error
         if settlement.refund is not Refund.NOT_DUE:
-            raise NotQueued(creation_id=creation_id)
+            raise NotQueued(creation_id=id_)
         if settlement.creation is None:
             raise CreationGone
         return replace(opened, creation=settlement.creation)

@@ -6,7 +6,7 @@ again.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain.account import Account, account_key, username_key
 from shared.domain.creation import Creation
@@ -96,8 +96,6 @@ class Statement:
 
 @dataclass(frozen=True)
 class Statements:
-    """Statements of accounts, found by username, email address or user id."""
-
     store: Store
     identity: Identity
     clock: Clock
@@ -143,10 +141,8 @@ class Statements:
         ledger = _all(
             lambda page: self.store.ledger(user_id, page), lambda e: Cursor(e.sequence, e.entry_id)
         )
-        unfinished = [
-            *self._creations(user_id, Status.PENDING),
-            *self._creations(user_id, Status.PROCESSING),
-        ]
+        unfinished = self._creations(user_id, Status.PENDING)
+        unfinished += self._creations(user_id, Status.PROCESSING)
         failed = self._creations(user_id, Status.FAILED)
         ids = {entry.entry_id for entry in ledger}
         return Statement(
@@ -178,9 +174,9 @@ class Statements:
         )
 
     def _late(self, unfinished: list[Creation]) -> Iterator[Violation]:
-        grace = timedelta(seconds=2 * self.policy.sweep_every_s)
+        at, grace_s = self.clock.now(), 2 * self.policy.sweep_every_s
         for each in unfinished:
-            if each.deadline_at is not None and self.clock.now() > each.deadline_at + grace:
+            if each.deadline_at is not None and each.overdue_s(at) > grace_s:
                 by = _minute(each.deadline_at)
                 what = f"its {each.cost_tokens} tokens were due back by {by}"
                 yield Violation("I7", each.creation_id, what)

@@ -21,8 +21,6 @@ FIRST_PAUSE_S = 0.1
 
 @dataclass(frozen=True)
 class Transactions:
-    """A store and the retry budget of one transaction."""
-
     store: Store
     clock: Clock
     retry_budget_s: float

@@ -27,5 +27,4 @@ class Ids(Protocol):
     def random_id(self, length: int) -> str:
         """Return random characters of a-z and 2-7: 5 bits each."""
 
-    def digits(self, length: int) -> str:
-        """Return random decimal digits."""
+    def digits(self, length: int) -> str: ...

@@ -30,8 +30,6 @@ RETRY_BUDGET_S = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Phoenix:
-    """The use cases and the adapters they run on."""
-
     settings: Settings
     ports: Ports
     reading: Reading
@@ -64,7 +62,6 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
 
 
 def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> Phoenix:
-    """Return the use cases over these adapters."""
     policy = settings.policy
     store, queue, media, clock, ids = ports.store, ports.queue, ports.media, ports.clock, ports.ids
     transactions, reading = Transactions(store, clock, RETRY_BUDGET_S), Reading(store)

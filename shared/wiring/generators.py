@@ -1,7 +1,6 @@
 """Google's generators: the chosen model of each kind, and the adapter that calls it."""
 
 from dataclasses import dataclass
-from datetime import date
 
 from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, chosen_card
 from shared.domain.brief import DURATIONS_S, Brief
@@ -11,30 +10,21 @@ from shared.ports.generator import Generator
 from shared.settings import GCPBackend, GeminiAPI
 
 
-def chosen_model(
-    backend: GCPBackend | GeminiAPI, kind: Kind, *, today: date, may_be_retired: bool = False
-) -> ModelCard:
-    """Return the card of a kind's model, or raise `WrongSetting` naming the accepted models."""
-    is_cloud = isinstance(backend, GCPBackend)
-    return chosen_card(
-        kind,
-        backend.model_of(kind),
-        surface=Surface.AGENT_PLATFORM if is_cloud else Surface.GEMINI_API,
-        today=today,
-        may_be_retired=may_be_retired,
-    )
-
-
 @dataclass(frozen=True)
 class GoogleGenerators:
-    """The generators of one backend, as its models are served today."""
-
     backend: GCPBackend | GeminiAPI
     clock: Clock
 
     def card(self, kind: Kind, *, may_be_retired: bool = False) -> ModelCard:
-        today = self.clock.now().date()
-        return chosen_model(self.backend, kind, today=today, may_be_retired=may_be_retired)
+        """Return the card of a kind's model, or raise `WrongSetting` naming the accepted models."""
+        is_cloud = isinstance(self.backend, GCPBackend)
+        return chosen_card(
+            kind,
+            self.backend.model_of(kind),
+            surface=Surface.AGENT_PLATFORM if is_cloud else Surface.GEMINI_API,
+            today=self.clock.now().date(),
+            may_be_retired=may_be_retired,
+        )
 
     def check(self, makes: Kind | None) -> None:
         """Raise `WrongSetting` if this kind's model is not served; for None, if one is unknown."""
