@@ -34,7 +34,7 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
 from shared.lifecycle.claims import Claim
 from shared.lifecycle.starts import has_starts_left
-from shared.ports.generator import Generator, Operation
+from shared.ports.generator import Operation
 from shared.telemetry import bind
 from shared.wiring import Phoenix
 
@@ -121,15 +121,12 @@ class Attempt:
             return Generation(
                 claim=self.claim,
                 retries=self.retries,
-                generator=self._generator(),
+                generator=ports.generator(self.pipeline.kind),
                 pipeline=self.pipeline,
                 uploader=Uploader(self.retries, ports.media),
                 clock=ports.clock,
                 policy=policy,
             ).run()
-
-    def _generator(self) -> Generator:
-        return self.phoenix.ports.generator(self.pipeline.kind)
 
     def _complete(self, media: StoredMedia) -> None:
         self.retries.retry_write(lambda: self.claim.complete(media))
@@ -206,7 +203,8 @@ class Attempt:
         operation_name = self.claim.creation.operation_name
         try:
             if operation_name is not None:
-                self._generator().discard(Operation(operation_name))
+                generator = self.phoenix.ports.generator(self.pipeline.kind)
+                generator.discard(Operation(operation_name))
         except Exception as error:  # noqa: BLE001 (nothing depends on it)
             log.warning("not_discarded", extra={"reason": repr(error)})
 

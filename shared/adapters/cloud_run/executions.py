@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10
 
 
-@dataclass(frozen=True)
-class _Clients:
-    jobs: "JobsClient"
-    executions: "ExecutionsClient"
-
-
 @dataclass(kw_only=True, eq=False)
 class CloudRunExecutions:
     """The `Executions` on Google Cloud: one job for each kind."""
@@ -44,13 +38,11 @@ class CloudRunExecutions:
 
         name = f"{self._job(kind)}/executions/{execution_name}"
         with _translated():
-            clients, timeout_s = self._clients(), self.timeout_s
+            jobs, executions = self._clients()
             try:
-                execution = clients.executions.get_execution(
-                    name=name, retry=None, timeout=timeout_s
-                )
+                execution = executions.get_execution(name=name, retry=None, timeout=self.timeout_s)
             except NotFound:  # also if the job is missing
-                clients.jobs.get_job(name=self._job(kind), retry=None, timeout=timeout_s)
+                jobs.get_job(name=self._job(kind), retry=None, timeout=self.timeout_s)
                 return False
         return execution.completion_time is None
 
@@ -62,20 +54,19 @@ class CloudRunExecutions:
         request = {"name": self._job(kind), "overrides": overrides}
         with _translated():
             # No retry: every call starts an execution.
-            operation = self._clients().jobs.run_job(
-                request=request, retry=None, timeout=self.timeout_s
-            )
+            jobs, _ = self._clients()
+            operation = jobs.run_job(request=request, retry=None, timeout=self.timeout_s)
             name: str = operation.metadata.name
         return name.rsplit("/", 1)[-1]
 
     def _job(self, kind: Kind) -> str:
         return f"{self._location}/jobs/{kind}-generation-job"
 
-    def _connect(self) -> _Clients:
+    def _connect(self) -> "tuple[JobsClient, ExecutionsClient]":
         from google.cloud.run_v2 import ExecutionsClient, JobsClient
 
         if self.emulator_host is None:
-            return _Clients(JobsClient(transport="rest"), ExecutionsClient(transport="rest"))
+            return JobsClient(transport="rest"), ExecutionsClient(transport="rest")
         from google.cloud.run_v2.services.executions.transports import ExecutionsRestTransport
         from google.cloud.run_v2.services.jobs.transports import JobsRestTransport
         from google.oauth2.credentials import Credentials
@@ -84,12 +75,12 @@ class CloudRunExecutions:
         owner = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
         jobs = JobsRestTransport(host=host, url_scheme="http", credentials=owner)
         executions = ExecutionsRestTransport(host=host, url_scheme="http", credentials=owner)
-        return _Clients(JobsClient(transport=jobs), ExecutionsClient(transport=executions))
+        return JobsClient(transport=jobs), ExecutionsClient(transport=executions)
 
 
-def _close(clients: _Clients) -> None:
-    clients.jobs.transport.close()  # type: ignore[no-untyped-call]  # no types
-    clients.executions.transport.close()  # type: ignore[no-untyped-call]  # no types
+def _close(clients: "tuple[JobsClient, ExecutionsClient]") -> None:
+    for client in clients:
+        client.transport.close()  # type: ignore[no-untyped-call]  # no types
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ class GoogleGrants:
         self._session = Once(self._connect)
 
     def close(self) -> None:
-        self._session.close(_close)
+        self._session.close(lambda session: session.close())  # type: ignore[no-untyped-call]  # no types
 
     def check_task(self, kind: Kind) -> None:
         """Raise `QueueUnavailable` if this process may not manage tasks that act as the invoker."""
@@ -89,7 +89,3 @@ class GoogleGrants:
         else:
             credentials = Credentials(token="owner")  # type: ignore[no-untyped-call]  # noqa: S106 (no secret)
         return AuthorizedSession(credentials, max_refresh_attempts=0)  # type: ignore[no-untyped-call]  # no types
-
-
-def _close(session: "AuthorizedSession") -> None:
-    session.close()  # type: ignore[no-untyped-call]  # no types

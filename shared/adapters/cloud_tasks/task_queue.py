@@ -48,7 +48,7 @@ class CloudTasksQueue:
         self._client = Once(self._connect)
 
     def close(self) -> None:
-        self._client.close(_close)
+        self._client.close(lambda client: client.transport.close())  # type: ignore[no-untyped-call]  # no types
 
     def enqueue(
         self,
@@ -67,7 +67,6 @@ class CloudTasksQueue:
             "schedule_time": not_before,
             "dispatch_deadline": timedelta(seconds=DISPATCH_DEADLINE_S),
         }
-
         request = {"parent": queue, "task": task}
 
         def create() -> None:
@@ -144,10 +143,6 @@ class CloudTasksQueue:
 
         channel = grpc.insecure_channel(self.emulator_host)
         return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
-
-
-def _close(client: "CloudTasksClient") -> None:
-    client.transport.close()  # type: ignore[no-untyped-call]  # no types
 
 
 def _task(queue: str, creation_id: CreationId, number: int) -> str:

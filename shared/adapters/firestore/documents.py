@@ -40,8 +40,6 @@ NEVER = Retry(predicate=if_exception_type())
 BY_NAME = "__name__"
 PAGE_SIZE = 300
 """Documents per call of the audit and the migration, within the call's timeout."""
-READ_TRIES = 2
-"""A connection that broke while idle is detected only by its next use."""
 LISTEN_OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 30_000)]
 """Use separate connections, and detect dead ones."""
 
@@ -170,13 +168,13 @@ def _listen_transport(client: firestore.Client) -> FirestoreGrpcTransport:
 
 def _call_with_retry(call: Callable[[], Iterable[ResultT]]) -> list[ResultT]:
     """Send a read, once more if Firestore is unavailable; raise `StoreUnavailable`."""
-    for tries_left in reversed(range(READ_TRIES)):
+    try:
         try:
             return list(call())
-        except GoogleAPIError as error:
-            if not tries_left or not isinstance(error, ServiceUnavailable):
-                raise StoreUnavailable(reason=_error_text(error)) from error
-    raise AssertionError("the loop above returns or raises")
+        except ServiceUnavailable:  # only its next use detects a connection that broke while idle
+            return list(call())
+    except GoogleAPIError as error:
+        raise StoreUnavailable(reason=_error_text(error)) from error
 
 
 def _error_text(error: GoogleAPIError) -> str:

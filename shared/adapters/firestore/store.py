@@ -24,7 +24,7 @@ from shared.adapters.firestore.internals import (
     whole_document,
     with_internals,
 )
-from shared.adapters.firestore.watch import watching
+from shared.adapters.firestore.watch import FirestoreWatch
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, CreationId, DocumentT, Key, UserId
@@ -148,7 +148,7 @@ class FirestoreStore:
     ) -> AbstractContextManager[object]:
         query = self._query(Collection.CREATIONS, [("userId", "==", user_id)])
         creations = _sorted(query, "createdAt", NEWEST_FIRST).limit(WATCHED_MAX)
-        return watching(self._documents, user_id, creations, changed)
+        return FirestoreWatch(self._documents, user_id, creations, changed)
 
     def _query(self, collection: Collection, filters: Sequence[Filter]) -> Query:
         query = Query(self._documents.collection(collection))

@@ -8,7 +8,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,24 +33,6 @@ PAUSE_S_MAX = 10
 ACCOUNT, CREATIONS = 1, 2
 """The ids of a stream's targets."""
 ChangeType = TargetChange.TargetChangeType
-
-
-@contextmanager
-def watching(
-    documents: FirestoreDocuments,
-    user_id: UserId,
-    creations: Query,
-    changed: Callable[[Snapshot], None],
-) -> Iterator[None]:
-    """Watch a user; `creations` selects the newest ones."""
-    watch = _Watch(documents, user_id, creations, changed)
-    thread = threading.Thread(target=watch.run, name="firestore-watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        watch.end()
-        thread.join()
 
 
 class _StreamEnded(Exception):
@@ -103,7 +84,9 @@ class _View:
 
 
 @dataclass
-class _Watch:
+class FirestoreWatch:
+    """A watch of one user while its block runs; `_creations` selects the newest ones."""
+
     _documents: FirestoreDocuments
     _user_id: UserId
     _creations: Query
@@ -113,7 +96,17 @@ class _Watch:
     _ended: threading.Event = field(default_factory=threading.Event)
     _stream: Stream | None = None
 
-    def run(self) -> None:
+    def __enter__(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="firestore-watch", daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._stream is not None:
+            self._stream.cancel()
+        self._thread.join()
+
+    def _run(self) -> None:
         """Listen until the end, with a growing pause between failed streams."""
         while not self._ended.is_set():
             try:
@@ -125,11 +118,6 @@ class _Watch:
                 log.exception("watch_failed")
             self._ended.wait(random.uniform(self._pause_s / 2, self._pause_s))
             self._pause_s = min(2 * self._pause_s, PAUSE_S_MAX)
-
-    def end(self) -> None:
-        self._ended.set()
-        if self._stream is not None:
-            self._stream.cancel()
 
     def _listen(self) -> None:
         finished = threading.Event()

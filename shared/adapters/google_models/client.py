@@ -122,14 +122,13 @@ class Connection:
             client_args=tls,
             async_client_args=tls,
         )
-        access = self.access
-        if isinstance(access, ApiKey):
-            sdk = genai.Client(enterprise=False, api_key=access.key, http_options=options)
+        if isinstance(self.access, ApiKey):
+            sdk = genai.Client(enterprise=False, api_key=key, http_options=options)
             return GoogleClient(sdk, http)
-        credentials = access.credentials or google.auth.default(scopes=[CLOUD_SCOPE])[0]
+        credentials = self.access.credentials or google.auth.default(scopes=[CLOUD_SCOPE])[0]
         sdk = genai.Client(
             enterprise=True,
-            project=access.project,
+            project=self.access.project,
             location=card.location,
             credentials=credentials,
             http_options=options,

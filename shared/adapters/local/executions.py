@@ -5,11 +5,11 @@ releases the lock when they die. An unlocked record is an interrupted execution:
 resumes it with its next task attempt, which may take over its predecessor's lease at once.
 """
 
-import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -56,15 +56,12 @@ class LocalExecutions:
         self._environment, self._policy, self._ids = environment, policy, ids
 
     def is_running(self, execution_name: str, *, kind: Kind) -> bool:  # noqa: ARG002 (names are unique)
-        try:
-            with (self._records / execution_name).open() as lock:
+        record = self._records / execution_name
+        with translated(QueueUnavailable), suppress(FileNotFoundError), record.open() as lock:
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise QueueUnavailable(reason=str(error)) from error
+            except BlockingIOError:
+                return True
         return False
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
@@ -84,8 +81,7 @@ class LocalExecutions:
         resumed = []
         with translated(QueueUnavailable):
             for path in sorted(self._records.glob("[!.]*")):
-                lock = _locked(path)
-                if lock is None:
+                if (lock := _locked(path)) is None:
                     continue
                 if record := _read(lock):
                     self._start(path.name, record, lock)
@@ -141,9 +137,9 @@ class LocalExecutions:
 
 def _locked(path: Path) -> int | None:
     """Open and lock a record; return None if it is locked or was removed."""
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         lock = os.open(path, os.O_RDWR)
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(lock).st_nlink:  # not removed since it was opened
                 return lock

@@ -116,12 +116,9 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _write(path: Path, keys: list[_Key]) -> None:
-    untils = [each.accepted_until and each.accepted_until.isoformat() for each in keys]
-    fields = [
-        {"key": each.key.hex(), "acceptedUntil": until}
-        for each, until in zip(keys, untils, strict=True)
-    ]
-    _write_new(path, json.dumps({"keys": fields}, indent=1).encode()).replace(path)
+    fields = [{"key": each.key.hex(), "acceptedUntil": each.accepted_until} for each in keys]
+    content = json.dumps({"keys": fields}, indent=1, default=datetime.isoformat)
+    _write_new(path, content.encode()).replace(path)
 
 
 def _write_new(path: Path, content: bytes) -> Path:

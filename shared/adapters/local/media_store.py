@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from shared.adapters.local.signing_keys import SigningKeys, is_signed, keys_of, signature_of
+from shared.adapters.local.sqlite import translated
 from shared.domain.errors import MediaMissing, MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.ports.media_store import StoredFile
@@ -33,12 +34,12 @@ class FileMediaStore:
         self._folder, self._incoming = folder, folder / "incoming"
         self._base_url = base_url
         self._keys = keys_of(secret)
-        with _translated():
+        with translated(MediaUnavailable):
             for path in (folder / PRIVATE_PREFIX, folder / PUBLIC_PREFIX, self._incoming):
                 path.mkdir(parents=True, exist_ok=True)
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:  # noqa: ARG002 (the key has the extension)
-        with _translated():
+        with translated(MediaUnavailable):
             self._store(path, self.path_of(key))
 
     def _store(self, source: Path, target: Path) -> None:
@@ -57,11 +58,9 @@ class FileMediaStore:
             os.close(folder)
 
     def size_bytes(self, key: str) -> int | None:
-        with _translated():
-            try:
-                return self.path_of(key).stat().st_size
-            except FileNotFoundError:
-                return None
+        with translated(MediaUnavailable), contextlib.suppress(FileNotFoundError):
+            return self.path_of(key).stat().st_size
+        return None
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         expires_s = int(expires_at.timestamp())
@@ -74,27 +73,30 @@ class FileMediaStore:
 
     def publish(self, key: str, public_key: str) -> None:
         source = self.path_of(key)
-        with _translated():
+        with translated(MediaUnavailable):
             if not source.exists() and (self._folder / PRIVATE_PREFIX).is_dir():
                 raise MediaMissing(reason=f"{source} does not exist")
             self._store(source, self.path_of(public_key))
 
     def delete(self, key: str) -> None:
-        with _translated():
+        with translated(MediaUnavailable):
             self.path_of(key).unlink(missing_ok=True)
 
     def has_room(self, size_bytes: int) -> bool:
-        with _translated():
+        with translated(MediaUnavailable):
             return shutil.disk_usage(self._incoming).free >= size_bytes
 
     def check_writable(self) -> None:
         """Write and remove a small file; raise `MediaUnavailable` on failure."""
-        with _translated(), tempfile.TemporaryFile(dir=self._incoming, buffering=0) as probe:
+        with (
+            translated(MediaUnavailable),
+            tempfile.TemporaryFile(dir=self._incoming, buffering=0) as probe,
+        ):
             probe.write(bytes(PROBE_BYTES))
             os.fsync(probe.fileno())
 
     def everything(self) -> Iterator[StoredFile]:
-        with _translated():
+        with translated(MediaUnavailable):
             for area in (PRIVATE_PREFIX, PUBLIC_PREFIX):
                 for path in (self._folder / area).rglob("*.*"):
                     key = str(path.relative_to(self._folder)).removeprefix(PRIVATE_PREFIX)
@@ -125,11 +127,3 @@ class FileMediaStore:
 
 def _message(key: str, expires_s: int) -> bytes:
     return f"media\n{key}\n{expires_s}".encode()
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise MediaUnavailable(reason=str(error)) from error

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.domain.errors import QueueUnavailable, StoreUnavailable, WrongSetting
+from shared.domain.errors import Unavailable, WrongSetting
 
 BUSY_TIMEOUT_S = 5.0
 WAL_CHECKPOINT_PAGES = 10_000
@@ -19,7 +19,7 @@ REMOVE_QUEUE = (
 
 
 @contextlib.contextmanager
-def translated(unavailable: type[StoreUnavailable | QueueUnavailable]) -> Iterator[None]:
+def translated(unavailable: type[Unavailable]) -> Iterator[None]:
     """Raise this error in place of SQLite's and the file system's."""
     try:
         yield

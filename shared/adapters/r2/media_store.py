@@ -55,26 +55,14 @@ class R2MediaStore:
         self._client.close(lambda client: client.close())
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
-        from botocore.exceptions import ClientError
-
         headers = {"ContentType": media_format.content_type, "CacheControl": PRIVATE_CACHING}
-        with _translated(), path.open("rb") as body:
-            try:
-                target = self._object(key)
-                self._client().put_object(**target, **headers, Body=body, IfNoneMatch="*")
-            except ClientError as error:
-                if _status(error)[0] != HTTPStatus.PRECONDITION_FAILED:
-                    raise
+        with _translated(expected=HTTPStatus.PRECONDITION_FAILED), path.open("rb") as body:
+            target = self._object(key)
+            self._client().put_object(**target, **headers, Body=body, IfNoneMatch="*")
 
     def size_bytes(self, key: str) -> int | None:
-        from botocore.exceptions import ClientError
-
-        with _translated():
-            try:
-                return int(self._client().head_object(**self._object(key))["ContentLength"])
-            except ClientError as error:
-                if _status(error)[0] != HTTPStatus.NOT_FOUND:
-                    raise
+        with _translated(expected=HTTPStatus.NOT_FOUND):
+            return int(self._client().head_object(**self._object(key))["ContentLength"])
         return None
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
@@ -170,14 +158,16 @@ def _is_permanent(error: Any) -> bool:  # noqa: ANN401 (botocore has no types)
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(*, expected: HTTPStatus | None = None) -> Iterator[None]:
+    """Raise our own errors in place of the SDK's, but none for the expected status."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
-        raised = MediaRefused if _is_permanent(error) else MediaUnavailable
-        raise raised(reason=str(error)) from error
+        if _status(error)[0] != expected:
+            raised = MediaRefused if _is_permanent(error) else MediaUnavailable
+            raise raised(reason=str(error)) from error
     except (BotoCoreError, ResponseParserError) as error:
         raise MediaUnavailable(reason=str(error)) from error
