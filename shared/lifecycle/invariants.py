@@ -14,7 +14,7 @@ I18  an account has one welcome grant at most, and then is marked as welcomed
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
@@ -231,7 +231,8 @@ def _is_in_order(earlier: datetime | None, later: datetime | None) -> bool:
 
 
 def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
-    if creation.is_unfinished and creation.overdue_s(at) > 2 * policy.sweep_every_s:
+    grace = timedelta(seconds=2 * policy.sweep_every_s)
+    if creation.is_unfinished and creation.deadline_at and at > creation.deadline_at + grace:
         what = f"unfinished since its deadline {creation.deadline_at}"
         yield Violation("I7", creation.creation_id, what)
     for rule, holds in _state_rules(creation).items():
