@@ -147,8 +147,6 @@ def _copy_file(path: Path, copy: Path) -> None:
     """Hard-link a file, which never changes, or copy it to another disk."""
     try:
         copy.hardlink_to(path)
-    except FileNotFoundError:
-        raise
     except OSError:
         shutil.copy2(path, copy)
 

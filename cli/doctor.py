@@ -148,7 +148,10 @@ def _check_files(phoenix: Phoenix, *, is_public: bool) -> None:
     public_key = PUBLIC_PREFIX + key
     read_key = public_key if is_public else key
     try:
-        _put(phoenix, key)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(FILE)
+            file.flush()
+            media.put(Path(file.name), key, media_format=MediaFormat.PNG)
         if is_public:
             media.publish(key, public_key)
             link = media.public_link(public_key)
@@ -161,13 +164,6 @@ def _check_files(phoenix: Phoenix, *, is_public: bool) -> None:
             media.delete(public_key)
     if media.size_bytes(read_key) is not None:
         raise MediaUnavailable(reason="the file that was deleted still exists")
-
-
-def _put(phoenix: Phoenix, key: str) -> None:
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(FILE)
-        file.flush()
-        phoenix.ports.media.put(Path(file.name), key, media_format=MediaFormat.PNG)
 
 
 def _check_file(phoenix: Phoenix, key: str, link: str) -> None:

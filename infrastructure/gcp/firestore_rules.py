@@ -48,7 +48,15 @@ def main() -> None:
     is_default = arguments.database == "(default)"
     name = "cloud.firestore" if is_default else f"cloud.firestore/{arguments.database}"
     try:
-        is_changed = _release(arguments, name=name)
+        command = ["gcloud", "auth", "print-access-token"]
+        token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 (no shell)
+        with httpx.Client(
+            base_url=os.environ.get(OVERRIDE, RULES_API),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_S,
+        ) as api:
+            source = arguments.file.read_text()
+            is_changed = release(api, project=arguments.project, name=name, source=source)
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip()
         sys.exit(f"gcloud returned no access token: run `gcloud auth login` ({reason})")
@@ -61,17 +69,6 @@ def main() -> None:
     except httpx.TransportError as error:
         sys.exit(f"The Firebase Rules API cannot be reached: {error}")
     print("released" if is_changed else "these rules are already active")  # noqa: T201 (what it did)
-
-
-def _release(arguments: argparse.Namespace, *, name: str) -> bool:
-    command = ["gcloud", "auth", "print-access-token"]
-    token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 (no shell)
-    with httpx.Client(
-        base_url=os.environ.get(OVERRIDE, RULES_API),
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=TIMEOUT_S,
-    ) as api:
-        return release(api, project=arguments.project, name=name, source=arguments.file.read_text())
 
 
 if __name__ == "__main__":

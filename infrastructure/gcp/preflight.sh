@@ -12,11 +12,9 @@ problem() {
 
 # check_settings NAME...: these must be set, and no setting may be a placeholder of the example.
 check_settings() {
-  local name missing=
-  for name in "$@"; do
-    [[ -n ${!name:-} ]] || missing+=" $name"
-  done
-  [[ -z $missing ]] || problem "$settings_file or the environment must set:$missing"
+  local name missing
+  missing=$(missing_settings "$@")
+  [[ -z $missing ]] || problem "$missing"
   while IFS= read -r name; do
     [[ ! ${!name:-} =~ $PLACEHOLDER ]] ||
       problem "$name is still a placeholder: replace ${BASH_REMATCH[0]} in ${!name}"

@@ -75,18 +75,6 @@ make_bucket() {
     --update-labels="$labels,service=$2"
 }
 
-make_secret() {
-  begin "secret $secret"
-  exists gcloud secrets describe "$secret" ||
-    run gcloud secrets create "$secret" --replication-policy=automatic \
-      --labels="$labels,service=media"
-  if ! exists gcloud secrets versions describe latest --secret="$secret"; then
-    echo "gcloud secrets versions add $secret --data-file=-  # R2_SECRET_ACCESS_KEY"
-    [[ -n $dry_run ]] ||
-      printf %s "$R2_SECRET_ACCESS_KEY" | gcloud secrets versions add "$secret" --data-file=-
-  fi
-}
-
 make_r2_buckets() {
   begin "R2 buckets"
   run "$python" "$folder/r2_buckets.py" --endpoint-url="$R2_ENDPOINT_URL" \
@@ -107,12 +95,10 @@ make_grants() {
   on_project phoenix-deployer logging.logWriter
   on_project phoenix-tester logging.logWriter
 
-  begin "grants on accounts, secret, buckets and registry"
+  begin "grants on accounts, buckets and registry"
   for account in phoenix-api phoenix-video-job phoenix-image-job; do
     act_as phoenix-tasks "$account"
     act_as "$account" phoenix-deployer
-    grant "$account" secretmanager.secretAccessor \
-      secrets add-iam-policy-binding "$secret" --condition=None
   done
   for account in phoenix-video-job phoenix-image-job; do
     grant "$account" storage.objectUser \
@@ -167,7 +153,7 @@ make_registry
 make_database
 make_bucket "$PHOENIX_GENERATOR_BUCKET" generators
 make_bucket "$builds" builds
-make_secret
+make_secret "$secret" media R2_SECRET_ACCESS_KEY printf %s "${R2_SECRET_ACCESS_KEY:-}"
 make_r2_buckets
 make_grants
 begin "queues, jobs and the API"

@@ -112,24 +112,8 @@ on_job() {
   grant "$2" "$3" run jobs add-iam-policy-binding "$1" --region="$region"
 }
 
-# The key is created once and never changes: a new key would repeat every welcome grant.
-make_welcome_key() {
-  local account
-  begin "secret $welcome_secret"
-  exists gcloud secrets describe "$welcome_secret" ||
-    run gcloud secrets create "$welcome_secret" --replication-policy=automatic \
-      --labels="$labels,service=accounts"
-  if ! exists gcloud secrets versions describe latest --secret="$welcome_secret"; then
-    echo "gcloud secrets versions add $welcome_secret --data-file=-  # 32 random bytes"
-    [[ -n $dry_run ]] ||
-      od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' |
-      gcloud secrets versions add "$welcome_secret" --data-file=-
-  fi
-  begin "grants on the secret $welcome_secret"
-  for account in phoenix-api phoenix-video-job phoenix-image-job; do
-    grant "$account" secretmanager.secretAccessor \
-      secrets add-iam-policy-binding "$welcome_secret" --condition=None
-  done
+random_key() {
+  od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'
 }
 
 # Set `configuration`, the flags with the settings of the API and the jobs: the settings file and
@@ -165,7 +149,9 @@ audience=${PHOENIX_INTERNAL_AUDIENCE:-$PHOENIX_BASE_URL/internal}
 changed=
 configure
 
-[[ -z $welcome_secret ]] || make_welcome_key
+# The key is created once and never changes: a new key would repeat every welcome grant.
+[[ -z $welcome_secret ]] ||
+  make_secret "$welcome_secret" accounts "32 random bytes" random_key
 make_queue video 0.1666 5
 make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2

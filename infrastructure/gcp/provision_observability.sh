@@ -25,30 +25,24 @@ make_metrics() {
 }
 
 make_alerts() {
-  local file name policy
+  local file name policy verb
   for file in "$folder"/observability/alerts/*.json; do
     name=$(basename "$file" .json)
     begin "alert $name"
     policy=$(name_in gcloud alpha monitoring policies list --filter="userLabels.alert=$name")
-    if [[ -n $policy ]]; then
-      run gcloud alpha monitoring policies update "$policy" --policy-from-file="$file" \
-        ${ALERT_CHANNELS:+"--set-notification-channels=$ALERT_CHANNELS"}
-    else
-      run gcloud alpha monitoring policies create --policy-from-file="$file" \
-        ${ALERT_CHANNELS:+"--notification-channels=$ALERT_CHANNELS"}
-    fi
+    verb=(create)
+    [[ -z $policy ]] || verb=(update "$policy")
+    run gcloud alpha monitoring policies "${verb[@]}" --policy-from-file="$file" \
+      ${ALERT_CHANNELS:+"--${policy:+set-}notification-channels=$ALERT_CHANNELS"}
   done
 }
 
 make_dashboard() {
-  local file=$folder/observability/dashboard.json dashboard
+  local file=$folder/observability/dashboard.json dashboard verb=(create)
   begin "dashboard"
   dashboard=$(name_in gcloud monitoring dashboards list --filter=displayName=Phoenix)
-  if [[ -n $dashboard ]]; then
-    run gcloud monitoring dashboards update "$dashboard" --config-from-file="$file"
-  else
-    run gcloud monitoring dashboards create --config-from-file="$file"
-  fi
+  [[ -z $dashboard ]] || verb=(update "$dashboard")
+  run gcloud monitoring dashboards "${verb[@]}" --config-from-file="$file"
 }
 
 parse "$@"

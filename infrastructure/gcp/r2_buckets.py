@@ -69,10 +69,10 @@ def prepare(client: Any, bucket: str, origins: Sequence[str]) -> list[str]:  # n
         location = {"LocationConstraint": REGION}
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
         changed.append("created")
-    cors = _cors(origins)
-    if _fetched(client.get_bucket_cors, bucket, "CORSRules") != (cors or {}).get("CORSRules"):
+    cors = _cors_rules(origins)
+    if _fetched(client.get_bucket_cors, bucket, "CORSRules") != cors:
         if cors:
-            client.put_bucket_cors(Bucket=bucket, CORSConfiguration=cors)
+            client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": cors})
         else:
             client.delete_bucket_cors(Bucket=bucket)
         changed.append("CORS")
@@ -83,7 +83,7 @@ def prepare(client: Any, bucket: str, origins: Sequence[str]) -> list[str]:  # n
     return changed
 
 
-def _cors(origins: Sequence[str]) -> Mapping[str, Any] | None:
+def _cors_rules(origins: Sequence[str]) -> list[Mapping[str, Any]] | None:
     if not origins:
         return None
     rule = {
@@ -93,7 +93,7 @@ def _cors(origins: Sequence[str]) -> Mapping[str, Any] | None:
         "ExposeHeaders": ["Content-Length", "Content-Range", "ETag"],
         "MaxAgeSeconds": CORS_AGE_S,
     }
-    return {"CORSRules": [rule]}
+    return [rule]
 
 
 def _fetched(operation: Any, bucket: str, part: str | None = None) -> Any:  # noqa: ANN401 (boto3 has no types)
@@ -124,19 +124,14 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         _run(arguments)
-    except (BotoCoreError, ClientError, ValueError) as error:
-        sys.exit(explained(error, endpoint_url=arguments.endpoint_url))
-
-
-def explained(error: Exception, *, endpoint_url: str) -> str:
-    """Return an error message: what R2 refused, or why it was unreachable."""
-    if isinstance(error, ClientError):
-        return (
+    except ClientError as error:
+        sys.exit(
             f"R2 refused {error.operation_name} ({error.response['Error']['Code']}): "
             "R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY must be those of an "
-            f"API token with Admin Read & Write for {endpoint_url}"
+            f"API token with Admin Read & Write for {arguments.endpoint_url}"
         )
-    return f"R2_ENDPOINT_URL={endpoint_url} cannot be reached: {error}"
+    except (BotoCoreError, ValueError) as error:
+        sys.exit(f"R2_ENDPOINT_URL={arguments.endpoint_url} cannot be reached: {error}")
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -85,28 +85,27 @@ read_settings() {
   done <"$settings_file"
 }
 
-# Stop unless all of these are set; print every missing one.
-require() {
+# missing_settings NAME...: print which of these are not set; nothing if all are.
+missing_settings() {
   local name missing=
   for name in "$@"; do
     [[ -n ${!name:-} ]] || missing+=" $name"
   done
-  [[ -z $missing ]] || fail "$settings_file or the environment must set:$missing"
+  echo "${missing:+$settings_file or the environment must set:$missing}"
 }
 
 # Set the names of all resources, from GOOGLE_CLOUD_PROJECT and PHOENIX_REGION.
+# shellcheck disable=SC2034  # the scripts that source this file use them
 name_everything() {
-  require GOOGLE_CLOUD_PROJECT PHOENIX_REGION
+  local missing
+  missing=$(missing_settings GOOGLE_CLOUD_PROJECT PHOENIX_REGION)
+  [[ -z $missing ]] || fail "$missing"
   project=$GOOGLE_CLOUD_PROJECT
   region=$PHOENIX_REGION
   api=phoenix-api
-  # shellcheck disable=SC2034  # the scripts that read this file use them
   secret=phoenix-r2-secret-access-key
-  # shellcheck disable=SC2034
   welcome_secret=
-  # shellcheck disable=SC2034
   [[ ${PHOENIX_WELCOME_TOKENS:-0} != *[1-9]* ]] || welcome_secret=phoenix-welcome-key
-  # shellcheck disable=SC2034
   labels=app=phoenix,env=${ENV:-},phase=${PHASE:-}
   registry=$region-docker.pkg.dev/$project/phoenix
   export CLOUDSDK_CORE_PROJECT=$project
@@ -120,6 +119,24 @@ email() {
 # grant ACCOUNT ROLE COMMAND...: the command adds a binding to one resource's policy.
 grant() {
   run gcloud "${@:3}" --member="serviceAccount:$(email "$1")" --role="roles/$2" --format=none
+}
+
+# make_secret NAME SERVICE SOURCE COMMAND...: a secret that the API and the jobs may read. Its first
+# version is the command's output; SOURCE describes it.
+make_secret() {
+  local account
+  begin "secret $1"
+  exists gcloud secrets describe "$1" ||
+    run gcloud secrets create "$1" --replication-policy=automatic --labels="$labels,service=$2"
+  if ! exists gcloud secrets versions describe latest --secret="$1"; then
+    echo "gcloud secrets versions add $1 --data-file=-  # $3"
+    [[ -n $dry_run ]] || "${@:4}" | gcloud secrets versions add "$1" --data-file=-
+  fi
+  begin "grants on the secret $1"
+  for account in phoenix-api phoenix-video-job phoenix-image-job; do
+    grant "$account" secretmanager.secretAccessor \
+      secrets add-iam-policy-binding "$1" --condition=None
+  done
 }
 
 # describe_api FIELD: a field of the API's service.

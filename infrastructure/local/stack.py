@@ -83,7 +83,6 @@ class Stack:
             running.callback(local.executions.stop)
             self._api = self._start_api()
             running.callback(self._stop_api)
-            running.callback(self._is_stopping.set)
             self._wait_for_api()
             loops: list[Callable[[], None]] = [
                 self._restart_api,
@@ -159,20 +158,17 @@ class Stack:
 
     def _sweep_regularly(self, local: LocalParts) -> None:
         while not self._is_stopping.is_set():
-            self._sweep(local)
+            token = local.identity.service_token(SWEEPER)
+            try:
+                httpx.post(
+                    f"{self.base_url}/internal/cleanup",
+                    headers={"Authorization": f"Bearer {token}"},
+                    timeout=SWEEP_TIMEOUT_S,
+                    trust_env=False,  # a proxy cannot reach this machine
+                ).raise_for_status()
+            except httpx.HTTPError as error:
+                log.warning("sweep_failed", extra={"reason": repr(error)})
             self._is_stopping.wait(self.settings.policy.sweep_every_s)
-
-    def _sweep(self, local: LocalParts) -> None:
-        token = local.identity.service_token(SWEEPER)
-        try:
-            httpx.post(
-                f"{self.base_url}/internal/cleanup",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=SWEEP_TIMEOUT_S,
-                trust_env=False,  # a proxy cannot reach this machine
-            ).raise_for_status()
-        except httpx.HTTPError as error:
-            log.warning("sweep_failed", extra={"reason": repr(error)})
 
 
 def _free_port() -> int:

@@ -6,8 +6,9 @@ import { goToSignIn, token } from "./session.js";
 const TIMEOUT_MS = 20_000;
 
 export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
-export const creationPath = (creationId, action = "") =>
-  `/api/generate/creation/${creationId}${action && `/${action}`}`;
+export const creationPath = (creationId) => `/api/generate/creation/${creationId}`;
+export const postAction = (creationId, action, json = {}) =>
+  call(`${creationPath(creationId)}/${action}`, { method: "POST", json });
 
 /** An error response; `facts` are the fields of its problem document. */
 export class Problem extends Error {

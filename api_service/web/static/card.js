@@ -1,8 +1,9 @@
 // A draft as a card that updates itself.
 
 import { isUnfinished } from "./api.js";
+import * as actions from "./creation_actions.js";
 import { button, h, icon } from "./dom.js";
-import { playButton, setSource, thumbnail, videoPlayer } from "./media.js";
+import { setSource, thumbnail, videoPlayer } from "./media.js";
 import { text, tokens } from "./messages.js";
 
 /** Return what decides a card's layout: while it stays the same, only texts and links change. */
@@ -20,9 +21,9 @@ export class Card {
   thumbnail = null;
 
   /** @param {Creation} creation */
-  constructor(creation, actions) {
+  constructor(creation, list) {
     this.creation = creation;
-    this.actions = actions;
+    this.list = list;
     const attributes = { tabindex: "-1", "aria-labelledby": `p-${creation.creationId}` };
     this.article = h("article.card.new", attributes);
     this.element = h("li", { "data-id": creation.creationId }, this.article);
@@ -38,14 +39,15 @@ export class Card {
   }
 
   draw({ isUpdate = false } = {}) {
-    const { creationId, prompt, status } = this.creation;
+    const { creationId, prompt, status, refunded, cost } = this.creation;
     const hadFocus = this.article.contains(document.activeElement);
     this.element.dataset.status = status;
     this.article.classList.toggle("failed", status === "failed");
     this.article.classList.toggle("ready", status === "draft" && isUpdate);
     this.problem.replaceChildren();
     const title = h("h2.card-prompt", { id: `p-${creationId}`, title: prompt }, prompt);
-    const body = h("div.card-text", title, this.facts, this.refund());
+    const refund = refunded && h("p.card-refund", icon("check"), text.refund(cost));
+    const body = h("div.card-text", title, this.facts, refund);
     this.article.replaceChildren(this.media(), body, this.problem, this.buttons());
     this.refresh();
     if (hadFocus) this.article.focus();
@@ -75,7 +77,7 @@ export class Card {
 
   failure() {
     const { error } = this.creation;
-    const edit = () => this.actions.edit(this);
+    const edit = () => actions.edit(this.list, this);
     const editButton = !error?.retryable && button(text.editPrompt, edit, { kind: "small" });
     return h("div.card-failure", icon("alert"), h("p", error?.message), editButton);
   }
@@ -85,8 +87,8 @@ export class Card {
     const isVideo = creation.type === "video";
     this.thumbnail = thumbnail(creation, "");
     const label = isVideo ? text.play(creation.prompt) : text.open(creation.prompt);
-    const play = isVideo && playButton();
-    const onclick = () => (isVideo ? this.play() : this.actions.view(this.creation));
+    const play = isVideo && h("span.media-play-button", icon("play"));
+    const onclick = () => (isVideo ? this.play() : actions.view(this.list, this));
     return h(
       "div.card-media",
       h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, play),
@@ -103,19 +105,15 @@ export class Card {
     video.play().catch(() => {}); // the controls are there
   }
 
-  refund() {
-    const { refunded, cost } = this.creation;
-    return refunded && h("p.card-refund", icon("check"), text.refund(cost));
-  }
-
   buttons() {
     const { status, cost } = this.creation;
-    const action = (name, label, look) => button(label, () => this.actions[name](this), look);
+    const action = (name, label, look) => button(label, () => actions[name](this.list, this), look);
     const small = { kind: "small" };
+    const bare = { kind: "small bare" };
     const iconOnly = { icon: "trash", "aria-label": text.delete, title: text.delete };
-    const remove = action("remove", "", { kind: "small bare", ...iconOnly });
+    const remove = action("remove", "", { ...bare, ...iconOnly });
     const buttons = {
-      pending: [action("cancel", text.cancel, { kind: "small bare" })],
+      pending: [action("cancel", text.cancel, bare)],
       draft: [action("publish", text.publish, { ...small, icon: "publish" }), remove],
       failed: [action("retry", text.retryFor(cost), { ...small, icon: "retry" }), remove],
     };

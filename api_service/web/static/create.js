@@ -29,11 +29,6 @@ function formatChip(format, checked) {
   return chip("format", format, checked, shape, name, format);
 }
 
-const newKey = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
-
 const isOutcomeUnknown = ({ code, isSent }) =>
   isSent || code === "outcome_unknown" || code === "internal";
 
@@ -101,8 +96,10 @@ class CreateForm {
 
   change({ name, value }) {
     const { state } = this;
-    if (name === "kind") state.kind = value;
-    if (name === "kind") this.drawFormats();
+    if (name === "kind") {
+      state.kind = value;
+      this.drawFormats();
+    }
     if (name === "format") state.formats[state.kind] = value;
     if (name === "duration") state.duration = Number(value);
     if (name === "prompt") state.prompt = value;
@@ -152,7 +149,7 @@ async function sendOnce(json) {
   const unanswered = JSON.parse(sessionStorage.getItem(UNANSWERED) ?? "null");
   const isRepeated = unanswered?.text === sent;
   let isSent = isRepeated && unanswered.isSent;
-  const key = isRepeated ? unanswered.key : newKey();
+  const key = isRepeated ? unanswered.key : crypto.randomUUID().replaceAll("-", "");
   const remember = () =>
     sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent, isSent }));
   remember();

@@ -1,41 +1,31 @@
-// What an owner can do with a draft.
+// What an owner can do with a draft. Each action takes the list and a card of it.
 
-import { call, creationPath } from "./api.js";
+import { postAction } from "./api.js";
 import { deleteLater } from "./deletion.js";
-import { announce, find, h, toast } from "./dom.js";
+import { announce, find, h, loadStyle, toast } from "./dom.js";
 import { chargeMessage, errorMessage } from "./errors.js";
 import { wake } from "./live.js";
 import { text } from "./messages.js";
 import { saveForm } from "./session.js";
 import { editCaption } from "./sheet.js";
 
-/** Return the actions of a list's cards. */
-export const creationActions = (list) => ({
-  view: (creation) => view(list, creation),
-  publish: ({ creation }) => publish(list, creation),
-  remove: (card) => remove(list, card),
-  retry: (card) => post(list, card, "retry", { debits: card.creation.debits }),
-  cancel: (card) => post(list, card, "cancel", {}),
-  edit: ({ creation }) => edit(creation),
-});
-
-async function view(list, creation) {
-  const { openViewer } = await import("./viewer.js");
+export async function view(list, { creation }) {
+  const [{ Viewer }] = await Promise.all([import("./viewer.js"), loadStyle("viewer.css")]);
   const items = list.creations().filter(({ status }) => status === "draft");
-  openViewer(items, items.indexOf(creation), {
+  const viewer = new Viewer(items, items.indexOf(creation), {
     describe: ({ prompt }) => h("p", prompt),
     closed: ({ creationId }) =>
       list.cards.get(creationId)?.article.querySelector(".media-open, .card")?.focus(),
   });
+  viewer.open();
 }
 
-function publish(list, { creationId, type, caption }) {
+export function publish(list, { creation: { creationId, type, caption } }) {
   return editCaption({
     title: text.publishTitle({ type }),
     submitLabel: text.publish,
     value: caption,
-    send: (edited) =>
-      call(creationPath(creationId, "publish"), { method: "POST", json: { caption: edited } }),
+    send: (edited) => postAction(creationId, "publish", { caption: edited }),
     done: () => {
       list.drop(creationId);
       // If the live change came first, the focused element is already gone.
@@ -45,7 +35,7 @@ function publish(list, { creationId, type, caption }) {
   });
 }
 
-function remove(list, card) {
+export function remove(list, card) {
   const { creationId } = card.creation;
   const cancel = deleteLater(creationId, {
     deleted: () => list.drop(creationId),
@@ -62,17 +52,20 @@ function remove(list, card) {
   announce(text.undoHint);
 }
 
-function edit({ type, prompt, aspectRatio, duration }) {
+export function edit(_, { creation: { type, prompt, aspectRatio, duration } }) {
   saveForm({ kind: type, prompt, formats: { [type]: aspectRatio }, ...(duration && { duration }) });
   location.assign("/create");
 }
 
-async function post(list, card, action, json) {
+export const retry = (list, card) => post(list, card, "retry", { debits: card.creation.debits });
+export const cancel = (list, card) => post(list, card, "cancel");
+
+async function post(list, card, action, json = {}) {
   if (card.isBusy) return;
   card.isBusy = true;
   const { creationId, cost } = card.creation;
   try {
-    const { data } = await call(creationPath(creationId, action), { method: "POST", json });
+    const { data } = await postAction(creationId, action, json);
     list.take(data.creation);
     wake();
   } catch (error) {

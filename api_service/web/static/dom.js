@@ -1,7 +1,5 @@
 // DOM elements from values. Strings become text, never markup.
 
-import { text } from "./messages.js";
-
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
   alert: "M12 4l9 16H3zM12 10v4M12 17v.01",
@@ -100,16 +98,11 @@ export function drawAvatar(element, name) {
   element.style.setProperty("--hue", String(hue));
 }
 
-/** Create a "Show more" button that loads by itself near the viewport, once per `watch()`. */
-export function moreButton(load) {
-  const element = button(text.showMore, load);
-  const observer = new IntersectionObserver(
-    (entries) => entries.some((entry) => entry.isIntersecting) && load(),
-    { rootMargin: "900px" },
-  );
-  const watch = () => {
-    observer.unobserve(element); // without this, a button that stays in view fires only once
-    observer.observe(element);
-  };
-  return { element, watch };
+/** Load a stylesheet of this folder once; a page works without it, so a failure is no error. */
+export async function loadStyle(name) {
+  const { href } = new URL(name, import.meta.url);
+  if (document.querySelector(`link[href="${href}"]`)) return;
+  await new Promise((done) => {
+    document.head.append(h("link", { rel: "stylesheet", href, onload: done, onerror: done }));
+  });
 }

@@ -1,44 +1,27 @@
 // The owner's drafts: pages of older ones, and live changes.
 
-import { call } from "./api.js";
-import { find, moreButton } from "./dom.js";
+import { find } from "./dom.js";
 import { DraftsList } from "./drafts_list.js";
-import { errorMessage } from "./errors.js";
 import { follow } from "./live.js";
 import { text } from "./messages.js";
 import { offerNotifications } from "./notifications.js";
+import { Pager } from "./pager.js";
 import { webConfig } from "./session.js";
 import { showBalance, watchQueue } from "./shell.js";
 
 export async function showDrafts() {
   const { limits } = await webConfig();
-  const list = new DraftsList(find("list"), limits.watched);
-  const more = moreButton(() => loadPage());
-  /** @type {string | null} */
-  let cursor = null;
-  let isLoading = false;
-
-  async function loadPage() {
-    if (isLoading) return;
-    isLoading = true;
-    try {
-      const query = new URLSearchParams({ limit: "20", ...(cursor && { cursor }) });
-      const { data } = await call(`/api/generate/drafts?${query}`);
-      for (const creation of data.creations) list.take(creation);
-      cursor = data.nextCursor;
-      find("more").replaceChildren(...(cursor ? [more.element] : []));
-      more.watch();
-      list.settle();
-    } catch (error) {
-      find("more").replaceChildren(errorMessage(error), more.element);
-    }
-    isLoading = false;
-  }
-
+  const drafts = new DraftsList(find("list"), limits.watched);
+  const pager = new Pager({
+    path: "/api/generate/drafts",
+    list: drafts.element,
+    below: find("more"),
+    take: (creations) => drafts.append(creations),
+  });
   follow({
     changed: (changes) => {
       if (changes.account) showBalance(changes.account.tokenBalance);
-      list.merge(changes);
+      drafts.merge(changes);
     },
     connected: (isConnected) => {
       find("about").textContent = isConnected ? text.live : text.reconnecting;
@@ -46,6 +29,6 @@ export async function showDrafts() {
     },
   });
   watchQueue();
-  loadPage();
+  pager.load();
   offerNotifications();
 }

@@ -2,7 +2,6 @@
 
 import { call, creationPath, isUnfinished } from "./api.js";
 import { Card } from "./card.js";
-import { creationActions } from "./creation_actions.js";
 import { emptyState, find, h } from "./dom.js";
 import { text } from "./messages.js";
 import { notifyFinished } from "./notifications.js";
@@ -25,7 +24,6 @@ export class DraftsList {
   /** `watchedMax` is the size of a full snapshot: a smaller one has all drafts. */
   constructor(parent, watchedMax) {
     this.watchedMax = watchedMax;
-    this.actions = creationActions(this);
     this.empty.hidden = true;
     parent.replaceChildren(this.element, this.empty);
   }
@@ -34,6 +32,12 @@ export class DraftsList {
   creations() {
     const all = [...this.cards.values()].map(({ creation }) => creation);
     return all.sort((a, b) => (isNewer(a, b) ? -1 : 1));
+  }
+
+  /** Add a page of older drafts. */
+  append(creations) {
+    for (const creation of creations) this.take(creation);
+    this.settle();
   }
 
   merge({ creations, gone, isSnapshot }) {
@@ -60,7 +64,7 @@ export class DraftsList {
   }
 
   insert(creation) {
-    const card = new Card(creation, this.actions);
+    const card = new Card(creation, this);
     const next = this.creations().find((other) => isNewer(creation, other));
     const nextCard = next && this.cards.get(next.creationId);
     this.element.insertBefore(card.element, nextCard?.element ?? null);

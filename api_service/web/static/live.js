@@ -78,11 +78,9 @@ class Follower {
 
   /** Wait; a wake-up ends the pause, even if it came before the pause began. */
   async pause(milliseconds) {
-    let timer;
-    const elapsed = new Promise((resolve) => {
-      if (Number.isFinite(milliseconds)) timer = setTimeout(resolve, milliseconds);
-    });
-    await Promise.race([elapsed, this.woken]);
+    const isEndless = milliseconds === Infinity;
+    const timer = isEndless ? undefined : setTimeout(() => this.wake(), milliseconds);
+    await this.woken;
     clearTimeout(timer);
     this.renewWake();
   }

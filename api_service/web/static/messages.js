@@ -111,18 +111,21 @@ export const text = {
 
   // Errors
   internal: "Something went wrong on our side.",
+  notCharged: "You weren’t charged.",
   noResponse: "No response. Check your connection and try again.",
 };
 
-const NOT_CHARGED = "You weren’t charged.";
 const SOON = "Try again in a moment.";
 const tryAgainIn = (seconds) => `Try again at ${clock(Date.now() + seconds * 1000)}.`;
 
-/** What to show by error code: what happened, what became of the tokens, what to do next. */
+/**
+ * What to show by error code: what happened, what became of the tokens (not charged unless it says
+ * otherwise), what to do next.
+ */
 export const problems = {
   insufficient_tokens: ({ required, balance }) => ({
     what: "Not enough tokens.",
-    tokens: `${text.notEnough(required, balance)} ${NOT_CHARGED}`,
+    tokens: `${text.notEnough(required, balance)} ${text.notCharged}`,
   }),
   too_many_unfinished: ({ limit }) => ({
     what: `You’ve reached your limit of ${limit} in progress.`,
@@ -174,9 +177,3 @@ export const problems = {
   }),
   other: (_, { message }) => ({ what: message }),
 };
-
-/** Return the parts of the message for a creation or a retry that failed. */
-export function problemParts(code, facts, context) {
-  const parts = (problems[code] ?? problems.other)(facts, context);
-  return { tokens: NOT_CHARGED, next: "", ...parts };
-}

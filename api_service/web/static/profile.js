@@ -1,6 +1,6 @@
 // `/soho/{username}`: a user's publications, and for the owner the drafts.
 
-import { drawAvatar, find, h } from "./dom.js";
+import { drawAvatar, find, h, loadStyle } from "./dom.js";
 import { text } from "./messages.js";
 import { goToSignIn, session } from "./session.js";
 import "./shell.js";
@@ -30,8 +30,10 @@ async function start() {
   const showsDrafts = isOwn && wantsDrafts;
   document.title = `${showsDrafts ? text.drafts : username} · Phoenix`;
   drawHead(isOwn);
-  if (showsDrafts) (await import("./drafts.js")).showDrafts();
-  else (await import("./published.js")).showPublished(username, isOwn);
+  if (showsDrafts) return (await import("./drafts.js")).showDrafts();
+  const styles = [loadStyle("wall.css"), loadStyle("viewer.css")];
+  const [{ showPublished }] = await Promise.all([import("./published.js"), ...styles]);
+  showPublished(username, isOwn);
 }
 
 start();

@@ -1,6 +1,6 @@
 // A user's publications; the owner can edit a caption, unpublish and delete.
 
-import { call, creationPath } from "./api.js";
+import { postAction } from "./api.js";
 import { deleteLater, UNDO_MS } from "./deletion.js";
 import { button, emptyState, find, h, toast } from "./dom.js";
 import { sentence } from "./errors.js";
@@ -20,7 +20,7 @@ export function showPublished(username, isOwn) {
     actions: (item, viewer) => isOwn && ownerActions(wall, item, viewer),
     empty: () => emptyState(text.nothingPublished, hint),
   });
-  wall.load().catch((error) => error.status === 404 && showNotFound(username));
+  wall.pager.load().then((error) => error?.status === 404 && showNotFound(username));
   if (session()) refreshAccount().catch(() => {});
 }
 
@@ -33,7 +33,6 @@ function showNotFound(username) {
 
 function ownerActions(wall, item, viewer) {
   const { creationId, caption } = item;
-  const post = (action, json) => call(creationPath(creationId, action), { method: "POST", json });
   const problem = h("div", { role: "alert" });
 
   const recaption = () =>
@@ -41,7 +40,7 @@ function ownerActions(wall, item, viewer) {
       title: text.editCaption,
       submitLabel: text.save,
       value: caption,
-      send: (edited) => post("publish", { caption: edited }),
+      send: (edited) => postAction(creationId, "publish", { caption: edited }),
       done: ({ data }) => {
         wall.setCaption(creationId, data.creation.caption);
         viewer.draw();
@@ -49,7 +48,7 @@ function ownerActions(wall, item, viewer) {
     });
   const unpublish = async () => {
     try {
-      await post("unpublish", {});
+      await postAction(creationId, "unpublish");
       viewer.dialog.close();
       wall.remove(creationId);
       const drafts = `/soho/${session()?.username}?tab=drafts`;

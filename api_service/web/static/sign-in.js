@@ -99,5 +99,5 @@ if (session()) location.replace(nextPage());
 if (query.get("reason") === "expired") find("reason").textContent = text.signedOut;
 const config = await webConfig();
 const methods = config.firebase ? await firebaseSignIn(config) : localSignIn();
-find("methods").replaceChildren(h("div.form-stack", ...methods));
+find("methods").replaceChildren(...methods);
 find("methods").querySelector("input")?.focus();

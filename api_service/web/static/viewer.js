@@ -4,21 +4,17 @@ import { h, icon } from "./dom.js";
 import { setSource, videoPlayer } from "./media.js";
 import { text } from "./messages.js";
 
-/**
- * Open the viewer on `items` at `index`. `describe(item, viewer)` returns the caption element;
- * `more()` appends to `items` while `hasMore()`; `closed(item)` is called last.
- */
-export function openViewer(items, index, options) {
-  new Viewer(items, index, options).open();
-}
-
-class Viewer {
+export class Viewer {
   /** @type {HTMLVideoElement | null} */
   video = null;
   stage = h("div.viewer-stage", { tabindex: "-1" });
   caption = h("div.viewer-caption");
   close = () => this.dialog.close();
 
+  /**
+   * `describe(item, viewer)` returns the caption element; `more()` appends to `items` while
+   * `hasMore()`; `closed(item)` is called last.
+   */
   constructor(items, index, { describe, closed, more = async () => {}, hasMore = () => false }) {
     this.items = items;
     this.index = index;

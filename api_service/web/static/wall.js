@@ -1,13 +1,14 @@
 // Publications in columns: endless scrolling, and autoplay of the video in view.
 
-import { call } from "./api.js";
-import { h, icon, moreButton } from "./dom.js";
-import { errorMessage } from "./errors.js";
-import { Autoplay, thumbnail, videoPlayer } from "./media.js";
+import { h, icon } from "./dom.js";
+import { savesData, thumbnail, videoPlayer } from "./media.js";
 import { date, text } from "./messages.js";
-import { openViewer } from "./viewer.js";
+import { Pager } from "./pager.js";
+import { Viewer } from "./viewer.js";
 
 const ROW_PX = 4;
+
+const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const ownerLink = ({ username }) =>
   h("a", { href: `/soho/${encodeURIComponent(username)}` }, `@${username}`);
@@ -23,54 +24,30 @@ export class Wall {
   items = [];
   /** @type {Map<string, HTMLElement>} */
   tiles = new Map();
-  /** @type {string | null} */
-  cursor = null;
-  isAtEnd = false;
-  /** @type {Promise<void> | null} */
-  loading = null;
   autoplay = new Autoplay();
-  more = moreButton(() => this.load().catch(() => {}));
 
   /** `actions(item, viewer)` returns the owner's buttons; `empty()` replaces an empty wall. */
   constructor(wall, below, { path, showsOwner = false, actions = (..._) => null, empty }) {
     this.wall = wall;
-    this.below = below;
-    this.options = { path, showsOwner, actions, empty };
+    this.options = { showsOwner, actions, empty };
+    const take = (items) => this.append(items);
+    this.pager = new Pager({ path, anonymous: true, list: wall, below, take });
     new ResizeObserver(() => this.fit()).observe(wall);
   }
 
-  /** Load the next page, or join the load in progress. */
-  load() {
-    this.loading ??= this.loadNext().finally(() => (this.loading = null));
-    return this.loading;
-  }
-
-  async loadNext() {
-    if (this.isAtEnd) return;
-    this.wall.setAttribute("aria-busy", "true");
-    const query = new URLSearchParams({ limit: "20", ...(this.cursor && { cursor: this.cursor }) });
-    try {
-      const { data } = await call(`${this.options.path}?${query}`, { anonymous: true });
-      this.cursor = data.nextCursor;
-      this.isAtEnd = this.cursor === null;
-      for (const item of data.creations) this.add(item);
-    } catch (error) {
-      this.below.replaceChildren(errorMessage(error), this.more.element);
-      throw error;
-    } finally {
-      this.wall.removeAttribute("aria-busy");
+  append(items) {
+    for (const item of items) {
+      if (this.tiles.has(item.creationId)) continue;
+      this.items.push(item);
+      this.wall.append(this.tile(item));
     }
-    this.below.replaceChildren(...(this.isAtEnd ? [] : [this.more.element]));
-    this.more.watch();
-    if (!this.items.length) this.wall.replaceWith(this.options.empty());
+    this.fit();
+    this.settle();
   }
 
-  add(item) {
-    if (this.tiles.has(item.creationId)) return;
-    const tile = this.tile(item);
-    this.items.push(item);
-    this.wall.append(tile);
-    this.fitOne(item, this.columnWidth());
+  /** Replace the wall if nothing is published. */
+  settle() {
+    if (this.pager.isAtEnd && !this.items.length) this.wall.replaceWith(this.options.empty());
   }
 
   tile(item) {
@@ -103,15 +80,16 @@ export class Wall {
 
   view(item) {
     this.autoplay.isPaused = true;
-    openViewer(this.items, this.items.indexOf(item), {
+    const viewer = new Viewer(this.items, this.items.indexOf(item), {
       describe: (shown, viewer) => this.describe(shown, viewer),
-      more: () => this.load().catch(() => {}),
-      hasMore: () => !this.isAtEnd,
+      more: () => this.pager.load(),
+      hasMore: () => !this.pager.isAtEnd,
       closed: (last) => {
         this.autoplay.isPaused = false;
         this.tiles.get(last?.creationId)?.querySelector("button")?.focus();
       },
     });
+    viewer.open();
   }
 
   describe(item, viewer) {
@@ -134,7 +112,7 @@ export class Wall {
     tile?.remove();
     this.tiles.delete(creationId);
     this.items = this.items.filter((item) => item.creationId !== creationId);
-    if (this.isAtEnd && !this.items.length) this.wall.replaceWith(this.options.empty());
+    this.settle();
   }
 
   setCaption(creationId, caption) {
@@ -144,24 +122,75 @@ export class Wall {
     item.caption = caption;
     this.autoplay.remove(old);
     old.replaceWith(this.tile(item));
-    this.fitOne(item, this.columnWidth());
+    this.fit();
   }
 
-  columnWidth() {
-    return parseFloat(getComputedStyle(this.wall).gridTemplateColumns);
-  }
-
+  /** Set how many grid rows each tile spans, so that it keeps its aspect ratio. */
   fit() {
-    const width = this.columnWidth();
-    for (const item of this.items) this.fitOne(item, width);
+    const { firstElementChild } = this.wall;
+    if (!firstElementChild) return;
+    const width = parseFloat(getComputedStyle(this.wall).gridTemplateColumns);
+    const gap = parseFloat(getComputedStyle(firstElementChild).marginBottom);
+    for (const item of this.items) {
+      const rows = Math.round((width / ratioOf(item) + gap) / ROW_PX);
+      const tile = this.tiles.get(item.creationId);
+      tile?.style.setProperty("--rows", String(Math.max(1, rows)));
+    }
+  }
+}
+
+/** Autoplay, muted, of the video most in view; none with reduced motion or data saving. */
+export class Autoplay {
+  /** @type {Map<Element, PlayableTile>} */
+  tiles = new Map();
+  /** @type {HTMLVideoElement | null} */
+  playing = null;
+  paused = false;
+
+  constructor() {
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, intersectionRatio } of entries) {
+          const tile = this.tiles.get(target);
+          if (tile) tile.ratio = intersectionRatio;
+        }
+        this.choose();
+      },
+      { threshold: [0, 0.25, 0.5, 0.75, 1] },
+    );
+    document.addEventListener("visibilitychange", () => this.choose());
   }
 
-  /** Set how many grid rows a tile spans, so that it keeps its aspect ratio. */
-  fitOne(item, width) {
-    const tile = this.tiles.get(item.creationId);
-    if (!tile) return;
-    const gap = parseFloat(getComputedStyle(tile).marginBottom);
-    const rows = Math.round((width / ratioOf(item) + gap) / ROW_PX);
-    tile.style.setProperty("--rows", String(Math.max(1, rows)));
+  /** Add a tile; `start` creates its video when it plays for the first time. */
+  add(element, start) {
+    this.tiles.set(element, { ratio: 0, start });
+    this.observer.observe(element);
+  }
+
+  remove(element) {
+    this.observer.unobserve(element);
+    this.tiles.delete(element);
+    this.choose();
+  }
+
+  set isPaused(isPaused) {
+    this.paused = isPaused;
+    this.choose();
+  }
+
+  choose() {
+    const mayPlay = !this.paused && !document.hidden && !prefersReducedMotion() && !savesData();
+    const visible = mayPlay ? [...this.tiles].filter(([, { ratio }]) => ratio >= 0.5) : [];
+    const distance = (element) => {
+      const { top, bottom } = element.getBoundingClientRect();
+      return Math.abs((top + bottom - innerHeight) / 2);
+    };
+    visible.sort(([a, inA], [b, inB]) => inB.ratio - inA.ratio || distance(a) - distance(b));
+    const best = visible[0]?.[1];
+    const video = best ? (best.video ??= best.start()) : null;
+    if (video === this.playing) return;
+    this.playing?.pause();
+    this.playing = video;
+    video?.play().catch(() => {}); // if the browser forbids autoplay, the poster stays
   }
 }
