@@ -356,6 +356,32 @@ def test_wake_up_during_a_poll_triggers_another_poll(site: Site, new_visitor: Ne
     expect(page).to_have_title("(1) Drafts · Phoenix")
 
 
+def test_second_click_before_the_viewer_is_loaded_opens_no_second_one(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    image = site.world.open(kind=Kind.IMAGE).creation
+    claimed = site.world.claim(image, kind=Kind.IMAGE)
+    site.world.held(claimed).complete(site.media_of(claimed))
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/viewer.css", hold)
+
+    page.locator(".media-open").dblclick()
+    eventually(lambda: process_events(page) or held)
+    held[0].continue_()
+
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    expect(page.get_by_role("dialog")).to_have_css("display", "grid")
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("#cards")).to_be_visible()
+    assert len(held) == 1
+
+
 def test_images_are_not_reloaded_for_a_new_signature_of_the_same_path(
     site: Site, new_visitor: NewVisitor
 ) -> None:

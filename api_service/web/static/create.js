@@ -29,6 +29,11 @@ function formatChip(format, checked) {
   return chip("format", format, checked, shape, name, format);
 }
 
+const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+
 const isOutcomeUnknown = ({ code, isSent }) =>
   isSent || code === "outcome_unknown" || code === "internal";
 
@@ -149,7 +154,7 @@ async function sendOnce(json) {
   const unanswered = JSON.parse(sessionStorage.getItem(UNANSWERED) ?? "null");
   const isRepeated = unanswered?.text === sent;
   let isSent = isRepeated && unanswered.isSent;
-  const key = isRepeated ? unanswered.key : crypto.randomUUID().replaceAll("-", "");
+  const key = isRepeated ? unanswered.key : newKey();
   const remember = () =>
     sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent, isSent }));
   remember();

@@ -9,10 +9,12 @@ import { text } from "./messages.js";
 import { saveForm } from "./session.js";
 import { editCaption } from "./sheet.js";
 
-export async function view(list, { creation }) {
+export async function view(list, card) {
   const [{ Viewer }] = await Promise.all([import("./viewer.js"), loadStyle("viewer.css")]);
   const items = list.creations().filter(({ status }) => status === "draft");
-  const viewer = new Viewer(items, items.indexOf(creation), {
+  const index = items.indexOf(card.creation);
+  if (index < 0 || document.querySelector("dialog[open]")) return; // it changed, or a second click
+  const viewer = new Viewer(items, index, {
     describe: ({ prompt }) => h("p", prompt),
     closed: ({ creationId }) =>
       list.cards.get(creationId)?.article.querySelector(".media-open, .card")?.focus(),

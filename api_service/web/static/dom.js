@@ -98,11 +98,15 @@ export function drawAvatar(element, name) {
   element.style.setProperty("--hue", String(hue));
 }
 
-/** Load a stylesheet of this folder once; a page works without it, so a failure is no error. */
-export async function loadStyle(name) {
+/** @type {Map<string, Promise<Event>>} */
+const styles = new Map();
+
+/** Load a stylesheet of this folder once. A failure is ignored: the page works without it. */
+export function loadStyle(name) {
   const { href } = new URL(name, import.meta.url);
-  if (document.querySelector(`link[href="${href}"]`)) return;
-  await new Promise((done) => {
+  const load = (done) =>
     document.head.append(h("link", { rel: "stylesheet", href, onload: done, onerror: done }));
-  });
+  const style = styles.get(name) ?? new Promise(load);
+  styles.set(name, style);
+  return style;
 }

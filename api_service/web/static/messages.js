@@ -119,8 +119,8 @@ const SOON = "Try again in a moment.";
 const tryAgainIn = (seconds) => `Try again at ${clock(Date.now() + seconds * 1000)}.`;
 
 /**
- * What to show by error code: what happened, what became of the tokens (not charged unless it says
- * otherwise), what to do next.
+ * By error code: what happened, what to do next, and what became of the tokens; without the last,
+ * they were not charged.
  */
 export const problems = {
   insufficient_tokens: ({ required, balance }) => ({
