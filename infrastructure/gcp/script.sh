@@ -85,7 +85,7 @@ read_settings() {
   done <"$settings_file"
 }
 
-# missing_settings NAME...: print which of these are not set; nothing if all are.
+# missing_settings NAME...: print an error that names those that are not set, or nothing.
 missing_settings() {
   local name missing=
   for name in "$@"; do
@@ -124,13 +124,17 @@ grant() {
 # make_secret NAME SERVICE SOURCE COMMAND...: a secret that the API and the jobs may read. Its first
 # version is the command's output; SOURCE describes it.
 make_secret() {
-  local account
+  local account value
   begin "secret $1"
   exists gcloud secrets describe "$1" ||
     run gcloud secrets create "$1" --replication-policy=automatic --labels="$labels,service=$2"
   if ! exists gcloud secrets versions describe latest --secret="$1"; then
     echo "gcloud secrets versions add $1 --data-file=-  # $3"
-    [[ -n $dry_run ]] || "${@:4}" | gcloud secrets versions add "$1" --data-file=-
+    [[ -n $dry_run ]] || {
+      value=$("${@:4}")
+      [[ -n $value ]] || fail "there is no value for the secret $1: $3"
+      printf %s "$value" | gcloud secrets versions add "$1" --data-file=-
+    }
   fi
   begin "grants on the secret $1"
   for account in phoenix-api phoenix-video-job phoenix-image-job; do

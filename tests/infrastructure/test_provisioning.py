@@ -1,8 +1,10 @@
 """What `provision.sh` creates, field by field, and that it creates it once."""
 
+import os
 import re
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -366,6 +368,22 @@ def test_welcome_key_is_created_once_where_welcome_tokens_are_granted(
         (container,) = installation.job(job)["containers"]
         given = {each["name"]: each.get("valueFrom") for each in container["env"]}
         assert given["PHOENIX_WELCOME_KEY"] == {"secretKeyRef": {"name": name, "key": "1"}}
+
+
+def test_secret_without_a_value_is_not_stored(installation: Installation, tmp_path: Path) -> None:
+    od = tmp_path / "od"
+    od.write_text("#!/bin/sh\n")
+    od.chmod(0o755)
+    installation.settings(PHOENIX_WELCOME_TOKENS="20")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+
+    stopped = installation.run("provision_generation_jobs.sh", PATH=path)
+
+    assert stopped.returncode == 1
+    assert "there is no value for the secret phoenix-welcome-key: 32 random bytes" in stopped.stderr
+    assert not [
+        key for key in installation.api.cloud.resources if "/versions/" in key and "welcome" in key
+    ]
 
 
 def test_welcome_key_in_the_settings_file_is_refused(installation: Installation) -> None:
