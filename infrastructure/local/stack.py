@@ -94,7 +94,7 @@ class Stack:
                 thread = threading.Thread(target=loop, daemon=True)
                 thread.start()
                 running.callback(thread.join)
-            running.callback(self._is_stopping.set)
+                running.callback(self._is_stopping.set)
             self._running = running.pop_all()
         return self
 
