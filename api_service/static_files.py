@@ -52,7 +52,7 @@ class StaticFiles:
         self._phoenix = phoenix
         self._files = {
             path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
-            for path in sorted(STATIC_FOLDER.glob("*.*"))
+            for path in sorted(STATIC_FOLDER.glob("[!.]*.*"))
         }
         digests = "".join(f"{name} {file.digest}\n" for name, file in self._files.items())
         self._version = hashlib.sha256(digests.encode()).hexdigest()[:12]
@@ -76,7 +76,7 @@ class StaticFiles:
         return self._pages[ERROR].content.decode(), self._page_headers
 
     def static(self, version: str, name: str, request: Request) -> Response:
-        """Return a static file. Pages of another release get this release's file."""
+        """Return a file, or raise `PageNotFound`. Pages of another release get this release's file."""
         file = self._files.get(name)
         if file is None:
             raise PageNotFound

@@ -171,7 +171,7 @@ def _call_with_retry(call: Callable[[], Iterable[ResultT]]) -> list[ResultT]:
     try:
         try:
             return list(call())
-        except ServiceUnavailable:  # only its next use detects a connection that broke while idle
+        except ServiceUnavailable:  # a connection that broke while idle fails at its next use
             return list(call())
     except GoogleAPIError as error:
         raise StoreUnavailable(reason=_error_text(error)) from error

@@ -85,7 +85,7 @@ class _View:
 
 @dataclass
 class FirestoreWatch:
-    """A watch of one user while its block runs; `_creations` selects the newest ones."""
+    """Watches one user while its `with` block runs; `_creations` is the query for the newest."""
 
     _documents: FirestoreDocuments
     _user_id: UserId

@@ -159,7 +159,7 @@ def _is_permanent(error: Any) -> bool:  # noqa: ANN401 (botocore has no types)
 
 @contextlib.contextmanager
 def _translated(*, expected: HTTPStatus | None = None) -> Iterator[None]:
-    """Raise our own errors in place of the SDK's, but none for the expected status."""
+    """Translate the SDK's errors; ignore one with the expected status."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
