@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.servers.gcloud_recorder import GcloudRecorder
-from tests.servers.r2_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, R2Server
+from tests.servers.r2_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY, own_process
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT, REGION = "phoenix-test", "us-central1"
@@ -73,7 +73,7 @@ class Installation:
 
     checkout: Path
     api: GcloudRecorder
-    r2: R2Server
+    r2_url: str
 
     def run(self, script: str, *arguments: str, **environment: str) -> "CompletedProcess[str]":
         """Run a script of the checkout."""
@@ -131,9 +131,9 @@ class Installation:
 @pytest.fixture(scope="session")
 def provisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation whose provisioning was interrupted once, by a refused grant."""
-    with GcloudRecorder(PROJECT) as api, R2Server() as r2:
-        checkout = new_checkout(tmp_path_factory.mktemp("checkout"), r2.settings["endpoint_url"])
-        installation = Installation(checkout, api, r2)
+    with GcloudRecorder(PROJECT) as api, own_process() as r2_url:
+        checkout = new_checkout(tmp_path_factory.mktemp("checkout"), r2_url)
+        installation = Installation(checkout, api, r2_url)
         api.fail("POST", r"/queues/image-generation-queue:setIamPolicy", 403, times=1)
         stopped = installation.run("provision.sh")
         done = installation.run("provision.sh")

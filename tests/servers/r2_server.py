@@ -9,10 +9,12 @@ https://developers.cloudflare.com/r2/api/s3/api/
 import hashlib
 import hmac
 import ssl
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -90,7 +92,10 @@ class Seen:
 
 
 class R2Server:
-    """Serves both buckets during its `with` block; at most one per process."""
+    """Serves both buckets during its `with` block; at most one per process, as moto's data.
+
+    One that lives as long as the tests of several modules needs `own_process`.
+    """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         """Provide `settings` for a media store.
@@ -232,3 +237,19 @@ def _is_signed(
 def _refusal(status: HTTPStatus, code: str) -> Response:
     error = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
     return Response(error, status, content_type="application/xml")
+
+
+@contextmanager
+def own_process() -> Iterator[str]:
+    """Run an `R2Server` in another process, which ends with its input, and yield its URL."""
+    command, pipe = [sys.executable, "-m", __name__], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+
+
+if __name__ == "__main__":
+    with R2Server() as server:
+        sys.stdout.write(f"{server.settings['endpoint_url']}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
