@@ -68,6 +68,8 @@ def request_body(model: type[Body], *, required: bool = True) -> dict[str, Any]:
 class DescribedApi(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the description, in which every error is a `Problem` instead of FastAPI's own."""
+        if self.openapi_schema is not None:
+            return self.openapi_schema
         description = super().openapi()
         for operations in description["paths"].values():
             for operation in operations.values():

@@ -126,7 +126,7 @@ class VideoPipeline:
             run_ffmpeg(arguments, timeout_s=FFMPEG_TIMEOUT_S)
             with Image.open(frame, formats=("BMP",)) as picture:
                 write_thumbnail(picture, thumbnail, displayed_size=size)
-        except Exception as error:  # noqa: BLE001 (Pillow raises a dozen kinds)
+        except Exception as error:  # noqa: BLE001 (Pillow raises many types)
             log.warning("no_thumbnail", extra={"reason": repr(error)})
             return None
         return thumbnail

@@ -29,13 +29,15 @@ class MediaCleanup:
     clock: Clock
     policy: Policy
 
-    def delete_creation(self, id_: str, *, owner: UserId, reason: str | None = None) -> None:
+    def delete_creation(
+        self, creation_id: str, *, owner: UserId, reason: str | None = None
+    ) -> None:
         """Remove a settled creation and its files, now or by the outbox.
 
         With a `reason` it is an operator's act, which is recorded. `CreationNotFound` and
         `IllegalTransition` mean that nothing was written.
         """
-        creation, at = self.reading.own_creation(id_, owner=owner), self.clock.now()
+        creation, at = self.reading.own_creation(creation_id, owner=owner), self.clock.now()
 
         def decide(found: Found) -> Decision[MediaDeletion]:
             current = owned(found.get(creation.key), owner)
@@ -51,7 +53,7 @@ class MediaCleanup:
             [creation.key], decide, landed=lambda found, _: found.get(creation.key) is None
         )
         self.carry_out_or_defer(deletion)
-        log.info("creation_deleted", extra={"creation_id": id_})
+        log.info("creation_deleted", extra={"creation_id": creation_id})
 
     def carry_out(self, deletion: MediaDeletion) -> None:
         """Delete the files; keep the entry until no file can be written late.

@@ -185,11 +185,11 @@ class Statements:
 def _all(
     page_of: Callable[[Page], list[DocumentT]], cursor_of: Callable[[DocumentT], Cursor]
 ) -> list[DocumentT]:
-    documents: list[DocumentT] = page_of(Page(PAGE_LIMIT_MAX))
-    size = PAGE_LIMIT_MAX
-    while len(documents) == size:
-        documents += page_of(Page(PAGE_LIMIT_MAX, cursor_of(documents[-1])))
-        size += PAGE_LIMIT_MAX
+    page = page_of(Page(PAGE_LIMIT_MAX))
+    documents = [*page]
+    while len(page) == PAGE_LIMIT_MAX:
+        page = page_of(Page(PAGE_LIMIT_MAX, cursor_of(page[-1])))
+        documents += page
     return documents
 
 

@@ -20,7 +20,8 @@ from shared.settings.reader import REQUIRED, Reader, variable, variables
 
 DEFAULT_PORT = 8080
 LOCAL_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
-LOCAL_WELCOME_TOKENS, GCP_WELCOME_TOKENS = 100, 0
+LOCAL_WELCOME_TOKENS = 100
+GCP_WELCOME_TOKENS = 0
 
 
 @dataclass(frozen=True, kw_only=True)

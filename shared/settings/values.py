@@ -139,6 +139,6 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def dollars(text: str) -> float:
     with suppress(ValueError):
-        if 0 < number(text) < math.inf:
-            return number(text)
+        if 0 < (amount := number(text)) < math.inf:
+            return amount
     raise ValueError("use a number of US dollars above 0")

@@ -10,7 +10,12 @@ from shared.domain.kind import Kind
 
 GEMINI_API_URL = "https://generativelanguage.googleapis.com"
 TIMEOUT_S = 5
-_KEY_REFUSED = range(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+_KEY_REFUSED = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.PAYMENT_REQUIRED,
+    HTTPStatus.FORBIDDEN,
+}
 
 
 def check_access(kind: Kind, *, model: str, api_key: str, endpoint: str | None) -> None:
@@ -22,9 +27,12 @@ def check_access(kind: Kind, *, model: str, api_key: str, endpoint: str | None) 
     """
     url = endpoint or GEMINI_API_URL
     headers = {"x-goog-api-key": api_key}
-    try:  # without a proxy, as the generators
+    try:
         response = httpx.get(
-            f"{url}/v1/models/{model}", headers=headers, timeout=TIMEOUT_S, trust_env=False
+            f"{url}/v1/models/{model}",
+            headers=headers,
+            timeout=TIMEOUT_S,
+            trust_env=False,  # the generators use no proxy either
         )
     except httpx.HTTPError as error:
         reason = f"{url} cannot be reached ({type(error).__name__})"
