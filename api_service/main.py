@@ -16,12 +16,12 @@ from shared import settings, telemetry, wiring
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.settings import GCPBackend, LocalBackend
+from shared.settings.sealed_environment import WRONG_CONFIGURATION
 from shared.wiring import Phoenix
 from shared.wiring.generators import GoogleGenerators
 
 log = logging.getLogger(__name__)
 
-WRONG_CONFIGURATION = 2
 START_FAILED = 3
 SHUTDOWN_S = 8
 """Time for requests to complete after SIGTERM; Cloud Run kills the process after 10 s."""

@@ -37,6 +37,7 @@ from shared.domain.ledger import Actor
 from shared.domain.status import Status
 from shared.lifecycle.auditing import AuditReport
 from shared.settings import DEFAULT_PORT, GeminiAPI, LocalBackend
+from shared.settings.sealed_environment import WRONG_CONFIGURATION
 from shared.wiring import Phoenix
 
 cli = typer.Typer(
@@ -49,7 +50,6 @@ cli.add_typer(operate.commands)
 out = Console(soft_wrap=True)
 err = Console(stderr=True)
 
-WRONG_CONFIGURATION = 2
 READY = {Status.DRAFT, Status.PUBLISHED}
 PORT_MAX = 65535
 SIGN_IN = (

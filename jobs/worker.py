@@ -15,10 +15,10 @@ from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.lease import LeaseOwner
 from shared.ports.clock import Ids
+from shared.settings.sealed_environment import WRONG_CONFIGURATION
 
 SETTLED = 0  # or left to a later task
 RESTART = 1  # worth an immediate one: after SIGTERM, or because the store is unavailable
-WRONG_CONFIGURATION = 2
 RERUN_FAILED = "debit"
 
 
