@@ -34,6 +34,7 @@ from api_service.routes import (
     pages,
 )
 from api_service.security_policy import FirebaseWeb
+from api_service.shortcut import Shortcut
 from api_service.static_files import StaticFiles
 from shared.domain.errors import IdentityUnavailable
 from shared.wiring import Phoenix
@@ -79,8 +80,9 @@ def create_app(
         redirect_slashes=False,
     )
     routers = (*ROUTERS, local.router) if phoenix.local else ROUTERS
-    for router in routers:
-        api.include_router(router)
+    routes = tuple(route for router in routers for route in router.routes)
+    api.router.routes.insert(0, Shortcut(routes))
+    api.router.routes += routes  # `include_router` would match each path twice
     api.state.app = AppState(
         phoenix=phoenix,
         new_links=new_links,
@@ -88,7 +90,7 @@ def create_app(
         page_cache=PageCache(phoenix.ports.clock),
         readiness=ReadinessCheck(phoenix.ports),
         static_files=StaticFiles(phoenix, firebase),
-        routes=tuple(route for router in routers for route in router.routes),
+        routes=routes,
     )
     add_exception_handlers(api)
     add_middleware(api, phoenix)

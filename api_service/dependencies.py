@@ -1,10 +1,12 @@
 """Dependencies of routes: the application's state, the caller, the idempotency key.
 
-Those that do not block are `async`: FastAPI runs every other dependency in a thread.
+The `async` ones run on the event loop before the body is read, all others in the request's thread
+(`one_hop.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, FastAPI, Header, Request
@@ -17,6 +19,7 @@ from api_service.links import Links
 from api_service.page_cache import PageCache
 from api_service.readiness import ReadinessCheck
 from api_service.static_files import StaticFiles
+from api_service.threads import THREADS
 from shared.domain import errors
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.ports.identity import Caller
@@ -67,26 +70,31 @@ def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
-def caller_of(request: Request, state: StateDep, token: _UserToken) -> Caller:
-    return _logged(request, state.phoenix.ports.identity.caller(_token(token)))
-
-
-def live_caller_of(request: Request, state: StateDep, token: _UserToken) -> Caller:
-    """Return the caller after checking that the token is not revoked."""
-    return _logged(request, state.phoenix.ports.identity.caller(_token(token), must_be_live=True))
-
-
-def _logged(request: Request, caller: Caller) -> Caller:
-    """Name the caller in the access log."""
-    request.state.user_id = caller.user_id
+async def caller_of(request: Request, state: StateDep, token: _UserToken) -> Caller:
+    """Return the caller, in a second thread hop while the certificates must be fetched."""
+    identity, text = state.phoenix.ports.identity, _token(token)
+    if identity.may_wait():
+        caller = await THREADS.run(partial(identity.caller, text))
+    else:
+        caller = identity.caller(text)
+    request.state.user_id = caller.user_id  # for the access log
     return caller
 
 
-def service_of(state: StateDep, token: _ServiceToken) -> str:
-    return state.phoenix.ports.service_identity.service(_token(token))
-
-
 CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+def live_caller_of(state: StateDep, caller: CallerDep, token: _UserToken) -> Caller:
+    """Return the caller after checking that the token is not revoked."""
+    identity, text = state.phoenix.ports.identity, _token(token)
+    return caller if identity.is_known_live(text) else identity.caller(text, must_be_live=True)
+
+
+async def service_of(state: StateDep, token: _ServiceToken) -> str:
+    identity, text = state.phoenix.ports.service_identity, _token(token)
+    if identity.may_wait():
+        return await THREADS.run(partial(identity.service, text))
+    return identity.service(text)
 
 
 def owner_of(state: StateDep, caller: CallerDep, token: _UserToken) -> Caller:

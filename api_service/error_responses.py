@@ -52,7 +52,7 @@ def add_exception_handlers(api: FastAPI) -> None:
     api.add_exception_handler(RequestValidationError, _on_wrong_parameter)
 
 
-def _on_phoenix_error(request: Request, error: Exception) -> Response:
+async def _on_phoenix_error(request: Request, error: Exception) -> Response:
     if isinstance(error, OutcomeUnknown) and request.method != "GET":
         # A GET can only leave the creation of the caller's account unknown.
         error.creation_id = error.creation_id or request.path_params.get("creation_id")
@@ -60,7 +60,7 @@ def _on_phoenix_error(request: Request, error: Exception) -> Response:
     return error_response(error, request.scope)
 
 
-def _on_routing_error(request: Request, error: Exception) -> Response:
+async def _on_routing_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
         return error_response(errors.PageNotFound(), request.scope)
@@ -83,7 +83,7 @@ def _allowed_methods(request: Request) -> set[str]:
     return methods[False] or methods[True]
 
 
-def _on_wrong_parameter(_: Request, error: Exception) -> Response:
+async def _on_wrong_parameter(_: Request, error: Exception) -> Response:
     """Name the parameter that FastAPI refused, without its value."""
     assert isinstance(error, RequestValidationError)
     field = str(error.errors()[0]["loc"][-1])

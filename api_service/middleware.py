@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Collection
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +19,7 @@ from api_service.error_responses import error_response
 from api_service.errors import BodyTooLarge, MalformedRequest, RequestTimeout, problem_response
 from shared.domain.errors import PhoenixError, WrongField
 from shared.ports.clock import Ids
-from shared.telemetry import bind, bind_trace
+from shared.telemetry import bind, trace_facts
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +29,11 @@ BODY_S = 10  # time for the whole body to arrive
 READ_AHEAD_S = 1  # how long to read a body of undeclared size before the caller is authenticated
 REQUEST_ID_LENGTH = 20
 CLIENT_LEFT = 499  # logged as the status when the client left before a response had started
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
+_SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
 
 
 class _HttpMiddleware(ABC):
@@ -174,14 +174,15 @@ class RequestContext(_HttpMiddleware):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in _SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = list(message["headers"])
+                given = {name for name, _ in headers}
+                headers += (each for each in _SECURITY_HEADERS if each[0] not in given)
+                headers.append((b"x-request-id", request_id.encode()))
+                message = {**message, "headers": headers}
             await send(message)
 
         trace = Headers(scope=scope).get("traceparent")
-        with bind(request_id=request_id), bind_trace(trace):
+        with bind(request_id=request_id, **trace_facts(trace)):
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:

@@ -21,6 +21,10 @@ class Once(Generic[ClientT]):
                 self._client = self._connect()
             return self._client
 
+    @property
+    def is_open(self) -> bool:
+        return self._client is not None
+
     def close(self, release: Callable[[ClientT], object]) -> None:
         with self._lock:
             if self._client is not None:

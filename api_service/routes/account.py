@@ -5,12 +5,13 @@ from functools import partial
 from fastapi import APIRouter, Response
 
 from api_service.dependencies import OwnerDep, StateDep
+from api_service.one_hop import OneHopRoute
 from api_service.openapi import PAGED, SIGNED_IN, problems
 from api_service.paging import PageQueryDep, paginate
 from api_service.responses import AccountView, Transactions, TransactionView, json_response
 from shared.ports.store import Cursor
 
-router = APIRouter(tags=["account"])
+router = APIRouter(route_class=OneHopRoute, tags=["account"])
 
 
 @router.get("/api/me", response_model=AccountView, responses=problems(*SIGNED_IN))

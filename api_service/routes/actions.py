@@ -14,6 +14,7 @@ from api_service.dependencies import (
     live_caller_of,
 )
 from api_service.json_body import Body, json_body
+from api_service.one_hop import OneHopRoute
 from api_service.openapi import SIGNED_IN, WRITES, body_errors, problems, request_body
 from api_service.requests import Nothing, Publish, Retry
 from api_service.responses import CreationView, OneCreation, OpenedView, json_response
@@ -22,7 +23,7 @@ from shared.domain import errors
 from shared.domain.creation import Creation
 from shared.domain.errors import PhoenixError
 
-router = APIRouter(tags=["creations"])
+router = APIRouter(route_class=OneHopRoute, tags=["creations"])
 
 _ERRORS = (
     *SIGNED_IN,

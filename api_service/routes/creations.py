@@ -20,6 +20,7 @@ from api_service.dependencies import (
     live_caller_of,
 )
 from api_service.json_body import json_body
+from api_service.one_hop import OneHopRoute
 from api_service.openapi import (
     PAGED,
     SAMPLE_ID,
@@ -49,7 +50,7 @@ from shared.lifecycle.opening import Opened
 from shared.ports.identity import Caller
 from shared.ports.store import Cursor, DraftsFilter
 
-router = APIRouter(tags=["creations"])
+router = APIRouter(route_class=OneHopRoute, tags=["creations"])
 
 DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
 PAYMENT_ERRORS = (

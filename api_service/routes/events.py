@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from api_service.dependencies import OwnerDep, StateDep
 from api_service.errors import TooManyOwnStreams, TooManyStreams
 from api_service.events import HEARTBEAT, MEDIA_TYPE, EventStream
+from api_service.one_hop import OneHopRoute
 from api_service.openapi import SIGNED_IN, problems
 
-router = APIRouter(tags=["creations"])
+router = APIRouter(route_class=OneHopRoute, tags=["creations"])
 
 ONE_EVENT = {
     "type": "object",

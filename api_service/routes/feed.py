@@ -5,13 +5,14 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from api_service.dependencies import AppState, StateDep
+from api_service.one_hop import OneHopRoute
 from api_service.openapi import PAGED, problems
 from api_service.paging import PageQueryDep, paginate
 from api_service.responses import Publications, PublicationView
 from shared.domain.errors import AccountNotFound, StoreUnavailable
 from shared.ports.store import Cursor, Page
 
-router = APIRouter(tags=["feed"])
+router = APIRouter(route_class=OneHopRoute, tags=["feed"])
 
 
 def _load(state: AppState, username: str | None, page: Page, list_id: str) -> bytes:

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from api_service.dependencies import StateDep
+from api_service.one_hop import OneHopRoute
 from api_service.responses import Alive, Readiness, json_response
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=OneHopRoute, tags=["health"])
 
 
 @router.get("/api/health", response_model=Alive)

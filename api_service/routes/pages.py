@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api_service.dependencies import StateDep
+from api_service.one_hop import OneHopRoute
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
 from shared.domain import brief
@@ -13,7 +14,7 @@ from shared.domain.brief import AspectRatio
 from shared.domain.kind import Kind
 from shared.ports.store import WATCHED_MAX
 
-router = APIRouter()
+router = APIRouter(route_class=OneHopRoute)
 
 READ = ["GET", "HEAD"]
 
@@ -39,14 +40,14 @@ class WebConfig(View):
 
 
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
-def web_config(state: StateDep) -> Response:
+async def web_config(state: StateDep) -> Response:
     """Get the sign-in configuration, prices, limits and formats."""
     costs = PerKind.costs(state.phoenix.settings.costs)
     return json_response(WebConfig(firebase=state.static_files.firebase, costs=costs))
 
 
 @router.api_route("/", methods=READ, include_in_schema=False)
-def root() -> Response:
+async def root() -> Response:
     return RedirectResponse("/create", HTTPStatus.FOUND)
 
 
@@ -54,11 +55,11 @@ def root() -> Response:
 @router.api_route("/create", methods=READ, include_in_schema=False)
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)
-def page(request: Request, state: StateDep) -> Response:
+async def page(request: Request, state: StateDep) -> Response:
     name = request.url.path.removeprefix("/soho/").strip("/")
     return state.static_files.page(name, request)
 
 
 @router.api_route("/static/{version}/{name:path}", methods=READ, include_in_schema=False)
-def static(request: Request, state: StateDep, version: str, name: str) -> Response:
+async def static(request: Request, state: StateDep, version: str, name: str) -> Response:
     return state.static_files.static(version, name, request)

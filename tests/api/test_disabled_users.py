@@ -27,6 +27,12 @@ class DisabledUsers:
             raise AccountDisabled
         return self.identity.caller(token)
 
+    def may_wait(self) -> bool:
+        return False
+
+    def is_known_live(self, token: str) -> bool:
+        return False
+
     def user_id_of(self, email: str) -> UserId | None:
         return None
 

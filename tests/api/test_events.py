@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -320,8 +321,14 @@ def test_sixth_stream_of_a_user_is_429_while_others_are_served(api: Api) -> None
 
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_own_streams")
     assert int(refused.headers["Retry-After"]) > 0
+    assert eventually(lambda: is_accepted(ada))  # the server has noticed the ended ones
     with reading(ada) as reader:
         reader.begin()
+
+
+def is_accepted(client: httpx.Client) -> bool:
+    with client.stream("GET", EVENTS) as answer:
+        return answer.status_code == HTTPStatus.OK
 
 
 @pytest.mark.slow

@@ -90,6 +90,12 @@ class FirebaseIdentity:
             self._live.add(token)
         return caller
 
+    def may_wait(self) -> bool:
+        return not (self._opened_app.is_open and self._certificates.are_fresh)
+
+    def is_known_live(self, token: str) -> bool:
+        return token in self._live
+
     def user_id_of(self, email: str) -> UserId | None:
         from firebase_admin import auth
 

@@ -36,6 +36,9 @@ class GoogleServiceIdentity:
     def warm_up(self) -> None:
         self._certificates()
 
+    def may_wait(self) -> bool:
+        return not self._certificates.are_fresh
+
     def service(self, token: str) -> str:
         from google.auth.exceptions import GoogleAuthError
         from google.oauth2 import id_token

@@ -25,6 +25,8 @@ TOKEN_LENGTH_MAX = 8192
 CACHE_S_MIN = 60
 CACHE_S_MAX = 24 * 3600
 FAILURE_CACHE_S = 1
+FRESH_S = 5
+"""What must be left of the cache before a caller that may not wait relies on it."""
 
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -90,6 +92,11 @@ class PublishedCertificates:
         if isinstance(outcome, str):
             raise IdentityUnavailable(reason=f"certificates at {self.url}: {outcome}")
         return outcome
+
+    @property
+    def are_fresh(self) -> bool:
+        """Whether a call in the next seconds returns without fetching."""
+        return self.clock.monotonic_s() < self._expires_s - FRESH_S
 
     def _fetch(self) -> tuple[Certificates | str, float]:
         """Return the certificates or an error, and how long to cache it."""

@@ -26,6 +26,12 @@ class LocalIdentity:
     def warm_up(self) -> None:
         """Do nothing: the key is local."""
 
+    def may_wait(self) -> bool:
+        return False
+
+    def is_known_live(self, token: str) -> bool:  # noqa: ARG002 (local tokens are not revoked)
+        return True
+
     def sign_in(self, username: str) -> str:
         """Return a user's token; raise `WrongField` for a forbidden username."""
         return self._token(checked_username(username), USER_AUDIENCE, USER_TOKEN_LIFE)

@@ -1,0 +1,106 @@
+"""Routes that make one thread hop at most.
+
+A route declares its dependencies as usual, and FastAPI describes them; this module runs them. The
+`async` ones do not block and run first, on the event loop: they authenticate the caller and read
+the body. All others then run in one thread, followed by the route's function.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from api_service.threads import THREADS
+
+Results = dict[Callable[..., Any], Any]
+"""The results of one request's dependencies."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A dependency or the route's function, and where its arguments come from."""
+
+    call: Callable[..., Any]
+    arguments: tuple[tuple[str, Callable[[Request, Results], Any]], ...]
+
+    @property
+    def is_async(self) -> bool:
+        call = self.call if inspect.isroutine(self.call) else type(self.call).__call__
+        return inspect.iscoroutinefunction(call)
+
+    def __call__(self, request: Request, results: Results) -> Any:  # noqa: ANN401 (any dependency's result)
+        return self.call(**{name: get(request, results) for name, get in self.arguments})
+
+
+class OneHopRoute(APIRoute):
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (FastAPI's own arguments)
+        super().__init__(*args, **options)
+        steps = list({step.call: step for step in _steps(self.dependant)}.values())
+        self._on_loop = [step for step in steps if step.is_async]
+        self._in_thread = [step for step in steps if not step.is_async]
+        assert not steps[-1].is_async or not self._in_thread, "an async route may not block"
+        self.app = self._serve
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, results = Request(scope, receive), Results()
+        for step in self._on_loop:
+            results[step.call] = await step(request, results)
+        if self._in_thread:
+            await THREADS.run(lambda: self._run(request, results))
+        response: Response = results[cast("Callable[..., Any]", self.dependant.call)]
+        await response(scope, receive, send)
+
+    def _run(self, request: Request, results: Results) -> None:
+        for step in self._in_thread:
+            results[step.call] = step(request, results)
+
+
+def _steps(dependant: Dependant) -> Iterator[_Step]:
+    """Yield what a dependency needs, and the dependency last."""
+    for needed in dependant.dependencies:
+        yield from _steps(needed)
+    assert dependant.call is not None
+    yield _Step(dependant.call, tuple(_arguments(dependant)))
+
+
+def _arguments(dependant: Dependant) -> Iterator[tuple[str, Callable[[Request, Results], Any]]]:
+    if name := dependant.request_param_name or dependant.http_connection_param_name:
+        yield name, lambda request, _: request
+    for needed in dependant.dependencies:
+        if needed.name is not None:
+            yield needed.name, _result_of(cast("Callable[..., Any]", needed.call))
+    for source, fields in (
+        (_path, dependant.path_params),
+        (_query, dependant.query_params),
+        (_headers, dependant.header_params),
+    ):
+        for field in fields:
+            assert field.field_info.annotation in (str, str | None), "only strings need no parsing"
+            yield field.name, _text(source, field.alias, field.default)
+
+
+def _result_of(call: Callable[..., Any]) -> Callable[[Request, Results], Any]:
+    return lambda _, results: results[call]
+
+
+def _text(
+    source: Callable[[Request], Mapping[str, str]], name: str, default: str | None
+) -> Callable[[Request, Results], str | None]:
+    return lambda request, _: source(request).get(name, default)
+
+
+def _path(request: Request) -> Mapping[str, str]:
+    return request.path_params
+
+
+def _query(request: Request) -> Mapping[str, str]:
+    return request.query_params
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    return request.headers
