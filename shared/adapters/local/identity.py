@@ -1,6 +1,9 @@
 """Tokens signed by the installation's own keys (JWT, HS256)."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from shared.adapters.local.signing_keys import SigningKeys, keys_of
@@ -16,6 +19,8 @@ SERVICE_AUDIENCE = "phoenix-internal"
 USER_TOKEN_LIFE = timedelta(days=30)
 SERVICE_TOKEN_LIFE = timedelta(minutes=5)
 TOKEN_LENGTH_MAX = 4096
+VERIFIED_TOKENS_MAX = 4096
+"""How many claims a process keeps with their tokens, about 1 KB each."""
 
 
 class LocalIdentity:
@@ -62,7 +67,7 @@ class LocalIdentity:
         claims = {"iss": ISSUER, "aud": audience, "sub": subject, "iat": now, "exp": now + life}
         return jwt.encode(claims, self._keys.current(), algorithm="HS256")
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str) -> Mapping[str, Any]:
         if len(token) > TOKEN_LENGTH_MAX:
             raise Unauthenticated(reason="the token is too long")
         claims = self._verified(token)
@@ -70,20 +75,36 @@ class LocalIdentity:
             raise Unauthenticated(reason="the token is not valid now")
         return claims
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> Mapping[str, Any]:
         import jwt
 
-        reason, required = "", ["iss", "aud", "sub", "iat", "exp"]
+        reason = ""
         for key in self._keys.accepted():
             try:
-                return jwt.decode(
-                    token,
-                    key,
-                    algorithms=["HS256"],
-                    issuer=ISSUER,
-                    audience=[USER_AUDIENCE, SERVICE_AUDIENCE],
-                    options={"require": required, "verify_exp": False, "verify_iat": False},
-                )
+                return _signed_claims(token, key)
             except (jwt.InvalidTokenError, ValueError) as error:
                 reason = reason or str(error)
         raise Unauthenticated(reason=reason)
+
+
+@lru_cache(VERIFIED_TOKENS_MAX)
+def _signed_claims(token: str, key: bytes) -> Mapping[str, Any]:
+    """Return the claims that this key signed: always the same, so that they are kept.
+
+    Their times are not checked here.
+    """
+    import jwt
+
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=["HS256"],
+        issuer=ISSUER,
+        audience=[USER_AUDIENCE, SERVICE_AUDIENCE],
+        options={
+            "require": ["iss", "aud", "sub", "iat", "exp"],
+            "verify_exp": False,
+            "verify_iat": False,
+        },
+    )
+    return MappingProxyType(claims)
