@@ -135,7 +135,7 @@ def test_sql_cannot_change_append_only_documents(
 def test_store_locked_by_another_process_is_unavailable(
     tmp_path: Path, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def impatient(path: Path) -> sqlite3.Connection:
+    def impatient(path: Path, **_: object) -> sqlite3.Connection:
         return sqlite_files.connect(path, busy_timeout_s=0.05)
 
     monkeypatch.setattr(writer, "connect", impatient)
@@ -151,10 +151,8 @@ def test_store_locked_by_another_process_is_unavailable(
     assert sqlite.get(account_key(ADA)) is None
 
 
-def test_writer_timeout_leaves_the_outcome_unknown(
-    sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
+def test_writer_timeout_leaves_the_outcome_unknown(sqlite: SQLiteStore) -> None:
+    sqlite._writer.result_timeout_s = 0.05
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:

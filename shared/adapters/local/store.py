@@ -5,13 +5,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
+from shared.adapters.local.documents import carry_out, read_document, time_text
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
-from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
+from shared.adapters.local.writer import GroupWriter
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
@@ -73,7 +75,7 @@ class SQLiteStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
-        self._writer = SQLiteWriter(path)
+        self._writer = GroupWriter(path, unavailable=StoreUnavailable)
         self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
@@ -88,7 +90,7 @@ class SQLiteStore:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        return self._writer.transact(reading, decide)
+        return self._writer.run(partial(carry_out, reading=reading, decide=decide))
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:
