@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from infrastructure.migration.raw_documents import RawDocument, stored_fields
+from shared.adapters.local.documents import json_text, read_text
 from shared.adapters.local.sqlite import ConnectionPool, connect
-from shared.adapters.local.writer import json_text, read_text
 from shared.domain.errors import StoreContention, StoreUnavailable
 from shared.domain.keys import Collection, Key
 from shared.ports.store import Document

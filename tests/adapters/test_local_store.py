@@ -19,14 +19,9 @@ from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import account_key
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.domain.keys import UserId
-from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
 from shared.domain.operating import OperatorAct, Verb
-from shared.domain.status import Status
 from shared.ports.store import (
-    Cursor,
-    DraftsFilter,
-    Page,
     Snapshot,
     TransactionRuleBroken,
     unchanged,
@@ -135,7 +130,7 @@ def test_sql_cannot_change_append_only_documents(
 def test_store_locked_by_another_process_is_unavailable(
     tmp_path: Path, sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def impatient(path: Path) -> sqlite3.Connection:
+    def impatient(path: Path, **_: object) -> sqlite3.Connection:
         return sqlite_files.connect(path, busy_timeout_s=0.05)
 
     monkeypatch.setattr(writer, "connect", impatient)
@@ -151,10 +146,8 @@ def test_store_locked_by_another_process_is_unavailable(
     assert sqlite.get(account_key(ADA)) is None
 
 
-def test_writer_timeout_leaves_the_outcome_unknown(
-    sqlite: SQLiteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "RESULT_TIMEOUT_S", 0.05)
+def test_writer_timeout_leaves_the_outcome_unknown(sqlite: SQLiteStore) -> None:
+    sqlite._writer.result_timeout_s = 0.05
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:
@@ -280,29 +273,6 @@ def test_file_that_is_no_database_is_an_unavailable_store(tmp_path: Path) -> Non
 
     with pytest.raises(StoreUnavailable):
         SQLiteStore(tmp_path / "store.db")
-
-
-def test_every_query_uses_an_index(tmp_path: Path, sqlite: SQLiteStore) -> None:
-    """No query reads the whole collection."""
-    plans: list[str] = []
-    with sqlite._readers.connection() as connection:
-        connection.set_trace_callback(plans.append)
-    page = Page(limit=5, after=Cursor(NOON, "x"))
-    sqlite.drafts(ADA, DraftsFilter(kind=Kind.VIDEO), page)
-    sqlite.feed(page)
-    sqlite.published_by("ada", page)
-    sqlite.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
-    sqlite.due(NOON, page)
-    sqlite.due_deletions(NOON, page)
-    sqlite.unfinished(Kind.VIDEO, Status.PENDING)
-    sqlite.settled_since(Kind.VIDEO, NOON)
-    sqlite.cost_usd_since(NOON)
-
-    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
-        for statement in plans:
-            steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
-            assert all("USING INDEX" in step for step in steps), (statement, steps)
-    assert len(plans) == 9
 
 
 def test_watch_sees_commits_of_other_processes(tmp_path: Path, sqlite: SQLiteStore) -> None:

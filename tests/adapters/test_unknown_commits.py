@@ -1,10 +1,7 @@
 """A COMMIT of SQLite that fails: its outcome is unknown, and the use case finds it out."""
 
-import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,38 +11,16 @@ from shared.adapters.local.store import SQLiteStore
 from shared.domain.errors import OutcomeUnknown
 from shared.ports.store import write
 from tests.support.builders import an_account
+from tests.support.failing_commits import FailingCommits
 from tests.support.world import World
-
-
-@dataclass
-class FailingCommits:
-    """A connection whose next COMMITs raise, before or after they were applied."""
-
-    connection: sqlite3.Connection
-    failures: int
-    is_applied: bool
-
-    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        if statement == "COMMIT" and self.failures:
-            self.failures -= 1
-            if self.is_applied:
-                self.connection.execute(statement)
-            raise sqlite3.OperationalError("disk I/O error")
-        return self.connection.execute(statement, *parameters)
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 @pytest.fixture(params=[True, False], ids=["applied", "not applied"])
 def failing_commit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Let the first COMMIT of the next store fail; return whether it is applied."""
     is_applied: bool = request.param
-
-    def connect_failing(path: Path) -> FailingCommits:
-        return FailingCommits(connect(path), failures=1, is_applied=is_applied)
-
-    monkeypatch.setattr(writer, "connect", connect_failing)
+    failing = FailingCommits.of(connect, failures=1, is_applied=is_applied)
+    monkeypatch.setattr(writer, "connect", failing)
     return is_applied
 
 

@@ -5,13 +5,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
+from shared.adapters.local.documents import carry_out, read_document, time_text
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
-from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
+from shared.adapters.local.writer import GroupWriter
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
@@ -48,6 +50,8 @@ CREATE TRIGGER IF NOT EXISTS acts_are_not_shortened BEFORE DELETE ON operatorAct
   BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
 CREATE INDEX IF NOT EXISTS drafts ON creations (
   {_field("userId")}, {_field("createdAt")} DESC, id DESC);
+CREATE INDEX IF NOT EXISTS drafts_by_status ON creations (
+  {_field("userId")}, {_field("mediaType")}, {_field("status")}, {_field("createdAt")} DESC, id DESC);
 CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id DESC)
   WHERE {_field("status")} = 'published';
 CREATE INDEX IF NOT EXISTS published_by ON creations (
@@ -62,6 +66,34 @@ CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, i
 CREATE INDEX IF NOT EXISTS ledger ON transactions (
   {_field("userId")}, {_field("sequence")} DESC, id DESC);
 """
+_LISTED = {
+    (kind, status): f"{_field('userId')} = :of AND {_field('mediaType')} = '{kind}'"
+    f" AND {_field('status')} = '{status}'"
+    for kind in Kind
+    for status in Status
+}
+"""The conditions of one user's creations of a kind with a status, which one index serves."""
+_PUBLISHED = f"{_field('status')} = 'published'"
+
+
+@cache
+def _page_text(
+    collection: Collection, wheres: tuple[str, ...], *, sort: str, order: str, is_first: bool
+) -> str:
+    """Return a query for one page that reads no more than its rows, however deep it is.
+
+    SQLite merges the parts, each in the order of its index. The first comparison with the cursor
+    finds the page in the index; the second one, of row values, cannot use an index on expressions.
+    """
+    after = ""
+    if not is_first:
+        sign = "<" if order == "DESC" else ">"
+        after = f" AND {_field(sort)} {sign}= :value AND ({_field(sort)}, id) {sign} (:value, :id)"
+    parts = [
+        f'SELECT id, document, {_field(sort)} AS sort FROM "{collection}" WHERE {where}{after}'  # noqa: S608 (fixed names; values are bound)
+        for where in wheres
+    ]
+    return " UNION ALL ".join(parts) + f" ORDER BY sort {order}, id {order} LIMIT :limit"
 
 
 class SQLiteStore:
@@ -73,7 +105,7 @@ class SQLiteStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
-        self._writer = SQLiteWriter(path)
+        self._writer = GroupWriter(path, unavailable=StoreUnavailable)
         self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
@@ -88,33 +120,28 @@ class SQLiteStore:
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        return self._writer.transact(reading, decide)
+        return self._writer.run(partial(carry_out, reading=reading, decide=decide))
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+        kinds = [which.kind] if which.kind else [*Kind]
         statuses = [which.status] if which.status else _UNPUBLISHED
-        marks = ", ".join("?" * len(statuses))
-        where = f"{_field('userId')} = ? AND {_field('status')} IN ({marks})"
-        values = [user_id, *statuses]
-        if which.kind:
-            where += f" AND {_field('mediaType')} = ?"
-            values.append(which.kind)
-        return self._page(Collection.CREATIONS, where, values, page, sort="createdAt")
+        wheres = [_LISTED[kind, status] for kind in kinds for status in statuses]
+        return self._page(Collection.CREATIONS, wheres, page, sort="createdAt", of=user_id)
 
     def feed(self, page: Page) -> list[Creation]:
-        where = f"{_field('status')} = 'published'"
-        return self._page(Collection.CREATIONS, where, (), page, sort="publishedAt")
+        return self._page(Collection.CREATIONS, [_PUBLISHED], page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Creation]:
-        where = f"{_field('status')} = 'published' AND {_field('username')} = ?"
-        return self._page(Collection.CREATIONS, where, [username], page, sort="publishedAt")
+        where = f"{_PUBLISHED} AND {_field('username')} = :of"
+        return self._page(Collection.CREATIONS, [where], page, sort="publishedAt", of=username)
 
     def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
-        where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
-        return self._page(Collection.TRANSACTIONS, where, [user_id], page, sort="sequence")
+        where = f"{_field('userId')} = :of AND {_field('sequence')} IS NOT NULL"
+        return self._page(Collection.TRANSACTIONS, [where], page, sort="sequence", of=user_id)
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(Collection.CREATIONS, now, page, sort="sweepAt")
@@ -123,8 +150,8 @@ class SQLiteStore:
         return self._due(Collection.MEDIA_DELETIONS, now, page, sort="dueAt")
 
     def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
-        where = f"{_field(sort)} <= ?"
-        return self._page(collection, where, [time_text(now)], page, sort=sort, order="ASC")
+        where = f"{_field(sort)} <= :of"
+        return self._page(collection, [where], page, sort=sort, order="ASC", of=time_text(now))
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
@@ -166,19 +193,22 @@ class SQLiteStore:
     def _page(
         self,
         collection: Collection,
-        where: str,
-        values: Sequence[str | int],
+        wheres: Sequence[str],
         page: Page,
         *,
         sort: str,
         order: str = "DESC",
+        of: str | None = None,
     ) -> list[Any]:
-        text = f'SELECT id, document FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
+        """Return a page of the documents that meet one of these conditions on `of`."""
+        values: dict[str, str | int | None] = {"of": of, "limit": page.limit}
         if page.after is not None:
-            text += f" AND ({_field(sort)}, id) {'<' if order == 'DESC' else '>'} (?, ?)"
             value = page.after.value
-            values = [*values, value if isinstance(value, int) else time_text(value), page.after.id]
-        text += f" ORDER BY {_field(sort)} {order}, id {order} LIMIT ?"
+            values["value"] = value if isinstance(value, int) else time_text(value)
+            values["id"] = page.after.id
+        text = _page_text(
+            collection, tuple(wheres), sort=sort, order=order, is_first=page.after is None
+        )
         with translated(StoreUnavailable), self._readers.connection() as connection:
-            rows = connection.execute(text, (*values, page.limit)).fetchall()
-        return [from_fields(Key(collection, id_), json.loads(text)) for id_, text in rows]
+            rows = connection.execute(text, values).fetchall()
+        return [from_fields(Key(collection, id_), json.loads(text)) for id_, text, _ in rows]

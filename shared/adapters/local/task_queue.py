@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, translated
+from shared.adapters.local.writer import GroupWriter
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -20,7 +21,10 @@ from shared.ports.task_queue import TRIES, TRY_TIMEOUT_S
 log = logging.getLogger(__name__)
 
 NAME_KEPT = timedelta(hours=24)
-"""How long the name of a finished task stays reserved."""
+"""How long the name of a finished task stays reserved, at least."""
+FORGET_EVERY_S = 60.0
+FORGOTTEN_MAX = 1000
+"""How many names one transaction frees, so that it blocks nobody for long."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tasks (
@@ -33,6 +37,7 @@ CREATE TABLE IF NOT EXISTS tasks (
   done_s REAL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (kind, due_s) WHERE done_s IS NULL;
+CREATE INDEX IF NOT EXISTS tasks_done ON tasks (done_s) WHERE done_s IS NOT NULL;
 """
 
 
@@ -59,21 +64,29 @@ class SQLiteQueue:
 
     def __init__(self, path: Path, *, clock: Clock, limits: QueueLimits | None = None) -> None:
         """Open or create the file; raise `QueueUnavailable` if it is unusable."""
-        self._pool = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
+        self._readers = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
         self._clock = clock
         self.limits = limits or QueueLimits()
         self._next_dispatch_s: dict[Kind, float] = {}
+        self._next_forgetting_s = 0.0
         with translated(QueueUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with self._pool.connection() as connection:
+            with self._readers.connection() as connection:
                 connection.executescript(_SCHEMA)
+            self._writer = GroupWriter(
+                path,
+                unavailable=QueueUnavailable,
+                unknown=QueueUnavailable,
+                busy_timeout_s=TRY_TIMEOUT_S,
+            )
 
     def close(self) -> None:
-        self._pool.close()
+        self._writer.close()
+        self._readers.close()
 
     def check_writable(self) -> None:
         """Raise `QueueUnavailable` if a commit would fail now."""
-        with translated(QueueUnavailable), self._pool.connection() as connection:
+        with translated(QueueUnavailable), self._readers.connection() as connection:
             check_writable(connection)
 
     def enqueue(
@@ -85,34 +98,31 @@ class SQLiteQueue:
         not_before: datetime | None = None,
     ) -> None:
         now = self._clock.now()
-        due, forget_before = not_before or now, now - NAME_KEPT
+        due = not_before or now
         row = (_name(creation_id, number), kind, creation_id, now.timestamp(), due.timestamp())
         for _ in range(TRIES - 1):
             with contextlib.suppress(QueueUnavailable):
-                return self._insert(row, forget_before_s=forget_before.timestamp())
-        return self._insert(row, forget_before_s=forget_before.timestamp())
+                return self._insert(*row)
+        return self._insert(*row)
 
-    def _insert(self, row: tuple[str | float, ...], *, forget_before_s: float) -> None:
-        with translated(QueueUnavailable), self._pool.transaction() as connection:
-            connection.execute("DELETE FROM tasks WHERE done_s < ?", [forget_before_s])
-            connection.execute(
-                "INSERT INTO tasks (name, kind, creation_id, created_s, due_s)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-                row,
-            )
+    def _insert(self, *row: str | float) -> None:
+        self._write(
+            "INSERT INTO tasks (name, kind, creation_id, created_s, due_s)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+            *row,
+        )
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:  # noqa: ARG002 (one table holds both kinds)
-        with translated(QueueUnavailable), self._pool.transaction() as connection:
-            connection.execute(
-                "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
-                [self._clock.now().timestamp(), _name(creation_id, number)],
-            )
+        self._write(
+            "UPDATE tasks SET done_s = ? WHERE name = ? AND done_s IS NULL",
+            *(self._clock.now().timestamp(), _name(creation_id, number)),
+        )
 
     def dispatches_per_s(self, kind: Kind) -> float:  # noqa: ARG002 (the rate is the same for both)
         return self.limits.dispatches_per_s
 
     def waits(self, creation_id: CreationId, *, kind: Kind, number: int) -> bool:  # noqa: ARG002 (one table holds both kinds)
-        with translated(QueueUnavailable), self._pool.connection() as connection:
+        with translated(QueueUnavailable), self._readers.connection() as connection:
             select = "SELECT 1 FROM tasks WHERE name = ? AND done_s IS NULL"
             row = connection.execute(select, [_name(creation_id, number)]).fetchone()
         return row is not None
@@ -123,6 +133,7 @@ class SQLiteQueue:
         `run` starts an execution; if it raises, the task is retried after a back-off.
         """
         now_s = self._clock.now().timestamp()
+        self._forget(now_s)
         if now_s < self._next_dispatch_s.get(kind, 0):
             return False
         with translated(QueueUnavailable):
@@ -140,7 +151,7 @@ class SQLiteQueue:
         return True
 
     def _due(self, kind: Kind, now_s: float) -> _Due | None:
-        with self._pool.connection() as connection:
+        with self._readers.connection() as connection:
             row = connection.execute(
                 "SELECT name, creation_id, dispatches FROM tasks"
                 " WHERE kind = ? AND due_s <= ? AND done_s IS NULL ORDER BY due_s LIMIT 1",
@@ -153,15 +164,29 @@ class SQLiteQueue:
         if dispatches >= self.limits.dispatches_max:
             self._end(task, now_s)
             return
-        with self._pool.transaction() as connection:
-            connection.execute(
-                "UPDATE tasks SET dispatches = ?, due_s = ? WHERE name = ? AND done_s IS NULL",
-                [dispatches, now_s + self.limits.back_off_s(dispatches), task.name],
-            )
+        self._write(
+            "UPDATE tasks SET dispatches = ?, due_s = ? WHERE name = ? AND done_s IS NULL",
+            *(dispatches, now_s + self.limits.back_off_s(dispatches), task.name),
+        )
 
     def _end(self, task: _Due, now_s: float) -> None:
-        with self._pool.transaction() as connection:
-            connection.execute("UPDATE tasks SET done_s = ? WHERE name = ?", [now_s, task.name])
+        self._write("UPDATE tasks SET done_s = ? WHERE name = ?", now_s, task.name)
+
+    def _forget(self, now_s: float) -> None:
+        """Free the names of tasks that finished long ago, now and then."""
+        if now_s < self._next_forgetting_s:
+            return
+        self._next_forgetting_s = now_s + FORGET_EVERY_S
+        forgotten = self._write(
+            "DELETE FROM tasks WHERE name IN (SELECT name FROM tasks WHERE done_s < ? LIMIT ?)",
+            *(now_s - NAME_KEPT.total_seconds(), FORGOTTEN_MAX),
+        )
+        if forgotten == FORGOTTEN_MAX:
+            self._next_forgetting_s = now_s
+
+    def _write(self, statement: str, *values: str | float) -> int:
+        """Execute and commit a statement; return the number of rows that it changed."""
+        return self._writer.run(lambda connection: connection.execute(statement, values).rowcount)
 
 
 def _name(creation_id: CreationId, number: int) -> str:

@@ -1,0 +1,31 @@
+"""A connection of SQLite whose next COMMITs raise, before or after they were applied."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass
+class FailingCommits:
+    connection: sqlite3.Connection
+    failures: int
+    is_applied: bool
+
+    @classmethod
+    def of(
+        cls, connect: Callable[..., sqlite3.Connection], *, failures: int, is_applied: bool
+    ) -> Callable[..., Self]:
+        """Return `connect` with failing commits."""
+        return lambda *args, **options: cls(connect(*args, **options), failures, is_applied)
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT" and self.failures:
+            self.failures -= 1
+            if self.is_applied:
+                self.connection.execute(statement)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.connection.execute(statement, *parameters)
+
+    def close(self) -> None:
+        self.connection.close()
