@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
-from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
+from shared.adapters.local.writer import SQLiteWriter, read_document, read_text, time_text
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
@@ -19,7 +20,16 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT, Snapshot
+from shared.ports.store import (
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    ResultT,
+    Snapshot,
+    Stored,
+)
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -94,7 +104,12 @@ class SQLiteStore:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
-    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
+            text = read_text(connection, key) if key.can_exist else None
+        return None if text is None else _stored(key, text)
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         statuses = [which.status] if which.status else _UNPUBLISHED
         marks = ", ".join("?" * len(statuses))
         where = f"{_field('userId')} = ? AND {_field('status')} IN ({marks})"
@@ -104,15 +119,15 @@ class SQLiteStore:
             values.append(which.kind)
         return self._page(Collection.CREATIONS, where, values, page, sort="createdAt")
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         where = f"{_field('status')} = 'published'"
         return self._page(Collection.CREATIONS, where, (), page, sort="publishedAt")
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         where = f"{_field('status')} = 'published' AND {_field('username')} = ?"
         return self._page(Collection.CREATIONS, where, [username], page, sort="publishedAt")
 
-    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         where = f"{_field('userId')} = ? AND {_field('sequence')} IS NOT NULL"
         return self._page(Collection.TRANSACTIONS, where, [user_id], page, sort="sequence")
 
@@ -124,7 +139,8 @@ class SQLiteStore:
 
     def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
         where = f"{_field(sort)} <= ?"
-        return self._page(collection, where, [time_text(now)], page, sort=sort, order="ASC")
+        due = self._page(collection, where, [time_text(now)], page, sort=sort, order="ASC")
+        return [each.parse() for each in due]
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
@@ -172,7 +188,7 @@ class SQLiteStore:
         *,
         sort: str,
         order: str = "DESC",
-    ) -> list[Any]:
+    ) -> list[Stored[Any]]:
         text = f'SELECT id, document FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
         if page.after is not None:
             text += f" AND ({_field(sort)}, id) {'<' if order == 'DESC' else '>'} (?, ?)"
@@ -181,4 +197,12 @@ class SQLiteStore:
         text += f" ORDER BY {_field(sort)} {order}, id {order} LIMIT ?"
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = connection.execute(text, (*values, page.limit)).fetchall()
-        return [from_fields(Key(collection, id_), json.loads(text)) for id_, text in rows]
+        return [_stored(Key(collection, id_), text) for id_, text in rows]
+
+
+def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
+    return Stored(f"{key.id} {text}", partial(_parsed, key, text))
+
+
+def _parsed(key: Key[DocumentT], text: str) -> DocumentT:
+    return from_fields(key, json.loads(text))
