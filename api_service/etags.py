@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 import shared
 
-SOURCE_FOLDERS = (Path(__file__).parent, Path(shared.__file__).parent)
+PROGRAM = (Path(__file__).parent, Path(shared.__file__).parent)
 
 
 def etag_of(*parts: str) -> str:
@@ -21,11 +21,15 @@ def etag_of(*parts: str) -> str:
 
 @cache
 def _release() -> str:
-    """Return a digest of the program: a release may build another view from the same documents."""
+    """Return what differs between releases: each may build another view of the same documents."""
+    return "".join(map(digest_of, PROGRAM))
+
+
+def digest_of(folder: Path) -> str:
+    """Return a digest of a folder's Python files."""
     digest = hashlib.sha256()
-    for folder in SOURCE_FOLDERS:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

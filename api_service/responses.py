@@ -1,4 +1,4 @@
-"""Response bodies in camelCase with every field present, and responses with caching headers."""
+"""Response bodies in camelCase with every field present, and responses that are not cached."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -15,7 +15,7 @@ from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import Key
+from shared.domain.keys import CreationId, Key
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
@@ -388,6 +388,39 @@ def test_feed_and_profile_list_published_creations_newest_first(store: Store) ->
     assert shown(*parsed(store.feed(Page(limit=1, after=after)))) == shown(published[1])
     second = parsed(store.published_by("ada", Page(limit=1, after=after)))
     assert shown(*second) == shown(published[0])
+
+
+def version_of_the_draft(store: Store, key: Key[Creation]) -> str:
+    """Return the version of the only draft, the same by its key and in the list."""
+    one = store.shown(key)
+    assert one is not None
+    [of_ada] = store.drafts(ADA, DraftsFilter(), Page(1))
+    assert one == of_ada
+    assert shown(one.parse()) == shown(of_ada.parse())
+    return one.version
+
+
+def test_version_changes_exactly_with_the_document(store: Store) -> None:
+    draft = a_draft("d")
+    put(store, draft)
+    first, again = version_of_the_draft(store, draft.key), version_of_the_draft(store, draft.key)
+    put(store, replace(draft, caption="First snow"))
+    changed = version_of_the_draft(store, draft.key)
+    put(store, a_draft("other", user=BEN))
+
+    assert first == again != changed
+    assert version_of_the_draft(store, draft.key) == changed
+
+
+def test_equal_documents_have_different_versions(store: Store) -> None:
+    put(store, a_draft("one"), a_draft("two"))
+
+    assert len({each.version for each in store.drafts(ADA, DraftsFilter(), Page(9))}) == 2
+
+
+@pytest.mark.parametrize("creation_id", [a_creation_id("nobody's"), "", "..", "a/b", "a\ud800"])
+def test_missing_or_impossible_document_is_not_shown(store: Store, creation_id: str) -> None:
+    assert store.shown(creation_key(CreationId(creation_id))) is None
 
 
 def test_ledger_lists_the_owners_entries_by_descending_sequence(store: Store) -> None:
