@@ -20,6 +20,7 @@ from api_service.page_cache import PageCache
 from api_service.readiness import ReadinessCheck
 from api_service.static_files import StaticFiles
 from api_service.threads import THREADS
+from api_service.view_cache import ViewCache
 from shared.domain import errors
 from shared.domain.brief import IDEMPOTENCY_KEY
 from shared.ports.identity import Caller
@@ -39,6 +40,7 @@ class AppState:
     readiness: ReadinessCheck
     static_files: StaticFiles
     routes: tuple[BaseRoute, ...]
+    views: ViewCache = field(default_factory=ViewCache)
     known_accounts: set[tuple[str, bool]] = field(default_factory=set)
     """Users who have an account, and whether they had a verified address."""
 

@@ -15,6 +15,13 @@ class Links:
         window_start_s = clock.now().timestamp() // window_s * window_s
         self._media = media
         self.expires_at = datetime.fromtimestamp(window_start_s + policy.link_life_s, UTC)
+        self.version = media.private_link("links", expires_at=self.expires_at)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Links) and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     def to(self, key: str | None) -> str | None:
         """Return the signed link to a private file."""

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 
-from api_service.responses import matches_etag
+from api_service.etags import matches_etag
 from shared.domain.errors import RequestError, Unavailable
 from shared.ports.clock import Clock
 

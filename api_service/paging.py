@@ -5,17 +5,15 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic
 
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.domain.brief import Faults
 from shared.domain.errors import WrongField
-from shared.domain.keys import Collection, Key
-from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page
-
-FoundT = TypeVar("FoundT")
+from shared.domain.keys import Collection, DocumentT, Key
+from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page, Stored
 
 LIMIT_DEFAULT = 20
 
@@ -65,21 +63,37 @@ async def _page_query(
 PageQueryDep = Annotated[PageQuery, Depends(_page_query)]
 
 
+@dataclass(frozen=True)
+class Listed(Generic[DocumentT]):
+    """A page of a list, and whether the list continues."""
+
+    list_id: str
+    items: list[Stored[DocumentT]]
+    has_more: bool
+    sort_key: Callable[[DocumentT], Cursor]
+
+    @property
+    def versions(self) -> list[str]:
+        """Return what identifies the page's content."""
+        return [self.list_id, str(self.has_more), *(each.version for each in self.items)]
+
+    def next_cursor(self) -> str | None:
+        """Return the cursor of the next page, or None at the list's end."""
+        if not self.has_more:
+            return None
+        return encode_cursor(self.sort_key(self.items[-1].parse()), self.list_id)
+
+
 def paginate(
-    read: Callable[[Page], list[FoundT]],
+    read: Callable[[Page], list[Stored[DocumentT]]],
     page: Page,
     *,
     list_id: str,
-    sort_key: Callable[[FoundT], Cursor],
-) -> tuple[list[FoundT], str | None]:
-    """Return a page, and the cursor of the next one, or None at the list's end.
-
-    Reads one more than the page holds, to find out whether there is a next one.
-    """
+    sort_key: Callable[[DocumentT], Cursor],
+) -> Listed[DocumentT]:
+    """Read one more than the page holds, to find out whether the list continues."""
     found = read(replace(page, limit=page.limit + 1))
-    shown = found[: page.limit]
-    has_more = len(found) > page.limit
-    return shown, encode_cursor(sort_key(shown[-1]), list_id) if has_more else None
+    return Listed(list_id, found[: page.limit], len(found) > page.limit, sort_key)
 
 
 def encode_cursor(cursor: Cursor, list_id: str) -> str:

@@ -1,12 +1,11 @@
-"""Response bodies in camelCase with every field present, and responses with caching headers."""
+"""Response bodies in camelCase with every field present, and responses that are not cached."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
@@ -34,12 +33,7 @@ class View(BaseModel):
     @classmethod
     def from_document(cls, document: object, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
         """Return the view with these values, and the document's for all other fields."""
-        same_names = {
-            name: getattr(document, name)
-            for name in cls.model_fields
-            if name not in values and hasattr(document, name)
-        }
-        return cls(**same_names, **values)
+        return cls(**vars(document) | values)
 
 
 class FailureView(View):
@@ -247,34 +241,10 @@ class Readiness(View):
     media: PartHealth | None = None
 
 
-_LINKS: Any = {"media_url", "thumbnail_url"}
-_WITHOUT_LINKS: Any = {"creation": _LINKS, "creations": {"__all__": _LINKS}}
-
-
 def json_response(
-    view: View, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+    view: View | bytes, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a response that must not be cached, unless `headers` say otherwise."""
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    content = view.model_dump_json(by_alias=True)
+    content = view if isinstance(view, bytes) else view.model_dump_json(by_alias=True)
     return Response(content, status, headers, media_type="application/json")
-
-
-def etag_response(
-    view: View, request: Request, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return the view with its ETag, or 304 if the client has it.
-
-    The ETag ignores the links, which may differ between processes, but not their expiry.
-    """
-    content = view.model_dump_json(by_alias=True, exclude=_WITHOUT_LINKS)
-    etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
-    headers = {"Cache-Control": "private, no-cache", "ETag": etag, **(headers or {})}
-    if matches_etag(request, etag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return json_response(view, headers=headers)
-
-
-def matches_etag(request: Request, etag: str) -> bool:
-    known = request.headers.get("if-none-match", "")
-    return known == "*" or etag in (each.strip().removeprefix("W/") for each in known.split(","))

@@ -27,11 +27,10 @@ def me(state: StateDep, owner: OwnerDep) -> Response:
 def transactions(state: StateDep, owner: OwnerDep, query: PageQueryDep) -> Response:
     """List every movement of your tokens, newest first."""
     list_id = f"ledger {owner.user_id}"
-    entries, next_cursor = paginate(
+    listed = paginate(
         partial(state.phoenix.reading.ledger, owner.user_id),
         query.page(list_id),
         list_id=list_id,
         sort_key=lambda entry: Cursor(entry.sequence, entry.entry_id),
     )
-    views = [TransactionView.of(entry) for entry in entries]
-    return json_response(Transactions(transactions=views, next_cursor=next_cursor))
+    return json_response(state.views.page("transactions", listed, TransactionView.of))

@@ -19,6 +19,7 @@ from api_service.dependencies import (
     StateDep,
     live_caller_of,
 )
+from api_service.etags import etag_of, etag_response
 from api_service.json_body import json_body
 from api_service.one_hop import OneHopRoute
 from api_service.openapi import (
@@ -37,7 +38,6 @@ from api_service.responses import (
     CreationView,
     OneCreation,
     OpenedView,
-    etag_response,
     json_response,
 )
 from shared.domain import errors
@@ -161,15 +161,16 @@ def drafts(
 ) -> Response:
     """List your unpublished creations, newest first."""
     list_id = f"drafts {owner.user_id} {which.status} {which.kind}"
-    creations, next_cursor = paginate(
+    listed = paginate(
         partial(state.phoenix.reading.drafts, owner.user_id, which),
         query.page(list_id),
         list_id=list_id,
         sort_key=lambda creation: Cursor(creation.created_at, creation.creation_id),
     )
     links = state.new_links()
-    views = [CreationView.of(creation, links) for creation in creations]
-    return etag_response(Creations(creations=views, next_cursor=next_cursor), request)
+    etag = etag_of(links.version, *listed.versions)
+    page = partial(state.views.page, "creations", listed, CreationView.of, links)
+    return etag_response(request, etag, page)
 
 
 _GET: dict[str, Any] = {
@@ -182,8 +183,10 @@ _GET: dict[str, Any] = {
 @router.get("/api/generate/video/{creation_id:path}", **_GET)
 def one(request: Request, state: StateDep, owner: OwnerDep, creation_id: str) -> Response:
     """Get one of your creations."""
-    creation = state.phoenix.reading.own_creation(creation_id, owner=owner.user_id)
+    stored = state.phoenix.reading.own_shown(creation_id, owner=owner.user_id)
+    creation, links = stored.parse(), state.new_links()
     retry_after = {"Retry-After": str(RETRY_AFTER_S[creation.kind])}
     headers = retry_after if creation.is_unfinished else None
-    view = CreationView.of(creation, state.new_links())
-    return etag_response(OneCreation(creation=view), request, headers)
+    etag = etag_of(links.version, stored.version)
+    one = partial(state.views.one, "creation", stored, CreationView.of, links)
+    return etag_response(request, etag, one, headers)

@@ -17,15 +17,13 @@ router = APIRouter(route_class=OneHopRoute, tags=["feed"])
 
 def _load(state: AppState, username: str | None, page: Page, list_id: str) -> bytes:
     reading, links = state.phoenix.reading, state.new_links()
-    creations, next_cursor = paginate(
+    listed = paginate(
         reading.feed if username is None else partial(reading.profile, username),
         page,
         list_id=list_id,
         sort_key=lambda each: Cursor(each.published_at or each.created_at, each.creation_id),
     )
-    views = [PublicationView.of(creation, links) for creation in creations]
-    page_view = Publications(creations=views, next_cursor=next_cursor)
-    return page_view.model_dump_json(by_alias=True).encode()
+    return state.views.page("creations", listed, PublicationView.of, links)
 
 
 @router.get(

@@ -1,14 +1,14 @@
 """Reads for owners and for everyone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.account import username_key
 from shared.domain.brief import CREATION_ID
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import AccountNotFound, CreationNotFound
-from shared.domain.keys import CreationId, UserId
+from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry
-from shared.ports.store import DraftsFilter, Page, Store
+from shared.ports.store import DraftsFilter, Page, Store, Stored
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,40 @@ class Reading:
         return owned(self.any_creation(creation_id), owner)
 
     def any_creation(self, creation_id: str) -> Creation:
-        """Return a creation of any owner; an id of another form finds none either."""
-        is_id = CREATION_ID.fullmatch(creation_id)
-        creation = self.store.get(creation_key(CreationId(creation_id))) if is_id else None
+        creation = self.store.get(_checked_key(creation_id))
         if creation is None:
             raise CreationNotFound
         return creation
 
-    def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def own_shown(self, creation_id: str, *, owner: UserId) -> Stored[Creation]:
+        """Return one of the owner's creations for a view, parsed already."""
+        stored = self.store.shown(_checked_key(creation_id))
+        if stored is None:
+            raise CreationNotFound
+        creation = owned(stored.parse(), owner)
+        return replace(stored, parse=lambda: creation)
+
+    def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         return self.store.drafts(owner, which, page)
 
-    def ledger(self, owner: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, owner: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         return self.store.ledger(owner, page)
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         return self.store.feed(page)
 
-    def profile(self, username: str, page: Page) -> list[Creation]:
+    def profile(self, username: str, page: Page) -> list[Stored[Creation]]:
         """Return one user's published creations, or raise `AccountNotFound`."""
         if self.store.get(username_key(username)) is None:
             raise AccountNotFound
         return self.store.published_by(username, page)
+
+
+def _checked_key(creation_id: str) -> Key[Creation]:
+    """Return the key, or raise `CreationNotFound` for an id of another form."""
+    if not CREATION_ID.fullmatch(creation_id):
+        raise CreationNotFound
+    return creation_key(CreationId(creation_id))
 
 
 def owned(creation: Creation | None, owner: UserId) -> Creation:

@@ -19,7 +19,7 @@ from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_i
 from shared.lifecycle.invariants import Violation, in_flight_violations, ledger_violations
 from shared.ports.clock import Clock
 from shared.ports.identity import Identity
-from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store
+from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store, Stored
 
 TRIES_MAX = 3
 """How often the parts are read while the account keeps changing."""
@@ -183,13 +183,13 @@ class Statements:
 
 
 def _all(
-    page_of: Callable[[Page], list[DocumentT]], cursor_of: Callable[[DocumentT], Cursor]
+    page_of: Callable[[Page], list[Stored[DocumentT]]], cursor_of: Callable[[DocumentT], Cursor]
 ) -> list[DocumentT]:
     page = page_of(Page(PAGE_LIMIT_MAX))
-    documents = [*page]
+    documents = [each.parse() for each in page]
     while len(page) == PAGE_LIMIT_MAX:
-        page = page_of(Page(PAGE_LIMIT_MAX, cursor_of(page[-1])))
-        documents += page
+        page = page_of(Page(PAGE_LIMIT_MAX, cursor_of(documents[-1])))
+        documents += [each.parse() for each in page]
     return documents
 
 

@@ -121,6 +121,18 @@ class DraftsFilter:
 
 
 @dataclass(frozen=True)
+class Stored(Generic[DocumentT]):
+    """A document that is read for a view, and parsed only if the view is built.
+
+    `version` names the document and its state. Whatever changes a shown field changes it, and it is
+    the same in every process.
+    """
+
+    version: str
+    parse: Callable[[], DocumentT] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Changes:
     """The difference between two snapshots; `account` is None if unchanged."""
 
@@ -149,8 +161,9 @@ class Snapshot:
 class Store(Protocol):
     """Every method takes one or two round trips, and raises `StoreUnavailable` if it cannot read.
 
-    `drafts`, `feed`, `published_by` and `watch` are for views: a store may omit what only decisions
-    need (lease owner, intent, operation, task numbers). All other methods return whole documents.
+    `shown`, `drafts`, `feed`, `published_by` and `watch` are for views: a store may omit what only
+    decisions need (lease owner, intent, operation, task numbers). All other methods return whole
+    documents.
     """
 
     def transact(
@@ -172,16 +185,18 @@ class Store(Protocol):
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None: ...
 
-    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None: ...
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         """Return unpublished creations, newest `created_at` first."""
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         """Return published creations, newest `published_at` first."""
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         """Return one user's published creations, newest `published_at` first."""
 
-    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         """Return an account's movements, highest `sequence` first."""
 
     def due(self, now: datetime, page: Page) -> list[Creation]:

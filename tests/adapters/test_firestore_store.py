@@ -52,7 +52,7 @@ from tests.support.builders import (
     seconds,
     shown,
 )
-from tests.support.documents import put
+from tests.support.documents import parsed, put
 from tests.support.machine import needs
 from tests.support.world import World
 
@@ -280,7 +280,7 @@ def open_meeting(
 
 def check_one_debit(phoenix: Phoenix) -> None:
     account = phoenix.ports.store.get(account_key(ADA))
-    entries = phoenix.ports.store.ledger(ADA, Page(limit=50))
+    entries = parsed(phoenix.ports.store.ledger(ADA, Page(limit=50)))
     assert account is not None
     assert account.balance_tokens == 99
     assert [entry.entry_type for entry in entries] == [EntryType.DEBIT, EntryType.GRANT]
@@ -404,7 +404,8 @@ def test_thirty_two_clients_spend_an_account_exactly(
     answers = open_at_once(phoenix, 120)
 
     account = firestore.get(account_key(ADA))
-    debits = [entry for entry in firestore.ledger(ADA, Page(limit=200)) if entry.sequence > 1]
+    ledger = parsed(firestore.ledger(ADA, Page(limit=200)))
+    debits = [entry for entry in ledger if entry.sequence > 1]
     assert answers == {Opened: 100, InsufficientTokens: 20}
     assert account is not None
     assert (account.balance_tokens, account.in_flight.image) == (0, 100)

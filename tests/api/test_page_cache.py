@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from api_service.page_cache import LOADS_MAX, PAGES_MAX, TTL_S, PageCache
 from shared.domain.creation import Creation
-from shared.ports.store import Page, Store
+from shared.ports.store import Page, Store, Stored
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN
 from tests.support.eventually import eventually
@@ -30,13 +30,13 @@ class CountedStore:
         self.may_answer.set()
         self._store = store
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         return self._counted(lambda: self._store.feed(page))
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         return self._counted(lambda: self._store.published_by(username, page))
 
-    def _counted(self, read: Callable[[], list[Creation]]) -> list[Creation]:
+    def _counted(self, read: Callable[[], list[Stored[Creation]]]) -> list[Stored[Creation]]:
         self.reads += 1
         self.running += 1
         found = read()

@@ -12,6 +12,7 @@ from shared.domain.kind import Kind
 from shared.ports.store import Page
 from tests.browser.conftest import ERROR_STATUS, NewVisitor, Site
 from tests.support.builders import ADA
+from tests.support.documents import parsed
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -287,7 +288,7 @@ def test_failed_publication_keeps_the_caption(site: Site, new_visitor: NewVisito
     sheet.get_by_role("button", name="Publish").click()
 
     expect(page.get_by_text("Published.").first).to_be_visible()
-    [published] = site.world.phoenix.ports.store.feed(Page(limit=9))
+    [published] = parsed(site.world.phoenix.ports.store.feed(Page(limit=9)))
     assert published.caption == "First snow"
 
 

@@ -15,7 +15,7 @@ from shared.domain.account import HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import Key
+from shared.domain.keys import CreationId, Key
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
@@ -52,7 +52,7 @@ from tests.support.builders import (
     stored_media,
 )
 from tests.support.change_recorder import ChangeRecorder
-from tests.support.documents import put
+from tests.support.documents import parsed, put
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -317,7 +317,7 @@ def test_drafts_are_listed_newest_first_without_gaps_at_equal_times(
     put(store, *ours, a_creation("theirs", user_id=BEN))
     newest_first = sorted(ours, key=lambda c: (c.created_at, c.creation_id), reverse=True)
 
-    ids = whole(lambda page: store.drafts(ADA, DraftsFilter(), page), limit)
+    ids = whole(lambda page: parsed(store.drafts(ADA, DraftsFilter(), page)), limit)
 
     assert ids == [creation.creation_id for creation in newest_first]
 
@@ -338,19 +338,19 @@ def test_other_lists_have_no_gaps_at_equal_times(store: Store) -> None:
         c.creation_id for c in sorted(ours, key=lambda c: (c.created_at, c.creation_id))
     ]
 
-    assert whole(store.feed, 2) == oldest_first[::-1]
-    assert whole(lambda page: store.published_by("ada", page), 2) == oldest_first[::-1]
+    assert whole(lambda page: parsed(store.feed(page)), 2) == oldest_first[::-1]
+    assert whole(lambda page: parsed(store.published_by("ada", page)), 2) == oldest_first[::-1]
     assert whole(lambda page: store.due(NOON + seconds(9), page), 2) == oldest_first
 
 
 def test_insert_between_pages_neither_repeats_nor_skips_an_item(store: Store) -> None:
     ours = [a_creation(str(n), created_at=NOON + seconds(n)) for n in range(4)]
     put(store, *ours)
-    first = store.drafts(ADA, DraftsFilter(), Page(limit=2))
+    first = parsed(store.drafts(ADA, DraftsFilter(), Page(limit=2)))
     put(store, a_creation("new", created_at=NOON + seconds(9)))
 
     after = Cursor(first[-1].created_at, first[-1].creation_id)
-    second = store.drafts(ADA, DraftsFilter(), Page(limit=2, after=after))
+    second = parsed(store.drafts(ADA, DraftsFilter(), Page(limit=2, after=after)))
 
     assert shown(*first, *second) == shown(*ours[::-1])
 
@@ -363,7 +363,7 @@ def test_drafts_are_filtered_by_status_and_kind(store: Store) -> None:
 
     def ids(**which: object) -> set[str]:
         found = store.drafts(ADA, DraftsFilter(**which), Page(limit=50))  # type: ignore[arg-type]  # a test names real fields
-        return {creation.creation_id for creation in found}
+        return {creation.creation_id for creation in parsed(found)}
 
     assert ids() == {video.creation_id, image.creation_id, draft.creation_id}
     assert ids(status=Status.DRAFT) == {draft.creation_id}
@@ -379,23 +379,57 @@ def test_feed_and_profile_list_published_creations_newest_first(store: Store) ->
     ]
     put(store, *published, a_draft("draft"))
 
-    assert shown(*store.feed(Page(limit=50))) == shown(*published[::-1])
-    assert shown(*store.published_by("ada", Page(limit=50))) == shown(published[2], published[0])
+    assert shown(*parsed(store.feed(Page(limit=50)))) == shown(*published[::-1])
+    of_ada = parsed(store.published_by("ada", Page(limit=50)))
+    assert shown(*of_ada) == shown(published[2], published[0])
     assert store.published_by("nobody", Page(limit=50)) == []
     newest = published[2]
     after = Cursor(NOON + seconds(2), newest.creation_id)
-    assert shown(*store.feed(Page(limit=1, after=after))) == shown(published[1])
-    second = store.published_by("ada", Page(limit=1, after=after))
+    assert shown(*parsed(store.feed(Page(limit=1, after=after)))) == shown(published[1])
+    second = parsed(store.published_by("ada", Page(limit=1, after=after)))
     assert shown(*second) == shown(published[0])
+
+
+def version_of_the_draft(store: Store, key: Key[Creation]) -> str:
+    """Return the version of the only draft, the same by its key and in the list."""
+    one = store.shown(key)
+    assert one is not None
+    [of_ada] = store.drafts(ADA, DraftsFilter(), Page(1))
+    assert one == of_ada
+    assert shown(one.parse()) == shown(of_ada.parse())
+    return one.version
+
+
+def test_version_changes_exactly_with_the_document(store: Store) -> None:
+    draft = a_draft("d")
+    put(store, draft)
+    first, again = version_of_the_draft(store, draft.key), version_of_the_draft(store, draft.key)
+    put(store, replace(draft, caption="First snow"))
+    changed = version_of_the_draft(store, draft.key)
+    put(store, a_draft("other", user=BEN))
+
+    assert first == again != changed
+    assert version_of_the_draft(store, draft.key) == changed
+
+
+def test_equal_documents_have_different_versions(store: Store) -> None:
+    put(store, a_draft("one"), a_draft("two"))
+
+    assert len({each.version for each in store.drafts(ADA, DraftsFilter(), Page(9))}) == 2
+
+
+@pytest.mark.parametrize("creation_id", [a_creation_id("nobody's"), "", "..", "a/b", "a\ud800"])
+def test_missing_or_impossible_document_is_not_shown(store: Store, creation_id: str) -> None:
+    assert store.shown(creation_key(CreationId(creation_id))) is None
 
 
 def test_ledger_lists_the_owners_entries_by_descending_sequence(store: Store) -> None:
     entries = [an_entry(n) for n in range(1, 12)]
     put(store, *entries, an_entry(1, BEN))
 
-    first = store.ledger(ADA, Page(limit=3))
+    first = parsed(store.ledger(ADA, Page(limit=3)))
     after = Cursor(first[-1].sequence, first[-1].entry_id)
-    rest = store.ledger(ADA, Page(limit=50, after=after))
+    rest = parsed(store.ledger(ADA, Page(limit=50, after=after)))
 
     assert [*first, *rest] == entries[::-1]
 

@@ -16,6 +16,7 @@ from shared.domain.ledger import Actor
 from shared.domain.status import Status
 from shared.ports.store import Page
 from tests.support.builders import ADA, a_brief, a_caller, a_creation_id
+from tests.support.documents import parsed
 
 
 def job(
@@ -111,7 +112,7 @@ def failed_creation(folder: Path, *, tokens: str = "100") -> CreationId:
 def status_and_ledger(folder: Path, creation_id: CreationId) -> tuple[Status, list[Actor]]:
     phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(folder)}))
     current = phoenix.ports.store.get(creation_key(creation_id))
-    ledger = phoenix.ports.store.ledger(ADA, Page(limit=50))
+    ledger = parsed(phoenix.ports.store.ledger(ADA, Page(limit=50)))
     assert phoenix.auditing.audit().violations == []
     phoenix.ports.close()
     assert current is not None

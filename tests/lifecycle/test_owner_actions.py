@@ -314,13 +314,14 @@ def test_file_written_late_is_removed_an_hour_after_the_delete(world: World) -> 
 # Whose it is
 
 
-@pytest.mark.parametrize("action", ["read", "retry", "cancel", "delete"])
+@pytest.mark.parametrize("action", ["read", "show", "retry", "cancel", "delete"])
 def test_creation_of_another_owner_is_unknown(world: World, action: str) -> None:
     theirs = world.failed(user="ben")
     before = world.now(theirs)
     phoenix = world.phoenix
     actions: dict[str, Callable[..., object]] = {
         "read": phoenix.reading.own_creation,
+        "show": phoenix.reading.own_shown,
         "retry": phoenix.opening.retry,
         "cancel": phoenix.failing.cancel,
         "delete": phoenix.media_cleanup.delete_creation,

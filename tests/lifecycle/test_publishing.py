@@ -13,6 +13,7 @@ from shared.domain.errors import (
 from shared.domain.status import Status
 from shared.ports.store import Page
 from tests.support.builders import ADA, BEN
+from tests.support.documents import parsed
 from tests.support.world import World
 
 
@@ -37,7 +38,7 @@ def test_publishing_copies_the_files_and_enters_the_feed(world: World) -> None:
     assert published == world.now(draft)
     assert (published.status, published.caption) == (Status.PUBLISHED, "First snow")
     assert published.published_at == world.clock.now()
-    assert world.sqlite.feed(Page(limit=5)) == [published]
+    assert parsed(world.sqlite.feed(Page(limit=5))) == [published]
     assert public(world) == set(published.public_keys.values())
     assert len(public(world)) == 2
     assert not any(ADA in key.split("/") for key in public(world))

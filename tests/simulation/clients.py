@@ -361,6 +361,7 @@ class Clients:
         phoenix, publishing = self.phoenix, self.phoenix.publishing
         use_cases: list[Callable[..., Any]] = [
             phoenix.reading.own_creation,
+            phoenix.reading.own_shown,
             phoenix.opening.retry,
             phoenix.failing.cancel,
             phoenix.media_cleanup.delete_creation,

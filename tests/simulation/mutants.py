@@ -456,6 +456,13 @@ MUTANTS = [
         publishing,
     ),
     _one(
+        "a page shows the creations of others",
+        reading.Reading,
+        "own_shown",
+        "owned(stored.parse(), owner)",
+        "stored.parse()",
+    ),
+    _one(
         "a withdrawal uses the current task number",
         failing.Failing,
         "_fail",

@@ -21,6 +21,7 @@ from shared.ports.store import (
     Page,
     Plan,
     ResultT,
+    Stored,
     planned,
 )
 from tests.simulation.draws import Site
@@ -195,6 +196,10 @@ class SimulatedStore:
         documents, _ = self._read([key])
         return cast("DocumentT | None", documents.get(key))
 
+    def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
+        document = self.get(key)
+        return None if document is None else _stored(document)
+
     def _queried(self) -> list[Document]:
         step = self._calls.call("store.read")
         if step.fault == "down":
@@ -207,7 +212,7 @@ class SimulatedStore:
     def _creations(self) -> Iterator[Creation]:
         return (each for each in self._queried() if isinstance(each, Creation))
 
-    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         wanted = [
             each
             for each in self._creations()
@@ -216,21 +221,21 @@ class SimulatedStore:
             and which.status in (None, each.status)
             and which.kind in (None, each.kind)
         ]
-        return _page(wanted, page, lambda each: (each.created_at, each.creation_id))
+        return _stored_page(wanted, page, lambda each: (each.created_at, each.creation_id))
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         return _published([*self._creations()], page)
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         return _published([each for each in self._creations() if each.username == username], page)
 
-    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         entries = [
             each
             for each in self._queried()
             if isinstance(each, LedgerEntry) and each.user_id == user_id
         ]
-        return _page(entries, page, lambda each: (each.sequence, each.entry_id))
+        return _stored_page(entries, page, lambda each: (each.sequence, each.entry_id))
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         due = [each for each in self._creations() if each.sweep_at and each.sweep_at <= now]
@@ -275,9 +280,19 @@ def _due_at(document: Document) -> datetime | None:
     return None
 
 
-def _published(creations: list[Creation], page: Page) -> list[Creation]:
+def _published(creations: list[Creation], page: Page) -> list[Stored[Creation]]:
     published = [each for each in creations if each.status is Status.PUBLISHED]
-    return _page(published, page, lambda each: (each.published_at, each.creation_id))
+    return _stored_page(published, page, lambda each: (each.published_at, each.creation_id))
+
+
+def _stored(document: DocumentT) -> Stored[DocumentT]:
+    return Stored(repr(document), lambda: document)
+
+
+def _stored_page(
+    documents: list[DueT], page: Page, sort_key: Callable[[Any], Any]
+) -> list[Stored[DueT]]:
+    return [_stored(each) for each in _page(documents, page, sort_key)]
 
 
 def _page(

@@ -1,6 +1,9 @@
 """Writes documents into a store without a use case."""
 
-from shared.ports.store import Decision, Document, Found, Store, write
+from collections.abc import Iterable
+
+from shared.domain.keys import DocumentT
+from shared.ports.store import Decision, Document, Found, Store, Stored, write
 
 
 def put(store: Store, *documents: Document) -> None:
@@ -10,3 +13,7 @@ def put(store: Store, *documents: Document) -> None:
         return write(*documents, result=None)
 
     store.transact([document.key for document in documents], decide)
+
+
+def parsed(stored: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
+    return [each.parse() for each in stored]

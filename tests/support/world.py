@@ -25,6 +25,7 @@ from shared.ports.store import Page, Store
 from shared.wiring import Phoenix
 from shared.wiring.ports import LocalParts, Ports
 from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
+from tests.support.documents import parsed
 from tests.support.fakes import (
     CountingIds,
     FakeClock,
@@ -129,7 +130,7 @@ class World:
         return found
 
     def ledger(self, user: str = ADA) -> list[LedgerEntry]:
-        return self.sqlite.ledger(UserId(user), Page(limit=50))
+        return parsed(self.sqlite.ledger(UserId(user), Page(limit=50)))
 
     def deletions(self) -> list[MediaDeletion]:
         return [d for d in self.sqlite.everything() if isinstance(d, MediaDeletion)]

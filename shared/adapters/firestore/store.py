@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from google.cloud.firestore_v1 import FieldFilter, Query
@@ -41,6 +42,7 @@ from shared.ports.store import (
     Page,
     ResultT,
     Snapshot,
+    Stored,
     planned,
 )
 
@@ -97,22 +99,26 @@ class FirestoreStore:
         read = documents_of(self._documents.read(with_internals([key])))
         return cast("DocumentT | None", read.get(key))
 
-    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
+        snapshot = self._documents.read([key]).get(key)
+        return None if snapshot is None else _stored(key, snapshot)
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         status = ("status", "==", which.status) if which.status else ("status", "in", UNPUBLISHED)
         filters: list[Filter] = [("userId", "==", user_id), status]
         if which.kind:
             filters.append(("mediaType", "==", which.kind))
         return self._page(Collection.CREATIONS, filters, page, sort="createdAt")
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         filters = [("status", "==", Status.PUBLISHED)]
         return self._page(Collection.CREATIONS, filters, page, sort="publishedAt")
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         filters = [("username", "==", username), ("status", "==", Status.PUBLISHED)]
         return self._page(Collection.CREATIONS, filters, page, sort="publishedAt")
 
-    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         filters = [("userId", "==", user_id)]
         return self._page(Collection.TRANSACTIONS, filters, page, sort="sequence")
 
@@ -122,7 +128,8 @@ class FirestoreStore:
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         filters, collection = [("dueAt", "<=", now)], Collection.MEDIA_DELETIONS
-        return self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST)
+        due = self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST)
+        return [each.parse() for each in due]
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         filters = [("mediaType", "==", kind), ("status", "==", status)]
@@ -164,9 +171,9 @@ class FirestoreStore:
         *,
         sort: str,
         order: str = NEWEST_FIRST,
-    ) -> list[Any]:
+    ) -> list[Stored[Any]]:
         found = self._select(self._query(collection, filters), page, sort=sort, order=order)
-        return [shown_document(Key(collection, each.id), each) for each in found]
+        return [_stored(Key(collection, each.id), each) for each in found]
 
     def _select(self, query: Query, page: Page, *, sort: str, order: str) -> list[StoredDocument]:
         query = _sorted(query, sort, order).limit(page.limit)
@@ -194,6 +201,10 @@ class FirestoreStore:
         for key, snapshot in zip(keys, snapshots, strict=True):
             if not is_legacy(snapshot.to_dict() or {}):
                 yield shown_document(key, snapshot, internals.get(internals_key(key)))
+
+
+def _stored(key: Key[DocumentT], snapshot: StoredDocument) -> Stored[DocumentT]:
+    return Stored(f"{key.id} {snapshot.update_time}", partial(shown_document, key, snapshot))
 
 
 def _sorted(query: Query, sort: str, order: str) -> Query:

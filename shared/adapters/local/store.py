@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
-from shared.adapters.local.documents import carry_out, read_document, time_text
+from shared.adapters.local.documents import carry_out, read_document, read_text, time_text
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
 from shared.adapters.local.watches import SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
@@ -21,7 +21,16 @@ from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.ports.store import Decision, Document, DraftsFilter, Found, Page, ResultT, Snapshot
+from shared.ports.store import (
+    Decision,
+    Document,
+    DraftsFilter,
+    Found,
+    Page,
+    ResultT,
+    Snapshot,
+    Stored,
+)
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
@@ -126,20 +135,25 @@ class SQLiteStore:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             return cast("DocumentT | None", read_document(connection, key))
 
-    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Creation]:
+    def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
+            text = read_text(connection, key) if key.can_exist else None
+        return None if text is None else _stored(key, text)
+
+    def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         kinds = [which.kind] if which.kind else [*Kind]
         statuses = [which.status] if which.status else _UNPUBLISHED
         wheres = [_LISTED[kind, status] for kind in kinds for status in statuses]
         return self._page(Collection.CREATIONS, wheres, page, sort="createdAt", of=user_id)
 
-    def feed(self, page: Page) -> list[Creation]:
+    def feed(self, page: Page) -> list[Stored[Creation]]:
         return self._page(Collection.CREATIONS, [_PUBLISHED], page, sort="publishedAt")
 
-    def published_by(self, username: str, page: Page) -> list[Creation]:
+    def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         where = f"{_PUBLISHED} AND {_field('username')} = :of"
         return self._page(Collection.CREATIONS, [where], page, sort="publishedAt", of=username)
 
-    def ledger(self, user_id: UserId, page: Page) -> list[LedgerEntry]:
+    def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         where = f"{_field('userId')} = :of AND {_field('sequence')} IS NOT NULL"
         return self._page(Collection.TRANSACTIONS, [where], page, sort="sequence", of=user_id)
 
@@ -151,7 +165,8 @@ class SQLiteStore:
 
     def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
         where = f"{_field(sort)} <= :of"
-        return self._page(collection, [where], page, sort=sort, order="ASC", of=time_text(now))
+        due = self._page(collection, [where], page, sort=sort, order="ASC", of=time_text(now))
+        return [each.parse() for each in due]
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
@@ -199,7 +214,7 @@ class SQLiteStore:
         sort: str,
         order: str = "DESC",
         of: str | None = None,
-    ) -> list[Any]:
+    ) -> list[Stored[Any]]:
         """Return a page of the documents that meet one of these conditions on `of`."""
         values: dict[str, str | int | None] = {"of": of, "limit": page.limit}
         if page.after is not None:
@@ -211,4 +226,12 @@ class SQLiteStore:
         )
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = connection.execute(text, values).fetchall()
-        return [from_fields(Key(collection, id_), json.loads(text)) for id_, text, _ in rows]
+        return [_stored(Key(collection, id_), text) for id_, text, _ in rows]
+
+
+def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
+    return Stored(f"{key.id} {text}", partial(_parsed, key, text))
+
+
+def _parsed(key: Key[DocumentT], text: str) -> DocumentT:
+    return from_fields(key, json.loads(text))

@@ -141,9 +141,11 @@ class R2MediaStore:
         return session.client("s3", endpoint_url=self.endpoint_url, config=config)
 
 
+_CONTENT_TYPES = {str(each): each.content_type for each in MediaFormat}
+
+
 def _content_type(key: str) -> str:
-    types = {str(each): each.content_type for each in MediaFormat}
-    return types.get(key.rsplit(".", 1)[-1], "application/octet-stream")
+    return _CONTENT_TYPES.get(key.rsplit(".", 1)[-1], "application/octet-stream")
 
 
 def _status(error: Any) -> tuple[int, str]:  # noqa: ANN401 (botocore has no types)

@@ -9,10 +9,13 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlencode, urlsplit
+from functools import lru_cache
+from urllib.parse import quote, urlencode
 
 LIFE_MAX = timedelta(days=7)
 """A link is dated this long before its expiry, the maximum that S3 allows."""
+COMMON_MAX = 32
+"""Links of a few expiries and media types are signed at a time."""
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
@@ -24,25 +27,33 @@ class LinkSigner:
 
     def signed(self, url: str, query: Mapping[str, str], *, expires_at: datetime) -> str:
         """Return a presigned GET of `url` (quoted path, no query), valid up to 7 days from now."""
-        dated = (expires_at - LIFE_MAX).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        scope = [dated[:8], self.region, "s3", "aws4_request"]
-        whole_query = {
-            **query,
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": "/".join([self.access_key_id, *scope]),
-            "X-Amz-Date": dated,
-            "X-Amz-Expires": str(int(LIFE_MAX.total_seconds())),
-            "X-Amz-SignedHeaders": "host",
-        }
-        encoded = urlencode(sorted(whole_query.items()), quote_via=quote, safe="")
-        parts = urlsplit(url)
-        request = f"GET\n{parts.path}\n{encoded}\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
+        encoded, head, key = _common(self, tuple(query.items()), expires_at)
+        host, _, path = url.partition("://")[2].partition("/")
+        request = f"GET\n/{path}\n{encoded}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(request.encode()).hexdigest()
-        key = f"AWS4{self.secret_access_key}".encode()
-        for part in scope:
-            key = _mac(key, part)
-        signature = _mac(key, "\n".join([_ALGORITHM, dated, "/".join(scope), digest])).hex()
-        return f"{url}?{encoded}&X-Amz-Signature={signature}"
+        return f"{url}?{encoded}&X-Amz-Signature={_mac(key, head + digest).hex()}"
+
+
+@lru_cache(COMMON_MAX)
+def _common(
+    signer: LinkSigner, query: tuple[tuple[str, str], ...], expires_at: datetime
+) -> tuple[str, str, bytes]:
+    """Return what links of one expiry share: the query, the head of the text to sign, the key."""
+    dated = (expires_at - LIFE_MAX).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = [dated[:8], signer.region, "s3", "aws4_request"]
+    whole_query = {
+        **dict(query),
+        "X-Amz-Algorithm": _ALGORITHM,
+        "X-Amz-Credential": "/".join([signer.access_key_id, *scope]),
+        "X-Amz-Date": dated,
+        "X-Amz-Expires": str(int(LIFE_MAX.total_seconds())),
+        "X-Amz-SignedHeaders": "host",
+    }
+    encoded = urlencode(sorted(whole_query.items()), quote_via=quote, safe="")
+    key = f"AWS4{signer.secret_access_key}".encode()
+    for part in scope:
+        key = _mac(key, part)
+    return encoded, "\n".join([_ALGORITHM, dated, "/".join(scope), ""]), key
 
 
 def _mac(key: bytes, text: str) -> bytes:

@@ -20,6 +20,7 @@ from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.invariants import Violation
 from shared.ports.store import Document, Page, Store
 from tests.support.builders import ADA, BEN, COSTS, NOON, a_brief, a_caller
+from tests.support.documents import parsed
 from tests.support.machine import needs
 from tests.support.world import World
 
@@ -150,7 +151,7 @@ def test_account_keeps_its_balance_as_the_opening_grant(legacy: LegacyWorld) -> 
     assert account.created_at == datetime(2024, 5, 1, 12, tzinfo=UTC)
     claim = UsernameClaim(username="ada-l", user_id=ADA)
     assert legacy.store.get(username_key("ada-l")) == claim
-    [entry] = legacy.store.ledger(ADA, Page(limit=5))
+    [entry] = parsed(legacy.store.ledger(ADA, Page(limit=5)))
     assert entry.entry_id == "ada_grant_opening"
     assert (entry.entry_type, entry.amount_tokens, entry.sequence) == (EntryType.GRANT, 40, 1)
     assert (entry.actor, entry.created_at) == (Actor.OPERATOR, NOON)
