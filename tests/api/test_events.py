@@ -211,6 +211,11 @@ def streams_of(world: World, **limits: float) -> Streams:
     return Streams(world.sqlite, COSTS, lambda: links, StreamLimits(**limits))  # type: ignore[arg-type]  # one is a count
 
 
+def latest_of(streams: Streams) -> Snapshot | None:
+    latest = streams._watches[ADA].latest
+    return latest and latest.unpacked()
+
+
 async def never() -> Message:
     await anyio.sleep_forever()
     raise AssertionError
@@ -223,7 +228,7 @@ def test_slow_reader_skips_intermediate_states(world: World) -> None:
     def grant_ten() -> None:
         for number in range(10):
             world.phoenix.accounts.grant(ADA, 1, reference=str(number), actor=Actor.OPERATOR)
-        eventually(lambda: streams._watches[ADA].latest == Snapshot(world.account(), {}))
+        eventually(lambda: latest_of(streams) == Snapshot(world.account(), {}))
 
     async def send(message: Message) -> None:
         sent.append(message.get("body", b"").decode())

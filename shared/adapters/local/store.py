@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
-from shared.adapters.local.watches import SQLiteWatches
+from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
 from shared.adapters.local.writer import SQLiteWriter, read_document, time_text
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
@@ -61,7 +61,7 @@ CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
 CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
 CREATE INDEX IF NOT EXISTS ledger ON transactions (
   {_field("userId")}, {_field("sequence")} DESC, id DESC);
-"""
+{CHANGES_SCHEMA}"""
 
 
 class SQLiteStore:
