@@ -29,8 +29,8 @@ from shared.ports.store import Changes, Snapshot, Store
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = ": heartbeat\n\n"
-RENDERING_MAX = 2
-"""Events that are built at a time: more threads gain nothing, and delay other requests."""
+SNAPSHOTS_MAX = 2
+"""Snapshots that are built at a time: the others wait, and neither changes nor requests do."""
 
 EndReason = Literal["settled", "time", "shutdown"]
 
@@ -124,7 +124,7 @@ class Streams:
         self._costs = costs
         self._new_links = new_links
         self._count = 0
-        self._rendering = anyio.CapacityLimiter(RENDERING_MAX)
+        self._snapshots = anyio.CapacityLimiter(SNAPSHOTS_MAX)
         self._watches: dict[UserId, _UserWatch] = {}
 
     def stop(self) -> None:
@@ -159,7 +159,8 @@ class Streams:
 
     async def event(self, sent: _Packed | None, latest: _Packed) -> str:
         """Return the event that leads from one snapshot, or from none, to another."""
-        return await run_sync(self._event, sent, latest, limiter=self._rendering)
+        limiter = None if sent else self._snapshots
+        return await run_sync(self._event, sent, latest, limiter=limiter)
 
     def _event(self, sent: _Packed | None, latest: _Packed) -> str:
         name, known = ("change", sent.unpacked()) if sent else ("snapshot", Snapshot())

@@ -213,7 +213,7 @@ def streams_of(world: World, **limits: float) -> Streams:
 
 def latest_of(streams: Streams) -> Snapshot | None:
     latest = streams._watches[ADA].latest
-    return latest and latest.unpacked()
+    return latest.unpacked() if latest else None
 
 
 async def never() -> Message:
