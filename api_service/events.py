@@ -157,15 +157,15 @@ class Streams:
             if is_unused:
                 await watch.stop()
 
-    async def event(self, sent: _Packed | None, latest: _Packed) -> str:
+    async def event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         """Return the event that leads from one snapshot, or from none, to another."""
         limiter = None if sent else self._snapshots
         return await run_sync(self._event, sent, latest, limiter=limiter)
 
-    def _event(self, sent: _Packed | None, latest: _Packed) -> str:
+    def _event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         name, known = ("change", sent.unpacked()) if sent else ("snapshot", Snapshot())
         data = self._view(latest.unpacked().since(known)).model_dump_json(by_alias=True)
-        return f"event: {name}\ndata: {data}\n\n"
+        return f"event: {name}\ndata: {data}\n\n".encode()
 
     def _view(self, changes: Changes) -> ChangesView:
         """Return the view of changes, newest creations first."""
@@ -197,7 +197,16 @@ class EventStream(StreamingResponse):
         except TooManyStreams as error:
             await problem_response(error)(scope, receive, send)
 
-    async def _events(self, watch: _UserWatch) -> AsyncIterator[str]:
+    async def stream_response(self, send: Send) -> None:
+        """Send as the base class does, but without keeping the last event, which may be 50 KB."""
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        async for event in self.body_iterator:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+            del event
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _events(self, watch: _UserWatch) -> AsyncIterator[bytes]:
         """Yield the snapshot, each change, heartbeats, and the reason for the end."""
         start_s = busy_s = time.monotonic()
         sent: _Packed | None = None
@@ -211,12 +220,12 @@ class EventStream(StreamingResponse):
                 sent = latest
             end_s, reason = self._end(start_s, busy_s, sent)
             if watch.has_failed or now_s >= end_s:
-                yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'
+                yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
                 return
             with anyio.move_on_after(min(self._limits.heartbeat_s, end_s - now_s)) as wait:
                 await changed.wait()
             if wait.cancelled_caught:
-                yield HEARTBEAT
+                yield HEARTBEAT.encode()
 
     def _end(self, start_s: float, busy_s: float, sent: _Packed | None) -> tuple[float, EndReason]:
         """Return when the stream ends, and why."""
