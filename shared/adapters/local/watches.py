@@ -24,7 +24,7 @@ from shared.ports.store import WATCHED_MAX, Snapshot
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL_S = 0.05
+POLL_INTERVAL_S = 0.025
 CHANGES_KEPT = 10_000
 """Rows of `changes` that remain; a process that has missed some reads all its watched users."""
 TRIM_EVERY = 1_000
