@@ -6,7 +6,9 @@ loop; store calls and the building of views run in threads.
 """
 
 import asyncio
+import pickle
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -20,12 +22,15 @@ from starlette.types import Receive, Scope, Send
 from api_service.errors import TooManyOwnStreams, TooManyStreams, problem_response
 from api_service.links import Links
 from api_service.responses import AccountView, CreationView, View
+from shared.domain.account import InFlight
 from shared.domain.keys import UserId
 from shared.domain.policy import Costs
-from shared.ports.store import Snapshot, Store
+from shared.ports.store import Changes, Snapshot, Store
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = ": heartbeat\n\n"
+SNAPSHOTS_MAX = 2
+"""Snapshots that are built at a time: the others wait, and neither changes nor requests do."""
 
 EndReason = Literal["settled", "time", "shutdown"]
 
@@ -45,7 +50,7 @@ class ChangesView(View):
 class StreamLimits:
     """The number of streams in a process, and the life of one in seconds."""
 
-    streams_max: int = 100
+    streams_max: int = 1_000
     streams_of_user_max: int = 5
     heartbeat_s: float = 15
     life_s: float = 300
@@ -53,11 +58,24 @@ class StreamLimits:
     write_s: float = 15  # extra time before a stalled reader is disconnected
 
 
+class _Packed:
+    """A snapshot that is kept: 50 creations are 130 KB as objects, and 5 KB in this form."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        in_flight = snapshot.account.in_flight if snapshot.account else InFlight()
+        self.has_unfinished = in_flight.image + in_flight.video > 0
+        self._bytes = zlib.compress(pickle.dumps(snapshot), level=1)
+
+    def unpacked(self) -> Snapshot:
+        snapshot: Snapshot = pickle.loads(zlib.decompress(self._bytes))  # noqa: S301 (our own)
+        return snapshot
+
+
 class _UserWatch:
     """The watch of one user's documents, and the latest snapshot."""
 
     def __init__(self) -> None:
-        self.latest: Snapshot | None = None
+        self.latest: _Packed | None = None
         self.changed = asyncio.Event()  # set, and replaced by a new one, at each change
         self.stream_count = 0
         self.has_failed = False
@@ -68,15 +86,15 @@ class _UserWatch:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def update(self, snapshot: Snapshot) -> None:
-        self.latest = snapshot
+    def update(self, latest: _Packed) -> None:
+        self.latest = latest
         self.wake()
 
     async def start(self, store: Store, user_id: UserId) -> None:
         loop = asyncio.get_running_loop()
 
         def update(snapshot: Snapshot) -> None:
-            loop.call_soon_threadsafe(self.update, snapshot)
+            loop.call_soon_threadsafe(self.update, _Packed(snapshot))
 
         context = store.watch(user_id, update)
         try:
@@ -106,6 +124,7 @@ class Streams:
         self._costs = costs
         self._new_links = new_links
         self._count = 0
+        self._snapshots = anyio.CapacityLimiter(SNAPSHOTS_MAX)
         self._watches: dict[UserId, _UserWatch] = {}
 
     def stop(self) -> None:
@@ -138,9 +157,19 @@ class Streams:
             if is_unused:
                 await watch.stop()
 
-    def changes(self, sent: Snapshot, latest: Snapshot) -> ChangesView:
-        """Return the difference between two snapshots, newest creations first."""
-        links, changes = self._new_links(), latest.since(sent)
+    async def event(self, sent: _Packed | None, latest: _Packed) -> bytes:
+        """Return the event that leads from one snapshot, or from none, to another."""
+        limiter = None if sent else self._snapshots
+        return await run_sync(self._event, sent, latest, limiter=limiter)
+
+    def _event(self, sent: _Packed | None, latest: _Packed) -> bytes:
+        name, known = ("change", sent.unpacked()) if sent else ("snapshot", Snapshot())
+        data = self._view(latest.unpacked().since(known)).model_dump_json(by_alias=True)
+        return f"event: {name}\ndata: {data}\n\n".encode()
+
+    def _view(self, changes: Changes) -> ChangesView:
+        """Return the view of changes, newest creations first."""
+        links = self._new_links()
         creations = sorted(changes.creations, key=lambda each: (each.created_at, each.creation_id))
         return ChangesView(
             account=AccountView.of(changes.account, self._costs) if changes.account else None,
@@ -168,40 +197,41 @@ class EventStream(StreamingResponse):
         except TooManyStreams as error:
             await problem_response(error)(scope, receive, send)
 
-    async def _events(self, watch: _UserWatch) -> AsyncIterator[str]:
+    async def stream_response(self, send: Send) -> None:
+        """Send as the base class does, but without keeping the last event, which may be 50 KB."""
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        async for event in self.body_iterator:
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+            del event
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _events(self, watch: _UserWatch) -> AsyncIterator[bytes]:
         """Yield the snapshot, each change, heartbeats, and the reason for the end."""
         start_s = busy_s = time.monotonic()
-        sent: Snapshot | None = None
+        sent: _Packed | None = None
         while True:
             now_s = time.monotonic()
-            if sent is None or _has_unfinished(sent):
+            if sent is None or sent.has_unfinished:
                 busy_s = now_s
             changed, latest = watch.changed, watch.latest
             if latest is not None and latest is not sent:
-                changes = await run_sync(self._streams.changes, sent or Snapshot(), latest)
-                name = "change" if sent else "snapshot"
-                data = changes.model_dump_json(by_alias=True)
-                yield f"event: {name}\ndata: {data}\n\n"
+                yield await self._streams.event(sent, latest)
                 sent = latest
             end_s, reason = self._end(start_s, busy_s, sent)
             if watch.has_failed or now_s >= end_s:
-                yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'
+                yield f'event: end\ndata: {{"reason":"{reason}"}}\n\n'.encode()
                 return
             with anyio.move_on_after(min(self._limits.heartbeat_s, end_s - now_s)) as wait:
                 await changed.wait()
             if wait.cancelled_caught:
-                yield HEARTBEAT
+                yield HEARTBEAT.encode()
 
-    def _end(self, start_s: float, busy_s: float, sent: Snapshot | None) -> tuple[float, EndReason]:
+    def _end(self, start_s: float, busy_s: float, sent: _Packed | None) -> tuple[float, EndReason]:
         """Return when the stream ends, and why."""
         if self._streams.is_stopping:
             return start_s, "shutdown"
         end_s, settled_s = start_s + self._limits.life_s, busy_s + self._limits.settled_s
-        if sent and not _has_unfinished(sent) and settled_s < end_s:
+        if sent and not sent.has_unfinished and settled_s < end_s:
             return settled_s, "settled"
         return end_s, "time"
-
-
-def _has_unfinished(snapshot: Snapshot) -> bool:
-    account = snapshot.account
-    return account is not None and account.in_flight.image + account.in_flight.video > 0

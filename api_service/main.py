@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import sys
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from api_service.app import create_app
 from api_service.connection_limits import ConnectionLimits
 from api_service.connections import Connections
+from api_service.events import StreamLimits
 from api_service.security_policy import FirebaseWeb
 from shared import settings, telemetry, wiring
 from shared.domain.errors import WrongSetting
@@ -32,9 +34,13 @@ FILES_PER_CONNECTION = 2  # its socket, and the media file that it downloads
 BACKLOG_SHARE = 8
 """One in this many open files is for new connections that are accepted at the same moment."""
 BACKLOG_MAX = 1_024
+STREAMS_SHARE = 4
+"""One in this many connections may be a live stream."""
+CLOUD_STREAMS_MAX = 100
+"""Streams of one instance of 250 requests; a connection to Firestore carries as many watches."""
 
 
-def app() -> FastAPI:
+def app(connections_max: int = ConnectionLimits.open_max) -> FastAPI:
     """Build the application from the environment; exit 2 with one line if a setting is wrong."""
     telemetry.configure("api", project=os.environ.get("GOOGLE_CLOUD_PROJECT"))
     try:
@@ -43,7 +49,17 @@ def app() -> FastAPI:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)
     _log_retired_models(phoenix)
-    return create_app(phoenix, firebase=_firebase(phoenix.settings.backend))
+    backend = phoenix.settings.backend
+    limits = stream_limits(backend, connections_max=connections_max)
+    return create_app(phoenix, firebase=_firebase(backend), stream_limits=limits)
+
+
+def stream_limits(backend: LocalBackend | GCPBackend, *, connections_max: int) -> StreamLimits:
+    """Return the limits of live streams in a process with so many connections."""
+    streams_max = min(StreamLimits.streams_max, connections_max // STREAMS_SHARE)
+    if isinstance(backend, GCPBackend):
+        streams_max = min(streams_max, CLOUD_STREAMS_MAX)
+    return StreamLimits(streams_max=streams_max)
 
 
 def _log_retired_models(phoenix: Phoenix) -> None:
@@ -75,7 +91,7 @@ def server_config(host: str, port: int, *, files_max: int) -> uvicorn.Config:
     connections_max = (files_max - FILES_RESERVED - backlog) // FILES_PER_CONNECTION
     limits = ConnectionLimits(open_max=min(ConnectionLimits.open_max, connections_max))
     return uvicorn.Config(
-        app,
+        partial(app, limits.open_max),
         factory=True,
         host=host,
         port=port,

@@ -40,7 +40,7 @@ EXAMPLE = (
             "`time` or `shutdown`. A heartbeat comment is sent every 15 s.",
             "content": {MEDIA_TYPE: {"schema": ONE_EVENT, "example": EXAMPLE}},
         },
-        **problems(*SIGNED_IN, TooManyStreams(limit=100), TooManyOwnStreams(limit=5)),
+        **problems(*SIGNED_IN, TooManyStreams(limit=1_000), TooManyOwnStreams(limit=5)),
     },
 )
 def events(state: StateDep, owner: OwnerDep) -> Response:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,21 +19,22 @@ import pytest
 from anyio import to_thread
 from starlette.types import Message
 
-from api_service.events import EventStream, StreamLimits, Streams
+from api_service.events import SNAPSHOTS_MAX, EventStream, StreamLimits, Streams, _Packed
 from infrastructure.local.stack import Stack
 from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.ports.store import Snapshot, Store
+from shared.ports.store import WATCHED_MAX, Snapshot, Store
 from tests.api.conftest import Api
-from tests.support.builders import ADA, BEN, COSTS, a_caller
+from tests.support.builders import ADA, BEN, COSTS, a_caller, a_creation_id, an_account
 from tests.support.eventually import eventually
 from tests.support.world import World
 
 EVENTS = "/api/generate/events"
 SHUTDOWN_S_MAX = 8
 """After this time, uvicorn closes its connections."""
+KEPT_BYTES_MAX = 10_000
 NewApi = Callable[..., Api]
 
 
@@ -212,6 +214,11 @@ def streams_of(world: World, **limits: float) -> Streams:
     return Streams(world.sqlite, COSTS, lambda: links, StreamLimits(**limits))  # type: ignore[arg-type]  # one is a count
 
 
+def latest_of(streams: Streams) -> Snapshot | None:
+    latest = streams._watches[ADA].latest
+    return latest.unpacked() if latest else None
+
+
 async def never() -> Message:
     await anyio.sleep_forever()
     raise AssertionError
@@ -224,7 +231,7 @@ def test_slow_reader_skips_intermediate_states(world: World) -> None:
     def grant_ten() -> None:
         for number in range(10):
             world.phoenix.accounts.grant(ADA, 1, reference=str(number), actor=Actor.OPERATOR)
-        eventually(lambda: streams._watches[ADA].latest == Snapshot(world.account(), {}))
+        eventually(lambda: latest_of(streams) == Snapshot(world.account(), {}))
 
     async def send(message: Message) -> None:
         sent.append(message.get("body", b"").decode())
@@ -241,6 +248,40 @@ def test_slow_reader_skips_intermediate_states(world: World) -> None:
         "event: end",
     ]
     assert '"tokenBalance":110' in sent[2]
+
+
+def test_change_overtakes_snapshots_that_wait_to_be_built(world: World) -> None:
+    """Many readers that connect at once must not delay the changes of others."""
+    streams, is_sent = streams_of(world), threading.Event()
+    earlier, latest = _Packed(Snapshot(an_account())), _Packed(Snapshot(an_account(tokens=7)))
+
+    async def build_slowly() -> None:
+        await to_thread.run_sync(is_sent.wait, 10, limiter=streams._snapshots)
+
+    async def change() -> bytes:
+        async with anyio.create_task_group() as group:
+            for _ in range(SNAPSHOTS_MAX):
+                group.start_soon(build_slowly)
+            await anyio.wait_all_tasks_blocked()
+            assert streams._snapshots.available_tokens == 0
+            with anyio.fail_after(5):
+                event = await streams.event(earlier, latest)
+            is_sent.set()
+        return event
+
+    assert b'"tokenBalance":7' in anyio.run(change)
+
+
+def test_kept_snapshot_is_small(world: World) -> None:
+    """As objects, fifty creations take 130 KB."""
+    draft, ids = world.draft(), [a_creation_id(str(number)) for number in range(WATCHED_MAX)]
+    creations = {id_: replace(draft, creation_id=id_, prompt=f"a fox {id_}") for id_ in ids}
+    snapshot = Snapshot(world.account(), creations)
+
+    packed = _Packed(snapshot)
+
+    assert packed.unpacked() == snapshot
+    assert len(packed._bytes) < KEPT_BYTES_MAX
 
 
 def test_stalled_reader_is_disconnected(world: World) -> None:

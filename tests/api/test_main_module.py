@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from api_service.__main__ import port_number
+from api_service.main import stream_limits
+from shared import settings
+from tests.support.environments import GCP
 from tests.support.eventually import eventually
 
 
@@ -94,3 +97,20 @@ def test_wrong_port_in_the_environment_prevents_the_start(tmp_path: Path) -> Non
 @pytest.mark.parametrize("port", [1, 8080, 65535])
 def test_port_is_a_number_in_its_range(port: int) -> None:
     assert port_number(str(port)) == port
+
+
+@pytest.mark.parametrize(
+    ("environment", "connections_max", "streams_max"),
+    [
+        ({}, 4_000, 1_000),
+        ({}, 320, 80),
+        (GCP, 4_000, 100),
+    ],
+    ids=["one machine", "few open files", "cloud"],
+)
+def test_streams_leave_connections_for_other_requests(
+    environment: dict[str, str], connections_max: int, streams_max: int, tmp_path: Path
+) -> None:
+    backend = settings.load(environment or {"PHOENIX_DATA": str(tmp_path)}).backend
+
+    assert stream_limits(backend, connections_max=connections_max).streams_max == streams_max

@@ -12,7 +12,7 @@ from typing import Any, cast
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.documents import carry_out, read_document, read_text, time_text
 from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
-from shared.adapters.local.watches import SQLiteWatches
+from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
@@ -74,7 +74,7 @@ CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
 CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
 CREATE INDEX IF NOT EXISTS ledger ON transactions (
   {_field("userId")}, {_field("sequence")} DESC, id DESC);
-"""
+{CHANGES_SCHEMA}"""
 _LISTED = {
     (kind, status): f"{_field('userId')} = :of AND {_field('mediaType')} = '{kind}'"
     f" AND {_field('status')} = '{status}'"
