@@ -3,36 +3,40 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from fastapi.testclient import TestClient
 
-from tests.servers.firestore_emulator import free_port
+from tests.servers.firestore_emulator import HOST, free_port
 from tests.support.eventually import eventually
 
 OPEN = "/api/generate/creation"
 IMAGE = {"type": "image", "prompt": "a fox"}
-ROOMY = {"PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX": "100"}
-"""No job runs, so every image stays unfinished."""
 
 
 @contextmanager
 def api(
-    data: Path, *, module: str = "api_service", tracer: Sequence[str] = ()
+    data: Path,
+    policy: Mapping[str, str],
+    *,
+    module: str = "api_service",
+    tracer: Sequence[str] = (),
 ) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """Yield the process, which leads a process group, and its address; end it with SIGTERM."""
-    port = str(free_port())
-    base_url = f"http://127.0.0.1:{port}"
-    environment = {"PHOENIX_DATA": str(data), "PHOENIX_BASE_URL": base_url, **ROOMY}
+    port = free_port()
+    base_url = f"http://{HOST}:{port}"
+    environment = {"PHOENIX_DATA": str(data), "PHOENIX_BASE_URL": base_url, **policy}
     log = data.with_suffix(".log")
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            [*tracer, sys.executable, "-m", module, "--port", port],
+            [*tracer, sys.executable, "-m", module, "--port", str(port)],
             env={**os.environ, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -40,7 +44,7 @@ def api(
         ) as process,
     ):
         try:
-            eventually(lambda: _responds(base_url) or process.poll() is not None)
+            eventually(lambda: _accepts(port) or process.poll() is not None)
             assert process.poll() is None, log.read_text()
             yield process, base_url
         finally:
@@ -48,13 +52,15 @@ def api(
                 os.killpg(process.pid, signal.SIGTERM)
 
 
-def _responds(base_url: str) -> bool:
+def _accepts(port: int) -> bool:
     try:
-        return httpx.get(f"{base_url}/api/health").is_success
-    except httpx.TransportError:
+        socket.create_connection((HOST, port)).close()
+    except ConnectionRefusedError:
         return False
+    return True
 
 
-def sign_in(client: httpx.Client, user: str) -> None:
+def sign_in(client: "httpx.Client | TestClient", user: str) -> dict[str, str]:
+    """Return the headers of a user's requests."""
     token = client.post("/api/local/sign-in", json={"username": user}).json()["token"]
-    client.headers["Authorization"] = f"Bearer {token}"
+    return {"Authorization": f"Bearer {token}"}

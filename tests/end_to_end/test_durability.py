@@ -20,8 +20,8 @@ EACH = 4
 def opened(base_url: str, user: str) -> list[str]:
     """Return the creations that a new user opens, one after the other."""
     with httpx.Client(base_url=base_url, timeout=30) as client:
-        sign_in(client, user)
-        answers = [client.post(OPEN, json=IMAGE) for _ in range(EACH)]
+        headers = sign_in(client, user)
+        answers = [client.post(OPEN, json=IMAGE, headers=headers) for _ in range(EACH)]
     assert {answer.status_code for answer in answers} == {202}
     return [answer.json()["creationId"] for answer in answers]
 
@@ -30,7 +30,7 @@ def traced(folder: Path, *, module: str) -> list[Call]:
     """Return the system calls of an API while one client and then 16 clients open creations."""
     trace = folder / "trace"
     tracer = (*TRACER, f"--output={trace}")
-    with api(folder / "data", module=module, tracer=tracer) as (_, base_url):
+    with api(folder / "data", {}, module=module, tracer=tracer) as (_, base_url):
         answered = opened(base_url, "user-alone")
         with ThreadPoolExecutor(CLIENTS) as clients:
             users = [f"user-{number}" for number in range(CLIENTS)]
