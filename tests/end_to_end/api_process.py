@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from tests.servers.firestore_emulator import HOST, free_port
 from tests.support.eventually import eventually
 
+API = ("-m", "api_service")
 OPEN = "/api/generate/creation"
 IMAGE = {"type": "image", "prompt": "a fox"}
 
@@ -25,7 +26,7 @@ def api(
     data: Path,
     policy: Mapping[str, str],
     *,
-    module: str = "api_service",
+    command: Sequence[str] = API,
     tracer: Sequence[str] = (),
 ) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """Yield the process, which leads a process group, and its address; end it with SIGTERM."""
@@ -36,7 +37,7 @@ def api(
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            [*tracer, sys.executable, "-m", module, "--port", str(port)],
+            [*tracer, sys.executable, *command, "--port", str(port)],
             env={**os.environ, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -44,7 +45,7 @@ def api(
         ) as process,
     ):
         try:
-            eventually(lambda: _accepts(port) or process.poll() is not None)
+            eventually(lambda: _accepts(port) or process.poll() is not None, within_s=60)
             assert process.poll() is None, log.read_text()
             yield process, base_url
         finally:

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from shared.domain.keys import CreationId
 from shared.domain.ledger import EntryType, debit_id, entry_key
 from shared.ports.store import Store
 from shared.wiring import Phoenix
-from tests.end_to_end.api_process import IMAGE, OPEN, api, sign_in
+from tests.end_to_end.api_process import API, IMAGE, OPEN, api, sign_in
 
 CLIENTS = 8
 KILLS_PER_FOLDER = 5
@@ -75,10 +75,10 @@ def key_header(post: Post) -> dict[str, str]:
     return {} if post.key is None else {"Idempotency-Key": post.key}
 
 
-def killed(data: Path, *, name: str, killed_after: int) -> list[Post]:
+def killed(data: Path, *, name: str, killed_after: int, command: Sequence[str]) -> list[Post]:
     """Start an API, kill it when its clients have read so many answers, and return all requests."""
     with (
-        api(data, POLICY) as (process, base_url),
+        api(data, POLICY, command=command) as (process, base_url),
         httpx.Client(base_url=base_url, timeout=30) as client,
         ThreadPoolExecutor(CLIENTS) as threads,
     ):
@@ -153,13 +153,13 @@ def balance(client: TestClient, headers: dict[str, str]) -> int:
     return balance_tokens
 
 
-def killed_repeatedly(data: Path, *, kills: int) -> Counter[str]:
+def killed_repeatedly(data: Path, *, kills: int, command: Sequence[str]) -> Counter[str]:
     """Kill an API on one folder repeatedly and check the folder each time; count the requests."""
     counts: Counter[str] = Counter()
     everything: list[Post] = []
     for number in range(kills):
         killed_after = 1 if number == 0 else random.randint(1, KILLED_AFTER_MAX)
-        posts = killed(data, name=str(number), killed_after=killed_after)
+        posts = killed(data, name=str(number), killed_after=killed_after, command=command)
         everything += posts
         answered = sum(post.creation_id is not None for post in posts)
         counts.update(kills=1, answered=answered, unanswered=len(posts) - answered)
@@ -170,14 +170,14 @@ def killed_repeatedly(data: Path, *, kills: int) -> Counter[str]:
     return counts
 
 
-def killed_times(folder: Path, times: int) -> Counter[str]:
+def killed_times(folder: Path, times: int, *, command: Sequence[str] = API) -> Counter[str]:
     """Kill an API this many times, a few times on each new folder; count the requests."""
     kills = [
         len(range(times)[at : at + KILLS_PER_FOLDER]) for at in range(0, times, KILLS_PER_FOLDER)
     ]
     with ThreadPoolExecutor(FOLDERS_AT_ONCE) as threads:
         counting = [
-            threads.submit(killed_repeatedly, folder / str(number), kills=each)
+            threads.submit(killed_repeatedly, folder / str(number), kills=each, command=command)
             for number, each in enumerate(kills)
         ]
         return sum((each.result() for each in counting), Counter())

@@ -1,5 +1,6 @@
 """Answered creations survive: no 202 is sent before its commit is on the disk."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import httpx
 import pytest
 
 from shared.adapters.local.data_folder import STORE
-from tests.end_to_end.api_process import IMAGE, OPEN, api, sign_in
+from tests.end_to_end.api_process import API, IMAGE, OPEN, api, sign_in
+from tests.end_to_end.broken_api import EARLY, UNSYNCED
+from tests.end_to_end.kill_after_answer import killed_times
 from tests.end_to_end.system_calls import TRACER, Call, accepted, calls_of, not_durable
 from tests.support.machine import needs
 
@@ -15,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = 16
 EACH = 4
+KILLS = 20
 
 
 def opened(base_url: str, user: str) -> list[str]:
@@ -26,11 +30,11 @@ def opened(base_url: str, user: str) -> list[str]:
     return [answer.json()["creationId"] for answer in answers]
 
 
-def traced(folder: Path, *, module: str) -> list[Call]:
+def traced(folder: Path, *, command: Sequence[str] = API) -> list[Call]:
     """Return the system calls of an API while one client and then 16 clients open creations."""
     trace = folder / "trace"
     tracer = (*TRACER, f"--output={trace}")
-    with api(folder / "data", {}, module=module, tracer=tracer) as (_, base_url):
+    with api(folder / "data", {}, command=command, tracer=tracer) as (_, base_url):
         answered = opened(base_url, "user-alone")
         with ThreadPoolExecutor(CLIENTS) as clients:
             users = [f"user-{number}" for number in range(CLIENTS)]
@@ -47,13 +51,26 @@ def traced(folder: Path, *, module: str) -> list[Call]:
 def test_no_202_is_sent_before_a_sync_that_began_after_its_commit_was_written(
     tmp_path: Path,
 ) -> None:
-    calls = traced(tmp_path, module="api_service")
+    calls = traced(tmp_path)
 
     assert not_durable(calls, f"{tmp_path}/data/{STORE}-wal") == set()
 
 
 @needs("strace")
-def test_each_202_of_an_api_without_synchronous_full_is_sent_too_early(tmp_path: Path) -> None:
-    calls = traced(tmp_path, module="tests.end_to_end.unsynced_api")
+@pytest.mark.parametrize("mistake", [UNSYNCED, EARLY], ids=["synchronous=NORMAL", "early"])
+def test_each_202_of_a_broken_api_is_sent_too_early(tmp_path: Path, mistake: Sequence[str]) -> None:
+    calls = traced(tmp_path, command=mistake)
 
     assert not_durable(calls, f"{tmp_path}/data/{STORE}-wal") == accepted(calls).keys()
+
+
+def test_no_answered_creation_is_lost_by_sigkill_right_after_the_answer(tmp_path: Path) -> None:
+    counts = killed_times(tmp_path, KILLS)
+
+    assert counts["kills"] == KILLS
+    assert counts["unanswered"] >= KILLS, "other requests were in flight"
+
+
+def test_api_that_answers_before_its_commit_loses_a_creation_by_sigkill(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="is lost"):
+        killed_times(tmp_path, 1, command=EARLY)
