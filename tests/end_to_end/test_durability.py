@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 CLIENTS = 16
 EACH = 4
 KILLS = 20
+SLOW_DISK = "--inject=fdatasync:delay_enter=10000"
+"""Each sync takes 10 ms more: concurrent requests share commits, and one that does not wait is seen."""
 
 
 def opened(base_url: str, user: str) -> list[str]:
@@ -33,7 +35,7 @@ def opened(base_url: str, user: str) -> list[str]:
 def traced(folder: Path, *, command: Sequence[str] = API) -> list[Call]:
     """Return the system calls of an API while one client and then 16 clients open creations."""
     trace = folder / "trace"
-    tracer = (*TRACER, f"--output={trace}")
+    tracer = (*TRACER, SLOW_DISK, f"--output={trace}")
     with api(folder / "data", {}, command=command, tracer=tracer) as (_, base_url):
         answered = opened(base_url, "user-alone")
         with ThreadPoolExecutor(CLIENTS) as clients:
