@@ -1,4 +1,7 @@
-"""Answered creations survive: no 202 is sent before its commit is on the disk."""
+"""Answered creations survive: no 202 is sent before its commit is on the disk.
+
+This holds for the store. A task need not be durable, because the sweep creates it again.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

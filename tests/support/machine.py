@@ -31,10 +31,13 @@ def _can_mount() -> bool:
 
 
 def _can_trace() -> bool:
-    """Return whether this user may trace system calls; some containers forbid it."""
+    """Return whether this user may trace system calls, which some containers forbid."""
     strace = shutil.which("strace")
-    probe = [strace or "strace", "--follow-forks", "--seccomp-bpf", "--output=/dev/null", "true"]
-    return strace is not None and not subprocess.run(probe, check=False).returncode
+    options = ("--follow-forks", "--seccomp-bpf", "--trace=fsync", "--output=/dev/null")
+    return (
+        strace is not None
+        and not subprocess.run([strace, *options, "true"], check=False).returncode
+    )
 
 
 PARTS: dict[str, Callable[[], bool]] = {
