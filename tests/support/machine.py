@@ -30,11 +30,22 @@ def _can_mount() -> bool:
     )
 
 
+def _can_trace() -> bool:
+    """Return whether this user may trace system calls, which some containers forbid."""
+    strace = shutil.which("strace")
+    options = ("--follow-forks", "--seccomp-bpf", "--trace=fsync", "--output=/dev/null")
+    return (
+        strace is not None
+        and not subprocess.run([strace, *options, "true"], check=False).returncode
+    )
+
+
 PARTS: dict[str, Callable[[], bool]] = {
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": lambda: not HAS_FAKE_CLOCK and firestore_emulator.is_installed(),
     "node": (WEB_LINT / "installed.json").exists,
+    "strace": _can_trace,
     "tmpfs": _can_mount,
     "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
