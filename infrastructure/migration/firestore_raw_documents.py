@@ -42,4 +42,4 @@ class FirestoreRawDocuments:
 
 
 def _raw(key: Key[Any], snapshot: StoredDocument) -> RawDocument:
-    return RawDocument(key.collection, key.id, snapshot.to_dict() or {}, snapshot.update_time)
+    return RawDocument(key.collection, key.id, snapshot.fields, snapshot.update_time)

@@ -444,10 +444,10 @@ def stored(store: FirestoreStore, creation: Creation) -> tuple[dict[str, Any], d
     """Return the fields of a creation's document and of its internals."""
     read = store._documents.read([creation.key, internals_key(creation.key)])
     public, internals = (
-        snapshot.to_dict() if (snapshot := read.get(key)) else {}
+        dict(read[key].fields) if key in read else {}
         for key in (creation.key, internals_key(creation.key))
     )
-    return public or {}, internals or {}
+    return public, internals
 
 
 def put_as_before(store: FirestoreStore, creation: Creation) -> None:
@@ -512,7 +512,8 @@ def test_creation_without_its_internals_is_neither_decided_on_nor_swept(
 ) -> None:
     creation = a_claimed_creation()
     put(firestore, creation)
-    firestore._documents.reference(internals_key(creation.key)).delete()
+    documents = firestore._documents
+    documents.client.document(documents.name(internals_key(creation.key))).delete()
 
     with pytest.raises(StoreUnavailable) as unavailable:
         firestore.get(creation.key)

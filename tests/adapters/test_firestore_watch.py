@@ -68,7 +68,8 @@ def test_watch_delivers_a_snapshot_and_then_each_change(store: FirestoreStore) -
 def test_unreadable_document_delays_a_snapshot(store: FirestoreStore) -> None:
     watcher = ChangeRecorder()
     put(store, an_account())
-    broken = store._documents.reference(a_creation("x").key)
+    documents = store._documents
+    broken = documents.client.document(documents.name(a_creation("x").key))
 
     with store.watch(ADA, watcher):
         eventually(lambda: watcher.sees(an_account()))

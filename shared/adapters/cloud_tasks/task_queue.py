@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT")
 
+CREATE_TASK = "/google.cloud.tasks.v2.CloudTasks/CreateTask"
 RUN_URL = "https://run.googleapis.com"
 DISPATCH_DEADLINE_S = 30
 """After which an unanswered start is dispatched again."""
@@ -46,6 +47,7 @@ class CloudTasksQueue:
     def __post_init__(self) -> None:
         self._location = f"projects/{self.project}/locations/{self.region}"
         self._client = Once(self._connect)
+        self._create = Once(self._creating)
 
     def close(self) -> None:
         self._client.close(lambda client: client.transport.close())  # type: ignore[no-untyped-call]  # no types
@@ -58,8 +60,6 @@ class CloudTasksQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        from google.api_core.exceptions import AlreadyExists
-
         queue = self._queue(kind)
         task = {
             "name": _task(queue, creation_id, number),
@@ -67,14 +67,7 @@ class CloudTasksQueue:
             "schedule_time": not_before,
             "dispatch_deadline": timedelta(seconds=DISPATCH_DEADLINE_S),
         }
-        request = {"parent": queue, "task": task}
-
-        def create() -> None:
-            # Not Conflict: that includes ABORTED, where nothing was created.
-            with contextlib.suppress(AlreadyExists):
-                self._client().create_task(request, retry=None, timeout=TRY_TIMEOUT_S)
-
-        _call_with_retry(create)
+        _call_with_retry(lambda: self._create()(queue, task))
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:
         from google.api_core.exceptions import NotFound, PermissionDenied
@@ -143,6 +136,35 @@ class CloudTasksQueue:
 
         channel = grpc.insecure_channel(self.emulator_host)
         return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
+
+    def _creating(self) -> Callable[[str, dict[str, object]], None]:
+        """Return a call that creates a task unless its name exists.
+
+        It uses the client's connection, but not its slow message classes.
+        """
+        import grpc
+        from google.api_core import exceptions, gapic_v1
+        from google.cloud.tasks_v2 import CreateTaskRequest
+        from google.cloud.tasks_v2.services.cloud_tasks.transports.base import DEFAULT_CLIENT_INFO
+
+        untyped: Any = gapic_v1.routing_header, exceptions, DEFAULT_CLIENT_INFO
+        routing, errors, client = untyped
+        transport: Any = self._client().transport
+        message = CreateTaskRequest.pb()
+        call = transport.grpc_channel.unary_unary(
+            CREATE_TASK, request_serializer=message.SerializeToString
+        )
+
+        def create(queue: str, task: dict[str, object]) -> None:
+            metadata = (routing.to_grpc_metadata({"parent": queue}), client.to_grpc_metadata())
+            try:
+                call(message(parent=queue, task=task), timeout=TRY_TIMEOUT_S, metadata=metadata)
+            except grpc.RpcError as error:
+                # Not ABORTED, which is the same status in HTTP: there nothing was created.
+                if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
+                    raise errors.from_grpc_error(error) from error
+
+        return create
 
 
 def _task(queue: str, creation_id: CreationId, number: int) -> str:

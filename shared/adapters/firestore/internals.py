@@ -7,16 +7,26 @@ A creation of a release before this split has all fields; the next write moves i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from google.cloud.firestore_v1 import DELETE_FIELD, DocumentSnapshot
+from google.cloud.firestore_v1 import DELETE_FIELD
 
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import Document
 
-StoredDocument = DocumentSnapshot[Any]
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """One document; its update time is the protocol's message, which keeps all digits."""
+
+    id: str
+    fields: Mapping[str, Any]
+    update_time: Any
+
+
 StoredDocuments = dict[Key[Any], StoredDocument]
 
 ALWAYS_SET = "fingerprint"
@@ -86,4 +96,4 @@ def stored_parts(
 
 
 def _fields(snapshot: StoredDocument | None) -> Mapping[str, Any]:
-    return (snapshot.to_dict() or {}) if snapshot is not None else {}
+    return snapshot.fields if snapshot is not None else {}

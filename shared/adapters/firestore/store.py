@@ -15,7 +15,7 @@ from typing import Any, cast
 from google.cloud.firestore_v1 import FieldFilter, Query
 
 from shared.adapters.documents import HELD, is_legacy
-from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments
+from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
 from shared.adapters.firestore.internals import (
     StoredDocument,
     documents_of,
@@ -192,14 +192,14 @@ class FirestoreStore:
         ]
 
     def _held(
-        self, collection: Collection, snapshots: list[StoredDocument], moment: datetime
+        self, collection: Collection, snapshots: list[StoredDocument], moment: Moment
     ) -> Iterator[Document]:
         """Yield current documents, also without internals: the audit reports those."""
         keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]
         wanted = [key for key in with_internals(keys) if key not in keys]
         internals = self._documents.read(wanted, at=moment)
         for key, snapshot in zip(keys, snapshots, strict=True):
-            if not is_legacy(snapshot.to_dict() or {}):
+            if not is_legacy(snapshot.fields):
                 yield shown_document(key, snapshot, internals.get(internals_key(key)))
 
 

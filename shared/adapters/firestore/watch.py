@@ -13,12 +13,13 @@ from typing import Any
 
 import grpc
 from google.cloud.firestore_v1 import Query
-from google.cloud.firestore_v1._helpers import decode_dict
 from google.cloud.firestore_v1.types import Document as Version
 from google.cloud.firestore_v1.types import ListenRequest, ListenResponse, Target, TargetChange
 
 from shared.adapters.documents import from_fields
-from shared.adapters.firestore.documents import FirestoreDocuments, Stream
+from shared.adapters.firestore.calls import Stream
+from shared.adapters.firestore.documents import FirestoreDocuments
+from shared.adapters.firestore.values import decoded
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId, UserId
@@ -122,7 +123,7 @@ class FirestoreWatch:
     def _listen(self) -> None:
         finished = threading.Event()
         requests = self._requests(finished)
-        self._stream = stream = self._documents.listen(requests, timeout_s=LISTEN_TIMEOUT_S)
+        self._stream = stream = self._documents.calls.listen(requests, timeout_s=LISTEN_TIMEOUT_S)
         if self._ended.is_set():
             stream.cancel()
         view = _View(self._decode)
@@ -137,18 +138,17 @@ class FirestoreWatch:
 
     def _requests(self, finished: threading.Event) -> Iterator[ListenRequest]:
         """Add both targets, then wait: the stream ends with its requests."""
-        client = self._documents.client
-        account = self._documents.reference(account_key(self._user_id))
-        documents = Target.DocumentsTarget(documents=[account._document_path])
+        calls = self._documents.calls
+        account = self._documents.name(account_key(self._user_id))
+        documents = Target.DocumentsTarget(documents=[account])
         query = Target.QueryTarget(
-            parent=f"{client._database_string}/documents",
-            structured_query=self._creations._to_protobuf(),
+            parent=calls.parent, structured_query=self._creations._to_protobuf()
         )
         for target in (
             Target(target_id=ACCOUNT, documents=documents),
             Target(target_id=CREATIONS, query=query),
         ):
-            yield ListenRequest(database=client._database_string, add_target=target)
+            yield ListenRequest(database=calls.database, add_target=target)
         finished.wait()
 
     def _deliver(self, view: _View) -> None:
@@ -161,7 +161,7 @@ class FirestoreWatch:
             self._changed(snapshot)
 
     def _decode(self, target: int, version: Version) -> Any:  # noqa: ANN401 (an account or a creation)
-        fields: Any = decode_dict(version.fields, self._documents.client)
+        fields = decoded(Version.pb(version).fields, self._documents.client)
         if target == ACCOUNT:
             return from_fields(account_key(self._user_id), fields)
         return from_fields(creation_key(CreationId(version.name.rpartition("/")[2])), fields)
