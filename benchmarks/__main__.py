@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import posts, results
+from benchmarks import posts, reads, results, sizes, streams
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
@@ -22,6 +22,9 @@ BEFORE = "5e62715"
 """The commit before the work on speed began."""
 PARTS: dict[str, Callable[[Bench], list[Table]]] = {
     "posts": posts.run,
+    "reads": reads.run,
+    "sizes": sizes.run,
+    "streams": streams.run,
 }
 
 

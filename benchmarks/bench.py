@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.phoenix import Api
 from benchmarks.trees import Tree
+from benchmarks.wrk import Load, Requests, loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +38,16 @@ class Bench:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+
+def load_with_cpu(
+    bench: Bench, requests: Requests, *, api: Api, connections: int
+) -> tuple[Load, float]:
+    """Return a load run, and the API's CPU time in milliseconds for each of its requests."""
+    with bench.scratch() as folder:
+        before_s = api.cpu_s()
+        load = loaded(
+            api.urls, requests, connections=connections, seconds=bench.load_s, folder=folder
+        )
+        cpu_s = api.cpu_s() - before_s
+    return load, cpu_s * 1000 / max(1, load.requests)
