@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import posts, reads, results, sizes, streams
+from benchmarks import firestore, posts, reads, results, sizes, starts, streams
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
@@ -22,9 +22,11 @@ BEFORE = "5e62715"
 """The commit before the work on speed began."""
 PARTS: dict[str, Callable[[Bench], list[Table]]] = {
     "posts": posts.run,
+    "firestore": firestore.run,
     "reads": reads.run,
     "sizes": sizes.run,
     "streams": streams.run,
+    "starts": starts.run,
 }
 
 

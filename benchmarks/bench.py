@@ -2,14 +2,20 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks.phoenix import Api
+from benchmarks.phoenix import Server
 from benchmarks.trees import Tree
 from benchmarks.wrk import Load, Requests, loaded
+
+WARM_UP_CONNECTIONS, WARM_UP_S = 16, 1
+
+ServedT = TypeVar("ServedT")
+Start = Callable[[], AbstractContextManager[ServedT]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +45,43 @@ class Bench:
         finally:
             shutil.rmtree(folder)
 
+    def in_turn(self, starts: Mapping[str, Start[ServedT]]) -> Iterator[tuple[str, ServedT]]:
+        """Yield each server in turn, as often as there are repeats.
 
-def load_with_cpu(
-    bench: Bench, requests: Requests, *, api: Api, connections: int
-) -> tuple[Load, float]:
-    """Return a load run, and the API's CPU time in milliseconds for each of its requests."""
-    with bench.scratch() as folder:
-        before_s = api.cpu_s()
-        load = loaded(
-            api.urls, requests, connections=connections, seconds=bench.load_s, folder=folder
-        )
-        cpu_s = api.cpu_s() - before_s
-    return load, cpu_s * 1000 / max(1, load.requests)
+        Each is started afresh for each repeat, so that the faster one does not serve more data. A
+        quick run starts each only once.
+        """
+        if not self.is_quick:
+            for _ in range(self.repeats):
+                for name, start in starts.items():
+                    with start() as served:
+                        yield name, served
+            return
+        with ExitStack() as stack:
+            running = {name: stack.enter_context(start()) for name, start in starts.items()}
+            for _ in range(self.repeats):
+                yield from running.items()
+
+    def warm_up(self, server: Server, requests: Requests) -> None:
+        self.load(server, requests, connections=WARM_UP_CONNECTIONS, seconds=WARM_UP_S)
+
+    def load(
+        self,
+        server: Server,
+        requests: Requests,
+        *,
+        connections: int,
+        seconds: int | None = None,
+    ) -> tuple[Load, float]:
+        """Return a load run, and the server's CPU time in milliseconds for each request."""
+        with self.scratch() as folder:
+            before_s = server.cpu_s()
+            load = loaded(
+                server.urls,
+                requests,
+                connections=connections,
+                seconds=seconds or self.load_s,
+                folder=folder,
+            )
+            cpu_s = server.cpu_s() - before_s
+        return load, cpu_s * 1000 / max(1, load.requests)

@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from benchmarks.phoenix import ACCEPTED, IMAGE
+from benchmarks.phoenix import ACCEPTED, IMAGE, Server
 from benchmarks.processes import (
     HOST,
     BenchError,
@@ -24,22 +24,27 @@ USERS = 100
 
 
 @contextmanager
-def empty_endpoint(path: str, folder: Path) -> Iterator[tuple[str, Requests]]:
+def empty_endpoint(
+    path: str, scratch: AbstractContextManager[Path]
+) -> Iterator[tuple[Server, Requests]]:
     """Run the empty endpoints; yield the address and the requests for one of them."""
     port = free_port()
     options = ["--port", str(port), "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
-    with running(
-        [sys.executable, "-m", "uvicorn", "benchmarks.empty:app", "--host", HOST, *options],
-        cwd=HERE,
-        environment=base_environment(),
-        log=folder / "empty.log",
-        is_ready=lambda: accepts(port),
+    with (
+        scratch as folder,
+        running(
+            [sys.executable, "-m", "uvicorn", "benchmarks.empty:app", "--host", HOST, *options],
+            cwd=HERE,
+            environment=base_environment(),
+            log=folder / "empty.log",
+            is_ready=lambda: accepts(port),
+        ) as process,
     ):
-        yield f"http://{HOST}:{port}", _posts(path)
+        yield Server([f"http://{HOST}:{port}"], [process]), _posts(path)
 
 
 @contextmanager
-def old_design(folder: Path) -> Iterator[tuple[str, Requests]]:
+def old_design(scratch: AbstractContextManager[Path]) -> Iterator[tuple[Server, Requests]]:
     """Run the old design in two processes; yield its address and its requests."""
     check_programs("redis-server")
     if not VENV_PYTHON.exists():
@@ -53,6 +58,7 @@ def old_design(folder: Path) -> Iterator[tuple[str, Requests]]:
         "OLD_DESIGN_REDIS_URL": f"redis://{HOST}:{redis_port}/0",
     }
     with (
+        scratch as folder,
         running(
             [*redis, "--appendonly", "no"],
             cwd=folder,
@@ -66,9 +72,9 @@ def old_design(folder: Path) -> Iterator[tuple[str, Requests]]:
             environment=environment,
             log=folder / "old_design.log",
             is_ready=lambda: accepts(port),
-        ),
+        ) as process,
     ):
-        yield f"http://{HOST}:{port}", _posts("/generate")
+        yield Server([f"http://{HOST}:{port}"], [process]), _posts("/generate")
 
 
 def _posts(path: str) -> Requests:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,22 +43,21 @@ class Size:
     published: int = 0
     heavy: int = 0
 
+    @property
+    def creations(self) -> int:
+        return self.users * (self.drafts + self.published) + 2 * self.heavy
+
 
 @dataclass(frozen=True)
 class Data:
-    """A filled data folder, of which every measurement takes a copy."""
+    """A filled data folder, of which every server gets a copy."""
 
     folder: Path
     users: Sequence[User]
 
-    @contextmanager
-    def copy(self, folder: Path) -> Iterator[Path]:
-        copied = folder / "data"
-        shutil.copytree(self.folder, copied)
-        try:
-            yield copied
-        finally:
-            shutil.rmtree(copied)
+    def copied(self, folder: Path) -> Path:
+        shutil.copytree(self.folder, folder)
+        return folder
 
     def posts(self) -> Requests:
         """Return the request for an image by each user."""
@@ -77,9 +76,9 @@ def variables(data: Path) -> dict[str, str]:
     return {"PHOENIX_DATA": str(data), **NO_LIMITS}
 
 
-@dataclass(frozen=True)
-class Api:
-    """Running API processes on one data folder."""
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A server's addresses and processes."""
 
     urls: Sequence[str]
     processes: Sequence[Process]
@@ -89,15 +88,16 @@ class Api:
 
 
 @contextmanager
-def apis(tree: Tree, data: Path, *, processes: int = 1) -> Iterator[Api]:
-    """Run API processes of a tree, which log into the folder that contains the data folder."""
-    with ExitStack() as stack:
-        urls, started = [], []
-        for _ in range(processes):
-            url, process = stack.enter_context(api(tree, data.parent, variables(data)))
-            urls.append(url)
-            started.append(process)
-        yield Api(urls, started)
+def served(
+    tree: Tree, data: Data, scratch: AbstractContextManager[Path], *, processes: int = 1
+) -> Iterator[Server]:
+    """Run API processes of a tree on a copy of a data folder."""
+    with scratch as folder, ExitStack() as stack:
+        copied = data.copied(folder / "data")
+        started = [
+            stack.enter_context(api(tree, folder, variables(copied))) for _ in range(processes)
+        ]
+        yield Server([url for url, _ in started], [process for _, process in started])
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def api(
     with running(
         tree.command(*module, "--host", HOST, "--port", str(port)),
         cwd=tree.path,
-        environment=tree.environment(PHOENIX_BASE_URL=url, **settings),
+        environment=tree.environment(**{**settings, "PHOENIX_BASE_URL": url}),
         log=logs / f"{tree.name}.log",
         is_ready=lambda: responds(f"{url}/api/health"),
     ) as process:

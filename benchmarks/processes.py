@@ -37,10 +37,13 @@ class Process:
     process_id: int
 
     def cpu_s(self) -> float:
-        """Return the user and system time of the process since its start."""
-        after_name = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2]
+        """Return the user and system time since its start of this process and its children."""
+        folder = Path(f"/proc/{self.process_id}")
+        after_name = (folder / "stat").read_text().rpartition(")")[2]
         user, system = after_name.split()[USER_TICKS : USER_TICKS + 2]
-        return (int(user) + int(system)) / TICKS_PER_S
+        children = (folder / f"task/{self.process_id}/children").read_text().split()
+        of_children_s = sum(Process(int(child)).cpu_s() for child in children)
+        return (int(user) + int(system)) / TICKS_PER_S + of_children_s
 
     def resident_kb(self) -> int:
         pages = Path(f"/proc/{self.process_id}/statm").read_text().split()[RESIDENT_PAGES]

@@ -1,13 +1,15 @@
 """Reads on one machine: lists and single creations, and the same as a 304."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 
 import httpx
 
-from benchmarks.bench import Bench, load_with_cpu
-from benchmarks.phoenix import Api, Size, User, apis, filled
+from benchmarks.bench import Bench
+from benchmarks.phoenix import Data, Server, Size, User, filled, served
 from benchmarks.table import Goal, Samples, Table
-from benchmarks.trees import BEFORE, NOW
+from benchmarks.trees import BEFORE, NOW, Tree
 from benchmarks.wrk import Request, Requests
 
 CONNECTIONS = 16
@@ -19,6 +21,7 @@ PATHS: dict[str, Callable[[User], str]] = {
     "feed": lambda _: "/api/feed",
     "ledger": lambda _: "/api/me/transactions",
 }
+QUICK_PATHS = ("drafts",)
 NOTE = (
     f"{CONNECTIONS} connections, pages of 20. CPU is that of the API process. A list without an ETag"
     " has no 304."
@@ -29,18 +32,16 @@ def run(bench: Bench) -> list[Table]:
     data = {
         tree.name: filled(tree, bench.folder / f"reads-{tree.name}", SIZE) for tree in bench.trees
     }
+    starts = {tree.name: partial(_start, bench, tree, data[tree.name]) for tree in bench.trees}
     samples = Samples("Reads", [BEFORE, NOW], NOTE)
-    for _ in range(bench.repeats):
-        for tree in bench.trees:
-            with (
-                bench.scratch() as folder,
-                data[tree.name].copy(folder) as copied,
-                apis(tree, copied) as api,
-            ):
-                for name, path in PATHS.items():
-                    requests = [Request(path(user), user.token) for user in data[tree.name].users]
-                    _measure(bench, samples, tree.name, name, requests, api=api)
+    for subject, server in bench.in_turn(starts):
+        for name in QUICK_PATHS if bench.is_quick else PATHS:
+            _measure(bench, samples, subject, name, data[subject].users, server=server)
     return [samples.table(goals())]
+
+
+def _start(bench: Bench, tree: Tree, data: Data) -> AbstractContextManager[Server]:
+    return served(tree, data, bench.scratch())
 
 
 def goals() -> Mapping[str, Goal]:
@@ -54,38 +55,38 @@ def _measure(
     samples: Samples,
     subject: str,
     name: str,
-    requests: Sequence[Request],
+    users: Sequence[User],
     *,
-    api: Api,
+    server: Server,
 ) -> None:
-    full_ms = _sample(bench, samples, subject, name, Requests(tuple(requests), OK), api=api)
-    tagged = with_etags(api.urls[0], requests)
-    if not tagged:
-        return
-    unchanged = Requests(tuple(tagged), NOT_MODIFIED)
-    short_ms = _sample(bench, samples, subject, f"{name} as a 304", unchanged, api=api)
-    samples.add(subject, f"{name}, CPU of a 304 / a 200", short_ms / full_ms)
+    requests = tuple(Request(PATHS[name](user), user.token) for user in users)
+    full_ms = _sample(bench, samples, subject, name, Requests(requests, OK), server=server)
+    tagged = with_etags(server.urls[0], requests)
+    if tagged:
+        unchanged = Requests(tagged, NOT_MODIFIED)
+        short_ms = _sample(bench, samples, subject, f"{name} as a 304", unchanged, server=server)
+        samples.add(subject, f"{name}, CPU of a 304 / a 200", short_ms / full_ms)
 
 
 def _sample(
-    bench: Bench, samples: Samples, subject: str, name: str, requests: Requests, *, api: Api
+    bench: Bench, samples: Samples, subject: str, name: str, requests: Requests, *, server: Server
 ) -> float:
     """Add the rate and the CPU time of requests; return the latter in milliseconds for each."""
-    load, cpu_ms = load_with_cpu(bench, requests, api=api, connections=CONNECTIONS)
+    load, cpu_ms = bench.load(server, requests, connections=CONNECTIONS)
     samples.add(subject, f"{name}, req/s", load.per_s, bad=load.bad)
     samples.add(subject, f"{name}, CPU ms", cpu_ms)
     return cpu_ms
 
 
-def with_etags(url: str, requests: Sequence[Request]) -> list[Request]:
+def with_etags(url: str, requests: Sequence[Request]) -> tuple[Request, ...]:
     """Return the requests with the ETags that they get; none if there is no ETag."""
     with httpx.Client(base_url=url, trust_env=False) as client:
         answers = [
             client.get(each.path, headers={"Authorization": f"Bearer {each.token}"})
             for each in requests
         ]
-    return [
+    return tuple(
         Request(each.path, each.token, answer.headers["ETag"])
         for each, answer in zip(requests, answers, strict=True)
         if "ETag" in answer.headers
-    ]
+    )

@@ -1,12 +1,14 @@
 """Watching: many open event streams, and changes that another process commits."""
 
 import asyncio
+import contextlib
 import json
 import resource
 import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -44,6 +46,7 @@ class Watcher:
     received_s: float | None = None
     """When the first change arrived."""
     has_snapshot: asyncio.Event = field(default_factory=asyncio.Event)
+    has_change: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self, host: str, port: int) -> None:
         """Open the stream and read it until it is cancelled."""
@@ -58,6 +61,7 @@ class Watcher:
                     self.has_snapshot.set()
                 elif line.startswith(b"event: change") and self.received_s is None:
                     self.received_s = time.monotonic()
+                    self.has_change.set()
         finally:
             writer.close()
 
@@ -87,14 +91,12 @@ def raise_file_limit(wanted: int) -> None:
 
 def _measure(bench: Bench, tree: Tree, data: Data, samples: Samples, *, changing_s: int) -> None:
     launcher = (tree.script("api"),)
-    with (
-        bench.scratch() as folder,
-        data.copy(folder) as copied,
-        api(tree, folder, variables(copied), module=launcher) as (url, process),
-    ):
+    with bench.scratch() as folder, ExitStack() as stack:
+        settings = variables(data.copied(folder / "data"))
+        url, process = stack.enter_context(api(tree, folder, settings, module=launcher))
         count = CHANGES_PER_S * changing_s
         command = tree.command(tree.script("change"), str(1 / CHANGES_PER_S), str(count))
-        change = Change(tree, command, variables(copied))
+        change = Change(tree, command, settings)
         asyncio.run(_watched(url, process, data.users, change, samples=samples))
 
 
@@ -141,7 +143,9 @@ async def _watched(
     cpu_s, began_s = process.cpu_s(), time.monotonic()
     changed_s = await change.run(users)
     share = (process.cpu_s() - cpu_s) / (time.monotonic() - began_s)
-    await asyncio.sleep(LATE_S)
+    with contextlib.suppress(TimeoutError):
+        arrivals = (watchers[name].has_change.wait() for name in changed_s)
+        await asyncio.wait_for(asyncio.gather(*arrivals), LATE_S)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

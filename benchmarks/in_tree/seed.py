@@ -53,7 +53,9 @@ def main() -> None:
         print(json.dumps(row | ids))  # noqa: T201 (read by the benchmark)
     commit(phoenix.ports.store, waiting)
     phoenix.ports.close()
-    fill_queue(Path(os.environ["PHOENIX_DATA"]) / "queue.db", users * (drafts + published) + heavy)
+    fill_queue(
+        Path(os.environ["PHOENIX_DATA"]) / "queue.db", users * (drafts + published) + 2 * heavy
+    )
 
 
 def creations(user_id: str, drafts: int, published: int) -> Iterator[Creation]:
