@@ -89,11 +89,7 @@ def _measured(bench: Bench, cloud: Cloud) -> Table:
     for subject, server in bench.in_turn(starts):
         for connections in QUICK_CONNECTIONS if bench.is_quick else CONNECTIONS:
             load, cpu_ms = bench.load(server, requests, connections=connections)
-            after = "1 connection" if connections == 1 else f"{connections} connections"
-            samples.add(subject, f"req/s, {after}", load.per_s, bad=load.bad)
-            samples.add(subject, f"p50 ms, {after}", load.p50_ms)
-            samples.add(subject, f"p99 ms, {after}", load.p99_ms)
-            samples.add(subject, f"CPU ms, {after}", cpu_ms)
+            samples.add_load(subject, connections, load, cpu_ms=cpu_ms)
     return samples.table(GOALS)
 
 

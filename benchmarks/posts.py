@@ -24,8 +24,8 @@ ONE_PROCESS_GOALS = {
     "p99 ms, 16 connections": Goal(limit=100),
 }
 LONG_GOALS = {
-    "p99 ms, 64 connections, 30 s": Goal(limit=300),
-    "answers that are not 202, 64 connections, 30 s": Goal(limit=0),
+    "p99 ms, 64 connections": Goal(limit=300),
+    "answers that are not 202, 64 connections": Goal(limit=0),
 }
 TWO_PROCESSES_GOALS = {"req/s, 16 connections": Goal(limit=1, at_least=True, than=OLD)}
 Loaded = tuple[Server, Requests]
@@ -63,14 +63,15 @@ def _two_processes(bench: Bench, data: Mapping[str, Data]) -> Table:
 
 
 def _long(bench: Bench, data: Mapping[str, Data]) -> Table:
-    samples = Samples("POST, one process, a long run", [BEFORE, NOW])
-    after = f"{LONG_CONNECTIONS} connections, {LONG_S} s"
+    samples = Samples(f"POST, one process, {LONG_S} s", [BEFORE, NOW])
+    bad = f"answers that are not 202, {LONG_CONNECTIONS} connections"
     for subject, start in _phoenix(bench, data, processes=1).items():
         with start() as (server, requests):
-            load, _ = bench.load(server, requests, connections=LONG_CONNECTIONS, seconds=LONG_S)
-        samples.add(subject, f"req/s, {after}", load.per_s, bad=load.bad)
-        samples.add(subject, f"p99 ms, {after}", load.p99_ms)
-        samples.add(subject, f"answers that are not 202, {after}", load.bad)
+            load, cpu_ms = bench.load(
+                server, requests, connections=LONG_CONNECTIONS, seconds=LONG_S
+            )
+        samples.add_load(subject, LONG_CONNECTIONS, load, cpu_ms=cpu_ms)
+        samples.add(subject, bad, load.bad)
     return samples.table(LONG_GOALS)
 
 
@@ -87,11 +88,7 @@ def measure(
             if connections < processes:
                 continue
             load, cpu_ms = bench.load(server, requests, connections=connections)
-            after = "1 connection" if connections == 1 else f"{connections} connections"
-            samples.add(subject, f"req/s, {after}", load.per_s, bad=load.bad)
-            samples.add(subject, f"p50 ms, {after}", load.p50_ms)
-            samples.add(subject, f"p99 ms, {after}", load.p99_ms)
-            samples.add(subject, f"CPU ms, {after}", cpu_ms)
+            samples.add_load(subject, connections, load, cpu_ms=cpu_ms)
 
 
 def _phoenix(bench: Bench, data: Mapping[str, Data], *, processes: int) -> dict[str, Start[Loaded]]:

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table as RichTable
 
 from benchmarks.trees import BEFORE, NOW
+from benchmarks.wrk import Load
 
 SMALL, LARGE = 10, 100
 """Figures below these keep two decimals, or one."""
@@ -120,6 +121,13 @@ class Samples:
         self._values[what][subject].append(value)
         self._bad[what][subject] += bad
         self._loads[what].append(os.getloadavg()[0])
+
+    def add_load(self, subject: str, connections: int, load: Load, *, cpu_ms: float) -> None:
+        """Add the figures of a load run; a bad answer counts in each."""
+        after = "1 connection" if connections == 1 else f"{connections} connections"
+        figures = {"req/s": load.per_s, "p50 ms": load.p50_ms, "p99 ms": load.p99_ms}
+        for name, value in (figures | {"CPU ms": cpu_ms}).items():
+            self.add(subject, f"{name}, {after}", value, bad=load.bad)
 
     def table(self, goals: Mapping[str, Goal]) -> Table:
         """Return the rows; every goal must be for one of them."""

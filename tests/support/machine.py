@@ -36,6 +36,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "firestore": lambda: not HAS_FAKE_CLOCK and firestore_emulator.is_installed(),
     "node": (WEB_LINT / "installed.json").exists,
     "tmpfs": _can_mount,
+    "wrk": lambda: shutil.which("wrk") is not None,
     "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}
