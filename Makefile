@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_READY := .cache/bench-venv/.ready
 SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
@@ -22,6 +23,11 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv --without-pip .venv
 	$(PIP) install --quiet --no-deps --only-binary=:all: --require-hashes -r requirements/dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH_READY): requirements/bench.txt
+	$(PYTHON) -m venv --without-pip .cache/bench-venv
+	$(PYTHON) -m pip --python .cache/bench-venv/bin/python install --quiet --no-deps --only-binary=:all: --require-hashes -r requirements/bench.txt
 	@touch $@
 
 setup: $(READY) ## Make .venv from the hashed pins
@@ -53,8 +59,8 @@ check-future: $(READY) ## Fast tests with the clock 400 days ahead (Debian's fak
 simulate: $(READY) ## Run the real lifecycle under fault injection (SEEDS=10000, PAIRS=1)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
 
-bench: $(READY) ## Run the benchmarks (recorded in benchmarks/results.md)
-	$(BIN)/python -m benchmarks.hostile_bodies
+bench: $(READY) $(BENCH_READY) ## Compare with an older commit and the old design (QUICK=1, BEFORE=ref, ONLY='posts reads')
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(BEFORE),--before $(BEFORE)) $(if $(ONLY),--only $(ONLY))
 
 test: $(READY) ## All tests that this machine can run
 	$(BIN)/pytest -n auto

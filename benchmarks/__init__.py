@@ -1,1 +1,1 @@
-"""Benchmarks as ratios within one run, and recorded results."""
+"""Benchmarks: Phoenix now, Phoenix before, and what both are compared with, in one run."""

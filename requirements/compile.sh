@@ -21,6 +21,7 @@ compile pyproject.toml "${@}" --all-extras --group dev -o requirements/dev.txt
 for extra in api video-job image-job; do
   compile pyproject.toml --extra "$extra" -c requirements/dev.txt -o "requirements/${extra/-/_}.txt"
 done
+compile "${@}" --group bench -c requirements/dev.txt -o requirements/bench.txt
 compile - "${@}" -o requirements/pip_new.txt <<<pip
 
 for list in requirements/*.txt; do

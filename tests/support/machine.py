@@ -47,6 +47,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "node": (WEB_LINT / "installed.json").exists,
     "strace": _can_trace,
     "tmpfs": _can_mount,
+    "wrk": lambda: shutil.which("wrk") is not None,
     "gcloud": lambda: shutil.which("gcloud") is not None and warm_gcloud.PYTHON.exists(),
 }
 REQUIRED = {part for part in os.environ.get("PHOENIX_REQUIRE", "").split(",") if part}

@@ -1,0 +1,1 @@
+"""Scripts that run with the modules of whichever tree starts them."""

@@ -1,0 +1,72 @@
+"""The record of benchmark runs, benchmarks/results.md: a section for each table."""
+
+import os
+import platform
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.table import Table
+
+FILE = Path(__file__).parent / "results.md"
+HEAD = """# Recorded results
+
+Written by `make bench`. Every figure is a median of repeats that took turns with the commit before,
+on a shared machine: compare only figures of the same table. A bad answer, one with another status
+than expected, fails its row's goal.
+"""
+LOSSES = "Where we lose"
+LOSSES_TEXT = """\
+* A task starts later than Celery's. A Celery worker waits for its task and takes it in milliseconds;
+  a Cloud Run job starts a container, which takes seconds. We accept it: a job uses nothing while
+  there is no work, and one that dies harms no other.
+* Every request verifies a token, writes a ledger entry and waits for an fsync, before the answer. The
+  old design does none of this.
+"""
+_SECTION = re.compile(r"^## (.*)\n", re.MULTILINE)
+
+
+@dataclass
+class Results:
+    """The tables of one run."""
+
+    before: str
+    now: str
+    tables: list[Table] = field(default_factory=list)
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    def heading(self) -> str:
+        """Return the machine, the commits and the load before the run."""
+        return (
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores,"
+            f" Python {platform.python_version()}, load {self.load:.1f} at the start;"
+            f" before {self.before}, now {self.now}."
+        )
+
+    def summary(self) -> str:
+        rows = [(table, row) for table in self.tables for row in table.rows]
+        missed = [f"{table.title}: {row.what}" for table, row in rows if row.holds is False]
+        reached = sum(row.holds is True for _, row in rows)
+        return "\n  ".join([f"{reached} goals reached, {len(missed)} missed", *missed])
+
+
+def record(results: Results, console: Console) -> None:
+    """Replace the sections of these tables in the file; keep all others."""
+    text = FILE.read_text() if FILE.exists() else HEAD
+    FILE.write_text(recorded(text, results))
+    console.print(f"Recorded in {FILE.relative_to(Path.cwd())}")
+
+
+def recorded(text: str, results: Results) -> str:
+    """Return the text of the file with a new section for each table, and the others as they were."""
+    _, *parts = _SECTION.split(text)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    for table in results.tables:
+        sections[table.title] = f"\n{results.heading()} {table.markdown()}\n\n"
+    sections[LOSSES] = f"\n{LOSSES_TEXT}"
+    last = sections.pop(LOSSES)
+    body = "".join(f"## {title}\n{section}" for title, section in sections.items())
+    return f"{HEAD}\n{body}## {LOSSES}\n{last}"
