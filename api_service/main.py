@@ -12,7 +12,7 @@ from api_service.app import create_app
 from api_service.connection_limits import ConnectionLimits
 from api_service.connections import Connections
 from api_service.security_policy import FirebaseWeb
-from shared import settings, telemetry, wiring
+from shared import settings, startup, telemetry, wiring
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.settings import GCPBackend, LocalBackend
@@ -43,7 +43,9 @@ def app() -> FastAPI:
         print(error, file=sys.stderr)  # noqa: T201 (the one line of a refused start)
         sys.exit(WRONG_CONFIGURATION)
     _log_retired_models(phoenix)
-    return create_app(phoenix, firebase=_firebase(phoenix.settings.backend))
+    api = create_app(phoenix, firebase=_firebase(phoenix.settings.backend))
+    startup.complete()
+    return api
 
 
 def _log_retired_models(phoenix: Phoenix) -> None:

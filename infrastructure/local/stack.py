@@ -28,6 +28,7 @@ from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S
 from shared.settings import LocalBackend
 from shared.wiring import Phoenix
+from shared.wiring.local import check_files
 from shared.wiring.ports import LocalParts
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Stack:
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
-            wiring.check_files(self.data, check=check_whole)
+            check_files(self.data, check=check_whole)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local

@@ -73,7 +73,6 @@ def _converter() -> Converter:
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
 
-
     # Each type's functions are generated when a process first uses them.
     converter.register_structure_hook_factory(
         is_dataclass, lambda cls: make_dict_structure_fn(cls, converter, **_names(cls))
