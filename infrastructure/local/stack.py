@@ -116,13 +116,14 @@ class Stack:
             )
 
     def _wait_for_api(self) -> None:
-        for _ in range(int(START_TIMEOUT_S / POLL_INTERVAL_S)):
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.base_url}/api/health", trust_env=False).is_success:
-                    return
-            if self._api.poll() is not None:
-                break
-            self._is_stopping.wait(POLL_INTERVAL_S)
+        with httpx.Client(trust_env=False) as client:  # one, because each loads the certificates
+            for _ in range(int(START_TIMEOUT_S / POLL_INTERVAL_S)):
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get(f"{self.base_url}/api/health").is_success:
+                        return
+                if self._api.poll() is not None:
+                    break
+                self._is_stopping.wait(POLL_INTERVAL_S)
         raise StackError(f"the API did not start: see {self._logs / 'api.log'}")
 
     def _restart_api(self) -> None:
