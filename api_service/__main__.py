@@ -7,7 +7,7 @@ import argparse
 import os
 import signal
 
-from api_service.main import serve
+from shared import startup
 from shared.settings import DEFAULT_PORT
 
 ALL_INTERFACES = "0.0.0.0"  # noqa: S104 (only where the platform sets PORT: in a container)
@@ -20,6 +20,7 @@ def main() -> None:
 
     uvicorn raises the signal again once it has stopped, which then ends the process.
     """
+    startup.begin()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no KeyboardInterrupt with its traceback
     port = os.environ.get("PORT")
     parser = argparse.ArgumentParser(prog="python -m api_service", description="Run the API.")
@@ -27,6 +28,9 @@ def main() -> None:
     # argparse also parses a default that is a string.
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT if port is None else port)
     options = parser.parse_args()
+
+    from api_service.main import serve
+
     serve(options.host, options.port)
 
 

@@ -14,7 +14,7 @@ from api_service.connection_limits import ConnectionLimits
 from api_service.connections import Connections
 from api_service.events import StreamLimits
 from api_service.security_policy import FirebaseWeb
-from shared import settings, telemetry, wiring
+from shared import settings, startup, telemetry, wiring
 from shared.domain.errors import WrongSetting
 from shared.domain.kind import Kind
 from shared.settings import GCPBackend, LocalBackend
@@ -51,7 +51,9 @@ def app(connections_max: int = ConnectionLimits.open_max) -> FastAPI:
     _log_retired_models(phoenix)
     backend = phoenix.settings.backend
     limits = stream_limits(backend, connections_max=connections_max)
-    return create_app(phoenix, firebase=_firebase(backend), stream_limits=limits)
+    api = create_app(phoenix, firebase=_firebase(backend), stream_limits=limits)
+    startup.complete()
+    return api
 
 
 def stream_limits(backend: LocalBackend | GCPBackend, *, connections_max: int) -> StreamLimits:

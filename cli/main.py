@@ -20,7 +20,7 @@ from cli.doctor import check_key
 from cli.doctor import doctor as run_doctor
 from infrastructure.local.stack import Stack, StackError
 from infrastructure.migration.build import migration
-from shared import settings, telemetry, wiring
+from shared import settings, startup, telemetry, wiring
 from shared.adapters.local.data_folder import LOGS
 from shared.domain.creation import creation_key
 from shared.domain.errors import (
@@ -65,6 +65,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command; print a known error in one line and exit with 1, or 2 for a wrong setting."""
+    startup.complete()
     try:
         cli(obj=_phoenix)
     except (OSError, PhoenixError, StackError) as error:

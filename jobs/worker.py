@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from jobs.attempt import Terminated, run_attempt
 from jobs.generation import Pipeline
-from shared import settings, telemetry, wiring
+from shared import settings, startup, telemetry, wiring
 from shared.domain.brief import CREATION_ID
 from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
@@ -52,6 +52,7 @@ def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
         reason = f"leave it out or set it to {RERUN_FAILED}"
         raise WrongSetting(setting="RERUN_FAILED", reason=reason)
     phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
+    startup.complete()
     lease_owner = _lease_owner(environment, phoenix.ports.ids)
     if rerun_failed is not None:
         phoenix.opening.rerun(CreationId(creation_id), execution=lease_owner.execution)

@@ -28,6 +28,7 @@ from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S
 from shared.settings import LocalBackend
 from shared.wiring import Phoenix
+from shared.wiring.local import check_files
 from shared.wiring.ports import LocalParts
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Stack:
             self._lifeline = Lifeline()
             running.callback(self._lifeline.close)
             data_folder.close_to_others(self.data)
-            wiring.check_files(self.data, check=check_whole)
+            check_files(self.data, check=check_whole)
             self.phoenix: Phoenix = wiring.build(self.settings)
             running.callback(self.phoenix.ports.close)
             local = self.phoenix.local
@@ -115,13 +116,14 @@ class Stack:
             )
 
     def _wait_for_api(self) -> None:
-        for _ in range(int(START_TIMEOUT_S / POLL_INTERVAL_S)):
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.base_url}/api/health", trust_env=False).is_success:
-                    return
-            if self._api.poll() is not None:
-                break
-            self._is_stopping.wait(POLL_INTERVAL_S)
+        with httpx.Client(trust_env=False) as client:  # one, because each loads the certificates
+            for _ in range(int(START_TIMEOUT_S / POLL_INTERVAL_S)):
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get(f"{self.base_url}/api/health").is_success:
+                        return
+                if self._api.poll() is not None:
+                    break
+                self._is_stopping.wait(POLL_INTERVAL_S)
         raise StackError(f"the API did not start: see {self._logs / 'api.log'}")
 
     def _restart_api(self) -> None:

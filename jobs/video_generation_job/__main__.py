@@ -1,10 +1,20 @@
 """The process that generates one video."""
 
+from shared import startup
 from shared.settings.sealed_environment import enforce
 
+startup.begin()
 enforce()
 
-from jobs.video_generation_job.pipeline import VideoPipeline  # noqa: E402 (vendors read the environment when they are imported)
+from jobs.generation import LazyPipeline, Pipeline  # noqa: E402 (vendors read the environment when they are imported)
 from jobs.worker import main  # noqa: E402 (as above)
+from shared.domain.kind import Kind  # noqa: E402 (as above)
 
-main(VideoPipeline())
+
+def pipeline() -> Pipeline:
+    from jobs.video_generation_job.pipeline import VideoPipeline
+
+    return VideoPipeline()
+
+
+main(LazyPipeline(Kind.VIDEO, pipeline))

@@ -4,17 +4,17 @@ Times stay `datetime` unless the store has no such type. A missing field is read
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from shared.domain.account import Account, HourlyCount, InFlight, UsernameClaim
+from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
-from shared.domain.failure import Failure
 from shared.domain.keys import Collection, DocumentT, Key
-from shared.domain.lease import Intent, LeaseOwner
+from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
@@ -72,12 +72,19 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
-    for cls in (InFlight, HourlyCount, Intent, Failure, *(cls for cls, _ in _TYPES.values())):
-        # Any: the overrides share their parameter with options of other types.
-        names: Any = {name: override(rename=_field(name)) for name in cls.__dataclass_fields__}
-        converter.register_structure_hook(cls, make_dict_structure_fn(cls, converter, **names))
-        converter.register_unstructure_hook(cls, make_dict_unstructure_fn(cls, converter, **names))
+
+    # Each type's functions are generated when a process first uses them.
+    converter.register_structure_hook_factory(
+        is_dataclass, lambda cls: make_dict_structure_fn(cls, converter, **_names(cls))
+    )
+    converter.register_unstructure_hook_factory(
+        is_dataclass, lambda cls: make_dict_unstructure_fn(cls, converter, **_names(cls))
+    )
     return converter
+
+
+def _names(cls: Any) -> Any:  # noqa: ANN401 (the overrides share their parameter with other options)
+    return {each.name: override(rename=_field(each.name)) for each in fields(cls)}
 
 
 _CONVERTER = _converter()

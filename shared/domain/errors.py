@@ -35,7 +35,8 @@ class PhoenixError(Exception):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclass(kw_only=True, eq=False)(cls)
+        if cls.__annotations__:  # without fields of its own it works like its base
+            dataclass(kw_only=True, eq=False)(cls)
 
     def __str__(self) -> str:
         return self.sentence.format(**vars(self))

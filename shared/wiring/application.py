@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shared.adapters.local import data_folder
 from shared.domain.kind import Kind
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
@@ -20,8 +19,6 @@ from shared.lifecycle.sweeping import BATCH_SIZE, Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
 from shared.settings import GCPBackend, LocalBackend, Settings
-from shared.wiring.gcp import gcp_ports
-from shared.wiring.local import local_ports
 from shared.wiring.ports import LocalParts, Ports
 
 RETRY_BUDGET_S = 10
@@ -54,10 +51,13 @@ def build(settings: Settings, *, makes: Kind | None = None) -> Phoenix:
     """
     match settings.backend:
         case LocalBackend() as backend:
-            with data_folder.usable(backend.data):
-                ports, local = local_ports(settings, backend, makes=makes)
+            from shared.wiring.local import local_ports
+
+            ports, local = local_ports(settings, backend, makes=makes)
             return assembled(settings, ports, local=local)
         case GCPBackend() as backend:
+            from shared.wiring.gcp import gcp_ports
+
             return assembled(settings, gcp_ports(backend, makes=makes), local=None)
 
 

@@ -24,6 +24,13 @@ from shared.wiring.ports import LocalParts, Ports
 def local_ports(
     settings: Settings, backend: LocalBackend, *, makes: Kind | None
 ) -> tuple[Ports, LocalParts]:
+    with folder.usable(backend.data):
+        return _usable_ports(settings, backend, makes=makes)
+
+
+def _usable_ports(
+    settings: Settings, backend: LocalBackend, *, makes: Kind | None
+) -> tuple[Ports, LocalParts]:
     data, clock, ids = backend.data, SystemClock(), SystemIds()
     google = GoogleGenerators(backend.gemini, clock) if backend.gemini else None
     if google is not None:

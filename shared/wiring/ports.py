@@ -2,12 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from shared.adapters.cloud_run.grants import GoogleGrants
-from shared.adapters.local.executions import LocalExecutions
-from shared.adapters.local.identity import LocalIdentity
-from shared.adapters.local.media_store import FileMediaStore
-from shared.adapters.local.task_queue import SQLiteQueue
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock, Ids
 from shared.ports.executions import Executions
@@ -16,6 +12,13 @@ from shared.ports.identity import Identity, ServiceIdentity
 from shared.ports.media_store import MediaStore
 from shared.ports.store import Store
 from shared.ports.task_queue import TaskQueue
+
+if TYPE_CHECKING:
+    from shared.adapters.cloud_run.grants import GoogleGrants
+    from shared.adapters.local.executions import LocalExecutions
+    from shared.adapters.local.identity import LocalIdentity
+    from shared.adapters.local.media_store import FileMediaStore
+    from shared.adapters.local.task_queue import SQLiteQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Ports:
     """Returns the highest vendor cost of one creation."""
     welcome_key: bytes = b""
     """Hashes verified addresses into ids of welcome grants; changing it repeats every grant."""
-    grants: GoogleGrants | None = None
+    grants: "GoogleGrants | None" = None
     """For `phoenix doctor`, in the cloud only."""
 
 
@@ -43,7 +46,7 @@ class Ports:
 class LocalParts:
     """Local adapters with more than their ports: sign-in by name, open links, task dispatch."""
 
-    identity: LocalIdentity
-    media: FileMediaStore
-    queue: SQLiteQueue
-    executions: LocalExecutions
+    identity: "LocalIdentity"
+    media: "FileMediaStore"
+    queue: "SQLiteQueue"
+    executions: "LocalExecutions"
