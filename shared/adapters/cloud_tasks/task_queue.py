@@ -61,7 +61,7 @@ class CloudTasksQueue:
         not_before: datetime | None = None,
     ) -> None:
         queue = self._queue(kind)
-        task = {
+        task: dict[str, object] = {
             "name": _task(queue, creation_id, number),
             "http_request": self._run_request(creation_id, kind),
             "schedule_time": not_before,
