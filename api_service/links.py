@@ -16,6 +16,7 @@ class Links:
         self._media = media
         self.expires_at = datetime.fromtimestamp(window_start_s + policy.link_life_s, UTC)
         self.version = media.private_link("links", expires_at=self.expires_at)
+        """A sample: it changes exactly when the other signed links change."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Links) and self.version == other.version

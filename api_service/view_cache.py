@@ -9,7 +9,7 @@ from api_service.paging import Listed
 from api_service.responses import View
 from shared.ports.store import Stored
 
-VIEWS_MAX = 4_096  # one takes about 3 KB, its document's text included
+VIEWS_MAX = 4_096  # one takes about 4 KB, with its document's text
 
 
 class ViewCache:
