@@ -36,12 +36,12 @@ from api_service.routes import (
 from api_service.security_policy import FirebaseWeb
 from api_service.shortcut import Shortcut
 from api_service.static_files import StaticFiles
+from api_service.threads import THREADS_MAX
 from shared.domain.errors import IdentityUnavailable
 from shared.wiring import Phoenix
 
 log = logging.getLogger(__name__)
 
-THREADS = 80
 LOCAL_HOSTS = ["localhost", "127.0.0.1"]
 CORS_HEADERS = "Authorization,Content-Type,Idempotency-Key,If-None-Match,X-Firebase-AppCheck"
 CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
@@ -64,7 +64,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
         threading.Thread(target=_warm_up, args=[phoenix], daemon=True).start()
         _call_on_signal(streams.stop)
         yield

@@ -135,7 +135,7 @@ def _checked_for_welcome(phoenix: Phoenix, caller: Caller, token: _UserToken) ->
 _KEY = WithJsonSchema({"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"})
 
 
-async def _idempotency_key(
+def _idempotency_key(
     idempotency_key: Annotated[str | None, Header(), _KEY] = None,
 ) -> str | None:
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):

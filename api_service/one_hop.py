@@ -28,11 +28,6 @@ class _Step:
     call: Callable[..., Any]
     arguments: tuple[tuple[str, Callable[[Request, Results], Any]], ...]
 
-    @property
-    def is_async(self) -> bool:
-        call = self.call if inspect.isroutine(self.call) else type(self.call).__call__
-        return inspect.iscoroutinefunction(call)
-
     def __call__(self, request: Request, results: Results) -> Any:  # noqa: ANN401 (any dependency's result)
         return self.call(**{name: get(request, results) for name, get in self.arguments})
 
@@ -41,9 +36,8 @@ class OneHopRoute(APIRoute):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (FastAPI's own arguments)
         super().__init__(*args, **options)
         steps = list({step.call: step for step in _steps(self.dependant)}.values())
-        self._on_loop = [step for step in steps if step.is_async]
-        self._in_thread = [step for step in steps if not step.is_async]
-        assert not steps[-1].is_async or not self._in_thread, "an async route may not block"
+        self._on_loop = [step for step in steps if _is_async(step.call)]
+        self._in_thread = [step for step in steps if not _is_async(step.call)]
         self.app = self._serve
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,11 +58,21 @@ def _steps(dependant: Dependant) -> Iterator[_Step]:
     """Yield what a dependency needs, and the dependency last."""
     for needed in dependant.dependencies:
         yield from _steps(needed)
+        may_need = _is_async(needed.call) or not _is_async(dependant.call)
+        assert may_need, "an async function cannot need one that may block"
     assert dependant.call is not None
     yield _Step(dependant.call, tuple(_arguments(dependant)))
 
 
+def _is_async(call: object) -> bool:
+    function = call if inspect.isroutine(call) else type(call).__call__
+    return inspect.iscoroutinefunction(function)
+
+
 def _arguments(dependant: Dependant) -> Iterator[tuple[str, Callable[[Request, Results], Any]]]:
+    """Yield the name of each parameter, and how a request's value is found."""
+    others = [*dependant.body_params, *dependant.cookie_params]
+    assert not others, "read cookies and the body from the request"
     if name := dependant.request_param_name or dependant.http_connection_param_name:
         yield name, lambda request, _: request
     for needed in dependant.dependencies:
@@ -80,7 +84,9 @@ def _arguments(dependant: Dependant) -> Iterator[tuple[str, Callable[[Request, R
         (_headers, dependant.header_params),
     ):
         for field in fields:
-            assert field.field_info.annotation in (str, str | None), "only strings need no parsing"
+            is_text = field.field_info.annotation in (str, str | None)
+            is_valid = is_text and (source is _path or not field.field_info.is_required())
+            assert is_valid, "only a text with a default needs no validation"
             yield field.name, _text(source, field.alias, field.default)
 
 

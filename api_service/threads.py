@@ -1,4 +1,4 @@
-"""Threads for what blocks: the store, the queue, the media store, and building large responses."""
+"""Threads for what blocks: the store, the queue, the media store, and the views of many creations."""
 
 import asyncio
 import contextlib
@@ -6,40 +6,20 @@ import queue
 import threading
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 ResultT = TypeVar("ResultT")
 
 THREADS_MAX = 80
 
-
-@dataclass(frozen=True)
-class _Job:
-    function: Callable[[], object]
-    context: Context
-    outcome: "asyncio.Future[Any]"
-    loop: asyncio.AbstractEventLoop
-
-    def run(self) -> None:
-        try:
-            result = self.context.run(self.function)
-        except BaseException as error:  # noqa: BLE001 (raised again by `Threads.run`)
-            self._end(_raise, error)
-        else:
-            self._end(_return, result)
-
-    def _end(self, how: Callable[..., None], result: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self.loop.call_soon_threadsafe(how, self.outcome, result)
+_Job = tuple[Callable[[], object], Context, "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
 class Threads:
     """At most `count_max` threads, started when needed.
 
     They are daemons, since a call that waits for a vendor must not delay the exit of the process.
-    One queue and one future make a call cost 5 us of CPU at 16 concurrent calls; it is 20 with
-    `ThreadPoolExecutor` and 40 to 70 with `anyio.to_thread` (decision 1).
+    A call costs 5 us of CPU, of the standard library's pool 20, of anyio's 40 to 70 (decision 1).
     """
 
     def __init__(self, count_max: int = THREADS_MAX) -> None:
@@ -58,16 +38,38 @@ class Threads:
             self._count += must_start
         if must_start:
             threading.Thread(target=self._work, name="hop", daemon=True).start()
-        self._jobs.put(_Job(function, copy_context(), outcome, loop))
+        self._jobs.put((function, copy_context(), outcome, loop))
         return await outcome
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
-            job.run()
-            with self._lock:
-                self._running -= 1
-            del job  # its request would otherwise live until the next one
+            self._run(*self._jobs.get())  # no variable keeps a request alive
+
+    def _run(
+        self,
+        function: Callable[[], object],
+        context: Context,
+        outcome: "asyncio.Future[Any]",
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        try:
+            result = context.run(function)
+        except BaseException as error:  # noqa: BLE001 (raised again by `run`)
+            self._end(loop, _raise, outcome, error)
+        else:
+            self._end(loop, _return, outcome, result)
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        how: Callable[["asyncio.Future[Any]", Any], None],
+        outcome: "asyncio.Future[Any]",
+        result: object,
+    ) -> None:
+        with self._lock:
+            self._running -= 1
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(how, outcome, result)
 
 
 def _return(outcome: "asyncio.Future[Any]", result: object) -> None:

@@ -92,17 +92,6 @@ class JsonLine(logging.Formatter):
 def configure(service: str, *, project: str | None = None, stream: TextIO | None = None) -> None:
     """Send this process's log lines to one stream; a line that cannot be written is lost."""
     logging.raiseExceptions = False
-    _collect_only_what_is_written()
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonLine(service, project=project))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-
-
-def _collect_only_what_is_written() -> None:
-    """Collect no source line, thread, process or task; they are half the cost of a log line.
-
-    https://docs.python.org/3/howto/logging.html#optimization
-    """
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = False
-    logging.logMultiprocessing = False

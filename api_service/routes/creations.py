@@ -130,7 +130,7 @@ def open_image(
     return _open(state, caller, body, key)
 
 
-async def drafts_filter(
+def drafts_filter(
     query: PageQueryDep,
     status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
     type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)

@@ -78,6 +78,7 @@ def test_revoked_key_is_refused_at_once(
 ) -> None:
     identity = LocalIdentity(keys, clock=clock)
     token = identity.sign_in("ada")
+    assert identity.caller(token).user_id == "ada"
 
     assert rotate(tmp_path, clock, revoke=True) == 0
 

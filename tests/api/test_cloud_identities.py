@@ -1,7 +1,9 @@
 """The API with Firebase's users and Google's service accounts."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -41,6 +43,7 @@ class CloudApi:
         ports = replace(world.phoenix.ports, identity=identity, service_identity=services)
         self.app = create_app(replace(world.phoenix, ports=ports, local=None))
         server.app = self.app
+        self.base_url = server.base_url
         self._client = httpx.Client(base_url=server.base_url, verify=False)
         self.close = self._client.close
 
@@ -99,6 +102,43 @@ def test_disabled_account_can_read_but_not_spend(cloud: CloudApi) -> None:
 
     assert cloud.request("GET", "/api/me", token).status_code == 200
     assert (spent.status_code, spent.json()["code"]) == (403, "account_disabled")
+
+
+def test_disabled_account_is_refused_before_its_body_is_parsed(cloud: CloudApi) -> None:
+    cloud.request("GET", "/api/me", cloud.google.user_token("ben")).raise_for_status()
+    token = cloud.google.user_token()
+    cloud.google.records["ada"] |= {"disabled": True}
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"{cloud.base_url}/api/generate/creation"
+
+    for media_type in ("application/json", "text/plain"):
+        sent = {"Content-Type": media_type, "Idempotency-Key": "k" * 201}
+        refused = httpx.post(path, headers={**headers, **sent}, content=b"{")
+        assert (refused.status_code, refused.json()["code"]) == (403, "account_disabled")
+
+
+@pytest.mark.parametrize("must_be_live", [False, True])
+def test_slow_identity_server_delays_no_other_request(
+    cloud: CloudApi,
+    must_be_live: bool,  # noqa: FBT001 (a parameter of pytest)
+) -> None:
+    token, silence = cloud.google.user_token(), threading.Event()
+    if must_be_live:  # then only the check for revocation asks the server
+        cloud.request("GET", "/api/me", cloud.google.user_token("ben")).raise_for_status()
+    cloud.google.silence = silence
+    asked = len(cloud.google.paths)
+
+    with ThreadPoolExecutor(1) as caller:
+        call = ("POST", "/api/generate/video") if must_be_live else ("GET", "/api/me")
+        slow = caller.submit(cloud.request, *call, token)
+        try:
+            eventually(lambda: len(cloud.google.paths) > asked)
+            assert httpx.get(f"{cloud.base_url}/api/health", timeout=1).status_code == 200
+            assert not slow.done()
+        finally:
+            silence.set()
+
+    assert slow.result().status_code == (400 if must_be_live else 200)
 
 
 def test_missing_certificates_are_503_and_never_401(cloud: CloudApi) -> None:
