@@ -1,6 +1,7 @@
 """The group writer: what a transaction that waits for other processes gets, and its own errors."""
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -98,3 +99,57 @@ def test_each_caller_gets_an_error_of_its_own(path: Path, monkeypatch: pytest.Mo
 
     assert [type(error) for error in errors] == [OutcomeUnknown] * 2
     assert errors[0] is not errors[1]
+
+
+def half_written(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO numbers VALUES (99)")
+    raise KeyError("planned")
+
+
+def test_half_written_transaction_leaves_nothing_and_affects_no_other(path: Path) -> None:
+    with closing(opened(path)) as ours, ThreadPoolExecutor(9) as threads:
+        with (path.parent / LOCK).open("wb") as rival:
+            fcntl.flock(rival, fcntl.LOCK_EX)
+            results = [threads.submit(insert, ours, number) for number in range(4)]
+            torn = threads.submit(ours.run, half_written)
+            results += [threads.submit(insert, ours, number) for number in range(4, 8)]
+            eventually(lambda: ours._waiting.qsize() == 8)
+        assert isinstance(torn.exception(), KeyError)
+        assert [result.result() for result in results] == [1] * 8
+        assert insert(ours, 8)
+
+    assert numbers(path) == [*range(9)]
+
+
+def test_half_written_transaction_alone_leaves_nothing(path: Path) -> None:
+    with closing(opened(path)) as ours:
+        with pytest.raises(KeyError):
+            ours.run(half_written)
+        assert insert(ours, 1)
+
+    assert numbers(path) == [1]
+
+
+def test_transaction_after_one_that_sqlite_rolled_back_is_still_whole(path: Path) -> None:
+    """A full disk rolls back the whole group; what follows must not write without a transaction."""
+
+    def rolled_back(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def whole(connection: sqlite3.Connection) -> bool:
+        is_whole = connection.in_transaction
+        connection.execute("INSERT INTO numbers VALUES (1)")
+        return is_whole
+
+    with closing(opened(path)) as ours, ThreadPoolExecutor(2) as threads:
+        with (path.parent / LOCK).open("wb") as rival:
+            fcntl.flock(rival, fcntl.LOCK_EX)
+            first = threads.submit(ours.run, rolled_back)
+            eventually(lambda: first.running() and ours._waiting.empty())
+            second = threads.submit(ours.run, whole)
+            eventually(lambda: ours._waiting.qsize() == 1)
+        assert isinstance(first.exception(), StoreUnavailable)
+        assert second.result()
+
+    assert numbers(path) == [1]

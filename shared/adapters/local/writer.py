@@ -1,9 +1,11 @@
 """Group commit: one thread commits the waiting transactions of a process together.
 
-Each runs in a savepoint of one BEGIN IMMEDIATE, which is the fastest safe way to write with
-synchronous=FULL. Processes take turns by a lock on a file next to the database: the kernel wakes the
-next one at once, where SQLite's busy timeout sleeps while the last one writes again. That lock is
-for fairness only; SQLite's own lock protects the data. The kernel frees both if a process is killed.
+They share one BEGIN IMMEDIATE, which is the fastest safe way to write with synchronous=FULL. If one
+of them fails after its first write, the group is rolled back and each runs alone.
+
+Processes take turns by a lock on a file next to the database: the kernel wakes the next one at once,
+where SQLite's busy timeout sleeps while the last one writes again. That lock is for fairness only;
+SQLite's own lock protects the data. The kernel frees both if a process is killed.
 """
 
 import contextlib
@@ -31,6 +33,10 @@ _Outcome = tuple[Any, BaseException | None]
 class _Waiting:
     work: Callable[[sqlite3.Connection], Any]
     future: "Future[Any]"
+
+
+class _HalfWritten(Exception):
+    """A transaction failed after its first write, or SQLite rolled its group back; see the cause."""
 
 
 class GroupWriter:
@@ -64,7 +70,8 @@ class GroupWriter:
     def run(self, work: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
         """Run a function in a transaction, and return its result after the commit.
 
-        What it raises is raised here: its writes are rolled back, and those of others are not.
+        The function may run twice. What it raises is raised here: its writes are rolled back, and
+        those of others are not.
         """
         future: Future[ResultT] = Future()
         self._waiting.put(_Waiting(work, future))
@@ -109,24 +116,31 @@ class GroupWriter:
             outcomes = [self._outcome(waiting) for waiting in group]
             failure = self._unknown
             self._connection.execute("COMMIT")
+        except _HalfWritten as half:
+            self._roll_back()
+            if len(group) == 1:
+                return [(None, half.__cause__)]
+            return [outcome for each in group for outcome in self._commit([each])]
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             return [(None, own or failure(reason=str(error))) for _, own in outcomes]
         return outcomes
 
     def _outcome(self, waiting: _Waiting) -> _Outcome:
-        """Return a transaction's result or its error; an error is rolled back."""
-        self._connection.execute("SAVEPOINT one")
+        """Return a transaction's result, or its error if it wrote nothing."""
+        changes = self._connection.total_changes
         try:
-            result = waiting.work(self._connection)
+            return waiting.work(self._connection), None
         except BaseException as error:  # noqa: BLE001 (raised again by `run`)
-            self._connection.execute("ROLLBACK TO one")
             is_sqlite = isinstance(error, sqlite3.Error)
-            return None, self._unavailable(reason=str(error)) if is_sqlite else error
-        finally:
-            self._connection.execute("RELEASE one")
-        return result, None
+            own = self._unavailable(reason=str(error)) if is_sqlite else error
+            if self._connection.total_changes != changes or not self._connection.in_transaction:
+                raise _HalfWritten from own
+            return None, own
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager
