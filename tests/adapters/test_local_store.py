@@ -147,7 +147,7 @@ def test_store_locked_by_another_process_is_unavailable(
 
 
 def test_writer_timeout_leaves_the_outcome_unknown(sqlite: SQLiteStore) -> None:
-    sqlite._writer.result_timeout_s = 0.05
+    sqlite._writer._timeout_s = 0.05
     go_on = threading.Event()
 
     def dawdle(_: object) -> object:

@@ -27,5 +27,5 @@ class FailingCommits:
             raise sqlite3.OperationalError("disk I/O error")
         return self.connection.execute(statement, *parameters)
 
-    def close(self) -> None:
-        self.connection.close()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)

@@ -19,7 +19,7 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 _FOLDERS = {MEDIA, GENERATOR, EXECUTIONS, LOGS}
 _FILE = re.compile(
-    rf"({KEY}|{WELCOME_KEY})(\.\w+)?|{STACK_LOCK}|{API_LOCK}|({STORE}|{QUEUE})(-wal|-shm)?"
+    rf"({KEY}|{WELCOME_KEY})(\.\w+)?|{STACK_LOCK}|{API_LOCK}|({STORE}|{QUEUE})(-wal|-shm|-lock)?"
 )
 
 

@@ -77,7 +77,7 @@ class SQLiteQueue:
                 path,
                 unavailable=QueueUnavailable,
                 unknown=QueueUnavailable,
-                busy_timeout_s=TRY_TIMEOUT_S,
+                timeout_s=TRY_TIMEOUT_S,
             )
 
     def close(self) -> None:
