@@ -26,11 +26,12 @@ Fault = Callable[[Send, Any], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Call:
-    """A received call: its method, its messages so far, and its timeout."""
+    """A received call: its method, its messages so far, its timeout and its headers."""
 
     method: str
     messages: list[bytes]
     timeout_s: float | None
+    headers: dict[str, str]
 
 
 class FirestoreProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ships no types
@@ -69,9 +70,11 @@ class FirestoreProxy(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc ship
         return grpc.stream_stream_rpc_method_handler(handler)
 
     def _handle(self, path: str, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
-        call = Call(path.removeprefix(SERVICE), [next(requests)], context.time_remaining())
+        received = dict(context.invocation_metadata())
+        method, timeout_s = path.removeprefix(SERVICE), context.time_remaining()
+        call = Call(method, [next(requests)], timeout_s, received)
         self.calls.append(call)
-        metadata = [pair for pair in context.invocation_metadata() if pair[0] in FORWARDED_HEADERS]
+        metadata = [pair for pair in received.items() if pair[0] in FORWARDED_HEADERS]
 
         def send() -> Iterator[bytes]:
             method = self._emulator.stream_stream(path)

@@ -8,7 +8,7 @@ https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -137,7 +137,7 @@ class CloudTasksQueue:
         channel = grpc.insecure_channel(self.emulator_host)
         return CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))
 
-    def _creating(self) -> Callable[[str, dict[str, object]], None]:
+    def _creating(self) -> Callable[[str, Mapping[str, object]], None]:
         """Return a call that creates a task unless its name exists.
 
         It uses the client's connection, but not its slow message classes.
@@ -155,7 +155,7 @@ class CloudTasksQueue:
             CREATE_TASK, request_serializer=message.SerializeToString
         )
 
-        def create(queue: str, task: dict[str, object]) -> None:
+        def create(queue: str, task: Mapping[str, object]) -> None:
             metadata = (routing.to_grpc_metadata({"parent": queue}), client.to_grpc_metadata())
             try:
                 call(message(parent=queue, task=task), timeout=TRY_TIMEOUT_S, metadata=metadata)

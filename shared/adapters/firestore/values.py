@@ -7,6 +7,7 @@ https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#value
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from google.cloud.firestore_v1._helpers import decode_dict, decode_value, encode_value
@@ -26,7 +27,7 @@ def decoded(fields: Mapping[str, Any], client: Any) -> dict[str, Any]:  # noqa: 
 
 
 def _encoded(value: Any) -> Any:  # noqa: ANN401 (any value)
-    encode = _ENCODE.get(type(value))
+    encode = _ENCODE.get(str if isinstance(value, StrEnum) else type(value))
     return encode(value) if encode is not None else encode_value(value)._pb
 
 
