@@ -94,16 +94,25 @@ class _Watch:
         self._user_id = user_id
         self._changed = changed
         self._rows_hash: int | None = None
-        self.has_ended = False
+        self._delivering = threading.Lock()
+        """Held during a delivery, so that none comes after the end."""
+        self._has_ended = False
+
+    def end(self) -> None:
+        with self._delivering:
+            self._has_ended = True
 
     def read(self, connection: sqlite3.Connection) -> None:
         """Deliver changed documents; an unreadable one must not affect other users."""
-        try:
-            self._read(connection)
-        except sqlite3.Error:
-            raise
-        except Exception:
-            log.exception("watch_failed")
+        with self._delivering:
+            if self._has_ended:
+                return
+            try:
+                self._read(connection)
+            except sqlite3.Error:
+                raise
+            except Exception:
+                log.exception("watch_failed")
 
     def _read(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")
@@ -131,7 +140,7 @@ class SQLiteWatches:
         self._unread: deque[_Watch] = deque()
         """Watches to be read whatever has changed: new ones, and all after an outage."""
         self._lock = threading.Lock()
-        """Held during a delivery, so that none comes after the end of its block."""
+        """Protects both collections; it is never held during a read."""
         self._wake = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="sqlite-watches", daemon=True)
@@ -148,8 +157,8 @@ class SQLiteWatches:
         try:
             yield
         finally:
+            watch.end()
             with self._lock:
-                watch.has_ended = True
                 self._watches[user_id].remove(watch)
                 if not self._watches[user_id]:
                     del self._watches[user_id]
@@ -174,9 +183,9 @@ class SQLiteWatches:
         self._expect_everyone()
         while not self._is_closed:
             for watch in self._of(changes.users()):
-                self._read(watch, connection)
+                watch.read(connection)
             if self._unread:  # one at a time: changes come first
-                self._read(self._unread.popleft(), connection)
+                self._unread.popleft().read(connection)
                 continue
             self._wake.wait(POLL_INTERVAL_S if self._watches else None)
             self._wake.clear()
@@ -193,8 +202,3 @@ class SQLiteWatches:
             return [
                 watch for id_ in user_ids if id_ in self._watches for watch in self._watches[id_]
             ]
-
-    def _read(self, watch: _Watch, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            if not watch.has_ended:
-                watch.read(connection)
