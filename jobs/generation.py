@@ -50,7 +50,7 @@ class Pipeline(Protocol):
 
 @dataclass(frozen=True)
 class LazyPipeline:
-    """A pipeline that is imported for the first file: most executions that retry need none."""
+    """A pipeline that is imported for its file: an execution with nothing to claim needs none."""
 
     kind: Kind
     load: Callable[[], Pipeline]
