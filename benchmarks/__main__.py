@@ -4,6 +4,7 @@ Prints a table for each part. A whole run, or one with --write, also records the
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
 from benchmarks.trees import checked_out, this_tree
 
+PLAIN_WIDTH = 160
 BEFORE = "5e62715"
 """The commit before the work on speed began."""
 PARTS: dict[str, Callable[[Bench], list[Table]]] = {
@@ -37,16 +39,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--write", action="store_true", help="record the tables in results.md")
     options = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # ends all servers first
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     try:
-        tables = _run(options, console)
+        found = _run(options, console)
     except BenchError as error:
         sys.exit(str(error))
+    console.print(found.summary(), markup=False)
     if options.write or not (options.quick or options.only != list(PARTS)):
-        results.record(tables, console)
+        results.record(found)
+    sys.exit(1 if found.problems else 0)
 
 
-def _run(options: argparse.Namespace, console: Console) -> "results.Results":
+def _run(options: argparse.Namespace, console: Console) -> results.Results:
     check_programs("wrk", "redis-server")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -57,13 +62,22 @@ def _run(options: argparse.Namespace, console: Console) -> "results.Results":
             is_quick=options.quick,
         )
         found = results.Results(before=bench.before.commit, now=bench.now.commit)
-        console.print(found.heading())
+        console.print(found.heading(), markup=False)
         for part in options.only:
-            for table in PARTS[part](bench):
-                found.tables.append(table)
-                console.print(table.rich())
-    console.print(found.summary())
+            _run_part(part, bench, found, console)
     return found
+
+
+def _run_part(part: str, bench: Bench, found: results.Results, console: Console) -> None:
+    """Add a part's tables; one that cannot run must not lose those of the others."""
+    try:
+        tables = PARTS[part](bench)
+    except BenchError as error:
+        found.problems.append(f"{part}: {error}")
+        return
+    found.tables += tables
+    for table in tables:
+        console.print(table.rich())
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@
 
 local thread
 local requests, next_one = {}, 0
-bad = 0
-statuses = ""
+bad = {}
 
 function setup(only_one)
   thread = only_one
@@ -31,16 +30,18 @@ end
 
 function response(status)
   if status ~= expected then
-    bad = bad + 1
-    if #statuses < 100 then statuses = statuses .. " " .. status end
+    bad[status] = (bad[status] or 0) + 1
   end
 end
 
 function done(summary, latency, _)
   local errors = summary.errors
-  local broken = errors.connect + errors.read + errors.write + errors.timeout
+  local counts = {'"none": ' .. errors.connect + errors.read + errors.write + errors.timeout}
+  for status, count in pairs(thread:get("bad")) do
+    counts[#counts + 1] = string.format('"%d": %d', status, count)
+  end
   io.write(string.format(
-    '{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "bad": %d, "broken": %d, "statuses": "%s"}\n',
+    '{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "bad": {%s}}\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    thread:get("bad"), broken, thread:get("statuses")))
+    table.concat(counts, ", ")))
 end

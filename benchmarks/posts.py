@@ -71,7 +71,7 @@ def _long(bench: Bench, data: Mapping[str, Data]) -> Table:
                 server, requests, connections=LONG_CONNECTIONS, seconds=LONG_S
             )
         samples.add_load(subject, LONG_CONNECTIONS, load, cpu_ms=cpu_ms)
-        samples.add(subject, bad, load.bad)
+        samples.add(subject, bad, load.bad.total())
     return samples.table(LONG_GOALS)
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from benchmarks.table import Table
 
 FILE = Path(__file__).parent / "results.md"
@@ -36,6 +34,8 @@ class Results:
     before: str
     now: str
     tables: list[Table] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Parts that could not run."""
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def heading(self) -> str:
@@ -50,14 +50,14 @@ class Results:
         rows = [(table, row) for table in self.tables for row in table.rows]
         missed = [f"{table.title}: {row.what}" for table, row in rows if row.holds is False]
         reached = sum(row.holds is True for _, row in rows)
-        return "\n  ".join([f"{reached} goals reached, {len(missed)} missed", *missed])
+        goals = "\n  ".join([f"{reached} goals reached, {len(missed)} missed", *missed])
+        return "\n".join([goals, *self.problems])
 
 
-def record(results: Results, console: Console) -> None:
+def record(results: Results) -> None:
     """Replace the sections of these tables in the file; keep all others."""
     text = FILE.read_text() if FILE.exists() else HEAD
     FILE.write_text(recorded(text, results))
-    console.print(f"Recorded in {FILE.relative_to(Path.cwd())}")
 
 
 def recorded(text: str, results: Results) -> str:

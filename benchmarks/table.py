@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class Row:
 
     what: str
     samples: Mapping[str, Sequence[float]]
-    bad: Mapping[str, int] = field(default_factory=dict)
+    bad: Mapping[str, Counter[str]] = field(default_factory=dict)
     load: float = 0.0
     """The machine's load average over a minute, while it was measured."""
     goal: Goal | None = None
@@ -70,7 +70,7 @@ class Row:
             shown(self.ratio),
             str(self.goal or ""),
             {None: "", True: "yes", False: "NO"}[self.holds],
-            ", ".join(f"{subject} {count:,}" for subject, count in self.bad.items() if count),
+            "; ".join(f"{subject} {counted(bad)}" for subject, bad in self.bad.items() if bad),
             f"{self.load:.1f}",
         ]
 
@@ -101,6 +101,10 @@ class Table:
         return f"{self.note}\n\n{table}".strip()
 
 
+def counted(bad: Counter[str]) -> str:
+    return ", ".join(f"{count:,} x {status}" for status, count in sorted(bad.items()))
+
+
 def shown(value: float | None) -> str:
     if value is None:
         return ""
@@ -114,12 +118,14 @@ class Samples:
     def __init__(self, title: str, subjects: Sequence[str], note: str = "") -> None:
         self._title, self._subjects, self._note = title, subjects, note
         self._values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        self._bad: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._bad: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
         self._loads: dict[str, list[float]] = defaultdict(list)
 
-    def add(self, subject: str, what: str, value: float, *, bad: int = 0) -> None:
+    def add(
+        self, subject: str, what: str, value: float, *, bad: Counter[str] | None = None
+    ) -> None:
         self._values[what][subject].append(value)
-        self._bad[what][subject] += bad
+        self._bad[what][subject].update(bad or {})
         self._loads[what].append(os.getloadavg()[0])
 
     def add_load(self, subject: str, connections: int, load: Load, *, cpu_ms: float) -> None:

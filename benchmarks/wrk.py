@@ -2,8 +2,9 @@
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.processes import BenchError
@@ -37,10 +38,8 @@ class Load:
     duration_s: float
     p50_ms: float
     p99_ms: float
-    bad: int
-    """Answers with another status, and requests without an answer."""
-    statuses: str = ""
-    """The first unexpected statuses."""
+    bad: Counter[str] = field(default_factory=Counter)
+    """Answers by each unexpected status, and requests without an answer as `none`."""
 
     @property
     def per_s(self) -> float:
@@ -56,10 +55,9 @@ def parsed(output: str) -> Load:
             duration_s=found["duration_us"] / 1e6,
             p50_ms=found["p50_us"] / 1e3,
             p99_ms=found["p99_us"] / 1e3,
-            bad=found["bad"] + found["broken"],
-            statuses=found["statuses"].strip(),
+            bad=Counter({status: count for status, count in found["bad"].items() if count}),
         )
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BenchError(f"wrk printed something else: {output[-500:]!r}") from error
 
 
@@ -71,8 +69,7 @@ def together(loads: Sequence[Load]) -> Load:
         duration_s=duration_s,
         p50_ms=max(load.p50_ms for load in loads),
         p99_ms=max(load.p99_ms for load in loads),
-        bad=sum(load.bad for load in loads),
-        statuses=" ".join(load.statuses for load in loads).strip(),
+        bad=sum((load.bad for load in loads), Counter()),
     )
 
 
