@@ -1,6 +1,7 @@
 """Links to media files: signed ones to private files, permanent ones to public copies."""
 
 from datetime import UTC, datetime
+from functools import cached_property
 
 from shared.domain.policy import Policy
 from shared.ports.clock import Clock
@@ -15,8 +16,11 @@ class Links:
         window_start_s = clock.now().timestamp() // window_s * window_s
         self._media = media
         self.expires_at = datetime.fromtimestamp(window_start_s + policy.link_life_s, UTC)
-        self.version = media.private_link("links", expires_at=self.expires_at)
-        """A sample: it changes exactly when the other signed links change."""
+
+    @cached_property
+    def version(self) -> str:
+        """A sample link: it changes exactly when the other signed links change."""
+        return self._media.private_link("links", expires_at=self.expires_at)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Links) and self.version == other.version
