@@ -10,7 +10,7 @@ from shared.adapters.firebase.tokens import (
     GOOGLE_APIS,
     PublishedCertificates,
     check_form,
-    check_not_before,
+    check_times,
 )
 from shared.domain.errors import Unauthenticated, WrongServiceAccount
 from shared.ports.clock import Clock
@@ -54,7 +54,7 @@ class GoogleServiceIdentity:
         except (ValueError, GoogleAuthError, KeyError, TypeError) as error:
             # KeyError: no issuer. TypeError: its times are not numbers.
             raise Unauthenticated(reason=repr(error)) from error
-        check_not_before(claims, now=self.clock.now())
+        check_times(claims, now=self.clock.now())
         email = claims.get("email")
         if claims.get("email_verified") is not True or email not in self.accounts:
             raise WrongServiceAccount

@@ -51,8 +51,13 @@ def _decoded(part: str) -> Any:  # noqa: ANN401 (any JSON)
     return json.loads(base64.urlsafe_b64decode(part + "=="))
 
 
-def check_not_before(claims: Mapping[str, Any], *, now: datetime) -> None:
-    """Raise `Unauthenticated` for a token or a sign-in in the future: SDKs check only `iat`, `exp`."""
+def check_times(claims: Mapping[str, Any], *, now: datetime) -> None:
+    """Raise `Unauthenticated` for a token or a sign-in in the future, or an expired token.
+
+    SDKs check only `iat` and `exp`, and only when they verify the signature.
+    """
+    if not now.timestamp() <= claims["exp"] + CLOCK_SKEW_S:
+        raise Unauthenticated(reason="it has expired")
     for name in ("nbf", "auth_time"):
         begins_s, latest_s = claims.get(name, 0), now.timestamp() + CLOCK_SKEW_S
         if not isinstance(begins_s, int | float) or not begins_s <= latest_s:
