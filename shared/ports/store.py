@@ -77,10 +77,11 @@ def planned(decision: Decision[Any], found: Found) -> Plan | None:
     """Return the plan of a decision that keeps these rules, or None if there is nothing to write."""
     if not decision.writes and not decision.removes:
         return None
-    named = [document.key for document in decision.writes] + list(decision.removes)
-    left = sorted(key.id for key in set(found.documents) - set(named))
+    writes = [(document.key, document) for document in decision.writes]
+    named = {key for key, _ in writes}.union(decision.removes)
+    left = sorted(key.id for key in found.documents.keys() - named)
     rules = {
-        "a document is named twice": len(set(named)) == len(named),
+        "a document is named twice": len(named) == len(writes) + len(decision.removes),
         "no document can have this id": all(key.can_exist for key in named),
         f"found and left unwritten: {left}": not left,
         "only what was found can be removed": set(decision.removes) <= set(found.documents),
@@ -92,8 +93,8 @@ def planned(decision: Decision[Any], found: Found) -> Plan | None:
         if not holds:
             raise TransactionRuleBroken(rule)
     return Plan(
-        creates=tuple(d for d in decision.writes if d.key not in found.documents),
-        updates=tuple(d for d in decision.writes if d.key in found.documents),
+        creates=tuple(document for key, document in writes if key not in found.documents),
+        updates=tuple(document for key, document in writes if key in found.documents),
         removes=decision.removes,
     )
 

@@ -1,6 +1,7 @@
 """A COMMIT of SQLite that fails: its outcome is unknown, and the use case finds it out."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from shared.adapters.local import writer
 from shared.adapters.local.sqlite import connect
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.errors import OutcomeUnknown
+from shared.domain.errors import OutcomeUnknown, Unavailable
 from shared.ports.store import write
 from tests.support.builders import an_account
 from tests.support.failing_commits import FailingCommits
@@ -32,6 +33,14 @@ def test_failed_commit_has_an_unknown_outcome(tmp_path: Path, failing_commit: bo
 
     assert (store.get(an_account().key) is not None) == failing_commit
     store.close()
+
+
+@pytest.mark.usefixtures("failing_commit")
+def test_check_notices_that_commits_fail(tmp_path: Path) -> None:
+    with closing(SQLiteStore(tmp_path / "store.db")) as store:
+        with pytest.raises(Unavailable):
+            store.check_writable()
+        store.check_writable()
 
 
 @pytest.mark.usefixtures("failing_commit")

@@ -43,11 +43,13 @@ def carry_out(
 
 def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
     for document in plan.creates:
-        insert = f'INSERT INTO "{document.key.collection}" VALUES (?, ?)'  # noqa: S608 (a fixed name)
-        connection.execute(insert, (document.key.id, json_text(to_fields(document))))
+        key = document.key
+        insert = f'INSERT INTO "{key.collection}" VALUES (?, ?)'  # noqa: S608 (a fixed name)
+        connection.execute(insert, (key.id, json_text(to_fields(document))))
     for document in plan.updates:
-        update = f'UPDATE "{document.key.collection}" SET document = ? WHERE id = ?'  # noqa: S608 (a fixed name)
-        connection.execute(update, (json_text(to_fields(document)), document.key.id))
+        key = document.key
+        update = f'UPDATE "{key.collection}" SET document = ? WHERE id = ?'  # noqa: S608 (a fixed name)
+        connection.execute(update, (json_text(to_fields(document)), key.id))
     for key in plan.removes:
         connection.execute(f'DELETE FROM "{key.collection}" WHERE id = ?', (key.id,))  # noqa: S608 (a fixed name)
 
@@ -64,9 +66,12 @@ def read_text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
 
 
 def json_text(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, default=time_text, separators=(",", ":"))
+    return _ENCODER.encode(fields)
 
 
 def time_text(time: datetime) -> str:
     """Format a time so that text sorts like the time."""
     return time.isoformat(timespec="microseconds")
+
+
+_ENCODER = json.JSONEncoder(default=time_text, separators=(",", ":"), check_circular=False)

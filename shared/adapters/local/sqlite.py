@@ -53,16 +53,9 @@ def check_whole(path: Path, *, remedy: str) -> None:
             raise _damaged(path, result, remedy)
 
 
-def check_writable(connection: sqlite3.Connection) -> None:
-    """Commit a no-op write; raise `sqlite3.Error`, for example if the disk is full."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute("PRAGMA user_version = 0")
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+def touch(connection: sqlite3.Connection) -> None:
+    """Write something that changes nothing, to find out whether a commit would succeed."""
+    connection.execute("PRAGMA user_version = 0")
 
 
 @contextlib.contextmanager

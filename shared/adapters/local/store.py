@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.documents import carry_out, read_document, read_text, time_text
-from shared.adapters.local.sqlite import ConnectionPool, check_writable, connect, translated
+from shared.adapters.local.sqlite import ConnectionPool, connect, touch, translated
 from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
 from shared.domain.creation import Creation
@@ -122,9 +122,8 @@ class SQLiteStore:
             part.close()
 
     def check_writable(self) -> None:
-        """Raise `StoreUnavailable` if a commit would fail now."""
-        with translated(StoreUnavailable), self._readers.connection() as connection:
-            check_writable(connection)
+        """Raise `Unavailable` if a commit fails now."""
+        self._writer.run(touch)
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.adapters.local.sqlite import ConnectionPool, check_writable, translated
+from shared.adapters.local.sqlite import ConnectionPool, touch, translated
 from shared.adapters.local.writer import GroupWriter
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
@@ -85,9 +85,8 @@ class SQLiteQueue:
         self._readers.close()
 
     def check_writable(self) -> None:
-        """Raise `QueueUnavailable` if a commit would fail now."""
-        with translated(QueueUnavailable), self._readers.connection() as connection:
-            check_writable(connection)
+        """Raise `QueueUnavailable` if a commit fails now."""
+        self._writer.run(touch)
 
     def enqueue(
         self,
