@@ -391,6 +391,20 @@ def open_at_once(phoenix: Phoenix, count: int) -> Counter[type]:
         return Counter(clients.map(open_one, range(count)))
 
 
+def test_transactions_of_one_account_in_one_process_do_not_conflict(
+    firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    put(firestore, an_account(tokens=WRITERS))
+
+    with ThreadPoolExecutor(8) as clients:
+        left = clients.map(
+            lambda _: on_bad_wire.transact([account_key(ADA)], spend_one), range(WRITERS)
+        )
+
+    assert sorted(left) == list(range(WRITERS))
+    assert proxy.counted() == {"BatchGetDocuments": WRITERS, "Commit": WRITERS}
+
+
 @pytest.mark.slow
 def test_thirty_two_clients_spend_an_account_exactly(
     new_world: Callable[..., World], firestore: FirestoreStore

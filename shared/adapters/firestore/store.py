@@ -5,12 +5,14 @@ transaction needs a third round trip, holds locks, and collapses under contentio
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
@@ -48,7 +50,7 @@ from shared.ports.store import (
 
 CALL_TIMEOUT_S = 5
 CONTENTION_S = 2
-"""How long to retry under contention."""
+"""How long to retry under contention, and to wait for other transactions of an account."""
 FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 0.5
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
@@ -69,12 +71,39 @@ class FirestoreStore:
         self._documents = FirestoreDocuments(
             project, database=database, prefix=prefix, timeout_s=timeout_s
         )
+        self._turns: WeakValueDictionary[Key[Any], threading.RLock] = WeakValueDictionary()
+        self._turns_lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections; all watches must have ended."""
         self._documents.close()
 
     def transact(
+        self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
+    ) -> ResultT:
+        with self._turn(reading):
+            return self._transact(reading, decide)
+
+    @contextmanager
+    def _turn(self, reading: Sequence[Key[Any]]) -> Iterator[None]:
+        """Wait for this process's other transactions of the account, which would conflict.
+
+        Exactness does not depend on it: after `CONTENTION_S` the transaction runs anyway.
+        """
+        account = next((key for key in reading if key.collection is Collection.USERS), None)
+        if account is None:
+            yield
+            return
+        with self._turns_lock:
+            turn = self._turns.setdefault(account, threading.RLock())
+        is_mine = turn.acquire(timeout=CONTENTION_S)
+        try:
+            yield
+        finally:
+            if is_mine:
+                turn.release()
+
+    def _transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
         deadline_s = time.monotonic() + CONTENTION_S
