@@ -70,6 +70,7 @@ def _run(options: argparse.Namespace, console: Console) -> results.Results:
 
 def _run_part(part: str, bench: Bench, found: results.Results, console: Console) -> None:
     """Add a part's tables; one that cannot run must not lose those of the others."""
+    console.print(f"Measuring {part} ..")
     try:
         tables = PARTS[part](bench)
     except BenchError as error:

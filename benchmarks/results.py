@@ -61,12 +61,12 @@ def record(results: Results) -> None:
 
 
 def recorded(text: str, results: Results) -> str:
-    """Return the text of the file with a new section for each table, and the others as they were."""
+    """Return the text of the file: a section for each table, and then the others as they were."""
     _, *parts = _SECTION.split(text)
-    sections = dict(zip(parts[::2], parts[1::2], strict=True))
-    for table in results.tables:
-        sections[table.title] = f"\n{results.heading()} {table.markdown()}\n\n"
-    sections[LOSSES] = f"\n{LOSSES_TEXT}"
-    last = sections.pop(LOSSES)
-    body = "".join(f"## {title}\n{section}" for title, section in sections.items())
-    return f"{HEAD}\n{body}## {LOSSES}\n{last}"
+    old = dict(zip(parts[::2], parts[1::2], strict=True))
+    old.pop(LOSSES, None)
+    new = {each.title: f"{results.heading()} {each.markdown()}" for each in results.tables}
+    sections = new | {title: text for title, text in old.items() if title not in new}
+    sections[LOSSES] = LOSSES_TEXT
+    parts = [f"## {title}\n\n{section.strip()}\n" for title, section in sections.items()]
+    return "\n".join([HEAD, *parts])

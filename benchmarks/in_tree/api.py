@@ -13,7 +13,7 @@ from shared import settings, telemetry, wiring
 STREAMS_MAX = 5_000
 
 
-def app(*_: object, **__: object) -> FastAPI:
+def app(*_: object) -> FastAPI:
     telemetry.configure("api")
     phoenix = wiring.build(settings.load(os.environ))
     return create_app(phoenix, stream_limits=StreamLimits(streams_max=STREAMS_MAX))

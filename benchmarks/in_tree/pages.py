@@ -43,10 +43,15 @@ def main() -> None:
     }
     found = {}
     for name, (read, cursor) in lists.items():
-        last = read(Page(depth))[-1]
+        last = parsed(read(Page(depth))[-1])
         pages = {"first": Page(LIMIT), "deep": Page(LIMIT, cursor(last))}
         found[name] = {which: timed(read, page, repeats) for which, page in pages.items()}
     print(json.dumps(found))  # noqa: T201 (read by the benchmark)
+
+
+def parsed(document: Any) -> Any:  # noqa: ANN401 (any document)
+    """Return a document; some trees read it first and parse it when it is needed."""
+    return document.parse() if hasattr(document, "parse") else document
 
 
 def timed(read: Read, page: Page, repeats: int) -> float:
@@ -55,7 +60,8 @@ def timed(read: Read, page: Page, repeats: int) -> float:
     times = []
     for _ in range(repeats):
         began = time.process_time_ns()
-        read(page)
+        for document in read(page):
+            parsed(document)
         times.append(time.process_time_ns() - began)
     return statistics.median(times) / 1000
 
