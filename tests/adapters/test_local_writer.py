@@ -2,7 +2,7 @@
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.local import writer
 from shared.adapters.local.sqlite import connect
-from shared.adapters.local.writer import LOCK_SUFFIX, GroupWriter
+from shared.adapters.local.writer import LOCK_SUFFIX, GroupWriter, Outcome
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from tests.support.eventually import eventually
 from tests.support.failing_commits import FailingCommits
@@ -27,11 +27,19 @@ def path(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def opened(path: Path, *, timeout_s: float = 5) -> GroupWriter:
-    return GroupWriter(path, unavailable=StoreUnavailable, timeout_s=timeout_s)
+Work = Callable[[sqlite3.Connection], object]
+Writer = GroupWriter[Work]
 
 
-def insert(writer: GroupWriter, number: int) -> int:
+def opened(path: Path, *, timeout_s: float = 5) -> Writer:
+    return GroupWriter(path, in_turn, unavailable=StoreUnavailable, timeout_s=timeout_s)
+
+
+def in_turn(connection: sqlite3.Connection, works: Sequence[Work]) -> list[Outcome]:
+    return [(work(connection), None) for work in works]
+
+
+def insert(writer: Writer, number: int) -> object:
     return writer.run(
         lambda connection: connection.execute("INSERT INTO numbers VALUES (?)", [number]).rowcount
     )

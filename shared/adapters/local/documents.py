@@ -2,11 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from functools import cache
+from typing import Any, Generic, cast
 
 from shared.adapters.documents import from_fields, to_fields
+from shared.adapters.local.sqlite import TOUCH
+from shared.adapters.local.writer import Outcome
+from shared.domain import keys
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Key
 from shared.ports.store import (
@@ -17,52 +22,152 @@ from shared.ports.store import (
     ResultT,
     TransactionRuleBroken,
     planned,
+    unchanged,
 )
 
 
+@dataclass(frozen=True)
+class Transaction(Generic[ResultT]):
+    """The arguments of `Store.transact`."""
+
+    reading: Sequence[Key[Any]]
+    decide: Callable[[Found], Decision[ResultT]]
+
+
+PROBE = Transaction(reading=(), decide=lambda _: unchanged(None))
+"""Commits something that changes nothing."""
+
+
 def carry_out(
-    connection: sqlite3.Connection,
-    reading: Sequence[Key[Any]],
-    decide: Callable[[Found], Decision[ResultT]],
-) -> ResultT:
-    """Read, decide and write inside the connection's transaction; raise as `Store.transact`."""
+    connection: sqlite3.Connection, transactions: Sequence[Transaction[Any]]
+) -> list[Outcome]:
+    """Return the outcomes of transactions, each of which finds what the ones before it left.
+
+    One statement a table reads for all of them, and one writes: at each statement, Python's lock
+    changes hands. An error that is raised concerns any of them, and the writes must be rolled back.
+    """
+    tables = _Tables(connection, {key for each in transactions for key in each.reading})
+    outcomes = [_outcome(each, tables) for each in transactions]
+    if any(each is PROBE for each in transactions):
+        connection.execute(TOUCH)
     try:
-        documents = {key: read_document(connection, key) for key in reading}
-        found = Found(
-            {key: document for key, document in documents.items() if document is not None}
-        )
-        decision = decide(found)
-        if (plan := planned(decision, found)) is not None:
-            _execute(connection, plan)
+        tables.write()
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorname == "SQLITE_CONSTRAINT_PRIMARYKEY":
-            raise StoreContention(reason="a document to be created exists") from error
+            raise _exists() from error
         raise TransactionRuleBroken(str(error)) from error
-    return decision.result
+    return outcomes
 
 
-def _execute(connection: sqlite3.Connection, plan: Plan) -> None:
-    for document in plan.creates:
-        key = document.key
-        insert = f'INSERT INTO "{key.collection}" VALUES (?, ?)'  # noqa: S608 (a fixed name)
-        connection.execute(insert, (key.id, json_text(to_fields(document))))
-    for document in plan.updates:
-        key = document.key
-        update = f'UPDATE "{key.collection}" SET document = ? WHERE id = ?'  # noqa: S608 (a fixed name)
-        connection.execute(update, (json_text(to_fields(document)), key.id))
-    for key in plan.removes:
-        connection.execute(f'DELETE FROM "{key.collection}" WHERE id = ?', (key.id,))  # noqa: S608 (a fixed name)
+def _outcome(transaction: Transaction[Any], tables: "_Tables") -> Outcome:
+    try:
+        found = Found(tables.found(transaction.reading))
+        decision = transaction.decide(found)
+        if (plan := planned(decision, found)) is not None:
+            tables.change(plan)
+    except BaseException as error:  # noqa: BLE001 (raised again where the transaction waits)
+        return None, error
+    return decision.result, None
+
+
+class _Tables:
+    """The documents that a group of transactions finds, and what they become."""
+
+    def __init__(self, connection: sqlite3.Connection, reading: Collection[Key[Any]]) -> None:
+        self._connection = connection
+        self._stored = _read(connection, [key for key in reading if key.can_exist])
+        self._now = {**self._stored}
+        self._changed: dict[Key[Any], None] = {}
+        """In the order of the changes."""
+
+    def found(self, reading: Iterable[Key[Any]]) -> dict[Key[Any], Document]:
+        return {key: self._now[key] for key in reading if key in self._now}
+
+    def change(self, plan: Plan) -> None:
+        if any(document.key in self._now for document in plan.creates):
+            raise _exists()
+        for document in (*plan.creates, *plan.updates):
+            self._now[document.key] = document
+            self._changed[document.key] = None
+        for key in plan.removes:
+            del self._now[key]
+            self._changed[key] = None
+
+    def write(self) -> None:
+        for collection, changed in _by_collection(self._changed).items():
+            inserts = [key for key in changed if key in self._now and key not in self._stored]
+            updates = [key for key in changed if key in self._now and key in self._stored]
+            deletes = [key for key in changed if key not in self._now and key in self._stored]
+            for text_of, written in ((_insert_text, inserts), (_update_text, updates)):
+                if written:
+                    rows = ((key.id, json_text(to_fields(self._now[key]))) for key in written)
+                    values = [value for row in rows for value in row]
+                    self._connection.execute(text_of(collection, len(written)), values)
+            if deletes:
+                ids = [key.id for key in deletes]
+                self._connection.execute(_delete_text(collection, len(ids)), ids)
+
+
+def _exists() -> StoreContention:
+    return StoreContention(reason="a document to be created exists")
+
+
+def _by_collection(named: Iterable[Key[Any]]) -> dict[keys.Collection, list[Key[Any]]]:
+    found: dict[keys.Collection, list[Key[Any]]] = {}
+    for key in named:
+        found.setdefault(key.collection, []).append(key)
+    return found
+
+
+def _read(connection: sqlite3.Connection, named: Sequence[Key[Any]]) -> dict[Key[Any], Document]:
+    found: dict[Key[Any], Document] = {}
+    for collection, listed in _by_collection(named).items():
+        key_of = {key.id: key for key in listed}
+        rows = connection.execute(_select_text(collection, len(key_of)), [*key_of])
+        found |= {key_of[id_]: _parsed(key_of[id_], text) for id_, text in rows.fetchall()}
+    return found
+
+
+@cache
+def _select_text(collection: keys.Collection, count: int) -> str:
+    return f'SELECT id, document FROM "{collection}" WHERE id IN ({_marks("?", count)})'  # noqa: S608 (a fixed name)
+
+
+@cache
+def _insert_text(collection: keys.Collection, count: int) -> str:
+    return f'INSERT INTO "{collection}" VALUES {_marks("(?, ?)", count)}'  # noqa: S608 (a fixed name)
+
+
+@cache
+def _update_text(collection: keys.Collection, count: int) -> str:
+    rows = _marks("(?, ?)", count)
+    return (
+        f'WITH new (id, document) AS (VALUES {rows}) UPDATE "{collection}" AS old'  # noqa: S608 (a fixed name)
+        " SET document = new.document FROM new WHERE old.id = new.id"
+    )
+
+
+@cache
+def _delete_text(collection: keys.Collection, count: int) -> str:
+    return f'DELETE FROM "{collection}" WHERE id IN ({_marks("?", count)})'  # noqa: S608 (a fixed name)
+
+
+def _marks(mark: str, count: int) -> str:
+    return ", ".join([mark] * count)
 
 
 def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
     text = read_text(connection, key) if key.can_exist else None
-    return None if text is None else cast("Document", from_fields(key, json.loads(text)))
+    return None if text is None else _parsed(key, text)
 
 
 def read_text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
-    select = f'SELECT document FROM "{key.collection}" WHERE id = ?'  # noqa: S608 (a fixed name)
-    row = connection.execute(select, (key.id,)).fetchone()
-    return None if row is None else str(row[0])
+    row = connection.execute(_select_text(key.collection, 1), (key.id,)).fetchone()
+    return None if row is None else str(row[1])
+
+
+def _parsed(key: Key[Any], text: str) -> Document:
+    return cast("Document", from_fields(key, json.loads(text)))
 
 
 def json_text(fields: Mapping[str, Any]) -> str:

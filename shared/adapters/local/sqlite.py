@@ -16,6 +16,8 @@ REMOVE_QUEUE = (
     "remove this file with its -wal and -shm: the queue is rebuilt from the store by the sweep"
 )
 """Remedies for a damaged file."""
+TOUCH = "PRAGMA user_version = 0"
+"""Writes something that changes nothing, to find out whether a commit succeeds."""
 
 
 @contextlib.contextmanager
@@ -51,11 +53,6 @@ def check_whole(path: Path, *, remedy: str) -> None:
         [result] = connection.execute("PRAGMA quick_check(1)").fetchone()
         if result != "ok":
             raise _damaged(path, result, remedy)
-
-
-def touch(connection: sqlite3.Connection) -> None:
-    """Write something that changes nothing, to find out whether a commit would succeed."""
-    connection.execute("PRAGMA user_version = 0")
 
 
 @contextlib.contextmanager

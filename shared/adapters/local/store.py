@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
-from shared.adapters.local.documents import carry_out, read_document, read_text, time_text
-from shared.adapters.local.sqlite import ConnectionPool, connect, touch, translated
+from shared.adapters.local.documents import (
+    PROBE,
+    Transaction,
+    carry_out,
+    read_document,
+    read_text,
+    time_text,
+)
+from shared.adapters.local.sqlite import ConnectionPool, connect, translated
 from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
 from shared.domain.creation import Creation
@@ -114,7 +121,7 @@ class SQLiteStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
                 connection.executescript(_SCHEMA)
-        self._writer = GroupWriter(path, unavailable=StoreUnavailable)
+        self._writer = GroupWriter(path, carry_out, unavailable=StoreUnavailable)
         self._watches = SQLiteWatches(path)
 
     def close(self) -> None:
@@ -123,12 +130,13 @@ class SQLiteStore:
 
     def check_writable(self) -> None:
         """Raise `Unavailable` if a commit fails now."""
-        self._writer.run(touch)
+        self._writer.run(PROBE)
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
     ) -> ResultT:
-        return self._writer.run(partial(carry_out, reading=reading, decide=decide))
+        result: ResultT = self._writer.run(Transaction(reading, decide))
+        return result
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:

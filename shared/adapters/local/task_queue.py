@@ -5,13 +5,14 @@ Delivery is at least once: a task is marked as done after its execution has star
 
 import contextlib
 import logging
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared.adapters.local.sqlite import ConnectionPool, touch, translated
-from shared.adapters.local.writer import GroupWriter
+from shared.adapters.local.sqlite import TOUCH, ConnectionPool, translated
+from shared.adapters.local.writer import GroupWriter, Outcome
 from shared.domain.errors import QueueUnavailable
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -52,6 +53,9 @@ class QueueLimits:
         return min(self.back_off_min_s * 2.0 ** (dispatches - 1), self.back_off_max_s)
 
 
+_Statement = tuple[str, tuple[str | float, ...]]
+
+
 @dataclass(frozen=True)
 class _Due:
     name: str
@@ -75,6 +79,7 @@ class SQLiteQueue:
                 connection.executescript(_SCHEMA)
             self._writer = GroupWriter(
                 path,
+                _execute,
                 unavailable=QueueUnavailable,
                 unknown=QueueUnavailable,
                 timeout_s=TRY_TIMEOUT_S,
@@ -86,7 +91,7 @@ class SQLiteQueue:
 
     def check_writable(self) -> None:
         """Raise `QueueUnavailable` if a commit fails now."""
-        self._writer.run(touch)
+        self._write(TOUCH)
 
     def enqueue(
         self,
@@ -185,7 +190,12 @@ class SQLiteQueue:
 
     def _write(self, statement: str, *values: str | float) -> int:
         """Execute and commit a statement; return the number of rows that it changed."""
-        return self._writer.run(lambda connection: connection.execute(statement, values).rowcount)
+        row_count: int = self._writer.run((statement, values))
+        return row_count
+
+
+def _execute(connection: sqlite3.Connection, statements: Sequence[_Statement]) -> list[Outcome]:
+    return [(connection.execute(*each).rowcount, None) for each in statements]
 
 
 def _name(creation_id: CreationId, number: int) -> str:
