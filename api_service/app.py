@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from types import FrameType
 
-import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
@@ -36,7 +35,6 @@ from api_service.routes import (
 from api_service.security_policy import FirebaseWeb
 from api_service.shortcut import Shortcut
 from api_service.static_files import StaticFiles
-from api_service.threads import THREADS_MAX
 from shared.domain.errors import IdentityUnavailable
 from shared.wiring import Phoenix
 
@@ -64,7 +62,6 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS_MAX
         threading.Thread(target=_warm_up, args=[phoenix], daemon=True).start()
         _call_on_signal(streams.stop)
         yield

@@ -10,18 +10,19 @@ import pickle
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import anyio
-from anyio.to_thread import run_sync
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api_service.errors import TooManyOwnStreams, TooManyStreams, problem_response
 from api_service.links import Links
 from api_service.responses import AccountView, CreationView, View
+from api_service.threads import THREADS
 from shared.domain.account import InFlight
 from shared.domain.keys import UserId
 from shared.domain.policy import Costs
@@ -99,7 +100,7 @@ class _UserWatch:
         context = store.watch(user_id, update)
         try:
             with anyio.CancelScope(shield=True):  # else a watch could start and never end
-                await run_sync(context.__enter__)
+                await THREADS.run(context.__enter__)
         except Exception:
             self.has_failed = True
             self.wake()
@@ -109,7 +110,7 @@ class _UserWatch:
     async def stop(self) -> None:
         if self._context is not None:
             with anyio.CancelScope(shield=True):
-                await run_sync(self._context.__exit__, None, None, None)
+                await THREADS.run(partial(self._context.__exit__, None, None, None))
 
 
 class Streams:
@@ -159,8 +160,8 @@ class Streams:
 
     async def event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         """Return the event that leads from one snapshot, or from none, to another."""
-        limiter = None if sent else self._snapshots
-        return await run_sync(self._event, sent, latest, limiter=limiter)
+        async with nullcontext() if sent else self._snapshots:
+            return await THREADS.run(partial(self._event, sent, latest))
 
     def _event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         name, known = ("change", sent.unpacked()) if sent else ("snapshot", Snapshot())

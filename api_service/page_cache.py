@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from anyio.to_thread import run_sync
 from fastapi import Request, Response
 
 from api_service.etags import matches_etag
+from api_service.threads import THREADS
 from shared.domain.errors import RequestError, Unavailable
 from shared.ports.clock import Clock
 
@@ -84,7 +84,7 @@ class PageCache:
     async def _load(self, key: Hashable, load: Callable[[], bytes], generation: int) -> _Page:
         async with self._slots:
             expires_at_s = self._clock.monotonic_s() + TTL_S  # counts from before the read
-            content = await run_sync(load)
+            content = await THREADS.run(load)
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         page = self._pages[key] = _Page(content, etag, expires_at_s, generation)
         self._pages.move_to_end(key)
