@@ -12,7 +12,7 @@ from types import FrameType
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from api_service import VERSION
+from api_service import VERSION, etags
 from api_service.dependencies import AppState
 from api_service.error_responses import add_exception_handlers
 from api_service.events import StreamLimits, Streams
@@ -96,6 +96,7 @@ def create_app(
 
 def _warm_up(phoenix: Phoenix) -> None:
     """Fetch what the first request would wait for; on failure, that request fetches it."""
+    etags.release()
     phoenix.opening.admission.warm_up()
     try:
         phoenix.ports.identity.warm_up()

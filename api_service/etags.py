@@ -1,4 +1,4 @@
-"""ETags from stored versions: a 304 parses no document and builds no view."""
+"""ETags from stored versions: the 304 of a page parses no document and builds no view."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -15,13 +15,16 @@ PROGRAM = (Path(__file__).parent, Path(shared.__file__).parent)
 
 def etag_of(*parts: str) -> str:
     """Return the ETag of what this release builds from these parts, the same in every process."""
-    digest = hashlib.sha256("\0".join((_release(), *parts)).encode())
+    digest = hashlib.sha256("\0".join((release(), *parts)).encode())
     return f'"{digest.hexdigest()[:32]}"'
 
 
 @cache
-def _release() -> str:
-    """Return what differs between releases: each may build another view of the same documents."""
+def release() -> str:
+    """Return what differs between releases: each may build another view of the same documents.
+
+    It is read at the start, before an upgrade in place can replace the files.
+    """
     return "".join(map(digest_of, PROGRAM))
 
 

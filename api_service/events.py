@@ -161,7 +161,9 @@ class Streams:
     async def event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         """Return the event that leads from one snapshot, or from none, to another."""
         async with nullcontext() if sent else self._snapshots:
-            return await THREADS.run(partial(self._event, sent, latest))
+            with anyio.CancelScope(shield=True):  # else more would be built at a time
+                event = await THREADS.run(partial(self._event, sent, latest))
+        return event
 
     def _event(self, sent: _Packed | None, latest: _Packed) -> bytes:
         name, known = ("change", sent.unpacked()) if sent else ("snapshot", Snapshot())

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 class Shortcut(BaseRoute):
     """Finds routes without parameters by method and path, and tries others by method.
 
-    It finds only what the routes themselves would; they follow it, and answer 404 and 405.
+    A path without parameters wins. The routes themselves follow, and answer 404 and 405.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:

@@ -1,22 +1,24 @@
 """Views as JSON, each built once while its document and its links stay the same."""
 
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import lru_cache
 from typing import Any
 
 from api_service.paging import Listed
 from api_service.responses import View
 from shared.ports.store import Stored
 
-VIEWS_MAX = 4_096  # one takes about 4 KB, with its document's text
+VIEWS_MAX = 2_048  # one takes 2 to 10 KB, by its prompt
 
 
 class ViewCache:
     """The views that one process built last; thread-safe."""
 
     def __init__(self) -> None:
-        self._json = lru_cache(VIEWS_MAX)(_json)
+        self._views: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._lock = threading.Lock()
 
     def one(
         self, name: str, stored: Stored[Any], of: Callable[..., View], *others: Hashable
@@ -32,6 +34,15 @@ class ViewCache:
         next_cursor = json.dumps(listed.next_cursor()).encode()
         return b'{"%b":[%b],"nextCursor":%b}' % (name.encode(), views, next_cursor)
 
-
-def _json(of: Callable[..., View], stored: Stored[Any], *others: Hashable) -> bytes:
-    return of(stored.parse(), *others).model_dump_json(by_alias=True).encode()
+    def _json(self, of: Callable[..., View], stored: Stored[Any], *others: Hashable) -> bytes:
+        key = (of, stored.version, others)
+        with self._lock:
+            if (known := self._views.get(key)) is not None:
+                self._views.move_to_end(key)
+                return known
+        built = of(stored.parse(), *others).model_dump_json(by_alias=True).encode()
+        with self._lock:
+            self._views[key] = built
+            if len(self._views) > VIEWS_MAX:
+                self._views.popitem(last=False)
+        return built

@@ -12,9 +12,9 @@ from benchmarks.table import Table
 FILE = Path(__file__).parent / "results.md"
 HEAD = """# Recorded results
 
-Written by `make bench`. Every figure is a median of repeats that took turns with the commit before,
-on a shared machine: compare only figures of the same table. A bad answer, one with another status
-than expected, fails its row's goal.
+Written by `make bench`, except the section on hostile bodies. Every figure is a median of repeats that
+took turns with the commit before, on a shared machine: compare only figures of the same table. A bad
+answer, one with another status than expected, fails its row's goal.
 """
 LOSSES = "Where we lose"
 LOSSES_TEXT = """\

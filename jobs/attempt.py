@@ -9,6 +9,7 @@ claim -> generate -> complete
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobs.generation import Generation, Pipeline
@@ -63,10 +64,18 @@ class Outcome:
 
 
 def run_attempt(
-    phoenix: Phoenix, pipeline: Pipeline, creation_id: CreationId, *, lease_owner: LeaseOwner
+    phoenix: Phoenix,
+    load: Callable[[], Pipeline],
+    creation_id: CreationId,
+    *,
+    kind: Kind,
+    lease_owner: LeaseOwner,
 ) -> None:
-    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart."""
-    kind = pipeline.kind
+    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart.
+
+    `load` imports the pipeline: after the claim, since an execution with nothing to claim needs
+    none, and before the generator is paid.
+    """
     with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
         try:
             claim = phoenix.claims.claim(creation_id, kind=kind, lease_owner=lease_owner)
@@ -79,13 +88,13 @@ def run_attempt(
         with bind(attempt=claim.creation.attempt):
             log.info("claimed")
             retries = Retries(claim, clock=phoenix.ports.clock, policy=phoenix.settings.policy)
-            Attempt(phoenix, pipeline, claim, retries).run()
+            Attempt(phoenix, load, claim, retries).run()
 
 
 @dataclass(frozen=True)
 class Attempt:
     phoenix: Phoenix
-    pipeline: Pipeline
+    load: Callable[[], Pipeline]
     claim: Claim
     retries: Retries
 
@@ -121,8 +130,8 @@ class Attempt:
             return Generation(
                 claim=self.claim,
                 retries=self.retries,
-                generator=ports.generator(self.pipeline.kind),
-                pipeline=self.pipeline,
+                pipeline=self.load(),
+                generator=ports.generator(self.claim.creation.kind),
                 uploader=Uploader(self.retries, ports.media),
                 clock=ports.clock,
                 policy=policy,
@@ -203,7 +212,7 @@ class Attempt:
         operation_name = self.claim.creation.operation_name
         try:
             if operation_name is not None:
-                generator = self.phoenix.ports.generator(self.pipeline.kind)
+                generator = self.phoenix.ports.generator(self.claim.creation.kind)
                 generator.discard(Operation(operation_name))
         except Exception as error:  # noqa: BLE001 (nothing depends on it)
             log.warning("not_discarded", extra={"reason": repr(error)})

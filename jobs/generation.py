@@ -7,7 +7,6 @@ exist although its operation ended in an error, names an unusable file, or canno
 import filecmp
 import logging
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -46,17 +45,6 @@ class Pipeline(Protocol):
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
         """Check a generator's file and prepare it for upload, or raise `BadOutput`."""
-
-
-@dataclass(frozen=True)
-class LazyPipeline:
-    """A pipeline that is imported for its file: an execution with nothing to claim needs none."""
-
-    kind: Kind
-    load: Callable[[], Pipeline]
-
-    def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
-        return self.load().post_process(download, folder, brief=brief)
 
 
 @dataclass(frozen=True, kw_only=True)

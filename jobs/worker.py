@@ -13,6 +13,7 @@ from shared import settings, startup, telemetry, wiring
 from shared.domain.brief import CREATION_ID
 from shared.domain.errors import RequestError, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
+from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.ports.clock import Ids
 from shared.settings.sealed_environment import WRONG_CONFIGURATION
@@ -22,13 +23,13 @@ RESTART = 1  # worth an immediate one: after SIGTERM, or because the store is un
 RERUN_FAILED = "debit"
 
 
-def main(pipeline: Pipeline) -> NoReturn:
+def main(kind: Kind, load: Callable[[], Pipeline]) -> NoReturn:
     """Work on the creation that the environment names, and exit."""
     project = os.environ.get("GOOGLE_CLOUD_PROJECT")
-    telemetry.configure(f"{pipeline.kind}-generation-job", project=project)
+    telemetry.configure(f"{kind}-generation-job", project=project)
     signal.signal(signal.SIGTERM, _terminate)
     with telemetry.bind_trace(os.environ.get("TRACEPARENT")):
-        sys.exit(exit_status(lambda: _work(pipeline, os.environ)))
+        sys.exit(exit_status(lambda: _work(kind, load, os.environ)))
 
 
 def exit_status(work: Callable[[], None]) -> int:
@@ -43,7 +44,7 @@ def exit_status(work: Callable[[], None]) -> int:
     return SETTLED
 
 
-def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
+def _work(kind: Kind, load: Callable[[], Pipeline], environment: Mapping[str, str]) -> None:
     creation_id = environment.get("CREATION_ID", "")
     if not CREATION_ID.fullmatch(creation_id):
         raise WrongSetting(setting="CREATION_ID", reason="set it to the id of a creation")
@@ -51,12 +52,12 @@ def _work(pipeline: Pipeline, environment: Mapping[str, str]) -> None:
     if rerun_failed not in (None, RERUN_FAILED):
         reason = f"leave it out or set it to {RERUN_FAILED}"
         raise WrongSetting(setting="RERUN_FAILED", reason=reason)
-    phoenix = wiring.build(settings.load(environment), makes=pipeline.kind)
+    phoenix = wiring.build(settings.load(environment), makes=kind)
     startup.complete()
     lease_owner = _lease_owner(environment, phoenix.ports.ids)
     if rerun_failed is not None:
         phoenix.opening.rerun(CreationId(creation_id), execution=lease_owner.execution)
-    run_attempt(phoenix, pipeline, CreationId(creation_id), lease_owner=lease_owner)
+    run_attempt(phoenix, load, CreationId(creation_id), kind=kind, lease_owner=lease_owner)
 
 
 def _lease_owner(environment: Mapping[str, str], ids: Ids) -> LeaseOwner:

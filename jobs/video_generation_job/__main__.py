@@ -6,7 +6,7 @@ from shared.settings.sealed_environment import enforce
 startup.begin()
 enforce()
 
-from jobs.generation import LazyPipeline, Pipeline  # noqa: E402 (vendors read the environment when they are imported)
+from jobs.generation import Pipeline  # noqa: E402 (vendors read the environment when they are imported)
 from jobs.worker import main  # noqa: E402 (as above)
 from shared.domain.kind import Kind  # noqa: E402 (as above)
 
@@ -17,4 +17,4 @@ def pipeline() -> Pipeline:
     return VideoPipeline()
 
 
-main(LazyPipeline(Kind.VIDEO, pipeline))
+main(Kind.VIDEO, pipeline)

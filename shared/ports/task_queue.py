@@ -22,7 +22,7 @@ class TaskQueue(Protocol):
     ) -> None:  # fmt: skip
         """Create the task, or do nothing if one of this name exists or existed.
 
-        After `QueueUnavailable` (two tries of 1.4 s failed), a task may exist all the same.
+        After `QueueUnavailable` (two tries failed, of 1.4 s in the cloud), a task may exist all the same.
         """
 
     def withdraw(self, creation_id: CreationId, *, kind: Kind, number: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api_service import etags
 from api_service.etags import digest_of
 from shared.domain.creation import Creation
 from shared.domain.failure import Failure, FailureCode
@@ -177,6 +178,15 @@ def test_release_with_another_program_has_another_digest(tmp_path: Path) -> None
         digests.append(digest_of(folder))
 
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_another_release_has_another_etag(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = api.client("ada")
+    before = ada.get("/api/generate/drafts").headers["ETag"]
+
+    monkeypatch.setattr(etags, "release", lambda: "the next")
+
+    assert ada.get("/api/generate/drafts").headers["ETag"] != before
 
 
 OF_ANOTHER_PROCESS = """

@@ -230,9 +230,9 @@ class _Installation:
 
     def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
         """Do the work of `jobs/worker.py`."""
-        pipeline = SimulatedPipeline(kind)
+        load = partial(SimulatedPipeline, kind)
         try:
-            run_attempt(self.phoenix, pipeline, creation_id, lease_owner=lease_owner)
+            run_attempt(self.phoenix, load, creation_id, kind=kind, lease_owner=lease_owner)
         except (Terminated, Unavailable):
             return RESTART
         except Exception as error:

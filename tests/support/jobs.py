@@ -54,7 +54,14 @@ def run_job(
     lease_owner: LeaseOwner = LEASE_OWNER,
 ) -> int:
     """Run one attempt as a job's process does, and return its exit status."""
-    return exit_status(lambda: run_attempt(phoenix, pipeline, creation_id, lease_owner=lease_owner))
+
+    def load() -> Pipeline:
+        return pipeline
+
+    kind = pipeline.kind
+    return exit_status(
+        lambda: run_attempt(phoenix, load, creation_id, kind=kind, lease_owner=lease_owner)
+    )
 
 
 def with_ports(phoenix: Phoenix, **ports: Any) -> Phoenix:

@@ -50,6 +50,7 @@ class CloudTasksQueue:
         self._create = Once(self._creating)
 
     def close(self) -> None:
+        self._create.close(lambda _: None)
         self._client.close(lambda client: client.transport.close())  # type: ignore[no-untyped-call]  # no types
 
     def enqueue(
@@ -147,8 +148,9 @@ class CloudTasksQueue:
         from google.cloud.tasks_v2 import CreateTaskRequest
         from google.cloud.tasks_v2.services.cloud_tasks.transports.base import DEFAULT_CLIENT_INFO
 
-        untyped: Any = gapic_v1.routing_header, exceptions, DEFAULT_CLIENT_INFO
-        routing, errors, client = untyped
+        routing: Any = gapic_v1.routing_header
+        sdk: Any = DEFAULT_CLIENT_INFO
+        error_of: Any = exceptions.from_grpc_error
         transport: Any = self._client().transport
         message = CreateTaskRequest.pb()
         call = transport.grpc_channel.unary_unary(
@@ -156,13 +158,13 @@ class CloudTasksQueue:
         )
 
         def create(queue: str, task: Mapping[str, object]) -> None:
-            metadata = (routing.to_grpc_metadata({"parent": queue}), client.to_grpc_metadata())
+            metadata = (routing.to_grpc_metadata({"parent": queue}), sdk.to_grpc_metadata())
             try:
                 call(message(parent=queue, task=task), timeout=TRY_TIMEOUT_S, metadata=metadata)
             except grpc.RpcError as error:
                 # Not ABORTED, which is the same status in HTTP: there nothing was created.
                 if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-                    raise errors.from_grpc_error(error) from error
+                    raise error_of(error) from error
 
         return create
 

@@ -140,11 +140,8 @@ def _insert_text(collection: keys.Collection, count: int) -> str:
 
 @cache
 def _update_text(collection: keys.Collection, count: int) -> str:
-    rows = _marks("(?, ?)", count)
-    return (
-        f'WITH new (id, document) AS (VALUES {rows}) UPDATE "{collection}" AS old'  # noqa: S608 (a fixed name)
-        " SET document = new.document FROM new WHERE old.id = new.id"
-    )
+    """Return an update of many rows, which SQLite before 3.33 has in this form only."""
+    return f"{_insert_text(collection, count)} ON CONFLICT (id) DO UPDATE SET document = excluded.document"
 
 
 @cache

@@ -1,6 +1,7 @@
 """The embedded store: JSON documents in one SQLite file, shared by several processes."""
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -237,7 +238,8 @@ class SQLiteStore:
 
 
 def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
-    return Stored(f"{key.id} {text}", partial(_parsed, key, text))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Stored(f"{key.id} {digest}", partial(_parsed, key, text))
 
 
 def _parsed(key: Key[DocumentT], text: str) -> DocumentT:

@@ -5,7 +5,8 @@ writes fail, the group is rolled back and each runs alone.
 
 Processes take turns by a lock on a file next to the database: the kernel wakes the next one at once,
 where SQLite's busy timeout sleeps while the last one writes again. That lock is for fairness only;
-SQLite's own lock protects the data. The kernel frees both if a process is killed.
+SQLite's own lock protects the data. The kernel frees both if a process is killed; one that is stopped
+while it holds them blocks the writes of all.
 """
 
 import contextlib
@@ -120,7 +121,7 @@ class GroupWriter(Generic[WorkT]):
             if has_begun and len(group) > 1:
                 return [outcome for each in group for outcome in self._commit([each])]
             if not isinstance(error, sqlite3.Error):
-                return [(None, error)]
+                return [(None, error)] * len(group)
             return [(None, own or failure(reason=str(error))) for _, own in outcomes]
         return outcomes
 
@@ -147,4 +148,5 @@ def _turn(lock: BinaryIO | None) -> Iterator[None]:
     try:
         yield
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_UN)
