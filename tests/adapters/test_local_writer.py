@@ -1,5 +1,6 @@
 """The group writer: what a transaction that waits for other processes gets, and its own errors."""
 
+import errno
 import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -161,3 +162,44 @@ def test_transaction_after_one_that_sqlite_rolled_back_is_still_whole(path: Path
         assert second.result()
 
     assert numbers(path) == [1]
+
+
+def test_file_system_without_locks_relies_on_the_databases_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with closing(opened(path)) as ours:
+        assert [insert(ours, 1), insert(ours, 2)] == [1, 1]
+
+    assert numbers(path) == [1, 2]
+
+
+def test_unexpected_error_at_a_commit_reaches_each_caller_and_ends_no_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[str] = []
+
+    class Scarce(sqlite3.Connection):
+        def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
+            if statement == "COMMIT":
+                commits.append(statement)
+                if len(commits) == 1:
+                    raise MemoryError
+            return super().execute(statement, *values)  # type: ignore[arg-type]  # as it was called
+
+    def scarce(path: Path, **_: float) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Scarce)
+
+    monkeypatch.setattr(writer, "connect", scarce)
+    with closing(opened(path)) as ours, ThreadPoolExecutor(2) as threads:
+        with (path.parent / LOCK).open("wb") as rival:
+            fcntl.flock(rival, fcntl.LOCK_EX)
+            results = [threads.submit(insert, ours, number) for number in range(2)]
+            eventually(lambda: ours._waiting.qsize() == 1)
+        assert [type(result.exception()) for result in results] == [MemoryError] * 2
+        assert insert(ours, 9) == 1
+
+    assert numbers(path) == [9]
