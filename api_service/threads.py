@@ -20,7 +20,14 @@ class Threads:
     async def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Return the function's result from a thread with the caller's context variables."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, copy_context().run, function)
+        return await loop.run_in_executor(self._pool, copy_context().run, _run, function)
+
+
+def _run(function: Callable[[], ResultT]) -> ResultT:
+    try:
+        return function()
+    except StopIteration as error:  # asyncio's futures refuse it, and would never end
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 THREADS = Threads()

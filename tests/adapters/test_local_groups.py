@@ -121,3 +121,20 @@ def test_failed_statement_fails_only_its_own_transaction(store: SQLiteStore) -> 
     assert before.result()
     assert after.result()
     assert balance(store) == 3
+
+
+def test_negative_balance_is_refused_although_a_later_transaction_lifts_it(
+    store: SQLiteStore,
+) -> None:
+    with one_group(store) as submit:
+        below = submit([ACCOUNT.key], lambda _: write(an_account(ADA, tokens=-1), result=None))
+        lifted = submit(
+            [ACCOUNT.key],
+            lambda found: write(
+                replace(found.documents[ACCOUNT.key], balance_tokens=7), result=found
+            ),
+        )
+
+    assert isinstance(below.exception(), TransactionRuleBroken)
+    assert lifted.result().get(ACCOUNT.key) == ACCOUNT
+    assert balance(store) == 7

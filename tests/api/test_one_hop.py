@@ -117,6 +117,14 @@ def test_error_of_a_thread_is_raised_to_its_caller() -> None:
         anyio.run(fail)
 
 
+def test_call_that_ends_an_iterator_ends() -> None:
+    async def end() -> None:
+        await Threads(1).run(lambda: next(iter(())))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        anyio.run(end)
+
+
 def test_cancelled_call_frees_its_thread() -> None:
     threads, begun, gate = Threads(1), threading.Event(), threading.Event()
 

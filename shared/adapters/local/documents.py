@@ -12,6 +12,7 @@ from shared.adapters.documents import from_fields, to_fields
 from shared.adapters.local.sqlite import TOUCH
 from shared.adapters.local.writer import Outcome
 from shared.domain import keys
+from shared.domain.account import Account
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Key
 from shared.ports.store import (
@@ -84,9 +85,13 @@ class _Tables:
         return {key: self._now[key] for key in reading if key in self._now}
 
     def change(self, plan: Plan) -> None:
+        """Apply a plan, unless it breaks a rule that the file would see only of the last state."""
+        written = (*plan.creates, *plan.updates)
         if any(document.key in self._now for document in plan.creates):
             raise _exists()
-        for document in (*plan.creates, *plan.updates):
+        if any(isinstance(each, Account) and each.balance_tokens < 0 for each in written):
+            raise TransactionRuleBroken("a balance is never negative")
+        for document in written:
             self._now[document.key] = document
             self._changed[document.key] = None
         for key in plan.removes:
