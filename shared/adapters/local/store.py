@@ -15,6 +15,7 @@ from shared.adapters.local.documents import (
     PROBE,
     Transaction,
     carry_out,
+    documents_of,
     read_document,
     read_text,
     time_text,
@@ -233,8 +234,8 @@ class SQLiteStore:
             collection, tuple(wheres), sort=sort, order=order, is_first=page.after is None
         )
         with translated(StoreUnavailable), self._readers.connection() as connection:
-            rows = connection.execute(text, values).fetchall()
-        return [_stored(Key(collection, id_), text) for id_, text, _ in rows]
+            rows = documents_of(connection, text, values)
+        return [_stored(Key(collection, id_), text) for id_, text in rows]
 
 
 def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
