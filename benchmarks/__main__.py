@@ -46,8 +46,6 @@ def main() -> None:
     except BenchError as error:
         sys.exit(str(error))
     console.print(found.summary(), markup=False)
-    if options.write or not (options.quick or options.only != list(PARTS)):
-        results.record(found)
     sys.exit(1 if found.problems else 0)
 
 
@@ -63,8 +61,11 @@ def _run(options: argparse.Namespace, console: Console) -> results.Results:
         )
         found = results.Results(before=bench.before.commit, now=bench.now.commit)
         console.print(found.heading(), markup=False)
+        is_recorded = options.write or not (options.quick or options.only != list(PARTS))
         for part in options.only:
             _run_part(part, bench, found, console)
+            if is_recorded:  # after each part: a run may be ended early
+                results.record(found)
     return found
 
 

@@ -22,7 +22,18 @@ LOSSES_TEXT = """\
   a Cloud Run job starts a container, which takes seconds. We accept it: a job uses nothing while
   there is no work, and one that dies harms no other.
 * Every request verifies a token, writes a ledger entry and waits for an fsync, before the answer. The
-  old design does none of this.
+  old design does none of this, and answers 1.5 to 1.7 times as many POSTs with two processes.
+* POST at 16 connections: about twice as many as before, not 2.5 times. Of 1.1 ms of CPU, 0.4 ms are the
+  kernel's: 17 pages for the write-ahead logs, two fsyncs, and about 30 switches between
+  threads. One core's worth of Python is the limit of a process. Tried without effect: fewer threads,
+  other switch intervals, buffered log lines, longer groups, cheaper timers and ids. Left out on
+  purpose: the log lines (17 %), the queue's own commit (17 %) and the fsyncs (10 %) are promises.
+* A 304 costs three quarters of a 200, not one third: views that are known are only joined, so that most
+  of both is the request itself. It costs about a quarter of a 200 before.
+* One creation and the feed are twice as fast, not three times: a token, a route, a thread and a log line
+  are all that is left of them.
+* A local job without work takes 2.5 times its bare imports, sqlite3 and cattrs, which take 45 ms; in the
+  cloud it takes less than Firestore's imports.
 """
 _SECTION = re.compile(r"^## (.*)\n", re.MULTILINE)
 
