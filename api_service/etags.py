@@ -15,8 +15,11 @@ PROGRAM = (Path(__file__).parent, Path(shared.__file__).parent)
 
 def etag_of(*parts: str) -> str:
     """Return the ETag of what this release builds from these parts, the same in every process."""
-    digest = hashlib.sha256("\0".join((release(), *parts)).encode())
-    return f'"{digest.hexdigest()[:32]}"'
+    return tag_of("\0".join((release(), *parts)).encode())
+
+
+def tag_of(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 @cache
@@ -42,7 +45,10 @@ def etag_response(
     build: Callable[[], bytes],
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return the JSON with its ETag, or 304 without building it if the client has it."""
+    """Return the JSON with its ETag, or 304 without building it if the client has it.
+
+    Only the client may keep it, unless `headers` say otherwise.
+    """
     headers = {"Cache-Control": "private, no-cache", "ETag": etag, **(headers or {})}
     if matches_etag(request, etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -5,16 +5,14 @@ unpublishes disappears at once. Every method but `invalidate` runs on the event 
 """
 
 import asyncio
-import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from fastapi import Request, Response
 
-from api_service.etags import matches_etag
+from api_service.etags import etag_response, tag_of
+from api_service.lru import LRU
 from api_service.threads import THREADS
 from shared.domain.errors import RequestError, Unavailable
 from shared.ports.clock import Clock
@@ -37,7 +35,7 @@ class PageCache:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
+        self._pages: LRU[_Page] = LRU(PAGES_MAX)
         self._loading: dict[Hashable, asyncio.Task[_Page]] = {}
         self._slots = asyncio.Semaphore(LOADS_MAX)
         self._generation = 0
@@ -62,17 +60,14 @@ class PageCache:
         page = await self._page(key, load)
         left_s = max(0, int(page.expires_at_s - self._clock.monotonic_s()))
         caching = f"public, max-age={left_s}"
-        headers = {"Cache-Control": caching, "ETag": page.etag, "Vary": "Origin"}
-        if matches_etag(request, page.etag):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(page.content, headers=headers, media_type="application/json")
+        headers = {"Cache-Control": caching, "Vary": "Origin"}
+        return etag_response(request, page.etag, lambda: page.content, headers)
 
     async def _page(self, key: Hashable, load: Callable[[], bytes]) -> _Page:
         generation = self._generation
         page = self._pages.get(key)
         now_s = self._clock.monotonic_s()
         if page and page.generation == generation and now_s < page.expires_at_s:
-            self._pages.move_to_end(key)
             return page
         loading = self._loading.get((generation, key))
         if loading is None:
@@ -85,9 +80,6 @@ class PageCache:
         async with self._slots:
             expires_at_s = self._clock.monotonic_s() + TTL_S  # counts from before the read
             content = await THREADS.run(load)
-        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        page = self._pages[key] = _Page(content, etag, expires_at_s, generation)
-        self._pages.move_to_end(key)
-        if len(self._pages) > PAGES_MAX:
-            self._pages.popitem(last=False)
+        page = _Page(content, tag_of(content), expires_at_s, generation)
+        self._pages.put(key, page)
         return page

@@ -1,11 +1,10 @@
 """Views as JSON, each built once while its document and its links stay the same."""
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from api_service.lru import LRU
 from api_service.paging import Listed
 from api_service.responses import View
 from shared.ports.store import Stored
@@ -17,8 +16,7 @@ class ViewCache:
     """The views that one process built last; thread-safe."""
 
     def __init__(self) -> None:
-        self._views: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._lock = threading.Lock()
+        self._views: LRU[bytes] = LRU(VIEWS_MAX)
 
     def one(
         self, name: str, stored: Stored[Any], of: Callable[..., View], *others: Hashable
@@ -36,13 +34,8 @@ class ViewCache:
 
     def _json(self, of: Callable[..., View], stored: Stored[Any], *others: Hashable) -> bytes:
         key = (of, stored.version, others)
-        with self._lock:
-            if (known := self._views.get(key)) is not None:
-                self._views.move_to_end(key)
-                return known
+        if (known := self._views.get(key)) is not None:
+            return known
         built = of(stored.parse(), *others).model_dump_json(by_alias=True).encode()
-        with self._lock:
-            self._views[key] = built
-            if len(self._views) > VIEWS_MAX:
-                self._views.popitem(last=False)
+        self._views.put(key, built)
         return built

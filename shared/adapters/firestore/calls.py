@@ -48,20 +48,15 @@ class Method:
         return f"{SERVICE}/{self.name}"
 
 
-BATCH_GET = Method(
-    "BatchGetDocuments",
-    types.BatchGetDocumentsRequest.pb(),
-    types.BatchGetDocumentsResponse.pb(),
-    "database",
-)
-RUN_QUERY = Method("RunQuery", types.RunQueryRequest.pb(), types.RunQueryResponse.pb(), "parent")
-AGGREGATE = Method(
-    "RunAggregationQuery",
-    types.RunAggregationQueryRequest.pb(),
-    types.RunAggregationQueryResponse.pb(),
-    "parent",
-)
-COMMIT = Method("Commit", types.CommitRequest.pb(), types.CommitResponse.pb(), "database")
+def _method(name: str, *, routing_field: str) -> Method:
+    request, response = getattr(types, f"{name}Request"), getattr(types, f"{name}Response")
+    return Method(name, request.pb(), response.pb(), routing_field)
+
+
+BATCH_GET = _method("BatchGetDocuments", routing_field="database")
+RUN_QUERY = _method("RunQuery", routing_field="parent")
+AGGREGATE = _method("RunAggregationQuery", routing_field="parent")
+COMMIT = _method("Commit", routing_field="database")
 
 
 class Stream(Protocol):

@@ -2,19 +2,19 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, cast
+from itertools import chain
+from typing import Any, Generic
 
 from shared.adapters.documents import from_fields, to_fields
 from shared.adapters.local.sqlite import TOUCH
 from shared.adapters.local.writer import Outcome
-from shared.domain import keys
 from shared.domain.account import Account
 from shared.domain.errors import StoreContention
-from shared.domain.keys import Key
+from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import (
     Decision,
     Document,
@@ -74,7 +74,7 @@ def _outcome(transaction: Transaction[Any], tables: "_Tables") -> Outcome:
 class _Tables:
     """The documents that a group of transactions finds, and what they become."""
 
-    def __init__(self, connection: sqlite3.Connection, reading: Collection[Key[Any]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, reading: Iterable[Key[Any]]) -> None:
         self._connection = connection
         self._stored = _read(connection, [key for key in reading if key.can_exist])
         self._now = {**self._stored}
@@ -103,22 +103,29 @@ class _Tables:
             inserts = [key for key in changed if key in self._now and key not in self._stored]
             updates = [key for key in changed if key in self._now and key in self._stored]
             deletes = [key for key in changed if key not in self._now and key in self._stored]
-            for text_of, written in ((_insert_text, inserts), (_update_text, updates)):
-                if written:
-                    rows = ((key.id, json_text(to_fields(self._now[key]))) for key in written)
-                    values = [value for row in rows for value in row]
-                    self._connection.execute(text_of(collection, len(written)), values)
-            if deletes:
-                ids = [key.id for key in deletes]
-                self._connection.execute(_delete_text(collection, len(ids)), ids)
+            self._execute(_insert_text, collection, [self._row(key) for key in inserts])
+            self._execute(_update_text, collection, [self._row(key) for key in updates])
+            self._execute(_delete_text, collection, [(key.id,) for key in deletes])
+
+    def _row(self, key: Key[Any]) -> tuple[str, ...]:
+        return key.id, json_text(to_fields(self._now[key]))
+
+    def _execute(
+        self,
+        text_of: Callable[[Collection, int], str],
+        collection: Collection,
+        rows: Sequence[tuple[str, ...]],
+    ) -> None:
+        if rows:
+            self._connection.execute(text_of(collection, len(rows)), [*chain.from_iterable(rows)])
 
 
 def _exists() -> StoreContention:
     return StoreContention(reason="a document to be created exists")
 
 
-def _by_collection(named: Iterable[Key[Any]]) -> dict[keys.Collection, list[Key[Any]]]:
-    found: dict[keys.Collection, list[Key[Any]]] = {}
+def _by_collection(named: Iterable[Key[Any]]) -> dict[Collection, list[Key[Any]]]:
+    found: dict[Collection, list[Key[Any]]] = {}
     for key in named:
         found.setdefault(key.collection, []).append(key)
     return found
@@ -129,41 +136,41 @@ def _read(connection: sqlite3.Connection, named: Sequence[Key[Any]]) -> dict[Key
     for collection, listed in _by_collection(named).items():
         key_of = {key.id: key for key in listed}
         rows = documents_of(connection, _select_text(collection, len(key_of)), [*key_of])
-        found |= {key_of[id_]: _parsed(key_of[id_], text) for id_, text in rows}
+        found |= {key_of[id_]: parsed(key_of[id_], text) for id_, text in rows}
     return found
 
 
 def documents_of(
     connection: sqlite3.Connection, select: str, values: Sequence[str] | Mapping[str, object]
-) -> list[tuple[str, str]]:
-    """Return the ids and texts that a query finds, in its order.
+) -> list[list[str]]:
+    """Return the id and the text of each document that a query finds, in its order.
 
     They come in one row: at each row, Python's lock changes hands.
     """
     query = f"SELECT json_group_array(json_array(id, document)) FROM ({select})"  # noqa: S608 (our own query)
     [found] = connection.execute(query, values).fetchone()
-    rows: list[tuple[str, str]] = json.loads(found)
+    rows: list[list[str]] = json.loads(found)
     return rows
 
 
 @cache
-def _select_text(collection: keys.Collection, count: int) -> str:
+def _select_text(collection: Collection, count: int) -> str:
     return f'SELECT id, document FROM "{collection}" WHERE id IN ({_marks("?", count)})'  # noqa: S608 (a fixed name)
 
 
 @cache
-def _insert_text(collection: keys.Collection, count: int) -> str:
+def _insert_text(collection: Collection, count: int) -> str:
     return f'INSERT INTO "{collection}" VALUES {_marks("(?, ?)", count)}'  # noqa: S608 (a fixed name)
 
 
 @cache
-def _update_text(collection: keys.Collection, count: int) -> str:
+def _update_text(collection: Collection, count: int) -> str:
     """Return an update of many rows, which SQLite before 3.33 has in this form only."""
     return f"{_insert_text(collection, count)} ON CONFLICT (id) DO UPDATE SET document = excluded.document"
 
 
 @cache
-def _delete_text(collection: keys.Collection, count: int) -> str:
+def _delete_text(collection: Collection, count: int) -> str:
     return f'DELETE FROM "{collection}" WHERE id IN ({_marks("?", count)})'  # noqa: S608 (a fixed name)
 
 
@@ -171,9 +178,9 @@ def _marks(mark: str, count: int) -> str:
     return ", ".join([mark] * count)
 
 
-def read_document(connection: sqlite3.Connection, key: Key[Any]) -> Document | None:
+def read_document(connection: sqlite3.Connection, key: Key[DocumentT]) -> DocumentT | None:
     text = read_text(connection, key) if key.can_exist else None
-    return None if text is None else _parsed(key, text)
+    return None if text is None else parsed(key, text)
 
 
 def read_text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
@@ -181,8 +188,8 @@ def read_text(connection: sqlite3.Connection, key: Key[Any]) -> str | None:
     return None if row is None else str(row[1])
 
 
-def _parsed(key: Key[Any], text: str) -> Document:
-    return cast("Document", from_fields(key, json.loads(text)))
+def parsed(key: Key[DocumentT], text: str) -> DocumentT:
+    return from_fields(key, json.loads(text))
 
 
 def json_text(fields: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.documents import (
@@ -16,6 +16,7 @@ from shared.adapters.local.documents import (
     Transaction,
     carry_out,
     documents_of,
+    parsed,
     read_document,
     read_text,
     time_text,
@@ -142,7 +143,7 @@ class SQLiteStore:
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:
-            return cast("DocumentT | None", read_document(connection, key))
+            return read_document(connection, key)
 
     def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:
@@ -240,8 +241,4 @@ class SQLiteStore:
 
 def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Stored(f"{key.id} {digest}", partial(_parsed, key, text))
-
-
-def _parsed(key: Key[DocumentT], text: str) -> DocumentT:
-    return from_fields(key, json.loads(text))
+    return Stored(f"{key.id} {digest}", partial(parsed, key, text))

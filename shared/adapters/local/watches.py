@@ -7,7 +7,6 @@ read only after that.
 """
 
 import contextlib
-import json
 import logging
 import sqlite3
 import threading
@@ -15,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from shared.adapters.documents import from_fields
+from shared.adapters.local.documents import parsed
 from shared.adapters.local.sqlite import connect
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
@@ -123,9 +122,9 @@ class _Watch:
         if rows_hash != self._rows_hash:
             key = account_key(self._user_id)
             snapshot = Snapshot(
-                from_fields(key, json.loads(account[0])) if account else None,
+                parsed(key, account[0]) if account else None,
                 {
-                    CreationId(id_): from_fields(creation_key(CreationId(id_)), json.loads(text))
+                    CreationId(id_): parsed(creation_key(CreationId(id_)), text)
                     for id_, text in creations
                 },
             )
