@@ -6,17 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from benchmarks.phoenix import ACCEPTED, IMAGE, Server
-from benchmarks.processes import (
-    HOST,
-    BenchError,
-    accepts,
-    base_environment,
-    check_programs,
-    free_port,
-    running,
-)
+from benchmarks.processes import BenchError, accepts, base_environment, check_programs, running
 from benchmarks.trees import HERE
 from benchmarks.wrk import Request, Requests
+from tests.servers.firestore_emulator import HOST, free_port
 
 VENV_PYTHON = HERE / ".cache/bench-venv/bin/python"
 WORKERS, THREADS = 2, 8

@@ -23,10 +23,10 @@ from benchmarks.wrk import Request, Requests
 from shared.adapters.system.clock import SystemClock
 from shared.domain.kind import Kind
 from tests.servers import firestore_emulator
-from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
+from tests.servers.certificate_server import CertificateServer
 from tests.servers.cloud_tasks_server import CloudTasksServer
-from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
-from tests.support.environments import GCP
+from tests.servers.google_settings import google_settings
+from tests.servers.run_admin_server import LOCATION
 
 USERS = 100
 CONNECTIONS, QUICK_CONNECTIONS = (1, 16), (16,)
@@ -52,18 +52,11 @@ class Cloud:
 
     def settings(self) -> dict[str, str]:
         return {
-            **GCP,
+            **google_settings(self.google, self.tasks),
             **NO_LIMITS,
             "FIRESTORE_EMULATOR_HOST": self.emulator,
             "PHOENIX_COLLECTION_PREFIX": f"bench-{next(self.numbers)}-",
             "PHOENIX_WELCOME_KEY": "key-of-the-welcome-grants-of-benchmarks",
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "PHOENIX_REGION": REGION,
-            "PHOENIX_TASKS_INVOKER": INVOKER,
-            "PHOENIX_INTERNAL_AUDIENCE": AUDIENCE,
-            "PHOENIX_INTERNAL_ACCOUNTS": SCHEDULER,
-            "PHOENIX_IDENTITY_ENDPOINT": self.google.base_url,
-            "PHOENIX_TASKS_ENDPOINT": f"http://{self.tasks.host}",
         }
 
 

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import HOST, Process, free_port, responds, running
+from benchmarks.processes import Process, responds, running
 from benchmarks.trees import Tree
 from benchmarks.wrk import Request, Requests
+from tests.servers.firestore_emulator import HOST, free_port
 
 ENOUGH = "900000000"
 LONG_S = "900000000"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-HOST = "127.0.0.1"
+from tests.servers.firestore_emulator import HOST
+
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 POLL_INTERVAL_S = 0.01
@@ -103,12 +104,6 @@ def responds(url: str) -> bool:
 def accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def check_programs(*names: str) -> None:

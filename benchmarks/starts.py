@@ -12,9 +12,10 @@ import httpx
 
 from benchmarks.bench import Bench
 from benchmarks.phoenix import Data, Size, filled, variables
-from benchmarks.processes import HOST, BenchError, free_port, until
+from benchmarks.processes import BenchError, until
 from benchmarks.table import Goal, Samples, Table
 from benchmarks.trees import BEFORE, NOW, Tree
+from tests.servers.firestore_emulator import HOST, free_port
 
 JOB_MODULE = "jobs.image_generation_job"
 NO_CREATION = "c" * 26

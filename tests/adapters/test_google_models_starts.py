@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import pytest
@@ -38,6 +38,7 @@ from tests.adapters.google_models import (
     outcome,
     start,
 )
+from tests.servers.firestore_emulator import free_port
 from tests.servers.google_models_variants import (
     BUCKET,
     IMAGE,
@@ -209,11 +210,6 @@ def resetting() -> Iterator[str]:
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
 
 
 @by_id(VARIANTS)

@@ -1,6 +1,5 @@
 """Transactions that one commit writes: each finds what the ones before it left."""
 
-import fcntl
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -11,12 +10,12 @@ from typing import Any
 import pytest
 
 from shared.adapters.local.store import SQLiteStore
-from shared.adapters.local.writer import LOCK_SUFFIX
 from shared.domain.account import Account
 from shared.domain.errors import StoreContention
 from shared.ports.store import Decision, Found, TransactionRuleBroken, unchanged, write
 from tests.support.builders import ADA, a_creation, an_account
 from tests.support.eventually import eventually
+from tests.support.rival_writer import rival_writer
 
 ACCOUNT = an_account(ADA, tokens=5)
 Submit = Callable[..., Future[Any]]
@@ -32,7 +31,6 @@ def store(tmp_path: Path) -> Iterator[SQLiteStore]:
 @contextmanager
 def one_group(store: SQLiteStore) -> Iterator[Submit]:
     """Let transactions be submitted one after another, and written by one commit."""
-    lock = store._path.with_name(f"{store._path.name}{LOCK_SUFFIX}")
     submitted: list[Future[Any]] = []
 
     def submit(reading: Any, decide: Callable[[Found], Decision[Any]]) -> Future[Any]:
@@ -40,8 +38,7 @@ def one_group(store: SQLiteStore) -> Iterator[Submit]:
         eventually(lambda: store._writer._waiting.qsize() == len(submitted) - 1)
         return submitted[-1]
 
-    with ThreadPoolExecutor(16) as threads, lock.open("wb") as rival:
-        fcntl.flock(rival, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(16) as threads, rival_writer(store._path):
         yield submit
 
 

@@ -16,6 +16,7 @@ from shared.adapters.local.writer import LOCK_SUFFIX, GroupWriter, Outcome
 from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from tests.support.eventually import eventually
 from tests.support.failing_commits import FailingCommits
+from tests.support.rival_writer import rival_writer
 
 LOCK = f"store.db{LOCK_SUFFIX}"
 
@@ -53,10 +54,8 @@ def numbers(path: Path) -> list[int]:
 
 def test_transaction_that_waits_too_long_is_unavailable_and_never_written(path: Path) -> None:
     with closing(opened(path, timeout_s=0.05)) as ours:
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
-            with pytest.raises(StoreUnavailable):
-                insert(ours, 1)
+        with rival_writer(path), pytest.raises(StoreUnavailable):
+            insert(ours, 1)
         eventually(lambda: insert(ours, 2))
 
     assert numbers(path) == [2]
@@ -66,8 +65,7 @@ def test_transactions_that_wait_are_committed_together(path: Path) -> None:
     statements: list[str] = []
     with closing(opened(path)) as ours, ThreadPoolExecutor(8) as threads:
         ours._connection.set_trace_callback(statements.append)
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
+        with rival_writer(path):
             results = [threads.submit(insert, ours, number) for number in range(8)]
             eventually(lambda: ours._waiting.qsize() == 7)
         assert [result.result() for result in results] == [1] * 8
@@ -85,8 +83,7 @@ def test_writer_without_a_lock_file_relies_on_the_databases_lock(path: Path) -> 
 
 
 def test_writer_that_another_process_blocks_can_be_closed(path: Path) -> None:
-    with (path.parent / LOCK).open("wb") as rival:
-        fcntl.flock(rival, fcntl.LOCK_EX)
+    with rival_writer(path):
         with closing(opened(path, timeout_s=0.05)) as ours, pytest.raises(StoreUnavailable):
             insert(ours, 1)
         assert ours._thread.is_alive()
@@ -100,8 +97,7 @@ def test_each_caller_gets_an_error_of_its_own(path: Path, monkeypatch: pytest.Mo
     failing = FailingCommits.of(connect, failures=1, is_applied=False)
     monkeypatch.setattr(writer, "connect", failing)
     with closing(opened(path)) as ours, ThreadPoolExecutor(2) as threads:
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
+        with rival_writer(path):
             results = [threads.submit(insert, ours, number) for number in range(2)]
             eventually(lambda: ours._waiting.qsize() == 1)
         errors = [result.exception() for result in results]
@@ -117,8 +113,7 @@ def half_written(connection: sqlite3.Connection) -> None:
 
 def test_half_written_transaction_leaves_nothing_and_affects_no_other(path: Path) -> None:
     with closing(opened(path)) as ours, ThreadPoolExecutor(9) as threads:
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
+        with rival_writer(path):
             results = [threads.submit(insert, ours, number) for number in range(4)]
             torn = threads.submit(ours.run, half_written)
             results += [threads.submit(insert, ours, number) for number in range(4, 8)]
@@ -152,8 +147,7 @@ def test_transaction_after_one_that_sqlite_rolled_back_is_still_whole(path: Path
         return is_whole
 
     with closing(opened(path)) as ours, ThreadPoolExecutor(2) as threads:
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
+        with rival_writer(path):
             first = threads.submit(ours.run, rolled_back)
             eventually(lambda: first.running() and ours._waiting.empty())
             second = threads.submit(ours.run, whole)
@@ -180,23 +174,10 @@ def test_file_system_without_locks_relies_on_the_databases_lock(
 def test_unexpected_error_at_a_commit_reaches_each_caller_and_ends_no_writer(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commits: list[str] = []
-
-    class Scarce(sqlite3.Connection):
-        def execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-            if statement == "COMMIT":
-                commits.append(statement)
-                if len(commits) == 1:
-                    raise MemoryError
-            return super().execute(statement, *values)  # type: ignore[arg-type]  # as it was called
-
-    def scarce(path: Path, **_: float) -> sqlite3.Connection:
-        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Scarce)
-
-    monkeypatch.setattr(writer, "connect", scarce)
+    failing = FailingCommits.of(connect, failures=1, is_applied=False, error=MemoryError())
+    monkeypatch.setattr(writer, "connect", failing)
     with closing(opened(path)) as ours, ThreadPoolExecutor(2) as threads:
-        with (path.parent / LOCK).open("wb") as rival:
-            fcntl.flock(rival, fcntl.LOCK_EX)
+        with rival_writer(path):
             results = [threads.submit(insert, ours, number) for number in range(2)]
             eventually(lambda: ours._waiting.qsize() == 1)
         assert [type(result.exception()) for result in results] == [MemoryError] * 2

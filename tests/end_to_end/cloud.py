@@ -24,15 +24,15 @@ from shared.lifecycle.invariants import Violation
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN
 from tests.end_to_end.job_phases import JobPhase, phase_of
-from tests.servers.certificate_server import AUDIENCE, SCHEDULER, CertificateServer
+from tests.servers.certificate_server import CertificateServer
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_emulator import free_port
 from tests.servers.google_models_server import GoogleModelsServer
 from tests.servers.google_models_vendor import Vendor
+from tests.servers.google_settings import google_settings
 from tests.servers.r2_server import R2Server
-from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
+from tests.servers.run_admin_server import LOCATION, Job, RunAdminServer
 from tests.support.builders import seconds
-from tests.support.environments import GCP
 from tests.support.eventually import eventually
 
 UNFINISHED = ("pending", "processing")
@@ -90,19 +90,12 @@ class CloudInABox:
         r2 = self.r2.settings
         return {
             **self._own,
-            **GCP,
+            **google_settings(self.google, self.tasks),
             **SCALED_DOWN,
             **self._models,
             "PHOENIX_BASE_URL": self.base_url,
             "PHOENIX_WELCOME_TOKENS": "100",
             "PHOENIX_WELCOME_KEY": "key-of-the-welcome-grants-of-tests",
-            "GOOGLE_CLOUD_PROJECT": PROJECT,
-            "PHOENIX_REGION": REGION,
-            "PHOENIX_TASKS_INVOKER": INVOKER,
-            "PHOENIX_INTERNAL_AUDIENCE": AUDIENCE,
-            "PHOENIX_INTERNAL_ACCOUNTS": SCHEDULER,
-            "PHOENIX_IDENTITY_ENDPOINT": self.google.base_url,
-            "PHOENIX_TASKS_ENDPOINT": f"http://{self.tasks.host}",
             "PHOENIX_RUN_ENDPOINT": self.run.url,
             "PHOENIX_GENERATOR_ENDPOINT": self.generators.url,
             "R2_ENDPOINT_URL": r2["endpoint_url"],
