@@ -28,7 +28,7 @@ LOSSES_TEXT = """\
   threads. One core's worth of Python is the limit of a process. Tried without effect: fewer threads,
   other switch intervals, buffered log lines, longer groups, cheaper timers and ids. Left out on
   purpose: the log lines (17 %), the queue's own commit (17 %) and the fsyncs (10 %) are promises.
-* A 304 costs three quarters of a 200, not one third: views that are known are only joined, so that most
+* A 304 costs eight tenths of a 200, not one third: views that are known are only joined, so that most
   of both is the request itself. It costs about a quarter of a 200 before.
 * One creation and the feed are twice as fast, not three times: a token, a route, a thread and a log line
   are all that is left of them.
