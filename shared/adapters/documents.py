@@ -42,6 +42,7 @@ _FIELDS = {
     "cost_tokens": "cost",
     "duration_s": "duration",
     "entry_type": "type",
+    "hand_back_count": "handBacks",
     "kind": "mediaType",
     "lease_owner": "holder",
     "publication_count": "publications",
@@ -91,7 +92,15 @@ _CONVERTER = _converter()
 
 INTERNALS = frozenset(
     {
-        *("enqueues", "executionName", "fingerprint", "firstAttempt", "holder", "intent"),
+        *(
+            "enqueues",
+            "executionName",
+            "fingerprint",
+            "firstAttempt",
+            "handBacks",
+            "holder",
+            "intent",
+        ),
         *("leaseExpiresAt", "model", "operationName", "requeues", "retries", "spentUsd"),
     }
 )

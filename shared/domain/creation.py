@@ -52,6 +52,8 @@ class Creation:
     """The number of the last task."""
     requeue_count: int = 0
     """How many of this debit's tasks the sweep made."""
+    hand_back_count: int = 0
+    """How many attempts of this debit ended with SIGTERM: they count as no attempt and no requeue."""
     lease_owner: LeaseOwner | None = None
     execution_name: str | None = None
     lease_expires_at: datetime | None = None
@@ -60,6 +62,8 @@ class Creation:
     """What the vendor bills for starts of this debit that produced nothing."""
     operation_name: str | None = None
     retry_at: datetime | None = None
+    available_at: datetime | None = None
+    """Since when it may be claimed; set exactly while pending."""
     deadline_at: datetime | None = None
     sweep_at: datetime | None = None
 
@@ -117,7 +121,10 @@ class Creation:
         return self.spent_usd + open_usd
 
     def has_attempts_left(self, policy: Policy) -> bool:
-        return len(self.attempts_of_this_debit) < policy.attempts_max
+        return len(self.attempts_of_this_debit) < policy.attempts_max + self.hand_back_count
+
+    def has_requeues_left(self, policy: Policy) -> bool:
+        return self.requeue_count < policy.requeues_max + self.hand_back_count
 
     def has_time_to_run(self, at: datetime, *, policy: Policy) -> bool:
         """Return whether an attempt that begins then could finish before the deadline."""
@@ -179,6 +186,7 @@ class Creation:
             duration_s=brief.duration_s,
             cost_tokens=costs.of(brief.kind),
             fingerprint=brief.fingerprint,
+            available_at=at,
             deadline_at=at + timedelta(seconds=policy.deadline_s),
             sweep_at=at + timedelta(seconds=policy.sweep_every_s),
             created_at=at,
@@ -194,6 +202,7 @@ class Creation:
             lease_owner=lease_owner,
             execution_name=lease_owner.execution,
             retry_at=None,
+            available_at=None,
         )
         return claimed._leased(policy=policy, at=at)
 
@@ -259,15 +268,18 @@ class Creation:
     def without_thumbnail(self) -> "Creation":
         return replace(self, thumbnail_key=None)
 
-    def waiting_to_retry(self, retry_at: datetime, *, policy: Policy, at: datetime) -> "Creation":
+    def waiting_to_retry(
+        self, retry_at: datetime, *, uses_retry: bool = True, policy: Policy, at: datetime
+    ) -> "Creation":
         """Return it waiting for a later task; the lease owner stays, to identify this decision."""
         waiting = replace(
             self._moved({Status.PROCESSING}, Status.PENDING, at=at),
             stage=Stage.WAITING_TO_RETRY,
-            retry_count=self.retry_count + 1,
+            retry_count=self.retry_count + uses_retry,
             task_number=self.task_number + 1,
             lease_expires_at=None,
             retry_at=retry_at,
+            available_at=retry_at,
         )
         return waiting.with_next_sweep(retry_at + timedelta(seconds=policy.sweep_every_s))
 
@@ -275,7 +287,14 @@ class Creation:
         """Return it ready to be claimed at once; no retry is used and the operation is kept."""
         pending = self._moved({Status.PROCESSING}, Status.PENDING, at=at)
         retry_at = min(at, self.deadline_at or at)
-        released = replace(pending, stage=Stage.QUEUED, lease_expires_at=None, retry_at=retry_at)
+        released = replace(
+            pending,
+            stage=Stage.QUEUED,
+            hand_back_count=min(self.hand_back_count + 1, policy.hand_backs_max),
+            lease_expires_at=None,
+            retry_at=retry_at,
+            available_at=retry_at,
+        )
         return released.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def failed(
@@ -301,11 +320,13 @@ class Creation:
             run_number=self.run_number + 1,
             task_number=self.task_number + 1,
             requeue_count=0,
+            hand_back_count=0,
             lease_owner=None,
             execution_name=None,
             intent=None,
             spent_usd=0.0,
             operation_name=None,
+            available_at=at,
             deadline_at=at + timedelta(seconds=policy.deadline_s),
             model=None,
             error=None,
@@ -337,10 +358,14 @@ class Creation:
 
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new task number; the next sweeps follow after 60, 120, 240 s .."""
-        requeues = self.requeue_count + 1
-        wait_s = policy.sweep_every_s * 2 ** (requeues - 1)
-        number = self.task_number + 1
-        requeued = replace(self, task_number=number, requeue_count=requeues, updated_at=at)
+        wait_s = policy.sweep_every_s * 2 ** max(0, self.requeue_count - self.hand_back_count)
+        requeued = replace(
+            self,
+            task_number=self.task_number + 1,
+            requeue_count=self.requeue_count + 1,
+            available_at=(self.available_at or at) if self.status is Status.PENDING else None,
+            updated_at=at,
+        )
         return requeued.with_next_sweep(at + timedelta(seconds=wait_s))
 
     def with_next_sweep(self, sweep_at: datetime) -> "Creation":
@@ -354,7 +379,14 @@ class Creation:
         return leased.with_next_sweep(ends_at + timedelta(seconds=policy.lease_grace_s))
 
     def _settled(self) -> "Creation":
-        return replace(self, lease_expires_at=None, retry_at=None, deadline_at=None, sweep_at=None)
+        return replace(
+            self,
+            lease_expires_at=None,
+            retry_at=None,
+            available_at=None,
+            deadline_at=None,
+            sweep_at=None,
+        )
 
     def _moved(self, sources: AbstractSet[Status], target: Status, *, at: datetime) -> "Creation":
         if self.status not in sources:

@@ -67,10 +67,25 @@ class Policy:
     """How early before `retryAt` a task may start."""
     attempts_max: int = 6
     """Claims for one debit."""
+    hand_backs_max: int = 6
+    """How many attempts that ended with SIGTERM are not counted as attempts or requeues."""
     start_within_s: float = 10
     """From the intent to the start of the generator; after it, the intent is recorded again."""
     output_search_s: float = 300
     """How long to search for the output of an unanswered video start."""
+
+    images_at_once: int = 8
+    videos_at_once: int = 4
+    """How many creations one execution works on at once."""
+    images_running_max: int = 200
+    videos_running_max: int = 50
+    """While more of a kind are processing, an execution takes only its own creation."""
+    image_drain_s: float = 150
+    video_drain_s: float = 360
+    """How long an execution takes further creations."""
+    image_room_s: float = 150
+    video_room_s: float = 240
+    """What must be left of the job's timeout to take another creation."""
 
     sweep_every_s: float = 60
     """The interval between sweeps, and between two checks of one creation."""
@@ -136,6 +151,12 @@ class Policy:
                 )
                 for kind in Kind
             },
+            **{
+                f"{kind}_drain_s + {kind}_room_s must be <= {kind}_job_timeout_s": (
+                    self.drain_s(kind) + self.room_s(kind) <= self.job_timeout_s(kind)
+                )
+                for kind in Kind
+            },
             "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
             "deadline_s must leave room for a queue as well as the minimum run": (
                 all(self.queue_room_s(kind) > 0 for kind in Kind)
@@ -150,6 +171,18 @@ class Policy:
 
     def job_timeout_s(self, kind: Kind) -> float:
         return self.video_job_timeout_s if kind is Kind.VIDEO else self.image_job_timeout_s
+
+    def at_once(self, kind: Kind) -> int:
+        return self.videos_at_once if kind is Kind.VIDEO else self.images_at_once
+
+    def running_max(self, kind: Kind) -> int:
+        return self.videos_running_max if kind is Kind.VIDEO else self.images_running_max
+
+    def drain_s(self, kind: Kind) -> float:
+        return self.video_drain_s if kind is Kind.VIDEO else self.image_drain_s
+
+    def room_s(self, kind: Kind) -> float:
+        return self.video_room_s if kind is Kind.VIDEO else self.image_room_s
 
     def minimum_run_s(self, kind: Kind) -> float:
         return self.video_minimum_run_s if kind is Kind.VIDEO else self.image_minimum_run_s

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 
 from shared.domain.account import account_key
 from shared.domain.creation import Creation, creation_key
@@ -49,25 +50,40 @@ class Claims:
     policy: Policy
 
     def claim(self, creation_id: CreationId, *, kind: Kind, lease_owner: LeaseOwner) -> "Claim":
-        """Take the creation's lease, or raise `NotClaimable`; its present owner keeps it."""
+        """Take the creation's lease, or raise `NotClaimable`.
+
+        Each call is a claim of its own: one process works on many creations under one lease owner,
+        and a second call for a creation that this owner holds is refused.
+        """
         at, key = self.clock.now(), creation_key(creation_id)
 
-        def decide(found: Found) -> Decision[Creation]:
+        def landed(found: Found, sent: tuple[Creation, bool]) -> bool:
+            current, (claimed, _) = found.get(key), sent
+            return current is not None and current.is_held_by(lease_owner, attempt=claimed.attempt)
+
+        def decide(found: Found) -> Decision[tuple[Creation, bool]]:
             current = found.get(key)
             if current is None:
                 raise NotClaimable(creation_id=creation_id, reason="it is unknown")
-            if current.status is Status.PROCESSING and current.lease_owner == lease_owner:
-                return unchanged(current)
             for obstacle in self._obstacles(current, kind=kind, lease_owner=lease_owner, at=at):
                 raise NotClaimable(creation_id=creation_id, reason=obstacle)
             claimed = current.claimed(lease_owner, policy=self.policy, at=at)
-            return write(claimed, result=claimed)
+            is_taken_over = current.status is Status.PROCESSING
+            return write(claimed, result=(claimed, is_taken_over))
 
-        return self.of(self.transactions.run([key], decide))
+        claimed, is_taken_over = self.transactions.run([key], decide, landed=landed)
+        return self.of(claimed, is_taken_over=is_taken_over)
 
-    def of(self, claimed: Creation) -> "Claim":
+    def of(self, claimed: Creation, *, is_taken_over: bool = False) -> "Claim":
         """Return the claim that this creation's last attempt holds."""
-        return Claim(claimed, self.transactions, self.failing, self.clock, self.policy)
+        return Claim(
+            claimed,
+            self.transactions,
+            self.failing,
+            self.clock,
+            self.policy,
+            is_taken_over=is_taken_over,
+        )
 
     def _obstacles(
         self, current: Creation, *, kind: Kind, lease_owner: LeaseOwner, at: datetime
@@ -100,15 +116,35 @@ class Claim:
     failing: Failing
     clock: Clock
     policy: Policy
+    is_taken_over: bool = False
+    """Whether the attempt before it ended without a word: it may have crashed its process."""
     _is_lost: bool = field(default=False, init=False)
+    _is_stopped: bool = field(default=False, init=False)
+    _is_starting: bool = field(default=False, init=False)
+    _starting: Lock = field(default_factory=Lock, init=False)
     _stage: Stage = field(default=Stage.GENERATING, init=False)
     _progress: int = field(default=CLAIMED_PROGRESS, init=False)
     _is_reported: bool = field(default=False, init=False)
 
     def ensure_held(self) -> None:
-        """Raise `LeaseLost` if a heartbeat was refused."""
-        if self._is_lost:
+        """Raise `LeaseLost` if a heartbeat was refused, or if the attempt was stopped.
+
+        An attempt that was stopped in a paid start goes on until that is on record.
+        """
+        if self._is_lost or (self._is_stopped and not self.is_in_paid_start):
             raise LeaseLost(creation_id=self.creation.creation_id)
+
+    @property
+    def is_in_paid_start(self) -> bool:
+        """Return whether its start may be paid and no operation is on record."""
+        creation = self.creation
+        is_open = creation.intent is not None and creation.operation_name is None
+        return self._is_starting or is_open
+
+    def stop(self) -> None:
+        """Let the attempt begin no further step, from another thread."""
+        with self._starting:
+            self._is_stopped = True
 
     def heartbeat(self) -> None:
         """Renew the lease from another thread. Never raise: `ensure_held` reports a lost lease."""
@@ -148,6 +184,16 @@ class Claim:
 
     def record_intent(self, *, model: str, cost_usd: float) -> None:
         """Record that the generator is about to be started, or raise `StartNotAllowed`."""
+        with self._starting:
+            if self._is_stopped:
+                raise LeaseLost(creation_id=self.creation.creation_id)
+            self._is_starting = True
+        try:
+            self._write_intent(model=model, cost_usd=cost_usd)
+        finally:
+            self._is_starting = False
+
+    def _write_intent(self, *, model: str, cost_usd: float) -> None:
         at = self.clock.now()
 
         def with_intent(held: Creation) -> Creation:
@@ -219,22 +265,29 @@ class Claim:
         self.failing.fail_attempt(claimed, code, start_failed=start_failed, billed_usd=billed_usd)
 
     def retry_later(
-        self, *, retry_after_s: float, start_failed: bool, billed_usd: float = 0.0
+        self,
+        *,
+        retry_after_s: float,
+        start_failed: bool,
+        billed_usd: float = 0.0,
+        uses_retry: bool = True,
     ) -> RetryTask | None:
         """Leave the creation to a later task, or return None if it has no retry left.
 
         `start_failed`: the start produced nothing and the vendor bills `billed_usd` for it; a later
         attempt starts again. Otherwise a later attempt resumes what this one began.
-        `retry_after_s` is the vendor's hint.
+        `retry_after_s` is the vendor's hint. Without `uses_retry`, only attempts and time limit it.
         """
         at = self.clock.now()
 
         def waiting(held: Creation) -> Creation:
             left = held.without_start(billed_usd=billed_usd, at=at) if start_failed else held
-            retry_at = next_retry_at(left, hint_s=retry_after_s, at=at, policy=self.policy)
+            retry_at = next_retry_at(
+                left, hint_s=retry_after_s, uses_retry=uses_retry, at=at, policy=self.policy
+            )
             if retry_at is None or not can_be_retried(left):
                 return held
-            return left.waiting_to_retry(retry_at, policy=self.policy, at=at)
+            return left.waiting_to_retry(retry_at, uses_retry=uses_retry, policy=self.policy, at=at)
 
         released = self._update(waiting, landed=self._was_released)
         if released.retry_at is None:
@@ -242,8 +295,11 @@ class Claim:
         return RetryTask(number=released.task_number, not_before=released.retry_at)
 
     def release(self) -> None:
-        """Give the lease up, so that the creation can be claimed again at once."""
-        at = self.clock.now()
+        """Give the lease up, so that the creation can be claimed again at once.
+
+        Another thread may call it: the attempt's own then finds its lease lost.
+        """
+        at, self._is_lost = self.clock.now(), True
         self._update(
             lambda held: held.released(policy=self.policy, at=at), landed=self._was_released
         )

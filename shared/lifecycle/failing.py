@@ -15,9 +15,7 @@ from shared.domain.creation import Creation
 from shared.domain.errors import (
     IllegalTransition,
     LeaseLost,
-    QueueUnavailable,
     Unavailable,
-    WithdrawalRefused,
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
@@ -27,6 +25,7 @@ from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.withdrawing import withdraw_task
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Document, Found, unchanged, write
 from shared.ports.task_queue import TaskQueue
@@ -168,7 +167,7 @@ class Failing:
                 "cost_usd": failed.estimated_cost_usd,
             }
             log.info("creation_failed", extra={**facts, **refund})
-            self._withdraw_task(failed)
+            withdraw_task(self.queue, failed)
         return settlement
 
     def _refund(
@@ -189,19 +188,6 @@ class Failing:
             *end_of_run(current, unused, policy=self.policy, at=at),
             result=Settlement(failed, Refund.MADE),
         )
-
-    def _withdraw_task(self, failed: Creation) -> None:
-        """Withdraw the last task of a creation, by the number that its refund wrote.
-
-        A number that is read later may be the next run's: that task must run.
-        """
-        facts = {"creation_id": failed.creation_id, "number": failed.task_number}
-        try:
-            self.queue.withdraw(failed.creation_id, kind=failed.kind, number=failed.task_number)
-        except WithdrawalRefused as error:
-            log.error("withdrawal_refused", extra={**facts, "reason": error.reason})  # noqa: TRY400 (a missing grant needs no stack trace)
-        except QueueUnavailable as error:
-            log.warning("withdrawal_failed", extra={**facts, "reason": error.reason})
 
 
 def _not_failed(current: Creation | None, refund: LedgerEntry | None) -> Decision[Settlement]:

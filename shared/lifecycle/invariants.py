@@ -213,6 +213,9 @@ def _state_rules(c: Creation) -> dict[str, bool]:
         "it is swept by its deadline": _is_in_order(c.sweep_at, deadline_at),
         "it is retried before its deadline": _is_in_order(c.retry_at, deadline_at),
         "it waits for a retry only while pending": not c.retry_at or c.status is Status.PENDING,
+        "it is available to be claimed exactly while pending": (
+            (c.status is Status.PENDING) == bool(c.available_at)
+        ),
         "a lease is held exactly while processing": (
             (c.status is Status.PROCESSING) == bool(c.lease_expires_at)
         ),
@@ -238,10 +241,12 @@ def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[V
     for rule, holds in _state_rules(creation).items():
         if not holds:
             yield Violation("I12", creation.creation_id, f"does not hold: {rule}")
-    if len(creation.attempts_of_this_debit) > policy.attempts_max:
+    hand_backs = creation.hand_back_count
+    if len(creation.attempts_of_this_debit) > policy.attempts_max + hand_backs:
         yield Violation("I17", creation.creation_id, "has more attempts than allowed")
     has_retried_too_often = creation.retry_count > len(policy.retry_delays_s)
-    if creation.requeue_count > policy.requeues_max or has_retried_too_often:
+    has_requeued_too_often = creation.requeue_count > policy.requeues_max + hand_backs
+    if has_requeued_too_often or has_retried_too_often or hand_backs > policy.hand_backs_max:
         yield Violation("I17", creation.creation_id, "has more tasks than allowed")
     if creation.attempt < creation.first_attempt - 1:
         yield Violation("I6", creation.creation_id, "its attempt number has decreased")

@@ -26,7 +26,7 @@ def may_start_again(creation: Creation, *, at: datetime, policy: Policy) -> bool
 
 
 def next_retry_at(
-    creation: Creation, *, hint_s: float, at: datetime, policy: Policy
+    creation: Creation, *, hint_s: float, uses_retry: bool = True, at: datetime, policy: Policy
 ) -> datetime | None:
     """Return when a later task may take over, or None if no retry is left or fits.
 
@@ -34,9 +34,10 @@ def next_retry_at(
     before the deadline is ignored: the policy's own delay may still be short enough.
     """
     delays_s = policy.retry_delays_s
-    if creation.retry_count >= len(delays_s) or not creation.has_attempts_left(policy):
+    is_used_up = uses_retry and creation.retry_count >= len(delays_s)
+    if is_used_up or not creation.has_attempts_left(policy):
         return None
-    own = at + timedelta(seconds=delays_s[creation.retry_count])
+    own = at + timedelta(seconds=delays_s[min(creation.retry_count, len(delays_s) - 1)])
     if creation.intent and creation.operation_name is None and has_starts_left(creation):
         own = max(own, creation.intent.at + timedelta(seconds=delays_s[0]))
     if not creation.has_time_to_run(own, policy=policy):

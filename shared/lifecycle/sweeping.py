@@ -123,7 +123,7 @@ class Sweeping:
         if self._is_in_progress(creation, at=at):
             self._postpone(creation, at + timedelta(seconds=self.policy.sweep_every_s))
             return Outcome.LEFT
-        if creation.requeue_count >= self.policy.requeues_max:
+        if not creation.has_requeues_left(self.policy):
             self._postpone(creation, creation.deadline_at or at)
             return Outcome.LEFT
         return self._requeue(creation, at=at)

@@ -162,9 +162,8 @@ class Snapshot:
 class Store(Protocol):
     """Every method takes one or two round trips, and raises `StoreUnavailable` if it cannot read.
 
-    `shown`, `drafts`, `feed`, `published_by` and `watch` are for views: a store may omit what only
-    decisions need (lease owner, intent, operation, task numbers). All other methods return whole
-    documents.
+    `shown`, `drafts`, `feed`, `published_by`, `watch` and `waiting` may omit what only decisions
+    need (lease owner, intent, operation, task numbers). All other methods return whole documents.
     """
 
     def transact(
@@ -199,6 +198,12 @@ class Store(Protocol):
 
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         """Return an account's movements, highest `sequence` first."""
+
+    def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
+        """Return pending creations of a kind with `available_at` <= now, oldest first."""
+
+    def held(self, execution_name: str, kind: Kind) -> list[Creation]:
+        """Return up to `PAGE_LIMIT_MAX` processing creations whose lease this execution holds."""
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """Return unfinished creations with `sweep_at` <= now, oldest first."""

@@ -1,0 +1,24 @@
+"""The threads of one job's process: an attempt each."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Crew(Protocol):
+    """Threads that end with their process. A simulation runs each as an actor of one process."""
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Do the work in a thread of its own. `work` must not raise."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when a thread has ended since the last call, or after this time.
+
+        Only the thread that starts the others calls it.
+        """
+
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[object]:
+        """Let one thread at a time into the block, which is for work that needs much memory.
+
+        `check` is called about every second while waiting; what it raises ends the waiting.
+        """
