@@ -4,7 +4,7 @@ claim -> generate -> complete
 |         +- generator or storage unavailable, unexpected error -> a later task, or fail
 |         +- generator refused, bad output, out of time, reads refused -> fail and refund
 |         +- unanswered start -> an image: a later task; a video: fail and refund
-|         +- SIGTERM -> release the lease
+|         +- SIGTERM -> hand the lease back (from another thread)
 +- nothing to claim, or the lease is lost -> stop
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from jobs.generation import Generation, Pipeline
 from jobs.retries import OutOfTime, Retries
+from jobs.throttle import Throttle, ThrottledGenerator
 from jobs.upload import Uploader
 from shared.domain.errors import (
     BadOutput,
@@ -21,7 +22,6 @@ from shared.domain.errors import (
     GenerationUnavailable,
     LeaseLost,
     MediaUnavailable,
-    NotClaimable,
     QueueUnavailable,
     ReadRefused,
     StartNotAllowed,
@@ -29,14 +29,12 @@ from shared.domain.errors import (
     Unavailable,
 )
 from shared.domain.failure import FailureCode
-from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
-from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
 from shared.lifecycle.claims import Claim
 from shared.lifecycle.starts import has_starts_left
-from shared.ports.generator import Operation
-from shared.telemetry import bind
+from shared.ports.crew import Crew
+from shared.ports.generator import Generator, Operation
 from shared.wiring import Phoenix
 
 log = logging.getLogger(__name__)
@@ -50,10 +48,6 @@ _FAILURES: dict[type[Exception], FailureCode] = {
 }
 
 
-class Terminated(BaseException):
-    """SIGTERM."""
-
-
 @dataclass(frozen=True)
 class Outcome:
     """The end of an attempt without media."""
@@ -63,52 +57,24 @@ class Outcome:
     start_failed: bool = False  # the start produced nothing
 
 
-def run_attempt(
-    phoenix: Phoenix,
-    load: Callable[[], Pipeline],
-    creation_id: CreationId,
-    *,
-    kind: Kind,
-    lease_owner: LeaseOwner,
-) -> None:
-    """Claim and settle one creation; `Unavailable` and `Terminated` are worth a restart.
-
-    `load` imports the pipeline: after the claim, since an execution with nothing to claim needs
-    none, and before the generator is paid.
-    """
-    with bind(creation_id=creation_id, kind=kind, execution=lease_owner.execution):
-        try:
-            claim = phoenix.claims.claim(creation_id, kind=kind, lease_owner=lease_owner)
-        except NotClaimable as error:
-            log.info("nothing_to_claim", extra={"reason": error.reason})
-            return
-        except Unavailable as error:
-            log.warning("claim_failed", extra={"reason": repr(error)})
-            raise
-        with bind(attempt=claim.creation.attempt):
-            log.info("claimed")
-            retries = Retries(claim, clock=phoenix.ports.clock, policy=phoenix.settings.policy)
-            Attempt(phoenix, load, claim, retries).run()
-
-
 @dataclass(frozen=True)
 class Attempt:
+    """`load` imports the pipeline: after the claim, and before the generator is paid."""
+
     phoenix: Phoenix
+    crew: Crew
     load: Callable[[], Pipeline]
     claim: Claim
     retries: Retries
+    throttle: Throttle
 
     def run(self) -> None:
+        """Settle the creation or leave it; `Unavailable` is worth a restart."""
         try:
             self._settle()
         except LeaseLost:
-            log.warning("lease_lost")
-        except Unavailable as error:
-            log.warning("store_failed", extra={"reason": repr(error)})
-            raise
-        except Terminated:
-            self._release()
-            raise
+            if not self.claim.is_stopped:
+                log.warning("lease_lost")
 
     def _settle(self) -> None:
         try:
@@ -131,11 +97,15 @@ class Attempt:
                 claim=self.claim,
                 retries=self.retries,
                 pipeline=self.load(),
-                generator=ports.generator(self.claim.creation.kind),
+                generator=ThrottledGenerator(self._generator(), self.throttle),
                 uploader=Uploader(self.retries, ports.media),
+                crew=self.crew,
                 clock=ports.clock,
                 policy=policy,
             ).run()
+
+    def _generator(self) -> Generator:
+        return self.phoenix.ports.generator(self.claim.creation.kind)
 
     def _complete(self, media: StoredMedia) -> None:
         self.retries.retry_write(lambda: self.claim.complete(media))
@@ -178,9 +148,14 @@ class Attempt:
         """Leave the creation to a later task; return False if no retry is left."""
         creation, billed_usd = self.claim.creation, self._billed_usd(error)
         hint_s = error.retry_after_s if isinstance(error, GenerationUnavailable) else 0
+        is_refused_start = outcome.start_failed and creation.operation_name is None
+        is_rate_limited = outcome.code is FailureCode.GENERATOR_RATE_LIMITED
         task = self.retries.retry_write(
             lambda: self.claim.retry_later(
-                retry_after_s=hint_s, start_failed=outcome.start_failed, billed_usd=billed_usd
+                retry_after_s=hint_s,
+                start_failed=outcome.start_failed,
+                billed_usd=billed_usd,
+                uses_retry=not (is_refused_start and is_rate_limited),
             )
         )
         if task is None:
@@ -212,15 +187,18 @@ class Attempt:
         operation_name = self.claim.creation.operation_name
         try:
             if operation_name is not None:
-                generator = self.phoenix.ports.generator(self.claim.creation.kind)
-                generator.discard(Operation(operation_name))
+                self._generator().discard(Operation(operation_name))
         except Exception as error:  # noqa: BLE001 (nothing depends on it)
             log.warning("not_discarded", extra={"reason": repr(error)})
 
-    def _release(self) -> None:
+    def hand_back(self) -> bool:
+        """Hand the lease back, from another thread; return False if it was lost or settled."""
         try:
             self.claim.release()
-        except (LeaseLost, Unavailable) as error:
+        except LeaseLost:
+            return False
+        except Unavailable as error:  # its lease ends, or the restarted process takes it back
             log.warning("hand_back_failed", extra={"reason": repr(error)})
         else:
             log.info("handed_back")
+        return True

@@ -30,6 +30,7 @@ from shared.domain.status import Stage
 from shared.lifecycle.claims import Claim
 from shared.lifecycle.starts import has_starts_left, may_start_again
 from shared.ports.clock import Clock
+from shared.ports.crew import Crew
 from shared.ports.generator import CannotTell, Generator, NotFound, Operation, Ready, Refused
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Generation:
     generator: Generator
     pipeline: Pipeline
     uploader: Uploader
+    crew: Crew
     clock: Clock
     policy: Policy
 
@@ -194,13 +196,18 @@ class Generation:
         self.retries.retry_read(lambda: self._fetch(ready, download))
         self.claim.enter(Stage.CHECKING)
         try:
-            return self.pipeline.post_process(download, folder, brief=brief)
+            return self._process(download, folder, brief=brief)
         except BadOutput as error:
             again = self._download_again(ready, download)
             if again is None:
                 raise
             log.warning("unusable_download", extra={"reason": error.reason})
-        return self.pipeline.post_process(again, folder, brief=brief)
+        return self._process(again, folder, brief=brief)
+
+    def _process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
+        """Run the pipeline when it is this attempt's turn: two at once may need too much memory."""
+        with self.crew.turn(self.retries.ensure_in_time):
+            return self.pipeline.post_process(download, folder, brief=brief)
 
     def _download_again(self, ready: Ready, unusable: Path) -> Path | None:
         """Download a video once more, or return None if that fails or gives the same file."""

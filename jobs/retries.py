@@ -29,11 +29,18 @@ class OutOfTime(Exception):
 class Retries:
     """One attempt's retry loops. Each raises `LeaseLost` once a heartbeat was refused."""
 
-    def __init__(self, claim: Claim, *, clock: Clock, policy: Policy) -> None:
+    def __init__(self, claim: Claim, *, clock: Clock, policy: Policy, job_began_s: float) -> None:
+        """`job_began_s`: when the process began, by the monotonic clock."""
         self._claim = claim
         self._clock = clock
         self._policy = policy
-        self._began_s = clock.monotonic_s()
+        self._job_began_s = job_began_s
+
+    def ensure_in_time(self) -> None:
+        """Raise `LeaseLost`, or `OutOfTime` at the deadline."""
+        self._claim.ensure_held()
+        if self._until_deadline_s() <= 0:
+            raise OutOfTime
 
     def pause(self, seconds: float) -> None:
         """Sleep, but leave time for a last poll; raise `OutOfTime` at the deadline."""
@@ -107,7 +114,7 @@ class Retries:
 
     def _left_s(self, *, reserve_s: float) -> float:
         """Return the time until the deadline, or until `reserve_s` before the job's timeout."""
-        run_s = self._clock.monotonic_s() - self._began_s
+        run_s = self._clock.monotonic_s() - self._job_began_s
         timeout_s = self._policy.job_timeout_s(self._claim.creation.kind)
         reserve_s = min(reserve_s, RESERVE_FRACTION_MAX * timeout_s)
         return min(self._until_deadline_s(), timeout_s - run_s - reserve_s)

@@ -143,7 +143,8 @@ class Stack:
     def _dispatch(self, local: LocalParts, kind: Kind) -> None:
         while not self._is_stopping.wait(POLL_INTERVAL_S):
             try:
-                while local.queue.dispatch(kind, partial(local.executions.run, kind=kind)):
+                run = partial(local.executions.run, kind=kind, drains=True)
+                while local.queue.dispatch(kind, run):
                     pass
             except Unavailable as error:
                 log.warning("queue_failed", extra={"reason": repr(error)})

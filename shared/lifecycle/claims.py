@@ -118,8 +118,8 @@ class Claim:
     policy: Policy
     is_taken_over: bool = False
     """Whether the attempt before it ended without a word: it may have crashed its process."""
+    is_stopped: bool = field(default=False, init=False)
     _is_lost: bool = field(default=False, init=False)
-    _is_stopped: bool = field(default=False, init=False)
     _is_starting: bool = field(default=False, init=False)
     _starting: Lock = field(default_factory=Lock, init=False)
     _stage: Stage = field(default=Stage.GENERATING, init=False)
@@ -131,7 +131,7 @@ class Claim:
 
         An attempt that was stopped in a paid start goes on until that is on record.
         """
-        if self._is_lost or (self._is_stopped and not self.is_in_paid_start):
+        if self._is_lost or (self.is_stopped and not self.is_in_paid_start):
             raise LeaseLost(creation_id=self.creation.creation_id)
 
     @property
@@ -144,7 +144,7 @@ class Claim:
     def stop(self) -> None:
         """Let the attempt begin no further step, from another thread."""
         with self._starting:
-            self._is_stopped = True
+            self.is_stopped = True
 
     def heartbeat(self) -> None:
         """Renew the lease from another thread. Never raise: `ensure_held` reports a lost lease."""
@@ -185,7 +185,7 @@ class Claim:
     def record_intent(self, *, model: str, cost_usd: float) -> None:
         """Record that the generator is about to be started, or raise `StartNotAllowed`."""
         with self._starting:
-            if self._is_stopped:
+            if self.is_stopped:
                 raise LeaseLost(creation_id=self.creation.creation_id)
             self._is_starting = True
         try:

@@ -12,10 +12,13 @@ class Crew(Protocol):
         """Do the work in a thread of its own. `work` must not raise."""
 
     def wait(self, seconds: float) -> None:
-        """Return when a thread has ended since the last call, or after this time.
+        """Return when a thread has ended or called `wake` since the last call, or after this time.
 
-        Only the thread that starts the others calls it.
+        Only one thread calls it.
         """
+
+    def wake(self) -> None:
+        """End the present `wait`, or the next one."""
 
     def turn(self, check: Callable[[], None]) -> AbstractContextManager[object]:
         """Let one thread at a time into the block, which is for work that needs much memory.

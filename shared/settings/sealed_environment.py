@@ -17,7 +17,7 @@ from shared.settings.guards import EMULATOR, is_in_cloud
 SEAL = "--sealed="
 SECRETS = frozenset({"R2_SECRET_ACCESS_KEY", "PHOENIX_WELCOME_KEY"})
 """Variables from Secret Manager, whose values provisioning does not know."""
-OVERRIDABLE = frozenset({"CREATION_ID", "RERUN_FAILED", "TRACEPARENT"})
+OVERRIDABLE = frozenset({"CREATION_ID", "DRAIN", "RERUN_FAILED", "TRACEPARENT"})
 WRONG_CONFIGURATION = 2
 
 

@@ -8,6 +8,7 @@ from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.claims import Claims
+from shared.lifecycle.draining import Draining
 from shared.lifecycle.failing import Failing
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
@@ -33,6 +34,7 @@ class Phoenix:
     accounts: Accounts
     opening: Opening
     claims: Claims
+    draining: Draining
     failing: Failing
     media_cleanup: MediaCleanup
     publishing: Publishing
@@ -80,6 +82,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         accounts=accounts,
         opening=_opening(settings, ports, accounts=accounts, failing=failing),
         claims=Claims(transactions, failing, clock, policy),
+        draining=Draining(store, clock, policy),
         failing=failing,
         media_cleanup=cleanup,
         publishing=publishing,

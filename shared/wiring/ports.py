@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.adapters.system.crew import SystemCrew
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock, Ids
+from shared.ports.crew import Crew
 from shared.ports.executions import Executions
 from shared.ports.generator import Generator
 from shared.ports.identity import Identity, ServiceIdentity
@@ -34,6 +36,8 @@ class Ports:
     generator: Callable[[Kind], Generator]
     """Called when a job first needs its generator, whose vendor is slow to import."""
     close: Callable[[], None]
+    crew: Callable[[], Crew] = SystemCrew
+    """Called once in a job's process."""
     price_usd: Callable[[Kind], float] = lambda _: 0.0
     """Returns the highest vendor cost of one creation."""
     welcome_key: bytes = b""

@@ -12,7 +12,6 @@ import pytest
 from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 
-from jobs.attempt import Terminated
 from shared.adapters.google_models.client import CloudProject, Connection
 from shared.adapters.google_models.image_generator import GeminiImageGenerator
 from shared.adapters.google_models.omni_generator import OmniVideoGenerator
@@ -291,7 +290,7 @@ def test_termination_interrupts_a_start(google: Google, variant: Variant) -> Non
     google.vendor.faults["start"] = ["hang"]
 
     def stop(*_: object) -> NoReturn:
-        raise Terminated
+        raise KeyboardInterrupt
 
     def stop_process() -> None:
         eventually(lambda: google.vendor.requests)
@@ -301,7 +300,7 @@ def test_termination_interrupts_a_start(google: Google, variant: Variant) -> Non
     before = signal.signal(signal.SIGALRM, stop)
     try:
         stopping.start()
-        with pytest.raises(Terminated):
+        with pytest.raises(KeyboardInterrupt):
             start(generator, variant.kind)
     finally:
         stopping.join()

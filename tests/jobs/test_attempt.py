@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.attempt import Terminated
 from jobs.worker import RESTART, SETTLED
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -22,7 +21,7 @@ from shared.lifecycle.claims import Claim
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, NOON, POLICY, RIVAL, a_creation_id, seconds
-from tests.support.jobs import FakePipeline, run_job
+from tests.support.jobs import FakePipeline, run_job, sigterm
 from tests.support.world import World
 
 
@@ -133,7 +132,7 @@ def test_transient_refusal_is_left_to_a_later_task(world: World) -> None:
 def test_last_attempt_is_refunded_instead_of_retried(world: World) -> None:
     creation = world.open().creation
     for attempt in range(POLICY.attempts_max - 1):
-        world.held(world.claim(creation, LeaseOwner("e", attempt))).release()
+        world.claim(creation, LeaseOwner("e", attempt))
     world.generator.starts = [GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)]
 
     run(world, creation, lease_owner=LeaseOwner("e", POLICY.attempts_max))
@@ -144,15 +143,36 @@ def test_last_attempt_is_refunded_instead_of_retried(world: World) -> None:
 
 def test_creation_is_refunded_after_three_retries(world: World) -> None:
     creation = world.open().creation
-    unavailable = GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)
-    world.generator.starts = [unavailable]
+    world.generator.starts = [GenerationUnavailable()]
     for attempt in range(4):
         run(world, creation, lease_owner=LeaseOwner(f"e{attempt}", 0))
         world.clock.sleep(240)
 
-    assert failure(world, creation) == "generator_rate_limited"
+    assert failure(world, creation) == "generator_unavailable"
     assert world.generator.started == 4
     assert world.account().balance_tokens == 100
+
+
+def test_rate_limited_start_uses_no_retry_until_attempts_are_used_up(world: World) -> None:
+    creation = world.open().creation
+    world.generator.starts = [GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED)]
+    for attempt in range(POLICY.attempts_max):
+        assert world.now(creation).retry_count == 0
+        run(world, creation, lease_owner=LeaseOwner(f"e{attempt}", 0))
+        world.clock.sleep(60)
+
+    assert failure(world, creation) == "generator_rate_limited"
+    assert world.generator.started == POLICY.attempts_max
+    assert world.account().balance_tokens == 100
+
+
+def test_operation_that_ends_rate_limited_uses_a_retry(world: World) -> None:
+    creation = world.open().creation
+    world.generator.polls = [Refused(FailureCode.GENERATOR_RATE_LIMITED, is_transient=True)]
+
+    run(world, creation)
+
+    assert world.now(creation).retry_count == 1
 
 
 def test_operation_that_fails_transiently_is_started_again_later(world: World) -> None:
@@ -210,7 +230,7 @@ def test_operation_that_never_finishes_is_refunded_at_the_deadline(world: World)
 
 def test_later_attempt_resumes_the_operation_without_a_start(world: World) -> None:
     creation = world.open().creation
-    world.generator.polls = [Running(), Terminated(), Running(), Ready("r")]
+    world.generator.polls = [Running(), sigterm, Running(), Ready("r")]
 
     assert run(world, creation) == RESTART
     assert world.now(creation).status is Status.PENDING
@@ -249,7 +269,7 @@ def test_unanswered_video_start_without_output_is_refunded_after_five_minutes(wo
 
 def test_later_attempt_counts_the_search_time_from_the_intent(world: World) -> None:
     creation = world.open().creation
-    world.generator.starts = [Terminated()]
+    world.generator.starts = [sigterm]
     run(world, creation)
     world.clock.sleep(200)
     world.generator.found = [NotFound()]
@@ -359,7 +379,7 @@ def test_progress_is_estimated_for_a_generator_that_reports_none(world: World) -
 
 def test_killed_start_counts_as_unknown_for_the_next_attempt(world: World) -> None:
     creation = world.open().creation
-    world.generator.starts = [Terminated()]
+    world.generator.starts = [sigterm]
     assert run(world, creation) == RESTART
     world.generator.starts = [Operation("never")]
 
@@ -531,7 +551,7 @@ def test_draft_whose_answer_was_lost_is_never_refunded(
 
 def test_sigterm_releases_the_lease_without_using_a_retry(world: World) -> None:
     creation = world.open().creation
-    world.generator.fetches = [Terminated()]
+    world.generator.fetches = [sigterm]
 
     assert run(world, creation) == RESTART
 

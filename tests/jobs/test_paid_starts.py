@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from jobs.attempt import Terminated
 from jobs.generation import Pipeline
 from shared.domain.creation import Creation
 from shared.domain.errors import BadOutput
@@ -34,7 +33,7 @@ from tests.servers.google_models_variants import (
     Variant,
 )
 from tests.servers.google_models_vendor import POLICY_TEXT, SECRET_TEXT, Vendor
-from tests.support.jobs import FakePipeline, run_job, with_ports
+from tests.support.jobs import FakePipeline, run_job, sigterm, with_ports
 from tests.support.world import World
 
 ATTEMPTS = 8
@@ -62,7 +61,7 @@ def terminated_when(is_time: Callable[[Creation], bool]) -> Callable[[World, Cre
         def terminate_once() -> None:
             if is_time(world.now(creation)):
                 world.store.afterwards = lambda: None
-                raise Terminated
+                sigterm()
 
         world.store.afterwards = terminate_once
 

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import pytest
 
-from jobs.attempt import Terminated
 from jobs.worker import RESTART, SETTLED
 from shared.domain.creation import Creation
 from shared.domain.errors import (
@@ -30,7 +29,7 @@ from shared.domain.status import Stage, Status
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, POLICY, RIVAL
-from tests.support.jobs import PAGE, FakePipeline, run_job, with_ports
+from tests.support.jobs import PAGE, FakePipeline, run_job, sigterm, with_ports
 from tests.support.world import World
 
 HINTS_S = [3600, 1e12, math.inf, math.nan, -5]
@@ -169,7 +168,8 @@ def test_image_that_cannot_be_stored_is_refunded_without_a_second_start(
 
 
 def test_short_job_timeout_leaves_time_for_another_upload(tmp_path: Path) -> None:
-    timeouts = {"PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S": "40"}
+    times_s = {"job_timeout": "40", "drain": "20", "room": "20"}
+    timeouts = {f"PHOENIX_POLICY_IMAGE_{name.upper()}_S": s for name, s in times_s.items()}
     with closing(World(tmp_path, **timeouts)) as world:
         creation = open_image(world)
         world.media.failures = 4
@@ -642,7 +642,7 @@ def test_unknown_image_start_is_repeated_by_a_later_task_after_the_first_delay(
 @pytest.mark.parametrize("wait_s", [0, 20, 49])
 def test_killed_image_start_is_repeated_after_the_first_delay(world: World, wait_s: float) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
-    world.generator.starts = [Terminated(), Ready("inline")]
+    world.generator.starts = [sigterm, Ready("inline")]
     run(world, creation)
     world.clock.sleep(wait_s)
 
@@ -697,8 +697,8 @@ def test_image_without_a_retry_left_for_its_second_start_is_refunded(world: Worl
 
 def test_unknown_video_start_is_never_repeated_by_any_later_attempt(world: World) -> None:
     creation = world.open().creation
-    world.generator.starts = [Terminated(), Operation("second")]
-    world.generator.found = [NotFound(), Terminated(), NotFound()]
+    world.generator.starts = [sigterm, Operation("second")]
+    world.generator.found = [NotFound(), sigterm, NotFound()]
 
     for attempt in range(5):
         run(world, creation, LeaseOwner(LEASE_OWNER.execution, attempt))

@@ -55,7 +55,47 @@ def test_own_claim_is_recognised_after_a_lost_answer(world: World) -> None:
     claimed = world.claim(creation)
 
     assert claimed.attempt == 1
-    assert world.claim(creation).attempt == 1
+
+
+def test_owner_cannot_claim_twice_what_it_holds(world: World) -> None:
+    creation = world.open().creation
+    world.claim(creation)
+
+    with pytest.raises(NotClaimable, match="another attempt holds it"):
+        world.claim(creation)
+
+
+def test_hand_back_counts_as_no_attempt(world: World) -> None:
+    creation = world.open().creation
+    for execution in range(POLICY.hand_backs_max + POLICY.attempts_max - 1):
+        world.held(world.claim(creation, LeaseOwner(f"e{execution}", 0))).release()
+    world.claim(creation, LeaseOwner("last", 0))
+    world.clock.sleep(POLICY.lease_s + POLICY.clock_skew_s)
+
+    with pytest.raises(NotClaimable, match="attempts are used up"):
+        world.claim(creation, LeaseOwner("one more", 0))
+    assert world.now(creation).hand_back_count == POLICY.hand_backs_max
+
+
+def test_stopped_attempt_begins_no_start(world: World) -> None:
+    claim = opened_and_claimed(world)
+    claim.stop()
+
+    with pytest.raises(LeaseLost):
+        claim.record_intent(model="fake", cost_usd=0.25)
+    assert world.now(claim.creation).intent is None
+
+
+def test_stopped_attempt_goes_on_while_its_start_is_not_on_record(world: World) -> None:
+    claim = opened_and_claimed(world)
+    claim.record_intent(model="fake", cost_usd=0.25)
+    claim.stop()
+
+    claim.ensure_held()
+    claim.record_operation("operation-1")
+
+    with pytest.raises(LeaseLost):
+        claim.ensure_held()
 
 
 def test_expired_lease_can_be_taken_over_after_the_clock_skew_allowance(

@@ -1,13 +1,15 @@
 """Run attempts in this process, with a pipeline that accepts any download."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from jobs.attempt import run_attempt
+from jobs.execution import Execution
 from jobs.generation import Pipeline
 from jobs.upload import ProcessedMedia
-from jobs.worker import exit_status
+from jobs.worker import RESTART, SETTLED, exit_status
 from shared.domain.brief import Brief
 from shared.domain.errors import BadOutput
 from shared.domain.keys import CreationId
@@ -46,22 +48,66 @@ class FakePipeline:
         )
 
 
+class Terminated(BaseException):
+    """Ends an attempt's thread after SIGTERM, as the end of its process does."""
+
+
+class CrewInTurn:
+    """A `Crew` without threads: each work is done when it is started."""
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        work()
+
+    def wait(self, seconds: float) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
+_running: list[Execution] = []
+
+
+def sigterm() -> NoReturn:
+    """Send SIGTERM to the job that `run_job` runs; call it inside one of the job's port calls."""
+    _running[-1].hand_back()
+    raise Terminated
+
+
 def run_job(
     phoenix: Phoenix,
     pipeline: Pipeline,
     creation_id: CreationId,
     *,
     lease_owner: LeaseOwner = LEASE_OWNER,
+    drains: bool = False,
 ) -> int:
-    """Run one attempt as a job's process does, and return its exit status."""
+    """Run an execution as a job's process does, and return its exit status."""
 
     def load() -> Pipeline:
         return pipeline
 
-    kind = pipeline.kind
-    return exit_status(
-        lambda: run_attempt(phoenix, load, creation_id, kind=kind, lease_owner=lease_owner)
+    execution = Execution(
+        phoenix,
+        CrewInTurn(),
+        load,
+        kind=pipeline.kind,
+        lease_owner=lease_owner,
+        began_s=phoenix.ports.clock.monotonic_s(),
     )
+
+    def work() -> int:
+        _running.append(execution)
+        try:
+            execution.run(creation_id, drains=drains)
+        except Terminated:
+            pass
+        finally:
+            _running.remove(execution)
+        return RESTART if execution.needs_restart else SETTLED
+
+    return exit_status(work)
 
 
 def with_ports(phoenix: Phoenix, **ports: Any) -> Phoenix:

@@ -116,7 +116,7 @@ class CloudTasksQueue:
         return f"{self._location}/queues/{kind}-generation-queue"
 
     def _run_request(self, creation_id: CreationId, kind: Kind) -> dict[str, object]:
-        variables = {"CREATION_ID": creation_id, "TRACEPARENT": self.traceparent()}
+        variables = {"CREATION_ID": creation_id, "DRAIN": "yes", "TRACEPARENT": self.traceparent()}
         env = [{"name": name, "value": value} for name, value in variables.items() if value]
         body = {"overrides": {"containerOverrides": [{"env": env}]}}
         return {

@@ -34,6 +34,7 @@ class _Record:
     creation_id: CreationId
     kind: Kind
     debit_failed: bool
+    drains: bool = False
     task_attempts: int = 0
 
 
@@ -64,9 +65,19 @@ class LocalExecutions:
                 return True
         return False
 
-    def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
+    def run(
+        self,
+        creation_id: CreationId,
+        *,
+        kind: Kind,
+        debit_failed: bool = False,
+        drains: bool = False,
+    ) -> str:
+        """Start an execution; one that `drains` also works on others, as for a task."""
         name = f"{kind}-generation-job-{self._ids.random_id(ID_LENGTH)}"
-        record = _Record(creation_id=creation_id, kind=kind, debit_failed=debit_failed)
+        record = _Record(
+            creation_id=creation_id, kind=kind, debit_failed=debit_failed, drains=drains
+        )
         incoming = self._records / f".{name}"
         with translated(QueueUnavailable):
             lock = os.open(incoming, os.O_CREAT | os.O_RDWR, 0o600)
@@ -97,6 +108,8 @@ class LocalExecutions:
         environment = {**self._environment, "CREATION_ID": record.creation_id}
         if record.debit_failed:
             environment["RERUN_FAILED"] = "debit"
+        if record.drains:
+            environment["DRAIN"] = "yes"
         execution = Execution(
             name=name,
             job=f"local/{record.kind}-generation-job",

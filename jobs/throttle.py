@@ -1,0 +1,114 @@
+"""How many creations one execution works on at once, by what the generator answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from shared.domain.brief import Brief
+from shared.domain.errors import GenerationUnavailable
+from shared.domain.failure import FailureCode
+from shared.domain.keys import CreationId
+from shared.ports.clock import Clock
+from shared.ports.generator import (
+    CannotTell,
+    Generator,
+    NotFound,
+    Operation,
+    Ready,
+    Refused,
+    Running,
+)
+
+PAUSE_S = 30
+"""How long an execution takes nothing new after a 429 without a hint."""
+CLEAN_S = 60
+"""The time without a 429 after which one more may run at once."""
+
+
+class Throttle:
+    """Begins with one; each accepted start adds one. After a 429, half, and one more a minute."""
+
+    def __init__(
+        self, at_once_max: int, clock: Clock, *, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """`changed` is called when one more may run."""
+        self._max, self._clock, self._changed = at_once_max, clock, changed
+        self._at_once = 1
+        self._limited_at_s: float | None = None
+        self._closed_until_s = 0.0
+        self._lock = Lock()
+
+    @property
+    def at_once(self) -> int:
+        return min(self._max, self._at_once + self._clean_minutes())
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a creation may be taken: soon after a 429 it would meet the next one."""
+        return self._limited_at_s is None or self._clock.monotonic_s() >= self._closed_until_s
+
+    def accepted(self) -> None:
+        with self._lock:
+            if self._limited_at_s is None:
+                self._at_once = min(self._max, self._at_once + 1)
+        self._changed()
+
+    def rate_limited(self, *, hint_s: float) -> None:
+        """Halve once for all 429s of one pause."""
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            if self.is_open:
+                self._at_once = max(1, self.at_once // 2)
+                self._closed_until_s = now_s
+            self._limited_at_s = now_s
+            self._closed_until_s = max(self._closed_until_s, now_s + (hint_s or PAUSE_S))
+
+    def _clean_minutes(self) -> int:
+        if self._limited_at_s is None:
+            return 0
+        return int((self._clock.monotonic_s() - self._limited_at_s) // CLEAN_S)
+
+
+class ThrottledGenerator:
+    """A `Generator` that tells the throttle of accepted starts and of 429s."""
+
+    def __init__(self, generator: Generator, throttle: Throttle) -> None:
+        self._generator, self._throttle = generator, throttle
+
+    @property
+    def model(self) -> str:
+        return self._generator.model
+
+    def cost_usd(self, brief: Brief) -> float:
+        return self._generator.cost_usd(brief)
+
+    def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
+        with self._watched():
+            begun = self._generator.start(brief, creation_id=creation_id, attempt=attempt)
+        self._throttle.accepted()
+        return begun
+
+    def poll(self, operation: Operation) -> Running | Ready | Refused:
+        with self._watched():
+            return self._generator.poll(operation)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except GenerationUnavailable as error:
+            if error.failure is FailureCode.GENERATOR_RATE_LIMITED:
+                self._throttle.rate_limited(hint_s=error.retry_after_s)
+            raise
+
+    def fetch(self, result: Ready, path: Path, *, size_bytes_max: int) -> None:
+        self._generator.fetch(result, path, size_bytes_max=size_bytes_max)
+
+    def find_output(
+        self, creation_id: CreationId, *, attempt: int
+    ) -> Ready | NotFound | CannotTell:
+        return self._generator.find_output(creation_id, attempt=attempt)
+
+    def discard(self, operation: Operation) -> None:
+        self._generator.discard(operation)
