@@ -31,7 +31,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.lifecycle.starts import has_starts_left
 from shared.ports.crew import Crew
 from shared.ports.generator import Generator, Operation

@@ -27,7 +27,7 @@ from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
 from shared.domain.policy import Policy
 from shared.domain.status import Stage
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.lifecycle.starts import has_starts_left, may_start_again
 from shared.ports.clock import Clock
 from shared.ports.crew import Crew

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.domain.errors import GenerationUnavailable, MediaUnavailable, ReadRefused, Unavailable
 from shared.domain.policy import Policy
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.ports.clock import Clock
 
 log = logging.getLogger(__name__)

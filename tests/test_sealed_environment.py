@@ -77,11 +77,11 @@ def test_removed_setting_is_refused() -> None:
         apply_seal(sealed(JOB), environment)
 
 
-def test_only_creation_rerun_and_trace_can_be_overridden() -> None:
+def test_only_creation_draining_rerun_and_trace_can_be_overridden() -> None:
     for name in OVERRIDABLE:
         assert digest(JOB | {name: "another"}) == digest(JOB)
 
-    assert {"CREATION_ID", "RERUN_FAILED", "TRACEPARENT"} == OVERRIDABLE
+    assert {"CREATION_ID", "DRAIN", "RERUN_FAILED", "TRACEPARENT"} == OVERRIDABLE
 
 
 @pytest.mark.parametrize("is_sealed", [True, False])

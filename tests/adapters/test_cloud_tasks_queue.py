@@ -62,7 +62,7 @@ def enqueue(queue: CloudTasksQueue, number: int = 1, kind: Kind = Kind.VIDEO) ->
     queue.enqueue(ONE, kind=kind, number=number)
 
 
-def test_task_starts_its_job_with_only_the_creation_id_and_the_trace(
+def test_task_starts_its_job_with_the_creation_id_draining_and_the_trace(
     queue: CloudTasksQueue, server: CloudTasksServer, clock: FakeClock
 ) -> None:
     not_before = clock.now() + seconds(60.25)
@@ -84,6 +84,7 @@ def test_task_starts_its_job_with_only_the_creation_id_and_the_trace(
                 {
                     "env": [
                         {"name": "CREATION_ID", "value": ONE},
+                        {"name": "DRAIN", "value": "yes"},
                         {"name": "TRACEPARENT", "value": TRACE},
                     ]
                 }
@@ -99,7 +100,7 @@ def test_task_has_no_trace_if_there_is_none(server: CloudTasksServer) -> None:
 
     [task] = server.tasks
     [container] = json.loads(task.http_request.body)["overrides"]["containerOverrides"]
-    assert container == {"env": [{"name": "CREATION_ID", "value": ONE}]}
+    assert [each["name"] for each in container["env"]] == ["CREATION_ID", "DRAIN"]
     queue.close()
 
 

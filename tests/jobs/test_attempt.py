@@ -17,7 +17,7 @@ from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.media import StoredMedia
 from shared.domain.status import Stage, Status
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.ports.generator import NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, NOON, POLICY, RIVAL, a_creation_id, seconds

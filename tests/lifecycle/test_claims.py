@@ -11,7 +11,7 @@ from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost
 from shared.domain.status import Stage, Status
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.ports.store import write
 from tests.support.builders import LEASE_OWNER, POLICY, RIVAL, a_creation_id, stored_media
 from tests.support.world import World

@@ -15,7 +15,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from shared.telemetry import bind
-from tests.support.builders import LEASE_OWNER, RIVAL
+from tests.support.builders import LEASE_OWNER, POLICY, RIVAL
 from tests.support.world import World
 
 NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
@@ -113,7 +113,7 @@ def test_creation_without_attempts_left_fails_as_worker_lost(world: World) -> No
 
 def test_released_creation_without_attempts_left_is_refunded(world: World) -> None:
     creation = world.open().creation
-    for attempt in range(6):
+    for attempt in range(POLICY.attempts_max + POLICY.hand_backs_max):
         mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
         world.held(mine).release()
     world.clock.sleep(60)

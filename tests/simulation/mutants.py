@@ -16,6 +16,7 @@ from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
+    claim,
     claims,
     failing,
     media_cleanup,
@@ -155,7 +156,7 @@ MUTANTS = [
     ),
     _one(
         "complete is not fenced",
-        claims.Claim,
+        claim.Claim,
         "complete",
         "current = self._held(current)",
         "current = current or self._held(current)",
@@ -191,7 +192,7 @@ MUTANTS = [
                 "has_starts_left",
                 "<= STARTS_UNKNOWN_MAX[creation.kind]",
                 "<= 1",
-                users=(generation, claims, attempt),
+                users=(generation, claim, attempt),
             ),
         ),
     ),
@@ -228,8 +229,8 @@ MUTANTS = [
     ),
     _one(
         "an attempt does not recognise its own intent",
-        claims.Claim,
-        "record_intent",
+        claim.Claim,
+        "_write_intent",
         "self._is_held(current) and current.intent == sent.intent",
         "False",
         gate="commits get no response",
@@ -238,8 +239,8 @@ MUTANTS = [
         "a lease owner does not recognise its own claim",
         claims.Claims,
         "claim",
-        "and current.lease_owner == lease_owner:",
-        "and False:",
+        "return current is not None and current.is_held_by(lease_owner, attempt=claimed.attempt)",
+        "return False",
         gate="commits get no response",
     ),
     _one(
@@ -342,7 +343,7 @@ MUTANTS = [
         "next_retry_at",
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
-        claims,
+        claim,
         seed=184,
     ),
     _one(
@@ -380,7 +381,7 @@ MUTANTS = [
                 "            except MediaUnavailable: pass",
             ),
             Edit(
-                claims.Claim,
+                claim.Claim,
                 "complete",
                 COMPLETE_RECOGNISES,
                 COMPLETE_RECOGNISES.replace("found.get(creation.key) is None", "False").replace(
@@ -574,11 +575,11 @@ MUTANTS = [
         "end_of_run",
         "return (cost, deletion)",
         "return (cost,)",
-        claims,
+        claim,
     ),
     _one(
         "a deletion includes the files of the live attempt",
-        claims.Claim,
+        claim.Claim,
         "complete",
         "range(current.first_attempt, current.attempt)",
         "range(current.first_attempt, current.attempt + 1)",
@@ -617,7 +618,7 @@ MUTANTS = [
         "next_retry_at",
         "else own",
         "else None",
-        claims,
+        claim,
         gate="half of the starts have a Retry-After of an hour",
     ),
     _one(
@@ -642,7 +643,7 @@ MUTANTS = [
         "return at >= creation.intent.at + timedelta(seconds=pause_s)",
         "return True",
         generation,
-        claims,
+        claim,
     ),
     _one(
         "refused reads are final within seconds",
@@ -653,7 +654,7 @@ MUTANTS = [
     ),
     _one(
         "a retry keeps the intent of a refused start",
-        claims.Claim,
+        claim.Claim,
         "retry_later",
         "if start_failed else held",
         "if False else held",

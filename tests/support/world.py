@@ -18,7 +18,7 @@ from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
-from shared.lifecycle.claims import Claim
+from shared.lifecycle.claim import Claim
 from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
 from shared.ports.store import Page, Store
