@@ -26,7 +26,7 @@ FILE = Path(__file__).parents[2] / "infrastructure/gcp/firestore.indexes.json"
 INDEXES = json.loads(FILE.read_text())
 INDEXED = {
     *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
-    *("sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
+    *("deadlineAt", "sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
 }
 
 Index = tuple[str, frozenset[str], str, str]
@@ -41,6 +41,7 @@ def ask_everything(store: FirestoreStore) -> None:
                 store.drafts(ADA, DraftsFilter(status=status, kind=kind), page)
         store.feed(page)
         store.published_by("ada", page)
+        store.overdue(NOON, page)
         store.due(NOON, page)
         store.due_deletions(NOON, page)
     for kind in Kind:

@@ -237,6 +237,12 @@ class SimulatedStore:
         ]
         return _stored_page(entries, page, lambda each: (each.sequence, each.entry_id))
 
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        due = [each for each in self._creations() if each.is_past_deadline(now)]
+        return _page(
+            due, page, lambda each: (each.deadline_at, each.creation_id), is_newest_first=False
+        )
+
     def due(self, now: datetime, page: Page) -> list[Creation]:
         due = [each for each in self._creations() if each.sweep_at and each.sweep_at <= now]
         return _page(

@@ -76,6 +76,8 @@ CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id D
 CREATE INDEX IF NOT EXISTS published_by ON creations (
   {_field("username")}, {_field("publishedAt")} DESC, id DESC)
   WHERE {_field("status")} = 'published';
+CREATE INDEX IF NOT EXISTS overdue ON creations ({_field("deadlineAt")}, id)
+  WHERE {_field("deadlineAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
   WHERE {_field("sweepAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS unfinished ON creations ({_field("mediaType")}, {_field("status")})
@@ -166,6 +168,9 @@ class SQLiteStore:
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         where = f"{_field('userId')} = :of AND {_field('sequence')} IS NOT NULL"
         return self._page(Collection.TRANSACTIONS, [where], page, sort="sequence", of=user_id)
+
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(Collection.CREATIONS, now, page, sort="deadlineAt")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(Collection.CREATIONS, now, page, sort="sweepAt")
