@@ -46,7 +46,7 @@ class Policy:
     heartbeat_s: float = 20
     """How often a job renews its lease and writes its progress."""
     lease_grace_s: float = 30
-    """How long after a lease's end the sweep checks the creation."""
+    """How long after a lease's end the sweep enqueues the creation again."""
     image_job_timeout_s: float = 300
     video_job_timeout_s: float = 600
     """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""

@@ -3,14 +3,14 @@
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from shared.domain.errors import PhoenixError, Unavailable
+from shared.domain.errors import PhoenixError
 from shared.domain.policy import SWEEP_LAST_CALL_S, Policy
 from shared.ports.clock import Clock
 from shared.ports.store import Document
@@ -62,10 +62,10 @@ class Turns:
         self._duties = [_Ahead(each, workers, documents_max=most) for each in duties]
         self._running = 0
         self._ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
-        self._unreadable: list[Unavailable] = []
+        self._unreadable: list[Exception] = []
 
     def work(self) -> None:
-        """Work for `sweep_budget_s` at most; raise `Unavailable` if a duty could not be read."""
+        """Work for `sweep_budget_s` at most; raise at the end if a duty could not be read."""
         policy, now_s = self._policy, self._clock.monotonic_s
         first, *others = self._duties
         end_s = now_s() + policy.sweep_budget_s
@@ -79,40 +79,47 @@ class Turns:
             if not duty.has_ended:
                 waiting.append(duty)
         self._turn(first, stop_s)
-        if not self._has_room(end_s, running_max=0):  # safe: the next call repeats it
+        self._count(end_s, running_max=0)
+        if self._running:  # nothing is lost: the next call repeats it
             log.warning("sweep_left_running", extra={"documents": self._running})
         for error in self._unreadable:
             raise error
 
     def _turn(self, duty: "_Ahead[Any]", until_s: float) -> None:
-        """Begin a duty's documents, in their order, until it ends or the time is over."""
+        """Begin a duty's documents, in their order, until it ends or until that time."""
         try:
             while not duty.has_ended and self._has_room(until_s):
-                due = duty.take(until_s - self._clock.monotonic_s())
+                due = duty.take(self._left_s(until_s))
                 if due is not None:
                     self._begin(duty.handle, due)
-        except TimeoutError:
-            return
-        except Unavailable as error:
-            log.warning("sweep_unreadable", extra={"reason": repr(error)})
+        except Exception as error:
+            log.exception("sweep_unreadable")
             self._unreadable.append(error)
+            duty.end()
 
     def _begin(self, handle: Callable[[DueT], Outcome], due: DueT) -> None:
         """Handle a document in a thread, whose log lines and tasks carry the call's trace."""
-        self._running += 1
         future = self._workers.submit(copy_context().run, _handled, handle, due)
+        self._running += 1
         future.add_done_callback(self._ended.put)
 
-    def _has_room(self, until_s: float, *, running_max: int = AT_ONCE - 1) -> bool:
-        """Count outcomes until no more than this run; return False if the time is over before."""
+    def _has_room(self, until_s: float) -> bool:
+        """Wait for a free thread; return whether there is one and time to use it."""
+        self._count(until_s, running_max=AT_ONCE - 1)
+        return self._running < AT_ONCE and self._left_s(until_s) > 0
+
+    def _count(self, until_s: float, *, running_max: int) -> None:
+        """Count outcomes until no more than this are missing, or until that time."""
         while self._running > running_max:
             try:
-                future = self._ended.get(timeout=max(0.0, until_s - self._clock.monotonic_s()))
+                future = self._ended.get(timeout=self._left_s(until_s))
             except Empty:
-                return False
+                return
             self._running -= 1
             self.counts[future.result()] += 1
-        return running_max == 0 or self._clock.monotonic_s() < until_s
+
+    def _left_s(self, until_s: float) -> float:
+        return max(0.0, until_s - self._clock.monotonic_s())
 
 
 class _Ahead(Generic[DueT]):
@@ -128,15 +135,15 @@ class _Ahead(Generic[DueT]):
     def has_ended(self) -> bool:
         return not self._page and self._reading is None
 
+    def end(self) -> None:
+        self._page.clear()
+        self._reading = None
+
     def take(self, within_s: float) -> DueT | None:
-        """Return the next document, or None with an empty page; raise `TimeoutError`."""
-        if not self._page and self._reading is not None:
+        """Return the next document, or None if its page is empty or not read within this time."""
+        if not self._page and self._reading is not None and wait([self._reading], within_s).done:
             reading, self._reading = self._reading, None
-            try:
-                page = reading.result(within_s)
-            except TimeoutError:
-                self._reading = reading
-                raise
+            page = reading.result()
             self._page.extend((page or [])[: self._left])
             self._left -= len(self._page)
             if page is not None and self._left:
