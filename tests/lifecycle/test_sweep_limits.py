@@ -18,6 +18,7 @@ from shared.domain.policy import SWEEP_LAST_CALL_S
 from shared.domain.status import Status
 from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.sweeping import interleaved
+from shared.lifecycle.transactions import RERUNS_MAX
 from shared.ports.store import Document, Page, write
 from tests.support.builders import POLICY, a_creation, seconds
 from tests.support.world import World
@@ -201,6 +202,15 @@ def test_outage_of_the_queue_does_not_delay_refunds(world: World, log_stream: io
     lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
     failed = [line for line in lines if line["message"] == "withdrawal_failed"]
     assert {line["creation_id"] for line in failed} == {each.creation_id for each in opened}
+
+
+def test_outage_of_the_store_in_the_middle_costs_only_what_it_meets(world: World) -> None:
+    opened = overdue_images(world, 5)
+    world.store.faults = ["ok", *["down"] * (RERUNS_MAX + 1)]
+
+    assert sweep(world) == {"refunded": 4, "errors": 1}
+    assert [world.now(each).refunded for each in opened] == [True, False, True, True, True]
+    assert sweep(world) == {"refunded": 1}
 
 
 def test_unreadable_list_does_not_stop_the_other_duties(
