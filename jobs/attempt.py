@@ -10,7 +10,7 @@ claim -> generate -> complete
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.generation import Generation, Pipeline
 from jobs.retries import OutOfTime, Retries
@@ -57,7 +57,7 @@ class Outcome:
     start_failed: bool = False  # the start produced nothing
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Attempt:
     """`load` imports the pipeline: after the claim, and before the generator is paid."""
 
@@ -67,14 +67,18 @@ class Attempt:
     claim: Claim
     retries: Retries
     throttle: Throttle
+    has_ended: bool = field(default=False, init=False)
+    """Whether nothing is left to do: it settled the creation, left it, or lost its lease."""
 
     def run(self) -> None:
         """Settle the creation or leave it; `Unavailable` is worth a restart."""
         try:
             self._settle()
         except LeaseLost:
-            if not self.claim.is_stopped:
-                log.warning("lease_lost")
+            if self.claim.is_stopped:
+                return
+            log.warning("lease_lost")
+        self.has_ended = True
 
     def _settle(self) -> None:
         try:

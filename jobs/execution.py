@@ -68,7 +68,7 @@ class Execution:
         self._attempts: dict[CreationId, Attempt] = {}
         self._is_own_settled = False
         self._handed_back_count = 0
-        self._is_stopping = False
+        self._is_claiming = self._is_stopping = False
 
     @property
     def needs_restart(self) -> bool:
@@ -89,7 +89,7 @@ class Execution:
                 self._looking.end()
             self._take_others()
             while self._attempts or self._may_take_more() or self._is_stopping:
-                self._crew.wait(LOOK_EVERY_S if self._looking.is_on else SETTLE_CHECK_S)
+                self._crew.wait(LOOK_EVERY_S if self._may_look() else SETTLE_CHECK_S)
                 self._take_others()
 
     def _take_own(self, creation_id: CreationId) -> None:
@@ -136,9 +136,16 @@ class Execution:
         if self._left_behind or self._is_alone():
             is_free = self._left_behind and not self._attempts
             return self._left_behind.pop(0) if is_free else None
-        if len(self._attempts) >= self._throttle.at_once or not self._throttle.is_open:
+        if not (self._has_room() and self._throttle.is_open):
             return None
         return self._looking.next(besides=self._attempts)
+
+    def _has_room(self) -> bool:
+        return len(self._attempts) < self._throttle.at_once
+
+    def _may_look(self) -> bool:
+        """Return whether time alone, without a message from a thread, may lead to another look."""
+        return self._looking.is_on and (self._has_room() or not self._throttle.is_open)
 
     def _may_take_more(self) -> bool:
         """Return whether the process goes on although nothing is in progress."""
@@ -157,6 +164,18 @@ class Execution:
         return is_own and self._lease_owner.task_attempt > 0
 
     def _take(self, creation_id: CreationId) -> None:
+        """Claim a creation and begin its attempt."""
+        self._is_claiming = True  # before `_is_stopping` is read: `hand_back` reads in turn
+        try:
+            if self._is_stopping:
+                return
+            attempt = self._claimed(creation_id)
+            self._attempts[creation_id] = attempt
+        finally:
+            self._is_claiming = False
+        self._crew.start(creation_id, partial(self._work, attempt))
+
+    def _claimed(self, creation_id: CreationId) -> Attempt:
         claims, ports = self._phoenix.claims, self._phoenix.ports
         claim = claims.claim(creation_id, kind=self._kind, lease_owner=self._lease_owner)
         retries = Retries(
@@ -165,11 +184,7 @@ class Execution:
             policy=self._phoenix.settings.policy,
             job_began_s=self._began_s,
         )
-        attempt = Attempt(self._phoenix, self._crew, self._load, claim, retries, self._throttle)
-        self._attempts[creation_id] = attempt
-        self._crew.start(creation_id, partial(self._work, attempt))
-        if self._is_stopping:  # `hand_back` may not have seen it
-            self._hand_back(attempt)
+        return Attempt(self._phoenix, self._crew, self._load, claim, retries, self._throttle)
 
     def _work(self, attempt: Attempt) -> None:
         creation = attempt.claim.creation
@@ -180,7 +195,8 @@ class Execution:
                 if not is_own:
                     withdraw_task(self._phoenix.ports.queue, creation)
                 attempt.run()
-                self._is_own_settled = self._is_own_settled or is_own
+                if is_own and attempt.has_ended:
+                    self._is_own_settled = True
             except Unavailable as error:
                 log.warning("store_failed", extra={"reason": repr(error)})
             except Exception:
@@ -200,7 +216,9 @@ class Execution:
         The process ends then; `run` does not return any more.
         """
         self._is_stopping = True
-        clock, attempts = self._phoenix.ports.clock, list(self._attempts.values())
+        clock = self._phoenix.ports.clock
+        until_s = clock.monotonic_s() + START_GRACE_S + HAND_BACK_S
+        begun: list[Attempt] = []
         ended: list[Attempt] = []
 
         def hand_back(attempt: Attempt) -> None:
@@ -208,10 +226,13 @@ class Execution:
                 self._hand_back(attempt)
             ended.append(attempt)
 
-        for each in attempts:
-            self._crew.start("hand-back", partial(hand_back, each))
-        until_s = clock.monotonic_s() + START_GRACE_S + HAND_BACK_S
-        while len(ended) < len(attempts) and clock.monotonic_s() < until_s:
+        while clock.monotonic_s() < until_s:
+            is_claiming = self._is_claiming
+            for each in [each for each in list(self._attempts.values()) if each not in begun]:
+                begun.append(each)
+                self._crew.start("hand-back", partial(hand_back, each))
+            if len(ended) == len(begun) and not is_claiming:
+                return
             clock.sleep(STOP_CHECK_S)
 
     def _hand_back(self, attempt: Attempt) -> None:
@@ -219,12 +240,9 @@ class Execution:
         clock, claim = self._phoenix.ports.clock, attempt.claim
         claim.stop()
         until_s = clock.monotonic_s() + START_GRACE_S
-        while claim.is_in_paid_start and self._is_in_progress(attempt):
+        while claim.is_in_paid_start and not attempt.has_ended:
             if clock.monotonic_s() >= until_s:
                 break
             clock.sleep(STOP_CHECK_S)
-        if self._is_in_progress(attempt) and attempt.hand_back():
+        if not attempt.has_ended and attempt.hand_back():
             self._handed_back_count += 1
-
-    def _is_in_progress(self, attempt: Attempt) -> bool:
-        return attempt.claim.creation.creation_id in self._attempts

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1
 VAIN_LOOK_EVERY_S = 2
 VAIN_LOOKS_MAX = 2
-"""Successive looks that find nothing: then an execution that has drained takes no more."""
+"""Looks since the last claim: then an execution that has drained looks no more."""
 
 
 class Looking:
@@ -58,7 +58,7 @@ class Looking:
 
     def has_drained(self) -> None:
         """Note that a candidate was claimed: there is load, and one look in vain may be chance."""
-        self._vain_looks_max = VAIN_LOOKS_MAX
+        self._vain_looks, self._vain_looks_max = 0, VAIN_LOOKS_MAX
 
     @property
     def is_on(self) -> bool:
@@ -75,6 +75,9 @@ class Looking:
         return left_s >= self._policy.room_s(self._kind)
 
     def _look(self) -> None:
+        if self._vain_looks >= self._vain_looks_max:  # others claimed all that the last one found
+            self.end()
+            return
         self._next_look_s = self._clock.monotonic_s() + VAIN_LOOK_EVERY_S
         try:
             self.is_crowded = self._draining.is_crowded(self._kind)
@@ -87,5 +90,6 @@ class Looking:
         if found:
             self._candidates = [each.creation_id for each in found]
             self._next_look_s = self._clock.monotonic_s() + LOOK_EVERY_S
-        self._vain_looks = 0 if found else self._vain_looks + 1
-        self._has_ended = self._vain_looks >= self._vain_looks_max
+        self._vain_looks += 1
+        if not found and self._vain_looks >= self._vain_looks_max:
+            self.end()

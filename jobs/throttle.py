@@ -1,5 +1,7 @@
 """How many creations one execution works on at once, by what the generator answers."""
 
+import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from shared.ports.generator import (
     Refused,
     Running,
 )
+
+log = logging.getLogger(__name__)
 
 PAUSE_S = 30
 """How long an execution takes nothing new after a 429 without a hint."""
@@ -62,7 +66,9 @@ class Throttle:
                 self._at_once = max(1, self.at_once // 2)
                 self._closed_until_s = now_s
             self._limited_at_s = now_s
-            self._closed_until_s = max(self._closed_until_s, now_s + (hint_s or PAUSE_S))
+            pause_s = hint_s if 0 < hint_s < math.inf else PAUSE_S
+            self._closed_until_s = max(self._closed_until_s, now_s + pause_s)
+            log.warning("rate_limited", extra={"at_once": self._at_once, "pause_s": pause_s})
 
     def _clean_minutes(self) -> int:
         if self._limited_at_s is None:

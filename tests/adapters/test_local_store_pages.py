@@ -175,15 +175,17 @@ def test_every_statement_of_the_store_uses_an_index(tmp_path: Path, sqlite: SQLi
             sqlite.drafts(ADA, DraftsFilter(status=status, kind=kind), page)
         sqlite.feed(page)
         sqlite.published_by("ada", page)
+        sqlite.waiting(Kind.IMAGE, NOON, page)
         sqlite.overdue(NOON, page)
         sqlite.due(NOON, page)
         sqlite.due_deletions(NOON, page)
+    sqlite.held("execution", Kind.IMAGE)
     sqlite.ledger(ADA, Page(limit=5))
     sqlite.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     sqlite.unfinished(Kind.VIDEO, Status.PENDING)
     sqlite.settled_since(Kind.VIDEO, NOON)
     sqlite.cost_usd_since(NOON)
-    assert len(statements) == 2 * (6 * 3 + 5) + 5
+    assert len(statements) == 2 * (6 * 3 + 6) + 6
 
     sqlite._writer._connection.set_trace_callback(statements.append)
     for _ in range(2):

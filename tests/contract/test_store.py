@@ -1,7 +1,7 @@
 """Contract of the Store port, for every adapter."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -432,6 +432,73 @@ def test_ledger_lists_the_owners_entries_by_descending_sequence(store: Store) ->
     rest = parsed(store.ledger(ADA, Page(limit=50, after=after)))
 
     assert [*first, *rest] == entries[::-1]
+
+
+def available(name: str, after_s: float, **changes: Any) -> Creation:
+    return a_creation(name, kind=Kind.IMAGE, available_at=NOON + seconds(after_s), **changes)
+
+
+def ids(creations: Iterable[Creation]) -> list[CreationId]:
+    return [each.creation_id for each in creations]
+
+
+def test_waiting_lists_available_creations_of_a_kind_oldest_first(store: Store) -> None:
+    waiting = [available(str(n), n) for n in range(4)]
+    others = [a_creation("video"), a_claimed_creation("claimed", kind=Kind.IMAGE)]
+    earlier_release = a_creation("earlier release", kind=Kind.IMAGE, available_at=None)
+    put(store, *waiting[::-1], *others, earlier_release, available("not yet", 9))
+
+    assert ids(store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=50))) == ids(waiting)
+    first = store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=3))
+    after = Cursor(NOON + seconds(2), first[-1].creation_id)
+    rest = store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=3, after=after))
+    assert ids(rest) == ids(waiting[3:])
+    assert store.waiting(Kind.IMAGE, NOON - seconds(1), Page(limit=50)) == []
+
+
+def test_waiting_pages_have_no_gaps_at_equal_times(store: Store) -> None:
+    waiting = sorted((available(str(n), 0) for n in range(5)), key=lambda each: each.creation_id)
+    put(store, *waiting)
+
+    found: list[Creation] = []
+    after: Cursor | None = None
+    while page := store.waiting(Kind.IMAGE, NOON, Page(2, after)):
+        found += page
+        after = Cursor(NOON, page[-1].creation_id)
+
+    assert ids(found) == ids(waiting)
+
+
+def test_waiting_shows_what_a_claim_is_chosen_by(store: Store) -> None:
+    put(store, available("one", 0, deadline_at=NOON + seconds(900)))
+
+    [found] = store.waiting(Kind.IMAGE, NOON, Page(limit=50))
+
+    assert (found.user_id, found.available_at) == (ADA, NOON)
+    assert found.deadline_at == NOON + seconds(900)
+
+
+def test_held_lists_what_an_execution_is_processing(store: Store) -> None:
+    first, second = LEASE_OWNER, replace(LEASE_OWNER, task_attempt=1)
+    other = replace(LEASE_OWNER, execution="another")
+    held = [
+        a_creation(f"by {owner}").claimed(owner, policy=POLICY, at=NOON + seconds(n))
+        for n, owner in enumerate((first, second))
+    ]
+    image = a_creation("image", kind=Kind.IMAGE)
+    put(
+        store,
+        *held[::-1],
+        a_draft("settled"),
+        a_claimed_creation("handed back").released(policy=POLICY, at=NOON),
+        a_creation("by another").claimed(other, policy=POLICY, at=NOON),
+        image.claimed(first, policy=POLICY, at=NOON),
+        a_creation("pending"),
+    )
+
+    assert store.held(LEASE_OWNER.execution, Kind.VIDEO) == held
+    assert ids(store.held(LEASE_OWNER.execution, Kind.IMAGE)) == [image.creation_id]
+    assert store.held("nobody", Kind.VIDEO) == []
 
 
 def test_due_lists_overdue_unfinished_creations_oldest_first(store: Store) -> None:

@@ -27,6 +27,7 @@ INDEXES = json.loads(FILE.read_text())
 INDEXED = {
     *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
     *("deadlineAt", "sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
+    *("availableAt", "executionName", "leaseExpiresAt"),
 }
 
 Index = tuple[str, frozenset[str], str, str]
@@ -41,9 +42,11 @@ def ask_everything(store: FirestoreStore) -> None:
                 store.drafts(ADA, DraftsFilter(status=status, kind=kind), page)
         store.feed(page)
         store.published_by("ada", page)
+        store.waiting(Kind.IMAGE, NOON, page)
         store.overdue(NOON, page)
         store.due(NOON, page)
         store.due_deletions(NOON, page)
+    store.held("execution", Kind.IMAGE)
     for kind in Kind:
         store.unfinished(kind, Status.PENDING)
         store.settled_since(kind, NOON)

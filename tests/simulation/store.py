@@ -237,6 +237,26 @@ class SimulatedStore:
         ]
         return _stored_page(entries, page, lambda each: (each.sequence, each.entry_id))
 
+    def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
+        waiting = [
+            each
+            for each in self._creations()
+            if each.kind is kind and each.available_at and each.available_at <= now
+        ]
+        return _page(
+            waiting, page, lambda each: (each.available_at, each.creation_id), is_newest_first=False
+        )
+
+    def held(self, execution_name: str, kind: Kind) -> list[Creation]:
+        held = [
+            each
+            for each in self._creations()
+            if each.kind is kind
+            and each.status is Status.PROCESSING
+            and each.execution_name == execution_name
+        ]
+        return sorted(held, key=lambda each: (each.lease_expires_at or NEVER, each.creation_id))
+
     def overdue(self, now: datetime, page: Page) -> list[Creation]:
         due = [each for each in self._creations() if each.is_past_deadline(now)]
         return _page(

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 from weakref import WeakValueDictionary
@@ -36,6 +36,7 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
+    PAGE_LIMIT_MAX,
     WATCHED_MAX,
     Decision,
     Document,
@@ -55,6 +56,7 @@ FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 0.5
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 NEWEST_FIRST, OLDEST_FIRST = Query.DESCENDING, Query.ASCENDING
+BEFORE_EVERY_LEASE = datetime.fromtimestamp(0, UTC)
 Filter = tuple[str, str, object]
 
 
@@ -150,6 +152,30 @@ class FirestoreStore:
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         filters = [("userId", "==", user_id)]
         return self._page(Collection.TRANSACTIONS, filters, page, sort="sequence")
+
+    def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
+        filters: list[Filter] = [("mediaType", "==", kind), ("availableAt", "<=", now)]
+        collection, order = Collection.CREATIONS, OLDEST_FIRST
+        waiting = self._page(collection, filters, page, sort="availableAt", order=order)
+        return [each.parse() for each in waiting]
+
+    def held(self, execution_name: str, kind: Kind) -> list[Creation]:
+        filters: list[Filter] = [("executionName", "==", execution_name)]
+        filters.append(("leaseExpiresAt", ">", BEFORE_EVERY_LEASE))
+        query = self._query(Collection.CREATION_INTERNALS, filters)
+        leased = self._select(
+            query, Page(PAGE_LIMIT_MAX), sort="leaseExpiresAt", order=OLDEST_FIRST
+        )
+        keys = [creation_key(CreationId(each.id)) for each in leased]
+        found = Found(documents_of(self._documents.read(with_internals(keys)))) if keys else None
+        creations = [found.get(key) for key in keys] if found else []
+        return [
+            each
+            for each in creations
+            if each is not None
+            and (each.status, each.kind) == (Status.PROCESSING, kind)
+            and each.execution_name == execution_name
+        ]
 
     def overdue(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(now, page, sort="deadlineAt")

@@ -32,6 +32,7 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
+    PAGE_LIMIT_MAX,
     Decision,
     Document,
     DraftsFilter,
@@ -80,6 +81,11 @@ CREATE INDEX IF NOT EXISTS overdue ON creations ({_field("deadlineAt")}, id)
   WHERE {_field("deadlineAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
   WHERE {_field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting ON creations (
+  {_field("mediaType")}, {_field("availableAt")}, id) WHERE {_field("availableAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held ON creations (
+  {_field("executionName")}, {_field("leaseExpiresAt")}, id)
+  WHERE {_field("leaseExpiresAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS unfinished ON creations ({_field("mediaType")}, {_field("status")})
   WHERE {_field("sweepAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
@@ -169,6 +175,16 @@ class SQLiteStore:
         where = f"{_field('userId')} = :of AND {_field('sequence')} IS NOT NULL"
         return self._page(Collection.TRANSACTIONS, [where], page, sort="sequence", of=user_id)
 
+    def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
+        where = f"{_field('availableAt')} <= :of AND {_field('mediaType')} = '{kind}'"
+        return self._oldest(Collection.CREATIONS, where, page, "availableAt", time_text(now))
+
+    def held(self, execution_name: str, kind: Kind) -> list[Creation]:
+        where = f"{_field('executionName')} = :of AND {_field('leaseExpiresAt')} IS NOT NULL"
+        page, sort = Page(PAGE_LIMIT_MAX), "leaseExpiresAt"
+        held = self._oldest(Collection.CREATIONS, where, page, sort, execution_name)
+        return [each for each in held if each.kind is kind]
+
     def overdue(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(Collection.CREATIONS, now, page, sort="deadlineAt")
 
@@ -179,9 +195,13 @@ class SQLiteStore:
         return self._due(Collection.MEDIA_DELETIONS, now, page, sort="dueAt")
 
     def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
-        where = f"{_field(sort)} <= :of"
-        due = self._page(collection, [where], page, sort=sort, order="ASC", of=time_text(now))
-        return [each.parse() for each in due]
+        return self._oldest(collection, f"{_field(sort)} <= :of", page, sort, time_text(now))
+
+    def _oldest(
+        self, collection: Collection, where: str, page: Page, sort: str, of: str
+    ) -> list[Any]:
+        found = self._page(collection, [where], page, sort=sort, order="ASC", of=of)
+        return [each.parse() for each in found]
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
