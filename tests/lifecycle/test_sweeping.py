@@ -14,7 +14,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import Decision, Found, write
 from shared.telemetry import bind
-from tests.support.builders import LEASE_OWNER, RIVAL
+from tests.support.builders import LEASE_OWNER, POLICY, RIVAL
 from tests.support.world import World
 
 NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
@@ -116,7 +116,7 @@ def test_requeue_of_a_creation_that_was_handed_back_does_not_count(world: World)
         world.clock.sleep(30)
         requeued += sweep(world).get("requeued", 0)
 
-    assert requeued == world.settings.policy.requeues_max + 1
+    assert requeued == POLICY.requeues_max + 1
 
 
 def test_creation_past_its_deadline_is_refunded(world: World) -> None:
@@ -142,8 +142,8 @@ def test_creation_without_attempts_left_fails_as_worker_lost(world: World) -> No
 
 
 def test_released_creation_without_attempts_left_is_refunded(world: World) -> None:
-    creation, policy = world.open().creation, world.settings.policy
-    for attempt in range(policy.attempts_max + policy.hand_backs_max):
+    creation = world.open().creation
+    for attempt in range(POLICY.attempts_max + POLICY.hand_backs_max):
         mine = world.claim(creation, LeaseOwner(LEASE_OWNER.execution, attempt))
         world.held(mine).release()
     world.clock.sleep(60)
