@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import firestore, posts, reads, results, sizes, starts, streams
+from benchmarks import firestore, posts, reads, results, sizes, starts, streams, sweeps
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[Bench], list[Table]]] = {
     "sizes": sizes.run,
     "streams": streams.run,
     "starts": starts.run,
+    "sweep": sweeps.run,
 }
 
 

@@ -61,6 +61,12 @@ class Cloud:
 
 
 def run(bench: Bench) -> list[Table]:
+    with running_cloud() as cloud:
+        return [_measured(bench, cloud), _job_starts(bench, cloud)]
+
+
+@contextmanager
+def running_cloud() -> Iterator[Cloud]:
     if not firestore_emulator.is_installed():
         raise BenchError("install Firestore's emulator: tests/install_emulator.sh")
     queues = [_queue(kind) for kind in Kind]
@@ -69,8 +75,7 @@ def run(bench: Bench) -> list[Table]:
         CloudTasksServer(queues, clock=SystemClock()) as tasks,
         firestore_emulator.running() as emulator,
     ):
-        cloud = Cloud(google, tasks, emulator)
-        return [_measured(bench, cloud), _job_starts(bench, cloud)]
+        yield Cloud(google, tasks, emulator)
 
 
 def _measured(bench: Bench, cloud: Cloud) -> Table:

@@ -14,6 +14,8 @@ IMAGE_PIXELS_MAX = 4096 * 4096
 
 UPLOAD_GRACE_S = 260
 """How long after its sender died a store commit or an upload may still land (measured for both)."""
+SWEEP_LAST_CALL_S = 5
+"""How long before its end a sweep begins nothing more: the longest call of a store."""
 START_SHARE = 1 / 15
 """The share of the deadline (60 s of 900) that a dispatch and the start of a machine may take."""
 STOP_GRACE_S = 10
@@ -44,7 +46,7 @@ class Policy:
     heartbeat_s: float = 20
     """How often a job renews its lease and writes its progress."""
     lease_grace_s: float = 30
-    """How long after a lease's end the sweep checks the creation."""
+    """How long after a lease's end the sweep enqueues the creation again."""
     image_job_timeout_s: float = 300
     video_job_timeout_s: float = 600
     """When the platform stops a job's process: SIGTERM, and SIGKILL 10 s later."""
@@ -91,8 +93,12 @@ class Policy:
     """The interval between sweeps, and between two checks of one creation."""
     sweep_budget_s: float = 45
     """The time limit of one sweep."""
-    sweep_creations_max: int = 1000
-    """The maximum number of documents in one sweep."""
+    sweep_repairs_s: float = 30
+    """How long a sweep refunds and enqueues before it does anything else."""
+    sweep_turn_s: float = 2
+    """The least time of each other duty of a sweep."""
+    sweep_creations_max: int = 10_000
+    """The maximum number of documents in one sweep, for each duty."""
     requeues_max: int = 4
     """How often the sweep enqueues a creation again for one debit."""
     clock_skew_s: float = 10
@@ -138,6 +144,9 @@ class Policy:
             ),
             "lease_s must be >= 3 x heartbeat_s": self.lease_s >= 3 * self.heartbeat_s,
             "lease_grace_s must be >= clock_skew_s": self.lease_grace_s >= self.clock_skew_s,
+            "sweep_budget_s must be >= sweep_repairs_s + sweep_turn_s + 5 s": (
+                self.sweep_budget_s >= self.sweep_repairs_s + self.sweep_turn_s + SWEEP_LAST_CALL_S
+            ),
             "deletion_delay_s must be > job timeout + 270 s": (
                 self.deletion_delay_s > job_timeout_s + STOP_GRACE_S + UPLOAD_GRACE_S
             ),

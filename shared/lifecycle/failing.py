@@ -25,10 +25,9 @@ from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.reading import Reading, owned
 from shared.lifecycle.transactions import Transactions
-from shared.lifecycle.withdrawing import withdraw_task
+from shared.lifecycle.withdrawing import Withdrawals, withdraw_task
 from shared.ports.clock import Clock
 from shared.ports.store import Decision, Document, Found, unchanged, write
-from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class Settlement:
 class Failing:
     transactions: Transactions
     reading: Reading
-    queue: TaskQueue
+    queue: Withdrawals
     clock: Clock
     policy: Policy
 

@@ -1,18 +1,17 @@
 """The sweep: refund, requeue or delete what a crash left unfinished.
 
 The queries return candidates only; each guard is checked again inside its transaction, so that
-sweeps may run concurrently. One call does a bounded amount of work, oldest first.
+sweeps may run concurrently. One call does a bounded amount of work, oldest deadline first.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from shared.domain.creation import Creation
 from shared.domain.errors import PhoenixError
@@ -20,11 +19,12 @@ from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.admission import midnight
+from shared.lifecycle.duties import AT_ONCE, Duty, Outcome, Turns
 from shared.lifecycle.failing import Failing, Refund, is_overdue
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.withdrawing import LimitedWithdrawals
 from shared.ports.clock import Clock
-from shared.ports.executions import Executions
 from shared.ports.store import Cursor, Decision, Found, Page, unchanged, write
 from shared.ports.task_queue import TaskQueue
 
@@ -32,93 +32,72 @@ log = logging.getLogger(__name__)
 
 DueT = TypeVar("DueT", Creation, MediaDeletion)
 
-BATCH_SIZE = 16
-
-
-class Outcome(StrEnum):
-    """The result of one due document."""
-
-    REFUNDED = "refunded"
-    REQUEUED = "requeued"
-    LEFT = "left"
-    """It waits, it runs, or another process was faster."""
-    DELETED = "deleted"
-    ERROR = "errors"
+PAGE_DOCUMENTS = 512
+"""Enough that `AT_ONCE` accounts are among them when each left a burst of creations."""
 
 
 @dataclass(frozen=True)
 class Sweeping:
-    """The sweep; `workers` handles up to `BATCH_SIZE` documents at once."""
+    """The sweep; `workers` handles up to `AT_ONCE` documents at once."""
 
     transactions: Transactions
     failing: Failing
     cleanup: MediaCleanup
     queue: TaskQueue
-    executions: Executions
     workers: Executor
     clock: Clock
     policy: Policy
 
     def sweep(self) -> dict[str, int]:
-        """Handle what is due, within the policy's limits, and count the outcomes."""
-        stop_s = self.clock.monotonic_s() + self.policy.sweep_budget_s
-        counts = Counter({str(outcome): 0 for outcome in Outcome})
+        """Handle what is due, within the policy's limits, and count the outcomes.
+
+        Raises:
+            StoreUnavailable: some of what is due could not be read; the rest was handled.
+        """
         ages_s = [0.0]
-        self._work_through(self._due_creations(ages_s), self._repair, counts, stop_s=stop_s)
-        self._work_through(self._due_deletions(), self._delete, counts, stop_s=stop_s)
-        facts = {**counts, "oldest_unfinished_s": round(max(ages_s), 1), **self._cost_of_today()}
+        turns = Turns(
+            self._duties(ages_s), workers=self.workers, clock=self.clock, policy=self.policy
+        )
+        turns.work()
+        oldest_s = round(max(ages_s), 1)
+        facts = {**turns.counts, "oldest_unfinished_s": oldest_s, **self._cost_of_today()}
         log.info("swept", extra=facts)
-        return dict(counts)
+        return dict(turns.counts)
 
-    def _cost_of_today(self) -> dict[str, float]:
-        """Return the vendor cost of the UTC day for its alert, or nothing if it is unknown."""
-        try:
-            cost_usd = self.transactions.store.cost_usd_since(midnight(self.clock.now()))
-        except PhoenixError as error:
-            log.warning("gauge_unreadable", extra={"reason": repr(error)})
-            return {}
-        return {"day_cost_usd": round(cost_usd, 2)}
+    def _duties(self, ages_s: list[float]) -> list[Duty[Any]]:
+        """Return what a sweep does, the repair of creations first."""
+        at, store = self.clock.now(), self.transactions.store
+        withdrawals = LimitedWithdrawals(self.queue, failures_left=AT_ONCE)
+        repair = partial(self._repair, failing=replace(self.failing, queue=withdrawals))
+        deletions = _pages(partial(store.due_deletions, at), lambda each: each.due_at)
+        return [
+            Duty(self._due_creations(at, ages_s), repair),
+            Duty(deletions, self._delete),
+        ]
 
-    def _work_through(
-        self,
-        pages: Iterator[list[DueT]],
-        handle: Callable[[DueT], Outcome],
-        counts: Counter[str],
-        *,
-        stop_s: float,
-    ) -> None:
-        while (
-            self.clock.monotonic_s() < stop_s
-            and counts.total() < self.policy.sweep_creations_max
-            and (page := next(pages, None))
-        ):
-            counts.update(self.workers.map(_safely(handle), page))
+    def _due_creations(self, at: datetime, ages_s: list[float]) -> Iterator[list[Creation]]:
+        """Yield what is past its deadline and then what is due before it.
 
-    def _due_creations(self, ages_s: list[float]) -> Iterator[list[Creation]]:
-        """Yield pages of due creations and append the seconds since each debit to `ages_s`."""
-        at = self.clock.now()
-        after: Cursor | None = None
-        while page := self.transactions.store.due(at, Page(BATCH_SIZE, after)):
+        Append the seconds since each debit to `ages_s`.
+        """
+        store = self.transactions.store
+        for page in _pages(partial(store.overdue, at), lambda each: each.deadline_at or at):
             ages_s += [each.unfinished_s(at, policy=self.policy) for each in page]
-            yield page
-            after = Cursor(page[-1].sweep_at or at, page[-1].creation_id)
-
-    def _due_deletions(self) -> Iterator[list[MediaDeletion]]:
-        at = self.clock.now()
-        after: Cursor | None = None
-        while page := self.transactions.store.due_deletions(at, Page(BATCH_SIZE, after)):
-            yield page
-            after = Cursor(page[-1].due_at, page[-1].deletion_id)
+            yield interleaved(page)
+        for page in _pages(partial(store.due, at), lambda each: each.sweep_at or at):
+            in_time = [each for each in page if not each.is_past_deadline(at)]
+            ages_s += [each.unfinished_s(at, policy=self.policy) for each in in_time]
+            yield interleaved(in_time)
 
     def _delete(self, deletion: MediaDeletion) -> Outcome:
         self.cleanup.carry_out(deletion)
         return Outcome.DELETED
 
-    def _repair(self, creation: Creation) -> Outcome:
+    def _repair(self, creation: Creation, *, failing: Failing) -> Outcome:
         """Refund a creation that is overdue, requeue one that no process handles, leave the rest."""
         at = self.clock.now()
         if is_overdue(creation, at=at, policy=self.policy):
-            refund = self.failing.fail_overdue(creation, at=at).refund
+            refund = failing.fail_overdue(creation, at=at).refund
             return Outcome.REFUNDED if refund is Refund.MADE else Outcome.LEFT
         if self._is_in_progress(creation, at=at):
             self._postpone(creation, at + timedelta(seconds=self.policy.sweep_every_s))
@@ -129,13 +108,14 @@ class Sweeping:
         return self._requeue(creation, at=at)
 
     def _is_in_progress(self, creation: Creation, *, at: datetime) -> bool:
-        """Return whether a task waits for it or an execution is running."""
+        """Return whether a task waits for it, or an attempt has held it until a moment ago.
+
+        That its execution still runs proves nothing: it works on other creations.
+        """
         if creation.status is Status.PENDING:
             id_, number = creation.creation_id, creation.task_number
             return self.queue.waits(id_, kind=creation.kind, number=number)
-        if creation.is_leased(at) or creation.execution_name is None:
-            return True
-        return self.executions.is_running(creation.execution_name, kind=creation.kind)
+        return creation.is_leased(at - timedelta(seconds=self.policy.lease_grace_s))
 
     def _postpone(self, creation: Creation, sweep_at: datetime) -> None:
         def decide(found: Found) -> Decision[None]:
@@ -166,21 +146,34 @@ class Sweeping:
         log.info("requeued", extra={"creation_id": creation.creation_id, "number": number})
         return Outcome.REQUEUED
 
-
-def _safely(handle: Callable[[DueT], Outcome]) -> Callable[[DueT], Outcome]:
-    """Wrap a handler so that one failure does not stop the sweep.
-
-    In any thread, its log lines and tasks carry the sweep's trace.
-    """
-    context = copy_context()
-
-    def handled(due: DueT) -> Outcome:
+    def _cost_of_today(self) -> dict[str, float]:
+        """Return the vendor cost of the UTC day for its alert, or nothing if it is unknown."""
         try:
-            return handle(due)
+            cost_usd = self.transactions.store.cost_usd_since(midnight(self.clock.now()))
         except PhoenixError as error:
-            log.warning("sweep_error", extra={"document": due.key.id, "reason": repr(error)})
-        except Exception:
-            log.exception("sweep_error", extra={"document": due.key.id})
-        return Outcome.ERROR
+            log.warning("gauge_unreadable", extra={"reason": repr(error)})
+            return {}
+        return {"day_cost_usd": round(cost_usd, 2)}
 
-    return lambda due: context.copy().run(handled, due)
+
+def interleaved(page: list[Creation]) -> list[Creation]:
+    """Order a page by turns of the accounts, each oldest first.
+
+    Transactions of one account wait for each other.
+    """
+    counts: Counter[str] = Counter()
+
+    def turn(creation: Creation) -> int:
+        counts[creation.user_id] += 1
+        return counts[creation.user_id]
+
+    return sorted(page, key=turn)
+
+
+def _pages(
+    read: Callable[[Page], list[DueT]], sorted_by: Callable[[DueT], datetime]
+) -> Iterator[list[DueT]]:
+    after: Cursor | None = None
+    while page := read(Page(PAGE_DOCUMENTS, after)):
+        yield page
+        after = Cursor(sorted_by(page[-1]), page[-1].key.id)

@@ -205,6 +205,9 @@ class Store(Protocol):
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
         """Return up to `PAGE_LIMIT_MAX` processing creations whose lease this execution holds."""
 
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        """Return unfinished creations with `deadline_at` <= now, oldest deadline first."""
+
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """Return unfinished creations with `sweep_at` <= now, oldest first."""
 

@@ -9,6 +9,7 @@ from shared.lifecycle.admission import Admission, Brake
 from shared.lifecycle.auditing import Auditing
 from shared.lifecycle.claims import Claims
 from shared.lifecycle.draining import Draining
+from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.failing import Failing
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
@@ -16,7 +17,7 @@ from shared.lifecycle.operating import Operating
 from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.reading import Reading
 from shared.lifecycle.statements import Statements
-from shared.lifecycle.sweeping import BATCH_SIZE, Sweeping
+from shared.lifecycle.sweeping import Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
 from shared.settings import GCPBackend, LocalBackend, Settings
@@ -92,8 +93,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             failing,
             cleanup,
             queue=queue,
-            executions=ports.executions,
-            workers=ThreadPoolExecutor(BATCH_SIZE, thread_name_prefix="sweep"),
+            workers=ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep"),
             clock=clock,
             policy=policy,
         ),

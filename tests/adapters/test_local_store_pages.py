@@ -63,6 +63,7 @@ def filled(path: Path, count: int) -> SQLiteStore:
     failed = a_creation(status=Status.FAILED, sweep_at=None)
     published = a_creation(status=Status.PUBLISHED, sweep_at=None)
     draft = a_creation(kind=Kind.IMAGE, status=Status.DRAFT, sweep_at=None)
+    pending, overdue = a_creation(deadline_at=None), a_creation(sweep_at=None)
     _, entry = an_account().granted(1, entry_id="e", reference=None, actor=Actor.API, at=NOON)
     deletion = MediaDeletion(deletion_id="d", keys=("k",), due_at=NOON, until=NOON)
     with closing(connect(path)) as connection:
@@ -70,7 +71,8 @@ def filled(path: Path, count: int) -> SQLiteStore:
         copied(connection, "draft", draft, count=RARE, field="createdAt")
         copied(connection, "failed", failed, count=count, field="createdAt")
         copied(connection, "published", published, count=count, field="publishedAt")
-        copied(connection, "pending", a_creation(), count=count, field="sweepAt")
+        copied(connection, "pending", pending, count=count, field="sweepAt")
+        copied(connection, "overdue", overdue, count=count, field="deadlineAt")
         copied(connection, "entry", entry, count=count, field="sequence", values="number")
         copied(connection, "deletion", deletion, count=count, field="dueAt")
         connection.execute("COMMIT")
@@ -113,9 +115,10 @@ PAGES: dict[str, Callable[[SQLiteStore, Page], Sequence[object]]] = {
     "published by": lambda store, page: store.published_by("ada", page),
     "entry": lambda store, page: store.ledger(ADA, page),
     "pending": lambda store, page: store.due(LATER, page),
+    "overdue": lambda store, page: store.overdue(LATER, page),
     "deletion": lambda store, page: store.due_deletions(LATER, page),
 }
-OLDEST_FIRST = {"pending", "deletion"}
+OLDEST_FIRST = {"pending", "overdue", "deletion"}
 
 
 def after(name: str, rows: int) -> Page:
@@ -173,6 +176,7 @@ def test_every_statement_of_the_store_uses_an_index(tmp_path: Path, sqlite: SQLi
         sqlite.feed(page)
         sqlite.published_by("ada", page)
         sqlite.waiting(Kind.IMAGE, NOON, page)
+        sqlite.overdue(NOON, page)
         sqlite.due(NOON, page)
         sqlite.due_deletions(NOON, page)
     sqlite.held("execution", Kind.IMAGE)
@@ -181,7 +185,7 @@ def test_every_statement_of_the_store_uses_an_index(tmp_path: Path, sqlite: SQLi
     sqlite.unfinished(Kind.VIDEO, Status.PENDING)
     sqlite.settled_since(Kind.VIDEO, NOON)
     sqlite.cost_usd_since(NOON)
-    assert len(statements) == 2 * (6 * 3 + 5) + 6
+    assert len(statements) == 2 * (6 * 3 + 6) + 6
 
     sqlite._writer._connection.set_trace_callback(statements.append)
     for _ in range(2):

@@ -512,11 +512,27 @@ def test_due_lists_overdue_unfinished_creations_oldest_first(store: Store) -> No
     assert store.due(NOON - seconds(1), Page(limit=50)) == []
 
 
-def test_due_creations_have_internals(store: Store) -> None:
+def test_overdue_lists_unfinished_creations_oldest_deadline_first(store: Store) -> None:
+    overdue = [
+        a_creation(str(n), deadline_at=NOON + seconds(n), sweep_at=NOON - seconds(n))
+        for n in range(4)
+    ]
+    in_time = a_creation("in time", deadline_at=NOON + seconds(9), sweep_at=NOON)
+    put(store, *overdue[::-1], a_draft("settled"), in_time)
+
+    assert store.overdue(NOON + seconds(3), Page(limit=50)) == overdue
+    first = store.overdue(NOON + seconds(3), Page(limit=3))
+    after = Cursor(NOON + seconds(2), first[-1].creation_id)
+    assert store.overdue(NOON + seconds(3), Page(limit=3, after=after)) == overdue[3:]
+    assert store.overdue(NOON - seconds(1), Page(limit=50)) == []
+
+
+def test_due_and_overdue_creations_have_internals(store: Store) -> None:
     running = a_claimed_creation().with_intent(model="m", cost_usd=0.1, at=NOON)
     put(store, running)
 
     assert store.due(NOON + seconds(900), Page(limit=50)) == [running]
+    assert store.overdue(NOON + seconds(900), Page(limit=50)) == [running]
 
 
 def test_due_deletions_are_listed_oldest_first(store: Store) -> None:

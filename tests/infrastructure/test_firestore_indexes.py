@@ -26,7 +26,7 @@ FILE = Path(__file__).parents[2] / "infrastructure/gcp/firestore.indexes.json"
 INDEXES = json.loads(FILE.read_text())
 INDEXED = {
     *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
-    *("sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
+    *("deadlineAt", "sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
     *("availableAt", "executionName", "leaseExpiresAt"),
 }
 
@@ -43,6 +43,7 @@ def ask_everything(store: FirestoreStore) -> None:
         store.feed(page)
         store.published_by("ada", page)
         store.waiting(Kind.IMAGE, NOON, page)
+        store.overdue(NOON, page)
         store.due(NOON, page)
         store.due_deletions(NOON, page)
     store.held("execution", Kind.IMAGE)

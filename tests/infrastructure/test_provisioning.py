@@ -233,13 +233,14 @@ def test_firestore_has_the_declared_indexes_and_rules(installation: Installation
     release = cloud.find(f"firebaserules:projects/{PROJECT}/releases/cloud.firestore")
     ruleset = cloud.resources[f"firebaserules:{release['rulesetName']}"]
     composites = [key for key in cloud.resources if "/indexes/" in key]
-    sweep = cloud.find("/collectionGroups/creations/fields/sweepAt")
+    due = [
+        cloud.find(f"/collectionGroups/creations/fields/{field}")["indexConfig"]["indexes"]
+        for field in ("deadlineAt", "sweepAt")
+    ]
 
     assert ruleset["source"]["files"][0]["content"] == (scripts / "firestore.rules").read_text()
     assert len(composites) == (scripts / "firestore.indexes.json").read_text().count('"fields"')
-    assert sweep["indexConfig"]["indexes"] == [
-        {"fields": [{"order": "ASCENDING"}], "queryScope": "COLLECTION"}
-    ]
+    assert due == [[{"fields": [{"order": "ASCENDING"}], "queryScope": "COLLECTION"}]] * 2
     assert cloud.find("/collectionGroups/users/fields/*")["indexConfig"] == {}
 
 

@@ -1,6 +1,5 @@
 import io
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -24,6 +23,13 @@ NOTHING = {"refunded": 0, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
 def sweep(world: World) -> dict[str, int]:
     """Sweep and return the counts that are not 0."""
     return {name: count for name, count in world.phoenix.sweeping.sweep().items() if count}
+
+
+def put(world: World, document: Creation | MediaDeletion) -> None:
+    def decide(_: Found) -> Decision[None]:
+        return write(document, result=None)
+
+    world.sqlite.transact([document.key], decide)
 
 
 def test_with_nothing_due_nothing_happens(world: World) -> None:
@@ -80,13 +86,37 @@ def test_creation_of_a_dead_worker_gets_a_task_once_its_lease_expires(world: Wor
     assert world.claim(claimed, RIVAL).attempt == 2
 
 
-def test_running_execution_is_left_alone_although_its_lease_expired(world: World) -> None:
+def test_expired_lease_is_requeued_although_its_execution_runs(world: World) -> None:
     claimed = world.claim(world.open().creation)
     world.executions.running.add(LEASE_OWNER.execution)
     world.clock.sleep(150)
 
+    assert sweep(world) == {"requeued": 1}
+    assert world.claim(claimed, RIVAL).attempt == 2
+
+
+def test_lease_that_was_renewed_after_the_query_is_left_alone(world: World) -> None:
+    mine = world.claim(world.open().creation)
+    world.clock.sleep(119)
+    world.held(mine).heartbeat()
+    renewed = world.now(mine)
+    put(world, replace(renewed, sweep_at=mine.sweep_at))
+    world.clock.sleep(31)
+
     assert sweep(world) == {"left": 1}
-    assert world.now(claimed).requeue_count == 0
+    assert world.now(mine).requeue_count == 0
+
+
+def test_requeue_of_a_creation_that_was_handed_back_does_not_count(world: World) -> None:
+    creation = world.open().creation
+    world.held(world.claim(creation)).release()
+    requeued = 0
+    while world.now(creation).is_unfinished:
+        world.queue.tasks.clear()
+        world.clock.sleep(30)
+        requeued += sweep(world).get("requeued", 0)
+
+    assert requeued == POLICY.requeues_max + 1
 
 
 def test_creation_past_its_deadline_is_refunded(world: World) -> None:
@@ -219,34 +249,7 @@ def no_more_faults(world: World) -> None:
     assert sweep(world) == {"refunded": 1}
 
 
-def test_call_works_on_a_bounded_number(new_world: Callable[..., World]) -> None:
-    world = new_world(PHOENIX_POLICY_SWEEP_CREATIONS_MAX="16")
-    for _ in range(20):
-        world.open(kind=Kind.IMAGE)
-    world.clock.sleep(900)
-
-    assert sweep(world) == {"refunded": 16}
-    assert sweep(world) == {"refunded": 4}
-
-
-def test_call_works_for_a_bounded_time(new_world: Callable[..., World]) -> None:
-    world = new_world(PHOENIX_POLICY_SWEEP_BUDGET_S="5")
-    for _ in range(20):
-        world.open(kind=Kind.IMAGE)
-    world.clock.sleep(900)
-    world.store.faults, world.store.meanwhile = ["before"], lambda: world.clock.sleep(5)
-
-    assert sweep(world) == {"refunded": 16}
-
-
 # The outbox
-
-
-def put_deletion(world: World, deletion: MediaDeletion) -> None:
-    def decide(_: Found) -> Decision[None]:
-        return write(deletion, result=None)
-
-    world.sqlite.transact([], decide)
 
 
 def put_file(world: World, key: str) -> None:
@@ -257,7 +260,7 @@ def put_file(world: World, key: str) -> None:
 
 def test_due_deletion_runs_twice_to_remove_a_late_file(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.at_once("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
+    put(world, MediaDeletion.at_once("d", ["videos/ada/x/1.mp4"], at=at, policy=policy))
     put_file(world, "videos/ada/x/1.mp4")
 
     assert sweep(world) == {"deleted": 1}
@@ -273,7 +276,7 @@ def test_due_deletion_runs_twice_to_remove_a_late_file(world: World) -> None:
 
 def test_failed_deletion_is_kept(world: World) -> None:
     at, policy = world.clock.now(), world.settings.policy
-    put_deletion(world, MediaDeletion.at_once("d", ["../../outside"], at=at, policy=policy))
+    put(world, MediaDeletion.at_once("d", ["../../outside"], at=at, policy=policy))
 
     assert sweep(world) == {"errors": 1}
     assert len(world.deletions()) == 1

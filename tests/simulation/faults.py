@@ -25,7 +25,6 @@ FAULTS: Mapping[str, Mapping[str, float]] = {
     "queue.waits": {"down": 0.02},
     "queue.withdraw": {"refused": 0.02, "lost": 0.04, "applied": 0.04, "in_dispatch": 0.04},
     "queue.rate": {"down": 0.03, "crowded": 0.15},
-    "executions.is_running": {"down": 0.02},
     "generator.start": {
         "unavailable": 0.06,
         "refused": 0.02,

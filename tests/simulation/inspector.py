@@ -187,6 +187,8 @@ class Inspector:
         if before is None or is_paid:
             return
         self._steps(actor, before, after)
+        if after.requeue_count > before.requeue_count:
+            self._requeue(before, after)
         if after.attempt > before.attempt:
             self._claim(actor, before, after)
         elif actor in self._attempt_of:
@@ -301,6 +303,14 @@ class Inspector:
         self.must(not is_leased or is_successor, "I6", f"{name} claimed from {before.lease_owner}")
         if after.operation_name is not None:
             self.simulation.marks["resumed_operation"] += 1
+
+    def _requeue(self, before: Creation, after: Creation) -> None:
+        """Check that the sweep takes nothing from an attempt that may still hold its lease."""
+        skew = timedelta(seconds=2 * CLOCKS_DIFFER_S)
+        grace = timedelta(seconds=self.policy.lease_grace_s) - skew
+        ended_at = before.lease_expires_at
+        is_left = ended_at is None or self.now >= ended_at + grace
+        self.must(is_left, "I6", f"{after.creation_id} is requeued under a lease")
 
     def _files(self, after: Creation, was: Status | None) -> None:
         if after.status is Status.DRAFT and was is Status.PROCESSING:

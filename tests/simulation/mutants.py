@@ -252,6 +252,31 @@ MUTANTS = [
         gate="half of the tasks vanish",
     ),
     _one(
+        "the sweep leaves a creation whose lease has run out",
+        sweeping.Sweeping,
+        "_is_in_progress",
+        "return creation.is_leased(at - timedelta(seconds=self.policy.lease_grace_s))",
+        "return True",
+        gate="processes die repeatedly",
+    ),
+    Mutant(
+        "the sweep requeues a creation under its lease",
+        (
+            Edit(
+                creation.Creation,
+                "_leased",
+                "ends_at + timedelta(seconds=policy.lease_grace_s)",
+                "at + timedelta(seconds=policy.sweep_every_s)",
+            ),
+            Edit(
+                sweeping.Sweeping,
+                "_is_in_progress",
+                "return creation.is_leased(at - timedelta(seconds=self.policy.lease_grace_s))",
+                "return False",
+            ),
+        ),
+    ),
+    _one(
         "unknown starts are not counted",
         creation.Creation,
         "with_intent",

@@ -257,6 +257,12 @@ class SimulatedStore:
         ]
         return sorted(held, key=lambda each: (each.lease_expires_at or NEVER, each.creation_id))
 
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        due = [each for each in self._creations() if each.is_past_deadline(now)]
+        return _page(
+            due, page, lambda each: (each.deadline_at, each.creation_id), is_newest_first=False
+        )
+
     def due(self, now: datetime, page: Page) -> list[Creation]:
         due = [each for each in self._creations() if each.sweep_at and each.sweep_at <= now]
         return _page(

@@ -177,9 +177,15 @@ class FirestoreStore:
             and each.execution_name == execution_name
         ]
 
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(now, page, sort="deadlineAt")
+
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        query = self._query(Collection.CREATIONS, [("sweepAt", "<=", now)])
-        return self._with_internals(self._select(query, page, sort="sweepAt", order=OLDEST_FIRST))
+        return self._due(now, page, sort="sweepAt")
+
+    def _due(self, now: datetime, page: Page, *, sort: str) -> list[Creation]:
+        query = self._query(Collection.CREATIONS, [(sort, "<=", now)])
+        return self._with_internals(self._select(query, page, sort=sort, order=OLDEST_FIRST))
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         filters, collection = [("dueAt", "<=", now)], Collection.MEDIA_DELETIONS

@@ -77,6 +77,8 @@ CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id D
 CREATE INDEX IF NOT EXISTS published_by ON creations (
   {_field("username")}, {_field("publishedAt")} DESC, id DESC)
   WHERE {_field("status")} = 'published';
+CREATE INDEX IF NOT EXISTS overdue ON creations ({_field("deadlineAt")}, id)
+  WHERE {_field("deadlineAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
   WHERE {_field("sweepAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS waiting ON creations (
@@ -182,6 +184,9 @@ class SQLiteStore:
         page, sort = Page(PAGE_LIMIT_MAX), "leaseExpiresAt"
         held = self._oldest(Collection.CREATIONS, where, page, sort, execution_name)
         return [each for each in held if each.kind is kind]
+
+    def overdue(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(Collection.CREATIONS, now, page, sort="deadlineAt")
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(Collection.CREATIONS, now, page, sort="sweepAt")
