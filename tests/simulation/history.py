@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jobs.attempt import Terminated, run_attempt
-from jobs.worker import RESTART, SETTLED
+from jobs.execution import Execution
 from shared import settings, wiring
 from shared.domain.creation import Creation
 from shared.domain.errors import Unavailable
@@ -25,6 +24,7 @@ from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
+from tests.simulation.crew import SimulatedCrew
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
 from tests.simulation.generators import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
@@ -190,7 +190,7 @@ class _Installation:
         self.store = SimulatedStore(simulation, simulation)
         self.media = SimulatedMediaStore(simulation)
         self.executions = SimulatedExecutions(simulation, POLICY)
-        self.executions.run_job = self._run_job
+        self.executions.job = self._job
         self.queue = SimulatedQueue(simulation, self.executions)
         self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
         self.inspector = Inspector(
@@ -228,17 +228,16 @@ class _Installation:
         phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
-    def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
-        """Do the work of `jobs/worker.py`."""
-        load = partial(SimulatedPipeline, kind)
-        try:
-            run_attempt(self.phoenix, load, creation_id, kind=kind, lease_owner=lease_owner)
-        except (Terminated, Unavailable):
-            return RESTART
-        except Exception as error:
-            self.inspector.report("I10", f"{lease_owner} raised {error!r}")
-            return RESTART
-        return SETTLED
+    def _job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> "_Job":
+        execution = Execution(
+            self.phoenix,
+            SimulatedCrew(self.simulation),
+            partial(SimulatedPipeline, kind),
+            kind=kind,
+            lease_owner=lease_owner,
+            began_s=self.simulation.now_s,
+        )
+        return _Job(execution, creation_id, self.inspector)
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.
@@ -265,6 +264,30 @@ class _Installation:
         except Exception as error:
             self.simulation.marks["sweep_raised"] += 1
             self.simulation.note(f"sweep raised {error!r}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What `jobs/worker.py` does in a process that a task started."""
+
+    execution: Execution
+    creation_id: CreationId
+    inspector: Inspector
+
+    @property
+    def needs_restart(self) -> bool:
+        return self.execution.needs_restart
+
+    def run(self) -> None:
+        try:
+            self.execution.run(self.creation_id, drains=True)
+        except Unavailable:
+            return
+        except Exception as error:
+            self.inspector.report("I10", f"the job of {self.creation_id} raised {error!r}")
+
+    def hand_back(self) -> None:
+        self.execution.hand_back()
 
 
 @cache
