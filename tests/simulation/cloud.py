@@ -37,7 +37,17 @@ class Job(Protocol):
     def hand_back(self) -> None: ...
 
 
-StartJob = Callable[[CreationId, Kind, LeaseOwner], Job]
+@dataclass(frozen=True)
+class Start:
+    """What the platform tells a process."""
+
+    creation_id: CreationId
+    kind: Kind
+    lease_owner: LeaseOwner
+    drains: bool
+
+
+StartJob = Callable[[Start], Job]
 
 
 def process(simulation: Simulation, name: str) -> Process:
@@ -46,8 +56,8 @@ def process(simulation: Simulation, name: str) -> Process:
     return Process(name, offset_s)
 
 
-def _no_job(creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> Job:
-    raise AssertionError(f"{lease_owner} has no job for {kind} {creation_id}")
+def _no_job(start: Start) -> Job:
+    raise AssertionError(f"there is no job for {start}")
 
 
 @dataclass(eq=False)
@@ -71,6 +81,7 @@ class _Execution:
     name: str
     creation_id: CreationId
     kind: Kind
+    drains: bool
     is_running: bool = True
 
 
@@ -95,16 +106,16 @@ class SimulatedExecutions:
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
         step = self._simulation.call("executions.run")
-        name = self.begin(creation_id, kind)
+        name = self.begin(creation_id, kind, drains=False)
         self._simulation.answered(step)
         return name
 
-    def begin(self, creation_id: CreationId, kind: Kind) -> str:
+    def begin(self, creation_id: CreationId, kind: Kind, *, drains: bool = True) -> str:
         """Start an execution; its first task attempt follows within seconds."""
         self.count += 1
         self._counts[creation_id] += 1
         name = f"{kind}-job-{creation_id[:6]}-{self._counts[creation_id]}"
-        self._executions[name] = execution = _Execution(name, creation_id, kind)
+        self._executions[name] = execution = _Execution(name, creation_id, kind, drains)
         start_s = START_S * self._simulation.chance(name, "start") ** 3
         self._try(execution, task_attempt=0, after_s=start_s)
         return name
@@ -116,7 +127,9 @@ class SimulatedExecutions:
         task = _TaskAttempt(host)
 
         def body() -> None:
-            task.job = self.job(execution.creation_id, execution.kind, lease_owner)
+            task.job = self.job(
+                Start(execution.creation_id, execution.kind, lease_owner, execution.drains)
+            )
             try:
                 task.job.run()
                 task.has_exited = True

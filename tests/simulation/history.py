@@ -13,9 +13,8 @@ from jobs.execution import Execution
 from shared import settings, wiring
 from shared.domain.creation import Creation
 from shared.domain.errors import Unavailable
-from shared.domain.keys import CreationId, UserId
+from shared.domain.keys import UserId
 from shared.domain.kind import Kind
-from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
@@ -23,7 +22,7 @@ from shared.wiring import Phoenix
 from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
-from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
+from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, Start, process
 from tests.simulation.crew import SimulatedCrew
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
@@ -46,6 +45,9 @@ CEILING = Brake(cost_usd_max=0.1, price_usd=lambda _: 0.0)
 """One start of a generator reaches the daily limit."""
 CYD = UserId("cyd")
 """An owner who opens and cancels repeatedly."""
+
+CROWD = 6
+CROWD_PACE_PER_S = 1 / 20
 
 Scenario = Callable[[Clients], None]
 
@@ -138,6 +140,27 @@ def random_journeys(clients: Clients) -> None:
     if simulation.chance("cyd", "is there") < 0.05:
         _spawn(clients, "cyd", partial(clients.opens_and_keeps_one, CYD))
 
+    if simulation.chance("crowd", "is there") < 0.12:
+        _crowd(clients)
+
+
+def _crowd(clients: Clients) -> None:
+    """Let six owners open two or three creations each within a minute, before a slow queue."""
+    queue: Any = clients.phoenix.ports.queue
+    queue.pace_per_s = CROWD_PACE_PER_S
+    simulation = clients.simulation
+    begins_s = simulation.chance("crowd", "begins") * CLIENTS_BEGIN_WITHIN_S
+    kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE
+    for owner in range(CROWD):
+        for number in range(1 if kind is Kind.VIDEO else 3):
+            user, name = UserId(f"crowd {owner}"), f"crowd {owner}.{number}"
+            simulation.spawn(
+                name,
+                partial(clients.open, name, user, name, kind),
+                process=Process(name),
+                at_s=begins_s + 60 * simulation.chance(name, "begins"),
+            )
+
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
     _spawn(clients, f"{user}.{number}", partial(clients.journey, user, number))
@@ -228,16 +251,17 @@ class _Installation:
         phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
-    def _job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> "_Job":
+    def _job(self, start: Start) -> "_Job":
+        self.inspector.began_s[str(start.lease_owner)] = self.simulation.now_s
         execution = Execution(
             self.phoenix,
             SimulatedCrew(self.simulation),
-            partial(SimulatedPipeline, kind),
-            kind=kind,
-            lease_owner=lease_owner,
+            partial(SimulatedPipeline, start.kind),
+            kind=start.kind,
+            lease_owner=start.lease_owner,
             began_s=self.simulation.now_s,
         )
-        return _Job(execution, creation_id, self.inspector)
+        return _Job(execution, start, self.inspector)
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.
@@ -271,7 +295,7 @@ class _Job:
     """What `jobs/worker.py` does in a process that a task started."""
 
     execution: Execution
-    creation_id: CreationId
+    start: Start
     inspector: Inspector
 
     @property
@@ -280,11 +304,11 @@ class _Job:
 
     def run(self) -> None:
         try:
-            self.execution.run(self.creation_id, drains=True)
+            self.execution.run(self.start.creation_id, drains=self.start.drains)
         except Unavailable:
             return
         except Exception as error:
-            self.inspector.report("I10", f"the job of {self.creation_id} raised {error!r}")
+            self.inspector.report("I10", f"{self.start} raised {error!r}")
 
     def hand_back(self) -> None:
         self.execution.hand_back()

@@ -75,6 +75,8 @@ class Inspector:
     found: list[str] = field(default_factory=list)
     was_published: set[CreationId] = field(default_factory=set)
     welcomes: Welcomes | None = None
+    began_s: dict[str, float] = field(default_factory=dict)
+    """When each job's process began."""
     _commits: int = 0
     _attempt_of: dict[tuple[str, CreationId], int] = field(default_factory=dict)
     """The last attempt of each lease owner at each creation."""
@@ -85,7 +87,6 @@ class Inspector:
     _begun_keys: set[str] = field(default_factory=set)
     """The keys of every deletion marked as begun: no publication of them can commit."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
-    _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
     _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -281,7 +282,7 @@ class Inspector:
             was_searched = start.is_place_checked or actor.startswith("sweep")
             self.must(was_searched, "I5", f"{name} failed without reading its output location")
         if code is FailureCode.STORAGE_FAILED:
-            run_s = self.simulation.now_s - self._claimed_s[name, before.attempt]
+            run_s = self.simulation.now_s - self.began_s[actor]
             is_tried = run_s >= self.policy.job_timeout_s(before.kind) - HAND_OVER_S
             self.must(is_tried or is_late, "I7", f"{name} gave up storing after {run_s:.0f} s")
         if code is FailureCode.INTERNAL and before.operation_name is not None:
@@ -295,7 +296,6 @@ class Inspector:
         self._attempt_of[actor, name] = after.attempt
         self._numbers_claimed.update((name, n + 1) for n in range(after.task_number))
         self._debit_of[name, after.attempt] = after.run_number
-        self._claimed_s[name, after.attempt] = self.simulation.now_s
         self.must(str(lease_owner) == actor, "I6", f"{actor} claimed for {lease_owner}")
         count = len(after.attempts_of_this_debit)
         attempts_max = self.policy.attempts_max + after.hand_back_count
