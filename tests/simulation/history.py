@@ -64,6 +64,9 @@ class Outcome:
     tasks: int
     executions: int
     attempts: int
+    starts: int
+    waited_s: list[float]
+    """From each creation's first debit to its first claim."""
     sites: list[Site]
     happened: list[tuple[Site, str]]
     operations: list[str]
@@ -75,6 +78,15 @@ class Outcome:
         return hashlib.sha256("\n".join(self.trace or []).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How one history's installation differs."""
+
+    queue: Callable[[Simulation, SimulatedExecutions], SimulatedQueue] = SimulatedQueue
+    drains: bool = True
+    image_takes_s: tuple[float, float] | None = None
+
+
 def play(
     seed: int,
     *,
@@ -83,10 +95,11 @@ def play(
     skipped: frozenset[str] = frozenset(),
     is_traced: bool = False,
     books_every: int = BOOKS_EVERY,
+    setup: Setup = Setup(),
 ) -> Outcome:
     """Play one history. The same arguments give the same history."""
     simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
-    installation = _Installation(simulation, books_every=books_every)
+    installation = _Installation(simulation, setup, books_every=books_every)
     clients = Clients(
         simulation,
         installation.phoenix,
@@ -117,6 +130,8 @@ def play(
         tasks=installation.queue.count,
         executions=installation.executions.count,
         attempts=sum(each.attempt for each in creations),
+        starts=sum(len(each.starts) for each in installation.generators.values()),
+        waited_s=[*installation.inspector.waited_s.values()],
         sites=simulation.sites,
         happened=simulation.faults.happened,
         operations=clients.operations,
@@ -208,14 +223,15 @@ def ten_abusers(clients: Clients) -> None:
 class _Installation:
     """The real use cases and jobs over simulated ports."""
 
-    def __init__(self, simulation: Simulation, *, books_every: int) -> None:
-        self.simulation = simulation
+    def __init__(self, simulation: Simulation, setup: Setup, *, books_every: int) -> None:
+        self.simulation, self.setup = simulation, setup
         self.store = SimulatedStore(simulation, simulation)
         self.media = SimulatedMediaStore(simulation)
         self.executions = SimulatedExecutions(simulation, POLICY)
         self.executions.job = self._job
-        self.queue = SimulatedQueue(simulation, self.executions)
+        self.queue = setup.queue(simulation, self.executions)
         self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
+        self.generators[Kind.IMAGE].takes_s = setup.image_takes_s
         self.inspector = Inspector(
             simulation,
             self.store,
@@ -256,12 +272,13 @@ class _Installation:
         execution = Execution(
             self.phoenix,
             SimulatedCrew(self.simulation),
-            partial(SimulatedPipeline, start.kind),
+            partial(SimulatedPipeline, start.kind, self.simulation),
             kind=start.kind,
             lease_owner=start.lease_owner,
             began_s=self.simulation.now_s,
         )
-        return _Job(execution, start, self.inspector)
+        drains = start.drains and self.setup.drains
+        return _Job(execution, replace(start, drains=drains), self.inspector)
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.

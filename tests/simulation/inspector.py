@@ -75,6 +75,8 @@ class Inspector:
     found: list[str] = field(default_factory=list)
     was_published: set[CreationId] = field(default_factory=set)
     welcomes: Welcomes | None = None
+    waited_s: dict[CreationId, float] = field(default_factory=dict)
+    """From each creation's first debit to its first claim."""
     began_s: dict[str, float] = field(default_factory=dict)
     """When each job's process began."""
     _commits: int = 0
@@ -297,6 +299,7 @@ class Inspector:
         self._numbers_claimed.update((name, n + 1) for n in range(after.task_number))
         self._debit_of[name, after.attempt] = after.run_number
         self.must(str(lease_owner) == actor, "I6", f"{actor} claimed for {lease_owner}")
+        self.waited_s.setdefault(name, (self.now - after.created_at).total_seconds())
         count = len(after.attempts_of_this_debit)
         attempts_max = self.policy.attempts_max + after.hand_back_count
         self.must(count <= attempts_max, "I17", f"{name} has {count} attempts")
@@ -407,10 +410,8 @@ class Inspector:
         debit = self._debit_of.get((start.creation_id, start.attempt))
         earlier = [
             each
-            for each in generator.starts
-            if each.creation_id == start.creation_id
-            and self._debit_of.get((each.creation_id, each.attempt)) == debit
-            and not each.has_ended
+            for each in generator.starts_of[start.creation_id]
+            if self._debit_of.get((each.creation_id, each.attempt)) == debit and not each.has_ended
         ]
         allowed = 1 if generator.kind is Kind.IMAGE else 0
         self.must(
