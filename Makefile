@@ -13,7 +13,7 @@ PIP := $(PYTHON) -m pip --python $(BIN)/python
 FUTURE := DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0 PYTHONPATH='$(CURDIR)/tests/future' \
   PYTHONPYCACHEPREFIX='$(CURDIR)/.cache/future' PYTHONDONTWRITEBYTECODE= PHOENIX_REQUIRE= faketime -f +400d
 
-.PHONY: help setup demo run lint check check-future test simulate bench container-test pins upgrade
+.PHONY: help setup demo run lint check check-future test test-drain simulate bench container-test pins upgrade
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ check-future: $(READY) ## Fast tests with the clock 400 days ahead (Debian's fak
 
 simulate: $(READY) ## Run the real lifecycle under fault injection (SEEDS=10000, PAIRS=1)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) $(if $(PAIRS),--pairs)
+
+test-drain: $(READY) ## Ten thousand images through draining executions, and one that crashes them
+	$(BIN)/pytest -q -n auto tests/simulation/test_crowds.py
 
 bench: $(READY) $(BENCH_READY) ## Compare with an older commit and the old design (QUICK=1, BEFORE=ref, ONLY='posts reads')
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(BEFORE),--before $(BEFORE)) $(if $(ONLY),--only $(ONLY))

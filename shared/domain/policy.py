@@ -79,7 +79,7 @@ class Policy:
     images_at_once: int = 8
     videos_at_once: int = 4
     """How many creations one execution works on at once."""
-    images_running_max: int = 200
+    images_running_max: int = 300
     videos_running_max: int = 50
     """While more of a kind are processing, an execution takes only its own creation."""
     image_drain_s: float = 150

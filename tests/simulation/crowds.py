@@ -7,6 +7,7 @@ from functools import partial
 
 from shared.domain.keys import UserId
 from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 from tests.simulation.clients import PROMPT, Clients
 from tests.simulation.faults import Faults
 from tests.simulation.generators import POISON
@@ -39,11 +40,11 @@ class Crowd:
         return sum(each <= 30 for each in waited_s) / max(1, len(waited_s))
 
 
-def images(count: int, *, drains: bool = True, seed: int = 1) -> Crowd:
+def images(count: int, *, drains: bool = True, seed: int = 1, policy: Policy = Policy()) -> Crowd:
     """Let images arrive at 1,000 a minute; 45 executions begin in a minute, some are killed."""
     faults = Faults(seed, rates=KILLED, is_only=True)
     with wire_queues(dispatches_per_s=DISPATCHES_PER_S) as (make, made):
-        setup = Setup(queue=make, drains=drains, image_takes_s=IMAGE_TAKES_S)
+        setup = Setup(queue=make, policy=policy, drains=drains, image_takes_s=IMAGE_TAKES_S)
         outcome = play(
             seed,
             faults=faults,

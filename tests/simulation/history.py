@@ -83,6 +83,7 @@ class Setup:
     """How one history's installation differs."""
 
     queue: Callable[[Simulation, SimulatedExecutions], SimulatedQueue] = SimulatedQueue
+    policy: Policy = POLICY
     drains: bool = True
     image_takes_s: tuple[float, float] | None = None
 
@@ -227,7 +228,7 @@ class _Installation:
         self.simulation, self.setup = simulation, setup
         self.store = SimulatedStore(simulation, simulation)
         self.media = SimulatedMediaStore(simulation)
-        self.executions = SimulatedExecutions(simulation, POLICY)
+        self.executions = SimulatedExecutions(simulation, setup.policy)
         self.executions.job = self._job
         self.queue = setup.queue(simulation, self.executions)
         self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
@@ -238,7 +239,7 @@ class _Installation:
             self.media,
             self.queue,
             self.generators,
-            POLICY,
+            setup.policy,
             books_every=books_every,
         )
         self.welcomes = Welcomes(simulation, POLICY)
@@ -262,7 +263,7 @@ class _Installation:
             generator=self.generators.__getitem__,
             close=lambda: None,
         )
-        phoenix = wiring.assembled(_settings(tokens), ports, local=None)
+        phoenix = wiring.assembled(_settings(tokens, self.setup.policy), ports, local=None)
         phoenix.opening.admission.worker = InTurn()
         phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
@@ -332,9 +333,9 @@ class _Job:
 
 
 @cache
-def _settings(tokens: int) -> Settings:
+def _settings(tokens: int, policy: Policy) -> Settings:
     environment = {"PHOENIX_DATA": "unused", "PHOENIX_WELCOME_TOKENS": str(tokens)}
-    return replace(settings.load(environment), policy=POLICY)
+    return replace(settings.load(environment), policy=policy)
 
 
 class _Marks(logging.Handler):
