@@ -118,6 +118,11 @@ def test_hanging_generator_is_refunded_by_the_deadline(
         PHOENIX_POLICY_DEADLINE_S="12",
         PHOENIX_POLICY_VIDEO_JOB_TIMEOUT_S="7",
         PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S="7",
+        **{
+            f"PHOENIX_POLICY_{kind}_{part}_S": "3"
+            for kind in ("VIDEO", "IMAGE")
+            for part in ("DRAIN", "ROOM")
+        },
     )
     creation_id = machine.open(machine.client(), "[hang]")
 
