@@ -167,7 +167,7 @@ def without_jobs(machine: OneMachine) -> OneMachine:
     """A machine that dispatches no tasks."""
     local = machine.stack.phoenix.local
     assert local is not None
-    local.queue.__dict__["dispatch"] = lambda *_: False
+    local.queue.__dict__["dispatch"] = lambda *_, **__: False
     return machine
 
 

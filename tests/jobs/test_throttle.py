@@ -1,6 +1,7 @@
 """How many creations an execution works on at once, after what the generator answers."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,7 +140,7 @@ def test_answer_of_a_start_is_an_accepted_start(throttle: Throttle) -> None:
 
 def test_429_of_a_start_and_of_a_poll_close_the_throttle_for_their_hint(clock: FakeClock) -> None:
     fake = FakeGenerator(starts=[RATE_LIMITED], polls=[RATE_LIMITED])
-    calls = {
+    calls: dict[str, Callable[[ThrottledGenerator], object]] = {
         "start": start,
         "poll": lambda generator: generator.poll(Operation("operation-1")),
     }
