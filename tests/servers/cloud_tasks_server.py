@@ -9,7 +9,7 @@ start of a new queue.
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, KeysView
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -129,6 +129,22 @@ class CloudTasksServer:
         if held is not None:
             self._deliver(held)
         return held is not None
+
+    def take(self, queue_name: str) -> tasks_v2.Task | None:
+        """Return a due task within the queue's limits, as delivered."""
+        held = self._next_task(queue_name)
+        if held is None:
+            return None
+        with self._lock:
+            del self._tasks[held.task.name]
+            self._taken_until[held.task.name] = self._clock.now() + NAME_RESERVED
+            self.delivered.append(held.task.name)
+        return held.task
+
+    @property
+    def pending(self) -> KeysView[str]:
+        """Return the names of pending and dispatched tasks."""
+        return self._tasks.keys()
 
     @property
     def tasks(self) -> list[tasks_v2.Task]:

@@ -57,6 +57,7 @@ REFUSED = (
 BRAKES = TooManyFree | Paused | QueueFull | SpendingLimit | StorageFull | MediaUnavailable
 """Responses after which nothing is debited."""
 FREE_MORE_THAN_ALLOWED = 2
+PROMPT = "a fox in the snow"
 TRIES_MAX = 4
 POLLS_MAX = 8
 SENDS_AGAIN, SENDS_AGAIN_WITHIN_S = 0.2, 1200.0
@@ -204,7 +205,7 @@ class Clients:
         if known is not None:
             self._cancel(f"{name}.cancel", known)
 
-    def open(self, name: str, user: UserId, key: str, kind: Kind) -> None:
+    def open(self, name: str, user: UserId, key: str, kind: Kind, *, prompt: str = PROMPT) -> None:
         """Open, or replay."""
         creation_id = creation_id_for(user, key)
         entry_id = debit_id(creation_id, 1)
@@ -216,7 +217,7 @@ class Clients:
             was_debited = self.store.has_entry(entry_id)
             was_gone = was_debited and self.store.creation(creation_id) is None
             return self.phoenix.opening.open(
-                a_brief(kind), caller=self.welcomes.caller(user), idempotency_key=key
+                a_brief(kind, prompt), caller=self.welcomes.caller(user), idempotency_key=key
             )
 
         answer = self.call_with_retry(name, request)

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from jobs.attempt import Terminated
-from jobs.worker import SETTLED
 from shared.domain.errors import QueueUnavailable, WithdrawalRefused
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
@@ -26,13 +25,53 @@ RESTARTS_MAX = 2
 RESTART_S = (1.0, 20.0)
 SIGTERM_WITHIN_S = 120.0
 
-Run = Callable[[CreationId, Kind, LeaseOwner], int]
+
+class Job(Protocol):
+    """The work of one process."""
+
+    @property
+    def needs_restart(self) -> bool: ...
+
+    def run(self) -> None: ...
+
+    def hand_back(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the platform tells a process."""
+
+    creation_id: CreationId
+    kind: Kind
+    lease_owner: LeaseOwner
+    drains: bool
+
+
+StartJob = Callable[[Start], Job]
 
 
 def process(simulation: Simulation, name: str) -> Process:
     """Return a process with a clock offset of up to 5 s."""
     offset_s = (simulation.chance(name, "clock") * 2 - 1) * CLOCKS_DIFFER_S
     return Process(name, offset_s)
+
+
+def _no_job(start: Start) -> Job:
+    raise AssertionError(f"there is no job for {start}")
+
+
+@dataclass(eq=False)
+class _TaskAttempt:
+    """One process of an execution."""
+
+    process: Process
+    job: Job | None = None
+    has_exited: bool = False
+    """It ended by itself, or after SIGTERM within its grace, and was not killed."""
+
+    @property
+    def is_settled(self) -> bool:
+        return self.has_exited and self.job is not None and not self.job.needs_restart
 
 
 @dataclass
@@ -42,14 +81,15 @@ class _Execution:
     name: str
     creation_id: CreationId
     kind: Kind
+    drains: bool
     is_running: bool = True
 
 
 class SimulatedExecutions:
-    """Runs `run_job` as an actor: one process for each task attempt, restarted when it fails."""
+    """Runs `job` as an actor: one process for each task attempt, restarted when it fails."""
 
     def __init__(self, simulation: Simulation, policy: Policy) -> None:
-        self.run_job: Run = lambda _creation_id, _kind, _lease_owner: SETTLED
+        self.job: StartJob = _no_job
         self.count = 0
         self._simulation = simulation
         self._policy = policy
@@ -66,16 +106,16 @@ class SimulatedExecutions:
 
     def run(self, creation_id: CreationId, *, kind: Kind, debit_failed: bool = False) -> str:
         step = self._simulation.call("executions.run")
-        name = self.begin(creation_id, kind)
+        name = self.begin(creation_id, kind, drains=False)
         self._simulation.answered(step)
         return name
 
-    def begin(self, creation_id: CreationId, kind: Kind) -> str:
+    def begin(self, creation_id: CreationId, kind: Kind, *, drains: bool = True) -> str:
         """Start an execution; its first task attempt follows within seconds."""
         self.count += 1
         self._counts[creation_id] += 1
         name = f"{kind}-job-{creation_id[:6]}-{self._counts[creation_id]}"
-        self._executions[name] = execution = _Execution(name, creation_id, kind)
+        self._executions[name] = execution = _Execution(name, creation_id, kind, drains)
         start_s = START_S * self._simulation.chance(name, "start") ** 3
         self._try(execution, task_attempt=0, after_s=start_s)
         return name
@@ -84,18 +124,21 @@ class SimulatedExecutions:
         simulation = self._simulation
         lease_owner = LeaseOwner(execution.name, task_attempt)
         host = process(simulation, str(lease_owner))
-        status = 1
+        task = _TaskAttempt(host)
 
         def body() -> None:
-            nonlocal status
+            task.job = self.job(
+                Start(execution.creation_id, execution.kind, lease_owner, execution.drains)
+            )
             try:
-                status = self.run_job(execution.creation_id, execution.kind, lease_owner)
+                task.job.run()
+                task.has_exited = True
             finally:
                 simulation.at(simulation.now_s, end)
 
         def end() -> None:
             host.is_dead = True
-            if status == SETTLED or task_attempt == RESTARTS_MAX:
+            if task.is_settled or task_attempt == RESTARTS_MAX:
                 execution.is_running = False
                 return
             shortest, longest = RESTART_S
@@ -105,23 +148,34 @@ class SimulatedExecutions:
             self._try(execution, task_attempt=task_attempt + 1, after_s=wait_s)
 
         begins_s = simulation.now_s + after_s
-        actor = simulation.spawn(str(lease_owner), body, process=host, at_s=begins_s)
+        main = simulation.spawn(str(lease_owner), body, process=host, at_s=begins_s)
+        host.died = lambda: simulation.interrupt(main, Crashed())
         stop_s = begins_s + self._policy.job_timeout_s(execution.kind)
         if simulation.fate(str(lease_owner), "job") == "sigterm":
             within_s = simulation.chance(str(lease_owner), "sigterm") * SIGTERM_WITHIN_S
             stop_s = min(stop_s, begins_s + within_s)
-        simulation.at(stop_s, lambda: self._stop(actor))
+        simulation.at(stop_s, lambda: self._stop(main, task))
 
-    def _stop(self, actor: Actor) -> None:
-        if not actor.has_ended:
-            self._simulation.marks["sigterm"] += 1
-            self._simulation.note(f"{actor.name} SIGTERM")
-            self._simulation.interrupt(actor, Terminated())
-            self._simulation.at(self._simulation.now_s + STOP_GRACE_S, lambda: self._kill(actor))
+    def _stop(self, main: Actor, task: "_TaskAttempt") -> None:
+        """Send SIGTERM: another actor of the process hands everything back and ends it."""
+        simulation = self._simulation
+        if main.has_ended or main.process.is_dead:
+            return
+        simulation.marks["sigterm"] += 1
+        simulation.note(f"{main.name} SIGTERM")
 
-    def _kill(self, actor: Actor) -> None:
-        actor.process.is_dead = True
-        self._simulation.interrupt(actor, Crashed())
+        def stop() -> None:
+            if task.job is not None:
+                task.job.hand_back()
+                task.has_exited = True
+            simulation.at(simulation.now_s, lambda: self._kill(main))
+
+        simulation.spawn(f"{main.name}.stop", stop, process=main.process)
+        simulation.at(simulation.now_s + STOP_GRACE_S, lambda: self._kill(main))
+
+    def _kill(self, main: Actor) -> None:
+        main.process.is_dead = True
+        self._simulation.interrupt(main, Crashed())
 
 
 class SimulatedQueue:
@@ -219,7 +273,7 @@ class SimulatedQueue:
             raise WithdrawalRefused(reason="simulated")
         if step.fault == "lost":
             raise QueueUnavailable(reason="simulated: lost")
-        self.withdrawing(simulation.actor.name, creation_id, number)
+        self.withdrawing(simulation.actor.process.name, creation_id, number)
         name = (creation_id, number)
         if name in self._waiting:
             simulation.marks["withdrawn"] += 1

@@ -1,5 +1,6 @@
 """Simulated Generator, MediaStore and Pipeline with injected faults and counters."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,9 +23,11 @@ from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.media_store import StoredFile
-from tests.simulation.scheduler import Simulation
+from tests.simulation.scheduler import Crashed, Simulation
 from tests.support.builders import NOON
 
+POISON = "poison"
+"""The prompt of a creation whose media crashes each process that decodes it."""
 TAKES_S = {Kind.IMAGE: (3.0, 20.0), Kind.VIDEO: (20.0, 120.0)}
 SLOW_S = (200.0, 900.0)
 NEVER_S = 1e9
@@ -72,7 +75,12 @@ class SimulatedGenerator:
 
     simulation: Simulation
     kind: Kind
+    takes_s: tuple[float, float] | None = None
+    """The shortest and longest time of an operation; None: by its kind."""
     starts: list[Start] = field(default_factory=list)
+    starts_of: defaultdict[CreationId, list[Start]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     seen: Callable[[Start], None] = lambda _: None
     discarded: Callable[[Start, str], None] = lambda *_: None
     """Called with each start whose operation is discarded, and the operation's name."""
@@ -87,9 +95,9 @@ class SimulatedGenerator:
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         step = self.simulation.call("generator.start")
         self._fail_before_start(step.fault)
+        name = str(len(self.starts))
         start = self._started(creation_id, attempt)
         self._fail_after_start(step.fault)
-        name = str(self.starts.index(start))
         is_immediate = self.kind is Kind.IMAGE and self.simulation.chance(creation_id, "mode") < 0.5
         if is_immediate:
             start.end = None
@@ -130,13 +138,14 @@ class SimulatedGenerator:
         actor = f"{creation_id} {len(self.starts)}"
         end = self.simulation.fate(actor, "generator.operation")
         is_slow = end in ("slow", "fails_late")
-        shortest, longest = SLOW_S if is_slow else TAKES_S[self.kind]
+        shortest, longest = SLOW_S if is_slow else self.takes_s or TAKES_S[self.kind]
         takes_s = shortest + (longest - shortest) * self.simulation.chance(actor, "takes")
         ready_s = NEVER_S if end == "hangs" else self.simulation.now_s + takes_s
         start = Start(creation_id, attempt, ready_s, None if end == "slow" else end)
         self._plan_reads(start, actor)
         self.seen(start)
         self.starts.append(start)
+        self.starts_of[creation_id].append(start)
         return start
 
     def _plan_reads(self, start: Start, actor: str) -> None:
@@ -228,11 +237,16 @@ class SimulatedGenerator:
 
 @dataclass
 class SimulatedPipeline:
-    """Checks the bytes; a video has a thumbnail, an image has none."""
+    """Checks the bytes; a video has a thumbnail, an image has none; `POISON` kills the process."""
 
     kind: Kind
+    simulation: Simulation
 
     def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
+        if brief.prompt == POISON:
+            self.simulation.marks["poisoned"] += 1
+            self.simulation.actor.process.is_dead = True
+            raise Crashed
         if download.read_bytes() == BROKEN:
             raise BadOutput(reason="simulated")
         is_video = self.kind is Kind.VIDEO

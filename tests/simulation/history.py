@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from jobs.attempt import Terminated, run_attempt
-from jobs.worker import RESTART, SETTLED
+from jobs.execution import Execution
 from shared import settings, wiring
 from shared.domain.creation import Creation
 from shared.domain.errors import Unavailable
-from shared.domain.keys import CreationId, UserId
+from shared.domain.keys import UserId
 from shared.domain.kind import Kind
-from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
 from shared.lifecycle.admission import Brake
 from shared.settings import Settings
@@ -24,7 +22,8 @@ from shared.wiring import Phoenix
 from shared.wiring.ports import Ports
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
-from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, process
+from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, Start, process
+from tests.simulation.crew import SimulatedCrew
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
 from tests.simulation.generators import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
@@ -47,6 +46,9 @@ CEILING = Brake(cost_usd_max=0.1, price_usd=lambda _: 0.0)
 CYD = UserId("cyd")
 """An owner who opens and cancels repeatedly."""
 
+CROWD = 6
+CROWD_PACE_PER_S = 1 / 20
+
 Scenario = Callable[[Clients], None]
 
 
@@ -62,6 +64,9 @@ class Outcome:
     tasks: int
     executions: int
     attempts: int
+    starts: int
+    waited_s: list[float]
+    """From each creation's first debit to its first claim."""
     sites: list[Site]
     happened: list[tuple[Site, str]]
     operations: list[str]
@@ -73,6 +78,15 @@ class Outcome:
         return hashlib.sha256("\n".join(self.trace or []).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How one history's installation differs."""
+
+    queue: Callable[[Simulation, SimulatedExecutions], SimulatedQueue] = SimulatedQueue
+    drains: bool = True
+    image_takes_s: tuple[float, float] | None = None
+
+
 def play(
     seed: int,
     *,
@@ -81,10 +95,11 @@ def play(
     skipped: frozenset[str] = frozenset(),
     is_traced: bool = False,
     books_every: int = BOOKS_EVERY,
+    setup: Setup = Setup(),
 ) -> Outcome:
     """Play one history. The same arguments give the same history."""
     simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
-    installation = _Installation(simulation, books_every=books_every)
+    installation = _Installation(simulation, setup, books_every=books_every)
     clients = Clients(
         simulation,
         installation.phoenix,
@@ -115,6 +130,8 @@ def play(
         tasks=installation.queue.count,
         executions=installation.executions.count,
         attempts=sum(each.attempt for each in creations),
+        starts=sum(len(each.starts) for each in installation.generators.values()),
+        waited_s=[*installation.inspector.waited_s.values()],
         sites=simulation.sites,
         happened=simulation.faults.happened,
         operations=clients.operations,
@@ -137,6 +154,27 @@ def random_journeys(clients: Clients) -> None:
         _spawn(clients, "operator", clients.pauses)
     if simulation.chance("cyd", "is there") < 0.05:
         _spawn(clients, "cyd", partial(clients.opens_and_keeps_one, CYD))
+
+    if simulation.chance("crowd", "is there") < 0.12:
+        _crowd(clients)
+
+
+def _crowd(clients: Clients) -> None:
+    """Let six owners open two or three creations each within a minute, before a slow queue."""
+    queue: Any = clients.phoenix.ports.queue
+    queue.pace_per_s = CROWD_PACE_PER_S
+    simulation = clients.simulation
+    begins_s = simulation.chance("crowd", "begins") * CLIENTS_BEGIN_WITHIN_S
+    kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE
+    for owner in range(CROWD):
+        for number in range(1 if kind is Kind.VIDEO else 3):
+            user, name = UserId(f"crowd {owner}"), f"crowd {owner}.{number}"
+            simulation.spawn(
+                name,
+                partial(clients.open, name, user, name, kind),
+                process=Process(name),
+                at_s=begins_s + 60 * simulation.chance(name, "begins"),
+            )
 
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
@@ -185,14 +223,15 @@ def ten_abusers(clients: Clients) -> None:
 class _Installation:
     """The real use cases and jobs over simulated ports."""
 
-    def __init__(self, simulation: Simulation, *, books_every: int) -> None:
-        self.simulation = simulation
+    def __init__(self, simulation: Simulation, setup: Setup, *, books_every: int) -> None:
+        self.simulation, self.setup = simulation, setup
         self.store = SimulatedStore(simulation, simulation)
         self.media = SimulatedMediaStore(simulation)
         self.executions = SimulatedExecutions(simulation, POLICY)
-        self.executions.run_job = self._run_job
-        self.queue = SimulatedQueue(simulation, self.executions)
+        self.executions.job = self._job
+        self.queue = setup.queue(simulation, self.executions)
         self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
+        self.generators[Kind.IMAGE].takes_s = setup.image_takes_s
         self.inspector = Inspector(
             simulation,
             self.store,
@@ -228,17 +267,18 @@ class _Installation:
         phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
         return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
 
-    def _run_job(self, creation_id: CreationId, kind: Kind, lease_owner: LeaseOwner) -> int:
-        """Do the work of `jobs/worker.py`."""
-        load = partial(SimulatedPipeline, kind)
-        try:
-            run_attempt(self.phoenix, load, creation_id, kind=kind, lease_owner=lease_owner)
-        except (Terminated, Unavailable):
-            return RESTART
-        except Exception as error:
-            self.inspector.report("I10", f"{lease_owner} raised {error!r}")
-            return RESTART
-        return SETTLED
+    def _job(self, start: Start) -> "_Job":
+        self.inspector.began_s[str(start.lease_owner)] = self.simulation.now_s
+        execution = Execution(
+            self.phoenix,
+            SimulatedCrew(self.simulation),
+            partial(SimulatedPipeline, start.kind, self.simulation),
+            kind=start.kind,
+            lease_owner=start.lease_owner,
+            began_s=self.simulation.now_s,
+        )
+        drains = start.drains and self.setup.drains
+        return _Job(execution, replace(start, drains=drains), self.inspector)
 
     def tick(self) -> None:
         """Run the sweep, as the scheduler does every minute, if any document is due.
@@ -265,6 +305,30 @@ class _Installation:
         except Exception as error:
             self.simulation.marks["sweep_raised"] += 1
             self.simulation.note(f"sweep raised {error!r}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What `jobs/worker.py` does in a process that a task started."""
+
+    execution: Execution
+    start: Start
+    inspector: Inspector
+
+    @property
+    def needs_restart(self) -> bool:
+        return self.execution.needs_restart
+
+    def run(self) -> None:
+        try:
+            self.execution.run(self.start.creation_id, drains=self.start.drains)
+        except Unavailable:
+            return
+        except Exception as error:
+            self.inspector.report("I10", f"{self.start} raised {error!r}")
+
+    def hand_back(self) -> None:
+        self.execution.hand_back()
 
 
 @cache

@@ -75,15 +75,20 @@ class Inspector:
     found: list[str] = field(default_factory=list)
     was_published: set[CreationId] = field(default_factory=set)
     welcomes: Welcomes | None = None
+    waited_s: dict[CreationId, float] = field(default_factory=dict)
+    """From each creation's first debit to its first claim."""
+    began_s: dict[str, float] = field(default_factory=dict)
+    """When each job's process began."""
     _commits: int = 0
-    _attempt_of: dict[str, int] = field(default_factory=dict)
-    """The last attempt of each lease owner."""
+    _attempt_of: dict[tuple[str, CreationId], int] = field(default_factory=dict)
+    """The last attempt of each lease owner at each creation."""
+    _numbers_claimed: set[tuple[CreationId, int]] = field(default_factory=set)
+    """The numbers of tasks whose work was claimed, which may be withdrawn."""
     debits_by: Counter[str] = field(default_factory=Counter)
     """Number of debits written by each process."""
     _begun_keys: set[str] = field(default_factory=set)
     """The keys of every deletion marked as begun: no publication of them can commit."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
-    _claimed_s: dict[tuple[CreationId, int], float] = field(default_factory=dict)
     _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -183,6 +188,9 @@ class Inspector:
         if after is None:
             return
         self._times(after)
+        is_available = after.available_at is not None
+        is_pending = after.status is Status.PENDING
+        self.must(is_available == is_pending, "I12", f"{name} available {after.available_at}")
         self._files(after, move[0])
         if before is None or is_paid:
             return
@@ -191,8 +199,8 @@ class Inspector:
             self._requeue(before, after)
         if after.attempt > before.attempt:
             self._claim(actor, before, after)
-        elif actor in self._attempt_of:
-            mine = self._attempt_of[actor]
+        elif "-job-" in actor:
+            mine = self._attempt_of.get((actor, name))
             is_mine = (str(before.lease_owner), before.attempt) == (actor, mine)
             is_held = before.status is Status.PROCESSING
             self.must(is_mine and is_held, "I6", f"{actor} wrote {name} of {before.lease_owner}")
@@ -276,7 +284,7 @@ class Inspector:
             was_searched = start.is_place_checked or actor.startswith("sweep")
             self.must(was_searched, "I5", f"{name} failed without reading its output location")
         if code is FailureCode.STORAGE_FAILED:
-            run_s = self.simulation.now_s - self._claimed_s[name, before.attempt]
+            run_s = self.simulation.now_s - self.began_s[actor]
             is_tried = run_s >= self.policy.job_timeout_s(before.kind) - HAND_OVER_S
             self.must(is_tried or is_late, "I7", f"{name} gave up storing after {run_s:.0f} s")
         if code is FailureCode.INTERNAL and before.operation_name is not None:
@@ -287,16 +295,19 @@ class Inspector:
 
     def _claim(self, actor: str, before: Creation, after: Creation) -> None:
         name, lease_owner = after.creation_id, after.lease_owner
-        self._attempt_of[actor] = after.attempt
+        self._attempt_of[actor, name] = after.attempt
+        self._numbers_claimed.update((name, n + 1) for n in range(after.task_number))
         self._debit_of[name, after.attempt] = after.run_number
-        self._claimed_s[name, after.attempt] = self.simulation.now_s
         self.must(str(lease_owner) == actor, "I6", f"{actor} claimed for {lease_owner}")
+        self.waited_s.setdefault(name, (self.now - after.created_at).total_seconds())
         count = len(after.attempts_of_this_debit)
-        self.must(count <= self.policy.attempts_max, "I17", f"{name} has {count} attempts")
+        attempts_max = self.policy.attempts_max + after.hand_back_count
+        self.must(count <= attempts_max, "I17", f"{name} has {count} attempts")
         early = timedelta(seconds=self.policy.retry_early_s + 2 * CLOCKS_DIFFER_S)
         if before.retry_at:
             self.must(self.now >= before.retry_at - early, "I12", f"{name} claimed too early")
         self.must(after.retry_at is None, "I12", f"{name} is claimed and waits for a retry")
+        self.simulation.marks["drained"] += not is_own(actor, name)
         self._must_have_time(after, after.updated_at, "is claimed")
         is_successor = _succeeds(lease_owner, before.lease_owner)
         is_leased = before.lease_expires_at and self.now < before.lease_expires_at
@@ -351,7 +362,9 @@ class Inspector:
         self.must(not is_needed, "I5", f"{start.creation_id} may resume what was discarded")
 
     def _withdrawn(self, actor: str, creation_id: CreationId, number: int) -> None:
-        """Check that only the task of a refunded run is withdrawn (I18)."""
+        """Check that only the task of a refunded or claimed run is withdrawn (I18)."""
+        if (creation_id, number) in self._numbers_claimed:
+            return
         creation = self.store.creation(creation_id)
         if creation is None or number < creation.task_number:
             return  # the run has ended
@@ -397,10 +410,8 @@ class Inspector:
         debit = self._debit_of.get((start.creation_id, start.attempt))
         earlier = [
             each
-            for each in generator.starts
-            if each.creation_id == start.creation_id
-            and self._debit_of.get((each.creation_id, each.attempt)) == debit
-            and not each.has_ended
+            for each in generator.starts_of[start.creation_id]
+            if self._debit_of.get((each.creation_id, each.attempt)) == debit and not each.has_ended
         ]
         allowed = 1 if generator.kind is Kind.IMAGE else 0
         self.must(
@@ -419,6 +430,8 @@ class Inspector:
     def check_end(self) -> None:
         """Check that everything is settled, every file is referenced and the audit passes."""
         self.check_books()
+        for mark in ("attempt_failed_unexpectedly",):
+            self.must(not self.simulation.marks[mark], "I10", mark)
         needed: set[str] = set()
         for document in self.store.documents.values():
             if isinstance(document, Creation):
@@ -437,6 +450,11 @@ def _succeeds(lease_owner: LeaseOwner | None, other: LeaseOwner | None) -> bool:
     if lease_owner is None or other is None or lease_owner.execution != other.execution:
         return False
     return lease_owner.task_attempt > other.task_attempt
+
+
+def is_own(lease_owner: str, creation_id: CreationId) -> bool:
+    """Return whether an execution was started for this creation: its name says so."""
+    return creation_id[:6] in lease_owner.split("-")
 
 
 def _needed(creation: Creation) -> set[str]:

@@ -32,6 +32,8 @@ class Process:
     name: str
     offset_s: float = 0.0
     is_dead: bool = False
+    died: Callable[[], None] = lambda: None
+    """Called as an event when one of its actors crashes."""
     stopped_until_s: float = 0.0
     """Until then the process is stopped (SIGSTOP, or a starved machine)."""
 
@@ -111,6 +113,7 @@ class Simulation:
                     actor.run()
             except Crashed:
                 actor.process.is_dead = True
+                self.at(self.now_s, actor.process.died)
             finally:
                 actor.wakes = ENDED
                 self._alive.discard(actor)
@@ -131,6 +134,10 @@ class Simulation:
         self._current = actor
         actor.thread.switch()
         self._current = None
+
+    def wake(self, actor: Actor) -> None:
+        """End the sleep of an actor now."""
+        self._wake_at(actor, self.now_s)
 
     def interrupt(self, actor: Actor, error: BaseException) -> None:
         """Raise an error in a waiting actor. Call it from an event, not from an actor.

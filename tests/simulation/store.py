@@ -72,6 +72,8 @@ class SimulatedStore:
         self.documents: dict[Key[Any], Document] = {}
         self.seen: Callable[[str, Changes], None] = lambda _actor, _changes: None
         self._versions: dict[Key[Any], int] = {}
+        self._unfinished: dict[Key[Any], Creation] = {}
+        """What most queries are about: thousands of settled ones would slow them."""
         self._clock = 0
         self._calls = calls
         self._simulation = simulation
@@ -164,6 +166,9 @@ class SimulatedStore:
 
     def _put(self, key: Key[Any], document: Document | None) -> None:
         self._next_due = None
+        self._unfinished.pop(key, None)
+        if isinstance(document, Creation) and document.is_unfinished:
+            self._unfinished[key] = document
         if document is None:
             del self.documents[key], self._versions[key]
         else:
@@ -212,6 +217,15 @@ class SimulatedStore:
     def _creations(self) -> Iterator[Creation]:
         return (each for each in self._queried() if isinstance(each, Creation))
 
+    def _unfinished_creations(self) -> list[Creation]:
+        step = self._calls.call("store.read")
+        if step.fault == "down":
+            raise StoreUnavailable(reason="simulated")
+        with self._lock:
+            creations = list(self._unfinished.values())
+        self._calls.answered(step)
+        return creations
+
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         wanted = [
             each
@@ -240,7 +254,7 @@ class SimulatedStore:
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
         waiting = [
             each
-            for each in self._creations()
+            for each in self._unfinished_creations()
             if each.kind is kind and each.available_at and each.available_at <= now
         ]
         return _page(
@@ -250,7 +264,7 @@ class SimulatedStore:
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
         held = [
             each
-            for each in self._creations()
+            for each in self._unfinished_creations()
             if each.kind is kind
             and each.status is Status.PROCESSING
             and each.execution_name == execution_name
@@ -258,13 +272,15 @@ class SimulatedStore:
         return sorted(held, key=lambda each: (each.lease_expires_at or NEVER, each.creation_id))
 
     def overdue(self, now: datetime, page: Page) -> list[Creation]:
-        due = [each for each in self._creations() if each.is_past_deadline(now)]
+        due = [each for each in self._unfinished_creations() if each.is_past_deadline(now)]
         return _page(
             due, page, lambda each: (each.deadline_at, each.creation_id), is_newest_first=False
         )
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        due = [each for each in self._creations() if each.sweep_at and each.sweep_at <= now]
+        due = [
+            each for each in self._unfinished_creations() if each.sweep_at and each.sweep_at <= now
+        ]
         return _page(
             due, page, lambda each: (each.sweep_at, each.creation_id), is_newest_first=False
         )
@@ -278,7 +294,9 @@ class SimulatedStore:
         return _page(due, page, lambda each: (each.due_at, each.deletion_id), is_newest_first=False)
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        return sum(each.kind is kind and each.status is status for each in self._creations())
+        return sum(
+            each.kind is kind and each.status is status for each in self._unfinished_creations()
+        )
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
         return sum(each.kind is kind and each.was_claimed for each in self._costs(since))

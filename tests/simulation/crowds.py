@@ -1,0 +1,91 @@
+"""Many creations at once: what one execution for each could not make."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from shared.domain.keys import UserId
+from shared.domain.kind import Kind
+from tests.simulation.clients import PROMPT, Clients
+from tests.simulation.faults import Faults
+from tests.simulation.generators import POISON
+from tests.simulation.history import Outcome, Setup, play
+from tests.simulation.scheduler import Process
+from tests.simulation.wire_queue import WireQueue, wire_queues
+
+NEVER = 10**9
+"""More commits than a history has: its books are checked at its end only."""
+IMAGES_OF_ONE_ACCOUNT = 10
+DISPATCHES_PER_S = 45 / 60
+ARRIVALS_PER_S = 1000 / 60
+IMAGE_TAKES_S = (9.0, 10.5)
+"""With claim, upload and commits, an image takes 12 s."""
+KILLED = {"crash_before": 0.00004, "crash_after": 0.00004}
+"""The probability at each port call that its process is killed."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The outcome, and what became of the tasks."""
+
+    outcome: Outcome
+    queue: WireQueue
+
+    @property
+    def in_time_share(self) -> float:
+        """Return the share of creations that were claimed within 30 s."""
+        waited_s = self.outcome.waited_s
+        return sum(each <= 30 for each in waited_s) / max(1, len(waited_s))
+
+
+def images(count: int, *, drains: bool = True, seed: int = 1) -> Crowd:
+    """Let images arrive at 1,000 a minute; 45 executions begin in a minute, some are killed."""
+    faults = Faults(seed, rates=KILLED, is_only=True)
+    with wire_queues(dispatches_per_s=DISPATCHES_PER_S) as (make, made):
+        setup = Setup(queue=make, drains=drains, image_takes_s=IMAGE_TAKES_S)
+        outcome = play(
+            seed,
+            faults=faults,
+            scenario=partial(_arrive, count=count, prompt_of=lambda _: PROMPT),
+            books_every=NEVER,
+            setup=setup,
+        )
+        return Crowd(outcome, made[0])
+
+
+def poisoned(count: int, *, seed: int = 1) -> Outcome:
+    """Let one image in the middle crash each process that decodes it, and nothing else fail."""
+
+    def prompt_of(number: int) -> str:
+        return POISON if number == count // 2 else PROMPT
+
+    return play(
+        seed,
+        faults=Faults(seed, is_exact=True),
+        scenario=partial(_arrive, count=count, prompt_of=prompt_of, pace_per_s=DISPATCHES_PER_S),
+        books_every=NEVER,
+        setup=Setup(image_takes_s=IMAGE_TAKES_S),
+    )
+
+
+def _arrive(
+    clients: Clients,
+    *,
+    count: int,
+    prompt_of: Callable[[int], str],
+    pace_per_s: float | None = None,
+) -> None:
+    clients.welcomes.late_share = 0
+    if pace_per_s is not None:
+        queue: object = clients.phoenix.ports.queue
+        queue.pace_per_s = pace_per_s  # type: ignore[attr-defined]  # a simulated queue
+    accounts = math.ceil(count / IMAGES_OF_ONE_ACCOUNT)
+    for number in range(count):
+        user, name = UserId(f"user {number % accounts}"), f"image {number}"
+        clients.simulation.spawn(
+            name,
+            partial(clients.open, name, user, name, Kind.IMAGE, prompt=prompt_of(number)),
+            process=Process(name),
+            at_s=number / ARRIVALS_PER_S,
+        )
