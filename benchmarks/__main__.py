@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import firestore, posts, reads, results, sizes, starts, streams, sweeps
+from benchmarks import drain, firestore, posts, reads, results, sizes, starts, streams, sweeps
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Bench], list[Table]]] = {
     "streams": streams.run,
     "starts": starts.run,
     "sweep": sweeps.run,
+    "drain": drain.run,
 }
 
 

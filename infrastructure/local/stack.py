@@ -141,10 +141,10 @@ class Stack:
             self._api.wait()
 
     def _dispatch(self, local: LocalParts, kind: Kind) -> None:
+        run = partial(local.executions.run, kind=kind, drains=True)
         while not self._is_stopping.wait(POLL_INTERVAL_S):
             try:
-                run = partial(local.executions.run, kind=kind, drains=True)
-                while local.queue.dispatch(kind, run):
+                while local.queue.dispatch(kind, run, running=local.executions.running(kind)):
                     pass
             except Unavailable as error:
                 log.warning("queue_failed", extra={"reason": repr(error)})

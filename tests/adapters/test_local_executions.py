@@ -97,7 +97,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 time.sleep(60)
 """
-    platform = executions(script, video_job_timeout_s=3)
+    platform = executions(script, video_job_timeout_s=3, video_drain_s=1, video_room_s=1)
 
     platform.run(ONE, kind=Kind.VIDEO)
     platform.wait()

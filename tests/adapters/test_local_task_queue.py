@@ -52,6 +52,32 @@ def delivered(queue: SQLiteQueue, clock: FakeClock) -> list[CreationId]:
     return tasks
 
 
+@pytest.mark.parametrize(("running", "interval_s"), [(0, 0.2), (1, 0.5), (4, 2)])
+def test_the_more_executions_run_the_later_the_next_starts(
+    queue: SQLiteQueue, clock: FakeClock, running: int, interval_s: float
+) -> None:
+    for name in ("one", "two"):
+        queue.enqueue(a_creation_id(name), kind=Kind.IMAGE, number=1)
+    tasks: list[CreationId] = []
+
+    assert queue.dispatch(Kind.IMAGE, tasks.append, running=running)
+    clock.sleep(interval_s - 0.1)
+    assert not queue.dispatch(Kind.IMAGE, tasks.append, running=running)
+    clock.sleep(0.1)
+    assert queue.dispatch(Kind.IMAGE, tasks.append, running=running)
+
+
+def test_end_of_an_execution_lets_the_next_task_start(queue: SQLiteQueue, clock: FakeClock) -> None:
+    for name in ("one", "two"):
+        queue.enqueue(a_creation_id(name), kind=Kind.IMAGE, number=1)
+    tasks: list[CreationId] = []
+    queue.dispatch(Kind.IMAGE, tasks.append)
+    clock.sleep(1)
+
+    assert not queue.dispatch(Kind.IMAGE, tasks.append, running=10)
+    assert queue.dispatch(Kind.IMAGE, tasks.append, running=1)
+
+
 def test_name_of_a_finished_task_is_reserved_for_a_day(
     queue: SQLiteQueue, clock: FakeClock
 ) -> None:

@@ -118,6 +118,11 @@ def test_hanging_generator_is_refunded_by_the_deadline(
         PHOENIX_POLICY_DEADLINE_S="12",
         PHOENIX_POLICY_VIDEO_JOB_TIMEOUT_S="7",
         PHOENIX_POLICY_IMAGE_JOB_TIMEOUT_S="7",
+        **{
+            f"PHOENIX_POLICY_{kind}_{part}_S": "3"
+            for kind in ("VIDEO", "IMAGE")
+            for part in ("DRAIN", "ROOM")
+        },
     )
     creation_id = machine.open(machine.client(), "[hang]")
 
@@ -162,7 +167,7 @@ def without_jobs(machine: OneMachine) -> OneMachine:
     """A machine that dispatches no tasks."""
     local = machine.stack.phoenix.local
     assert local is not None
-    local.queue.__dict__["dispatch"] = lambda *_: False
+    local.queue.__dict__["dispatch"] = lambda *_, **__: False
     return machine
 
 

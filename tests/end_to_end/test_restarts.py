@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 from shared import settings, wiring
 from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
+from shared.domain.policy import STOP_GRACE_S
 from shared.domain.status import Status
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN, OneMachine
@@ -121,6 +123,69 @@ def test_after_sigkill_every_creation_becomes_a_draft_or_is_refunded(
 
     assert len(deaths.keys() - {JobPhase.SETTLED}) >= 4, deaths
     assert sum(deaths[phase] for phase in AFTER_START) >= 3, deaths
+
+
+def opened_images(base_url: str, *, users: int, prompt: str) -> None:
+    """Open two images for each user."""
+    with httpx.Client(base_url=base_url, timeout=30) as client:
+        for number in range(users):
+            signed_in = client.post("/api/local/sign-in", json={"username": f"user{number}"})
+            headers = {"Authorization": f"Bearer {signed_in.json()['token']}"}
+            for _ in range(2):
+                body = {"type": "image", "prompt": prompt}
+                client.post("/api/generate/creation", json=body, headers=headers).raise_for_status()
+
+
+def images(phoenix: Phoenix) -> list[Creation]:
+    return [each for each in phoenix.ports.store.everything() if isinstance(each, Creation)]
+
+
+def count_of(phoenix: Phoenix, status: Status) -> int:
+    return sum(each.status is status for each in images(phoenix))
+
+
+@pytest.mark.parametrize("victim", ["generation_job", "api_service", "stack"])
+def test_after_sigkill_with_twenty_images_open_every_one_becomes_a_draft(
+    tmp_path: Path, victim: str
+) -> None:
+    phoenix = wiring.build(settings.load({**SCALED_DOWN, "PHOENIX_DATA": str(tmp_path)}))
+    with stack(tmp_path) as base_url:
+        opened_images(base_url, users=10, prompt="a fox [slow 2]")
+        eventually(lambda: count_of(phoenix, Status.PROCESSING) >= 8, poll_interval_s=0.05)
+        everything = processes_with("PHOENIX_DATA", str(tmp_path))
+        kill([id_ for id_, command in everything if victim == "stack" or victim in command])
+        if victim != "stack":
+            eventually(lambda: count_of(phoenix, Status.DRAFT) == 20, within_s=50)
+    if victim == "stack":
+        with stack(tmp_path):
+            eventually(lambda: count_of(phoenix, Status.DRAFT) == 20, within_s=50)
+
+    assert phoenix.auditing.audit().violations == []
+    phoenix.ports.close()
+
+
+def test_sigterm_of_the_stack_hands_back_every_lease_and_the_next_start_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, data = tmp_path / "temporary", tmp_path / "data"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    phoenix = wiring.build(settings.load({**SCALED_DOWN, "PHOENIX_DATA": str(data)}))
+    with stack(data) as base_url:
+        opened_images(base_url, users=10, prompt="a fox [slow 6]")
+        eventually(lambda: count_of(phoenix, Status.PROCESSING) >= 8, poll_interval_s=0.05)
+        assert list(temporary.iterdir())
+        sent_at_s = time.monotonic()
+
+    assert time.monotonic() - sent_at_s < STOP_GRACE_S
+    assert count_of(phoenix, Status.PROCESSING) == 0
+    assert sum(each.hand_back_count for each in images(phoenix)) >= 8
+    assert list(temporary.iterdir()) == []
+    with stack(data):
+        eventually(lambda: count_of(phoenix, Status.DRAFT) == 20, within_s=50)
+    assert starts(data) == 20
+    assert phoenix.auditing.audit().violations == []
+    phoenix.ports.close()
 
 
 def test_job_stopped_for_longer_than_its_lease_writes_nothing_more(

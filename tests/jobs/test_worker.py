@@ -4,15 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from jobs.worker import LEAVE_AFTER_S, RESTART
 from shared import settings, wiring
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
+from shared.domain.policy import STOP_GRACE_S
 from shared.domain.status import Status
 from shared.ports.store import Page
 from tests.support.builders import ADA, a_brief, a_caller, a_creation_id
@@ -214,3 +217,89 @@ def test_unavailable_store_at_startup_exits_for_a_restart(tmp_path: Path) -> Non
     )
 
     assert done.returncode == 1
+
+
+HANGING = """
+import tempfile, threading
+from jobs import worker
+
+class Hanging(worker.Execution):
+    def run(self, creation_id, *, drains):
+        print(tempfile.mkdtemp(), flush=True)
+        threading.Event().wait()
+
+    def hand_back(self):
+        threading.Event().wait()
+
+worker.Execution = Hanging
+from jobs.image_generation_job import __main__
+"""
+
+
+@pytest.mark.slow
+def test_process_ends_9_seconds_after_sigterm_whatever_hangs(tmp_path: Path) -> None:
+    environment = {**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        temporary = Path(process.stdout.readline().strip())
+        assert temporary.is_dir()
+        began_s = time.monotonic()
+        process.terminate()
+        process.wait(STOP_GRACE_S)
+
+    assert LEAVE_AFTER_S - 0.5 <= time.monotonic() - began_s < STOP_GRACE_S
+    assert process.returncode == RESTART
+    assert not temporary.parent.exists()
+
+
+def test_sigterm_before_anything_is_claimed_ends_the_process_at_once(tmp_path: Path) -> None:
+    waiting = HANGING.replace("threading.Event().wait()\n\nworker", "pass\n\nworker")
+    environment = {**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()}
+    with subprocess.Popen(
+        [sys.executable, "-c", waiting], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        temporary = Path(process.stdout.readline().strip())
+        process.terminate()
+        process.wait(LEAVE_AFTER_S / 2)
+
+    assert process.returncode == RESTART
+    assert not temporary.parent.exists()
+
+
+@pytest.mark.parametrize("value", ["no", "true", ""])
+def test_drain_accepts_only_yes(tmp_path: Path, value: str) -> None:
+    done = job("image", tmp_path, a_creation_id(), DRAIN=value)
+
+    assert (done.returncode, done.stderr) == (2, "DRAIN: leave it out or set it to yes\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "status"),
+    [
+        ({"DRAIN": "yes"}, Status.DRAFT),
+        ({}, Status.PENDING),
+        ({"DRAIN": "yes", "RERUN_FAILED": "debit"}, Status.PENDING),
+    ],
+)
+def test_only_a_task_drains_and_a_rerun_does_not(
+    tmp_path: Path, environment: dict[str, str], status: Status
+) -> None:
+    own = failed_creation(tmp_path)
+    phoenix = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))
+    if "RERUN_FAILED" not in environment:
+        phoenix.opening.retry(own, owner=ADA)
+    brief = a_brief(Kind.IMAGE, "another fox [slow 0]")
+    other = phoenix.opening.open(brief, caller=a_caller("ben")).creation
+    phoenix.ports.close()
+
+    done = job("image", tmp_path, own, **environment)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert status_and_ledger(tmp_path, own)[0] is Status.DRAFT
+    assert status_and_ledger(tmp_path, other.creation_id)[0] is status
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    completed = [line for line in lines if line["message"] == "creation_completed"]
+    assert len(completed) == (2 if status is Status.DRAFT else 1)

@@ -16,6 +16,8 @@ from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.media import MediaFormat
+from shared.ports.clock import Clock
+from shared.ports.crew import Crew
 from shared.wiring import Phoenix
 from tests.support.builders import LEASE_OWNER
 
@@ -66,6 +68,35 @@ class CrewInTurn:
         return nullcontext()
 
 
+@dataclass
+class CrewAtWaits(CrewInTurn):
+    """A `Crew` without threads: attempts are in progress until the main thread waits.
+
+    Each `wait` does the work that was started first; without any, time passes.
+    """
+
+    clock: Clock
+    waiting: Callable[["CrewAtWaits"], None] = lambda _: None
+    """Called at each `wait`."""
+    works: list[Callable[[], None]] = field(default_factory=list)
+    in_progress: list[int] = field(default_factory=list)
+    """How many attempts were in progress at each `wait`."""
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        if name == "hand-back":
+            work()
+        else:
+            self.works.append(work)
+
+    def wait(self, seconds: float) -> None:
+        self.in_progress.append(len(self.works))
+        self.waiting(self)
+        if self.works:
+            self.works.pop(0)()
+        else:
+            self.clock.sleep(seconds)
+
+
 _running: list[Execution] = []
 
 
@@ -82,6 +113,7 @@ def run_job(
     *,
     lease_owner: LeaseOwner = LEASE_OWNER,
     drains: bool = False,
+    crew: Crew | None = None,
 ) -> int:
     """Run an execution as a job's process does, and return its exit status."""
 
@@ -90,7 +122,7 @@ def run_job(
 
     execution = Execution(
         phoenix,
-        CrewInTurn(),
+        crew or CrewInTurn(),
         load,
         kind=pipeline.kind,
         lease_owner=lease_owner,

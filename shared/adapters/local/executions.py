@@ -65,6 +65,10 @@ class LocalExecutions:
                 return True
         return False
 
+    def running(self, kind: Kind) -> int:
+        """Return how many executions of a kind this process runs."""
+        return sum(name.startswith(_job(kind)) for name in self._processes.running())
+
     def run(
         self,
         creation_id: CreationId,
@@ -74,7 +78,7 @@ class LocalExecutions:
         drains: bool = False,
     ) -> str:
         """Start an execution; one that `drains` also works on others, as for a task."""
-        name = f"{kind}-generation-job-{self._ids.random_id(ID_LENGTH)}"
+        name = f"{_job(kind)}-{self._ids.random_id(ID_LENGTH)}"
         record = _Record(
             creation_id=creation_id, kind=kind, debit_failed=debit_failed, drains=drains
         )
@@ -112,7 +116,7 @@ class LocalExecutions:
             environment["DRAIN"] = "yes"
         execution = Execution(
             name=name,
-            job=f"local/{record.kind}-generation-job",
+            job=f"local/{_job(record.kind)}",
             command=lifeline.command(module, grace_s=STOP_GRACE_S),
             environment=environment,
             timeout_s=self._policy.job_timeout_s(record.kind),
@@ -146,6 +150,10 @@ class LocalExecutions:
     def stop(self) -> None:
         self._processes.stop()
         self._lifeline.close(Lifeline.close)
+
+
+def _job(kind: Kind) -> str:
+    return f"{kind}-generation-job"
 
 
 def _locked(path: Path) -> int | None:

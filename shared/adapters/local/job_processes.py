@@ -72,6 +72,10 @@ class JobProcesses:
         self._threads.add(thread)
         thread.start()
 
+    def running(self) -> list[str]:
+        """Return the names of the executions that have not ended."""
+        return [thread.name for thread in list(self._threads)]
+
     def wait(self) -> None:
         for thread in list(self._threads):
             thread.join()

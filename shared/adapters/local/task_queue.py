@@ -45,9 +45,14 @@ CREATE INDEX IF NOT EXISTS tasks_done ON tasks (done_s) WHERE done_s IS NOT NULL
 @dataclass(frozen=True, kw_only=True)
 class QueueLimits:
     dispatches_per_s: float = 5
+    running_pause_s: float = 0.5
+    """Between two dispatches, for each execution of the kind that runs and may take the task."""
     dispatches_max: int = 10
     back_off_min_s: float = 5
     back_off_max_s: float = 60
+
+    def interval_s(self, *, running: int) -> float:
+        return max(1 / self.dispatches_per_s, self.running_pause_s * running)
 
     def back_off_s(self, dispatches: int) -> float:
         return min(self.back_off_min_s * 2.0 ** (dispatches - 1), self.back_off_max_s)
@@ -71,7 +76,7 @@ class SQLiteQueue:
         self._readers = ConnectionPool(path, busy_timeout_s=TRY_TIMEOUT_S)
         self._clock = clock
         self.limits = limits or QueueLimits()
-        self._next_dispatch_s: dict[Kind, float] = {}
+        self._last_dispatch_s: dict[Kind, float] = {}
         self._next_forgetting_s = 0.0
         with translated(QueueUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,20 +136,25 @@ class SQLiteQueue:
             row = connection.execute(select, [_name(creation_id, number)]).fetchone()
         return row is not None
 
-    def dispatch(self, kind: Kind, run: Callable[[CreationId], object]) -> bool:
+    def dispatch(
+        self, kind: Kind, run: Callable[[CreationId], object], *, running: int = 0
+    ) -> bool:
         """Dispatch the next due task, if any, within the rate limit.
 
-        `run` starts an execution; if it raises, the task is retried after a back-off.
+        `run` starts an execution; if it raises, the task is retried after a back-off. `running`
+        ones of the kind may take the task meanwhile, and a further one takes its start's CPU time
+        from them: the more run, the later the next starts.
         """
         now_s = self._clock.now().timestamp()
         self._forget(now_s)
-        if now_s < self._next_dispatch_s.get(kind, 0):
+        interval_s = self.limits.interval_s(running=running)
+        if now_s < self._last_dispatch_s.get(kind, 0) + interval_s:
             return False
         with translated(QueueUnavailable):
             task = self._due(kind, now_s)
             if task is None:
                 return False
-            self._next_dispatch_s[kind] = now_s + 1 / self.limits.dispatches_per_s
+            self._last_dispatch_s[kind] = now_s
             try:
                 run(task.creation_id)
             except Exception:
