@@ -15,6 +15,7 @@ from tests.simulation.history import Outcome, Setup, play
 from tests.simulation.scheduler import Process
 from tests.simulation.wire_queue import WireQueue, wire_queues
 
+POLICY = Policy()
 NEVER = 10**9
 """More commits than a history has: its books are checked at its end only."""
 IMAGES_OF_ONE_ACCOUNT = 10
@@ -40,7 +41,7 @@ class Crowd:
         return sum(each <= 30 for each in waited_s) / max(1, len(waited_s))
 
 
-def images(count: int, *, drains: bool = True, seed: int = 1, policy: Policy = Policy()) -> Crowd:
+def images(count: int, *, drains: bool = True, seed: int = 1, policy: Policy = POLICY) -> Crowd:
     """Let images arrive at 1,000 a minute; 45 executions begin in a minute, some are killed."""
     faults = Faults(seed, rates=KILLED, is_only=True)
     with wire_queues(dispatches_per_s=DISPATCHES_PER_S) as (make, made):
