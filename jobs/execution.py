@@ -202,7 +202,7 @@ class Execution:
             except Exception:
                 log.exception("attempt_failed_unexpectedly")
             finally:
-                del self._attempts[creation.creation_id]
+                self._attempts.pop(creation.creation_id, None)
 
     def _bound(self, attempt: Attempt) -> AbstractContextManager[None]:
         """Let every line that this thread logs name the attempt's creation."""

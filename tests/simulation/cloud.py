@@ -90,6 +90,8 @@ class SimulatedExecutions:
 
     def __init__(self, simulation: Simulation, policy: Policy) -> None:
         self.job: StartJob = _no_job
+        self.stopped: Callable[[str], None] = lambda _: None
+        """Called with each process that has handed back what it held after SIGTERM."""
         self.count = 0
         self._simulation = simulation
         self._policy = policy
@@ -168,6 +170,7 @@ class SimulatedExecutions:
             if task.job is not None:
                 task.job.hand_back()
                 task.has_exited = True
+                self.stopped(main.process.name)
             simulation.at(simulation.now_s, lambda: self._kill(main))
 
         simulation.spawn(f"{main.name}.stop", stop, process=main.process)

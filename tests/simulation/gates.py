@@ -1,17 +1,22 @@
 """Availability gates: the least share of creations that must succeed under given faults."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from shared.domain.keys import UserId
 from shared.domain.kind import Kind
+from shared.domain.lease import LeaseOwner
+from shared.domain.policy import Policy
 from tests.simulation.clients import Clients
+from tests.simulation.crowds import poisoned
 from tests.simulation.faults import Faults
-from tests.simulation.history import Outcome, Scenario, play
+from tests.simulation.history import POLICY, Outcome, Scenario, Setup, crowd, play
 from tests.simulation.scheduler import Process
 
 EVE = UserId("eve")
+SHORT_LEASES = replace(POLICY, lease_s=60, heartbeat_s=20, lease_grace_s=10)
+STEAL_AT_S = 100.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,84 @@ class Gate:
         return None
 
 
+@dataclass(frozen=True)
+class CrowdGate:
+    """Under these faults only, a waiting crowd must become drafts with little more than one attempt."""
+
+    name: str
+    kind: Kind
+    drafts_share_min: float = 1.0
+    attempts_share_max: float = 1.0
+    starts_share_max: float = 1.0
+    rates: Mapping[str, float] = field(default_factory=dict)
+    policy: Policy = POLICY
+    histories: int = 40
+    is_robbed: bool = False
+    """One lease is taken away from the process that renews it."""
+
+    def failing(self) -> str | None:
+        """Return why the gate fails, or None."""
+        creations = drafts = attempts = starts = 0
+        for seed in range(self.histories):
+            faults = Faults(seed, rates=self.rates, is_only=True)
+            setup = Setup(policy=self.policy)
+            outcome = play(seed, faults=faults, scenario=self._scenario, setup=setup)
+            if outcome.violations:
+                return outcome.violations[0]
+            if kept := outcome.marks["kept_after_sigterm"]:
+                return f"{kept} leases were kept after SIGTERM"
+            creations += outcome.endings.total()
+            drafts += outcome.endings["draft"]
+            attempts += outcome.attempts
+            starts += outcome.starts
+        shares = drafts / creations, attempts / creations, starts / creations
+        is_right = (
+            shares[0] >= self.drafts_share_min
+            and shares[1] <= self.attempts_share_max
+            and shares[2] <= self.starts_share_max
+        )
+        return None if is_right else f"drafts, attempts and starts for each: {shares}"
+
+    def _scenario(self, clients: Clients) -> None:
+        clients.welcomes.late_share = 0
+        crowd(clients, kind=self.kind)
+        if self.is_robbed:
+            clients.simulation.at(STEAL_AT_S, partial(_steal, clients))
+
+
+def _steal(clients: Clients) -> None:
+    """Take the lease of one creation in progress, and do nothing with it."""
+    processing = clients.store.processing()
+    if len(processing) > 1 and (owner := processing[0].lease_owner) is not None:
+        thief = LeaseOwner(owner.execution, owner.task_attempt + 1)
+        creation_id, kind = processing[0].creation_id, processing[0].kind
+
+        def claim() -> None:
+            clients.phoenix.claims.claim(creation_id, kind=kind, lease_owner=thief)
+
+        clients.simulation.spawn(str(thief), claim, process=Process(str(thief)))
+
+
+@dataclass(frozen=True)
+class PoisonGate:
+    """One image that crashes its processes takes each companion along once at most."""
+
+    name: str = "one image of 300 crashes its processes"
+    images: int = 300
+    extra_attempts_max: int = 9
+    """One for each of seven companions; a second image start may need one more."""
+
+    def failing(self) -> str | None:
+        for seed in (1, 2, 3):
+            outcome = poisoned(self.images, seed=seed)
+            if outcome.violations:
+                return outcome.violations[0]
+            extra = outcome.attempts - self.images - (POLICY.attempts_max - 1)
+            if outcome.endings["draft"] < self.images - 1 or extra > self.extra_attempts_max:
+                return f"{outcome.endings['draft']} drafts, {extra} more attempts"
+        return None
+
+
 def one_open(clients: Clients) -> None:
     """Let one owner open one creation, retrying until there is a response."""
     clients.welcomes.late_share = 0
@@ -63,7 +146,7 @@ def _effort(outcome: Outcome) -> tuple[int, int, int]:
     return outcome.tasks, outcome.executions, outcome.attempts
 
 
-GATES = [
+GATES: list[Gate | CrowdGate | PoisonGate] = [
     Gate("no faults", {}, 1.0, is_effort_least=True),
     Gate("processes die", {"crash_before": 0.002, "crash_after": 0.002}, 0.99, histories=1000),
     Gate("half of the starts return 429", {"generator.start unavailable": 0.5}, 0.8),
@@ -100,4 +183,34 @@ GATES = [
     Gate("reads are refused for a minute", {"generator.reads refused_for_a_minute": 1.0}, 0.99),
     Gate("processes die repeatedly", {"crash_before": 0.03, "crash_after": 0.03}, 0.8),
     Gate("storage is unavailable for a minute", {"media.outage a_minute": 1.0}, 0.99),
+    CrowdGate("a crowd of long videos waits", Kind.VIDEO, policy=SHORT_LEASES),
+    CrowdGate(
+        "every process of a crowd of videos is stopped",
+        Kind.VIDEO,
+        attempts_share_max=2.2,
+        rates={"job sigterm": 1.0},
+    ),
+    CrowdGate(
+        "every process of a crowd of images is stopped",
+        Kind.IMAGE,
+        drafts_share_min=0.99,
+        attempts_share_max=1.2,
+        starts_share_max=1.02,
+        rates={"job sigterm": 1.0},
+        histories=60,
+    ),
+    CrowdGate(
+        "every process of a crowd of slow videos is stopped",
+        Kind.VIDEO,
+        drafts_share_min=0.8,
+        attempts_share_max=7,
+        rates={"job sigterm": 1.0, "generator.operation slow": 1.0},
+    ),
+    CrowdGate(
+        "one lease of a crowd is taken away",
+        Kind.VIDEO,
+        attempts_share_max=1.4,
+        is_robbed=True,
+    ),
+    PoisonGate(),
 ]

@@ -157,24 +157,23 @@ def random_journeys(clients: Clients) -> None:
         _spawn(clients, "cyd", partial(clients.opens_and_keeps_one, CYD))
 
     if simulation.chance("crowd", "is there") < 0.12:
-        _crowd(clients)
+        kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE
+        begins_s = simulation.chance("crowd", "begins") * CLIENTS_BEGIN_WITHIN_S
+        crowd(clients, kind=kind, begins_s=begins_s)
 
 
-def _crowd(clients: Clients) -> None:
-    """Let six owners open two or three creations each within a minute, before a slow queue."""
+def crowd(clients: Clients, *, kind: Kind, begins_s: float = 0.0) -> None:
+    """Let six owners open three images each, or a video, within a minute, before a slow queue."""
     queue: Any = clients.phoenix.ports.queue
     queue.pace_per_s = CROWD_PACE_PER_S
-    simulation = clients.simulation
-    begins_s = simulation.chance("crowd", "begins") * CLIENTS_BEGIN_WITHIN_S
-    kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE
     for owner in range(CROWD):
         for number in range(1 if kind is Kind.VIDEO else 3):
             user, name = UserId(f"crowd {owner}"), f"crowd {owner}.{number}"
-            simulation.spawn(
+            clients.simulation.spawn(
                 name,
                 partial(clients.open, name, user, name, kind),
                 process=Process(name),
-                at_s=begins_s + 60 * simulation.chance(name, "begins"),
+                at_s=begins_s + 60 * clients.simulation.chance(name, "begins"),
             )
 
 
@@ -242,6 +241,7 @@ class _Installation:
             setup.policy,
             books_every=books_every,
         )
+        self.executions.stopped = self.inspector.stopped
         self.welcomes = Welcomes(simulation, POLICY)
         self.inspector.welcomes = self.welcomes
         self.phoenix = self._assembled()

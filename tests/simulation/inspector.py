@@ -347,6 +347,13 @@ class Inspector:
             if isinstance(document, Creation) and key in _needed(document):
                 self.report("I14", f"{key} of {document.creation_id} was deleted")
 
+    def stopped(self, lease_owner: str) -> None:
+        """Count the leases that a process kept after SIGTERM; a fault of the store excuses it."""
+        for each in self.store.documents.values():
+            is_held = isinstance(each, Creation) and each.status is Status.PROCESSING
+            if is_held and isinstance(each, Creation) and str(each.lease_owner) == lease_owner:
+                self.simulation.marks["kept_after_sigterm"] += 1
+
     def _enqueued(self, actor: str, creation_id: CreationId, number: int) -> None:
         if actor.startswith("sweep"):
             is_new = not self.queue.knows(creation_id, number)

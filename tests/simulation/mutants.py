@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, generation, retries, upload
+from jobs import attempt, execution, generation, retries, upload
 from shared.domain import creation
 from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
@@ -26,6 +26,7 @@ from shared.lifecycle import (
     starts,
     sweeping,
     welcoming,
+    withdrawing,
 )
 from tests.simulation import generators
 
@@ -119,7 +120,7 @@ NO_LIMIT = _one(
     "if False:",
 )
 NO_WITHDRAWAL = _one(
-    "no task is withdrawn", failing.Failing, "_fail", "self._withdraw_task(failed)", "pass"
+    "no task is withdrawn", failing.Failing, "_fail", "withdraw_task(self.queue, failed)", "pass"
 )
 """It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
 
@@ -242,6 +243,102 @@ MUTANTS = [
         "return current is not None and current.is_held_by(lease_owner, attempt=claimed.attempt)",
         "return False",
         gate="commits get no response",
+    ),
+    _one(
+        "a task is withdrawn before the claim",
+        execution.Execution,
+        "_claimed",
+        "claim = claims.claim(",
+        "from shared.domain.creation import creation_key\n"
+        "    if (found := ports.store.get(creation_key(creation_id))) is not None:\n"
+        "        withdraw_task(ports.queue, found)\n"
+        "    claim = claims.claim(",
+    ),
+    _one(
+        "a task is withdrawn by a number that is read later",
+        execution.Execution,
+        "_work",
+        "attempt.run()",
+        "attempt.run()\n"
+        "            withdraw_task(self._phoenix.ports.queue, "
+        "self._phoenix.ports.store.get(creation.key) or creation)",
+    ),
+    _one(
+        "a drained creation has no heartbeat",
+        attempt.Attempt,
+        "_generate",
+        "self.claim.heartbeat)",
+        "self.claim.heartbeat if self.claim.creation.creation_id[:6] "
+        "in str(self.claim.creation.lease_owner) else lambda: None)",
+        gate="a crowd of long videos waits",
+    ),
+    _one(
+        "one lost lease ends all attempts of the process",
+        execution.Execution,
+        "_work",
+        "attempt.run()",
+        "attempt.run()\n"
+        "            if attempt.claim._is_lost:\n"
+        "                [each.claim.stop() for each in self._attempts.values()]",
+        gate="one lease of a crowd is taken away",
+    ),
+    _one(
+        "a restarted execution claims what another one holds",
+        LeaseOwner,
+        "succeeds",
+        "self.execution == other.execution and self.task_attempt > other.task_attempt",
+        "self.task_attempt > other.task_attempt",
+    ),
+    Mutant(
+        "a claim recognises its owner's name, and a process claims twice",
+        (
+            Edit(
+                claims.Claims,
+                "claim",
+                "for obstacle in",
+                "if current.status is Status.PROCESSING and current.lease_owner == lease_owner:\n"
+                "            return write(current, result=(current, False))\n"
+                "        for obstacle in",
+            ),
+            Edit(
+                execution.Execution,
+                "_take_own",
+                "self._take(creation_id)",
+                "self._take(creation_id); self._take(creation_id)",
+            ),
+        ),
+    ),
+    _one(
+        "only the lease of its own creation is handed back",
+        execution.Execution,
+        "_hand_back",
+        "if not attempt.has_ended and attempt.hand_back():",
+        "if attempt.claim.creation.creation_id == self._own and attempt.hand_back():",
+        gate="every process of a crowd of videos is stopped",
+    ),
+    _one(
+        "a paid start is handed back at once",
+        execution.Execution,
+        "_hand_back",
+        "if clock.monotonic_s() >= until_s:",
+        "if True:",
+        gate="every process of a crowd of images is stopped",
+    ),
+    _one(
+        "a hand-back counts as an attempt",
+        creation.Creation,
+        "has_attempts_left",
+        "policy.attempts_max + self.hand_back_count",
+        "policy.attempts_max",
+        gate="every process of a crowd of slow videos is stopped",
+    ),
+    _one(
+        "companions of a crash are taken back together",
+        execution.Execution,
+        "_next",
+        "is_free = self._left_behind and not self._attempts",
+        "is_free = self._left_behind",
+        gate="one image of 300 crashes its processes",
     ),
     _one(
         "the sweep enqueues nothing",
@@ -492,23 +589,25 @@ MUTANTS = [
         "a withdrawal uses the current task number",
         failing.Failing,
         "_fail",
-        "self._withdraw_task(failed)",
-        "self._withdraw_task(self.transactions.store.get(creation.key) or failed)",
+        "withdraw_task(self.queue, failed)",
+        "withdraw_task(self.queue, self.transactions.store.get(creation.key) or failed)",
         gate="an owner cancels and retries at once",
     ),
     _one(
         "a withdrawal uses the next task number",
-        failing.Failing,
-        "_withdraw_task",
-        "kind=failed.kind, number=failed.task_number)",
-        "kind=failed.kind, number=failed.task_number + 1)",
+        withdrawing,
+        "withdraw_task",
+        "kind=written.kind, number=written.task_number)",
+        "kind=written.kind, number=written.task_number + 1)",
+        failing,
+        execution,
     ),
     _one(
         "a task is withdrawn before its refund",
         failing.Failing,
         "_fail",
         "facts = _facts(creation, code, actor)",
-        "facts = _facts(creation, code, actor)\n    self._withdraw_task(creation)",
+        "facts = _facts(creation, code, actor)\n    withdraw_task(self.queue, creation)",
     ),
     _one(
         "free outcomes are not counted",

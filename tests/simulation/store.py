@@ -167,7 +167,7 @@ class SimulatedStore:
     def _put(self, key: Key[Any], document: Document | None) -> None:
         self._next_due = None
         self._unfinished.pop(key, None)
-        if isinstance(document, Creation) and document.is_unfinished:
+        if isinstance(document, Creation) and (document.is_unfinished or document.sweep_at):
             self._unfinished[key] = document
         if document is None:
             del self.documents[key], self._versions[key]
@@ -184,6 +184,10 @@ class SimulatedStore:
         """Return the current creation without a port call."""
         found = self.documents.get(creation_key(creation_id))
         return found if isinstance(found, Creation) else None
+
+    def processing(self) -> list[Creation]:
+        """Return what is being processed, without a port call."""
+        return [each for each in self._unfinished.values() if each.status is Status.PROCESSING]
 
     def has_entry(self, entry_id: str) -> bool:
         """Return whether the ledger has this entry, without a port call."""

@@ -13,7 +13,7 @@ from shared.lifecycle import claims
 from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import FAULTS, Faults
-from tests.simulation.gates import GATES, Gate
+from tests.simulation.gates import GATES, CrowdGate, Gate, PoisonGate
 from tests.simulation.history import play, ten_abusers, two_posts
 from tests.simulation.mutants import (
     MUTANTS,
@@ -129,7 +129,7 @@ def test_two_racing_posts_survive_a_sample_of_all_pairs_of_faults() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
-def test_gate_holds_without_mutants(gate: Gate) -> None:
+def test_gate_holds_without_mutants(gate: Gate | CrowdGate | PoisonGate) -> None:
     assert gate.failing() is None
 
 
