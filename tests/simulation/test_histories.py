@@ -14,7 +14,7 @@ from tests.simulation import campaign
 from tests.simulation.draws import Site
 from tests.simulation.faults import FAULTS, Faults
 from tests.simulation.gates import GATES, CrowdGate, Gate, PoisonGate
-from tests.simulation.history import play, ten_abusers, two_posts
+from tests.simulation.history import Setup, play, ten_abusers, two_posts
 from tests.simulation.mutants import (
     MUTANTS,
     NO_LIMIT,
@@ -31,6 +31,7 @@ SEEDS = 2500
 MARKS_MIN = {
     "cancelled": 30,
     "deleted": 500,
+    "drained": 1500,
     "failed_deadline_exceeded": 50,
     "failed_internal": 15,
     "failed_queue_unavailable": 100,
@@ -88,9 +89,11 @@ def test_ten_abusers_do_not_delay_another_account() -> None:
     assert outcome.endings["draft"] <= outcome.executions <= 20
 
 
-def test_ten_abusers_delay_another_account_without_limit_and_withdrawal() -> None:
+def test_ten_abusers_delay_another_account_without_limit_withdrawal_and_draining() -> None:
+    """Draining alone would be enough: an execution that finds nothing to claim takes what waits."""
+    faults, alone = Faults(7, is_exact=True), Setup(drains=False)
     with broken(NO_WITHDRAWAL), broken(NO_LIMIT):
-        outcome = play(7, faults=Faults(7, is_exact=True), scenario=ten_abusers)
+        outcome = play(7, faults=faults, scenario=ten_abusers, setup=alone)
 
     assert outcome.endings["failed deadline_exceeded"] >= 1
 
