@@ -469,6 +469,28 @@ def test_waiting_pages_have_no_gaps_at_equal_times(store: Store) -> None:
     assert ids(found) == ids(waiting)
 
 
+def test_waiting_follows_a_creation_through_its_attempts(store: Store) -> None:
+    def waits(after_s: float) -> list[CreationId]:
+        return ids(store.waiting(Kind.IMAGE, NOON + seconds(after_s), Page(limit=50)))
+
+    opened = available("one", 0)
+    claimed = opened.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
+    put(store, opened)
+    assert waits(0) == [opened.creation_id]
+
+    put(store, claimed)
+    assert waits(900) == []
+
+    put(store, claimed.released(policy=POLICY, at=NOON + seconds(5)))
+    assert (waits(4), waits(5)) == ([], [opened.creation_id])
+
+    put(store, claimed.waiting_to_retry(NOON + seconds(60), policy=POLICY, at=NOON))
+    assert (waits(59), waits(60)) == ([], [opened.creation_id])
+
+    put(store, opened.failed(FailureCode.CANCELLED, at=NOON))
+    assert waits(900) == []
+
+
 def test_waiting_shows_what_a_claim_is_chosen_by(store: Store) -> None:
     put(store, available("one", 0, deadline_at=NOON + seconds(900)))
 

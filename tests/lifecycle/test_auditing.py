@@ -129,6 +129,15 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(retryAt="2026-11-21T12:00:00+00:00"),
         ),
     ),
+    "a draft that waits to be claimed": (
+        "I12",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("draft"),
+            lambda d: d.update(availableAt="2026-11-21T12:00:00+00:00"),
+        ),
+    ),
     "a lease without an attempt": (
         "I12",
         lambda w: spoil(
@@ -161,6 +170,10 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
     "too many attempts": (
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
+    ),
+    "too many hand-backs": (
+        "I17",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(handBacks=7)),
     ),
     "an orphaned file": ("I15", orphan_a_file),
 }
