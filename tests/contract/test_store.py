@@ -446,7 +446,8 @@ def test_waiting_lists_available_creations_of_a_kind_oldest_first(store: Store) 
     waiting = [available(str(n), n) for n in range(4)]
     others = [a_creation("video"), a_claimed_creation("claimed", kind=Kind.IMAGE)]
     earlier_release = a_creation("earlier release", kind=Kind.IMAGE, available_at=None)
-    put(store, *waiting[::-1], *others, earlier_release, available("not yet", 9))
+    settled_by_it = available("settled by it", 0, status=Status.DRAFT)
+    put(store, *waiting[::-1], *others, earlier_release, settled_by_it, available("not yet", 9))
 
     assert ids(store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=50))) == ids(waiting)
     first = store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=3))

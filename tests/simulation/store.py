@@ -259,7 +259,9 @@ class SimulatedStore:
         waiting = [
             each
             for each in self._unfinished_creations()
-            if each.kind is kind and each.available_at and each.available_at <= now
+            if (each.kind, each.status) == (kind, Status.PENDING)
+            and each.available_at
+            and each.available_at <= now
         ]
         return _page(
             waiting, page, lambda each: (each.available_at, each.creation_id), is_newest_first=False

@@ -154,7 +154,9 @@ class FirestoreStore:
         return self._page(Collection.TRANSACTIONS, filters, page, sort="sequence")
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
-        filters: list[Filter] = [("mediaType", "==", kind), ("availableAt", "<=", now)]
+        # An earlier release keeps `availableAt` when it settles a creation, because it cannot name it.
+        filters: list[Filter] = [("mediaType", "==", kind), ("status", "==", Status.PENDING)]
+        filters.append(("availableAt", "<=", now))
         collection, order = Collection.CREATIONS, OLDEST_FIRST
         waiting = self._page(collection, filters, page, sort="availableAt", order=order)
         return [each.parse() for each in waiting]

@@ -177,6 +177,7 @@ class SQLiteStore:
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
         where = f"{_field('availableAt')} <= :of AND {_field('mediaType')} = '{kind}'"
+        where += f" AND {_field('status')} = '{Status.PENDING}'"
         return self._oldest(Collection.CREATIONS, where, page, "availableAt", time_text(now))
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
