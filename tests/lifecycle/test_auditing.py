@@ -129,15 +129,6 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             lambda d: d.update(retryAt="2026-11-21T12:00:00+00:00"),
         ),
     ),
-    "a draft that waits to be claimed": (
-        "I12",
-        lambda w: spoil(
-            w,
-            "creations",
-            of_status("draft"),
-            lambda d: d.update(availableAt="2026-11-21T12:00:00+00:00"),
-        ),
-    ),
     "a lease without an attempt": (
         "I12",
         lambda w: spoil(

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
+from shared.adapters.account_order import in_account_order
 from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
 from shared.adapters.firestore.internals import (
@@ -210,8 +211,25 @@ class FirestoreStore:
     def everything(self) -> Iterator[Document]:
         moment = self._documents.moment()
         for collection in HELD:
-            for page in self._documents.pages(collection, at=moment):
-                yield from self._held(collection, page, moment)
+            yield from self._streamed(collection, moment)
+
+    def books(self) -> Iterator[Document]:
+        """Use the composite indexes of the lists; after an hour, Firestore refuses the moment."""
+        moment = self._documents.moment()
+        by_user = ("userId", OLDEST_FIRST)
+        yield from in_account_order(
+            self._streamed(Collection.USERS, moment),
+            self._streamed(Collection.CREATIONS, moment, by_user, ("createdAt", NEWEST_FIRST)),
+            self._streamed(Collection.TRANSACTIONS, moment, by_user, ("sequence", NEWEST_FIRST)),
+        )
+        yield from self._streamed(Collection.USERNAMES, moment)
+        yield from self._streamed(Collection.MEDIA_DELETIONS, moment)
+
+    def _streamed(
+        self, collection: Collection, moment: Moment, *order: tuple[str, str]
+    ) -> Iterator[Document]:
+        for page in self._documents.pages(collection, at=moment, order=order):
+            yield from self._held(collection, page, moment)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
