@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ import pytest
 
 from shared.domain.creation import Creation
 from shared.domain.kind import Kind
-from shared.domain.policy import STOP_GRACE_S
 from shared.domain.status import Status
 from tests.end_to_end.cloud import CloudInABox
 from tests.end_to_end.poisoned_image_job import POISON
@@ -191,42 +189,6 @@ def test_killed_executions_and_repeated_tasks_lose_nothing(new_box: NewBox) -> N
 def time_passes(box: CloudInABox) -> None:
     seen = box.tasks.calls
     eventually(lambda: box.tasks.calls >= seen, within_s=1)
-
-
-def test_sigterm_hands_back_every_creation_of_an_execution(new_box: NewBox) -> None:
-    box = new_box()
-    quick = open_all(box, "image", [f"quick {nth} [slow 1]" for nth in range(9)])
-    slow = open_all(box, "image", [f"slow {nth} [slow 9]" for nth in range(16)])
-    eventually(
-        lambda: max(held_by(box, slow).values(), default=0) == 8, within_s=60, poll_interval_s=0.2
-    )
-    held = held_by(box, slow)
-    execution = max(held, key=lambda name: held[name])
-    run = run_of(box, execution)
-    victims = jobs_of(run.overrides["CREATION_ID"])
-    mine = [
-        each
-        for each in slow
-        if (owner := box.document(each).lease_owner) is not None and owner.execution == execution
-    ]
-
-    began_s = time.monotonic()
-    kill(victims, signal.SIGTERM)
-    eventually(
-        lambda: run.ended_at or not set(victims) & set(jobs_of(run.overrides["CREATION_ID"])),
-        within_s=STOP_GRACE_S,
-    )
-    took_s = time.monotonic() - began_s
-
-    assert took_s < STOP_GRACE_S
-    log = (box.folder / f"{execution}.log").read_text()
-    assert sum('"message": "handed_back"' in line for line in log.splitlines()) == len(mine) == 8
-    made = settled(box, quick | slow)
-    assert run.statuses[0] == 1
-    assert {each.status for each in made} == {Status.DRAFT}
-    again = [box.document(each) for each in mine]
-    assert {each.requeue_count for each in again} == {0}
-    assert {each.hand_back_count for each in again} == {1}
 
 
 def test_image_that_crashes_its_process_stops_no_other(new_box: NewBox) -> None:
