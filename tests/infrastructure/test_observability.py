@@ -366,20 +366,24 @@ def test_drained_creations_are_counted_apart_from_an_executions_own(
     }
 
 
-def test_rate_limits_and_failed_looks_are_counted(world: World, logged: Logged) -> None:
-    def down(*_: object, **__: object) -> int:
-        raise StoreUnavailable(reason="planned")
-
+def test_rate_limit_is_counted(world: World, logged: Logged) -> None:
     creation = world.open(kind=Kind.IMAGE).creation
     world.generator.starts = [
         GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED, retry_after_s=1)
     ]
-    drain(world, creation)
-    another = world.open(kind=Kind.IMAGE).creation
-    world.store.unfinished = down  # type: ignore[method-assign]  # the look's first query
-    drain(world, another)
+    attempt(world, creation)
 
     assert logged.counts("rate_limits") == {("image",): 1}
+
+
+def test_failed_look_is_counted(world: World, logged: Logged) -> None:
+    def down(*_: object, **__: object) -> int:
+        raise StoreUnavailable(reason="planned")
+
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.store.unfinished = down  # type: ignore[attr-defined]  # the look's first query
+    drain(world, creation)
+
     assert set(logged.counts("looks_failed")) == {("image",)}
 
 
