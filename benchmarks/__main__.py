@@ -13,7 +13,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import drain, firestore, posts, reads, results, sizes, starts, streams, sweeps
+from benchmarks import (
+    audits,
+    drain,
+    firestore,
+    posts,
+    reads,
+    results,
+    sizes,
+    starts,
+    streams,
+    sweeps,
+)
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchError, check_programs
 from benchmarks.table import Table
@@ -31,6 +42,7 @@ PARTS: dict[str, Callable[[Bench], list[Table]]] = {
     "starts": starts.run,
     "sweep": sweeps.run,
     "drain": drain.run,
+    "audit": audits.run,
 }
 
 
