@@ -4,12 +4,14 @@ Half of a day's creations arrive at the peak rate, the other half evenly in the 
 Little's law, arrivals a second times the seconds of a creation are in progress at once.
 
 Below the queue's rate every task starts an execution at once, so that draining changes nothing.
-Above it, the queue starts executions at its rate, and they share all creations.
+Above it, the queue starts executions at its rate, and they share all creations; if `drain_s` is too
+short for that, more must start.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from cli import quotas
 from shared.domain.kind import Kind
@@ -18,7 +20,8 @@ from shared.domain.policy import Policy
 DAY_S = 86_400
 DAYS_PER_MONTH = 30
 MINUTE_S = 60
-BINDS_AT_MAX = 10**9
+PER_DAY_MAX = 10**9
+ROUNDING = 1e-9
 ACCOUNT_WRITES_PER_OPEN = 2
 """The debit, and the end of the run."""
 
@@ -76,20 +79,20 @@ class Wall:
     past: str
     """What happens past it, or what to raise."""
 
-    def binds_at(self, demand: Demand) -> int | None:
-        """Return the creations a day at which it binds, or None if it never does."""
+    def holds_up_to(self, demand: Demand) -> int | None:
+        """Return the most creations a day that it allows, or None if it never binds."""
 
-        def binds(per_day: int) -> bool:
-            scaled = Demand(per_day=per_day, peak=demand.peak, video_share=demand.video_share)
-            return self.load(scaled) > self.limit
+        def holds(per_day: int) -> bool:
+            scaled = replace(demand, per_day=per_day)
+            return self.load(scaled) <= self.limit * (1 + ROUNDING)
 
-        if not binds(BINDS_AT_MAX):
+        if holds(PER_DAY_MAX):
             return None
-        below, above = 0, BINDS_AT_MAX
+        below, above = 0, PER_DAY_MAX
         while above - below > 1:
             middle = (below + above) // 2
-            below, above = (below, middle) if binds(middle) else (middle, above)
-        return above
+            below, above = (middle, above) if holds(middle) else (below, middle)
+        return below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +108,11 @@ class Model:
         dispatches_per_s = quotas.DISPATCHES_PER_MIN[kind] / MINUTE_S
         if not self.drains or arrivals_per_s <= dispatches_per_s:
             return Executions(arrivals_per_s, own_s)
-        places = self.policy.at_once(kind) * quotas.OCCUPANCY
-        shared_s = arrivals_per_s * self.policy.typical_s(kind) / (dispatches_per_s * places)
-        longest_s = self.policy.drain_s(kind) + own_s
-        return Executions(dispatches_per_s, min(longest_s, max(own_s, quotas.START_S + shared_s)))
+        longest_s = own_s + self.policy.drain_s(kind)
+        work = arrivals_per_s * self.policy.typical_s(kind)
+        work /= self.policy.at_once(kind) * quotas.OCCUPANCY
+        per_s = max(dispatches_per_s, work / longest_s)
+        return Executions(per_s, min(longest_s, max(own_s, quotas.START_S + work / per_s)))
 
     def heartbeats(self, kind: Kind) -> int:
         return int(self.policy.typical_s(kind) // self.policy.heartbeat_s)
@@ -139,46 +143,36 @@ class Model:
         return min(quotas.API_INSTANCES_MAX, needed)
 
     def walls(self) -> list[Wall]:
-        return [*self._starts(), *self._at_once(), *self._store(), *self._api(), *self._generator()]
+        return [*self._starts(), *self._brakes(), *self._store(), *self._api(), *self._generator()]
 
     def _starts(self) -> Iterator[Wall]:
         for kind, per_min in quotas.DISPATCHES_PER_MIN.items():
             yield Wall(
-                what=f"{kind} queue, starts a minute",
+                what=f"{kind} starts a minute",
                 limit=per_min,
-                load=lambda demand, kind=kind: MINUTE_S * self._peak(kind, demand).per_s,
-                past="tasks wait until their deadline; raise the queue's rate",
+                load=partial(self._starts_per_min, [kind]),
+                past="tasks wait; raise its rate",
             )
         yield Wall(
             what="jobs:run a minute",
             limit=quotas.STARTS_PER_MIN.value,
-            load=lambda demand: MINUTE_S * sum(self._peak(kind, demand).per_s for kind in Kind),
-            past="429, the queue retries; raise the quota",
+            load=partial(self._starts_per_min, [*Kind]),
+            past="429, retried; raise the quota",
         )
         yield Wall(
             what="running executions",
             limit=quotas.EXECUTIONS_MAX.value,
-            load=lambda demand: sum(self._peak(kind, demand).at_once for kind in Kind),
-            past="429, the queue retries; raise the quota",
+            load=self._running,
+            past="429, retried; raise the quota",
         )
 
-    def _at_once(self) -> Iterator[Wall]:
-        if not self.drains:
-            return
-        for kind in Kind:
-            run_s = quotas.START_S + self.policy.typical_s(kind) + self.policy.drain_s(kind)
-            executions = quotas.DISPATCHES_PER_MIN[kind] / MINUTE_S * run_s
+    def _brakes(self) -> Iterator[Wall]:
+        for kind in Kind if self.drains else ():
             yield Wall(
-                what=f"{kind}s that executions hold at once",
-                limit=executions * self.policy.at_once(kind) * quotas.OCCUPANCY,
-                load=lambda demand, kind=kind: self._in_progress(kind, demand),
-                past="tasks wait until their deadline; raise the queue's rate",
-            )
-            yield Wall(
-                what=f"{kind}s processing, the brake",
+                what=f"{kind}s processing (brake)",
                 limit=self.policy.running_max(kind),
-                load=lambda demand, kind=kind: self._in_progress(kind, demand),
-                past=f"executions take only their own; PHOENIX_POLICY_{kind.upper()}S_RUNNING_MAX",
+                load=partial(self._in_progress, kind),
+                past=f"no more is taken; {kind.upper()}S_RUNNING_MAX",
             )
 
     def _store(self) -> Iterator[Wall]:
@@ -190,25 +184,25 @@ class Model:
             what="Firestore writes a second",
             limit=quotas.WRITES_PER_S.value,
             load=total(self.writes),
-            past="higher latency; a second database",
+            past="latency; a second database",
         )
         yield Wall(
-            what="writes of the index on sweepAt a second",
+            what="sweepAt writes a second",
             limit=quotas.INDEX_WRITES_PER_S.value,
             load=total(self.sweep_at_writes),
-            past="contention; spread the index over shards",
+            past="contention; shard the index",
         )
         yield Wall(
-            what="writes of one account a second",
+            what="writes of an account a second",
             limit=quotas.DOCUMENT_WRITES_PER_S.value,
             load=lambda _: opened_per_s * ACCOUNT_WRITES_PER_OPEN,
-            past="contention: opens of this account are retried",
+            past="its opens are retried",
         )
         yield Wall(
-            what="refunds of the sweep a minute, in an outage",
+            what="refunds a minute in an outage",
             limit=self.policy.sweep_creations_max * MINUTE_S / self.policy.sweep_every_s,
             load=lambda demand: MINUTE_S * demand.peak_per_s_of_all,
-            past="refunds are late while the outage lasts",
+            past="refunds are late",
         )
 
     def _api(self) -> Iterator[Wall]:
@@ -216,23 +210,29 @@ class Model:
             what="event streams",
             limit=quotas.API_INSTANCES_MAX * quotas.STREAMS_PER_INSTANCE,
             load=lambda demand: demand.peak_per_s_of_all * quotas.WATCHED_S,
-            past="pages poll; more API instances",
+            past="pages poll; add API instances",
         )
         yield Wall(
             what="vCPUs of the API",
             limit=quotas.API_INSTANCES_MAX * quotas.CPU_SHARE_MAX,
             load=lambda demand: demand.peak_per_s_of_all * api_cpu_s(),
-            past="slow answers, then 429; more API instances",
+            past="slow; add API instances",
         )
 
     def _generator(self) -> Iterator[Wall]:
         if self.is_veo:
             yield Wall(
-                what="video starts of the generator a minute",
+                what="Veo starts a minute",
                 limit=quotas.VEO_STARTS_PER_MIN.value,
                 load=lambda demand: MINUTE_S * demand.peak_per_s(Kind.VIDEO),
-                past="429, executions slow down; raise the quota",
+                past="429 and pauses; raise the quota",
             )
+
+    def _starts_per_min(self, kinds: Sequence[Kind], demand: Demand) -> float:
+        return MINUTE_S * sum(self._peak(kind, demand).per_s for kind in kinds)
+
+    def _running(self, demand: Demand) -> float:
+        return sum(self._peak(kind, demand).at_once for kind in Kind)
 
     def _peak(self, kind: Kind, demand: Demand) -> Executions:
         return self.executions(kind, demand.peak_per_s(kind))
@@ -246,10 +246,10 @@ def api_cpu_s() -> float:
     return quotas.POST_CPU_S + (quotas.REQUESTS - 1) * quotas.READ_CPU_S
 
 
-def first_to_bind(walls: list[Wall], demand: Demand) -> tuple[Wall, int] | None:
-    """Return the wall with the fewest creations a day, if any binds."""
-    binding = [(wall, at) for wall in walls if (at := wall.binds_at(demand)) is not None]
-    return min(binding, key=lambda each: each[1], default=None)
+def in_order(walls: list[Wall], demand: Demand) -> list[tuple[Wall, int]]:
+    """Return the walls that bind at some number of creations a day, the first one first."""
+    binding = [(wall, at) for wall in walls if (at := wall.holds_up_to(demand)) is not None]
+    return sorted(binding, key=lambda each: each[1])
 
 
 def draining_begins_at(demand: Demand) -> dict[Kind, float]:

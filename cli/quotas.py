@@ -31,12 +31,23 @@ FIRESTORE_PRICES = "airbyte.com/data-engineering-resources/google-firestore-pric
 TASKS_PRICES = "cloud.google.com/tasks/pricing"
 R2_PRICES = "developers.cloudflare.com/r2/pricing"
 
-STARTS_PER_MIN = Quote("jobs:run a minute and region; 180 in most projects", 60, RUN_QUOTAS, "2026-11-21")
+STARTS_PER_MIN = Quote(
+    "jobs:run a minute and region; 180 in most projects", 60, RUN_QUOTAS, "2026-11-21"
+)
 EXECUTIONS_MAX = Quote("running executions of a region", 1000, RUN_QUOTAS, "2026-11-29")
-WRITES_PER_S = Quote("Firestore writes/s, a planning figure: no hard limit, ramp 50 % in 5 min", 10_000, FIRESTORE_LIMITS, "2026-11-21")
-INDEX_WRITES_PER_S = Quote("writes/s with a rising indexed value", 500, FIRESTORE_LIMITS, "2026-11-29")
-DOCUMENT_WRITES_PER_S = Quote("writes/s of one document", 1, "cloud.google.com/firestore/quotas", "2026-11-21")
-VEO_STARTS_PER_MIN = Quote("Veo starts a minute and project; Gemini's models share a pool without a number", 10, "cloud.google.com/vertex-ai/generative-ai/docs/models/veo/3-0-generate-001", "2026-11-21")  # fmt: skip
+WRITES_PER_S = Quote(
+    "Firestore, writes/s for planning: no hard limit, but +50 % in 5 minutes",
+    10_000,
+    FIRESTORE_LIMITS,
+    "2026-11-21",
+)
+INDEX_WRITES_PER_S = Quote(
+    "Firestore, writes/s of an index whose values rise", 500, FIRESTORE_LIMITS, "2026-11-29"
+)
+DOCUMENT_WRITES_PER_S = Quote(
+    "Firestore, writes/s of one document", 1, "cloud.google.com/firestore/quotas", "2026-11-21"
+)
+VEO_STARTS_PER_MIN = Quote("Veo, starts a minute; Gemini's models share a pool without a number", 10, "cloud.google.com/vertex-ai/generative-ai/docs/models/veo/3-0-generate-001", "2026-11-21")  # fmt: skip
 JOB_VCPU_S = Quote("job, $ a vCPU-second", 0.000018, RUN_PRICES, "2026-11-21")
 JOB_GIB_S = Quote("job, $ a GiB-second", 0.000002, RUN_PRICES, "2026-11-21")
 JOB_BILLED_S_MIN = Quote("job, least seconds billed for an execution", 60, RUN_PRICES, "2026-11-21")
@@ -47,15 +58,27 @@ API_GIB_S = Quote("API, $ a GiB-second with a request", 0.0000025, RUN_PRICES, "
 API_REQUEST = Quote("API, $ a million requests", 0.40, RUN_PRICES, "2026-11-21")
 FIRESTORE_READ = Quote("Firestore, $ for 100,000 reads", 0.03, FIRESTORE_PRICES, "2026-11-29")
 FIRESTORE_WRITE = Quote("Firestore, $ for 100,000 writes", 0.09, FIRESTORE_PRICES, "2026-11-29")
-FIRESTORE_GIB = Quote("Firestore, $ a GiB and month; not confirmed", 0.15, "cloud.google.com/firestore/pricing", "2026-11-29")
+FIRESTORE_GIB = Quote(
+    "Firestore, $ a GiB and month; not confirmed",
+    0.15,
+    "cloud.google.com/firestore/pricing",
+    "2026-11-29",
+)
 TASK_OPERATION = Quote("Cloud Tasks, $ a million operations", 0.40, TASKS_PRICES, "2026-11-29")
 TASKS_FREE = Quote("Cloud Tasks, free operations a month", 1_000_000, TASKS_PRICES, "2026-11-29")
 R2_GB = Quote("R2, $ a GB and month", 0.015, R2_PRICES, "2026-11-29")
 R2_CLASS_A = Quote("R2, $ a million writes (class A)", 4.50, R2_PRICES, "2026-11-29")
 R2_CLASS_B = Quote("R2, $ a million reads (class B)", 0.36, R2_PRICES, "2026-11-29")
-NETWORK_GB = Quote("network to R2, $ a GB: the rate of the first TB, later ones cost less", 0.12, "smallestbusiness.com/cost/1tb-gcp-s3-egress", "2026-11-29")
+NETWORK_GB = Quote(
+    "network to R2, $ a GB: the rate of the first TB, later ones cost less",
+    0.12,
+    "smallestbusiness.com/cost/1tb-gcp-s3-egress",
+    "2026-11-29",
+)
 LOG_GIB = Quote("logs, $ a GiB", 0.50, "cloud.google.com/stackdriver/pricing", "2026-09-12")
-LOGS_FREE_GIB = Quote("logs, free GiB a month", 50, "cloud.google.com/stackdriver/pricing", "2026-09-12")
+LOGS_FREE_GIB = Quote(
+    "logs, free GiB a month", 50, "cloud.google.com/stackdriver/pricing", "2026-09-12"
+)
 
 QUOTES = tuple(each for each in list(globals().values()) if isinstance(each, Quote))
 

@@ -52,7 +52,7 @@ class CountingStore:
         for each in written:
             self.shown += each.key.collection in ON_A_PAGE
             if each.key.collection is Collection.CREATIONS:
-                before, after = _times(found.get(each.key)), _times(each)
+                before, after = _times(found.documents.get(each.key)), _times(each)
                 self.entries.update(name for name in after if before[name] != after[name])
 
     def __getattr__(self, name: str) -> Any:
