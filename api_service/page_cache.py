@@ -1,7 +1,8 @@
 """A cache of public pages: anonymous readers cost one store read per page and `TTL_S`.
 
 A publication that another process unpublishes disappears within `TTL_S`; one that this process
-unpublishes disappears at once. Every method but `invalidate` runs on the event loop.
+unpublishes disappears at once. A CDN in front may show it for `CDN_S` and `CDN_STALE_S` more. Every
+method but `invalidate` runs on the event loop.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from shared.ports.clock import Clock
 
 TTL_S = 5
 PAGES_MAX = 256  # a page of 50 publications takes about 40 KB
+CDN_S = 5  # how long a shared cache may use a page
+CDN_STALE_S = 30  # and how much longer, while it fetches the next one
+ANONYMOUS_CACHING = f"public, s-maxage={CDN_S}, stale-while-revalidate={CDN_STALE_S}"
 LOADS_MAX = 8  # concurrent loads: other requests need threads and the store, too
 
 
@@ -56,11 +60,14 @@ class PageCache:
         self.invalidate()
 
     async def respond(self, request: Request, key: Hashable, load: Callable[[], bytes]) -> Response:
-        """Return a page as JSON, or 304; on a miss, `load` runs in a thread."""
+        """Return a page as JSON, or 304; on a miss, `load` runs in a thread.
+
+        Shared caches may keep only what an anonymous reader gets (RFC 9111, RFC 5861).
+        """
         page = await self._page(key, load)
-        left_s = max(0, int(page.expires_at_s - self._clock.monotonic_s()))
-        caching = f"public, max-age={left_s}"
-        headers = {"Cache-Control": caching, "Vary": "Origin"}
+        headers = {"Vary": "Origin"}
+        if "authorization" not in request.headers:
+            headers["Cache-Control"] = ANONYMOUS_CACHING
         return etag_response(request, page.etag, lambda: page.content, headers)
 
     async def _page(self, key: Hashable, load: Callable[[], bytes]) -> _Page:

@@ -30,7 +30,10 @@ def _load(state: AppState, username: str | None, page: Page, list_id: str) -> by
     "/api/feed", response_model=Publications, responses=problems(StoreUnavailable(), *PAGED)
 )
 async def feed(request: Request, state: StateDep, query: PageQueryDep) -> Response:
-    """List published creations, newest first. The response may be a few seconds old."""
+    """List published creations, newest first.
+
+    The response may be 5 seconds old. A shared cache may keep an anonymous one 35 seconds longer.
+    """
     page = query.page("feed")
     load = partial(_load, state, None, page, "feed")
     return await state.page_cache.respond(request, ("feed", page), load)
@@ -44,7 +47,10 @@ async def feed(request: Request, state: StateDep, query: PageQueryDep) -> Respon
 async def profile(
     request: Request, state: StateDep, username: str, query: PageQueryDep
 ) -> Response:
-    """List one user's published creations, newest first. The response may be a few seconds old."""
+    """List one user's published creations, newest first.
+
+    The response may be 5 seconds old. A shared cache may keep an anonymous one 35 seconds longer.
+    """
     list_id = f"profile {username}"
     page = query.page(list_id)
     load = partial(_load, state, username, page, list_id)

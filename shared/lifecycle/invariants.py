@@ -213,7 +213,6 @@ def _state_rules(c: Creation) -> dict[str, bool]:
         "it is swept by its deadline": _is_in_order(c.sweep_at, deadline_at),
         "it is retried before its deadline": _is_in_order(c.retry_at, deadline_at),
         "it waits for a retry only while pending": not c.retry_at or c.status is Status.PENDING,
-        "it is available only while pending": (not c.available_at or c.status is Status.PENDING),
         "a lease is held exactly while processing": (
             (c.status is Status.PROCESSING) == bool(c.lease_expires_at)
         ),

@@ -226,6 +226,13 @@ class Store(Protocol):
     def everything(self) -> Iterator[Document]:
         """Stream every document of one moment."""
 
+    def books(self) -> Iterator[Document]:
+        """Stream what the audit checks, of one moment and in constant memory.
+
+        First each account with its creations and ledger entries, account by account; then every
+        username and every media deletion.
+        """
+
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:

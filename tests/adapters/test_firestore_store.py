@@ -544,6 +544,7 @@ OTHER_INTERNALS: dict[str, object] = {
     "executionName": "other",
     "fingerprint": "other",
     "firstAttempt": 7,
+    "handBacks": 7,
     "holder": str(RIVAL),
     "intent": {"attempt": 1, "at": NOON, "unknown": 1, "costUsd": 0.1},
     "leaseExpiresAt": NOON + seconds(7),

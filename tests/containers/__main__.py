@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 
 from shared.domain.kind import Kind
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX
+from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX, Policy
 from tests.containers.machine import BASE, Ended, Machine, missing
 from tests.servers.google_models_server import GoogleModelsServer
 from tests.servers.google_models_variants import ADAPTERS, IMAGE, VEO
@@ -41,38 +41,48 @@ IMAGES = {
 }
 LOCAL = {"PHOENIX_BACKEND": "local", "PHOENIX_DATA": "/data"}
 """Settings that let an image built for the cloud run on this machine."""
+POLICY = Policy()
 HANDED_BACK = 1
 WRONG_CONFIGURATION = 2
 STOP_GRACE_S = 10
 LARGEST = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from google.oauth2.credentials import Credentials
 from jobs.{kind}_generation_job.pipeline import {title}Pipeline
 from shared.adapters.{module} import {adapter}
 from shared.adapters.google_models.client import CloudProject, Connection
+from shared.adapters.system.crew import SystemCrew
 from shared.domain.brief import Brief
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 from shared.adapters.google_models.cards import Surface, chosen_card
 from shared.ports.generator import Ready
 
-kind, url = Kind("{kind}"), sys.argv[1]
+kind, url, at_once, bucket = Kind("{kind}"), sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
 card = chosen_card(kind, "{model}", surface=Surface.AGENT_PLATFORM, today=date(2026, 11, 21))
-access = CloudProject("p", credentials=Credentials(token="t"))
+access = CloudProject("p", bucket=bucket, credentials=Credentials(token="t"))
 generator = {adapter}(card, Connection(access=access, base_url=url, storage_url=url))
-brief = Brief.of(kind, prompt="large")
-begun = generator.start(brief, creation_id="c", attempt=1)
-while not isinstance(begun, Ready):
-    state = generator.poll(begun)
-    begun = state if isinstance(state, Ready) else begun
-file = Path("/tmp/file")
-generator.fetch(begun, file, size_bytes_max=Policy().size_bytes_max(kind))
-{title}Pipeline().post_process(file, Path("/tmp"), brief=brief)
-print("produced from", file.stat().st_size)
+brief, crew = Brief.of(kind, prompt="large"), SystemCrew()
+
+def produce(number):
+    begun = generator.start(brief, creation_id=f"c{{number}}", attempt=1)
+    while not isinstance(begun, Ready):
+        state = generator.poll(begun)
+        begun = state if isinstance(state, Ready) else begun
+    folder = Path(f"/tmp/{{number}}")
+    folder.mkdir()
+    generator.fetch(begun, folder / "file", size_bytes_max=Policy().size_bytes_max(kind))
+    with crew.turn(lambda: None):
+        return {title}Pipeline().post_process(folder / "file", folder, brief=brief)
+
+with ThreadPoolExecutor(at_once) as threads:
+    made = list(threads.map(produce, range(at_once)))
+print("produced", len(made), "of", made[0].width, "x", made[0].height)
 """
-"""A job's work with the largest accepted media inside the vendor's response."""
+"""A job's work with as many of the largest accepted media as one process has at once."""
 
 
 class Checks:
@@ -231,10 +241,12 @@ def stop(machine: Machine, name: str) -> tuple[float, Ended]:
 
 
 def largest_image() -> bytes:
-    """Return an image of noise just below the size limit."""
+    """Return a PNG with the most pixels and nearly the most bytes: part noise, part flat."""
+    side = 4096
+    rows = int(0.97 * IMAGE_SIZE_BYTES_MAX / (side * 3))
+    pixels = os.urandom(side * 3 * rows) + bytes(side * 3 * (side - rows))
     file = io.BytesIO()
-    side = int((IMAGE_SIZE_BYTES_MAX / 3) ** 0.5) - 40
-    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(file, "PNG")
+    Image.frombytes("RGB", (side, side), pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -246,10 +258,13 @@ def largest_video() -> bytes:
 
 
 def large(machine: Machine, checks: Checks, data: Path) -> None:
-    """Give each job the largest accepted media inside Google's response."""
-    for tag, maker, content in (
-        (VIDEO_JOB, VEO, largest_video()),
-        (IMAGE_JOB, IMAGE, largest_image()),
+    """Give each job the largest accepted media: in Google's response, and all at once."""
+    video, image = largest_video(), largest_image()
+    for tag, maker, content, at_once, bucket in (
+        (VIDEO_JOB, VEO, video, 1, ""),
+        (VIDEO_JOB, VEO, video, POLICY.videos_at_once, "bucket"),
+        (IMAGE_JOB, IMAGE, image, 1, ""),
+        (IMAGE_JOB, IMAGE, image, POLICY.images_at_once, ""),
     ):
         adapter = ADAPTERS[maker.call_style]
         script = LARGEST.format(
@@ -263,7 +278,7 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         with (
             GoogleModelsServer(vendor) as server,
             machine.started(
-                *(tag, "-c", script, server.url),
+                *(tag, "-c", script, server.url, str(at_once), bucket),
                 entrypoint="python",
                 memory=IMAGES[tag][1],
                 data=data,
@@ -272,9 +287,11 @@ def large(machine: Machine, checks: Checks, data: Path) -> None:
         ):
             ended = machine.ended(name)
         figures = f"{mib(ended.memory_bytes)} of {IMAGES[tag][1]}, {ended.took_s:.1f} s"
-        is_good = ended.exit_status == 0 and vendor.starts == 1
+        is_good = ended.exit_status == 0 and vendor.starts == at_once
+        where = "from the bucket" if bucket else "in an answer"
         checks.note(
-            f"the largest {maker.kind}, {mib(len(content))} in an answer: {figures}", holds=is_good
+            f"{at_once} of the largest {maker.kind}s, {mib(len(content))} {where}: {figures}",
+            holds=is_good,
         )
         if not is_good:
             print(ended.log[-2000:])  # noqa: T201 (why)

@@ -446,7 +446,8 @@ def test_waiting_lists_available_creations_of_a_kind_oldest_first(store: Store) 
     waiting = [available(str(n), n) for n in range(4)]
     others = [a_creation("video"), a_claimed_creation("claimed", kind=Kind.IMAGE)]
     earlier_release = a_creation("earlier release", kind=Kind.IMAGE, available_at=None)
-    put(store, *waiting[::-1], *others, earlier_release, available("not yet", 9))
+    settled_by_it = available("settled by it", 0, status=Status.DRAFT)
+    put(store, *waiting[::-1], *others, earlier_release, settled_by_it, available("not yet", 9))
 
     assert ids(store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=50))) == ids(waiting)
     first = store.waiting(Kind.IMAGE, NOON + seconds(3), Page(limit=3))
@@ -467,6 +468,28 @@ def test_waiting_pages_have_no_gaps_at_equal_times(store: Store) -> None:
         after = Cursor(NOON, page[-1].creation_id)
 
     assert ids(found) == ids(waiting)
+
+
+def test_waiting_follows_a_creation_through_its_attempts(store: Store) -> None:
+    def waits(after_s: float) -> list[CreationId]:
+        return ids(store.waiting(Kind.IMAGE, NOON + seconds(after_s), Page(limit=50)))
+
+    opened = available("one", 0)
+    claimed = opened.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
+    put(store, opened)
+    assert waits(0) == [opened.creation_id]
+
+    put(store, claimed)
+    assert waits(900) == []
+
+    put(store, claimed.released(policy=POLICY, at=NOON + seconds(5)))
+    assert (waits(4), waits(5)) == ([], [opened.creation_id])
+
+    put(store, claimed.waiting_to_retry(NOON + seconds(60), policy=POLICY, at=NOON))
+    assert (waits(59), waits(60)) == ([], [opened.creation_id])
+
+    put(store, opened.failed(FailureCode.CANCELLED, at=NOON))
+    assert waits(900) == []
 
 
 def test_waiting_shows_what_a_claim_is_chosen_by(store: Store) -> None:

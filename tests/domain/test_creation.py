@@ -151,6 +151,56 @@ def test_requeued_tasks_back_off_and_have_new_numbers() -> None:
     assert sweeps == [(2, 60), (3, 120), (4, 240)]
 
 
+def test_creation_is_available_exactly_while_pending() -> None:
+    later = NOON + seconds(60)
+    opened, claimed = a_creation(), a_claimed_creation()
+    waiting = claimed.waiting_to_retry(later, policy=POLICY, at=NOON)
+    failed = opened.failed(FailureCode.INTERNAL, at=NOON)
+    draft = claimed.completed(stored_media(claimed), at=NOON)
+    published = draft.prepared_for_publication("public", at=NOON).published("", at=NOON)
+
+    assert opened.available_at == NOON
+    assert waiting.available_at == waiting.retry_at == later
+    assert claimed.released(policy=POLICY, at=later).available_at == later
+    assert failed.debited_again(policy=POLICY, at=later).available_at == later
+    assert waiting.requeued(policy=POLICY, at=NOON).available_at == later
+    for settled_or_claimed in (
+        *(claimed, claimed.requeued(policy=POLICY, at=later), failed, draft, published),
+        waiting.claimed(RIVAL, policy=POLICY, at=later),
+        waiting.failed(FailureCode.INTERNAL, at=later),
+        published.unpublished(at=later),
+    ):
+        assert settled_or_claimed.available_at is None
+
+
+def test_requeued_creation_of_an_earlier_release_is_available() -> None:
+    earlier_release = a_creation(available_at=None)
+
+    assert earlier_release.requeued(policy=POLICY, at=NOON).available_at == NOON
+
+
+def test_hand_backs_up_to_a_limit_use_neither_an_attempt_nor_a_requeue() -> None:
+    creation = a_creation(attempt=POLICY.attempts_max - 1, requeue_count=POLICY.requeues_max - 1)
+    counts = []
+    for _ in range(POLICY.hand_backs_max + 1):
+        creation = creation.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
+        creation = creation.released(policy=POLICY, at=NOON).requeued(policy=POLICY, at=NOON)
+        left = creation.has_attempts_left(POLICY), creation.has_requeues_left(POLICY)
+        counts.append((creation.hand_back_count, *left))
+
+    most = POLICY.hand_backs_max
+    assert counts[:-1] == [(number, True, True) for number in range(1, most + 1)]
+    assert counts[-1] == (most, False, False)
+
+
+def test_second_debit_has_no_hand_backs() -> None:
+    back = a_claimed_creation().released(policy=POLICY, at=NOON)
+
+    again = back.failed(FailureCode.INTERNAL, at=NOON).debited_again(policy=POLICY, at=NOON)
+
+    assert (back.hand_back_count, again.hand_back_count) == (1, 0)
+
+
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FAILED, Status.PUBLISHED])
 def test_settled_creation_is_not_claimed_failed_or_completed_again(status: Status) -> None:
     settled = a_claimed_creation(status=Status.PENDING)

@@ -42,8 +42,18 @@ class CloudInABox:
     """All servers and the API process; `phoenix` gives the test the same store."""
 
     def __init__(
-        self, folder: Path, *, firestore: str, prefix: str, models: dict[str, str]
+        self,
+        folder: Path,
+        *,
+        firestore: str,
+        prefix: str,
+        models: dict[str, str],
+        starts_a_second: float = 20,
+        image_job: str = "jobs.image_generation_job",
     ) -> None:
+        """`starts_a_second` limits each queue; `image_job` is the module that makes images."""
+        self._starts_a_second = starts_a_second
+        self._modules = {Kind.IMAGE: image_job, Kind.VIDEO: "jobs.video_generation_job"}
         self.folder = folder
         self.vendor = Vendor(takes_s=0.5)
         self.tokens: list[str] = []
@@ -71,9 +81,11 @@ class CloudInABox:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         environment: dict[str, str] = {}
-        jobs = {f"{kind}-generation-job": _job(kind, environment) for kind in Kind}
+        jobs = {f"{kind}-generation-job": _job(self._modules[kind], environment) for kind in Kind}
         self.run = enter(RunAdminServer(jobs, logs=self.folder, job_prefix="local/"))
-        self.tasks = enter(CloudTasksServer(map(_queue, Kind), clock=SystemClock()))
+        self.tasks = enter(
+            CloudTasksServer([self._queue(kind) for kind in Kind], clock=SystemClock())
+        )
         self.environment = self._environment()
         environment.update(self.environment)
         self.tasks.dispatching()
@@ -105,6 +117,17 @@ class CloudInABox:
             "R2_BUCKET_NAME": r2["public_bucket"],
             "R2_PUBLIC_URL": r2["public_url"],
         }
+
+    def _queue(self, kind: Kind) -> tasks_v2.Queue:
+        return tasks_v2.Queue(
+            name=f"{LOCATION}/queues/{kind}-generation-queue",
+            rate_limits=tasks_v2.RateLimits(
+                max_dispatches_per_second=self._starts_a_second, max_concurrent_dispatches=5
+            ),
+            retry_config=tasks_v2.RetryConfig(
+                min_backoff=seconds(0.5), max_backoff=seconds(2), max_doublings=2, max_attempts=10
+            ),
+        )
 
     @contextmanager
     def _api(self) -> Iterator[None]:
@@ -194,16 +217,6 @@ class CloudInABox:
         return self.phoenix.auditing.audit().violations
 
 
-def _job(kind: Kind, environment: dict[str, str]) -> Job:
-    command = [sys.executable, "-m", f"jobs.{kind}_generation_job"]
+def _job(module: str, environment: dict[str, str]) -> Job:
+    command = [sys.executable, "-m", module]
     return Job(command=command, environment=environment, timeout_s=40)
-
-
-def _queue(kind: Kind) -> tasks_v2.Queue:
-    return tasks_v2.Queue(
-        name=f"{LOCATION}/queues/{kind}-generation-queue",
-        rate_limits=tasks_v2.RateLimits(max_dispatches_per_second=20, max_concurrent_dispatches=5),
-        retry_config=tasks_v2.RetryConfig(
-            min_backoff=seconds(0.5), max_backoff=seconds(2), max_doublings=2, max_attempts=10
-        ),
-    )

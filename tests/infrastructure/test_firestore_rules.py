@@ -14,7 +14,7 @@ import pytest
 from shared.adapters.documents import INTERNALS, to_fields
 from shared.adapters.firestore.store import FirestoreStore
 from shared.domain.keys import Collection
-from tests.support.builders import NOON, a_claimed_creation
+from tests.support.builders import NOON, a_claimed_creation, a_creation
 from tests.support.documents import put
 from tests.support.machine import needs
 
@@ -190,6 +190,20 @@ def test_owner_cannot_read_creation_internals(
     path = f"/creationInternals/{running.creation_id}"
     assert client.call(SERVER, "GET", path) == 200
     assert client.call(OWNER, "GET", path) == 403
+
+
+def test_owner_reads_since_when_a_creation_waits(
+    client: Client, firestore_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
+    waiting, store = a_creation(), FirestoreStore(client.project)
+    put(store, waiting)
+    store.close()
+
+    read = client.answer(OWNER, "GET", f"/creations/{waiting.creation_id}").json()["fields"]
+
+    assert read["availableAt"] == {"timestampValue": "2026-11-21T12:00:00Z"}
+    assert not read.keys() & {"handBacks", "executionName", "leaseExpiresAt"}
 
 
 def owned_by(user: str) -> dict[str, Any]:

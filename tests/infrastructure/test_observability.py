@@ -18,6 +18,7 @@ from shared.domain.account import account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     GenerationRefused,
+    GenerationUnavailable,
     OutcomeUnknown,
     ReadRefused,
     StartOutcomeUnknown,
@@ -29,13 +30,14 @@ from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Cost
+from shared.domain.status import Status
 from shared.ports.generator import CannotTell, Operation
 from shared.ports.store import write
 from tests.servers.google_models_server import GoogleModelsServer
 from tests.servers.google_models_variants import IMAGE
 from tests.support.builders import ADA, POLICY
 from tests.support.documents import put
-from tests.support.jobs import FakePipeline, run_job, with_ports
+from tests.support.jobs import CrewAtWaits, FakePipeline, run_job, with_ports
 from tests.support.log_metrics import LogMetric, Sample, lines_of
 from tests.support.machine import needs
 from tests.support.world import World
@@ -349,6 +351,48 @@ def test_refused_withdrawal_is_counted(world: World, logged: Logged) -> None:
     assert logged.counts("withdrawals_refused") == {(): 1}
 
 
+def test_drained_creations_are_counted_apart_from_an_executions_own(
+    world: World, logged: Logged
+) -> None:
+    own, other, video = (world.open(kind=kind).creation for kind in (*[Kind.IMAGE] * 2, Kind.VIDEO))
+    drain(world, own)
+    attempt(world, video)
+
+    assert world.now(other).status is Status.DRAFT
+    assert logged.counts("claims") == {
+        ("image", "false"): 1,
+        ("image", "true"): 1,
+        ("video", "false"): 1,
+    }
+
+
+def test_rate_limit_is_counted(world: World, logged: Logged) -> None:
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.generator.starts = [
+        GenerationUnavailable(failure=FailureCode.GENERATOR_RATE_LIMITED, retry_after_s=1)
+    ]
+    attempt(world, creation)
+
+    assert logged.counts("rate_limits") == {("image",): 1}
+
+
+def test_failed_look_is_counted(world: World, logged: Logged) -> None:
+    def down(*_: object, **__: object) -> int:
+        raise StoreUnavailable(reason="planned")
+
+    creation = world.open(kind=Kind.IMAGE).creation
+    world.store.unfinished = down  # type: ignore[attr-defined]  # the look's first query
+    drain(world, creation)
+
+    assert set(logged.counts("looks_failed")) == {("image",)}
+
+
 def attempt(world: World, creation: Creation) -> None:
     """Work on a creation as its job does."""
     run_job(world.phoenix, FakePipeline(kind=creation.kind), creation.creation_id)
+
+
+def drain(world: World, creation: Creation) -> None:
+    """Work on a creation, and then on others, as an execution that a task started."""
+    pipeline, crew = FakePipeline(kind=creation.kind), CrewAtWaits(world.clock)
+    run_job(world.phoenix, pipeline, creation.creation_id, drains=True, crew=crew)

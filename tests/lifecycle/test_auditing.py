@@ -162,6 +162,10 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
     ),
+    "too many hand-backs": (
+        "I17",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(handBacks=7)),
+    ),
     "an orphaned file": ("I15", orphan_a_file),
 }
 

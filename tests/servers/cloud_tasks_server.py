@@ -65,13 +65,15 @@ class CloudTasksServer:
         """Serve these queues by this clock.
 
         Each fault is used once; while `is_down`, every call is refused; without `may_delete`, the
-        caller may not delete tasks. `calls` counts calls; `delivered` lists finished tasks.
+        caller may not delete tasks. `calls` counts calls; `delivered` lists finished tasks, and
+        `withdrawn` those that were deleted before they were dispatched.
         """
         self.calls = 0
         self.faults: list[Fault] = []
         self.is_down = False
         self.may_delete = True
         self.delivered: list[str] = []
+        self.withdrawn: list[str] = []
         self._queues = {queue.name: queue for queue in queues}
         self._clock = clock
         self._slow_s = slow_s
@@ -217,7 +219,8 @@ class CloudTasksServer:
         with self._lock:
             if request.name not in self._tasks:
                 _refuse(context, grpc.StatusCode.NOT_FOUND, "The task does not exist.")
-            del self._tasks[request.name]
+            if not self._tasks.pop(request.name).is_dispatched:
+                self.withdrawn.append(request.name)
             self._taken_until[request.name] = self._clock.now() + NAME_RESERVED
         return empty_pb2.Empty()
 

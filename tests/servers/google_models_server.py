@@ -194,7 +194,10 @@ class Handler(BaseHTTPRequestHandler):
         def accept() -> dict[str, Any]:
             ratio = wanted["aspectRatio"]
             facts = {"aspect_ratio": ratio, "duration_s": None, "folder": None}
-            return image_json(vendor, vendor.accepted(Kind.IMAGE, prompt, "image", **facts))
+            work = vendor.accepted(Kind.IMAGE, prompt, "image", **facts)
+            if "[slow" in prompt:
+                vendor.closing.wait(work.takes_s)
+            return image_json(vendor, work)
 
         if "[refuse]" in prompt:
             return self.send_json(200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Protocol, TypeVar, cast
 
+from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
@@ -259,7 +260,9 @@ class SimulatedStore:
         waiting = [
             each
             for each in self._unfinished_creations()
-            if each.kind is kind and each.available_at and each.available_at <= now
+            if (each.kind, each.status) == (kind, Status.PENDING)
+            and each.available_at
+            and each.available_at <= now
         ]
         return _page(
             waiting, page, lambda each: (each.available_at, each.creation_id), is_newest_first=False
@@ -317,6 +320,15 @@ class SimulatedStore:
 
     def everything(self) -> Iterator[Document]:
         return iter(self._queried())
+
+    def books(self) -> Iterator[Document]:
+        documents = self._queried()
+        of_accounts = (Account, Creation, LedgerEntry)
+        yield from sorted(
+            (each for each in documents if isinstance(each, of_accounts)),
+            key=lambda each: each.user_id,
+        )
+        yield from (each for each in documents if isinstance(each, UsernameClaim | MediaDeletion))
 
 
 def _due_at(document: Document) -> datetime | None:

@@ -57,11 +57,15 @@ class LogMetric:
 
     def _sample(self, entry: Mapping[str, Any]) -> Sample:
         labels = {
-            label: str(extracted(entry, extractor) or "")
-            for label, extractor in self.labels.items()
+            label: _text(extracted(entry, extractor)) for label, extractor in self.labels.items()
         }
         value = self.description.get("valueExtractor")
         return Sample(labels, 1 if value is None else float(extracted(entry, value)))
+
+
+def _text(value: Any) -> str:
+    """Return a label's value: a boolean as JSON writes it, a missing field as empty."""
+    return str(value).lower() if isinstance(value, bool) else str(value or "")
 
 
 def term(text: str) -> tuple[str, set[str]]:

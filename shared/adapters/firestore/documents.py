@@ -79,14 +79,26 @@ class FirestoreDocuments:
         return [self._document(document) for document in found]
 
     def pages(
-        self, collection: Collection, *, at: Moment | None = None
+        self,
+        collection: Collection,
+        *,
+        at: Moment | None = None,
+        order: Sequence[tuple[str, str]] = (),
     ) -> Iterator[list[StoredDocument]]:
-        """Yield all documents of a collection in the order of their ids."""
-        by_name = Query(self.collection(collection)).order_by(BY_NAME).limit(PAGE_SIZE)
-        page = self.select(by_name, at=at)
+        """Yield all documents of a collection that have the fields to sort by, then by their ids.
+
+        `order`: each field and its direction; the ids have that of the last one.
+        """
+        direction = order[-1][1] if order else Query.ASCENDING
+        query = Query(self.collection(collection))
+        for field, field_direction in (*order, (BY_NAME, direction)):
+            query = query.order_by(field, field_direction)
+        query = query.limit(PAGE_SIZE)
+        page = self.select(query, at=at)
         yield page
         while len(page) == PAGE_SIZE:
-            page = self.select(by_name.start_after({BY_NAME: page[-1].id}), at=at)
+            after = {field: page[-1].fields[field] for field, _ in order}
+            page = self.select(query.start_after({**after, BY_NAME: page[-1].id}), at=at)
             yield page
 
     def aggregate(self, query: Any) -> float:  # noqa: ANN401 (the SDK declares a wrong type)

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
+from shared.adapters.account_order import in_account_order
 from shared.adapters.documents import HELD, is_legacy
 from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
 from shared.adapters.firestore.internals import (
@@ -154,7 +155,9 @@ class FirestoreStore:
         return self._page(Collection.TRANSACTIONS, filters, page, sort="sequence")
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
-        filters: list[Filter] = [("mediaType", "==", kind), ("availableAt", "<=", now)]
+        # An earlier release keeps `availableAt` when it settles a creation, because it cannot name it.
+        filters: list[Filter] = [("mediaType", "==", kind), ("status", "==", Status.PENDING)]
+        filters.append(("availableAt", "<=", now))
         collection, order = Collection.CREATIONS, OLDEST_FIRST
         waiting = self._page(collection, filters, page, sort="availableAt", order=order)
         return [each.parse() for each in waiting]
@@ -208,8 +211,25 @@ class FirestoreStore:
     def everything(self) -> Iterator[Document]:
         moment = self._documents.moment()
         for collection in HELD:
-            for page in self._documents.pages(collection, at=moment):
-                yield from self._held(collection, page, moment)
+            yield from self._streamed(collection, moment)
+
+    def books(self) -> Iterator[Document]:
+        """Use the composite indexes of the lists; after an hour, Firestore refuses the moment."""
+        moment = self._documents.moment()
+        by_user = ("userId", OLDEST_FIRST)
+        yield from in_account_order(
+            self._streamed(Collection.USERS, moment),
+            self._streamed(Collection.CREATIONS, moment, by_user, ("createdAt", NEWEST_FIRST)),
+            self._streamed(Collection.TRANSACTIONS, moment, by_user, ("sequence", NEWEST_FIRST)),
+        )
+        yield from self._streamed(Collection.USERNAMES, moment)
+        yield from self._streamed(Collection.MEDIA_DELETIONS, moment)
+
+    def _streamed(
+        self, collection: Collection, moment: Moment, *order: tuple[str, str]
+    ) -> Iterator[Document]:
+        for page in self._documents.pages(collection, at=moment, order=order):
+            yield from self._held(collection, page, moment)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]

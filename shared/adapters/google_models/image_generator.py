@@ -16,6 +16,7 @@ from shared.domain.errors import BadOutput, GenerationRefused, StartOutcomeUnkno
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
+from shared.heavy_work import HEAVY_WORK
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
 IMAGE_SIZE = "1K"
@@ -64,7 +65,9 @@ class GeminiImageGenerator:
             response = self._google.sdk.models.generate_content(
                 model=self._card.model, contents=brief.prompt, config=config
             ).sdk_http_response
-            image = _image(json.loads((response.body if response else None) or ""))
+            with HEAVY_WORK:
+                image = _image(json.loads((response.body if response else None) or ""))
+            del response
         locator = f"{creation_id}-{attempt}"
         self._images[locator] = image
         return Ready(locator)

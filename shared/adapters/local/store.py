@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -10,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.account_order import in_account_order
 from shared.adapters.documents import HELD, from_fields, is_legacy
 from shared.adapters.local.documents import (
     PROBE,
@@ -177,6 +179,7 @@ class SQLiteStore:
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
         where = f"{_field('availableAt')} <= :of AND {_field('mediaType')} = '{kind}'"
+        where += f" AND {_field('status')} = '{Status.PENDING}'"
         return self._oldest(Collection.CREATIONS, where, page, "availableAt", time_text(now))
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
@@ -227,13 +230,27 @@ class SQLiteStore:
         return float(value)
 
     def everything(self) -> Iterator[Document]:
+        with self._moment() as stream:
+            for collection in HELD:
+                yield from stream(collection)
+
+    def books(self) -> Iterator[Document]:
+        user_id = _field("userId")
+        with self._moment() as stream:
+            yield from in_account_order(
+                stream(Collection.USERS, "id"),
+                stream(Collection.CREATIONS, user_id, f"{_field('createdAt')} DESC", "id DESC"),
+                stream(Collection.TRANSACTIONS, user_id, f"{_field('sequence')} DESC", "id DESC"),
+            )
+            yield from stream(Collection.USERNAMES)
+            yield from stream(Collection.MEDIA_DELETIONS)
+
+    @contextlib.contextmanager
+    def _moment(self) -> Iterator[Callable[..., Iterator[Document]]]:
+        """Yield a function that streams a collection, in the order of the terms if any."""
         with translated(StoreUnavailable), contextlib.closing(connect(self._path)) as connection:
             connection.execute("BEGIN")
-            for collection in HELD:
-                for id_, text in connection.execute(f'SELECT id, document FROM "{collection}"'):  # noqa: S608 (a fixed name)
-                    fields = json.loads(text)
-                    if not is_legacy(fields):
-                        yield from_fields(Key(collection, id_), fields)
+            yield partial(_streamed, connection)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
@@ -262,6 +279,17 @@ class SQLiteStore:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = documents_of(connection, text, values)
         return [_stored(Key(collection, id_), text) for id_, text in rows]
+
+
+def _streamed(
+    connection: sqlite3.Connection, collection: Collection, *order: str
+) -> Iterator[Document]:
+    order_by = f" ORDER BY {', '.join(order)}" if order else ""
+    select = f'SELECT id, document FROM "{collection}"{order_by}'  # noqa: S608 (fixed names)
+    for id_, text in connection.execute(select):
+        fields = json.loads(text)
+        if not is_legacy(fields):
+            yield from_fields(Key(collection, id_), fields)
 
 
 def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:

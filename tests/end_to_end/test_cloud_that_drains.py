@@ -1,0 +1,206 @@
+"""The cloud on this machine while more creations wait than executions may start."""
+
+import json
+import random
+import signal
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.domain.creation import Creation
+from shared.domain.kind import Kind
+from shared.domain.status import Status
+from tests.end_to_end.cloud import CloudInABox
+from tests.end_to_end.poisoned_image_job import POISON
+from tests.end_to_end.processes import jobs_of, kill
+from tests.servers.run_admin_server import INVOKER, LOCATION, Run, token_of
+from tests.support.eventually import eventually
+from tests.support.machine import needs
+
+pytestmark = [pytest.mark.slow, needs("firestore")]
+
+OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
+STARTS_A_SECOND = 0.5
+"""A queue of 45 starts a minute has 9 for an image of 12 s; this one has 1 for an image of 2 s."""
+TRACE = "00-{:032x}-00000000000000a1-01"
+TRACE_FIELD = "logging.googleapis.com/trace"
+NewBox = Callable[..., CloudInABox]
+
+
+@pytest.fixture
+def new_box(tmp_path: Path, firestore_address: str) -> Iterator[NewBox]:
+    """Start clouds with slow queues; at the end, each must have clean books and no paid repeat."""
+    with ExitStack() as running:
+
+        def start(**options: Any) -> CloudInABox:
+            prefix = f"t{uuid.uuid4().hex}-"
+            box = CloudInABox(
+                tmp_path,
+                firestore=firestore_address,
+                prefix=prefix,
+                models=OMNI,
+                starts_a_second=STARTS_A_SECOND,
+                **options,
+            )
+            running.enter_context(box)
+            running.callback(lambda: check(box))
+            return box
+
+        yield start
+
+
+def check(box: CloudInABox) -> None:
+    assert box.violations() == []
+    starts = Counter((work.kind, work.prompt) for work in box.vendor.works)
+    assert {key: count for key, count in starts.items() if count > most(key[0])} == {}
+    assert set(box.tasks.withdrawn) & set(box.tasks.delivered) == set()
+
+
+def most(kind: Kind) -> int:
+    return 1 if kind is Kind.VIDEO else 2
+
+
+def open_all(
+    box: CloudInABox, kind: str, prompts: list[str], *, owners: int = 5
+) -> dict[str, httpx.Client]:
+    """Open creations of several users, each in a trace of its own; return them by id."""
+    clients = [box.client(f"user-{uuid.uuid4().hex[:8]}") for _ in range(owners)]
+    opened = {}
+    for nth, prompt in enumerate(prompts):
+        client = clients[nth % owners]
+        client.headers["traceparent"] = TRACE.format(random.getrandbits(120) + 1)
+        opened[box.open(client, prompt, kind)] = client
+    return opened
+
+
+def settled(box: CloudInABox, opened: dict[str, httpx.Client]) -> list[Creation]:
+    eventually(
+        lambda: not any(box.document(each).is_unfinished for each in opened),
+        within_s=120,
+        poll_interval_s=0.5,
+    )
+    return [box.document(each) for each in opened]
+
+
+def held_by(box: CloudInABox, opened: dict[str, httpx.Client]) -> dict[str, int]:
+    """Return how many creations each execution holds."""
+    documents = [box.document(each) for each in opened]
+    names = [each.lease_owner.execution for each in documents if each.lease_owner is not None]
+    return dict(Counter(names))
+
+
+def run_of(box: CloudInABox, execution: str) -> Run:
+    return next(run for name, run in box.run.runs.items() if name.endswith(f"/{execution}"))
+
+
+def run_task_again(box: CloudInABox, creation_id: str, kind: str) -> Run:
+    """Send the request of a creation's task to Cloud Run, and wait for the execution's end."""
+    variables = {"CREATION_ID": creation_id, "DRAIN": "yes"}
+    environment = [{"name": name, "value": value} for name, value in variables.items()]
+    answer = httpx.post(
+        f"{box.run.url}/v2/{LOCATION}/jobs/{kind}-generation-job:run",
+        headers={"Authorization": f"Bearer {token_of(INVOKER)}"},
+        json={"overrides": {"containerOverrides": [{"env": environment}]}},
+    )
+    run = box.run.runs[answer.json()["metadata"]["name"]]
+    eventually(lambda: run.ended_at is not None, within_s=60)
+    return run
+
+
+def test_many_creations_need_few_executions(new_box: NewBox) -> None:
+    box = new_box()
+    images = open_all(box, "image", [f"image {nth} [slow 2]" for nth in range(40)])
+    videos = open_all(box, "video", [f"video {nth} [slow 3]" for nth in range(6)])
+
+    made = settled(box, images) + settled(box, videos)
+
+    assert {each.status for each in made} == {Status.DRAFT}
+    assert {each.attempt for each in made} == {1}
+    assert box.vendor.starts == len(made)
+    kinds = Counter(run.name.split("/")[-3] for run in box.run.runs.values())
+    assert kinds["image-generation-job"] <= len(images) // 2, kinds
+    assert kinds["video-generation-job"] < len(videos), kinds
+    drained = {each.creation_id for each in made} - {
+        run.overrides["CREATION_ID"] for run in box.run.runs.values()
+    }
+    withdrawn = [name for name in box.tasks.withdrawn if any(each in name for each in drained)]
+    assert len(withdrawn) == len(drained)
+    check_late_task(box, next(iter(drained)))
+    check_logs(box)
+
+
+def check_late_task(box: CloudInABox, creation_id: str) -> None:
+    before = box.document(creation_id)
+
+    run = run_task_again(box, creation_id, before.kind)
+
+    assert run.statuses == [0]
+    assert box.document(creation_id) == before
+
+
+def check_logs(box: CloudInABox) -> None:
+    """Each line of an attempt names its creation; only those of the task's own have its trace."""
+    lines_of_drained = 0
+    for name, run in box.run.runs.items():
+        own = run.overrides["CREATION_ID"]
+        log = box.folder / f"{name.rpartition('/')[2]}.log"
+        for line in map(json.loads, log.read_text().splitlines()):
+            if "attempt" in line or TRACE_FIELD in line:
+                assert line["creation_id"], line
+                assert line["execution"] == log.stem
+                assert TRACE_FIELD not in line or line["creation_id"] == own, line
+            if line.get("creation_id", own) != own:
+                assert line["attempt"] == 1, line
+                lines_of_drained += 1
+            if line["message"] == "claimed":
+                assert line["is_drained"] is (line["creation_id"] != own)
+    assert lines_of_drained >= len(box.run.runs)
+
+
+def test_killed_executions_and_repeated_tasks_lose_nothing(new_box: NewBox) -> None:
+    box, chance = new_box(), random.Random(15)
+    images = open_all(box, "image", [f"image {nth} [slow 2]" for nth in range(30)])
+    videos = open_all(box, "video", [f"video {nth} [slow 4]" for nth in range(6)])
+    opened = images | videos
+
+    for _ in range(5):
+        eventually(lambda: sum(held_by(box, opened).values()) >= 3, within_s=60)
+        execution = chance.choice(sorted(held_by(box, opened)))
+        run = run_of(box, execution)
+        kill(jobs_of(run.overrides["CREATION_ID"]), signal.SIGKILL)
+        repeated = chance.choice(sorted(opened))
+        assert 0 in run_task_again(box, repeated, box.document(repeated).kind).statuses
+        box.sweep()
+    while any(box.document(each).is_unfinished for each in opened):
+        box.sweep()
+        time_passes(box)
+
+    made = [box.document(each) for each in opened]
+    assert {each.status for each in made} <= {Status.DRAFT, Status.FAILED}
+    assert all(each.status is Status.DRAFT for each in made if each.kind is Kind.VIDEO), made
+
+
+def time_passes(box: CloudInABox) -> None:
+    seen = box.tasks.calls
+    eventually(lambda: box.tasks.calls >= seen, within_s=1)
+
+
+def test_image_that_crashes_its_process_stops_no_other(new_box: NewBox) -> None:
+    box = new_box(image_job="tests.end_to_end.poisoned_image_job")
+    prompts = [f"image {nth} [slow 1]" for nth in range(20)]
+    prompts.insert(6, f"{POISON} [slow 1]")
+    opened = open_all(box, "image", prompts)
+
+    while any(box.document(each).is_unfinished for each in opened):
+        box.sweep()
+        time_passes(box)
+
+    made = [box.document(each) for each in opened]
+    failed = [each.prompt for each in made if each.status is not Status.DRAFT]
+    assert failed == [f"{POISON} [slow 1]"]
