@@ -121,7 +121,7 @@ class Model:
         return quotas.WRITES[kind] + 2 * self.heartbeats(kind)
 
     def sweep_at_writes(self, kind: Kind) -> int:
-        return quotas.SWEEP_AT_WRITES[kind] + self.heartbeats(kind)
+        return quotas.SWEEP_AT_WRITES + self.heartbeats(kind)
 
     def reads(self, kind: Kind, arrivals_per_s: float) -> float:
         """Return the documents read for one creation: by the lifecycle, its page and the looks."""

@@ -95,7 +95,7 @@ READS = {Kind.IMAGE: 17, Kind.VIDEO: 19}
 WRITES = {Kind.IMAGE: 18, Kind.VIDEO: 20}
 SHOWN_WRITES = {Kind.IMAGE: 9, Kind.VIDEO: 10}
 """Those of documents that an open page shows: its stream reads each again."""
-SWEEP_AT_WRITES = {Kind.IMAGE: 6, Kind.VIDEO: 7}
+SWEEP_AT_WRITES = 6
 """How often a creation's `sweepAt` changes: the busiest index of rising values."""
 KEPT_DOCUMENTS = 4
 """What stays of a creation: itself, its internals, its debit and its cost; the audit reads them."""
