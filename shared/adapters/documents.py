@@ -3,9 +3,10 @@
 Times stay `datetime` unless the store has no such type. A missing field is read as its default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from heapq import merge
 from typing import Any, cast
 
 from cattrs import Converter
@@ -125,3 +126,14 @@ def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
     cls, id_field = _TYPES[key.collection]
     known = {**_HIDDEN.get(key.collection, {}), **fields, id_field: key.id}
     return cast("DocumentT", _CONVERTER.structure(known, cls))
+
+
+def in_account_order(*streams: Iterable[Document]) -> Iterator[Document]:
+    """Merge streams that are sorted by user id, as Python, SQLite and Firestore compare texts."""
+    return merge(*streams, key=_user_id)
+
+
+def _user_id(document: Document) -> str:
+    if not isinstance(document, Account | Creation | LedgerEntry):
+        raise TypeError(f"{document.key} belongs to no account")
+    return document.user_id

@@ -1,17 +1,28 @@
-"""The audit: check every document and file of one moment against the invariants. Only reads."""
+"""The audit: check every document and file of one moment against the invariants. Only reads.
+
+It goes from account to account: its memory does not grow with their number, only with the largest.
+"""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from hashlib import blake2b
+from itertools import groupby
 
+from shared.domain.account import Account, UsernameClaim
 from shared.domain.creation import Creation
+from shared.domain.keys import UserId
+from shared.domain.ledger import LedgerEntry
+from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import READY, Status
-from shared.lifecycle.invariants import Books, Violation, violations
+from shared.lifecycle.invariants import Books, Violation, account_violations, username_violations
 from shared.ports.clock import Clock
+from shared.ports.file_index import FileIndex
 from shared.ports.media_store import MediaStore, StoredFile
-from shared.ports.store import Store
+from shared.ports.store import Document, Store
 
 log = logging.getLogger(__name__)
 
@@ -29,57 +40,124 @@ class AuditReport:
     violations: list[Violation]
 
 
+@dataclass
+class _Counts:
+    accounts: int = 0
+    creations: int = 0
+    ledger_entries: int = 0
+    files: int = 0
+
+    def add(self, books: Books) -> None:
+        self.accounts += len(books.accounts)
+        self.creations += len(books.creations)
+        self.ledger_entries += len(books.entries)
+
+
 @dataclass(frozen=True)
 class Auditing:
     store: Store
     media: MediaStore
     clock: Clock
     policy: Policy
+    open_file_index: Callable[[], FileIndex]
 
     def audit(self) -> AuditReport:
         """Check the whole store and every file, and log the violations."""
-        at = self.clock.now()
-        books = Books.of(self.store.everything())
-        files = {file.key: file for file in self.media.everything()}
-        found = [
-            *violations(books, at=at, policy=self.policy),
-            *self._missing_files(books, files),
-            *self._orphaned_files(books, files),
-        ]
+        counts = _Counts()
+        with closing(self.open_file_index()) as files:
+            found = [*self._documents(files, counts)]
+            found += self._files(files, counts)
         found.sort()
-        report = AuditReport(
-            accounts=len(books.accounts),
-            creations=len(books.creations),
-            ledger_entries=len(books.entries),
-            files=len(files),
-            violations=found,
-        )
+        report = AuditReport(**vars(counts), violations=found)
         for violation in found[:LOGGED_MAX]:
             log.error("violation", extra=asdict(violation))
         log.info("audited", extra={**vars(report), "violations": len(found)})
         return report
 
-    def _missing_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
-        """I14: a draft's or publication's files exist with the recorded size."""
-        for creation in books.creations.values():
-            for key, size_bytes in stored_files(creation).items():
-                file = files.get(key)
-                is_right = file is not None and size_bytes in (None, file.size_bytes)
-                if not is_right and self.store.get(creation.key) == creation:
-                    what = "is missing" if file is None else f"has {file.size_bytes} bytes"
-                    yield Violation("I14", creation.creation_id, f"its file {key} {what}")
+    def _documents(self, files: FileIndex, counts: _Counts) -> Iterator[Violation]:
+        """Check the books of each account, and that names and accounts refer to each other."""
+        at = self.clock.now()
+        unmatched_names = 0
+        for user_id, documents in groupby(self.store.books(), key=_owner):
+            if user_id is None:
+                unmatched_names -= _other_documents(documents, files)
+                continue
+            books = Books.of(documents)
+            counts.add(books)
+            unmatched_names += sum(map(_name_number, books.accounts.values()))
+            _expect_files(books.creations.values(), files)
+            yield from account_violations(books, at=at, policy=self.policy)
+        if unmatched_names:
+            yield from self._usernames()
 
-    def _orphaned_files(self, books: Books, files: dict[str, StoredFile]) -> Iterator[Violation]:
-        """I15: an orphaned file is deleted within 48 hours."""
-        referenced = {key for deletion in books.deletions for key in deletion.keys}
-        for creation in books.creations.values():
-            referenced.update(stored_files(creation))
-            if creation.is_unfinished:
-                referenced.update(creation.keys_of(range(1, creation.attempt + 1)))
+    def _usernames(self) -> Iterator[Violation]:
+        """Find what is wrong with usernames, in memory that grows with their number."""
+        accounts: list[Account] = []
+        usernames: dict[str, UserId] = {}
+        for document in self.store.books():
+            if isinstance(document, Account):
+                accounts.append(document)
+            elif isinstance(document, UsernameClaim):
+                usernames[document.username] = document.user_id
+        yield from username_violations(accounts, usernames)
+
+    def _files(self, files: FileIndex, counts: _Counts) -> Iterator[Violation]:
+        """I14: a ready creation's files exist with their sizes. I15: orphans go within 48 hours."""
         oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
-        for file in files.values():
-            if file.key not in referenced and file.stored_at < oldest:
+        for file in files.compare(_counted(self.media.everything(), counts)):
+            if file.stored_at < oldest:
                 yield Violation("I15", file.key, "has been referenced by nothing for 48 hours")
+        if not files.has_suspects:
+            return
+        for document in self.store.books():
+            if isinstance(document, Creation):
+                yield from self._wrong_files(document, files)
+
+    def _wrong_files(self, creation: Creation, files: FileIndex) -> Iterator[Violation]:
+        for key in stored_files(creation):
+            suspect = files.suspect(key)
+            if suspect is None or self.store.get(creation.key) != creation:
+                continue
+            size_bytes = suspect.size_bytes
+            what = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
+            yield Violation("I14", creation.creation_id, f"its file {key} {what}")
+
+
+def _owner(document: Document) -> UserId | None:
+    return document.user_id if isinstance(document, Account | Creation | LedgerEntry) else None
+
+
+def _other_documents(documents: Iterable[Document], files: FileIndex) -> int:
+    """Tolerate files that will be deleted; return the sum of the usernames' numbers."""
+    total = 0
+    for document in documents:
+        if isinstance(document, UsernameClaim):
+            total += _name_number(document)
+        elif isinstance(document, MediaDeletion):
+            files.tolerate(document.keys)
+    return total
+
+
+def _name_number(named: Account | UsernameClaim) -> int:
+    """Return a number of 128 bits for a pair of name and account.
+
+    Two sets of pairs have one sum if they are equal, and otherwise only by an unlikely chance.
+    """
+    pair = f"{named.username} {named.user_id}".encode()
+    return int.from_bytes(blake2b(pair, digest_size=16).digest(), "big")
+
+
+def _expect_files(creations: Iterable[Creation], files: FileIndex) -> None:
+    for creation in creations:
+        files.expect(stored_files(creation).items())
+        if creation.is_unfinished:
+            files.tolerate(creation.keys_of(range(1, creation.attempt + 1)))
+
+
+def _counted(listed: Iterable[StoredFile], counts: _Counts) -> Iterator[StoredFile]:
+    for file in listed:
+        counts.files += 1
+        yield file
 
 
 def stored_files(creation: Creation) -> dict[str, int | None]:

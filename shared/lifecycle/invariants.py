@@ -12,7 +12,7 @@ I18  an account has one welcome grant at most, and then is marked as welcomed
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -64,9 +64,15 @@ class Books:
 
 
 def violations(books: Books, *, at: datetime, policy: Policy) -> Iterator[Violation]:
+    """Check all documents together."""
+    yield from account_violations(books, at=at, policy=policy)
+    yield from username_violations(books.accounts.values(), books.usernames)
+
+
+def account_violations(books: Books, *, at: datetime, policy: Policy) -> Iterator[Violation]:
+    """Check everything but usernames, which may be done for one account after the other."""
     yield from _ledgers(books)
     yield from _runs(books)
-    yield from _usernames(books)
     yield from _welcomes(books)
     yield from _in_flight(books)
     for creation in books.creations.values():
@@ -157,14 +163,16 @@ def _refund(
         yield Violation("I3", creation_id, f"refund {run} {what}")
 
 
-def _usernames(books: Books) -> Iterator[Violation]:
-    for username, user_id in books.usernames.items():
-        account = books.accounts.get(user_id)
-        if account is None or account.username != username:
+def username_violations(
+    accounts: Iterable[Account], usernames: Mapping[str, UserId]
+) -> Iterator[Violation]:
+    names = {account.user_id: account.username for account in accounts}
+    for username, user_id in usernames.items():
+        if names.get(user_id) != username:
             yield Violation("I9", username, f"is claimed for {user_id}, who does not use it")
-    for account in books.accounts.values():
-        if books.usernames.get(account.username) != account.user_id:
-            yield Violation("I9", account.user_id, f"uses the unclaimed name {account.username}")
+    for user_id, username in names.items():
+        if usernames.get(username) != user_id:
+            yield Violation("I9", user_id, f"uses the unclaimed name {username}")
 
 
 def _welcomes(books: Books) -> Iterator[Violation]:

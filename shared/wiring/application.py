@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from shared.adapters.local.file_index import DigestIndex
 from shared.domain.kind import Kind
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
@@ -97,7 +98,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             clock=clock,
             policy=policy,
         ),
-        auditing=Auditing(store, media, clock, policy),
+        auditing=Auditing(store, media, clock, policy, DigestIndex),
         statements=Statements(store, ports.identity, clock, policy),
         local=local,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
-from shared.domain.account import HourlyCount, UsernameClaim, account_key
+from shared.domain.account import Account, HourlyCount, UsernameClaim, account_key
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
@@ -658,6 +658,34 @@ def test_operator_act_is_never_rewritten_or_removed(store: Store) -> None:
         with pytest.raises(TransactionRuleBroken):
             store.transact([act.key], lambda _, decision=decision: decision)  # type: ignore[misc]  # a bound default
     assert store.get(act.key) == act
+
+
+def test_books_come_account_by_account(store: Store) -> None:
+    users = [ADA, f"{ADA}-1", "Zed", "Ørsted", "🦊"]
+    documents: list[Document] = []
+    for user in users:
+        documents += [an_account(user), an_entry(1, user), an_entry(2, user)]
+        documents += [a_creation(f"{user} {n}", user_id=user) for n in range(3)]
+    stray = an_entry(1, "nobody")
+    others = [UsernameClaim(username="ada", user_id=ADA)]
+    put(
+        store,
+        *documents,
+        stray,
+        *others,
+        a_cost := Cost(cost_id="c", model=None, estimated_cost_usd=1),
+    )
+
+    books = list(store.books())
+
+    of_accounts = [each for each in books if isinstance(each, Account | Creation | LedgerEntry)]
+    owners = [each.user_id for each in of_accounts]
+    assert books[: len(of_accounts)] == of_accounts, "they come first"
+    assert owners == sorted(owners)
+    assert len(of_accounts) == len(documents) + 1
+    assert {repr(each) for each in of_accounts} == {repr(each) for each in (*documents, stray)}
+    assert books[len(of_accounts) :] == others
+    assert a_cost not in books
 
 
 def test_everything_is_consistent_at_one_moment(store: Store) -> None:

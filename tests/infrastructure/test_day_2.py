@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.local.file_index import DigestIndex
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.policy import Policy
 from shared.lifecycle.auditing import Auditing
@@ -59,7 +60,7 @@ def test_exported_database_is_restored_and_passes_the_audit(
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
         store = FirestoreStore(PROJECT, database="(default)", prefix="")
         restored = set(map(repr, store.everything()))
-        report = Auditing(store, world.files, world.clock, Policy()).audit()
+        report = Auditing(store, world.files, world.clock, Policy(), DigestIndex).audit()
         store.close()
 
     assert report.violations == []

@@ -54,6 +54,7 @@ def ask_everything(store: FirestoreStore) -> None:
     store.ledger(ADA, Page(limit=5))
     store.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     list(store.everything())
+    list(store.books())
 
 
 def queries(proxy: FirestoreProxy) -> Iterator[StructuredQuery]:
@@ -83,10 +84,12 @@ def compared(query: StructuredQuery) -> dict[str, str]:
 
 
 def needed(query: StructuredQuery) -> Index:
-    [sort, tie] = [(order.field.field_path, order.direction.name) for order in query.order_by]
+    sorts = [(order.field.field_path, order.direction.name) for order in query.order_by]
+    *leading, sort, tie = sorts
     assert tie == ("__name__", sort[1]), "an index ends with the id, in its last field's direction"
+    assert all(direction == "ASCENDING" for _, direction in leading)
     equal = {field for field, operator in compared(query).items() if operator in ("EQUAL", "IN")}
-    return (query.from_[0].collection_id, frozenset(equal), *sort)
+    return (query.from_[0].collection_id, frozenset(equal | {field for field, _ in leading}), *sort)
 
 
 def needed_to_aggregate(aggregation: StructuredAggregationQuery) -> frozenset[str]:

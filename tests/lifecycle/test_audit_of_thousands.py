@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.local.file_index import DigestIndex
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, HourlyCount, UsernameClaim
 from shared.domain.creation import Creation
@@ -186,7 +187,7 @@ def audited(folder: Path, books: Books) -> AuditReport:
     before = list(store.everything())
     clock = FakeClock(NOON + seconds(49 * 3600))
     media: Any = ListedFiles(books.files)
-    report = Auditing(store, media, clock, POLICY).audit()
+    report = Auditing(store, media, clock, POLICY, DigestIndex).audit()
     assert list(store.everything()) == before
     store.close()
     return report

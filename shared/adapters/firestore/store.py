@@ -16,8 +16,7 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
-from shared.adapters.account_order import in_account_order
-from shared.adapters.documents import HELD, is_legacy
+from shared.adapters.documents import HELD, in_account_order, is_legacy
 from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
 from shared.adapters.firestore.internals import (
     StoredDocument,

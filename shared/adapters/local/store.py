@@ -11,8 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.account_order import in_account_order
-from shared.adapters.documents import HELD, from_fields, is_legacy
+from shared.adapters.documents import HELD, from_fields, in_account_order, is_legacy
 from shared.adapters.local.documents import (
     PROBE,
     Transaction,

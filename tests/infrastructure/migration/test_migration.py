@@ -11,6 +11,7 @@ import pytest
 from infrastructure.migration.migration import Migration, MigrationReport, Problem
 from infrastructure.migration.raw_documents import RawDocument, RawDocuments
 from infrastructure.migration.sqlite_raw_documents import SQLiteRawDocuments
+from shared.adapters.local.file_index import DigestIndex
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, UsernameClaim, account_key, username_key
 from shared.domain.errors import OutcomeUnknown, StoreContention
@@ -60,7 +61,7 @@ class LegacyWorld:
 
     def violations(self) -> list[Violation]:
         policy, clock = self.world.settings.policy, self.world.clock
-        return Auditing(self.store, self.world.files, clock, policy).audit().violations
+        return Auditing(self.store, self.world.files, clock, policy, DigestIndex).audit().violations
 
     def put(self, *documents: RawDocument) -> None:
         self.raw.replace([], documents)
