@@ -136,7 +136,7 @@ def _most(walls: tuple[Wall | None, Wall], demand: Demand) -> list[str]:
 
 
 def _print_costs(costs: list[Costs]) -> None:
-    table = Table("dollars a month", "one execution each", "draining", "1,000 creations")
+    table = Table("dollars a month", "one execution each", "draining", "for 1,000")
     parts = [each.by_part_usd() for each in costs]
     per_thousand = costs[-1].demand.per_day * DAYS_PER_MONTH / 1000
     for name, alone_usd in parts[0].items():
