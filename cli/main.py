@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import operate
+from cli import capacity, operate
 from cli.account import UNKNOWN, show
 from cli.data import DataOption, check_data_folder, environment
 from cli.demo import demo as run_demo
@@ -47,6 +47,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(operate.commands)
+cli.add_typer(capacity.commands)
 out = Console(soft_wrap=True)
 err = Console(stderr=True)
 

@@ -93,6 +93,8 @@ class SimulatedExecutions:
         self.stopped: Callable[[str], None] = lambda _: None
         """Called with each process that has handed back what it held after SIGTERM."""
         self.count = 0
+        self.run_s: list[float] = []
+        """How long each process ran."""
         self._simulation = simulation
         self._policy = policy
         self._executions: dict[str, _Execution] = {}
@@ -136,6 +138,7 @@ class SimulatedExecutions:
                 task.job.run()
                 task.has_exited = True
             finally:
+                self.run_s.append(simulation.now_s - begins_s)
                 simulation.at(simulation.now_s, end)
 
         def end() -> None:

@@ -67,6 +67,8 @@ class Outcome:
     starts: int
     waited_s: list[float]
     """From each creation's first debit to its first claim."""
+    run_s: list[float]
+    """Of each process of an execution."""
     sites: list[Site]
     happened: list[tuple[Site, str]]
     operations: list[str]
@@ -133,6 +135,7 @@ def play(
         attempts=sum(each.attempt for each in creations),
         starts=sum(len(each.starts) for each in installation.generators.values()),
         waited_s=[*installation.inspector.waited_s.values()],
+        run_s=installation.executions.run_s,
         sites=simulation.sites,
         happened=simulation.faults.happened,
         operations=clients.operations,

@@ -1,0 +1,112 @@
+"""Dollars a month of a number of creations a day, by part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cli import quotas
+from cli.capacity_model import DAY_S, DAYS_PER_MONTH, Demand, Model
+from shared.domain.kind import Kind
+
+MILLION = 1_000_000
+READS_PRICED = 100_000
+KIB_PER_GIB = 1024 * 1024
+MB_PER_GB = 1000
+TASK_OPERATIONS = 2
+"""A creation's task is created, and dispatched or deleted."""
+R2_WRITES = 2
+"""A file and its thumbnail."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """`price_usd` is the vendor's for one creation; media and documents are kept for months."""
+
+    demand: Demand
+    model: Model
+    price_usd: Mapping[Kind, float]
+    kept_months: float
+
+    def by_part_usd(self) -> dict[str, float]:
+        return {
+            "generator": sum(self.per_month(kind) * self.price_usd[kind] for kind in Kind),
+            "jobs": self.jobs_usd(),
+            "Firestore reads": self.reads() * quotas.FIRESTORE_READ.value / READS_PRICED,
+            "Firestore writes": self._writes() * quotas.FIRESTORE_WRITE.value / READS_PRICED,
+            "Firestore storage": self._kept() * quotas.FIRESTORE_KB / KIB_PER_GIB
+            * quotas.FIRESTORE_GIB.value,
+            "audit": self._audit_reads() * quotas.FIRESTORE_READ.value / READS_PRICED,
+            "API": self._api_usd(),
+            "Cloud Tasks": beyond(self._all() * TASK_OPERATIONS, quotas.TASKS_FREE.value)
+            * quotas.TASK_OPERATION.value / MILLION,
+            "R2 storage": self._media_gb() * self.kept_months * quotas.R2_GB.value,
+            "R2 operations": self._all() * R2_WRITES
+            * (quotas.R2_CLASS_A.value + quotas.VIEWS * quotas.R2_CLASS_B.value) / MILLION,
+            "network to R2": self._media_gb() * quotas.NETWORK_GB.value,
+            "logs": beyond(self._all() * quotas.LOG_KB / KIB_PER_GIB, quotas.LOGS_FREE_GIB.value)
+            * quotas.LOG_GIB.value,
+        }  # fmt: skip
+
+    def per_month(self, kind: Kind) -> float:
+        return self.demand.mean_per_s(kind) * DAY_S * DAYS_PER_MONTH
+
+    def jobs_usd(self) -> float:
+        vcpu_s = gib_s = 0.0
+        for kind in Kind:
+            size, billed_s = quotas.JOB_SIZES[kind], self.billed_s(kind)
+            vcpu_s += billed_s * size.vcpu
+            gib_s += billed_s * size.gib
+        return (
+            beyond(vcpu_s, quotas.JOB_FREE_VCPU_S.value) * quotas.JOB_VCPU_S.value
+            + beyond(gib_s, quotas.JOB_FREE_GIB_S.value) * quotas.JOB_GIB_S.value
+        )
+
+    def billed_s(self, kind: Kind) -> float:
+        """Return the seconds of executions billed in a month."""
+        total_s = 0.0
+        for seconds, factor in self.demand.phases():
+            made = self.model.executions(kind, self.demand.mean_per_s(kind) * factor)
+            total_s += seconds * made.per_s * made.billed_s
+        return total_s
+
+    def reads(self) -> float:
+        """Return the documents read in a month, without those of the audit."""
+        total = 0.0
+        for seconds, factor in self.demand.phases():
+            for kind in Kind:
+                per_s = self.demand.mean_per_s(kind) * factor
+                total += seconds * per_s * self.model.reads(kind, per_s)
+        return total + self._instance_s() / self.model.policy.gauges_every_s * quotas.GAUGE_READS
+
+    def _writes(self) -> float:
+        return sum(self.per_month(kind) * self.model.writes(kind) for kind in Kind)
+
+    def _audit_reads(self) -> float:
+        """Return what an audit of each day, and whole ones, read."""
+        whole = self._kept() * quotas.WHOLE_AUDITS_PER_MONTH
+        return (self._all() + whole) * quotas.KEPT_DOCUMENTS
+
+    def _api_usd(self) -> float:
+        instance_usd_per_s = quotas.API_VCPU_S.value + quotas.API_GIB_S.value
+        requests_usd = self._all() * quotas.REQUESTS * quotas.API_REQUEST.value / MILLION
+        return self._instance_s() * instance_usd_per_s + requests_usd
+
+    def _instance_s(self) -> float:
+        """Return the seconds of API instances billed in a month; each has 1 vCPU and 1 GiB."""
+        mean_per_s = self.demand.per_day / DAY_S
+        return sum(
+            seconds * self.model.api_instances(mean_per_s * factor)
+            for seconds, factor in self.demand.phases()
+        )
+
+    def _media_gb(self) -> float:
+        return sum(self.per_month(kind) * quotas.MEDIA_MB[kind] for kind in Kind) / MB_PER_GB
+
+    def _all(self) -> float:
+        return self.demand.per_day * DAYS_PER_MONTH
+
+    def _kept(self) -> float:
+        return self._all() * self.kept_months
+
+
+def beyond(amount: float, free: float) -> float:
+    return max(0.0, amount - free)

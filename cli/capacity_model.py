@@ -1,0 +1,263 @@
+"""What a number of creations a day needs and costs: rates times times, for each kind.
+
+Half of a day's creations arrive at the peak rate, the other half evenly in the rest of the day. By
+Little's law, arrivals a second times the seconds of a creation are in progress at once.
+
+Below the queue's rate every task starts an execution at once, so that draining changes nothing.
+Above it, the queue starts executions at its rate, and they share all creations; if `drain_s` is too
+short for that, more must start.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from cli import quotas
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
+
+DAY_S = 86_400
+DAYS_PER_MONTH = 30
+MINUTE_S = 60
+PER_DAY_MAX = 10**9
+ROUNDING = 1e-9
+ACCOUNT_WRITES_PER_OPEN = 2
+"""The debit, and the end of the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """Creations a day; `peak` is the peak rate over the day's mean, at least 1."""
+
+    per_day: float
+    peak: float
+    video_share: float
+
+    def mean_per_s(self, kind: Kind) -> float:
+        share = self.video_share if kind is Kind.VIDEO else 1 - self.video_share
+        return self.per_day * share / DAY_S
+
+    def peak_per_s(self, kind: Kind) -> float:
+        return self.mean_per_s(kind) * self.peak
+
+    @property
+    def peak_per_s_of_all(self) -> float:
+        return self.per_day * self.peak / DAY_S
+
+    def phases(self) -> Iterator[tuple[float, float]]:
+        """Yield the seconds of each part of a month, and its rate over the mean."""
+        peak_share = 1 / (2 * self.peak)
+        month_s = DAYS_PER_MONTH * DAY_S
+        yield month_s * peak_share, self.peak
+        yield month_s * (1 - peak_share), 1 / (2 * (1 - peak_share))
+
+
+@dataclass(frozen=True)
+class Executions:
+    """How many start in a second, how long each runs, and how many seconds of it are billed."""
+
+    per_s: float
+    run_s: float
+
+    @property
+    def billed_s(self) -> float:
+        return max(quotas.JOB_BILLED_S_MIN.value, self.run_s)
+
+    @property
+    def at_once(self) -> float:
+        return self.per_s * self.run_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wall:
+    """A limit; `load` is what a demand needs of it at its peak, in the same unit."""
+
+    what: str
+    limit: float
+    load: Callable[[Demand], float]
+    past: str
+    """What happens past it, or what to raise."""
+
+    def holds_up_to(self, demand: Demand) -> int | None:
+        """Return the most creations a day that it allows, or None if it never binds."""
+
+        def holds(per_day: int) -> bool:
+            scaled = replace(demand, per_day=per_day)
+            return self.load(scaled) <= self.limit * (1 + ROUNDING)
+
+        if holds(PER_DAY_MAX):
+            return None
+        below, above = 0, PER_DAY_MAX
+        while above - below > 1:
+            middle = (below + above) // 2
+            below, above = (middle, above) if holds(middle) else (below, middle)
+        return below
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One installation, with executions that drain or with one for each creation."""
+
+    policy: Policy
+    drains: bool
+    is_veo: bool = False
+
+    def executions(self, kind: Kind, arrivals_per_s: float) -> Executions:
+        own_s = quotas.START_S + self.policy.typical_s(kind)
+        dispatches_per_s = quotas.DISPATCHES_PER_MIN[kind] / MINUTE_S
+        if not self.drains or arrivals_per_s <= dispatches_per_s:
+            return Executions(arrivals_per_s, own_s)
+        longest_s = own_s + self.policy.drain_s(kind)
+        work = arrivals_per_s * self.policy.typical_s(kind)
+        work /= self.policy.at_once(kind) * quotas.OCCUPANCY
+        per_s = max(dispatches_per_s, work / longest_s)
+        return Executions(per_s, min(longest_s, max(own_s, quotas.START_S + work / per_s)))
+
+    def heartbeats(self, kind: Kind) -> int:
+        return int(self.policy.typical_s(kind) // self.policy.heartbeat_s)
+
+    def writes(self, kind: Kind) -> int:
+        return quotas.WRITES[kind] + 2 * self.heartbeats(kind)
+
+    def sweep_at_writes(self, kind: Kind) -> int:
+        return quotas.SWEEP_AT_WRITES + self.heartbeats(kind)
+
+    def reads(self, kind: Kind, arrivals_per_s: float) -> float:
+        """Return the documents read for one creation: by the lifecycle, its page and the looks."""
+        heartbeats = self.heartbeats(kind)
+        lifecycle = quotas.READS[kind] + 2 * heartbeats
+        page = quotas.STREAM_READS + quotas.SHOWN_WRITES[kind] + heartbeats
+        crowding = arrivals_per_s * MINUTE_S / quotas.DISPATCHES_PER_MIN[kind]
+        looks = quotas.DRAIN_READS + quotas.DRAIN_READS_PER_CROWDING * crowding
+        return lifecycle + page + (looks if self.drains else 0)
+
+    def api_instances(self, arrivals_per_s: float) -> float:
+        """Return the mean number of instances that are billed at this rate."""
+        streams = arrivals_per_s * quotas.WATCHED_S
+        needed = max(
+            min(1.0, streams),
+            streams / quotas.STREAMS_PER_INSTANCE,
+            arrivals_per_s * api_cpu_s() / quotas.CPU_SHARE_MAX,
+        )
+        return min(quotas.API_INSTANCES_MAX, needed)
+
+    def walls(self) -> list[Wall]:
+        return [*self._starts(), *self._brakes(), *self._store(), *self._api(), *self._generator()]
+
+    def _starts(self) -> Iterator[Wall]:
+        for kind, per_min in quotas.DISPATCHES_PER_MIN.items():
+            yield Wall(
+                what=f"{kind} starts a minute",
+                limit=per_min,
+                load=partial(self._starts_per_min, [kind]),
+                past="tasks wait; raise its rate",
+            )
+        yield Wall(
+            what="jobs:run a minute",
+            limit=quotas.STARTS_PER_MIN.value,
+            load=partial(self._starts_per_min, [*Kind]),
+            past="429, retried; raise the quota",
+        )
+        yield Wall(
+            what="running executions",
+            limit=quotas.EXECUTIONS_MAX.value,
+            load=self._running,
+            past="429, retried; raise the quota",
+        )
+
+    def _brakes(self) -> Iterator[Wall]:
+        for kind in Kind if self.drains else ():
+            yield Wall(
+                what=f"{kind}s processing (brake)",
+                limit=self.policy.running_max(kind),
+                load=partial(self._in_progress, kind),
+                past=f"no more is taken; {kind.upper()}S_RUNNING_MAX",
+            )
+
+    def _store(self) -> Iterator[Wall]:
+        def total(of: Callable[[Kind], int]) -> Callable[[Demand], float]:
+            return lambda demand: sum(demand.peak_per_s(kind) * of(kind) for kind in Kind)
+
+        opened_per_s = self.policy.opened_per_hour_max / 3600
+        yield Wall(
+            what="Firestore writes a second",
+            limit=quotas.WRITES_PER_S.value,
+            load=total(self.writes),
+            past="latency; a second database",
+        )
+        yield Wall(
+            what="sweepAt writes a second",
+            limit=quotas.INDEX_WRITES_PER_S.value,
+            load=total(self.sweep_at_writes),
+            past="contention; shard the index",
+        )
+        yield Wall(
+            what="writes of an account a second",
+            limit=quotas.DOCUMENT_WRITES_PER_S.value,
+            load=lambda _: opened_per_s * ACCOUNT_WRITES_PER_OPEN,
+            past="its opens are retried",
+        )
+        yield Wall(
+            what="refunds a minute in an outage",
+            limit=self.policy.sweep_creations_max * MINUTE_S / self.policy.sweep_every_s,
+            load=lambda demand: MINUTE_S * demand.peak_per_s_of_all,
+            past="refunds are late",
+        )
+
+    def _api(self) -> Iterator[Wall]:
+        yield Wall(
+            what="event streams",
+            limit=quotas.API_INSTANCES_MAX * quotas.STREAMS_PER_INSTANCE,
+            load=lambda demand: demand.peak_per_s_of_all * quotas.WATCHED_S,
+            past="pages poll; add API instances",
+        )
+        yield Wall(
+            what="vCPUs of the API",
+            limit=quotas.API_INSTANCES_MAX * quotas.CPU_SHARE_MAX,
+            load=lambda demand: demand.peak_per_s_of_all * api_cpu_s(),
+            past="slow; add API instances",
+        )
+
+    def _generator(self) -> Iterator[Wall]:
+        if self.is_veo:
+            yield Wall(
+                what="Veo starts a minute",
+                limit=quotas.VEO_STARTS_PER_MIN.value,
+                load=lambda demand: MINUTE_S * demand.peak_per_s(Kind.VIDEO),
+                past="429 and pauses; raise the quota",
+            )
+
+    def _starts_per_min(self, kinds: Sequence[Kind], demand: Demand) -> float:
+        return MINUTE_S * sum(self._peak(kind, demand).per_s for kind in kinds)
+
+    def _running(self, demand: Demand) -> float:
+        return sum(self._peak(kind, demand).at_once for kind in Kind)
+
+    def _peak(self, kind: Kind, demand: Demand) -> Executions:
+        return self.executions(kind, demand.peak_per_s(kind))
+
+    def _in_progress(self, kind: Kind, demand: Demand) -> float:
+        return demand.peak_per_s(kind) * self.policy.typical_s(kind)
+
+
+def api_cpu_s() -> float:
+    """Return the API's CPU seconds for one creation."""
+    return quotas.POST_CPU_S + (quotas.REQUESTS - 1) * quotas.READ_CPU_S
+
+
+def in_order(walls: list[Wall], demand: Demand) -> list[tuple[Wall, int]]:
+    """Return the walls that bind at some number of creations a day, the first one first."""
+    binding = [(wall, at) for wall in walls if (at := wall.holds_up_to(demand)) is not None]
+    return sorted(binding, key=lambda each: each[1])
+
+
+def draining_begins_at(demand: Demand) -> dict[Kind, float]:
+    """Return the creations a day of both kinds at which the peak of a kind exceeds its queue."""
+    shares = {Kind.IMAGE: 1 - demand.video_share, Kind.VIDEO: demand.video_share}
+    return {
+        kind: quotas.DISPATCHES_PER_MIN[kind] / MINUTE_S * DAY_S / demand.peak / share
+        if share
+        else math.inf
+        for kind, share in shares.items()
+    }

@@ -1,0 +1,138 @@
+"""What the platform allows and charges, with sources, and what `phoenix capacity` assumes.
+
+Quotas are the defaults of a project, prices those of us-central1, in US dollars.
+"""
+
+from dataclasses import dataclass
+
+from shared.domain.kind import Kind
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A quota or a price, and where and when it was read."""
+
+    what: str
+    value: float
+    source: str
+    read: str
+
+
+@dataclass(frozen=True)
+class JobSize:
+    vcpu: int
+    gib: int
+
+
+RUN_QUOTAS = "docs.cloud.google.com/run/quotas"
+RUN_PRICES = "cloud.google.com/run/pricing"
+FIRESTORE_LIMITS = "firebase.google.com/docs/firestore/best-practices"
+FIRESTORE_PRICES = "airbyte.com/data-engineering-resources/google-firestore-pricing"
+TASKS_PRICES = "cloud.google.com/tasks/pricing"
+R2_PRICES = "developers.cloudflare.com/r2/pricing"
+
+STARTS_PER_MIN = Quote(
+    "jobs:run a minute and region; 180 in most projects", 60, RUN_QUOTAS, "2026-11-21"
+)
+EXECUTIONS_MAX = Quote("running executions of a region", 1000, RUN_QUOTAS, "2026-11-29")
+WRITES_PER_S = Quote(
+    "Firestore, writes/s for planning: no hard limit, but +50 % in 5 minutes",
+    10_000,
+    FIRESTORE_LIMITS,
+    "2026-11-21",
+)
+INDEX_WRITES_PER_S = Quote(
+    "Firestore, writes/s of an index whose values rise", 500, FIRESTORE_LIMITS, "2026-11-29"
+)
+DOCUMENT_WRITES_PER_S = Quote(
+    "Firestore, writes/s of one document", 1, "cloud.google.com/firestore/quotas", "2026-11-21"
+)
+VEO_STARTS_PER_MIN = Quote("Veo, starts a minute; Gemini's models share a pool without a number", 10, "cloud.google.com/vertex-ai/generative-ai/docs/models/veo/3-0-generate-001", "2026-11-21")  # fmt: skip
+JOB_VCPU_S = Quote("job, $ a vCPU-second", 0.000018, RUN_PRICES, "2026-11-21")
+JOB_GIB_S = Quote("job, $ a GiB-second", 0.000002, RUN_PRICES, "2026-11-21")
+JOB_BILLED_S_MIN = Quote("job, least seconds billed for an execution", 60, RUN_PRICES, "2026-11-21")
+JOB_FREE_VCPU_S = Quote("job, free vCPU-seconds a month", 240_000, RUN_PRICES, "2026-11-21")
+JOB_FREE_GIB_S = Quote("job, free GiB-seconds a month", 450_000, RUN_PRICES, "2026-11-21")
+API_VCPU_S = Quote("API, $ a vCPU-second with a request", 0.000024, RUN_PRICES, "2026-11-21")
+API_GIB_S = Quote("API, $ a GiB-second with a request", 0.0000025, RUN_PRICES, "2026-11-21")
+API_REQUEST = Quote("API, $ a million requests", 0.40, RUN_PRICES, "2026-11-21")
+FIRESTORE_READ = Quote("Firestore, $ for 100,000 reads", 0.03, FIRESTORE_PRICES, "2026-11-29")
+FIRESTORE_WRITE = Quote("Firestore, $ for 100,000 writes", 0.09, FIRESTORE_PRICES, "2026-11-29")
+FIRESTORE_GIB = Quote(
+    "Firestore, $ a GiB and month; not confirmed",
+    0.15,
+    "cloud.google.com/firestore/pricing",
+    "2026-11-29",
+)
+TASK_OPERATION = Quote("Cloud Tasks, $ a million operations", 0.40, TASKS_PRICES, "2026-11-29")
+TASKS_FREE = Quote("Cloud Tasks, free operations a month", 1_000_000, TASKS_PRICES, "2026-11-29")
+R2_GB = Quote("R2, $ a GB and month", 0.015, R2_PRICES, "2026-11-29")
+R2_CLASS_A = Quote("R2, $ a million writes (class A)", 4.50, R2_PRICES, "2026-11-29")
+R2_CLASS_B = Quote("R2, $ a million reads (class B)", 0.36, R2_PRICES, "2026-11-29")
+NETWORK_GB = Quote(
+    "network to R2, $ a GB: the rate of the first TB, later ones cost less",
+    0.12,
+    "smallestbusiness.com/cost/1tb-gcp-s3-egress",
+    "2026-11-29",
+)
+LOG_GIB = Quote("logs, $ a GiB", 0.50, "cloud.google.com/stackdriver/pricing", "2026-09-12")
+LOGS_FREE_GIB = Quote(
+    "logs, free GiB a month", 50, "cloud.google.com/stackdriver/pricing", "2026-09-12"
+)
+
+QUOTES = tuple(each for each in list(globals().values()) if isinstance(each, Quote))
+
+# As `infrastructure/gcp/provision_generation_jobs.sh` sets them.
+
+DISPATCHES_PER_MIN = {Kind.IMAGE: 45, Kind.VIDEO: 10}
+JOB_SIZES = {Kind.IMAGE: JobSize(vcpu=1, gib=1), Kind.VIDEO: JobSize(vcpu=2, gib=4)}
+API_INSTANCES_MAX = 10
+
+# Counted on the real lifecycle, without heartbeats: tests/cli/test_capacity_counts.py.
+
+READS = {Kind.IMAGE: 17, Kind.VIDEO: 19}
+"""Documents read for one creation, from the debit to the draft."""
+WRITES = {Kind.IMAGE: 18, Kind.VIDEO: 20}
+SHOWN_WRITES = {Kind.IMAGE: 9, Kind.VIDEO: 10}
+"""Those of documents that an open page shows: its stream reads each again."""
+SWEEP_AT_WRITES = 6
+"""How often a creation's `sweepAt` changes: the busiest index of rising values."""
+KEPT_DOCUMENTS = 4
+"""What stays of a creation: itself, its internals, its debit and its cost; the audit reads them."""
+
+# Measured: benchmarks/results.md, and 1,000 to 5,000 simulated images at 20 to 1,400 a minute.
+
+POST_CPU_S = 0.0024
+READ_CPU_S = 0.001
+OCCUPANCY = 0.5
+"""The share of an execution's places in use: it begins with one and ends with its last creation."""
+DRAIN_READS = 4
+"""Documents that looks and refused claims read for each creation .."""
+DRAIN_READS_PER_CROWDING = 1
+""".. and how many more for each time that arrivals exceed the queue's rate."""
+
+# Assumed.
+
+START_S = 5
+"""From an execution's billed start to its claim."""
+CPU_SHARE_MAX = 0.6
+"""The share of an API instance's CPU that may be in use."""
+REQUESTS = 10
+"""Requests for each creation, one of them a POST."""
+WATCHED_S = 300
+"""How long an owner's page is open for each creation .."""
+STREAM_READS = 51
+""".. whose stream reads an account and its 50 newest creations."""
+STREAMS_PER_INSTANCE = 100
+"""The API's limit in the cloud: `CLOUD_STREAMS_MAX`."""
+VIEWS = 10
+"""How often each file and each thumbnail is read from R2."""
+MEDIA_MB = {Kind.IMAGE: 1.6, Kind.VIDEO: 6.0}
+"""A file of usual size with its thumbnail."""
+FIRESTORE_KB = 6
+"""What stays of a creation, with index entries."""
+LOG_KB = 15
+"""25 log lines, ours and the platform's."""
+GAUGE_READS = 8
+"""Reads of one API instance every `gauges_every_s`."""
+WHOLE_AUDITS_PER_MONTH = 30 / 7

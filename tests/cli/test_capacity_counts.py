@@ -1,0 +1,112 @@
+"""The numbers of `phoenix capacity` that describe our own code and provisioning."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api_service.main import CLOUD_STREAMS_MAX
+from cli import quotas
+from cli.capacity_model import Model
+from jobs.upload import ProcessedMedia
+from shared.domain.brief import Brief
+from shared.domain.kind import Kind
+from shared.domain.policy import Policy
+from shared.domain.status import Status
+from shared.ports.generator import Operation, Ready, Running
+from tests.simulation import crowds
+from tests.support.builders import POLICY, a_brief, a_caller
+from tests.support.counting_store import CountingStore
+from tests.support.fakes import FakeClock, FakeGenerator, InTurn
+from tests.support.jobs import FakePipeline, run_job
+from tests.support.world import World
+
+PROVISION = Path(__file__).parents[2] / "infrastructure/gcp/provision_generation_jobs.sh"
+STAGE_S = 0.5
+
+
+class SlowPipeline(FakePipeline):
+    """Takes its time, so that each stage is written at a time of its own."""
+
+    clock: FakeClock
+
+    def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
+        self.clock.sleep(STAGE_S)
+        return super().post_process(download, folder, brief=brief)
+
+
+def generator(world: World, kind: Kind) -> FakeGenerator:
+    """Return one that answers after the typical time: an image at once, a video when polled."""
+
+    def image() -> Ready:
+        world.clock.sleep(POLICY.image_typical_s)
+        return Ready("result")
+
+    def fetched() -> bytes:
+        world.clock.sleep(STAGE_S)
+        return b"media"
+
+    polls = POLICY.video_typical_s / POLICY.video_poll_s
+    return FakeGenerator(
+        starts=[image if kind is Kind.IMAGE else Operation("one")],
+        polls=[*[Running()] * int(polls), Ready("result")],
+        fetches=[fetched],
+    )
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_counts_are_those_of_the_real_lifecycle(tmp_path: Path, kind: Kind) -> None:
+    world = World(tmp_path)
+    world.generator = generator(world, kind)
+    world.phoenix.accounts.create(a_caller())
+    store = CountingStore(world.sqlite)
+    phoenix = world.over(store, clock=world.clock, ids=world.phoenix.ports.ids)  # type: ignore[arg-type]  # it forwards the rest
+    phoenix.opening.admission.worker = InTurn()
+    phoenix.opening.admission.warm_up()
+    pipeline = SlowPipeline(kind=kind)
+    pipeline.clock = world.clock
+
+    gauges = store.reads
+    opened = phoenix.opening.open(a_brief(kind), caller=a_caller())
+    run_job(phoenix, pipeline, opened.creation.creation_id)
+    model, is_done = Model(policy=POLICY, drains=False), world.now(opened.creation).status
+    world.close()
+
+    heartbeats = model.heartbeats(kind)
+    assert is_done is Status.DRAFT
+    assert store.reads - gauges == quotas.READS[kind] + 2 * heartbeats
+    assert store.writes == model.writes(kind)
+    assert store.shown == quotas.SHOWN_WRITES[kind] + heartbeats
+    assert store.entries["sweepAt"] == model.sweep_at_writes(kind) == max(store.entries.values())
+    assert store.deletes == 0
+
+
+def test_rates_and_sizes_are_those_of_the_provisioning() -> None:
+    script = PROVISION.read_text()
+    for kind in Kind:
+        per_s = re.search(rf"make_queue {kind} ([\d.]+) ", script)
+        size = re.search(rf"make_job {kind}-generation-job \S+ (\d)Gi (\d) (\d+)s", script)
+        assert per_s
+        assert size
+        gib, vcpu, timeout_s = (int(each) for each in size.groups())
+
+        assert round(float(per_s[1]) * 60, 1) == pytest.approx(
+            quotas.DISPATCHES_PER_MIN[kind], abs=0.1
+        )
+        assert quotas.JOB_SIZES[kind] == quotas.JobSize(vcpu=vcpu, gib=gib)
+        assert timeout_s == POLICY.job_timeout_s(kind)
+    assert f"--max-instances={quotas.API_INSTANCES_MAX} " in script
+    assert quotas.STREAMS_PER_INSTANCE == CLOUD_STREAMS_MAX
+
+
+@pytest.mark.slow
+def test_model_bills_about_what_simulated_executions_run() -> None:
+    """1,000 images a minute at 45 starts; the model knows no ramp, so it may bill less."""
+    images = 4000
+    crowd = crowds.images(images)
+    simulated_s = sum(max(60, each) for each in crowd.outcome.run_s) / images
+    arrivals_per_s = crowds.ARRIVALS_PER_S
+
+    made = Model(policy=Policy(), drains=True).executions(Kind.IMAGE, arrivals_per_s)
+
+    assert made.per_s * made.billed_s / arrivals_per_s == pytest.approx(simulated_s, rel=0.3)
