@@ -120,6 +120,7 @@ class Execution:
                 self._take(creation_id)
             except NotClaimable as error:  # another execution was faster
                 log.debug("nothing_to_claim", extra={"reason": error.reason})
+                self._looking.was_refused()
             except Unavailable as error:  # if the claim landed, its lease ends by itself
                 facts = {"creation_id": creation_id, "reason": repr(error)}
                 log.warning("claim_failed", extra=facts)

@@ -18,6 +18,10 @@ VAIN_LOOKS_MAX = 2
 """Looks since the last claim: then an execution that has drained looks no more."""
 
 
+REFUSALS_MAX = 4
+"""Claims in a row that others were faster with: then the rest of a look is out of date, too."""
+
+
 class Looking:
     """The candidates of one execution; only its main thread uses it."""
 
@@ -37,6 +41,7 @@ class Looking:
         self._next_look_s = began_s
         self._vain_looks = 0
         self._vain_looks_max = 1
+        self._refusals = 0
         self._has_ended = False
         self.is_crowded = False
         """Whether the last look was not made, because many creations of the kind are processing."""
@@ -59,6 +64,14 @@ class Looking:
     def has_drained(self) -> None:
         """Note that a candidate was claimed: there is load, and one look in vain may be chance."""
         self._vain_looks, self._vain_looks_max = 0, VAIN_LOOKS_MAX
+        self._refusals = 0
+
+    def was_refused(self) -> None:
+        """Note that another execution was faster with a candidate."""
+        self._refusals += 1
+        if self._refusals >= REFUSALS_MAX:
+            self._refusals = 0
+            self._candidates.clear()
 
     @property
     def is_on(self) -> bool:

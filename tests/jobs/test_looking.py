@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.looking import LOOK_EVERY_S, VAIN_LOOK_EVERY_S, Looking
+from jobs.looking import LOOK_EVERY_S, REFUSALS_MAX, VAIN_LOOK_EVERY_S, Looking
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import CreationId
@@ -97,6 +97,23 @@ def test_looks_at_most_once_a_second(
     assert draining.looks == 2
 
 
+def test_rest_of_a_look_is_dropped_after_some_refusals_in_a_row(
+    looking: Looking, draining: FakeDraining
+) -> None:
+    draining.pages = pages("one two three four five six seven")
+    for _ in range(REFUSALS_MAX - 1):
+        assert looking.next(besides=NOBODY)
+        looking.was_refused()
+    assert looking.next(besides=NOBODY)
+    looking.has_drained()
+    assert looking.next(besides=NOBODY), "a claim starts the count again"
+    for _ in range(REFUSALS_MAX):
+        looking.was_refused()
+
+    assert looking.next(besides=NOBODY) is None
+    assert draining.looks == 1
+
+
 def test_creation_in_progress_is_no_candidate(looking: Looking, draining: FakeDraining) -> None:
     draining.pages = pages("one two three")
 
@@ -134,7 +151,7 @@ def test_two_empty_looks_two_seconds_apart_end_one_that_has_drained(
     assert (draining.looks, looking.is_on) == (3, False)
 
 
-def test_claim_between_two_empty_looks_starts_their_count_anew(
+def test_claim_between_two_empty_looks_starts_their_count_again(
     looking: Looking, draining: FakeDraining, clock: FakeClock
 ) -> None:
     draining.pages = [*pages("one"), [], *pages("two"), []]
