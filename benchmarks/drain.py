@@ -15,10 +15,11 @@ LATER_THAN_BEFORE = 1.05
 """The noise that a lone image's time may have: starting a process takes most of what varies."""
 WARM_UP = ("2", "1", "0")
 NOTE = (
-    f"`phoenix up` on all cores of the machine, {IMAGES} images of {USERS} users with the sample"
+    f"`phoenix up` on all cores of the machine, {IMAGES} images (quick: {QUICK_IMAGES}) of"
+    f" {USERS} users with the sample"
     " generator, whose drawing alone takes 163 ms of CPU. The time ends with the last draft. CPU is that"
     " of all processes: of the API, the dispatcher and the jobs, from the start of the stack to its end."
-    f" The lone image comes after {IDLE_S} s without any."
+    f" The lone image comes after {IDLE_S} s without any (quick: {QUICK_IDLE_S} s)."
 )
 LONE = "s, first image after an idle minute"
 PER_MINUTE = "images a minute"
