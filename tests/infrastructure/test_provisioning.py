@@ -93,7 +93,7 @@ def test_queues_are_rate_limited_and_drop_old_tasks(installation: Installation) 
     [
         ("video-generation-job", "phoenix-video-job", "4Gi", "2", 600, 2, None),
         ("image-generation-job", "phoenix-image-job", "1Gi", "1", 300, 2, None),
-        ("phoenix-audit", "phoenix-api", "1Gi", "1", 1800, 0, ["audit"]),
+        ("phoenix-audit", "phoenix-api", "1Gi", "1", 3600, 0, ["audit"]),
         ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["doctor", "--api"]),
     ],
 )
