@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shared.adapters.local.file_index import DigestIndex
 from shared.domain.kind import Kind
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission, Brake
@@ -21,6 +20,7 @@ from shared.lifecycle.statements import Statements
 from shared.lifecycle.sweeping import Sweeping
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import WelcomeGrant
+from shared.ports.file_index import FileIndex
 from shared.settings import GCPBackend, LocalBackend, Settings
 from shared.wiring.ports import LocalParts, Ports
 
@@ -98,10 +98,16 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             clock=clock,
             policy=policy,
         ),
-        auditing=Auditing(store, media, clock, policy, DigestIndex),
+        auditing=Auditing(store, media, clock, policy, _file_index),
         statements=Statements(store, ports.identity, clock, policy),
         local=local,
     )
+
+
+def _file_index() -> FileIndex:
+    from shared.adapters.local.file_index import DigestIndex  # SQLite is slow to import
+
+    return DigestIndex()
 
 
 def _opening(settings: Settings, ports: Ports, *, accounts: Accounts, failing: Failing) -> Opening:
