@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.slow, needs("firestore")]
 
 OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
 VEO = {"PHOENIX_VIDEO_MODEL": "veo-3.1-lite-generate-001"}
+ALONE = {"PHOENIX_POLICY_IMAGE_DRAIN_S": "1", "PHOENIX_POLICY_VIDEO_DRAIN_S": "1"}
+"""No execution drains: these tests find a creation's process by its id."""
 
 
 @pytest.fixture(scope="module", params=[OMNI, VEO], ids=["omni", "veo"])
@@ -35,7 +37,7 @@ def box(
     folder: Path = tmp_path_factory.mktemp("box")
     prefix = f"t{uuid.uuid4().hex}-"
     with CloudInABox(
-        folder, firestore=firestore_address, prefix=prefix, models=request.param
+        folder, firestore=firestore_address, prefix=prefix, models=request.param | ALONE
     ) as box:
         yield box
         assert box.violations() == []
