@@ -1,6 +1,8 @@
 """Contract of the MediaStore port, for every adapter."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from shared.adapters.r2.media_store import R2MediaStore
 from shared.adapters.sample.media_store import SampleMediaStore
 from shared.domain.errors import MediaMissing, Unauthenticated
 from shared.domain.media import MediaFormat
+from shared.domain.policy import Policy
 from shared.ports.media_store import MediaStore
 from tests.servers.r2_server import R2Server
 from tests.support.builders import NOON
@@ -22,6 +25,7 @@ from tests.support.builders import NOON
 KEY = "videos/ada/mfrggzdfmztwq2lknnwg23tpoa/1.mp4"
 PUBLIC = "public/random/1.mp4"
 LATER = timedelta(hours=2)
+AT_ONCE = Policy().images_at_once
 
 
 class OpenedStore(Protocol):
@@ -226,3 +230,21 @@ def test_large_file_is_stored_completely(opened: OpenedStore, tmp_path: Path) ->
     put(opened.media, tmp_path, content=content)
 
     assert opened.open(opened.media.private_link(KEY, expires_at=NOON + LATER)) == content
+
+
+def test_files_stored_at_the_same_time_are_not_mixed(opened: OpenedStore, tmp_path: Path) -> None:
+    keys = [KEY.replace("1.mp4", f"{number}.mp4") for number in range(AT_ONCE)]
+    together = threading.Barrier(AT_ONCE)
+
+    def store(key: str) -> None:
+        folder = tmp_path / Path(key).stem
+        folder.mkdir()
+        together.wait()
+        put(opened.media, folder, key, content=key.encode() * 20_000)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(store, keys))
+
+    for key in keys:
+        link = opened.media.private_link(key, expires_at=NOON + LATER)
+        assert opened.open(link) == key.encode() * 20_000

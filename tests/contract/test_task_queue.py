@@ -1,6 +1,8 @@
 """Contract of the TaskQueue port and its dispatcher, for every adapter."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from shared.adapters.local.job_processes import Execution
 from shared.adapters.local.task_queue import QueueLimits, SQLiteQueue
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
+from shared.domain.policy import Policy
 from shared.ports.task_queue import TaskQueue
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION, Job, RunAdminServer
@@ -174,6 +177,23 @@ def test_task_withdrawn_before_its_time_is_never_dispatched(platform: Platform) 
     platform.clock.sleep(120)
 
     assert platform.deliver() == []
+
+
+def test_tasks_withdrawn_at_the_same_time_are_never_dispatched(platform: Platform) -> None:
+    at_once = Policy().images_at_once
+    numbers, together = range(1, at_once + 1), threading.Barrier(at_once)
+    for number in [*numbers, at_once + 1]:
+        platform.queue.enqueue(ONE, kind=Kind.IMAGE, number=number)
+
+    def withdraw(number: int) -> None:
+        together.wait()
+        platform.queue.withdraw(ONE, kind=Kind.IMAGE, number=number)
+
+    with ThreadPoolExecutor(at_once) as threads:
+        list(threads.map(withdraw, numbers))
+
+    assert platform.deliver(Kind.IMAGE) == [ONE]
+    assert not platform.queue.waits(ONE, kind=Kind.IMAGE, number=at_once + 1)
 
 
 def test_withdrawing_an_unknown_task_does_nothing(platform: Platform) -> None:

@@ -78,6 +78,7 @@ class GoogleModelsServer(ThreadingHTTPServer):
     """Serves a vendor on a free port during its `with` block."""
 
     daemon_threads = True
+    request_queue_size = 64  # a job's attempts connect together
 
     def __init__(self, vendor: Vendor | None = None, *, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)

@@ -101,6 +101,7 @@ class Vendor:
     deleted: list[str] = field(default_factory=list)
     unknown_models: set[str] = field(default_factory=set)
     closing: threading.Event = field(default_factory=threading.Event)
+    accepting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def starts(self) -> int:
@@ -109,17 +110,18 @@ class Vendor:
 
     def accepted(self, kind: Kind, prompt: str, name: str, **facts: Any) -> Work:
         slow = re.search(r"\[slow (\d+)\]", prompt)
-        end = self.ends.pop(0) if self.ends else "media"
-        work = Work(
-            name=f"{name}{len(self.works) + 1}",
-            kind=kind,
-            prompt=prompt,
-            started_s=self.clock(),
-            takes_s=float(slow[1]) if slow else self.takes_s,
-            end="never" if "[hang]" in prompt else end,
-            **facts,
-        )
-        self.works.append(work)
+        with self.accepting:
+            end = self.ends.pop(0) if self.ends else "media"
+            work = Work(
+                name=f"{name}{len(self.works) + 1}",
+                kind=kind,
+                prompt=prompt,
+                started_s=self.clock(),
+                takes_s=float(slow[1]) if slow else self.takes_s,
+                end="never" if "[hang]" in prompt else end,
+                **facts,
+            )
+            self.works.append(work)
         return work
 
     def fault(self, call: str, prompt: str = "") -> str:
