@@ -1,15 +1,20 @@
 """Every way an attempt can end, over controllable ports."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from jobs.upload import ProcessedMedia
 from jobs.worker import RESTART, SETTLED
+from shared.domain.brief import Brief
 from shared.domain.creation import Creation
 from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    LeaseLost,
     StartOutcomeUnknown,
 )
 from shared.domain.failure import FailureCode
@@ -52,6 +57,28 @@ def test_attempt_produces_a_draft_with_its_files(world: World) -> None:
     assert world.files.size_bytes(draft.media_key or "") == draft.size_bytes == 5
     assert world.files.size_bytes(draft.thumbnail_key or "") == 5
     assert world.account().balance_tokens == 90
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, BadOutput(reason="cut"), RuntimeError("unexpected"), LeaseLost(creation_id="one")],
+)
+def test_attempt_leaves_no_files_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    temporary, folders = tmp_path / "temporary", list[list[Path]]()
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    class WatchedPipeline(FakePipeline):
+        def post_process(self, download: Path, folder: Path, *, brief: Brief) -> ProcessedMedia:
+            folders.append(list(temporary.iterdir()))
+            return super().post_process(download, folder, brief=brief)
+
+    run(world, world.open().creation, pipeline=WatchedPipeline(error=error))
+
+    assert len(folders[0]) == 1
+    assert list(temporary.iterdir()) == []
 
 
 def test_progress_passes_every_stage_and_never_decreases(world: World) -> None:
