@@ -37,7 +37,7 @@ class Crowd:
     @property
     def in_time_share(self) -> float:
         """Return the share of creations that were claimed within 30 s."""
-        waited_s = self.outcome.waited_s
+        waited_s = [each for user in self.outcome.waited_s.values() for each in user]
         return sum(each <= 30 for each in waited_s) / max(1, len(waited_s))
 
 

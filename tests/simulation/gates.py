@@ -3,15 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import mean
+from typing import Any
 
 from shared.domain.keys import UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
 from shared.domain.policy import Policy
 from tests.simulation.clients import Clients
-from tests.simulation.crowds import poisoned
+from tests.simulation.crowds import images, poisoned
 from tests.simulation.faults import Faults
-from tests.simulation.history import POLICY, Outcome, Scenario, Setup, crowd, play
+from tests.simulation.history import (
+    CROWD_PACE_PER_S,
+    POLICY,
+    Outcome,
+    Scenario,
+    Setup,
+    crowd,
+    play,
+)
 from tests.simulation.scheduler import Process
 
 EVE = UserId("eve")
@@ -64,6 +74,8 @@ class CrowdGate:
     histories: int = 40
     is_robbed: bool = False
     """One lease is taken away from the process that renews it."""
+    at_once_max: int | None = None
+    """How many operations the vendor runs at once; the response to one more is a 429."""
 
     def failing(self) -> str | None:
         """Return why the gate fails, or None."""
@@ -91,6 +103,8 @@ class CrowdGate:
     def _scenario(self, clients: Clients) -> None:
         clients.welcomes.late_share = 0
         crowd(clients, kind=self.kind)
+        generator: Any = clients.phoenix.ports.generator(self.kind)
+        generator.at_once_max = self.at_once_max
         if self.is_robbed:
             clients.simulation.at(STEAL_AT_S, partial(_steal, clients))
 
@@ -128,11 +142,64 @@ class PoisonGate:
         return None
 
 
+@dataclass(frozen=True)
+class FairGate:
+    """Who opens one image waits less than an account that opened twenty a moment earlier."""
+
+    name: str = "one account opens twenty images before ten others open one each"
+    wait_share_max: float = 0.65
+    """Mean wait of the others' images, as a share of that account's."""
+    histories: int = 40
+
+    def failing(self) -> str | None:
+        many_s: list[float] = []
+        one_s: list[float] = []
+        for seed in range(self.histories):
+            outcome = play(seed, faults=Faults(seed, is_exact=True), scenario=twenty_and_one)
+            if outcome.violations:
+                return outcome.violations[0]
+            for user, waited_s in outcome.waited_s.items():
+                (many_s if user == EVE else one_s).extend(waited_s)
+        waits_s = f"waits of {mean(one_s):.1f} s and {mean(many_s):.1f} s"
+        return None if mean(one_s) <= self.wait_share_max * mean(many_s) else waits_s
+
+
+@dataclass(frozen=True)
+class BrakeGate:
+    """Little more than `images_running_max` images are processing at once."""
+
+    name: str = "thirty of 500 images may be processing"
+    images: int = 500
+    running_max: int = 30
+    most_running_max: int = 90
+    """Executions that look at the same moment pass the brake together."""
+
+    def failing(self) -> str | None:
+        policy = Policy(images_running_max=self.running_max)
+        outcome = images(self.images, policy=policy).outcome
+        if outcome.violations:
+            return outcome.violations[0]
+        most = outcome.most_running[Kind.IMAGE]
+        return None if most <= self.most_running_max else f"{most} were processing at once"
+
+
 def one_open(clients: Clients) -> None:
     """Let one owner open one creation, retrying until there is a response."""
     clients.welcomes.late_share = 0
     kind = Kind.VIDEO if clients.simulation.seed % 2 else Kind.IMAGE
     clients.simulation.spawn(EVE, lambda: clients.open(EVE, EVE, "key", kind), process=Process(EVE))
+
+
+def twenty_and_one(clients: Clients) -> None:
+    """Let one account open twenty images; soon after, ten others open one each."""
+    clients.welcomes.late_share = 0
+    queue: Any = clients.phoenix.ports.queue
+    queue.pace_per_s = CROWD_PACE_PER_S
+    opened = [(EVE, f"eve {number}", 0.0) for number in range(20)]
+    opened += [(UserId(f"other {number}"), f"other {number}", 15.0) for number in range(10)]
+    for user, name, at_s in opened:
+        run = partial(clients.open, name, user, name, Kind.IMAGE)
+        clients.simulation.spawn(name, run, process=Process(name), at_s=at_s)
 
 
 def cancel_and_retry(clients: Clients) -> None:
@@ -146,7 +213,8 @@ def _effort(outcome: Outcome) -> tuple[int, int, int]:
     return outcome.tasks, outcome.executions, outcome.attempts
 
 
-GATES: list[Gate | CrowdGate | PoisonGate] = [
+AnyGate = Gate | CrowdGate | PoisonGate | FairGate | BrakeGate
+GATES: list[AnyGate] = [
     Gate("no faults", {}, 1.0, is_effort_least=True),
     Gate("processes die", {"crash_before": 0.002, "crash_after": 0.002}, 0.99, histories=1000),
     Gate("half of the starts return 429", {"generator.start unavailable": 0.5}, 0.8),
@@ -212,5 +280,19 @@ GATES: list[Gate | CrowdGate | PoisonGate] = [
         attempts_share_max=1.4,
         is_robbed=True,
     ),
+    CrowdGate(
+        "a fifth of the starts of a crowd of videos is refused",
+        Kind.VIDEO,
+        drafts_share_min=0.7,
+        rates={"generator.start refused": 0.2},
+    ),
+    CrowdGate(
+        "a vendor allows two images of a crowd at once",
+        Kind.IMAGE,
+        attempts_share_max=1.6,
+        at_once_max=2,
+    ),
     PoisonGate(),
+    FairGate(),
+    BrakeGate(),
 ]

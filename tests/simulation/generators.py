@@ -77,6 +77,8 @@ class SimulatedGenerator:
     kind: Kind
     takes_s: tuple[float, float] | None = None
     """The shortest and longest time of an operation; None: by its kind."""
+    at_once_max: int | None = None
+    """How many operations may run; the response to one more start is a 429."""
     starts: list[Start] = field(default_factory=list)
     starts_of: defaultdict[CreationId, list[Start]] = field(
         default_factory=lambda: defaultdict(list)
@@ -94,7 +96,7 @@ class SimulatedGenerator:
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         step = self.simulation.call("generator.start")
-        self._fail_before_start(step.fault)
+        self._fail_before_start("unavailable" if self._is_busy() else step.fault)
         name = str(len(self.starts))
         start = self._started(creation_id, attempt)
         self._fail_after_start(step.fault)
@@ -105,6 +107,12 @@ class SimulatedGenerator:
         self.simulation.answered(step)
         start.is_answered = True
         return Ready(f"inline {name}") if is_immediate else Operation(name)
+
+    def _is_busy(self) -> bool:
+        if self.at_once_max is None:
+            return False
+        now_s = self.simulation.now_s
+        return sum(now_s < each.ready_s for each in self.starts) >= self.at_once_max
 
     def _fail_before_start(self, fault: str | None) -> None:
         """Raise the error of a start that did not happen."""

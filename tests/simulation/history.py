@@ -65,8 +65,10 @@ class Outcome:
     executions: int
     attempts: int
     starts: int
-    waited_s: list[float]
-    """From each creation's first debit to its first claim."""
+    waited_s: dict[UserId, list[float]]
+    """From the first debit to the first claim, of each creation of each user."""
+    most_running: Counter[Kind]
+    """How many creations of a kind were processing at once at most."""
     run_s: list[float]
     """Of each process of an execution."""
     sites: list[Site]
@@ -134,7 +136,8 @@ def play(
         executions=installation.executions.count,
         attempts=sum(each.attempt for each in creations),
         starts=sum(len(each.starts) for each in installation.generators.values()),
-        waited_s=[*installation.inspector.waited_s.values()],
+        waited_s=installation.inspector.waited_s,
+        most_running=installation.inspector.most_running,
         run_s=installation.executions.run_s,
         sites=simulation.sites,
         happened=simulation.faults.happened,

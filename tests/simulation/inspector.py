@@ -75,10 +75,13 @@ class Inspector:
     found: list[str] = field(default_factory=list)
     was_published: set[CreationId] = field(default_factory=set)
     welcomes: Welcomes | None = None
-    waited_s: dict[CreationId, float] = field(default_factory=dict)
-    """From each creation's first debit to its first claim."""
+    waited_s: defaultdict[UserId, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """From the first debit to the first claim, of each creation of each user."""
+    most_running: Counter[Kind] = field(default_factory=Counter)
+    """How many creations of a kind were processing at once at most."""
     began_s: dict[str, float] = field(default_factory=dict)
     """When each job's process began."""
+    _running: Counter[Kind] = field(default_factory=Counter)
     _commits: int = 0
     _attempt_of: dict[tuple[str, CreationId], int] = field(default_factory=dict)
     """The last attempt of each lease owner at each creation."""
@@ -126,6 +129,7 @@ class Inspector:
                 self._begun_keys.update(after.keys)
             if isinstance(before, Creation) or isinstance(after, Creation):
                 self._creation(actor, before, after, entries)
+                self._count_running(before, after)
                 self._free(actor, before, after, changes)
             elif isinstance(after, LedgerEntry):
                 self._entry(before, after, changes)
@@ -188,9 +192,7 @@ class Inspector:
         if after is None:
             return
         self._times(after)
-        is_available = after.available_at is not None
-        is_pending = after.status is Status.PENDING
-        self.must(is_available == is_pending, "I12", f"{name} available {after.available_at}")
+        self._available(before, after)
         self._files(after, move[0])
         if before is None or is_paid:
             return
@@ -204,6 +206,25 @@ class Inspector:
             is_mine = (str(before.lease_owner), before.attempt) == (actor, mine)
             is_held = before.status is Status.PROCESSING
             self.must(is_mine and is_held, "I6", f"{actor} wrote {name} of {before.lease_owner}")
+
+    def _count_running(self, before: Any, after: Any) -> None:
+        kind = (after or before).kind
+        is_running, was_running = (
+            each is not None and each.status is Status.PROCESSING for each in (after, before)
+        )
+        self._running[kind] += is_running - was_running
+        self.most_running[kind] = max(self.most_running[kind], self._running[kind])
+
+    def _available(self, before: Creation | None, after: Creation) -> None:
+        """Check that it is available exactly while pending: since its debit, or from its retry."""
+        expected = None
+        if after.status is Status.PENDING:
+            has_waited = before is not None and before.status is Status.PENDING
+            since = before.available_at if before and has_waited else after.updated_at
+            expected = after.retry_at or since
+        is_right = after.available_at == expected
+        what = f"{after.creation_id} available at {after.available_at}, not {expected}"
+        self.must(is_right, "I12", what)
 
     def _free(self, actor: str, before: Any, after: Any, changes: Changes) -> None:
         if after is None:
@@ -299,7 +320,8 @@ class Inspector:
         self._numbers_claimed.update((name, n + 1) for n in range(after.task_number))
         self._debit_of[name, after.attempt] = after.run_number
         self.must(str(lease_owner) == actor, "I6", f"{actor} claimed for {lease_owner}")
-        self.waited_s.setdefault(name, (self.now - after.created_at).total_seconds())
+        if after.attempt == 1:
+            self.waited_s[after.user_id].append((self.now - after.created_at).total_seconds())
         count = len(after.attempts_of_this_debit)
         attempts_max = self.policy.attempts_max + after.hand_back_count
         self.must(count <= attempts_max, "I17", f"{name} has {count} attempts")
@@ -310,6 +332,8 @@ class Inspector:
         self.simulation.marks["drained"] += not is_own(actor, name)
         self._must_have_time(after, after.updated_at, "is claimed")
         is_successor = _succeeds(lease_owner, before.lease_owner)
+        was_left = is_successor and before.status is Status.PROCESSING
+        self.simulation.marks["taken_back"] += was_left and not is_own(actor, name)
         is_leased = before.lease_expires_at and self.now < before.lease_expires_at
         self.must(not is_leased or is_successor, "I6", f"{name} claimed from {before.lease_owner}")
         if after.operation_name is not None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jobs import attempt, execution, generation, retries, upload
+from jobs import attempt, execution, generation, retries, throttle, upload
 from shared.domain import creation
 from shared.domain.account import Account
 from shared.domain.lease import LeaseOwner
@@ -18,6 +18,7 @@ from shared.domain.welcome import WelcomeShard
 from shared.lifecycle import (
     claim,
     claims,
+    draining,
     failing,
     media_cleanup,
     opening,
@@ -281,6 +282,58 @@ MUTANTS = [
         "            if attempt.claim._is_lost:\n"
         "                [each.claim.stop() for each in self._attempts.values()]",
         gate="one lease of a crowd is taken away",
+    ),
+    _one(
+        "a drained creation's failure ends the execution",
+        execution.Execution,
+        "_work",
+        "self._attempts.pop(creation.creation_id, None)",
+        "self._attempts.pop(creation.creation_id, None)\n"
+        "            ports = self._phoenix.ports\n"
+        "            from shared.domain.creation import creation_key\n"
+        "            left = ports.store.get(creation_key(creation.creation_id))\n"
+        "            if left is None or left.status != 'draft':\n"
+        "                self._attempts.clear()",
+        gate="a fifth of the starts of a crowd of videos is refused",
+    ),
+    _one(
+        "a look takes all creations of one account",
+        draining.Draining,
+        "candidates",
+        "counts[each.user_id] <= OF_ONE_ACCOUNT_MAX",
+        "True",
+        gate="one account opens twenty images before ten others open one each",
+    ),
+    _one(
+        "the number of creations in progress is no brake",
+        draining.Draining,
+        "is_crowded",
+        "running > self.policy.running_max(kind)",
+        "False",
+        gate="thirty of 500 images may be processing",
+    ),
+    _one(
+        "an execution takes more right after a 429",
+        execution.Execution,
+        "_next",
+        "and self._throttle.is_open",
+        "",
+        gate="a vendor allows two images of a crowd at once",
+    ),
+    _one(
+        "an execution begins with all that it may do at once",
+        throttle.Throttle,
+        "__init__",
+        "self._at_once = 1",
+        "self._at_once = at_once_max",
+        gate="a vendor allows two images of a crowd at once",
+    ),
+    _one(
+        "a creation that waits for its retry is available",
+        creation.Creation,
+        "waiting_to_retry",
+        "available_at=retry_at",
+        "available_at=at",
     ),
     _one(
         "a restarted execution claims what another one holds",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 from tests.simulation import crowds
 
@@ -21,6 +22,8 @@ def test_ten_thousand_images_are_claimed_in_time_by_five_hundred_executions() ->
     assert outcome.endings["draft"] >= IMAGES - 5, "an image may lose its process twice"
     assert outcome.executions <= EXECUTIONS_MAX
     assert crowd.in_time_share >= IN_TIME_SHARE_MIN
+    running_max = Policy().images_running_max
+    assert outcome.most_running[Kind.IMAGE] <= 1.1 * running_max, "the brake is passed by a few"
     assert len(outcome.happened) >= 10, "processes were killed"
     assert max(queue.dispatched.values()) == 1
     assert len(queue.dispatched) + queue.withdrawn_count == outcome.tasks
