@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.adapters.local.job_processes import RESTARTS_MAX
 from shared.domain.creation import Creation
 from shared.domain.kind import Kind
+from shared.domain.policy import STOP_GRACE_S
 from shared.domain.status import Status
 from tests.end_to_end.cloud import CloudInABox
 from tests.end_to_end.poisoned_image_job import POISON
@@ -28,6 +30,11 @@ pytestmark = [pytest.mark.slow, needs("firestore")]
 OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
 STARTS_A_SECOND = 0.5
 """A queue of 45 starts a minute has 9 for an image of 12 s; this one has 1 for an image of 2 s."""
+ONE_EXECUTION = {
+    "starts_a_second": 0.02,
+    "models": {**OMNI, "PHOENIX_POLICY_DEADLINE_S": "900"},
+}
+"""The second execution could start after 50 s; the deadline lets so slow a queue take 18 tasks."""
 TRACE = "00-{:032x}-00000000000000a1-01"
 TRACE_FIELD = "logging.googleapis.com/trace"
 NewBox = Callable[..., CloudInABox]
@@ -40,14 +47,8 @@ def new_box(tmp_path: Path, firestore_address: str) -> Iterator[NewBox]:
 
         def start(**options: Any) -> CloudInABox:
             prefix = f"t{uuid.uuid4().hex}-"
-            box = CloudInABox(
-                tmp_path,
-                firestore=firestore_address,
-                prefix=prefix,
-                models=OMNI,
-                starts_a_second=STARTS_A_SECOND,
-                **options,
-            )
+            chosen = {"models": OMNI, "starts_a_second": STARTS_A_SECOND, **options}
+            box = CloudInABox(tmp_path, firestore=firestore_address, prefix=prefix, **chosen)
             running.enter_context(box)
             running.callback(lambda: check(box))
             return box
@@ -79,20 +80,26 @@ def open_all(
     return opened
 
 
-def settled(box: CloudInABox, opened: dict[str, httpx.Client]) -> list[Creation]:
-    eventually(
-        lambda: not any(box.document(each).is_unfinished for each in opened),
-        within_s=120,
-        poll_interval_s=0.5,
-    )
+def settled(
+    box: CloudInABox, opened: dict[str, httpx.Client], *, sweeps: bool = False
+) -> list[Creation]:
+    def are_settled() -> bool:
+        if sweeps:
+            box.sweep()
+        return not any(box.document(each).is_unfinished for each in opened)
+
+    eventually(are_settled, within_s=120, poll_interval_s=0.5)
     return [box.document(each) for each in opened]
 
 
-def held_by(box: CloudInABox, opened: dict[str, httpx.Client]) -> dict[str, int]:
-    """Return how many creations each execution holds."""
+def held(box: CloudInABox, opened: dict[str, httpx.Client]) -> dict[str, str]:
+    """Return the execution of each creation that is held, by the creation's id."""
     documents = [box.document(each) for each in opened]
-    names = [each.lease_owner.execution for each in documents if each.lease_owner is not None]
-    return dict(Counter(names))
+    return {
+        each.creation_id: each.lease_owner.execution
+        for each in documents
+        if each.status is Status.PROCESSING and each.lease_owner is not None
+    }
 
 
 def run_of(box: CloudInABox, execution: str) -> Run:
@@ -100,7 +107,7 @@ def run_of(box: CloudInABox, execution: str) -> Run:
 
 
 def run_task_again(box: CloudInABox, creation_id: str, kind: str) -> Run:
-    """Send the request of a creation's task to Cloud Run, and wait for the execution's end."""
+    """Send the request of a creation's task to Cloud Run once more."""
     variables = {"CREATION_ID": creation_id, "DRAIN": "yes"}
     environment = [{"name": name, "value": value} for name, value in variables.items()]
     answer = httpx.post(
@@ -108,9 +115,7 @@ def run_task_again(box: CloudInABox, creation_id: str, kind: str) -> Run:
         headers={"Authorization": f"Bearer {token_of(INVOKER)}"},
         json={"overrides": {"containerOverrides": [{"env": environment}]}},
     )
-    run = box.run.runs[answer.json()["metadata"]["name"]]
-    eventually(lambda: run.ended_at is not None, within_s=60)
-    return run
+    return box.run.runs[answer.json()["metadata"]["name"]]
 
 
 def test_many_creations_need_few_executions(new_box: NewBox) -> None:
@@ -139,6 +144,7 @@ def check_late_task(box: CloudInABox, creation_id: str) -> None:
     before = box.document(creation_id)
 
     run = run_task_again(box, creation_id, before.kind)
+    eventually(lambda: run.ended_at is not None)
 
     assert run.statuses == [0]
     assert box.document(creation_id) == before
@@ -169,26 +175,103 @@ def test_killed_executions_and_repeated_tasks_lose_nothing(new_box: NewBox) -> N
     videos = open_all(box, "video", [f"video {nth} [slow 4]" for nth in range(6)])
     opened = images | videos
 
-    for _ in range(5):
-        eventually(lambda: sum(held_by(box, opened).values()) >= 3, within_s=60)
-        execution = chance.choice(sorted(held_by(box, opened)))
-        run = run_of(box, execution)
-        kill(jobs_of(run.overrides["CREATION_ID"]), signal.SIGKILL)
-        repeated = chance.choice(sorted(opened))
-        assert 0 in run_task_again(box, repeated, box.document(repeated).kind).statuses
-        box.sweep()
-    while any(box.document(each).is_unfinished for each in opened):
-        box.sweep()
-        time_passes(box)
+    kills: Counter[str] = Counter()
+    repeated = []
 
-    made = [box.document(each) for each in opened]
+    for _ in range(5):
+        victim = eventually(lambda: chance.choice(owns_of_running(box, opened, kills) or [""]))
+        kill(jobs_of(victim), signal.SIGKILL)
+        kills[victim] += 1
+        again = chance.choice(sorted(opened))
+        repeated.append(run_task_again(box, again, box.document(again).kind))
+        box.sweep()
+
+    made = settled(box, opened, sweeps=True)
+    eventually(lambda: all(run.ended_at is not None for run in repeated))
+    assert all(0 in run.statuses for run in repeated)
     assert {each.status for each in made} <= {Status.DRAFT, Status.FAILED}
     assert all(each.status is Status.DRAFT for each in made if each.kind is Kind.VIDEO), made
 
 
-def time_passes(box: CloudInABox) -> None:
-    seen = box.tasks.calls
-    eventually(lambda: box.tasks.calls >= seen, within_s=1)
+def owns_of_running(
+    box: CloudInABox, opened: dict[str, httpx.Client], kills: Counter[str]
+) -> list[str]:
+    """Return the own creation of each execution that holds one and has a restart left."""
+    owns = {run_of(box, each).overrides["CREATION_ID"] for each in held(box, opened).values()}
+    return sorted(each for each in owns if kills[each] < RESTARTS_MAX and jobs_of(each))
+
+
+def test_sigterm_hands_back_every_creation_of_an_execution(new_box: NewBox) -> None:
+    box = new_box(**ONE_EXECUTION)
+    box.vendor.takes_s = 30
+    quick = open_all(box, "image", [f"quick {nth} [slow 1]" for nth in range(10)])
+    eventually(lambda: [box.document(each).status for each in quick].count(Status.DRAFT) >= 7)
+    slow = open_all(box, "image", [f"slow {nth} [slow]" for nth in range(8)])
+    eventually(lambda: len(held(box, slow)) == len(slow) and starts_of(box, slow) == len(slow))
+    (run,) = box.run.runs.values()
+    processes = jobs_of(run.overrides["CREATION_ID"])
+    box.vendor.takes_s = 0.2
+
+    kill(processes, signal.SIGTERM)
+    eventually(
+        lambda: not set(processes) & set(jobs_of(run.overrides["CREATION_ID"])),
+        within_s=STOP_GRACE_S,
+    )
+
+    made = settled(box, quick | slow)
+    eventually(lambda: run.ended_at is not None)
+    assert run.statuses == [1, 0]
+    assert {line["creation_id"] for line in lines(box, run, "handed_back")} == slow.keys()
+    assert len(lines(box, run, "handed_back")) == len(slow)
+    assert list(box.run.runs.values()) == [run]
+    assert {each.status for each in made} == {Status.DRAFT}
+    again = [each for each in made if each.creation_id in slow]
+    assert {(each.attempt, each.hand_back_count, each.requeue_count) for each in again} == {
+        (2, 1, 0)
+    }
+
+
+def starts_of(box: CloudInABox, opened: dict[str, httpx.Client]) -> int:
+    prompts = {box.document(each).prompt for each in opened}
+    return sum(work.prompt in prompts for work in box.vendor.works)
+
+
+def lines(box: CloudInABox, run: Run, *messages: str) -> list[dict[str, Any]]:
+    """Return the lines that an execution logged with these messages."""
+    log = box.folder / f"{run.name.rpartition('/')[2]}.log"
+    found = map(json.loads, log.read_text().splitlines())
+    return [line for line in found if line["message"] in messages]
+
+
+def test_restart_after_a_crash_makes_what_it_held_one_at_a_time(new_box: NewBox) -> None:
+    box = new_box(**ONE_EXECUTION)
+    opened = open_all(box, "video", [f"video {nth} [slow 4]" for nth in range(6)])
+    eventually(lambda: sum(is_started(box, each) for each in held(box, opened)) == 4)
+    (run,) = box.run.runs.values()
+    own, lost = run.overrides["CREATION_ID"], held(box, opened)
+
+    kill(jobs_of(own), signal.SIGKILL)
+
+    made = settled(box, opened)
+    eventually(lambda: run.ended_at is not None)
+    assert run.statuses == [-signal.SIGKILL, 0]
+    assert {each.status for each in made} == {Status.DRAFT}
+    assert box.vendor.starts == len(opened)
+    second_try = [
+        (line["message"], line["creation_id"])
+        for line in lines(box, run, "claimed", "creation_completed")
+        if line["attempt"] == 2 or line["creation_id"] not in lost
+    ]
+    recovered = second_try[: 2 * len(lost)]
+    assert recovered[0] == ("claimed", own)
+    assert {creation_id for _, creation_id in recovered} == lost.keys()
+    for claimed, completed in zip(recovered[::2], recovered[1::2], strict=True):
+        assert (claimed[0], completed[0]) == ("claimed", "creation_completed")
+        assert claimed[1] == completed[1]
+
+
+def is_started(box: CloudInABox, creation_id: str) -> bool:
+    return box.document(creation_id).operation_name is not None
 
 
 def test_image_that_crashes_its_process_stops_no_other(new_box: NewBox) -> None:
@@ -197,10 +280,7 @@ def test_image_that_crashes_its_process_stops_no_other(new_box: NewBox) -> None:
     prompts.insert(6, f"{POISON} [slow 1]")
     opened = open_all(box, "image", prompts)
 
-    while any(box.document(each).is_unfinished for each in opened):
-        box.sweep()
-        time_passes(box)
+    made = settled(box, opened, sweeps=True)
 
-    made = [box.document(each) for each in opened]
     failed = [each.prompt for each in made if each.status is not Status.DRAFT]
     assert failed == [f"{POISON} [slow 1]"]
