@@ -17,7 +17,15 @@ from shared.domain.errors import MediaUnavailable, Unavailable, WrongSetting
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
-from shared.health import PROBE, ProbeResult, probe_queue, probe_store, probe_withdrawal, run_probe
+from shared.health import (
+    PROBE,
+    ProbeResult,
+    probe_queries,
+    probe_queue,
+    probe_store,
+    probe_withdrawal,
+    run_probe,
+)
 from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 from shared.wiring.generators import GoogleGenerators
@@ -37,6 +45,8 @@ REMEDIES = {
     "start": "run as a service account, or sign in with `gcloud auth application-default login`",
     "store": "check that GOOGLE_CLOUD_PROJECT and PHOENIX_FIRESTORE_DATABASE name the database; "
     "grant this service account roles/datastore.user",
+    "store queries": "run infrastructure/gcp/provision.sh, and wait until no index of "
+    "`gcloud firestore indexes composite list` and `fields list` is CREATING",
     "queue": "check that GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the project and region of "
     "{kind}-generation-queue; grant this service account roles/cloudtasks.enqueuer, "
     "roles/cloudtasks.taskDeleter and roles/cloudtasks.viewer on it, "
@@ -109,6 +119,7 @@ def checks(phoenix: Phoenix, *, as_api: bool = False) -> Iterator[Check]:
     """
     ports, models = phoenix.ports, _models(phoenix.settings)
     yield Check("store", partial(probe_store, ports.store))
+    yield Check("store queries", partial(probe_queries, ports.store, at=ports.clock.now()))
     yield from _for_each_kind("queue", partial(_check_queue, ports))
     yield Check("private files", partial(_check_files, phoenix, is_public=False))
     yield Check("public files", partial(_check_files, phoenix, is_public=True))

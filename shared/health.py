@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from shared.domain.account import account_key
@@ -9,7 +10,7 @@ from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore
-from shared.ports.store import Store
+from shared.ports.store import Page, Store
 from shared.ports.task_queue import TaskQueue
 
 PROBE = "health"
@@ -50,6 +51,15 @@ class OnDisk(Protocol):
 def probe_store(store: Store) -> None:
     store.get(account_key(UserId(PROBE)))
     _check_disk(store)
+
+
+def probe_queries(store: Store, *, at: datetime) -> None:
+    """Make the queries of draining and of refunds: each fails while the database has no index for it."""
+    one = Page(1)
+    for kind in Kind:
+        store.waiting(kind, at, one)
+        store.held(PROBE, kind)
+    store.overdue(at, one)
 
 
 def probe_queue(queue: TaskQueue, kind: Kind) -> None:

@@ -121,7 +121,7 @@ def test_healthy_installation_passes_and_keeps_no_test_files(world: World) -> No
 
     assert status == 0
     assert shown.endswith("All is well\n")
-    assert shown.count("ok  ") == len(list(checks(world.phoenix))) == 11
+    assert shown.count("ok  ") == len(list(checks(world.phoenix))) == 12
     assert "fake" in shown  # the generator's model
     assert world.stored_keys() == set()
 
@@ -130,7 +130,7 @@ def test_api_mode_skips_the_generators(world: World) -> None:
     status, shown = examined(without_generator(world.phoenix), as_api=True)
 
     assert status == 0
-    assert shown.count("ok  ") == 9
+    assert shown.count("ok  ") == 10
     assert "generator" not in shown
 
 
@@ -149,7 +149,11 @@ def without_generator(phoenix: Phoenix) -> Phoenix:
 WHY = "403 [x]"
 FILES = {"private files", "public files"}
 BREAKS = {
-    "store": (broken("store", StoreUnavailable), {"store"}),
+    "store": (broken("store", StoreUnavailable), {"store", "store queries"}),
+    **{
+        query: (broken("store", StoreUnavailable, query), {"store queries"})
+        for query in ("waiting", "held", "overdue")
+    },
     "queue": (broken("queue", QueueUnavailable), {"queue, images", "queue, videos"}),
     "users": (broken("identity", IdentityUnavailable), {"users"}),
     "services": (broken("service_identity", IdentityUnavailable), {"services"}),
@@ -200,7 +204,7 @@ def test_unexpected_error_fails_its_check_and_the_others_still_run(
     status, shown = examined(with_ports(world.phoenix, generator=generator))
 
     assert (status, set(failures(shown))) == (1, {"generator, images", "generator, videos"})
-    assert shown.count("ok  ") == 9
+    assert shown.count("ok  ") == 10
 
 
 @pytest.mark.parametrize(
