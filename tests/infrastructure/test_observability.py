@@ -147,7 +147,7 @@ def test_thresholds_match_the_promises() -> None:
     assert (threshold("failures"), threshold("queue_depth")) == (0.1, 50)
     assert (threshold("refund_failures"), threshold("audit_violations")) == (0, 0)
     assert (threshold("day_cost", 0), threshold("day_cost", 1)) == (100, 0)
-    assert threshold("withdrawals_refused") == 0
+    assert (threshold("withdrawals_refused"), threshold("looks_failed")) == (0, 0)
 
 
 def test_failures_caused_by_owners_raise_no_alert() -> None:

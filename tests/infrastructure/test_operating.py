@@ -36,7 +36,7 @@ CHANGING = {
     r"\b20\d\d-\d\d-\d\d \d\d:\d\d │": "MINUTE │",
 }
 """Patterns that differ in each run."""
-APIS = ("CLOUDSCHEDULER", "CLOUDTASKS", "LOGGING", "MONITORING", "RUN")
+APIS = ("CLOUDSCHEDULER", "CLOUDTASKS", "FIRESTORE", "LOGGING", "MONITORING", "RUN")
 
 
 def sections() -> dict[str, str]:
