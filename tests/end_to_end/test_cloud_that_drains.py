@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.slow, needs("firestore")]
 OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
 STARTS_A_SECOND = 0.5
 """A queue of 45 starts a minute has 9 for an image of 12 s; this one has 1 for an image of 2 s."""
+RAMP_S = 60
+"""How long an execution may take to its full number at once; a busy machine is slow."""
 ONE_EXECUTION = {
     "starts_a_second": 0.02,
     "models": {**OMNI, "PHOENIX_POLICY_DEADLINE_S": "900"},
@@ -205,9 +207,15 @@ def test_sigterm_hands_back_every_creation_of_an_execution(new_box: NewBox) -> N
     box = new_box(**ONE_EXECUTION)
     box.vendor.takes_s = 30
     quick = open_all(box, "image", [f"quick {nth} [slow 1]" for nth in range(10)])
-    eventually(lambda: [box.document(each).status for each in quick].count(Status.DRAFT) >= 7)
+    eventually(
+        lambda: [box.document(each).status for each in quick].count(Status.DRAFT) >= 7,
+        within_s=RAMP_S,
+    )
     slow = open_all(box, "image", [f"slow {nth} [slow]" for nth in range(8)])
-    eventually(lambda: len(held(box, slow)) == len(slow) and starts_of(box, slow) == len(slow))
+    eventually(
+        lambda: len(held(box, slow)) == len(slow) and starts_of(box, slow) == len(slow),
+        within_s=RAMP_S,
+    )
     (run,) = box.run.runs.values()
     processes = jobs_of(run.overrides["CREATION_ID"])
     box.vendor.takes_s = 0.2
@@ -246,7 +254,9 @@ def lines(box: CloudInABox, run: Run, *messages: str) -> list[dict[str, Any]]:
 def test_restart_after_a_crash_makes_what_it_held_one_at_a_time(new_box: NewBox) -> None:
     box = new_box(**ONE_EXECUTION)
     opened = open_all(box, "video", [f"video {nth} [slow 4]" for nth in range(6)])
-    eventually(lambda: sum(is_started(box, each) for each in held(box, opened)) == 4)
+    eventually(
+        lambda: sum(is_started(box, each) for each in held(box, opened)) == 4, within_s=RAMP_S
+    )
     (run,) = box.run.runs.values()
     own, lost = run.overrides["CREATION_ID"], held(box, opened)
 
