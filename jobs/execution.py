@@ -67,13 +67,13 @@ class Execution:
         self._left_behind: list[CreationId] = []
         self._attempts: dict[CreationId, Attempt] = {}
         self._is_own_settled = False
-        self._handed_back_count = 0
+        self._has_handed_back = False
         self._is_claiming = self._is_stopping = False
 
     @property
     def needs_restart(self) -> bool:
         """Return whether its own creation, or one that it handed back, waits for a restart."""
-        return not self._is_own_settled or self._handed_back_count > 0
+        return not self._is_own_settled or self._has_handed_back
 
     def run(self, creation_id: CreationId, *, drains: bool) -> None:
         """Settle its own creation, or leave it to a later task, and others if it drains.
@@ -246,4 +246,4 @@ class Execution:
                 break
             clock.sleep(STOP_CHECK_S)
         if not attempt.has_ended and attempt.hand_back():
-            self._handed_back_count += 1
+            self._has_handed_back = True

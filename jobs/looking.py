@@ -16,8 +16,6 @@ LOOK_EVERY_S = 1
 VAIN_LOOK_EVERY_S = 2
 VAIN_LOOKS_MAX = 2
 """Looks since the last claim: then an execution that has drained looks no more."""
-
-
 REFUSALS_MAX = 4
 """Claims in a row that others were faster with: then the rest of a look is out of date, too."""
 
@@ -76,16 +74,18 @@ class Looking:
     @property
     def is_on(self) -> bool:
         """Return whether another look, or a known candidate, is worth waiting for."""
-        run_s = self._clock.monotonic_s() - self._began_s
-        is_early = run_s < self._policy.drain_s(self._kind)
+        is_early = self._run_s < self._policy.drain_s(self._kind)
         return not self._has_ended and is_early and self.has_room
 
     @property
     def has_room(self) -> bool:
         """Return whether the job's timeout leaves time for another creation."""
-        run_s = self._clock.monotonic_s() - self._began_s
-        left_s = self._policy.job_timeout_s(self._kind) - run_s
+        left_s = self._policy.job_timeout_s(self._kind) - self._run_s
         return left_s >= self._policy.room_s(self._kind)
+
+    @property
+    def _run_s(self) -> float:
+        return self._clock.monotonic_s() - self._began_s
 
     def _look(self) -> None:
         if self._vain_looks >= self._vain_looks_max:  # others claimed all that the last one found

@@ -66,7 +66,12 @@ class Worker:
                 traceparent=traceparent,
             )
             self._execution.run(own, drains=drains and not reruns_failed)
-        return RESTART if self._execution.needs_restart else SETTLED
+        return self._status
+
+    @property
+    def _status(self) -> int:
+        execution = self._execution
+        return RESTART if execution is None or execution.needs_restart else SETTLED
 
     def end_on_sigterm(self) -> None:
         """Let a second thread end the process after SIGTERM, whatever the first one waits for."""
@@ -85,11 +90,10 @@ class Worker:
 
     def _leave(self) -> NoReturn:
         """End at once: threads that wait for a vendor cannot be ended."""
-        execution = self._execution
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
         logging.shutdown()
-        os._exit(RESTART if execution is None or execution.needs_restart else SETTLED)
+        os._exit(self._status)
 
 
 def main(kind: Kind, load: Callable[[], Pipeline]) -> NoReturn:

@@ -58,7 +58,7 @@ def probe_queries(store: Store, *, at: datetime) -> None:
     one = Page(1)
     for kind in Kind:
         store.waiting(kind, at, one)
-        store.held(PROBE, kind)
+    store.held(PROBE, Kind.IMAGE)
     store.overdue(at, one)
 
 
