@@ -249,22 +249,6 @@ def test_withdrawal_that_fails_changes_nothing_and_is_logged(
 # One attempt's failure
 
 
-def lose_lease(world: World, generator: RecordingGenerator) -> Callable[[], Ready]:
-    """Return an answer before which the owner cancels the creation that was started last."""
-
-    def answer() -> Ready:
-        creation = next(
-            each
-            for each in world.sqlite.everything()
-            if isinstance(each, Creation) and each.creation_id == generator.of[-1]
-        )
-        world.clock.sleep(POLICY.lease_s)
-        world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
-        return Ready("result")
-
-    return answer
-
-
 FAILURES: dict[str, Exception] = {
     "refused": GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason="planned"),
     "unavailable": GenerationUnavailable(failure=FailureCode.GENERATOR_UNAVAILABLE),

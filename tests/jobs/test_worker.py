@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -236,14 +238,20 @@ from jobs.image_generation_job import __main__
 """
 
 
-@pytest.mark.slow
-def test_process_ends_9_seconds_after_sigterm_whatever_hangs(tmp_path: Path) -> None:
-    environment = {**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()}
+@contextmanager
+def started(text: str, data: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """Yield a job's process that has begun its work, and its temporary folder."""
+    environment = {**os.environ, "PHOENIX_DATA": str(data), "CREATION_ID": a_creation_id()}
     with subprocess.Popen(
-        [sys.executable, "-c", HANGING], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", text], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        temporary = Path(process.stdout.readline().strip())
+        yield process, Path(process.stdout.readline().strip())
+
+
+@pytest.mark.slow
+def test_process_ends_9_seconds_after_sigterm_whatever_hangs(tmp_path: Path) -> None:
+    with started(HANGING, tmp_path) as (process, temporary):
         assert temporary.is_dir()
         began_s = time.monotonic()
         process.terminate()
@@ -256,12 +264,7 @@ def test_process_ends_9_seconds_after_sigterm_whatever_hangs(tmp_path: Path) -> 
 
 def test_sigterm_before_anything_is_claimed_ends_the_process_at_once(tmp_path: Path) -> None:
     waiting = HANGING.replace("threading.Event().wait()\n\nworker", "pass\n\nworker")
-    environment = {**os.environ, "PHOENIX_DATA": str(tmp_path), "CREATION_ID": a_creation_id()}
-    with subprocess.Popen(
-        [sys.executable, "-c", waiting], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        temporary = Path(process.stdout.readline().strip())
+    with started(waiting, tmp_path) as (process, temporary):
         process.terminate()
         process.wait(LEAVE_AFTER_S / 2)
 

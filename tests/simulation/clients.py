@@ -205,6 +205,18 @@ class Clients:
         if known is not None:
             self._cancel(f"{name}.cancel", known)
 
+    def slow_queue(self, pace_per_s: float) -> None:
+        """Dispatch one task after the other, at this rate."""
+        queue: Any = self.phoenix.ports.queue
+        queue.pace_per_s = pace_per_s
+
+    def opens_at(
+        self, at_s: float, name: str, user: UserId, kind: Kind, *, prompt: str = PROMPT
+    ) -> None:
+        """Let a user open a creation then; its name is its key."""
+        run = partial(self.open, name, user, name, kind, prompt=prompt)
+        self.simulation.spawn(name, run, process=Process(name), at_s=at_s)
+
     def open(self, name: str, user: UserId, key: str, kind: Kind, *, prompt: str = PROMPT) -> None:
         """Open, or replay."""
         creation_id = creation_id_for(user, key)

@@ -12,7 +12,6 @@ from tests.simulation.clients import PROMPT, Clients
 from tests.simulation.faults import Faults
 from tests.simulation.generators import POISON
 from tests.simulation.history import Outcome, Setup, play
-from tests.simulation.scheduler import Process
 from tests.simulation.wire_queue import WireQueue, wire_queues
 
 POLICY = Policy()
@@ -80,14 +79,9 @@ def _arrive(
 ) -> None:
     clients.welcomes.late_share = 0
     if pace_per_s is not None:
-        queue: object = clients.phoenix.ports.queue
-        queue.pace_per_s = pace_per_s  # type: ignore[attr-defined]  # a simulated queue
+        clients.slow_queue(pace_per_s)
     accounts = math.ceil(count / IMAGES_OF_ONE_ACCOUNT)
     for number in range(count):
         user, name = UserId(f"user {number % accounts}"), f"image {number}"
-        clients.simulation.spawn(
-            name,
-            partial(clients.open, name, user, name, Kind.IMAGE, prompt=prompt_of(number)),
-            process=Process(name),
-            at_s=number / ARRIVALS_PER_S,
-        )
+        at_s, prompt = number / ARRIVALS_PER_S, prompt_of(number)
+        clients.opens_at(at_s, name, user, Kind.IMAGE, prompt=prompt)

@@ -193,13 +193,11 @@ def one_open(clients: Clients) -> None:
 def twenty_and_one(clients: Clients) -> None:
     """Let one account open twenty images; soon after, ten others open one each."""
     clients.welcomes.late_share = 0
-    queue: Any = clients.phoenix.ports.queue
-    queue.pace_per_s = CROWD_PACE_PER_S
+    clients.slow_queue(CROWD_PACE_PER_S)
     opened = [(EVE, f"eve {number}", 0.0) for number in range(20)]
     opened += [(UserId(f"other {number}"), f"other {number}", 15.0) for number in range(10)]
     for user, name, at_s in opened:
-        run = partial(clients.open, name, user, name, Kind.IMAGE)
-        clients.simulation.spawn(name, run, process=Process(name), at_s=at_s)
+        clients.opens_at(at_s, name, user, Kind.IMAGE)
 
 
 def cancel_and_retry(clients: Clients) -> None:

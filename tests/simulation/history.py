@@ -170,17 +170,12 @@ def random_journeys(clients: Clients) -> None:
 
 def crowd(clients: Clients, *, kind: Kind, begins_s: float = 0.0) -> None:
     """Let six owners open three images each, or a video, within a minute, before a slow queue."""
-    queue: Any = clients.phoenix.ports.queue
-    queue.pace_per_s = CROWD_PACE_PER_S
+    clients.slow_queue(CROWD_PACE_PER_S)
     for owner in range(CROWD):
         for number in range(1 if kind is Kind.VIDEO else 3):
             user, name = UserId(f"crowd {owner}"), f"crowd {owner}.{number}"
-            clients.simulation.spawn(
-                name,
-                partial(clients.open, name, user, name, kind),
-                process=Process(name),
-                at_s=begins_s + 60 * clients.simulation.chance(name, "begins"),
-            )
+            at_s = begins_s + 60 * clients.simulation.chance(name, "begins")
+            clients.opens_at(at_s, name, user, kind)
 
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
@@ -213,8 +208,7 @@ def ten_abusers(clients: Clients) -> None:
     therefore the tokens of a welcome grant.
     """
     clients.welcomes.late_share = 0
-    queue: Any = clients.phoenix.ports.queue
-    queue.pace_per_s = 1 / 6
+    clients.slow_queue(1 / 6)
     for number in range(10):
         user = UserId(f"abuser {number}")
         _spawn(clients, user, partial(clients.opens_and_cancels, user, kind=Kind.VIDEO, count=60))

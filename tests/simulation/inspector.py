@@ -373,10 +373,8 @@ class Inspector:
 
     def stopped(self, lease_owner: str) -> None:
         """Count the leases that a process kept after SIGTERM; a fault of the store excuses it."""
-        for each in self.store.documents.values():
-            is_held = isinstance(each, Creation) and each.status is Status.PROCESSING
-            if is_held and isinstance(each, Creation) and str(each.lease_owner) == lease_owner:
-                self.simulation.marks["kept_after_sigterm"] += 1
+        for each in self.store.processing():
+            self.simulation.marks["kept_after_sigterm"] += str(each.lease_owner) == lease_owner
 
     def _enqueued(self, actor: str, creation_id: CreationId, number: int) -> None:
         if actor.startswith("sweep"):
@@ -461,8 +459,8 @@ class Inspector:
     def check_end(self) -> None:
         """Check that everything is settled, every file is referenced and the audit passes."""
         self.check_books()
-        for mark in ("attempt_failed_unexpectedly",):
-            self.must(not self.simulation.marks[mark], "I10", mark)
+        broken = "attempt_failed_unexpectedly"
+        self.must(not self.simulation.marks[broken], "I10", broken)
         needed: set[str] = set()
         for document in self.store.documents.values():
             if isinstance(document, Creation):

@@ -211,25 +211,22 @@ class SimulatedStore:
         return None if document is None else _stored(document)
 
     def _queried(self) -> list[Document]:
-        step = self._calls.call("store.read")
-        if step.fault == "down":
-            raise StoreUnavailable(reason="simulated")
-        with self._lock:
-            documents = list(self.documents.values())
-        self._calls.answered(step)
-        return documents
+        return self._listed(self.documents)
 
     def _creations(self) -> Iterator[Creation]:
         return (each for each in self._queried() if isinstance(each, Creation))
 
     def _unfinished_creations(self) -> list[Creation]:
+        return self._listed(self._unfinished)
+
+    def _listed(self, documents: Mapping[Key[Any], DueT]) -> list[DueT]:
         step = self._calls.call("store.read")
         if step.fault == "down":
             raise StoreUnavailable(reason="simulated")
         with self._lock:
-            creations = list(self._unfinished.values())
+            listed = list(documents.values())
         self._calls.answered(step)
-        return creations
+        return listed
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         wanted = [
@@ -257,16 +254,12 @@ class SimulatedStore:
         return _stored_page(entries, page, lambda each: (each.sequence, each.entry_id))
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
-        waiting = [
+        pending = [
             each
             for each in self._unfinished_creations()
             if (each.kind, each.status) == (kind, Status.PENDING)
-            and each.available_at
-            and each.available_at <= now
         ]
-        return _page(
-            waiting, page, lambda each: (each.available_at, each.creation_id), is_newest_first=False
-        )
+        return _until(now, pending, page, lambda each: each.available_at)
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
         held = [
@@ -279,26 +272,14 @@ class SimulatedStore:
         return sorted(held, key=lambda each: (each.lease_expires_at or NEVER, each.creation_id))
 
     def overdue(self, now: datetime, page: Page) -> list[Creation]:
-        due = [each for each in self._unfinished_creations() if each.is_past_deadline(now)]
-        return _page(
-            due, page, lambda each: (each.deadline_at, each.creation_id), is_newest_first=False
-        )
+        return _until(now, self._unfinished_creations(), page, lambda each: each.deadline_at)
 
     def due(self, now: datetime, page: Page) -> list[Creation]:
-        due = [
-            each for each in self._unfinished_creations() if each.sweep_at and each.sweep_at <= now
-        ]
-        return _page(
-            due, page, lambda each: (each.sweep_at, each.creation_id), is_newest_first=False
-        )
+        return _until(now, self._unfinished_creations(), page, lambda each: each.sweep_at)
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        due = [
-            each
-            for each in self._queried()
-            if isinstance(each, MediaDeletion) and each.due_at <= now
-        ]
-        return _page(due, page, lambda each: (each.due_at, each.deletion_id), is_newest_first=False)
+        deletions = [each for each in self._queried() if isinstance(each, MediaDeletion)]
+        return _until(now, deletions, page, lambda each: each.due_at)
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         return sum(
@@ -353,6 +334,14 @@ def _stored_page(
     documents: list[DueT], page: Page, sort_key: Callable[[Any], Any]
 ) -> list[Stored[DueT]]:
     return [_stored(each) for each in _page(documents, page, sort_key)]
+
+
+def _until(
+    now: datetime, documents: list[DueT], page: Page, time_of: Callable[[DueT], datetime | None]
+) -> list[DueT]:
+    """Return a page of what has its time by now, oldest first."""
+    due = [each for each in documents if (time := time_of(each)) is not None and time <= now]
+    return _page(due, page, lambda each: (time_of(each), each.key.id), is_newest_first=False)
 
 
 def _page(
