@@ -45,7 +45,8 @@ REMEDIES = {
     "start": "run as a service account, or sign in with `gcloud auth application-default login`",
     "store": "check that GOOGLE_CLOUD_PROJECT and PHOENIX_FIRESTORE_DATABASE name the database; "
     "grant this service account roles/datastore.user",
-    "store queries": "run infrastructure/gcp/provision.sh, and wait until no index of "
+    "store queries": "grant this service account roles/datastore.user; run "
+    "infrastructure/gcp/provision.sh, and wait until no index of "
     "`gcloud firestore indexes composite list` and `fields list` is CREATING",
     "queue": "check that GOOGLE_CLOUD_PROJECT and PHOENIX_REGION name the project and region of "
     "{kind}-generation-queue; grant this service account roles/cloudtasks.enqueuer, "
