@@ -144,9 +144,21 @@ def demo(
 
 
 @cli.command()
-def audit(*, data: DataOption = None, as_json: JsonOption = False) -> None:
+def audit(
+    *,
+    since: Annotated[
+        bool,
+        typer.Option(
+            "--since",
+            help="Only the accounts that moved since they were last found correct; no files.",
+        ),
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check balances, creations, counters and files against the whole ledger."""
-    report = _phoenix(data).auditing.audit()
+    phoenix = _phoenix(data)
+    report = (phoenix.incremental_audit if since else phoenix.auditing).audit()
     if as_json:
         print(json.dumps(asdict(report)))
         sys.exit(1 if report.violations else 0)

@@ -60,10 +60,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def sqlite_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the documents of the collections that the file's release knew."""
     with closing(sqlite3.connect(path)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         return {
             f"{collection}/{id_}": json.loads(document)
             for collection in Collection
+            if collection in tables
             for id_, document in connection.execute(f'SELECT id, document FROM "{collection}"')
         }
 

@@ -102,6 +102,14 @@ make_grants() {
     on_job "$kind-generation-job" phoenix-tasks run.jobsExecutorWithOverrides
   done
   on_job phoenix-audit phoenix-auditor run.jobsExecutor
+  on_job phoenix-audit-since phoenix-auditor run.jobsExecutor
+}
+
+# make_audit_schedule JOB SCHEDULE: start this job of the audit at these times.
+make_audit_schedule() {
+  make_schedule "$1" --schedule="$2" --message-body="{}" \
+    --uri="https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/$1:run" \
+    --oauth-service-account-email="$(email phoenix-auditor)"
 }
 
 on_queue() {
@@ -157,13 +165,13 @@ make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2
 make_job image-generation-job phoenix-image-job 1Gi 1 300s 2
 make_job phoenix-audit phoenix-api 1Gi 1 3600s 0 --args=audit  # as long as Firestore keeps a moment
+make_job phoenix-audit-since phoenix-api 1Gi 1 3600s 0 --args=audit,--since
 make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --args=doctor,--api
 make_api
 make_schedule phoenix-sweep --schedule="* * * * *" --uri="$PHOENIX_BASE_URL/internal/cleanup" \
   --oidc-service-account-email="$(email phoenix-scheduler)" --oidc-token-audience="$audience"
-make_schedule phoenix-audit --schedule="17 3 * * *" --message-body="{}" \
-  --uri="https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/phoenix-audit:run" \
-  --oauth-service-account-email="$(email phoenix-auditor)"
+make_audit_schedule phoenix-audit "17 4 * * 0"
+make_audit_schedule phoenix-audit-since "17 3 * * *"
 make_grants
 [[ -z $changed ]] ||
   echo "The API's settings changed; they take effect with infrastructure/gcp/deploy.sh RELEASE."

@@ -163,7 +163,7 @@ release_of() {
 # set_job_images RELEASE: run this release from each job's next execution on.
 set_job_images() {
   local job image
-  for job in video-generation-job image-generation-job phoenix-audit phoenix-doctor; do
+  for job in video-generation-job image-generation-job phoenix-audit phoenix-audit-since phoenix-doctor; do
     image=$registry/$job:$1
     [[ $job == *-generation-job ]] || image=$registry/api:$1
     begin "job $job"

@@ -13,6 +13,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from shared.domain.account import Account, UsernameClaim
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.lease import LeaseOwner
@@ -32,6 +33,7 @@ _TYPES: dict[Collection, tuple[type[Document], str]] = {
     Collection.SWITCHES: (Switch, "mediaType"),
     Collection.OPERATOR_ACTS: (OperatorAct, "actId"),
     Collection.WELCOME_SHARDS: (WelcomeShard, "shardId"),
+    Collection.AUDIT_CHECKPOINTS: (AuditCheckpoint, "userId"),
 }
 """Each collection's type, and the field that is its document id."""
 HELD = tuple(_TYPES)
@@ -134,6 +136,6 @@ def in_account_order(*streams: Iterable[Document]) -> Iterator[Document]:
 
 
 def _user_id(document: Document) -> str:
-    if not isinstance(document, Account | Creation | LedgerEntry):
+    if not isinstance(document, Account | Creation | LedgerEntry | AuditCheckpoint):
         raise TypeError(f"{document.key} belongs to no account")
     return document.user_id

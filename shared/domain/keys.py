@@ -33,6 +33,7 @@ class Collection(StrEnum):
     SWITCHES = "switches"
     OPERATOR_ACTS = "operatorActs"
     WELCOME_SHARDS = "welcomeShards"
+    AUDIT_CHECKPOINTS = "auditCheckpoints"
     LEGACY_CREATIONS = "legacyCreations"
     """A legacy system's, archived by its migration; no store reads it."""
 

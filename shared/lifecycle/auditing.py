@@ -41,7 +41,7 @@ class AuditReport:
 
 
 @dataclass
-class _Counts:
+class AuditCounts:
     accounts: int = 0
     creations: int = 0
     ledger_entries: int = 0
@@ -63,18 +63,13 @@ class Auditing:
 
     def audit(self) -> AuditReport:
         """Check the whole store and every file, and log the violations."""
-        counts = _Counts()
+        counts = AuditCounts()
         with closing(self.open_file_index()) as files:
             found = [*self._documents(files, counts)]
             found += self._files(files, counts)
-        found.sort()
-        report = AuditReport(**vars(counts), violations=found)
-        for violation in found[:LOGGED_MAX]:
-            log.error("violation", extra=asdict(violation))
-        log.info("audited", extra={**vars(report), "violations": len(found)})
-        return report
+        return reported(counts, found)
 
-    def _documents(self, files: FileIndex, counts: _Counts) -> Iterator[Violation]:
+    def _documents(self, files: FileIndex, counts: AuditCounts) -> Iterator[Violation]:
         """Check the books of each account, and that names and accounts refer to each other."""
         at = self.clock.now()
         unmatched_names = 0
@@ -101,7 +96,7 @@ class Auditing:
                 usernames[document.username] = document.user_id
         yield from username_violations(accounts, usernames)
 
-    def _files(self, files: FileIndex, counts: _Counts) -> Iterator[Violation]:
+    def _files(self, files: FileIndex, counts: AuditCounts) -> Iterator[Violation]:
         """I14: a ready creation's files exist with their sizes. I15: orphans go within 48 hours."""
         oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
         for file in files.compare(_counted(self.media.everything(), counts)):
@@ -121,6 +116,16 @@ class Auditing:
             size_bytes = suspect.size_bytes
             what = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
             yield Violation("I14", creation.creation_id, f"its file {key} {what}")
+
+
+def reported(counts: AuditCounts, found: Iterable[Violation]) -> AuditReport:
+    """Log the violations and return the report."""
+    violations = sorted(found)
+    report = AuditReport(**vars(counts), violations=violations)
+    for violation in violations[:LOGGED_MAX]:
+        log.error("violation", extra=asdict(violation))
+    log.info("audited", extra={**vars(report), "violations": len(violations)})
+    return report
 
 
 def _owner(document: Document) -> UserId | None:
@@ -154,7 +159,7 @@ def _expect_files(creations: Iterable[Creation], files: FileIndex) -> None:
             files.tolerate(creation.keys_of(range(1, creation.attempt + 1)))
 
 
-def _counted(listed: Iterable[StoredFile], counts: _Counts) -> Iterator[StoredFile]:
+def _counted(listed: Iterable[StoredFile], counts: AuditCounts) -> Iterator[StoredFile]:
     for file in listed:
         counts.files += 1
         yield file

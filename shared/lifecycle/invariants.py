@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.domain.account import Account, UsernameClaim
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
@@ -44,6 +45,8 @@ class Books:
     creations: dict[CreationId, Creation] = field(default_factory=dict)
     entries: dict[str, LedgerEntry] = field(default_factory=dict)
     deletions: list[MediaDeletion] = field(default_factory=list)
+    checkpoints: dict[UserId, AuditCheckpoint] = field(default_factory=dict)
+    """Where a ledger's check begins; without one, at its first entry."""
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> "Books":
@@ -88,15 +91,21 @@ def _ledgers(books: Books) -> Iterator[Violation]:
     for user_id in ledgers.keys() - books.accounts.keys():
         yield Violation("I1", user_id, "has a ledger and no account")
     for account in books.accounts.values():
-        ledger = sorted(ledgers[account.user_id], key=lambda e: e.sequence)
-        yield from ledger_violations(account, ledger)
+        start = books.checkpoints.get(account.user_id)
+        first = start.ledger_count + 1 if start else 1
+        later = [entry for entry in ledgers[account.user_id] if entry.sequence >= first]
+        yield from ledger_violations(account, sorted(later, key=lambda e: e.sequence), start)
 
 
-def ledger_violations(account: Account, ledger: Sequence[LedgerEntry]) -> Iterator[Violation]:
-    """Check one account against its whole ledger, lowest sequence first."""
-    if [entry.sequence for entry in ledger] != list(range(1, account.ledger_count + 1)):
+def ledger_violations(
+    account: Account, ledger: Sequence[LedgerEntry], start: AuditCheckpoint | None = None
+) -> Iterator[Violation]:
+    """Check one account against its ledger after the checkpoint, lowest sequence first."""
+    start = start or AuditCheckpoint(user_id=account.user_id)
+    expected = range(start.ledger_count + 1, account.ledger_count + 1)
+    if [entry.sequence for entry in ledger] != list(expected):
         yield Violation("I1", account.user_id, "its ledger has a gap or a duplicate number")
-    balance_tokens = spent_tokens = 0
+    balance_tokens, spent_tokens = start.balance_tokens, start.total_tokens_spent
     for entry in ledger:
         balance_tokens += entry.signed_tokens
         if entry.entry_type is not EntryType.GRANT:
@@ -238,11 +247,15 @@ def _is_in_order(earlier: datetime | None, later: datetime | None) -> bool:
     return not (earlier and later and earlier > later)
 
 
-def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
+def late_violations(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
     grace = timedelta(seconds=2 * policy.sweep_every_s)
     if creation.is_unfinished and creation.deadline_at and at > creation.deadline_at + grace:
         what = f"unfinished since its deadline {creation.deadline_at}"
         yield Violation("I7", creation.creation_id, what)
+
+
+def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
+    yield from late_violations(creation, at=at, policy=policy)
     for rule, holds in _state_rules(creation).items():
         if not holds:
             yield Violation("I12", creation.creation_id, f"does not hold: {rule}")

@@ -4,22 +4,23 @@ Only reads. The parts are read one after another: if the account changed meanwhi
 again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.account import Account, account_key, username_key
 from shared.domain.creation import Creation
 from shared.domain.errors import AccountNotFound, StoreContention
-from shared.domain.keys import DocumentT, UserId
+from shared.domain.keys import UserId
 from shared.domain.ledger import EntryType, LedgerEntry, refund_id
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_id
 from shared.lifecycle.invariants import Violation, in_flight_violations, ledger_violations
+from shared.lifecycle.paging import creations_of, ledger_of, unfinished_of
 from shared.ports.clock import Clock
 from shared.ports.identity import Identity
-from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store, Stored
+from shared.ports.store import Store
 
 TRIES_MAX = 3
 """How often the parts are read while the account keeps changing."""
@@ -138,12 +139,9 @@ class Statements:
 
     def _taken(self, account: Account) -> Statement:
         user_id = account.user_id
-        ledger = _all(
-            lambda page: self.store.ledger(user_id, page), lambda e: Cursor(e.sequence, e.entry_id)
-        )
-        unfinished = self._creations(user_id, Status.PENDING)
-        unfinished += self._creations(user_id, Status.PROCESSING)
-        failed = self._creations(user_id, Status.FAILED)
+        ledger = list(ledger_of(self.store, user_id))
+        unfinished = list(unfinished_of(self.store, user_id))
+        failed = list(creations_of(self.store, user_id, Status.FAILED))
         ids = {entry.entry_id for entry in ledger}
         return Statement(
             account=account,
@@ -166,13 +164,6 @@ class Statements:
         per_day_max = self.policy.welcome_grants_per_day_max
         return shard.counted(fresh.day, per_day_max=per_day_max) is None
 
-    def _creations(self, user_id: UserId, status: Status) -> list[Creation]:
-        which = DraftsFilter(status=status)
-        return _all(
-            lambda page: self.store.drafts(user_id, which, page),
-            lambda creation: Cursor(creation.created_at, creation.creation_id),
-        )
-
     def _late(self, unfinished: list[Creation]) -> Iterator[Violation]:
         at, grace_s = self.clock.now(), 2 * self.policy.sweep_every_s
         for each in unfinished:
@@ -180,17 +171,6 @@ class Statements:
                 by = _minute(each.deadline_at)
                 what = f"its {each.cost_tokens} tokens were due back by {by}"
                 yield Violation("I7", each.creation_id, what)
-
-
-def _all(
-    page_of: Callable[[Page], list[Stored[DocumentT]]], cursor_of: Callable[[DocumentT], Cursor]
-) -> list[DocumentT]:
-    page = page_of(Page(PAGE_LIMIT_MAX))
-    documents = [each.parse() for each in page]
-    while len(page) == PAGE_LIMIT_MAX:
-        page = page_of(Page(PAGE_LIMIT_MAX, cursor_of(documents[-1])))
-        documents += [each.parse() for each in page]
-    return documents
 
 
 def _unrefunded(failed: list[Creation], entry_ids: set[str]) -> Iterator[Violation]:

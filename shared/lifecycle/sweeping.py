@@ -6,12 +6,12 @@ sweeps may run concurrently. One call does a bounded amount of work, oldest dead
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from shared.domain.creation import Creation
 from shared.domain.errors import PhoenixError
@@ -22,18 +22,14 @@ from shared.lifecycle.admission import midnight
 from shared.lifecycle.duties import AT_ONCE, Duty, Outcome, Turns
 from shared.lifecycle.failing import Failing, Refund, is_overdue
 from shared.lifecycle.media_cleanup import MediaCleanup
+from shared.lifecycle.paging import pages
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.withdrawing import LimitedWithdrawals
 from shared.ports.clock import Clock
-from shared.ports.store import Cursor, Decision, Found, Page, unchanged, write
+from shared.ports.store import Decision, Found, unchanged, write
 from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
-
-DueT = TypeVar("DueT", Creation, MediaDeletion)
-
-PAGE_DOCUMENTS = 512
-"""Enough that `AT_ONCE` accounts are among them when each left a burst of creations."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Sweeping:
         at, store = self.clock.now(), self.transactions.store
         withdrawals = LimitedWithdrawals(self.queue, failures_left=AT_ONCE)
         repair = partial(self._repair, failing=replace(self.failing, queue=withdrawals))
-        deletions = _pages(partial(store.due_deletions, at), lambda each: each.due_at)
+        deletions = pages(partial(store.due_deletions, at), lambda each: each.due_at)
         return [
             Duty(self._due_creations(at, ages_s), repair),
             Duty(deletions, self._delete),
@@ -81,10 +77,10 @@ class Sweeping:
         Append the seconds since each debit to `ages_s`.
         """
         store = self.transactions.store
-        for page in _pages(partial(store.overdue, at), lambda each: each.deadline_at or at):
+        for page in pages(partial(store.overdue, at), lambda each: each.deadline_at or at):
             ages_s += [each.unfinished_s(at, policy=self.policy) for each in page]
             yield interleaved(page)
-        for page in _pages(partial(store.due, at), lambda each: each.sweep_at or at):
+        for page in pages(partial(store.due, at), lambda each: each.sweep_at or at):
             in_time = [each for each in page if not each.is_past_deadline(at)]
             ages_s += [each.unfinished_s(at, policy=self.policy) for each in in_time]
             yield interleaved(in_time)
@@ -168,12 +164,3 @@ def interleaved(page: list[Creation]) -> list[Creation]:
         return counts[creation.user_id]
 
     return sorted(page, key=turn)
-
-
-def _pages(
-    read: Callable[[Page], list[DueT]], sorted_by: Callable[[DueT], datetime]
-) -> Iterator[list[DueT]]:
-    after: Cursor | None = None
-    while page := read(Page(PAGE_DOCUMENTS, after)):
-        yield page
-        after = Cursor(sorted_by(page[-1]), page[-1].key.id)

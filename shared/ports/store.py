@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.kind import Kind
@@ -18,7 +19,7 @@ from shared.domain.welcome import WelcomeShard
 
 Document = (
     Account | UsernameClaim | Creation | LedgerEntry | Cost
-    | MediaDeletion | Switch | OperatorAct | WelcomeShard
+    | MediaDeletion | Switch | OperatorAct | WelcomeShard | AuditCheckpoint
 )  # fmt: skip
 APPEND_ONLY = (LedgerEntry, OperatorAct)
 ResultT = TypeVar("ResultT")
@@ -232,6 +233,9 @@ class Store(Protocol):
         First each account with its creations and ledger entries, account by account; then every
         username and every media deletion.
         """
+
+    def accounts(self) -> Iterator[Account | AuditCheckpoint]:
+        """Stream every account and every audit checkpoint of one moment, account by account."""
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]

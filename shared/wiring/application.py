@@ -11,6 +11,7 @@ from shared.lifecycle.claims import Claims
 from shared.lifecycle.draining import Draining
 from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.failing import Failing
+from shared.lifecycle.incremental_audit import IncrementalAudit
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.opening import Opening
 from shared.lifecycle.operating import Operating
@@ -43,6 +44,7 @@ class Phoenix:
     operating: Operating
     sweeping: Sweeping
     auditing: Auditing
+    incremental_audit: IncrementalAudit
     statements: Statements
     local: LocalParts | None
 
@@ -76,6 +78,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         tokens=settings.welcome_tokens, key=ports.welcome_key, per_day_max=per_day_max
     )
     accounts = Accounts(transactions, clock, ids, welcome)
+    workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="worker")
     publishing = Publishing(transactions, reading, cleanup, media, clock, ids, policy)
     return Phoenix(
         settings=settings,
@@ -94,11 +97,12 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
             failing,
             cleanup,
             queue=queue,
-            workers=ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sweep"),
+            workers=workers,
             clock=clock,
             policy=policy,
         ),
         auditing=Auditing(store, media, clock, policy, _file_index),
+        incremental_audit=IncrementalAudit(transactions, workers, clock, policy),
         statements=Statements(store, ports.identity, clock, policy),
         local=local,
     )

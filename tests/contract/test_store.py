@@ -12,10 +12,11 @@ import pytest
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, HourlyCount, UsernameClaim, account_key
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import CreationId, Key
+from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
@@ -686,6 +687,22 @@ def test_books_come_account_by_account(store: Store) -> None:
     assert {repr(each) for each in of_accounts} == {repr(each) for each in (*documents, stray)}
     assert books[len(of_accounts) :] == others
     assert a_cost not in books
+
+
+def test_accounts_come_with_their_checkpoints(store: Store) -> None:
+    users = [ADA, f"{ADA}-1", "Zed", "Ørsted", "🦊"]
+    accounts = [an_account(user) for user in users]
+    checkpoints = [AuditCheckpoint.of(each, (a_creation_id(),)) for each in accounts[1:]]
+    gone = AuditCheckpoint(user_id=UserId("gone"))
+    put(store, *accounts, *checkpoints, gone, a_creation(), an_entry(1))
+
+    documents = list(store.accounts())
+
+    owners = [each.user_id for each in documents]
+    assert owners == sorted(owners)
+    assert {repr(each) for each in documents} == {
+        repr(each) for each in (*accounts, *checkpoints, gone)
+    }
 
 
 def test_everything_is_consistent_at_one_moment(store: Store) -> None:

@@ -11,7 +11,13 @@ from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("gcloud")]
 
-JOBS = ("video-generation-job", "image-generation-job", "phoenix-audit", "phoenix-doctor")
+JOBS = (
+    "video-generation-job",
+    "image-generation-job",
+    "phoenix-audit",
+    "phoenix-audit-since",
+    "phoenix-doctor",
+)
 UNDER_A_MINUTE_S = 60
 
 

@@ -55,6 +55,7 @@ def ask_everything(store: FirestoreStore) -> None:
     store.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     list(store.everything())
     list(store.books())
+    list(store.accounts())
 
 
 def queries(proxy: FirestoreProxy) -> Iterator[StructuredQuery]:

@@ -120,6 +120,7 @@ def test_deployer_and_auditor_have_no_further_grants(installation: Installation)
 
     assert grants == [
         ("phoenix-auditor", "run.jobsExecutor", "phoenix-audit"),
+        ("phoenix-auditor", "run.jobsExecutor", "phoenix-audit-since"),
         ("phoenix-deployer", "artifactregistry.writer", "phoenix"),
         ("phoenix-deployer", "iam.serviceAccountUser", "phoenix-api"),
         ("phoenix-deployer", "iam.serviceAccountUser", "phoenix-image-job"),

@@ -94,6 +94,7 @@ def test_queues_are_rate_limited_and_drop_old_tasks(installation: Installation) 
         ("video-generation-job", "phoenix-video-job", "4Gi", "2", 600, 2, None),
         ("image-generation-job", "phoenix-image-job", "1Gi", "1", 300, 2, None),
         ("phoenix-audit", "phoenix-api", "1Gi", "1", 3600, 0, ["audit"]),
+        ("phoenix-audit-since", "phoenix-api", "1Gi", "1", 3600, 0, ["audit", "--since"]),
         ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["doctor", "--api"]),
     ],
 )
@@ -125,6 +126,7 @@ def test_job_has_its_machine_account_and_labels(
         ("video-generation-job", "jobs.video_generation_job"),
         ("image-generation-job", "jobs.image_generation_job"),
         ("phoenix-audit", "cli"),
+        ("phoenix-audit-since", "cli"),
         ("phoenix-doctor", "cli"),
     ],
 )
@@ -185,12 +187,9 @@ def test_every_process_starts_with_its_environment(installation: Installation, n
     assert (backend.project, backend.region) == (PROJECT, REGION)
 
 
-def test_scheduler_sweeps_every_minute_and_audits_every_night(
-    installation: Installation,
-) -> None:
+def test_scheduler_sweeps_every_minute(installation: Installation) -> None:
     jobs = installation.api.cloud.resources
     sweep = jobs[f"cloudscheduler:projects/{PROJECT}/locations/{REGION}/jobs/phoenix-sweep"]
-    audit = jobs[f"cloudscheduler:projects/{PROJECT}/locations/{REGION}/jobs/phoenix-audit"]
 
     assert (sweep["schedule"], sweep["timeZone"]) == ("* * * * *", "Etc/UTC")
     assert sweep["attemptDeadline"] == "60s"
@@ -201,10 +200,20 @@ def test_scheduler_sweeps_every_minute_and_audits_every_night(
         "serviceAccountEmail": account("phoenix-scheduler"),
         "audience": "https://api.phoenix.test/internal",
     }
-    assert audit["schedule"] == "17 3 * * *"
+
+
+@pytest.mark.parametrize(
+    ("job", "times"), [("phoenix-audit", "17 4 * * 0"), ("phoenix-audit-since", "17 3 * * *")]
+)
+def test_scheduler_audits_what_moved_every_night_and_everything_every_week(
+    installation: Installation, job: str, times: str
+) -> None:
+    jobs = installation.api.cloud.resources
+    audit = jobs[f"cloudscheduler:projects/{PROJECT}/locations/{REGION}/jobs/{job}"]
+
+    assert (audit["schedule"], audit["timeZone"]) == (times, "Etc/UTC")
     assert audit["httpTarget"]["uri"] == (
-        f"https://run.googleapis.com/v2/projects/{PROJECT}/locations/{REGION}"
-        "/jobs/phoenix-audit:run"
+        f"https://run.googleapis.com/v2/projects/{PROJECT}/locations/{REGION}/jobs/{job}:run"
     )
     assert audit["httpTarget"]["oauthToken"]["serviceAccountEmail"] == account("phoenix-auditor")
 

@@ -71,7 +71,7 @@ def test_call_works_on_a_bounded_number_for_each_duty(new_world: Callable[..., W
 
 
 def test_call_reads_many_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.lifecycle.sweeping.PAGE_DOCUMENTS", 7)
+    monkeypatch.setattr("shared.lifecycle.paging.DUE_LIMIT", 7)
     overdue_images(world, 20)
     put_deletions(world, 20)
 

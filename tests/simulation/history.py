@@ -32,11 +32,13 @@ from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import NEVER, SimulatedStore
 from tests.simulation.welcomes import Welcomes
 from tests.support.builders import ADA, BEN
-from tests.support.fakes import InTurn
+from tests.support.fakes import in_turn
 
 HOUR_S = 3600.0
 FAULTS_END_S = 2 * HOUR_S
 CALM_S = 4 * HOUR_S
+AUDIT_S = 60.0
+"""More than an audit takes at the end of a history."""
 CLIENTS_BEGIN_WITHIN_S = 1200.0
 POLICY = Policy(video_poll_s=15, image_poll_s=5, heartbeat_s=40)
 """Longer intervals than in production: more histories in the same time."""
@@ -116,9 +118,12 @@ def play(
     with _logs_as_marks(simulation):
         (scenario or random_journeys)(clients)
         simulation.at(0.0, installation.tick)
+        installation.audits_meanwhile()
         simulation.run(FAULTS_END_S)
         simulation.faults.are_off = True
         simulation.run(FAULTS_END_S + CALM_S)
+        installation.audits(simulation.now_s)
+        simulation.run(FAULTS_END_S + CALM_S + AUDIT_S)
         simulation.end()
     installation.inspector.check_end()
     creations = [
@@ -264,9 +269,8 @@ class _Installation:
             close=lambda: None,
         )
         phoenix = wiring.assembled(_settings(tokens, self.setup.policy), ports, local=None)
-        phoenix.opening.admission.worker = InTurn()
         phoenix.opening.admission.wait_max_s = 0  # the scheduler itself waits for each thread
-        return replace(phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn()))
+        return in_turn(phoenix)
 
     def _job(self, start: Start) -> "_Job":
         self.inspector.began_s[str(start.lease_owner)] = self.simulation.now_s
@@ -299,13 +303,35 @@ class _Installation:
             simulation.at(simulation.now_s + POLICY.sweep_every_s, self.tick)
 
     def _sweep(self) -> None:
+        self._noted("sweep", self.phoenix.sweeping.sweep)
+
+    def audits_meanwhile(self) -> None:
+        """Let an operator audit what moved twice in some histories."""
+        simulation = self.simulation
+        if simulation.chance("auditor", "is there") < 0.15:
+            for when in ("a", "b"):
+                self.audits(simulation.chance("auditor", when) * FAULTS_END_S)
+
+    def audits(self, at_s: float) -> None:
+        name = f"audit {round(at_s)}"
+        self.simulation.spawn(name, self._audit, process=process(self.simulation, name), at_s=at_s)
+
+    def _audit(self) -> None:
+        self._noted("audit", self._report_violations)
+
+    def _report_violations(self) -> None:
+        for violation in self.phoenix.incremental_audit.audit().violations:
+            if violation.invariant != "I7" or self.simulation.faults.are_off:
+                self.inspector.report("audit", str(violation))
+
+    def _noted(self, name: str, run: Callable[[], object]) -> None:
         try:
-            self.phoenix.sweeping.sweep()
+            run()
         except Crashed:
             raise
         except Exception as error:
-            self.simulation.marks["sweep_raised"] += 1
-            self.simulation.note(f"sweep raised {error!r}")
+            self.simulation.marks[f"{name}_raised"] += 1
+            self.simulation.note(f"{name} raised {error!r}")
 
 
 @dataclass(frozen=True)

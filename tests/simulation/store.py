@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
@@ -301,6 +302,12 @@ class SimulatedStore:
 
     def everything(self) -> Iterator[Document]:
         return iter(self._queried())
+
+    def accounts(self) -> Iterator[Account | AuditCheckpoint]:
+        documents = [
+            each for each in self._queried() if isinstance(each, Account | AuditCheckpoint)
+        ]
+        yield from sorted(documents, key=lambda each: each.user_id)
 
     def books(self) -> Iterator[Document]:
         documents = self._queried()

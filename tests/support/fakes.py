@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from shared.domain.media import MediaFormat
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 from shared.ports.store import Decision, Found, ResultT, Store
 from shared.telemetry import traceparent
+from shared.wiring import Phoenix
 from tests.support.builders import NOON
 
 
@@ -142,6 +143,16 @@ class InTurn(Executor):
         except BaseException as error:
             future.set_exception(error)
         return future
+
+
+def in_turn(phoenix: Phoenix) -> Phoenix:
+    """Return the use cases without threads of their own."""
+    phoenix.opening.admission.worker = InTurn()
+    return replace(
+        phoenix,
+        sweeping=replace(phoenix.sweeping, workers=InTurn()),
+        incremental_audit=replace(phoenix.incremental_audit, workers=InTurn()),
+    )
 
 
 @dataclass

@@ -34,7 +34,7 @@ from tests.support.fakes import (
     FakeQueue,
     FaultyMediaStore,
     FaultyStore,
-    InTurn,
+    in_turn,
 )
 
 KEY = b"k" * 32
@@ -77,10 +77,7 @@ class World:
             executions=unused,
         )
         phoenix = wiring.assembled(self.settings, ports, local=local)
-        self.phoenix: Phoenix = replace(
-            phoenix, sweeping=replace(phoenix.sweeping, workers=InTurn())
-        )
-        self.phoenix.opening.admission.worker = InTurn()
+        self.phoenix: Phoenix = in_turn(phoenix)
 
     def close(self) -> None:
         self.sqlite.close()

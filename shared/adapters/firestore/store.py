@@ -224,6 +224,11 @@ class FirestoreStore:
         yield from self._streamed(Collection.USERNAMES, moment)
         yield from self._streamed(Collection.MEDIA_DELETIONS, moment)
 
+    def accounts(self) -> Iterator[Any]:
+        moment = self._documents.moment()
+        parts = Collection.USERS, Collection.AUDIT_CHECKPOINTS
+        yield from in_account_order(*(self._streamed(each, moment) for each in parts))
+
     def _streamed(
         self, collection: Collection, moment: Moment, *order: tuple[str, str]
     ) -> Iterator[Document]:

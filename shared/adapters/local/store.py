@@ -225,8 +225,7 @@ class SQLiteStore:
     ) -> float:
         text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
         with translated(StoreUnavailable), self._readers.connection() as connection:
-            [value] = connection.execute(text, values).fetchone()
-        return float(value)
+            return float(connection.execute(text, values).fetchone()[0])
 
     def everything(self) -> Iterator[Document]:
         with self._moment() as stream:
@@ -243,6 +242,11 @@ class SQLiteStore:
             )
             yield from stream(Collection.USERNAMES)
             yield from stream(Collection.MEDIA_DELETIONS)
+
+    def accounts(self) -> Iterator[Any]:
+        with self._moment() as stream:
+            parts = Collection.USERS, Collection.AUDIT_CHECKPOINTS
+            yield from in_account_order(*(stream(each, "id") for each in parts))
 
     @contextlib.contextmanager
     def _moment(self) -> Iterator[Callable[..., Iterator[Document]]]:
