@@ -51,7 +51,7 @@ def main() -> None:
     auditing = replace(phoenix.auditing, media=media)
     began_s = time.monotonic()
     report = auditing.audit()
-    found = {
+    found: dict[str, Any] = {
         "seconds": time.monotonic() - began_s,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "violations": len(report.violations),
