@@ -5,6 +5,7 @@ It only reads: each claim checks the creation again.
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from shared.domain.creation import Creation
@@ -18,6 +19,7 @@ CANDIDATES_MAX = 50
 DOCUMENTS_MAX = 200
 """How many documents one look reads at most."""
 OF_ONE_ACCOUNT_MAX = 2
+BEFORE_EVERY_ID = "0"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Draining:
         at = self.clock.now()
         found: list[Creation] = []
         counts: Counter[str] = Counter()
-        after: Cursor | None = None
+        after = Cursor(self._oldest_in_time(kind, at), BEFORE_EVERY_ID)
         for _ in range(DOCUMENTS_MAX // PAGE_LIMIT_MAX):
             page = self.store.waiting(kind, at, Page(PAGE_LIMIT_MAX, after))
             for each in page:
@@ -46,6 +48,14 @@ class Draining:
                 break
             after = Cursor(page[-1].available_at or at, page[-1].creation_id)
         return sorted(found[:CANDIDATES_MAX], key=lambda each: _place(each, execution))
+
+    def _oldest_in_time(self, kind: Kind, at: datetime) -> datetime:
+        """Return the earliest `available_at`, never before its debit, that leaves time to run.
+
+        In a long backlog, earlier ones would fill every look until the sweep refunds them.
+        """
+        waited_s = self.policy.deadline_s - self.policy.minimum_run_s(kind)
+        return at - timedelta(seconds=waited_s)
 
     def held(self, kind: Kind, *, execution: str) -> list[Creation]:
         """Return what earlier tries of this execution left, fewest attempts first.

@@ -23,6 +23,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch, Verb
 from shared.domain.status import Stage, Status
 from shared.domain.welcome import WelcomeShard
+from shared.lifecycle.draining import BEFORE_EVERY_ID
 from shared.ports.store import (
     WATCHED_MAX,
     Changes,
@@ -469,6 +470,15 @@ def test_waiting_pages_have_no_gaps_at_equal_times(store: Store) -> None:
         after = Cursor(NOON, page[-1].creation_id)
 
     assert ids(found) == ids(waiting)
+
+
+def test_waiting_begins_at_a_time_with_every_creation_of_that_time(store: Store) -> None:
+    earlier, first, second = (available(str(n), n) for n in range(3))
+    put(store, earlier, first, second)
+
+    page = Page(50, Cursor(NOON + seconds(1), BEFORE_EVERY_ID))
+
+    assert ids(store.waiting(Kind.IMAGE, NOON + seconds(9), page)) == ids([first, second])
 
 
 def test_waiting_follows_a_creation_through_its_attempts(store: Store) -> None:

@@ -147,6 +147,19 @@ def test_one_whose_deadline_is_too_near_is_no_candidate(backlog: Backlog) -> Non
         backlog.claim(made)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_backlog_that_is_too_late_does_not_hide_the_others(backlog: Backlog, kind: Kind) -> None:
+    too_late = waiting(backlog, DOCUMENTS_MAX, user="late", kind=kind)
+    backlog.clock.sleep(POLICY.deadline_s - POLICY.minimum_run_s(kind) - DOCUMENTS_MAX)
+    at = backlog.clock.now()
+    made = replace(a_creation("in-time", kind=kind), available_at=at, deadline_at=at + seconds(900))
+    backlog.store.transact([], lambda _: write(made, result=None))
+    backlog.clock.sleep(DOCUMENTS_MAX)
+
+    assert made.creation_id in candidates(backlog, kind=kind)
+    assert not {*candidates(backlog, kind=kind)} & {each.creation_id for each in too_late}
+
+
 def test_processing_creation_is_no_candidate_even_when_its_lease_has_run_out(
     backlog: Backlog,
 ) -> None:
