@@ -112,6 +112,9 @@ class Execution:
         except Unavailable as error:  # the sweep finds them
             log.warning("look_failed", extra={"reason": repr(error)})
             return []
+        except Exception:
+            log.exception("look_failed")
+            return []
         return [each.creation_id for each in held if each.creation_id != self._own]
 
     def _take_others(self) -> None:
@@ -125,6 +128,10 @@ class Execution:
                 facts = {"creation_id": creation_id, "reason": repr(error)}
                 log.warning("claim_failed", extra=facts)
                 return
+            except Exception:  # it must not end the attempts in progress
+                log.exception("claim_failed", extra={"creation_id": creation_id})
+                self._attempts.pop(creation_id, None)
+                self._looking.end()
             else:
                 self._looking.has_drained()
 

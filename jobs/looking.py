@@ -100,6 +100,9 @@ class Looking:
         except Unavailable as error:
             log.warning("look_failed", extra={"reason": repr(error)})
             found = []
+        except Exception:  # it must not end the attempts in progress
+            log.exception("look_failed")
+            found = []
         if found:
             self._candidates = [each.creation_id for each in found]
             self._next_look_s = self._clock.monotonic_s() + LOOK_EVERY_S

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -293,6 +294,46 @@ def test_failing_own_creation_gives_the_status_and_the_others_are_settled(
     assert run(world, crew, made[0]) == RESTART
 
     assert statuses(world, made) == [Status.PROCESSING, *[Status.DRAFT] * 3]
+
+
+@pytest.mark.usefixtures("generator")
+@pytest.mark.parametrize("call", ["claim", "start"])
+def test_unexpected_failure_of_a_claim_ends_no_attempt_in_progress(
+    world: World, crew: CrewAtWaits, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    made = opened(world, 4)
+    port: Any = type(world.phoenix.claims) if call == "claim" else crew
+    good, calls = getattr(port, call), []
+
+    def fail_third(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise RuntimeError("planned")
+        return good(*arguments, **named)
+
+    monkeypatch.setattr(port, call, fail_third)
+
+    assert run(world, crew, made[0]) == SETTLED
+
+    assert world.now(made[0]).status is Status.DRAFT
+    assert statuses(world, made).count(Status.DRAFT) == 2
+
+
+def test_restarted_try_that_cannot_read_what_it_held_works_on_its_own(
+    world: World, crew: CrewAtWaits, generator: RecordingGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = opened(world, 2)
+    for each in made:
+        world.claim(each, FIRST_TRY, Kind.IMAGE)
+
+    def held(execution_name: str, kind: Kind) -> list[Creation]:
+        raise ValueError(f"{execution_name} left a {kind} that is unreadable")
+
+    monkeypatch.setattr(world.store, "held", held)
+
+    assert run(world, crew, made[0], lease_owner=SECOND_TRY) == SETTLED
+
+    assert generator.of == ids(made[:1])
 
 
 # 429 and many that are processing

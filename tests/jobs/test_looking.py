@@ -25,15 +25,15 @@ class FakeDraining:
     pages: list[list[Creation]] = field(default_factory=list)
     looks: int = 0
     is_crowded_now: bool = False
-    is_down: bool = False
+    error: Exception | None = None
 
     def is_crowded(self, kind: Kind) -> bool:
         return self.is_crowded_now
 
     def candidates(self, kind: Kind, *, execution: str) -> list[Creation]:
         self.looks += 1
-        if self.is_down:
-            raise StoreUnavailable(reason="planned")
+        if self.error:
+            raise self.error
         return self.pages.pop(0) if self.pages else []
 
 
@@ -175,8 +175,11 @@ def test_looks_whose_candidates_others_claim_end_too(
     assert (draining.looks, looking.is_on) == (1, False)
 
 
-def test_store_that_is_down_is_an_empty_look(looking: Looking, draining: FakeDraining) -> None:
-    draining.is_down = True
+@pytest.mark.parametrize("error", [StoreUnavailable(reason="planned"), ValueError("unreadable")])
+def test_look_that_fails_is_an_empty_one(
+    looking: Looking, draining: FakeDraining, error: Exception
+) -> None:
+    draining.error = error
 
     assert taken(looking) == []
     assert not looking.is_on
