@@ -3,6 +3,7 @@
 Times stay `datetime` unless the store has no such type. A missing field is read as its default.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -21,7 +22,9 @@ from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
 from shared.domain.welcome import WelcomeShard
-from shared.ports.store import Document
+from shared.ports.store import Document, Stored
+
+log = logging.getLogger(__name__)
 
 _TYPES: dict[Collection, tuple[type[Document], str]] = {
     Collection.USERS: (Account, "userId"),
@@ -128,6 +131,21 @@ def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
     cls, id_field = _TYPES[key.collection]
     known = {**_HIDDEN.get(key.collection, {}), **fields, id_field: key.id}
     return cast("DocumentT", _CONVERTER.structure(known, cls))
+
+
+def readable(page: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
+    """Return the documents of a page that can be parsed; an unreadable one must not hide the others.
+
+    A later release, or a person, may have written a value that this one does not know.
+    """
+    found = []
+    for each in page:
+        try:
+            found.append(each.parse())
+        except Exception:
+            document_id = each.version.partition(" ")[0]
+            log.exception("document_unreadable", extra={"document": document_id})
+    return found
 
 
 def in_account_order(*streams: Iterable[Document]) -> Iterator[Document]:

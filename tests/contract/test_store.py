@@ -561,6 +561,21 @@ def test_overdue_lists_unfinished_creations_oldest_deadline_first(store: Store) 
     assert store.overdue(NOON - seconds(1), Page(limit=50)) == []
 
 
+def test_unreadable_creation_hides_no_other_from_jobs_and_sweep(store: Store) -> None:
+    creations = [available(str(n), n) for n in range(3)]
+    of_later_release: Any = "of a later release"
+    put(store, *creations, available("unreadable", 0, stage=of_later_release))
+    page, at = Page(limit=50), NOON + seconds(900)
+
+    for found in (
+        store.waiting(Kind.IMAGE, at, page),
+        store.overdue(at, page),
+        store.due(at, page),
+    ):
+        readable = [each.creation_id for each in found if each.stage != of_later_release]
+        assert sorted(readable) == sorted(ids(creations))
+
+
 def test_due_and_overdue_creations_have_internals(store: Store) -> None:
     running = a_claimed_creation().with_intent(model="m", cost_usd=0.1, at=NOON)
     put(store, running)

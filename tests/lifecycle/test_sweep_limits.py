@@ -3,11 +3,13 @@
 import io
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from shared.adapters.local.sqlite import connect
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
@@ -15,7 +17,7 @@ from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import SWEEP_LAST_CALL_S
-from shared.domain.status import Status
+from shared.domain.status import Stage, Status
 from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.sweeping import interleaved
 from shared.lifecycle.transactions import RERUNS_MAX
@@ -226,6 +228,28 @@ def test_unreadable_list_does_not_stop_the_other_duties(
         world.phoenix.sweeping.sweep()
 
     assert all(each.due_at > world.clock.now() for each in world.deletions())
+
+
+def test_unreadable_creation_stops_no_refund_of_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable, *others = overdue_images(world, 5)
+    set_stage(world, unreadable, "of a later release")
+
+    assert sweep(world) == {"refunded": 4}
+
+    assert all(world.now(each).refunded for each in others)
+    lines = [each for each in caplog.records if each.message == "document_unreadable"]
+    assert {vars(each)["document"] for each in lines} == {unreadable.creation_id}
+    set_stage(world, unreadable, Stage.QUEUED)
+    assert sweep(world) == {"refunded": 1}
+
+
+def set_stage(world: World, creation: Creation, stage: str) -> None:
+    """Change a document as a person or another release may."""
+    update = "UPDATE creations SET document = json_set(document, '$.stage', ?) WHERE id = ?"
+    with closing(connect(world.folder / "store.db")) as connection:
+        connection.execute(update, [stage, creation.creation_id])
 
 
 def mark_as_dispatched(world: World, creation: Creation) -> None:

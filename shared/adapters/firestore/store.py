@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
-from shared.adapters.documents import HELD, in_account_order, is_legacy
+from shared.adapters.documents import HELD, in_account_order, is_legacy, readable
 from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
 from shared.adapters.firestore.internals import (
     StoredDocument,
@@ -158,8 +158,7 @@ class FirestoreStore:
         filters: list[Filter] = [("mediaType", "==", kind), ("status", "==", Status.PENDING)]
         filters.append(("availableAt", "<=", now))
         collection, order = Collection.CREATIONS, OLDEST_FIRST
-        waiting = self._page(collection, filters, page, sort="availableAt", order=order)
-        return [each.parse() for each in waiting]
+        return readable(self._page(collection, filters, page, sort="availableAt", order=order))
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
         filters: list[Filter] = [("executionName", "==", execution_name)]
@@ -191,8 +190,7 @@ class FirestoreStore:
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         filters, collection = [("dueAt", "<=", now)], Collection.MEDIA_DELETIONS
-        due = self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST)
-        return [each.parse() for each in due]
+        return readable(self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST))
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         filters = [("mediaType", "==", kind), ("status", "==", status)]
@@ -270,11 +268,13 @@ class FirestoreStore:
         """Return creations with their internals, which may be newer; skip those just removed."""
         found = {creation_key(CreationId(each.id)): each for each in snapshots}
         internals = self._documents.read([internals_key(key) for key in found])
-        return [
-            whole_document(key, snapshot, internals.get(internals_key(key)))
+        return readable(
+            Stored(
+                key.id, partial(whole_document, key, snapshot, internals.get(internals_key(key)))
+            )
             for key, snapshot in found.items()
             if internals_key(key) in internals or is_whole(snapshot)
-        ]
+        )
 
     def _held(
         self, collection: Collection, snapshots: list[StoredDocument], moment: Moment

@@ -11,7 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.documents import HELD, from_fields, in_account_order, is_legacy
+from shared.adapters.documents import HELD, from_fields, in_account_order, is_legacy, readable
 from shared.adapters.local.documents import (
     PROBE,
     Transaction,
@@ -202,8 +202,7 @@ class SQLiteStore:
     def _oldest(
         self, collection: Collection, where: str, page: Page, sort: str, of: str
     ) -> list[Any]:
-        found = self._page(collection, [where], page, sort=sort, order="ASC", of=of)
-        return [each.parse() for each in found]
+        return readable(self._page(collection, [where], page, sort=sort, order="ASC", of=of))
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
