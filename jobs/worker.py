@@ -4,7 +4,6 @@ A task also sets DRAIN=yes: the process then works on further creations. On SIGT
 hands back every lease; the process ends before SIGKILL, even if a call hangs.
 """
 
-import logging
 import os
 import shutil
 import signal
@@ -89,10 +88,9 @@ class Worker:
         self._leave()
 
     def _leave(self) -> NoReturn:
-        """End at once: threads that wait for a vendor cannot be ended."""
+        """End at once: threads that wait for a vendor, or for a reader of the log, cannot be ended."""
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
-        logging.shutdown()
         os._exit(self._status)
 
 

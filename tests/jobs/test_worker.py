@@ -1,10 +1,13 @@
 """Jobs as real processes: their environment and exit status."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import termios
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,7 @@ from shared.domain.status import Status
 from shared.ports.store import Page
 from tests.support.builders import ADA, a_brief, a_caller, a_creation_id
 from tests.support.documents import parsed
+from tests.support.eventually import eventually
 
 
 def job(
@@ -260,6 +264,44 @@ def test_process_ends_9_seconds_after_sigterm_whatever_hangs(tmp_path: Path) -> 
     assert LEAVE_AFTER_S - 0.5 <= time.monotonic() - began_s < STOP_GRACE_S
     assert process.returncode == RESTART
     assert not temporary.parent.exists()
+
+
+NOBODY_READS = """
+import logging, tempfile
+from jobs import worker
+
+class Logging(worker.Execution):
+    def run(self, creation_id, *, drains):
+        print(tempfile.mkdtemp(), flush=True)
+        while True:
+            logging.warning("a line")
+
+    def hand_back(self):
+        pass
+
+worker.Execution = Logging
+from jobs.image_generation_job import __main__
+"""
+PIPE_BYTES = 60_000
+"""Almost what a pipe holds."""
+
+
+def test_log_that_nobody_reads_does_not_keep_the_process_after_sigterm(tmp_path: Path) -> None:
+    with started(NOBODY_READS, tmp_path) as (process, _):
+        eventually(lambda: unread_bytes(process) > PIPE_BYTES)
+        process.terminate()
+        try:
+            process.wait(LEAVE_AFTER_S / 2)
+        finally:
+            process.kill()
+
+    assert process.returncode == RESTART
+
+
+def unread_bytes(process: "subprocess.Popen[str]") -> int:
+    size = array("i", [0])
+    fcntl.ioctl(process.stdout or 0, termios.FIONREAD, size)
+    return size[0]
 
 
 def test_sigterm_before_anything_is_claimed_ends_the_process_at_once(tmp_path: Path) -> None:
