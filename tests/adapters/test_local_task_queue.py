@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,27 @@ def test_the_more_executions_run_the_later_the_next_starts(
     assert not queue.dispatch(Kind.IMAGE, tasks.append, running=running)
     clock.sleep(0.1)
     assert queue.dispatch(Kind.IMAGE, tasks.append, running=running)
+
+
+def test_clock_that_is_set_back_stops_no_task(tmp_path: Path) -> None:
+    clock = SetBackClock()
+    with closing(SQLiteQueue(tmp_path / "queue.db", clock=clock)) as queue:
+        queue.enqueue(a_creation_id("one"), kind=Kind.IMAGE, number=1)
+        assert delivered(queue, clock) == [a_creation_id("one")]
+
+        clock.set_back_s = 3600
+        queue.enqueue(a_creation_id("two"), kind=Kind.IMAGE, number=1)
+
+        assert delivered(queue, clock) == [a_creation_id("two")]
+
+
+class SetBackClock(FakeClock):
+    """A clock whose time, but not its monotonic one, may be set back."""
+
+    set_back_s = 0
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(seconds=self.set_back_s)
 
 
 def test_end_of_an_execution_lets_the_next_task_start(queue: SQLiteQueue, clock: FakeClock) -> None:

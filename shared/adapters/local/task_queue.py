@@ -5,6 +5,7 @@ Delivery is at least once: a task is marked as done after its execution has star
 
 import contextlib
 import logging
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class SQLiteQueue:
         self._clock = clock
         self.limits = limits or QueueLimits()
         self._last_dispatch_s: dict[Kind, float] = {}
-        self._next_forgetting_s = 0.0
+        self._next_forgetting_s = -math.inf
+        """Both by the monotonic clock: the machine's time may be set back."""
         with translated(QueueUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with self._readers.connection() as connection:
@@ -145,16 +147,16 @@ class SQLiteQueue:
         ones of the kind may take the task meanwhile, and a further one takes its start's CPU time
         from them: the more run, the later the next starts.
         """
-        now_s = self._clock.now().timestamp()
-        self._forget(now_s)
+        now_s, run_s = self._clock.now().timestamp(), self._clock.monotonic_s()
+        self._forget(now_s, run_s)
         interval_s = self.limits.interval_s(running=running)
-        if now_s < self._last_dispatch_s.get(kind, 0) + interval_s:
+        if run_s < self._last_dispatch_s.get(kind, -math.inf) + interval_s:
             return False
         with translated(QueueUnavailable):
             task = self._due(kind, now_s)
             if task is None:
                 return False
-            self._last_dispatch_s[kind] = now_s
+            self._last_dispatch_s[kind] = run_s
             try:
                 run(task.creation_id)
             except Exception:
@@ -186,17 +188,17 @@ class SQLiteQueue:
     def _end(self, task: _Due, now_s: float) -> None:
         self._write("UPDATE tasks SET done_s = ? WHERE name = ?", now_s, task.name)
 
-    def _forget(self, now_s: float) -> None:
+    def _forget(self, now_s: float, run_s: float) -> None:
         """Free the names of tasks that finished long ago, now and then."""
-        if now_s < self._next_forgetting_s:
+        if run_s < self._next_forgetting_s:
             return
-        self._next_forgetting_s = now_s + FORGET_EVERY_S
+        self._next_forgetting_s = run_s + FORGET_EVERY_S
         forgotten = self._write(
             "DELETE FROM tasks WHERE name IN (SELECT name FROM tasks WHERE done_s < ? LIMIT ?)",
             *(now_s - NAME_KEPT.total_seconds(), FORGOTTEN_MAX),
         )
         if forgotten == FORGOTTEN_MAX:
-            self._next_forgetting_s = now_s
+            self._next_forgetting_s = run_s
 
     def _write(self, statement: str, *values: str | float) -> int:
         """Execute and commit a statement; return the number of rows that it changed."""
