@@ -1,16 +1,18 @@
 """Serialisation of documents: camelCase field names, the id as the key.
 
 Times stay `datetime` unless the store has no such type. A missing field is read as its default.
+`in_account_order` is what the stores share of the audit's reading.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from heapq import merge
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-from cattrs import Converter
+from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from shared.domain.account import Account, UsernameClaim
@@ -22,7 +24,7 @@ from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
 from shared.domain.welcome import WelcomeShard
-from shared.ports.store import Document, Stored
+from shared.ports.store import Damage, Document, Stored
 
 log = logging.getLogger(__name__)
 
@@ -148,12 +150,117 @@ def readable(page: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
     return found
 
 
-def in_account_order(*streams: Iterable[Document]) -> Iterator[Document]:
-    """Merge streams that are sorted by user id, as Python, SQLite and Firestore compare texts."""
-    return merge(*streams, key=_user_id)
+BY_ACCOUNT: dict[Collection, str | None] = {
+    Collection.USERS: None,
+    Collection.CREATIONS: "createdAt",
+    Collection.TRANSACTIONS: "sequence",
+}
+"""The collections of accounts. Accounts are sorted by id, the others by `userId`, then by this field
+from its highest value: the order of an index that serves lists, too."""
+Row = tuple[Key[Any], Callable[[], dict[str, Any]]]
+"""A stored document: its key, and what returns its fields."""
+_ATTRIBUTE = re.compile(r"(?<=\$\.)\w+")
+"""The field's name in an error of the converter, `required field missing @ $.user_id`."""
+
+
+class OneMoment(Protocol):
+    """A store at one time."""
+
+    def rows(self, collection: Collection, *, by_account: bool = False) -> Iterator[Row]:
+        """Stream a collection, sorted by id or as `BY_ACCOUNT` says.
+
+        Rows without a field that is sorted by may be left out.
+        """
+
+    def count(self, collection: Collection) -> int | None:
+        """Return the number of documents, including those; None if that takes too long."""
+
+
+def by_id(moment: OneMoment, collection: Collection) -> Iterator[Document]:
+    """Stream the documents of a collection, which must all be readable."""
+    for key, read_fields in moment.rows(collection):
+        fields = read_fields()
+        if not is_legacy(fields):
+            yield from_fields(key, fields)
+
+
+def in_account_order(moment: OneMoment) -> Iterator[Document | Damage]:
+    """Stream what `Store.books` does."""
+    shelves = [_Shelf(moment, collection) for collection in BY_ACCOUNT]
+    yield from merge(*(each.in_order() for each in shelves), key=_user_id)
+    for shelf in shelves:
+        yield from shelf.damage()
+    for collection in (Collection.USERNAMES, Collection.MEDIA_DELETIONS):
+        found = map(_read, moment.rows(collection))
+        yield from (each for each in found if each is not None)
+
+
+def with_checkpoints(moment: OneMoment) -> Iterator[Account | AuditCheckpoint | Damage]:
+    """Stream what `Store.accounts` does."""
+    collections = Collection.USERS, Collection.AUDIT_CHECKPOINTS
+    rows = merge(*(moment.rows(each) for each in collections), key=lambda row: row[0].id)
+    for found in map(_read, rows):
+        if isinstance(found, Account | AuditCheckpoint | Damage):
+            yield found
+
+
+class _Shelf:
+    """A collection of accounts. No order has a place for its damaged documents."""
+
+    def __init__(self, moment: OneMoment, collection: Collection) -> None:
+        self._moment, self._collection = moment, collection
+        self._row_count = self._readable_count = 0
+
+    def in_order(self) -> Iterator[Document]:
+        """Stream what can be read, as Python, SQLite and Firestore sort texts."""
+        for row in self._moment.rows(self._collection, by_account=True):
+            found = _read(row)
+            if isinstance(found, Damage):
+                continue
+            self._row_count += 1
+            if found is not None:
+                self._readable_count += 1
+                yield found
+
+    def damage(self) -> Iterator[Damage]:
+        """Search by id for what was left out, if anything was."""
+        if self._moment.count(self._collection) == self._row_count:
+            return
+        readable_count = 0
+        for row in self._moment.rows(self._collection):
+            found = _read(row)
+            if isinstance(found, Damage):
+                yield found
+            elif found is not None:
+                readable_count += 1
+        if readable_count != self._readable_count:
+            what = f"has {readable_count} documents by id, {self._readable_count} by account"
+            yield Damage(self._collection, what)
+
+
+def _read(row: Row) -> Document | Damage | None:
+    """Return a row's document, or how it is damaged, or None if it is a legacy one."""
+    key, read_fields = row
+    try:
+        fields = read_fields()
+        if is_legacy(fields):
+            return None
+        _check_owner(key, fields)
+        document: Document = from_fields(key, fields)
+    except Exception as error:  # noqa: BLE001 (damage has no limits; the audit must report the rest)
+        reasons = "; ".join(transform_error(error))
+        reasons = _ATTRIBUTE.sub(lambda match: _field(match[0]), reasons)
+        return Damage(f"{key.collection}/{key.id}", f"cannot be read: {reasons}")
+    return document
+
+
+def _check_owner(key: Key[Any], fields: dict[str, Any]) -> None:
+    """Refuse an owner that the converter would make a text of: it is sorted elsewhere."""
+    if BY_ACCOUNT.get(key.collection) and not isinstance(fields.get("userId"), str):
+        raise TypeError("userId is no text")
 
 
 def _user_id(document: Document) -> str:
-    if not isinstance(document, Account | Creation | LedgerEntry | AuditCheckpoint):
+    if not isinstance(document, Account | Creation | LedgerEntry):
         raise TypeError(f"{document.key} belongs to no account")
     return document.user_id

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from itertools import groupby
+from typing import cast
 
 from shared.domain.account import Account, UsernameClaim
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
 from shared.domain.keys import UserId
 from shared.domain.ledger import LedgerEntry
@@ -22,11 +24,14 @@ from shared.lifecycle.invariants import Books, Violation, account_violations, us
 from shared.ports.clock import Clock
 from shared.ports.file_index import FileIndex
 from shared.ports.media_store import MediaStore, StoredFile
-from shared.ports.store import Document, Store
+from shared.ports.store import Damage, Document, Store
 
 log = logging.getLogger(__name__)
 
 UNREFERENCED_FILE_AGE_MAX = timedelta(hours=48)
+UNREADABLE = "I0"
+"""The invariant of every document: it can be read, and so be checked."""
+OWNED = (Account, Creation, LedgerEntry, AuditCheckpoint)
 LOGGED_MAX = 100
 """How many violations get a log line of their own; the count covers all."""
 
@@ -73,17 +78,31 @@ class Auditing:
         """Check the books of each account, and that names and accounts refer to each other."""
         at = self.clock.now()
         unmatched_names = 0
-        for user_id, documents in groupby(self.store.books(), key=_owner):
-            if user_id is None:
-                unmatched_names -= _other_documents(documents, files)
+        for user_id, documents in groupby(self.store.books(), key=owner_of):
+            if user_id is not None:
+                books = Books.of(cast("Iterator[Document]", documents))
+                counts.add(books)
+                unmatched_names += sum(map(_name_number, books.accounts.values()))
+                _expect_files(books.creations.values(), files)
+                yield from self._account(user_id, books, at)
                 continue
-            books = Books.of(documents)
-            counts.add(books)
-            unmatched_names += sum(map(_name_number, books.accounts.values()))
-            _expect_files(books.creations.values(), files)
-            yield from account_violations(books, at=at, policy=self.policy)
+            for document in documents:
+                match document:
+                    case Damage():
+                        yield Violation(UNREADABLE, document.document, document.what)
+                    case UsernameClaim():
+                        unmatched_names -= _name_number(document)
+                    case MediaDeletion():
+                        files.tolerate(document.keys)
         if unmatched_names:
             yield from self._usernames()
+
+    def _account(self, user_id: UserId, books: Books, at: datetime) -> Iterator[Violation]:
+        """Check one account. If its documents break the check, the other accounts are checked."""
+        try:
+            yield from account_violations(books, at=at, policy=self.policy)
+        except Exception as error:  # noqa: BLE001 (an audit that stops reports nothing)
+            yield Violation(UNREADABLE, user_id, f"cannot be checked: {error!r}")
 
     def _usernames(self) -> Iterator[Violation]:
         """Find what is wrong with usernames, in memory that grows with their number."""
@@ -109,13 +128,18 @@ class Auditing:
                 yield from self._wrong_files(document, files)
 
     def _wrong_files(self, creation: Creation, files: FileIndex) -> Iterator[Violation]:
-        for key in stored_files(creation):
+        for key, size_bytes in stored_files(creation).items():
             suspect = files.suspect(key)
-            if suspect is None or self.store.get(creation.key) != creation:
+            if suspect is None or not self._still_has(creation, (key, size_bytes)):
                 continue
-            size_bytes = suspect.size_bytes
-            what = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
+            found_bytes = suspect.size_bytes
+            what = "is missing" if found_bytes is None else f"has {found_bytes} bytes"
             yield Violation("I14", creation.creation_id, f"its file {key} {what}")
+
+    def _still_has(self, creation: Creation, file: tuple[str, int | None]) -> bool:
+        """Return whether a creation should still have a file of this key and size."""
+        stored = self.store.shown(creation.key)
+        return stored is not None and file in stored_files(stored.parse()).items()
 
 
 def reported(counts: AuditCounts, found: Iterable[Violation]) -> AuditReport:
@@ -128,19 +152,8 @@ def reported(counts: AuditCounts, found: Iterable[Violation]) -> AuditReport:
     return report
 
 
-def _owner(document: Document) -> UserId | None:
-    return document.user_id if isinstance(document, Account | Creation | LedgerEntry) else None
-
-
-def _other_documents(documents: Iterable[Document], files: FileIndex) -> int:
-    """Tolerate files that will be deleted; return the sum of the usernames' numbers."""
-    total = 0
-    for document in documents:
-        if isinstance(document, UsernameClaim):
-            total += _name_number(document)
-        elif isinstance(document, MediaDeletion):
-            files.tolerate(document.keys)
-    return total
+def owner_of(document: Document | Damage) -> UserId | None:
+    return document.user_id if isinstance(document, OWNED) else None
 
 
 def _name_number(named: Account | UsernameClaim) -> int:
@@ -148,7 +161,7 @@ def _name_number(named: Account | UsernameClaim) -> int:
 
     Two sets of pairs have one sum if they are equal, and otherwise only by an unlikely chance.
     """
-    pair = f"{named.username} {named.user_id}".encode()
+    pair = f"{named.username} {named.user_id}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(pair, digest_size=16).digest(), "big")
 
 

@@ -17,17 +17,18 @@ from typing import Any
 from shared.domain.account import Account, account_key
 from shared.domain.audit_checkpoint import AuditCheckpoint, checkpoint_key
 from shared.domain.creation import Creation, creation_key
+from shared.domain.errors import Unavailable
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry, debit_id, entry_key, refund_id
 from shared.domain.policy import Policy
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
-from shared.lifecycle.auditing import AuditCounts, AuditReport, reported
+from shared.lifecycle.auditing import UNREADABLE, AuditCounts, AuditReport, owner_of, reported
 from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.invariants import Books, Violation, account_violations, late_violations
 from shared.lifecycle.paging import ledger_of, pages, unfinished_of
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
-from shared.ports.store import Decision, Document, Found, unchanged, write
+from shared.ports.store import Damage, Decision, Document, Found, unchanged, write
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,11 @@ class IncrementalAudit:
         Raises:
             StoreUnavailable: some account could not be read or its checkpoint not written.
         """
-        counts, found, unreadable = AuditCounts(), set[Violation](), list[Exception]()
-        moved = self._moved()
+        counts, found, unreadable = AuditCounts(), set[Violation](), list[Unavailable]()
+        moved = self._moved(found)
         while len(unreadable) < AT_ONCE and (batch := list(islice(moved, AT_ONCE))):
             for result in self.workers.map(self._attempted, batch):
-                if isinstance(result, Exception):
+                if isinstance(result, Unavailable):
                     unreadable.append(result)
                     continue
                 books, wrong = result
@@ -71,23 +72,27 @@ class IncrementalAudit:
             raise error
         return report
 
-    def _moved(self) -> Iterator[UserId]:
-        """Yield the accounts that their checkpoints do not cover."""
-        documents = self.transactions.store.accounts()
-        for user_id, of_user in groupby(documents, key=lambda each: each.user_id):
-            match [*of_user]:
+    def _moved(self, found: set[Violation]) -> Iterator[UserId]:
+        """Yield the accounts that their checkpoints do not cover, and add what is damaged."""
+        for user_id, documents in groupby(self.transactions.store.accounts(), key=owner_of):
+            match [*documents]:
                 case [Account() as account, AuditCheckpoint() as checkpoint]:
                     if not checkpoint.covers(account):
-                        yield user_id
-                case _:
+                        yield account.user_id
+                case _ if user_id is not None:
                     yield user_id
+                case damaged:
+                    damages = [each for each in damaged if isinstance(each, Damage)]
+                    found.update(Violation(UNREADABLE, d.document, d.what) for d in damages)
 
-    def _attempted(self, user_id: UserId) -> tuple[Books, list[Violation]] | Exception:
+    def _attempted(self, user_id: UserId) -> tuple[Books, list[Violation]] | Unavailable:
         try:
             return self._checked(user_id)
-        except Exception as error:
+        except Unavailable as error:
             log.exception("audit_unreadable", extra={"user_id": user_id})
             return error
+        except Exception as error:  # noqa: BLE001 (an audit that stops reports nothing)
+            return Books(), [Violation(UNREADABLE, user_id, f"cannot be checked: {error!r}")]
 
     def _checked(self, user_id: UserId) -> tuple[Books, list[Violation]]:
         books, wrong = self._examined(user_id)

@@ -135,6 +135,14 @@ class Stored(Generic[DocumentT]):
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A document that cannot be read, named `COLLECTION/ID`, or a collection with such documents."""
+
+    document: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Changes:
     """The difference between two snapshots; `account` is None if unchanged."""
 
@@ -227,15 +235,19 @@ class Store(Protocol):
     def everything(self) -> Iterator[Document]:
         """Stream every document of one moment."""
 
-    def books(self) -> Iterator[Document]:
+    def books(self) -> Iterator[Document | Damage]:
         """Stream what the audit checks, of one moment and in constant memory.
 
         First each account with its creations and ledger entries, account by account; then every
-        username and every media deletion.
+        username and every media deletion. A document that cannot be read comes as its damage, after
+        the accounts.
         """
 
-    def accounts(self) -> Iterator[Account | AuditCheckpoint]:
-        """Stream every account and every audit checkpoint of one moment, account by account."""
+    def accounts(self) -> Iterator[Account | AuditCheckpoint | Damage]:
+        """Stream every account and every audit checkpoint of one moment, account by account.
+
+        `Damage` names one that cannot be read.
+        """
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]

@@ -95,6 +95,10 @@ def test_reads_at_one_time_are_sent_like_the_sdk_does(
     documents.select(newest(client), at=moment)
     list(newest(client).stream(read_time=at))
     both_calls(proxy, calls.RUN_QUERY)
+    count: Any = newest(client).count()  # the SDK declares a wrong type
+    documents.aggregate(count, at=moment)
+    count.get(read_time=at)
+    both_calls(proxy, calls.AGGREGATE)
 
 
 def test_commits_are_sent_like_the_sdk_does(

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from shared.adapters.documents import INTERNALS, from_fields, to_fields
+from shared.adapters.firestore.documents import PAGE_SIZE
 from shared.adapters.firestore.internals import internals_key
 from shared.adapters.firestore.store import CALL_TIMEOUT_S, FirestoreStore
 from shared.domain.account import account_key
@@ -24,11 +25,12 @@ from shared.domain.errors import (
     TooManyUnfinished,
 )
 from shared.domain.failure import FailureCode
+from shared.domain.keys import Collection
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType
 from shared.lifecycle.invariants import Books, violations
 from shared.lifecycle.opening import Opened
-from shared.ports.store import Decision, DraftsFilter, Found, Page, write
+from shared.ports.store import Damage, Decision, DraftsFilter, Found, Page, write
 from shared.wiring import Phoenix
 from tests.servers.firestore_emulator import HOST, free_port
 from tests.servers.firestore_proxy import (
@@ -51,6 +53,7 @@ from tests.support.builders import (
     an_account,
     seconds,
     shown,
+    stored_media,
 )
 from tests.support.documents import parsed, put
 from tests.support.machine import needs
@@ -537,6 +540,87 @@ def test_creation_without_its_internals_is_neither_decided_on_nor_swept(
     [found] = firestore.everything()
     problems = [each.what for each in violations(Books.of([found]), at=NOON, policy=POLICY)]
     assert "does not hold: it has its internals" in problems
+
+
+@pytest.fixture
+def spoil(firestore: FirestoreStore) -> Callable[..., None]:
+    """Replace documents of a collection behind the store's back, in one commit."""
+
+    def replace_them(collection: Collection, documents: dict[str, dict[str, Any]]) -> None:
+        client = firestore._documents.client
+        batch = client.batch()
+        for id_, fields in documents.items():
+            batch.set(client.collection(collection).document(id_), fields)
+        batch.commit()
+
+    return replace_them
+
+
+def test_books_name_more_damaged_documents_than_a_page_has(
+    firestore: FirestoreStore, spoil: Callable[..., None]
+) -> None:
+    put(firestore, an_account(), a_claimed_creation())
+    names = [f"c{n:03}" for n in range(PAGE_SIZE + 1)]
+    spoil(Collection.CREATIONS, {key: {"status": "draft"} for key in names})
+
+    found = [each for each in firestore.books() if isinstance(each, Damage)]
+
+    assert [each.document for each in found] == [f"creations/{name}" for name in names]
+
+
+def test_legacy_documents_that_no_index_has_are_no_damage(
+    firestore: FirestoreStore, spoil: Callable[..., None]
+) -> None:
+    put(firestore, an_account())
+    spoil(Collection.TRANSACTIONS, {"old": {"legacy": True, "userId": ADA, "amount": 5}})
+
+    assert list(firestore.books()) == [an_account()]
+
+
+def test_books_without_damage_are_read_once(
+    firestore: FirestoreStore, on_bad_wire: FirestoreStore, proxy: FirestoreProxy
+) -> None:
+    put(firestore, an_account(), a_claimed_creation())
+
+    list(on_bad_wire.books())
+
+    moment, internals = 1, 1
+    assert proxy.counted() == {
+        "BatchGetDocuments": moment + internals,
+        "RunQuery": 5,
+        "RunAggregationQuery": 3,
+    }
+
+
+def test_books_name_damage_also_if_firestore_cannot_count(
+    firestore: FirestoreStore,
+    on_bad_wire: FirestoreStore,
+    proxy: FirestoreProxy,
+    spoil: Callable[..., None],
+) -> None:
+    put(firestore, an_account(), a_claimed_creation())
+    spoil(Collection.TRANSACTIONS, {"e": {"userId": ADA, "amount": 5}})
+    proxy.faults["RunAggregationQuery"] = [fails_with(grpc.StatusCode.DEADLINE_EXCEEDED)] * 3
+
+    books = list(on_bad_wire.books())
+
+    assert [each.document for each in books if isinstance(each, Damage)] == ["transactions/e"]
+    assert len(books) == 3
+
+
+def test_audit_reports_a_missing_file_of_a_creation_without_internals(
+    phoenix: Phoenix, firestore: FirestoreStore
+) -> None:
+    claimed = a_claimed_creation()
+    draft = claimed.completed(stored_media(claimed), at=NOON)
+    put(firestore, draft)
+    documents = firestore._documents
+    documents.client.document(documents.name(internals_key(draft.key))).delete()
+
+    found = phoenix.auditing.audit().violations
+
+    reported = {(each.invariant, each.document) for each in found}
+    assert {("I12", draft.creation_id), ("I14", draft.creation_id)} <= reported
 
 
 OTHER_INTERNALS: dict[str, object] = {

@@ -1,8 +1,10 @@
 """Contract of the Store port, for every adapter."""
 
+import json
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,13 +12,14 @@ from typing import Any
 import pytest
 
 from shared.adapters.firestore.store import FirestoreStore
+from shared.adapters.local.sqlite import connect
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, HourlyCount, UsernameClaim, account_key
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
-from shared.domain.keys import CreationId, Key, UserId
+from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
@@ -28,6 +31,7 @@ from shared.ports.store import (
     WATCHED_MAX,
     Changes,
     Cursor,
+    Damage,
     Decision,
     Document,
     DraftsFilter,
@@ -97,6 +101,10 @@ def a_draft(name: str, user: str = ADA, **changes: object) -> Creation:
     draft = claimed.completed(stored_media(claimed), at=NOON)
     return replace(draft, **changes)  # type: ignore[arg-type]  # a test names real fields
 
+
+A_CREATION, AN_ENTRY = creation_key(a_creation_id(f"{ADA}-1")), entry_key(f"{ADA}-1")
+A_NAME = UsernameClaim(username="ada", user_id=ADA)
+A_DELETION = MediaDeletion.at_once("d", ["a/b"], at=NOON, policy=POLICY)
 
 EVERY_KIND_OF_DOCUMENT: list[Document] = [
     an_account(),
@@ -721,12 +729,97 @@ def test_accounts_come_with_their_checkpoints(store: Store) -> None:
     gone = AuditCheckpoint(user_id=UserId("gone"))
     put(store, *accounts, *checkpoints, gone, a_creation(), an_entry(1))
 
-    documents = list(store.accounts())
+    documents = [each for each in store.accounts() if not isinstance(each, Damage)]
 
     owners = [each.user_id for each in documents]
     assert owners == sorted(owners)
     assert {repr(each) for each in documents} == {
         repr(each) for each in (*accounts, *checkpoints, gone)
+    }
+
+
+def test_unreadable_account_hides_no_other(store: Store) -> None:
+    accounts = [an_account(user) for user in ("a", ADA, "z")]
+    put(store, *accounts, AuditCheckpoint.of(accounts[1]))
+
+    damage(store, account_key(ADA), lambda fields: fields.pop("username"))
+
+    first, damaged, *others = store.accounts()
+    assert isinstance(damaged, Damage)
+    assert damaged.document == f"{Collection.USERS}/{ADA}"
+    assert [first, *others] == [accounts[0], AuditCheckpoint.of(accounts[1]), accounts[2]]
+
+
+DAMAGES: dict[str, tuple[Key[Any], Callable[[dict[str, Any]], object]]] = {
+    "a creation without an owner": (A_CREATION, lambda d: d.pop("userId")),
+    "a creation of null": (A_CREATION, lambda d: d.update(userId=None)),
+    "a creation of a list": (A_CREATION, lambda d: d.update(userId=[BEN])),
+    "a creation without a time": (A_CREATION, lambda d: d.pop("createdAt")),
+    "a creation with a time of null": (A_CREATION, lambda d: d.update(createdAt=None)),
+    "a creation of an unknown status": (A_CREATION, lambda d: d.update(status="lost")),
+    "an entry without an owner": (AN_ENTRY, lambda d: d.pop("userId")),
+    "an entry of a number": (AN_ENTRY, lambda d: d.update(userId=7)),
+    "an entry without a number": (AN_ENTRY, lambda d: d.pop("sequence")),
+    "an entry with a number of null": (AN_ENTRY, lambda d: d.update(sequence=None)),
+    "an entry of many tokens": (AN_ENTRY, lambda d: d.update(amount="many")),
+    "an account without a name": (account_key(ADA), lambda d: d.pop("username")),
+    "a name of nobody": (A_NAME.key, lambda d: d.pop("userId")),
+    "a deletion without files": (A_DELETION.key, lambda d: d.pop("keys")),
+}
+
+
+def damage(store: Store, key: Key[Any], change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the fields of a stored document behind the store's back."""
+    if isinstance(store, SQLiteStore):
+        with closing(connect(store._path)) as connection:
+            connection.execute("DROP TRIGGER ledger_is_not_changed")
+            select = f'SELECT document FROM "{key.collection}" WHERE id = ?'
+            [text] = connection.execute(select, [key.id]).fetchone()
+            fields = json.loads(text)
+            change(fields)
+            update = f'UPDATE "{key.collection}" SET document = ? WHERE id = ?'
+            connection.execute(update, [json.dumps(fields), key.id])
+    elif isinstance(store, FirestoreStore):
+        stored = store._documents.collection(key.collection).document(key.id)
+        fields = stored.get().to_dict() or {}
+        change(fields)
+        stored.set(fields)
+    elif isinstance(store, SimulatedStore):
+        store.damaged.add(key)
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_books_name_a_damaged_document_and_contain_all_others(store: Store, what: str) -> None:
+    documents: list[Document] = [A_NAME, A_DELETION]
+    for user in (ADA, BEN, "Zed"):
+        documents += [an_account(user), an_entry(1, user), an_entry(2, user)]
+        documents += [a_creation(f"{user}-{n}", user_id=user) for n in range(2)]
+    put(store, *documents)
+    key, change = DAMAGES[what]
+
+    damage(store, key, change)
+
+    books = list(store.books())
+    [found] = [each for each in books if isinstance(each, Damage)]
+    assert found.document == f"{key.collection}/{key.id}"
+    assert found.what.startswith("cannot be read: ")
+    readable = [each for each in books if not isinstance(each, Damage)]
+    assert {repr(each) for each in readable} == {repr(d) for d in documents if d.key != key}
+    of_accounts = [each for each in books if isinstance(each, Account | Creation | LedgerEntry)]
+    owners = [each.user_id for each in of_accounts]
+    assert owners == sorted(owners)
+    assert books[: len(of_accounts)] == of_accounts, "they come first"
+
+
+def test_books_are_of_one_moment(store: Store) -> None:
+    put(store, an_account(), an_entry(), a_creation())
+    books = store.books()
+    first = next(books)
+
+    put(store, an_account(BEN), an_entry(1, BEN), a_creation("later", user_id=BEN))
+
+    assert {repr(first), *map(repr, books)} == {
+        repr(each) for each in (an_account(), an_entry(), a_creation())
     }
 
 

@@ -48,6 +48,14 @@ def spoil(
         connection.commit()
 
 
+def rewrite(world: World, collection: str, where: str, text: str) -> None:
+    """Replace the text of documents behind the store's back."""
+    spoil(world, collection, where, lambda _: None)
+    with closing(sqlite3.connect(world.folder / "store.db")) as connection:
+        connection.execute(f'UPDATE "{collection}" SET document = ? WHERE {where}', [text])
+        connection.commit()
+
+
 def remove(world: World, collection: str, where: str) -> None:
     with closing(sqlite3.connect(world.folder / "store.db")) as connection:
         connection.execute("DROP TRIGGER IF EXISTS ledger_is_not_shortened")
@@ -70,6 +78,57 @@ def orphan_a_file(world: World) -> None:
     world.clock.sleep(100 * 365 * 24 * 3600)
     world.phoenix.sweeping.sweep()
 
+
+UNREADABLE: dict[str, tuple[str, Callable[[World], None]]] = {
+    "a creation without an owner": (
+        "creations/",
+        lambda w: spoil(w, "creations", of_status("draft"), lambda d: d.pop("userId")),
+    ),
+    "a creation whose owner is null": (
+        "creations/",
+        lambda w: spoil(w, "creations", of_status("draft"), lambda d: d.update(userId=None)),
+    ),
+    "a creation without a time": (
+        "creations/",
+        lambda w: spoil(w, "creations", of_status("draft"), lambda d: d.pop("createdAt")),
+    ),
+    "a creation that is a list": (
+        "creations/",
+        lambda w: rewrite(w, "creations", of_status("draft"), "[]"),
+    ),
+    "a number that nothing holds": (
+        "transactions/",
+        lambda w: rewrite(
+            w, "transactions", "id LIKE '%refund_1'", '{"userId":"ada","amount":1e999}'
+        ),
+    ),
+    "an entry without a number": (
+        "transactions/",
+        lambda w: spoil(w, "transactions", "id LIKE '%refund_1'", lambda d: d.pop("sequence")),
+    ),
+    "an entry without an owner": (
+        "transactions/",
+        lambda w: spoil(w, "transactions", "id LIKE '%refund_1'", lambda d: d.pop("userId")),
+    ),
+    "an account without a name": (
+        "users/ada",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.pop("username")),
+    ),
+    "a name of nobody": (
+        "usernames/ada",
+        lambda w: spoil(w, "usernames", "id = 'ada'", lambda d: d.pop("userId")),
+    ),
+    "a deadline without a time zone": (
+        "ada",
+        lambda w: spoil(
+            w,
+            "creations",
+            of_status("pending"),
+            lambda d: d.update(deadlineAt="2026-11-21T12:15:00", sweepAt="2026-11-21T12:15:00"),
+        ),
+    ),
+}
+"""What no check can read, and the beginning of the document that the report names."""
 
 DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
     "a balance that the ledger does not explain": (
@@ -177,6 +236,26 @@ def test_damage_is_reported_as_its_invariant(damaged: World, damage: str) -> Non
     spoil_it(damaged)
 
     assert invariant in {violation.invariant for violation in damaged.violations()}
+    damaged.close()
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+def test_unreadable_document_is_reported_and_all_others_are_checked(
+    damaged: World, damage: str
+) -> None:
+    damaged.phoenix.accounts.of(a_caller("ben"))
+    damaged.phoenix.accounts.of(a_caller("zed"))
+    document, spoil_it = UNREADABLE[damage]
+    spoil_it(damaged)
+
+    for other in ("ben", "zed"):
+        spoil(damaged, "users", f"id = '{other}'", lambda d: d.update(tokenBalance=81))
+
+    found = damaged.violations()
+    [unreadable] = [each for each in found if each.invariant == "I0"]
+    assert unreadable.document.startswith(document)
+    assert found[0] == unreadable, "it explains others, so it comes first"
+    assert {each.document for each in found if each.invariant == "I1"} >= {"ben", "zed"}
     damaged.close()
 
 

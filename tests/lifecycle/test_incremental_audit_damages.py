@@ -126,6 +126,11 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         ),
     ),
     "an account that is gone": ("I1", lambda w: remove(w, "users", f"id = '{ADA}'")),
+    "an account that cannot be read": ("I0", change_account(createdAt="never")),
+    "a creation that cannot be read": (
+        "I0",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(stage="x")),
+    ),
     "a new debit that is gone": ("I2", remove_last("debit")),
     "a new debit under another user": ("I2", spoil_last("debit", userId=BEN)),
     "a new creation of another cost": (

@@ -75,7 +75,7 @@ MUTANTS: list[tuple[Mutant, Callable[[Path], World], Check]] = [
         must_report_a_late_one,
     ),
     (
-        _mutant("an account without checkpoint is skipped", "_moved", "case _:\n                yield user_id", "case _:\n                pass"),
+        _mutant("an account without checkpoint is skipped", "_moved", "case _ if user_id is not None:\n                yield user_id", "case _ if user_id is not None:\n                pass"),
         World,
         behaviour.test_first_audit_checks_every_account_and_the_next_one_none,
     ),

@@ -16,6 +16,7 @@ from shared.domain.ledger import Cost, LedgerEntry, entry_key
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
+    Damage,
     Decision,
     Document,
     DraftsFilter,
@@ -72,6 +73,8 @@ class SimulatedStore:
         self, calls: Calls, simulation: Simulation | None = None, *, tries_max: int = TRIES_MAX
     ) -> None:
         self.documents: dict[Key[Any], Document] = {}
+        self.damaged: set[Key[Any]] = set()
+        """Documents that `books` cannot read."""
         self.seen: Callable[[str, Changes], None] = lambda _actor, _changes: None
         self._versions: dict[Key[Any], int] = {}
         self._unfinished: dict[Key[Any], Creation] = {}
@@ -303,20 +306,26 @@ class SimulatedStore:
     def everything(self) -> Iterator[Document]:
         return iter(self._queried())
 
-    def accounts(self) -> Iterator[Account | AuditCheckpoint]:
+    def accounts(self) -> Iterator[Account | AuditCheckpoint | Damage]:
         documents = [
             each for each in self._queried() if isinstance(each, Account | AuditCheckpoint)
         ]
-        yield from sorted(documents, key=lambda each: each.user_id)
+        for each in sorted(documents, key=lambda each: each.user_id):
+            yield _damage(each.key) if each.key in self.damaged else each
 
-    def books(self) -> Iterator[Document]:
-        documents = self._queried()
+    def books(self) -> Iterator[Document | Damage]:
+        documents = [each for each in self._queried() if each.key not in self.damaged]
         of_accounts = (Account, Creation, LedgerEntry)
         yield from sorted(
             (each for each in documents if isinstance(each, of_accounts)),
             key=lambda each: each.user_id,
         )
+        yield from map(_damage, self.damaged)
         yield from (each for each in documents if isinstance(each, UsernameClaim | MediaDeletion))
+
+
+def _damage(key: Key[Any]) -> Damage:
+    return Damage(f"{key.collection}/{key.id}", "cannot be read: simulated")
 
 
 def _due_at(document: Document) -> datetime | None:

@@ -107,25 +107,33 @@ class FirestoreCalls:
         self._calling.close()
         self._listening.close()
 
-    def read(self, method: Method, **request: Any) -> list[Any]:  # noqa: ANN401 (fields)
-        """Return the responses to a read; raise `StoreUnavailable`.
+    def read(
+        self,
+        method: Method,
+        *,
+        timeout_s: float | None = None,
+        **request: Any,  # noqa: ANN401 (fields)
+    ) -> list[Any]:
+        """Return the responses to a read, within the timeout of all calls or another.
+
+        Raises `StoreUnavailable`.
 
         A connection that broke while idle fails at its next use, so send it once more.
         """
-        message = method.request(**request)
+        message, timeout_s = method.request(**request), timeout_s or self._timeout_s
         try:
             try:
-                return self._read(method, message)
+                return self._read(method, message, timeout_s)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
-                return self._read(method, message)
+                return self._read(method, message, timeout_s)
         except grpc.RpcError as error:
             raise StoreUnavailable(reason=_reason(error)) from error
 
-    def _read(self, method: Method, message: Any) -> list[Any]:  # noqa: ANN401 (a message)
+    def _read(self, method: Method, message: Any, timeout_s: float) -> list[Any]:  # noqa: ANN401 (a message)
         metadata = self._metadata[method.routing_field]
-        return list(self._reads[method](message, timeout=self._timeout_s, metadata=metadata))
+        return list(self._reads[method](message, timeout=timeout_s, metadata=metadata))
 
     def commit(self, writes: Sequence[Any]) -> None:
         """Send writes, all or nothing; raise `StoreContention` or `OutcomeUnknown`."""

@@ -101,11 +101,20 @@ class FirestoreDocuments:
             page = self.select(query.start_after({**after, BY_NAME: page[-1].id}), at=at)
             yield page
 
-    def aggregate(self, query: Any) -> float:  # noqa: ANN401 (the SDK declares a wrong type)
+    def aggregate(
+        self,
+        query: Any,  # noqa: ANN401 (the SDK declares a wrong type)
+        *,
+        at: Moment | None = None,
+        timeout_s: float | None = None,
+    ) -> float:
+        """Run an aggregation at one time (default: now), within the calls' timeout or another."""
         [response] = self.calls.read(
             AGGREGATE,
+            timeout_s=timeout_s,
             parent=self.calls.parent,
             structured_aggregation_query=query._to_protobuf()._pb,
+            read_time=at,
         )
         [found] = decoded(response.result.aggregate_fields, self.client).values()
         return float(found)

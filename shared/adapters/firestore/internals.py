@@ -74,7 +74,11 @@ def shown_document(
     key: Key[DocumentT], snapshot: StoredDocument, internals: StoredDocument | None = None
 ) -> DocumentT:
     """Return a document for a view; its internals are optional."""
-    return from_fields(key, {**_fields(snapshot), **_fields(internals)})
+    return from_fields(key, shown_fields(snapshot, internals))
+
+
+def shown_fields(snapshot: StoredDocument, internals: StoredDocument | None) -> dict[str, Any]:
+    return {**_fields(snapshot), **_fields(internals)}
 
 
 def stored_parts(

@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 
 from google.cloud.firestore_v1 import FieldFilter, Query
 
-from shared.adapters.documents import HELD, in_account_order, is_legacy, readable
-from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments, Moment
+from shared.adapters.documents import HELD, by_id, in_account_order, readable, with_checkpoints
+from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments
 from shared.adapters.firestore.internals import (
     StoredDocument,
     documents_of,
@@ -27,7 +27,10 @@ from shared.adapters.firestore.internals import (
     whole_document,
     with_internals,
 )
+from shared.adapters.firestore.moment import FirestoreMoment
 from shared.adapters.firestore.watch import FirestoreWatch
+from shared.domain.account import Account
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, CreationId, DocumentT, Key, UserId
@@ -38,6 +41,7 @@ from shared.domain.status import Status
 from shared.ports.store import (
     PAGE_LIMIT_MAX,
     WATCHED_MAX,
+    Damage,
     Decision,
     Document,
     DraftsFilter,
@@ -206,32 +210,15 @@ class FirestoreStore:
         return self._documents.aggregate(query.sum("estimatedCostUsd"))
 
     def everything(self) -> Iterator[Document]:
-        moment = self._documents.moment()
+        moment = FirestoreMoment.now(self._documents)
         for collection in HELD:
-            yield from self._streamed(collection, moment)
+            yield from by_id(moment, collection)
 
-    def books(self) -> Iterator[Document]:
-        """Use the composite indexes of the lists; after an hour, Firestore refuses the moment."""
-        moment = self._documents.moment()
-        by_user = ("userId", OLDEST_FIRST)
-        yield from in_account_order(
-            self._streamed(Collection.USERS, moment),
-            self._streamed(Collection.CREATIONS, moment, by_user, ("createdAt", NEWEST_FIRST)),
-            self._streamed(Collection.TRANSACTIONS, moment, by_user, ("sequence", NEWEST_FIRST)),
-        )
-        yield from self._streamed(Collection.USERNAMES, moment)
-        yield from self._streamed(Collection.MEDIA_DELETIONS, moment)
+    def books(self) -> Iterator[Document | Damage]:
+        yield from in_account_order(FirestoreMoment.now(self._documents))
 
-    def accounts(self) -> Iterator[Any]:
-        moment = self._documents.moment()
-        parts = Collection.USERS, Collection.AUDIT_CHECKPOINTS
-        yield from in_account_order(*(self._streamed(each, moment) for each in parts))
-
-    def _streamed(
-        self, collection: Collection, moment: Moment, *order: tuple[str, str]
-    ) -> Iterator[Document]:
-        for page in self._documents.pages(collection, at=moment, order=order):
-            yield from self._held(collection, page, moment)
+    def accounts(self) -> Iterator[Account | AuditCheckpoint | Damage]:
+        yield from with_checkpoints(FirestoreMoment.now(self._documents))
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
@@ -275,17 +262,6 @@ class FirestoreStore:
             for key, snapshot in found.items()
             if internals_key(key) in internals or is_whole(snapshot)
         )
-
-    def _held(
-        self, collection: Collection, snapshots: list[StoredDocument], moment: Moment
-    ) -> Iterator[Document]:
-        """Yield current documents, also without internals: the audit reports those."""
-        keys: list[Key[Any]] = [Key(collection, snapshot.id) for snapshot in snapshots]
-        wanted = [key for key in with_internals(keys) if key not in keys]
-        internals = self._documents.read(wanted, at=moment)
-        for key, snapshot in zip(keys, snapshots, strict=True):
-            if not is_legacy(snapshot.fields):
-                yield shown_document(key, snapshot, internals.get(internals_key(key)))
 
 
 def _stored(key: Key[DocumentT], snapshot: StoredDocument) -> Stored[DocumentT]:

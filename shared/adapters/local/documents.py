@@ -192,6 +192,11 @@ def parsed(key: Key[DocumentT], text: str) -> DocumentT:
     return from_fields(key, json.loads(text))
 
 
+def field(name: str) -> str:
+    """Return the expression of a document's field, which indexes and queries share."""
+    return f"json_extract(document, '$.{name}')"
+
+
 def json_text(fields: Mapping[str, Any]) -> str:
     return _ENCODER.encode(fields)
 

@@ -15,6 +15,7 @@ CACHE_KIB = 8 * 1024
 BATCH = 10_000
 ANY_SIZE = -1
 """A file whose size is recorded nowhere, such as a thumbnail."""
+SIZE_BYTES_MAX = 2**63 - 1
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -38,7 +39,7 @@ class DigestIndex:
 
     def expect(self, files: Iterable[tuple[str, int | None]]) -> None:
         for key, size_bytes in files:
-            self._new.append((_digest(key), ANY_SIZE if size_bytes is None else size_bytes))
+            self._new.append((_digest(key), ANY_SIZE if size_bytes is None else _size(size_bytes)))
         if len(self._new) >= BATCH:
             self._flush()
 
@@ -77,5 +78,11 @@ class DigestIndex:
         return Suspect(self._wrong_bytes.get(digest))
 
 
+def _size(bytes_: int) -> int:
+    """Return a size that SQLite can hold, also of a damaged document."""
+    return min(max(bytes_, 0), SIZE_BYTES_MAX)
+
+
 def _digest(key: str) -> int:
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+    digest = blake2b(key.encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

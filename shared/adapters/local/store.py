@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -11,20 +9,24 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.documents import HELD, from_fields, in_account_order, is_legacy, readable
+from shared.adapters.documents import HELD, by_id, in_account_order, readable, with_checkpoints
 from shared.adapters.local.documents import (
     PROBE,
     Transaction,
     carry_out,
     documents_of,
+    field,
     parsed,
     read_document,
     read_text,
     time_text,
 )
+from shared.adapters.local.moment import one_moment
 from shared.adapters.local.sqlite import ConnectionPool, connect, translated
 from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
+from shared.domain.account import Account
+from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
@@ -34,6 +36,7 @@ from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import (
     PAGE_LIMIT_MAX,
+    Damage,
     Decision,
     Document,
     DraftsFilter,
@@ -47,15 +50,11 @@ from shared.ports.store import (
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
 
-def _field(name: str) -> str:
-    return f"json_extract(document, '$.{name}')"
-
-
 _TABLES = "".join(
     f'CREATE TABLE IF NOT EXISTS "{collection}" '
     "(id TEXT PRIMARY KEY, document TEXT NOT NULL CHECK (json_valid(document)), "
     "CONSTRAINT a_balance_is_never_negative "
-    f"CHECK (coalesce({_field('tokenBalance')}, 0) >= 0)) WITHOUT ROWID;\n"
+    f"CHECK (coalesce({field('tokenBalance')}, 0) >= 0)) WITHOUT ROWID;\n"
     for collection in Collection
 )
 _SCHEMA = f"""
@@ -70,38 +69,38 @@ CREATE TRIGGER IF NOT EXISTS acts_are_not_changed BEFORE UPDATE ON operatorActs
 CREATE TRIGGER IF NOT EXISTS acts_are_not_shortened BEFORE DELETE ON operatorActs
   BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
 CREATE INDEX IF NOT EXISTS drafts ON creations (
-  {_field("userId")}, {_field("createdAt")} DESC, id DESC);
+  {field("userId")}, {field("createdAt")} DESC, id DESC);
 CREATE INDEX IF NOT EXISTS drafts_by_status ON creations (
-  {_field("userId")}, {_field("mediaType")}, {_field("status")}, {_field("createdAt")} DESC, id DESC);
-CREATE INDEX IF NOT EXISTS feed ON creations ({_field("publishedAt")} DESC, id DESC)
-  WHERE {_field("status")} = 'published';
+  {field("userId")}, {field("mediaType")}, {field("status")}, {field("createdAt")} DESC, id DESC);
+CREATE INDEX IF NOT EXISTS feed ON creations ({field("publishedAt")} DESC, id DESC)
+  WHERE {field("status")} = 'published';
 CREATE INDEX IF NOT EXISTS published_by ON creations (
-  {_field("username")}, {_field("publishedAt")} DESC, id DESC)
-  WHERE {_field("status")} = 'published';
-CREATE INDEX IF NOT EXISTS overdue ON creations ({_field("deadlineAt")}, id)
-  WHERE {_field("deadlineAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS due ON creations ({_field("sweepAt")}, id)
-  WHERE {_field("sweepAt")} IS NOT NULL;
+  {field("username")}, {field("publishedAt")} DESC, id DESC)
+  WHERE {field("status")} = 'published';
+CREATE INDEX IF NOT EXISTS overdue ON creations ({field("deadlineAt")}, id)
+  WHERE {field("deadlineAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS due ON creations ({field("sweepAt")}, id)
+  WHERE {field("sweepAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS waiting ON creations (
-  {_field("mediaType")}, {_field("availableAt")}, id) WHERE {_field("availableAt")} IS NOT NULL;
+  {field("mediaType")}, {field("availableAt")}, id) WHERE {field("availableAt")} IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held ON creations (
-  {_field("executionName")}, {_field("leaseExpiresAt")}, id)
-  WHERE {_field("leaseExpiresAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS unfinished ON creations ({_field("mediaType")}, {_field("status")})
-  WHERE {_field("sweepAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS settled ON costs ({_field("createdAt")});
-CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({_field("dueAt")}, id);
+  {field("executionName")}, {field("leaseExpiresAt")}, id)
+  WHERE {field("leaseExpiresAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unfinished ON creations ({field("mediaType")}, {field("status")})
+  WHERE {field("sweepAt")} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS settled ON costs ({field("createdAt")});
+CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({field("dueAt")}, id);
 CREATE INDEX IF NOT EXISTS ledger ON transactions (
-  {_field("userId")}, {_field("sequence")} DESC, id DESC);
+  {field("userId")}, {field("sequence")} DESC, id DESC);
 {CHANGES_SCHEMA}"""
 _LISTED = {
-    (kind, status): f"{_field('userId')} = :of AND {_field('mediaType')} = '{kind}'"
-    f" AND {_field('status')} = '{status}'"
+    (kind, status): f"{field('userId')} = :of AND {field('mediaType')} = '{kind}'"
+    f" AND {field('status')} = '{status}'"
     for kind in Kind
     for status in Status
 }
 """The conditions of one user's creations of a kind with a status, which one index serves."""
-_PUBLISHED = f"{_field('status')} = 'published'"
+_PUBLISHED = f"{field('status')} = 'published'"
 
 
 @cache
@@ -116,9 +115,9 @@ def _page_text(
     after = ""
     if not is_first:
         sign = "<" if order == "DESC" else ">"
-        after = f" AND {_field(sort)} {sign}= :value AND ({_field(sort)}, id) {sign} (:value, :id)"
+        after = f" AND {field(sort)} {sign}= :value AND ({field(sort)}, id) {sign} (:value, :id)"
     parts = [
-        f'SELECT id, document, {_field(sort)} AS sort FROM "{collection}" WHERE {where}{after}'  # noqa: S608 (fixed names; values are bound)
+        f'SELECT id, document, {field(sort)} AS sort FROM "{collection}" WHERE {where}{after}'  # noqa: S608 (fixed names; values are bound)
         for where in wheres
     ]
     return " UNION ALL ".join(parts) + f" ORDER BY sort {order}, id {order} LIMIT :limit"
@@ -169,20 +168,20 @@ class SQLiteStore:
         return self._page(Collection.CREATIONS, [_PUBLISHED], page, sort="publishedAt")
 
     def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
-        where = f"{_PUBLISHED} AND {_field('username')} = :of"
+        where = f"{_PUBLISHED} AND {field('username')} = :of"
         return self._page(Collection.CREATIONS, [where], page, sort="publishedAt", of=username)
 
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
-        where = f"{_field('userId')} = :of AND {_field('sequence')} IS NOT NULL"
+        where = f"{field('userId')} = :of AND {field('sequence')} IS NOT NULL"
         return self._page(Collection.TRANSACTIONS, [where], page, sort="sequence", of=user_id)
 
     def waiting(self, kind: Kind, now: datetime, page: Page) -> list[Creation]:
-        where = f"{_field('availableAt')} <= :of AND {_field('mediaType')} = '{kind}'"
-        where += f" AND {_field('status')} = '{Status.PENDING}'"
+        where = f"{field('availableAt')} <= :of AND {field('mediaType')} = '{kind}'"
+        where += f" AND {field('status')} = '{Status.PENDING}'"
         return self._oldest(Collection.CREATIONS, where, page, "availableAt", time_text(now))
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
-        where = f"{_field('executionName')} = :of AND {_field('leaseExpiresAt')} IS NOT NULL"
+        where = f"{field('executionName')} = :of AND {field('leaseExpiresAt')} IS NOT NULL"
         page, sort = Page(PAGE_LIMIT_MAX), "leaseExpiresAt"
         held = self._oldest(Collection.CREATIONS, where, page, sort, execution_name)
         return [each for each in held if each.kind is kind]
@@ -197,7 +196,7 @@ class SQLiteStore:
         return self._due(Collection.MEDIA_DELETIONS, now, page, sort="dueAt")
 
     def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
-        return self._oldest(collection, f"{_field(sort)} <= :of", page, sort, time_text(now))
+        return self._oldest(collection, f"{field(sort)} <= :of", page, sort, time_text(now))
 
     def _oldest(
         self, collection: Collection, where: str, page: Page, sort: str, of: str
@@ -205,18 +204,18 @@ class SQLiteStore:
         return readable(self._page(collection, [where], page, sort=sort, order="ASC", of=of))
 
     def unfinished(self, kind: Kind, status: Status) -> int:
-        where = f"{_field('mediaType')} = ? AND {_field('status')} = ?"
-        where += f" AND {_field('sweepAt')} IS NOT NULL"
+        where = f"{field('mediaType')} = ? AND {field('status')} = ?"
+        where += f" AND {field('sweepAt')} IS NOT NULL"
         return int(self._aggregated("count(*)", Collection.CREATIONS, where, [kind, status]))
 
     def settled_since(self, kind: Kind, since: datetime) -> int:
-        where = f"{_field('createdAt')} >= ? AND {_field('mediaType')} = ?"
-        where += f" AND {_field('wasClaimed')}"
+        where = f"{field('createdAt')} >= ? AND {field('mediaType')} = ?"
+        where += f" AND {field('wasClaimed')}"
         values = [time_text(since), kind]
         return int(self._aggregated("count(*)", Collection.COSTS, where, values))
 
     def cost_usd_since(self, since: datetime) -> float:
-        where, total = f"{_field('createdAt')} >= ?", f"total({_field('estimatedCostUsd')})"
+        where, total = f"{field('createdAt')} >= ?", f"total({field('estimatedCostUsd')})"
         return self._aggregated(total, Collection.COSTS, where, [time_text(since)])
 
     def _aggregated(
@@ -227,32 +226,17 @@ class SQLiteStore:
             return float(connection.execute(text, values).fetchone()[0])
 
     def everything(self) -> Iterator[Document]:
-        with self._moment() as stream:
+        with one_moment(self._path) as moment:
             for collection in HELD:
-                yield from stream(collection)
+                yield from by_id(moment, collection)
 
-    def books(self) -> Iterator[Document]:
-        user_id = _field("userId")
-        with self._moment() as stream:
-            yield from in_account_order(
-                stream(Collection.USERS, "id"),
-                stream(Collection.CREATIONS, user_id, f"{_field('createdAt')} DESC", "id DESC"),
-                stream(Collection.TRANSACTIONS, user_id, f"{_field('sequence')} DESC", "id DESC"),
-            )
-            yield from stream(Collection.USERNAMES)
-            yield from stream(Collection.MEDIA_DELETIONS)
+    def books(self) -> Iterator[Document | Damage]:
+        with one_moment(self._path) as moment:
+            yield from in_account_order(moment)
 
-    def accounts(self) -> Iterator[Any]:
-        with self._moment() as stream:
-            parts = Collection.USERS, Collection.AUDIT_CHECKPOINTS
-            yield from in_account_order(*(stream(each, "id") for each in parts))
-
-    @contextlib.contextmanager
-    def _moment(self) -> Iterator[Callable[..., Iterator[Document]]]:
-        """Yield a function that streams a collection, in the order of the terms if any."""
-        with translated(StoreUnavailable), contextlib.closing(connect(self._path)) as connection:
-            connection.execute("BEGIN")
-            yield partial(_streamed, connection)
+    def accounts(self) -> Iterator[Account | AuditCheckpoint | Damage]:
+        with one_moment(self._path) as moment:
+            yield from with_checkpoints(moment)
 
     def watch(
         self, user_id: UserId, changed: Callable[[Snapshot], None]
@@ -281,17 +265,6 @@ class SQLiteStore:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = documents_of(connection, text, values)
         return [_stored(Key(collection, id_), text) for id_, text in rows]
-
-
-def _streamed(
-    connection: sqlite3.Connection, collection: Collection, *order: str
-) -> Iterator[Document]:
-    order_by = f" ORDER BY {', '.join(order)}" if order else ""
-    select = f'SELECT id, document FROM "{collection}"{order_by}'  # noqa: S608 (fixed names)
-    for id_, text in connection.execute(select):
-        fields = json.loads(text)
-        if not is_legacy(fields):
-            yield from_fields(Key(collection, id_), fields)
 
 
 def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
