@@ -168,6 +168,7 @@ def _print_sources() -> None:
 def assumptions() -> list[str]:
     """Return what the model takes for granted, one sentence each."""
     sizes = " and ".join(f"{quotas.MEDIA_MB[kind]:g} MB for each {kind}" for kind in Kind)
+    in_use = " or ".join(f"{quotas.OCCUPANCY[kind]:.0%} ({kind}s)" for kind in Kind)
     return [
         (
             "Half of a day's creations arrive at the peak rate, the other half evenly. A month has "
@@ -175,8 +176,8 @@ def assumptions() -> list[str]:
         ),
         "One execution for each creation is priced as if the queue and jobs:run allowed it.",
         (
-            f"An execution takes {quotas.START_S} s to start. When executions share, "
-            f"{quotas.OCCUPANCY:.0%} of their places are in use (simulated)."
+            f"An execution takes {quotas.START_S} s to start. When executions share, {in_use} of their "
+            "places are in use (simulated), and their lengths are exponentially distributed."
         ),
         (
             f"Each creation has {quotas.REQUESTS} requests and a page that is open for "

@@ -6,6 +6,10 @@ Little's law, arrivals a second times the seconds of a creation are in progress 
 Below the queue's rate every task starts an execution at once, so that draining changes nothing.
 Above it, the queue starts executions at its rate, and they share all creations; if `drain_s` is too
 short for that, more must start.
+
+Executions that share end when looks find nothing. That is about equally probable at every look, so
+that their lengths are exponentially distributed: many are short, even if the mean is not, and each
+short one is billed for a whole minute.
 """
 
 import math
@@ -55,14 +59,28 @@ class Demand:
 
 @dataclass(frozen=True)
 class Executions:
-    """How many start in a second, how long each runs, and how many seconds of it are billed."""
+    """How many start in a second, and their times.
+
+    Each runs for at least `shortest_s`, and for `more_s` in addition: the mean of an exponential
+    distribution, or 0 if all run equally long.
+    """
 
     per_s: float
-    run_s: float
+    shortest_s: float
+    more_s: float = 0
+
+    @property
+    def run_s(self) -> float:
+        return self.shortest_s + self.more_s
 
     @property
     def billed_s(self) -> float:
-        return max(quotas.JOB_BILLED_S_MIN.value, self.run_s)
+        """Return the mean of the seconds billed: the longer of the run and a minute."""
+        below_s = quotas.JOB_BILLED_S_MIN.value - self.shortest_s
+        if below_s <= 0:
+            return self.run_s
+        share_above = math.exp(-below_s / self.more_s) if self.more_s else 0
+        return quotas.JOB_BILLED_S_MIN.value + self.more_s * share_above
 
     @property
     def at_once(self) -> float:
@@ -108,11 +126,11 @@ class Model:
         dispatches_per_s = quotas.DISPATCHES_PER_MIN[kind] / MINUTE_S
         if not self.drains or arrivals_per_s <= dispatches_per_s:
             return Executions(arrivals_per_s, own_s)
-        longest_s = own_s + self.policy.drain_s(kind)
+        longest_s = self.policy.typical_s(kind) + self.policy.drain_s(kind)
         work = arrivals_per_s * self.policy.typical_s(kind)
-        work /= self.policy.at_once(kind) * quotas.OCCUPANCY
+        work /= self.policy.at_once(kind) * quotas.OCCUPANCY[kind]
         per_s = max(dispatches_per_s, work / longest_s)
-        return Executions(per_s, min(longest_s, max(own_s, quotas.START_S + work / per_s)))
+        return Executions(per_s, quotas.START_S, work / per_s)
 
     def heartbeats(self, kind: Kind) -> int:
         return int(self.policy.typical_s(kind) // self.policy.heartbeat_s)

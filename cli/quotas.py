@@ -100,12 +100,18 @@ SWEEP_AT_WRITES = 6
 KEPT_DOCUMENTS = 4
 """What stays of a creation: itself, its internals, its debit and its cost; the audit reads them."""
 
-# Measured: benchmarks/results.md, and 1,000 to 5,000 simulated images at 20 to 1,400 a minute.
+# Measured: benchmarks/results.md, and simulated: 2,000 to 8,000 images, 600 to 3,000 videos.
 
 POST_CPU_S = 0.0024
 READ_CPU_S = 0.001
-OCCUPANCY = 0.5
-"""The share of an execution's places in use: it begins with one and ends with its last creation."""
+OCCUPANCY = {Kind.IMAGE: 0.55, Kind.VIDEO: 0.8}
+"""The share of an execution's places in use: it begins with one and ends with its last creation.
+
+Simulated: images 0.33 to 0.37 at 200 a minute, 0.45 to 0.50 at 500, 0.55 to 0.61 at 1,000; videos 0.64
+at 20, 0.71 at 30, 0.82 at 60, 0.88 at 100. Videos have more, because a start is accepted at once, so
+that four are taken within seconds, and the seconds between two looks are few of a video's 90. A place
+for an image is opened only when the first image is there: Gemini answers its start with the image.
+"""
 DRAIN_READS = 4
 """Documents that looks and refused claims read for each creation .."""
 DRAIN_READS_PER_CROWDING = 1

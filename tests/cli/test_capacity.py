@@ -1,5 +1,6 @@
 """`phoenix capacity`: numbers by hand, its page, and bad input."""
 
+import math
 import runpy
 from pathlib import Path
 
@@ -30,15 +31,21 @@ def most(model: Model, demand: Demand) -> dict[str, int | None]:
 
 
 def test_an_image_a_second_by_hand() -> None:
-    """60 a minute are above the queue's 45: each execution is billed 60 s, and a third is saved."""
+    """60 a minute are above the queue's 45: 0.75 executions a second, which 12 / 8 / 0.55 use.
+
+    Few of them run for longer than the 60 s that each is billed for.
+    """
     free_usd = 240_000 * 0.000018 + 450_000 * 0.000002
     a_minute_usd = 60 * (0.000018 + 0.000002)
+    more_s = 12 / 8 / 0.55 / 0.75
+    longer = 1 + more_s * math.exp(-55 / more_s) / 60
 
     assert ALONE.executions(Kind.IMAGE, 1) == Executions(1, 17)
-    assert DRAINING.executions(Kind.IMAGE, 1) == Executions(0.75, 17)
+    made = DRAINING.executions(Kind.IMAGE, 1)
+    assert (made.per_s, made.shortest_s, made.more_s) == (0.75, 5, pytest.approx(more_s))
     alone, draining = (costs(AN_IMAGE_A_SECOND, each) for each in (ALONE, DRAINING))
     assert alone.jobs_usd() == pytest.approx(MONTH_S * a_minute_usd - free_usd)
-    assert draining.jobs_usd() == pytest.approx(0.75 * MONTH_S * a_minute_usd - free_usd)
+    assert draining.jobs_usd() == pytest.approx(0.75 * MONTH_S * a_minute_usd * longer - free_usd)
     assert alone.by_part_usd()["generator"] == pytest.approx(MONTH_S * 0.05)
     assert alone.by_part_usd()["R2 storage"] == pytest.approx(MONTH_S * 1.6 / 1000 * 2 * 0.015)
     assert alone.by_part_usd()["Cloud Tasks"] == pytest.approx((2 * MONTH_S - 10**6) * 0.4 / 10**6)
@@ -66,8 +73,8 @@ def test_walls_by_hand() -> None:
     assert alone["jobs:run a minute"] == 60 * 1440
     assert alone["running executions"] == pytest.approx(1000 / 17 * 86_400, abs=1)
     assert draining["images processing (brake)"] == 300 / 12 * 86_400
-    # 0.75 executions a second for 167 s, 4 of 8 places in use
-    assert draining["image starts a minute"] == pytest.approx(0.75 * 167 * 4 / 12 * 86_400, abs=1)
+    # 0.75 executions a second that work for 162 s, 4.4 of 8 places in use
+    assert draining["image starts a minute"] == pytest.approx(0.75 * 162 * 4.4 / 12 * 86_400, abs=1)
     assert draining["event streams"] == pytest.approx(1000 / 300 * 86_400, abs=1)
     assert draining["sweepAt writes a second"] == pytest.approx(500 / 6 * 86_400, abs=1)
     assert draining["writes of an account a second"] is None
@@ -91,10 +98,17 @@ def test_peak_takes_half_a_day_s_creations_and_a_limit_its_share() -> None:
 
 
 def test_longer_work_than_drain_s_allows_needs_more_starts() -> None:
-    """100 videos a second: 9,000 at once, 2 of 4 places in use, each execution for 455 s."""
+    """100 videos a second: 9,000 at once, 3.2 of 4 places in use, each execution for 5 and 450 s."""
     made = DRAINING.executions(Kind.VIDEO, 100)
 
-    assert (made.per_s, made.run_s) == pytest.approx((9000 / 2 / 455, 455))
+    assert (made.per_s, made.run_s) == pytest.approx((9000 / 3.2 / 450, 455))
+
+
+def test_spread_of_run_times_is_billed_above_the_minute_only() -> None:
+    assert Executions(1, 17).billed_s == 60
+    assert Executions(1, 95).billed_s == 95
+    assert Executions(1, 5, 55).billed_s == pytest.approx(60 + 55 / math.e)
+    assert Executions(1, 95, 30).billed_s == 125
 
 
 def test_only_veo_has_a_number_for_the_generator() -> None:

@@ -100,13 +100,34 @@ def test_rates_and_sizes_are_those_of_the_provisioning() -> None:
 
 
 @pytest.mark.slow
-def test_model_bills_about_what_simulated_executions_run() -> None:
-    """1,000 images a minute at 45 starts; the model knows no ramp, so it may bill less."""
+def test_model_bills_what_simulated_images_run() -> None:
+    """1,000 images a minute at 45 starts."""
     images = 4000
-    crowd = crowds.images(images)
-    simulated_s = sum(max(60, each) for each in crowd.outcome.run_s) / images
-    arrivals_per_s = crowds.ARRIVALS_PER_S
+    run_s = crowds.images(images).outcome.run_s
 
-    made = Model(policy=Policy(), drains=True).executions(Kind.IMAGE, arrivals_per_s)
+    assert billed_s(Kind.IMAGE, crowds.ARRIVALS_PER_S) == pytest.approx(
+        simulated_s(run_s) / images, rel=0.1
+    )
 
-    assert made.per_s * made.billed_s / arrivals_per_s == pytest.approx(simulated_s, rel=0.3)
+
+@pytest.mark.slow
+def test_model_bills_what_simulated_videos_run() -> None:
+    """60 videos a minute at 10 starts, for 20 minutes, with a brake that allows them."""
+    videos = 1200
+    outcome = crowds.videos(videos, policy=Policy(videos_running_max=200))
+
+    assert outcome.endings["draft"] == videos
+    assert billed_s(Kind.VIDEO, crowds.VIDEO_ARRIVALS_PER_S) == pytest.approx(
+        simulated_s(outcome.run_s) / videos, rel=0.1
+    )
+
+
+def billed_s(kind: Kind, arrivals_per_s: float) -> float:
+    """Return the model's seconds billed for one creation."""
+    made = Model(policy=Policy(), drains=True).executions(kind, arrivals_per_s)
+    return made.per_s * made.billed_s / arrivals_per_s
+
+
+def simulated_s(run_s: list[float]) -> float:
+    """Return the seconds billed for these processes, with the time that each takes to start."""
+    return sum(max(quotas.JOB_BILLED_S_MIN.value, quotas.START_S + each) for each in run_s)

@@ -22,6 +22,10 @@ DISPATCHES_PER_S = 45 / 60
 ARRIVALS_PER_S = 1000 / 60
 IMAGE_TAKES_S = (9.0, 10.5)
 """With claim, upload and commits, an image takes 12 s."""
+VIDEO_DISPATCHES_PER_S = 10 / 60
+VIDEO_ARRIVALS_PER_S = 1.0
+VIDEO_TAKES_S = (80.0, 88.0)
+"""With polls, claim, upload and commits, a video takes 90 s."""
 KILLED = {"crash_before": 0.00004, "crash_after": 0.00004}
 """The probability at each port call that its process is killed."""
 
@@ -53,6 +57,25 @@ def images(count: int, *, drains: bool = True, seed: int = 1, policy: Policy = P
             setup=setup,
         )
         return Crowd(outcome, made[0])
+
+
+def videos(count: int, *, policy: Policy, seed: int = 1) -> Outcome:
+    """Let videos of as many accounts arrive at 60 a minute; 10 executions begin in a minute."""
+
+    def arrive(clients: Clients) -> None:
+        clients.welcomes.late_share = 0
+        for number in range(count):
+            at_s, user = number / VIDEO_ARRIVALS_PER_S, UserId(f"user {number}")
+            clients.opens_at(at_s, f"video {number}", user, Kind.VIDEO)
+
+    with wire_queues(dispatches_per_s=VIDEO_DISPATCHES_PER_S) as (make, _):
+        return play(
+            seed,
+            faults=Faults(seed, is_exact=True),
+            scenario=arrive,
+            books_every=NEVER,
+            setup=Setup(queue=make, policy=policy, video_takes_s=VIDEO_TAKES_S),
+        )
 
 
 def poisoned(count: int, *, seed: int = 1) -> Outcome:

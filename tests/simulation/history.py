@@ -92,6 +92,7 @@ class Setup:
     policy: Policy = POLICY
     drains: bool = True
     image_takes_s: tuple[float, float] | None = None
+    video_takes_s: tuple[float, float] | None = None
 
 
 def play(
@@ -237,6 +238,7 @@ class _Installation:
         self.queue = setup.queue(simulation, self.executions)
         self.generators = {kind: SimulatedGenerator(simulation, kind) for kind in Kind}
         self.generators[Kind.IMAGE].takes_s = setup.image_takes_s
+        self.generators[Kind.VIDEO].takes_s = setup.video_takes_s
         self.inspector = Inspector(
             simulation,
             self.store,
