@@ -19,6 +19,7 @@ from cli.capacity_model import (
     Wall,
     draining_begins_at,
     in_order,
+    to_raise,
 )
 from shared import settings
 from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, known_cards
@@ -64,7 +65,9 @@ def capacity(
     draining = replace(alone, drains=True)
     _print_demand(demand, cards, months)
     _print_walls(alone, draining, demand)
-    _print_costs([_costs(demand, model, cards, months) for model in (alone, draining)])
+    costs = [_costs(demand, model, cards, months) for model in (alone, draining)]
+    _print_costs(costs)
+    _print_polling(costs[-1])
     if sources:
         _print_sources()
 
@@ -124,6 +127,9 @@ def _print_walls(alone: Model, draining: Model, demand: Demand) -> None:
     for name, model in {"One execution each": alone, "Draining": draining}.items():
         first = [f"{wall.what} ({at:,})" for wall, at in in_order(model.walls(), demand)]
         out.print(f"{name}, what binds first: {', '.join(first[:FIRST])} a day.")
+    raised = [f"{what} to {least:,}" for what, least in to_raise(draining.walls(), demand).items()]
+    if raised:
+        out.print(f"Draining at this peak, raise at least: {', '.join(raised)}.")
 
 
 def _rounded(value: float) -> str:
@@ -147,6 +153,18 @@ def _print_costs(costs: list[Costs]) -> None:
     table.add_row("all", *_amounts(totals[0], totals[1], per_thousand))
     out.print()
     out.print(table, soft_wrap=False)
+
+
+def _print_polling(costs: Costs) -> None:
+    """Print what the pages past the provisioned streams do, and what that costs."""
+    pages = costs.model.pages(costs.demand, costs.demand.peak)
+    if share := pages.refused_share():
+        out.print(
+            f"The API's part has an instance for each {quotas.STREAMS_PER_INSTANCE} streams. With "
+            f"{quotas.API_INSTANCES_MAX} only, {share:.0%} of the pages poll at the peak, "
+            f"{pages.polls_per_s():,.0f} requests a second: polls add {costs.polling_usd():,.0f} dollars "
+            f"a month, and the instances cost {costs.spared_usd():,.0f} less."
+        )
 
 
 def _amounts(alone_usd: float, draining_usd: float, per_thousand: float) -> tuple[str, str, str]:
@@ -180,10 +198,15 @@ def assumptions() -> list[str]:
             "places are in use (simulated), and their lengths are exponentially distributed."
         ),
         (
-            f"Each creation has {quotas.REQUESTS} requests and a page that is open for "
-            f"{quotas.WATCHED_S} s, of an owner with {quotas.STREAM_READS - 1} creations. A POST takes "
-            f"{1000 * quotas.POST_CPU_S:g} ms of CPU (measured), other requests "
-            f"{1000 * quotas.READ_CPU_S:g} ms; {quotas.CPU_SHARE_MAX:.0%} of a CPU may be in use."
+            f"Each creation has {quotas.REQUESTS} requests. A POST takes {1000 * quotas.POST_CPU_S:g} ms of "
+            f"CPU (measured), other requests {1000 * quotas.READ_CPU_S:g} ms; "
+            f"{quotas.CPU_SHARE_MAX:.0%} of a CPU may be in use."
+        ),
+        (
+            f"Each creation has a page of an owner with {quotas.POLL_READS} creations. It is visible for "
+            f"{quotas.OPEN_S} s. Its stream ends {quotas.SETTLED_S} s after the creation is ready. A page "
+            f"without a stream polls every {quotas.POLL_BUSY_S} s while it is not, and every "
+            f"{quotas.POLL_IDLE_S} s afterwards; each poll reads all {quotas.POLL_READS}."
         ),
         "Feeds and profiles are served by a cache and cost nothing.",
         (

@@ -1,5 +1,6 @@
 """Dollars a month of a number of creations a day, by part."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -86,15 +87,29 @@ class Costs:
         return (self._all() + whole) * quotas.KEPT_DOCUMENTS
 
     def _api_usd(self) -> float:
-        instance_usd_per_s = quotas.API_VCPU_S.value + quotas.API_GIB_S.value
-        requests_usd = self._all() * quotas.REQUESTS * quotas.API_REQUEST.value / MILLION
-        return self._instance_s() * instance_usd_per_s + requests_usd
+        return self._instances_usd(self._instance_s()) + requests_usd(self._all() * quotas.REQUESTS)
 
-    def _instance_s(self) -> float:
+    def polling_usd(self) -> float:
+        """Return what polls add in a month, if the API keeps the instances of the provisioning."""
+        reads = requests = 0.0
+        for seconds, factor in self.demand.phases():
+            pages = self.model.pages(self.demand, factor)
+            reads += seconds * pages.more_reads_per_s()
+            requests += seconds * pages.polls_per_s()
+        return reads * quotas.FIRESTORE_READ.value / READS_PRICED + requests_usd(requests)
+
+    def spared_usd(self) -> float:
+        """Return what these instances would cost less in a month than those that streams need."""
+        kept_s = self._instance_s(at_most=quotas.API_INSTANCES_MAX)
+        return self._instances_usd(self._instance_s() - kept_s)
+
+    def _instances_usd(self, seconds: float) -> float:
+        return seconds * (quotas.API_VCPU_S.value + quotas.API_GIB_S.value)
+
+    def _instance_s(self, at_most: float = math.inf) -> float:
         """Return the seconds of API instances billed in a month; each has 1 vCPU and 1 GiB."""
-        mean_per_s = self.demand.per_day / DAY_S
         return sum(
-            seconds * self.model.api_instances(mean_per_s * factor)
+            seconds * min(at_most, self.model.pages(self.demand, factor).instances())
             for seconds, factor in self.demand.phases()
         )
 
@@ -106,6 +121,10 @@ class Costs:
 
     def _kept(self) -> float:
         return self._all() * self.kept_months
+
+
+def requests_usd(requests: float) -> float:
+    return requests * quotas.API_REQUEST.value / MILLION
 
 
 def beyond(amount: float, free: float) -> float:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cli import quotas
+from cli.capacity_pages import Pages
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 
@@ -150,15 +151,10 @@ class Model:
         looks = quotas.DRAIN_READS + quotas.DRAIN_READS_PER_CROWDING * crowding
         return lifecycle + page + (looks if self.drains else 0)
 
-    def api_instances(self, arrivals_per_s: float) -> float:
-        """Return the mean number of instances that are billed at this rate."""
-        streams = arrivals_per_s * quotas.WATCHED_S
-        needed = max(
-            min(1.0, streams),
-            streams / quotas.STREAMS_PER_INSTANCE,
-            arrivals_per_s * api_cpu_s() / quotas.CPU_SHARE_MAX,
-        )
-        return min(quotas.API_INSTANCES_MAX, needed)
+    def pages(self, demand: Demand, factor: float) -> Pages:
+        """Return the open pages at a rate that is the mean times this factor."""
+        rates = {kind: demand.mean_per_s(kind) * factor for kind in Kind}
+        return Pages(policy=self.policy, opened_per_s=rates)
 
     def walls(self) -> list[Wall]:
         return [*self._starts(), *self._brakes(), *self._store(), *self._api(), *self._generator()]
@@ -225,16 +221,10 @@ class Model:
 
     def _api(self) -> Iterator[Wall]:
         yield Wall(
-            what="event streams",
-            limit=quotas.API_INSTANCES_MAX * quotas.STREAMS_PER_INSTANCE,
-            load=lambda demand: demand.peak_per_s_of_all * quotas.WATCHED_S,
-            past="pages poll; add API instances",
-        )
-        yield Wall(
-            what="vCPUs of the API",
-            limit=quotas.API_INSTANCES_MAX * quotas.CPU_SHARE_MAX,
-            load=lambda demand: demand.peak_per_s_of_all * api_cpu_s(),
-            past="slow; add API instances",
+            what="API instances",
+            limit=quotas.API_INSTANCES_MAX,
+            load=lambda demand: self.pages(demand, demand.peak).instances(),
+            past="pages poll; --max-instances",
         )
 
     def _generator(self) -> Iterator[Wall]:
@@ -259,9 +249,14 @@ class Model:
         return demand.peak_per_s(kind) * self.policy.typical_s(kind)
 
 
-def api_cpu_s() -> float:
-    """Return the API's CPU seconds for one creation."""
-    return quotas.POST_CPU_S + (quotas.REQUESTS - 1) * quotas.READ_CPU_S
+def to_raise(walls: list[Wall], demand: Demand) -> dict[str, int]:
+    """Return the limits that this demand exceeds, with the least values that would hold."""
+    loads = {wall: wall.load(demand) for wall in walls}
+    return {
+        wall.what: math.ceil(load * (1 - ROUNDING))
+        for wall, load in loads.items()
+        if load > wall.limit * (1 + ROUNDING)
+    }
 
 
 def in_order(walls: list[Wall], demand: Demand) -> list[tuple[Wall, int]]:

@@ -88,6 +88,15 @@ DISPATCHES_PER_MIN = {Kind.IMAGE: 45, Kind.VIDEO: 10}
 JOB_SIZES = {Kind.IMAGE: JobSize(vcpu=1, gib=1), Kind.VIDEO: JobSize(vcpu=2, gib=4)}
 API_INSTANCES_MAX = 10
 
+# As the API and its pages have them: tests/cli/test_capacity_counts.py.
+
+STREAMS_PER_INSTANCE = 100
+"""`CLOUD_STREAMS_MAX`."""
+SETTLED_S = 60
+"""How long a stream continues when nothing of its owner is unfinished."""
+POLL_BUSY_S, POLL_IDLE_S = 3, 20
+"""How often a visible page polls while something is unfinished, and while nothing is."""
+
 # Counted on the real lifecycle, without heartbeats: tests/cli/test_capacity_counts.py.
 
 READS = {Kind.IMAGE: 17, Kind.VIDEO: 19}
@@ -125,12 +134,12 @@ CPU_SHARE_MAX = 0.6
 """The share of an API instance's CPU that may be in use."""
 REQUESTS = 10
 """Requests for each creation, one of them a POST."""
-WATCHED_S = 300
-"""How long an owner's page is open for each creation .."""
+OPEN_S = 300
+"""How long an owner's page is open and visible for each creation .."""
 STREAM_READS = 51
-""".. whose stream reads an account and its 50 newest creations."""
-STREAMS_PER_INSTANCE = 100
-"""The API's limit in the cloud: `CLOUD_STREAMS_MAX`."""
+""".. whose stream reads an account and its 50 newest creations .."""
+POLL_READS = 50
+""".. and each poll the creations: also one that is answered by a 304."""
 VIEWS = 10
 """How often each file and each thumbnail is read from R2."""
 MEDIA_MB = {Kind.IMAGE: 1.6, Kind.VIDEO: 6.0}

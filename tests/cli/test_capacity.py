@@ -2,13 +2,21 @@
 
 import math
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli import quotas
 from cli.capacity_costs import Costs
-from cli.capacity_model import Demand, Executions, Model, draining_begins_at, in_order
+from cli.capacity_model import (
+    Demand,
+    Executions,
+    Model,
+    draining_begins_at,
+    in_order,
+    to_raise,
+)
 from shared.domain.kind import Kind
 from tests.cli.test_commands import phoenix
 from tests.support.builders import POLICY
@@ -42,7 +50,8 @@ def test_an_image_a_second_by_hand() -> None:
 
     assert ALONE.executions(Kind.IMAGE, 1) == Executions(1, 17)
     made = DRAINING.executions(Kind.IMAGE, 1)
-    assert (made.per_s, made.shortest_s, made.more_s) == (0.75, 5, pytest.approx(more_s))
+    assert (made.per_s, made.shortest_s) == (0.75, 5)
+    assert made.more_s == pytest.approx(more_s)
     alone, draining = (costs(AN_IMAGE_A_SECOND, each) for each in (ALONE, DRAINING))
     assert alone.jobs_usd() == pytest.approx(MONTH_S * a_minute_usd - free_usd)
     assert draining.jobs_usd() == pytest.approx(0.75 * MONTH_S * a_minute_usd * longer - free_usd)
@@ -75,10 +84,48 @@ def test_walls_by_hand() -> None:
     assert draining["images processing (brake)"] == 300 / 12 * 86_400
     # 0.75 executions a second that work for 162 s, 4.4 of 8 places in use
     assert draining["image starts a minute"] == pytest.approx(0.75 * 162 * 4.4 / 12 * 86_400, abs=1)
-    assert draining["event streams"] == pytest.approx(1000 / 300 * 86_400, abs=1)
+    assert draining["API instances"] == pytest.approx(1000 / (12 + 60) * 86_400, abs=1)
     assert draining["sweepAt writes a second"] == pytest.approx(500 / 6 * 86_400, abs=1)
     assert draining["writes of an account a second"] is None
     assert in_order(ALONE.walls(), AN_IMAGE_A_SECOND)[0][0].what == "image starts a minute"
+
+
+def test_pages_past_the_provisioned_streams_poll() -> None:
+    """20 images a second hold 1,440 streams of 72 s; the API's 10 instances hold 1,000."""
+    demand = replace(AN_IMAGE_A_SECOND, per_day=20 * 86_400)
+    month = costs(demand, DRAINING)
+    share = 440 / 1440
+    polls_of_a_page = 12 / 3 + 288 / 20
+    per_image = share * polls_of_a_page * (50 * 0.03 / 10**5 + 0.4 / 10**6)
+    spared_reads = share * 51 * 0.03 / 10**5
+
+    (seconds, _), *_ = demand.phases()
+    pages = DRAINING.pages(demand, 1)
+
+    assert seconds == MONTH_S / 2
+    assert (pages.streams(), pages.instances()) == pytest.approx((1440, 14.4))
+    assert pages.polls_per_s() == pytest.approx(20 * share * polls_of_a_page)
+    assert month.polling_usd() == pytest.approx(20 * MONTH_S * (per_image - spared_reads))
+    assert month.spared_usd() == pytest.approx(4.4 * MONTH_S * 0.0000265)
+    assert to_raise(DRAINING.walls(), demand)["API instances"] == 15
+
+
+def test_pages_within_the_provisioned_streams_do_not_poll() -> None:
+    month = costs(AN_IMAGE_A_SECOND, DRAINING)
+
+    assert DRAINING.pages(AN_IMAGE_A_SECOND, 1).polls_per_s() == 0
+    assert (month.polling_usd(), month.spared_usd()) == (0, 0)
+    assert "poll at the peak" not in phoenix("capacity", "--per-day=33333").stdout
+
+
+def test_advice_and_dollars_have_one_number_of_instances() -> None:
+    """At an even rate, the API's dollars are those of the instances that it advises."""
+    demand = replace(AN_IMAGE_A_SECOND, per_day=100 * 86_400)
+    month = costs(demand, DRAINING)
+    requests_usd = 100 * MONTH_S * quotas.REQUESTS * 0.4 / 10**6
+
+    assert to_raise(DRAINING.walls(), demand)["API instances"] == 72
+    assert month.by_part_usd()["API"] - requests_usd == pytest.approx(72 * MONTH_S * 0.0000265)
 
 
 def test_peak_takes_half_a_day_s_creations_and_a_limit_its_share() -> None:

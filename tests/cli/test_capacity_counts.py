@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api_service.events import StreamLimits
 from api_service.main import CLOUD_STREAMS_MAX
 from cli import quotas
 from cli.capacity_model import Model
@@ -14,6 +15,7 @@ from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.ports.generator import Operation, Ready, Running
+from shared.ports.store import WATCHED_MAX
 from tests.simulation import crowds
 from tests.support.builders import POLICY, a_brief, a_caller
 from tests.support.counting_store import CountingStore
@@ -21,7 +23,9 @@ from tests.support.fakes import FakeClock, FakeGenerator, InTurn
 from tests.support.jobs import FakePipeline, run_job
 from tests.support.world import World
 
-PROVISION = Path(__file__).parents[2] / "infrastructure/gcp/provision_generation_jobs.sh"
+ROOT = Path(__file__).parents[2]
+PROVISION = ROOT / "infrastructure/gcp/provision_generation_jobs.sh"
+LIVE = (ROOT / "api_service/web/static/live.js").read_text()
 STAGE_S = 0.5
 
 
@@ -96,7 +100,19 @@ def test_rates_and_sizes_are_those_of_the_provisioning() -> None:
         assert quotas.JOB_SIZES[kind] == quotas.JobSize(vcpu=vcpu, gib=gib)
         assert timeout_s == POLICY.job_timeout_s(kind)
     assert f"--max-instances={quotas.API_INSTANCES_MAX} " in script
+
+
+def test_streams_and_polls_are_those_of_the_api_and_its_pages() -> None:
+    polls_ms = re.search(r"POLL_MS = { busy: ([\d_]+), hidden: [\d_]+, idle: ([\d_]+) }", LIVE)
+
+    assert polls_ms
+    assert [int(each) / 1000 for each in polls_ms.groups()] == [
+        quotas.POLL_BUSY_S,
+        quotas.POLL_IDLE_S,
+    ]
     assert quotas.STREAMS_PER_INSTANCE == CLOUD_STREAMS_MAX
+    assert StreamLimits().settled_s == quotas.SETTLED_S
+    assert quotas.STREAM_READS - 1 == quotas.POLL_READS == WATCHED_MAX
 
 
 @pytest.mark.slow
