@@ -139,8 +139,9 @@ class Model:
     def writes(self, kind: Kind) -> int:
         return quotas.WRITES[kind] + 2 * self.heartbeats(kind)
 
-    def sweep_at_writes(self, kind: Kind) -> int:
-        return quotas.SWEEP_AT_WRITES + self.heartbeats(kind)
+    def index_writes(self, field: str, kind: Kind) -> int:
+        renewed = self.heartbeats(kind) if field == quotas.LEASE_INDEX else 0
+        return quotas.INDEX_WRITES[field] + renewed
 
     def reads(self, kind: Kind, arrivals_per_s: float) -> float:
         """Return the documents read for one creation: by the lifecycle, its page and the looks."""
@@ -200,12 +201,13 @@ class Model:
             load=total(self.writes),
             past="latency; a second database",
         )
-        yield Wall(
-            what="sweepAt writes a second",
-            limit=quotas.INDEX_WRITES_PER_S.value,
-            load=total(self.sweep_at_writes),
-            past="contention; shard the index",
-        )
+        for field in quotas.INDEX_WRITES:
+            yield Wall(
+                what=f"index {field}",
+                limit=quotas.INDEX_WRITES_PER_S.value,
+                load=total(partial(self.index_writes, field)),
+                past="slow writes/s; shard it",
+            )
         yield Wall(
             what="writes of an account a second",
             limit=quotas.DOCUMENT_WRITES_PER_S.value,

@@ -104,8 +104,18 @@ READS = {Kind.IMAGE: 17, Kind.VIDEO: 19}
 WRITES = {Kind.IMAGE: 18, Kind.VIDEO: 20}
 SHOWN_WRITES = {Kind.IMAGE: 9, Kind.VIDEO: 10}
 """Those of documents that an open page shows: its stream reads each again."""
-SWEEP_AT_WRITES = 6
-"""How often a creation's `sweepAt` changes: the busiest index of rising values."""
+LEASE_INDEX = "creations.sweepAt"
+"""Each heartbeat writes it once more."""
+INDEX_WRITES = {
+    LEASE_INDEX: 6,
+    "creations.availableAt": 2,
+    "creations.deadlineAt": 2,
+    "costs.createdAt": 1,
+}
+"""How often a creation changes each index whose values rise: times, in no order of owners.
+
+Those of `createdAt` of creations and of the ledger begin with the owner, and so are spread.
+"""
 KEPT_DOCUMENTS = 4
 """What stays of a creation: itself, its internals, its debit and its cost; the audit reads them."""
 

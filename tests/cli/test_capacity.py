@@ -85,7 +85,9 @@ def test_walls_by_hand() -> None:
     # 0.75 executions a second that work for 162 s, 4.4 of 8 places in use
     assert draining["image starts a minute"] == pytest.approx(0.75 * 162 * 4.4 / 12 * 86_400, abs=1)
     assert draining["API instances"] == pytest.approx(1000 / (12 + 60) * 86_400, abs=1)
-    assert draining["sweepAt writes a second"] == pytest.approx(500 / 6 * 86_400, abs=1)
+    assert draining["index creations.sweepAt"] == pytest.approx(500 / 6 * 86_400, abs=1)
+    assert draining["index creations.availableAt"] == pytest.approx(500 / 2 * 86_400, abs=1)
+    assert draining["index costs.createdAt"] == 500 * 86_400
     assert draining["writes of an account a second"] is None
     assert in_order(ALONE.walls(), AN_IMAGE_A_SECOND)[0][0].what == "image starts a minute"
 

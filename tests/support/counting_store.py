@@ -1,7 +1,7 @@
 """A store that counts what Firestore would bill: documents read, written and deleted."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from shared.adapters.documents import to_fields
@@ -9,8 +9,6 @@ from shared.adapters.firestore.internals import with_internals
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import Decision, Document, Found, Plan, ResultT, Store, planned
 
-SEQUENTIAL_FIELDS = ("availableAt", "sweepAt", "deadlineAt")
-"""The times of a creation that are the first varying field of an index."""
 ON_A_PAGE = (Collection.CREATIONS, Collection.USERS)
 """The collections whose changes an event stream delivers."""
 
@@ -18,10 +16,11 @@ ON_A_PAGE = (Collection.CREATIONS, Collection.USERS)
 class CountingStore:
     """Forwards to another store; a creation counts as two documents, as Firestore stores it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, watched: Iterable[str] = ()) -> None:
+        """`watched`: fields as `collection.field`; `entries` counts the writes that change them."""
         self.reads = self.writes = self.deletes = self.shown = 0
         self.entries: Counter[str] = Counter()
-        """How often an indexed time was written."""
+        self._watched = frozenset(watched)
         self._store = store
 
     def transact(
@@ -51,14 +50,18 @@ class CountingStore:
         self.deletes += len(with_internals(plan.removes))
         for each in written:
             self.shown += each.key.collection in ON_A_PAGE
-            if each.key.collection is Collection.CREATIONS:
-                before, after = _times(found.documents.get(each.key)), _times(each)
-                self.entries.update(name for name in after if before[name] != after[name])
+            before, after = _fields(found.documents.get(each.key)), _fields(each)
+            changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+            self.entries.update(self._watched & changed)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
 
-def _times(document: Document | None) -> dict[str, object]:
-    fields = to_fields(document) if document is not None else {}
-    return {name: fields.get(name) for name in SEQUENTIAL_FIELDS}
+def _fields(document: Document | None) -> dict[str, object]:
+    """Return the values by `collection.field`."""
+    if document is None:
+        return {}
+    return {
+        f"{document.key.collection}.{name}": value for name, value in to_fields(document).items()
+    }
