@@ -217,5 +217,9 @@ def assumptions() -> list[str]:
             f"A video is {DURATION_DEFAULT_S} s long. Files that a generator keeps in Cloud Storage for "
             "a day cost nothing."
         ),
-        "The audit reads what is new every night, and everything every week.",
+        (
+            f"An account makes {quotas.CREATIONS_OF_AN_ACCOUNT} creations a month. The nightly audit reads "
+            "each account and its checkpoint; of accounts with new entries also these, the creations that "
+            "they name and their entries. The weekly one reads everything."
+        ),
     ]

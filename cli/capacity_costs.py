@@ -35,7 +35,7 @@ class Costs:
             "Firestore writes": self._writes() * quotas.FIRESTORE_WRITE.value / READS_PRICED,
             "Firestore storage": self._kept() * quotas.FIRESTORE_KB / KIB_PER_GIB
             * quotas.FIRESTORE_GIB.value,
-            "audit": self._audit_reads() * quotas.FIRESTORE_READ.value / READS_PRICED,
+            "audit": self.audit_usd(),
             "API": self._api_usd(),
             "Cloud Tasks": beyond(self._all() * TASK_OPERATIONS, quotas.TASKS_FREE.value)
             * quotas.TASK_OPERATION.value / MILLION,
@@ -81,10 +81,20 @@ class Costs:
     def _writes(self) -> float:
         return sum(self.per_month(kind) * self.model.writes(kind) for kind in Kind)
 
-    def _audit_reads(self) -> float:
-        """Return what an audit of each day, and whole ones, read."""
-        whole = self._kept() * quotas.WHOLE_AUDITS_PER_MONTH
-        return (self._all() + whole) * quotas.KEPT_DOCUMENTS
+    def audit_usd(self) -> float:
+        """Return what the nightly audit of what is new, and the weekly one of everything, cost.
+
+        The nightly one looks at every account, and writes the checkpoint of each one that it checked.
+        """
+        accounts = self._all() / quotas.CREATIONS_OF_AN_ACCOUNT
+        accounts_reads = accounts * quotas.ACCOUNT_DOCUMENTS
+        nightly = DAYS_PER_MONTH * accounts_reads + self._all() * quotas.NEW_DOCUMENTS
+        whole = accounts_reads + self._kept() * quotas.AUDITED_DOCUMENTS
+        reads = nightly + quotas.WHOLE_AUDITS_PER_MONTH * whole
+        checkpoints = DAYS_PER_MONTH * min(accounts, self.demand.per_day)
+        return (
+            reads * quotas.FIRESTORE_READ.value + checkpoints * quotas.FIRESTORE_WRITE.value
+        ) / READS_PRICED
 
     def _api_usd(self) -> float:
         return self._instances_usd(self._instance_s()) + requests_usd(self._all() * quotas.REQUESTS)

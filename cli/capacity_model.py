@@ -206,7 +206,7 @@ class Model:
                 what=f"index {field}",
                 limit=quotas.INDEX_WRITES_PER_S.value,
                 load=total(partial(self.index_writes, field)),
-                past="slow writes/s; shard it",
+                past="slower writes; shard it",
             )
         yield Wall(
             what="writes of an account a second",

@@ -116,8 +116,12 @@ INDEX_WRITES = {
 
 Those of `createdAt` of creations and of the ledger begin with the owner, and so are spread.
 """
-KEPT_DOCUMENTS = 4
-"""What stays of a creation: itself, its internals, its debit and its cost; the audit reads them."""
+AUDITED_DOCUMENTS = 3
+"""What an audit of everything reads of a creation: itself, its internals and its debit."""
+NEW_DOCUMENTS = 4
+"""What the nightly audit reads of a new creation: its debit, itself, its internals, its entries."""
+ACCOUNT_DOCUMENTS = 2
+"""Of each account: itself, and its checkpoint (nightly) or its username (everything)."""
 
 # Measured: benchmarks/results.md, and simulated: 2,000 to 8,000 images, 600 to 3,000 videos.
 
@@ -160,4 +164,6 @@ LOG_KB = 15
 """25 log lines, ours and the platform's."""
 GAUGE_READS = 8
 """Reads of one API instance every `gauges_every_s`."""
+CREATIONS_OF_AN_ACCOUNT = 10
+"""Creations of an account in a month."""
 WHOLE_AUDITS_PER_MONTH = 30 / 7

@@ -130,6 +130,18 @@ def test_advice_and_dollars_have_one_number_of_instances() -> None:
     assert month.by_part_usd()["API"] - requests_usd == pytest.approx(72 * MONTH_S * 0.0000265)
 
 
+def test_audits_by_hand() -> None:
+    """A million creations a month of 100,000 accounts, kept for two months."""
+    demand = Demand(per_day=1e6 / 30, peak=1, video_share=0)
+    nightly_reads = 30 * 100_000 * 2 + 1e6 * 4
+    weekly_reads = 100_000 * 2 + 2e6 * 3
+    checkpoints = 30 * 1e6 / 30
+
+    assert costs(demand, DRAINING).audit_usd() == pytest.approx(
+        (nightly_reads + 30 / 7 * weekly_reads) * 0.03 / 10**5 + checkpoints * 0.09 / 10**5
+    )
+
+
 def test_peak_takes_half_a_day_s_creations_and_a_limit_its_share() -> None:
     demand = Demand(per_day=86_400, peak=3, video_share=0.1)
 
