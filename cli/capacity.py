@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from cli import quotas
 from cli.capacity_costs import Costs
@@ -21,6 +21,7 @@ from cli.capacity_model import (
     in_order,
     to_raise,
 )
+from cli.capacity_sources import print_sources
 from shared import settings
 from shared.adapters.google_models.cards import CallStyle, ModelCard, Surface, known_cards
 from shared.domain.brief import DURATION_DEFAULT_S
@@ -69,7 +70,7 @@ def capacity(
     _print_costs(costs)
     _print_polling(costs[-1])
     if sources:
-        _print_sources()
+        print_sources(out, cards.values())
 
 
 def number(option: str, text: str, *, least: float, most: float) -> float:
@@ -169,57 +170,3 @@ def _print_polling(costs: Costs) -> None:
 
 def _amounts(alone_usd: float, draining_usd: float, per_thousand: float) -> tuple[str, str, str]:
     return f"{alone_usd:,.0f}", f"{draining_usd:,.0f}", f"{draining_usd / per_thousand:.4f}"
-
-
-def _print_sources() -> None:
-    table = Table("quota or price", "value", Column("source", overflow="fold"), "read")
-    for each in quotas.QUOTES:
-        value = f"{each.value:,.7f}".rstrip("0").rstrip(".")
-        table.add_row(each.what, value, each.source, each.read)
-    out.print()
-    out.print(table, soft_wrap=False)
-    out.print("Assumptions:")
-    for line in assumptions():
-        out.print(f"* {line}", markup=False)
-
-
-def assumptions() -> list[str]:
-    """Return what the model takes for granted, one sentence each."""
-    sizes = " and ".join(f"{quotas.MEDIA_MB[kind]:g} MB for each {kind}" for kind in Kind)
-    in_use = " or ".join(f"{quotas.OCCUPANCY[kind]:.0%} ({kind}s)" for kind in Kind)
-    return [
-        (
-            "Half of a day's creations arrive at the peak rate, the other half evenly. A month has "
-            f"{DAYS_PER_MONTH} days, and nothing fails or is run again."
-        ),
-        "One execution for each creation is priced as if the queue and jobs:run allowed it.",
-        (
-            f"An execution takes {quotas.START_S} s to start. When executions share, {in_use} of their "
-            "places are in use (simulated), and their lengths are exponentially distributed."
-        ),
-        (
-            f"Each creation has {quotas.REQUESTS} requests. A POST takes {1000 * quotas.POST_CPU_S:g} ms of "
-            f"CPU (measured), other requests {1000 * quotas.READ_CPU_S:g} ms; "
-            f"{quotas.CPU_SHARE_MAX:.0%} of a CPU may be in use."
-        ),
-        (
-            f"Each creation has a page of an owner with {quotas.POLL_READS} creations. It is visible for "
-            f"{quotas.OPEN_S} s. Its stream ends {quotas.SETTLED_S} s after the creation is ready. A page "
-            f"without a stream polls every {quotas.POLL_BUSY_S} s while it is not, and every "
-            f"{quotas.POLL_IDLE_S} s afterwards; each poll reads all {quotas.POLL_READS}."
-        ),
-        "Feeds and profiles are served by a cache and cost nothing.",
-        (
-            f"Stored: {sizes}, each read {quotas.VIEWS} times, and {quotas.FIRESTORE_KB} KB of "
-            f"documents and index entries; {quotas.LOG_KB} KB of logs."
-        ),
-        (
-            f"A video is {DURATION_DEFAULT_S} s long. Files that a generator keeps in Cloud Storage for "
-            "a day cost nothing."
-        ),
-        (
-            f"An account makes {quotas.CREATIONS_OF_AN_ACCOUNT} creations a month. The nightly audit reads "
-            "each account and its checkpoint; of accounts with new entries also these, the creations that "
-            "they name and their entries. The weekly one reads everything."
-        ),
-    ]

@@ -12,6 +12,7 @@ MILLION = 1_000_000
 READS_PRICED = 100_000
 KIB_PER_GIB = 1024 * 1024
 MB_PER_GB = 1000
+GIB_PER_GB = 1000**3 / 1024**3
 TASK_OPERATIONS = 2
 """A creation's task is created, and dispatched or deleted."""
 R2_WRITES = 2
@@ -42,7 +43,7 @@ class Costs:
             "R2 storage": self._media_gb() * self.kept_months * quotas.R2_GB.value,
             "R2 operations": self._all() * R2_WRITES
             * (quotas.R2_CLASS_A.value + quotas.VIEWS * quotas.R2_CLASS_B.value) / MILLION,
-            "network to R2": self._media_gb() * quotas.NETWORK_GB.value,
+            "network to R2": self._media_gb() * GIB_PER_GB * quotas.NETWORK_GIB.value,
             "logs": beyond(self._all() * quotas.LOG_KB / KIB_PER_GIB, quotas.LOGS_FREE_GIB.value)
             * quotas.LOG_GIB.value,
         }  # fmt: skip

@@ -5,17 +5,20 @@ Quotas are the defaults of a project, prices those of us-central1, in US dollars
 
 from dataclasses import dataclass
 
+from shared.adapters.google_models.cards import ModelCard
 from shared.domain.kind import Kind
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A quota or a price, and where and when it was read."""
+    """A quota or a price, the vendor's page, and when that was read."""
 
     what: str
     value: float
     source: str
     read: str
+    assumed: str = ""
+    """Why the value is not the page's."""
 
 
 @dataclass(frozen=True)
@@ -24,63 +27,58 @@ class JobSize:
     gib: int
 
 
-RUN_QUOTAS = "docs.cloud.google.com/run/quotas"
-RUN_PRICES = "cloud.google.com/run/pricing"
-FIRESTORE_LIMITS = "firebase.google.com/docs/firestore/best-practices"
-FIRESTORE_PRICES = "airbyte.com/data-engineering-resources/google-firestore-pricing"
-TASKS_PRICES = "cloud.google.com/tasks/pricing"
-R2_PRICES = "developers.cloudflare.com/r2/pricing"
+RUN_QUOTAS = "https://docs.cloud.google.com/run/quotas"
+RUN_PRICES = "https://cloud.google.com/run/pricing"
+FIRESTORE_LIMITS = "https://firebase.google.com/docs/firestore/best-practices"
+SHARDED_TIMES = "https://firebase.google.com/docs/firestore/solutions/shard-timestamp"
+FIRESTORE_QUOTAS = "https://cloud.google.com/firestore/quotas"
+FIRESTORE_PRICES = "https://cloud.google.com/firestore/pricing"
+TASKS_PRICES = "https://cloud.google.com/tasks/pricing"
+R2_PRICES = "https://developers.cloudflare.com/r2/pricing"
+NETWORK_PRICES = "https://cloud.google.com/vpc/network-pricing"
+LOG_PRICES = "https://cloud.google.com/stackdriver/pricing"
+VEO_QUOTAS = "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/veo/3-1-generate"
+GENERATOR_PRICES = "https://ai.google.dev/gemini-api/docs/pricing"
+BY_REGION = "its prices by region could not be read; others quote this for the US"
 
-STARTS_PER_MIN = Quote(
-    "jobs:run a minute and region; 180 in most projects", 60, RUN_QUOTAS, "2026-11-21"
-)
+STARTS_PER_MIN = Quote("jobs:run a minute and region", 60, RUN_QUOTAS, "2026-11-21", "the default is 180; one project had 60")  # fmt: skip
 EXECUTIONS_MAX = Quote("running executions of a region", 1000, RUN_QUOTAS, "2026-11-29")
-WRITES_PER_S = Quote(
-    "Firestore, writes/s for planning: no hard limit, but +50 % in 5 minutes",
-    10_000,
-    FIRESTORE_LIMITS,
-    "2026-11-21",
-)
+WRITES_PER_S = Quote("Firestore, writes/s", 10_000, FIRESTORE_LIMITS, "2026-11-21", "no limit but +50 % in 5 minutes; an earlier page had 10,000")  # fmt: skip
 INDEX_WRITES_PER_S = Quote(
-    "Firestore, writes/s of an index whose values rise", 500, FIRESTORE_LIMITS, "2026-11-29"
+    "Firestore, writes/s of a rising index", 500, SHARDED_TIMES, "2026-11-29"
 )
 DOCUMENT_WRITES_PER_S = Quote(
-    "Firestore, writes/s of one document", 1, "cloud.google.com/firestore/quotas", "2026-11-21"
+    "Firestore, writes/s of a document", 1, FIRESTORE_QUOTAS, "2026-11-21"
 )
-VEO_STARTS_PER_MIN = Quote("Veo, starts a minute; Gemini's models share a pool without a number", 10, "cloud.google.com/vertex-ai/generative-ai/docs/models/veo/3-0-generate-001", "2026-11-21")  # fmt: skip
-JOB_VCPU_S = Quote("job, $ a vCPU-second", 0.000018, RUN_PRICES, "2026-11-21")
+VEO_STARTS_PER_MIN = Quote("Veo, starts a minute", 10, VEO_QUOTAS, "2026-11-29", "the number of Veo 3.0, which is retired; that of 3.1 could not be read")  # fmt: skip
+JOB_VCPU_S = Quote("job, $ a vCPU-second", 0.000018, RUN_PRICES, "2026-11-29")
 JOB_GIB_S = Quote("job, $ a GiB-second", 0.000002, RUN_PRICES, "2026-11-21")
 JOB_BILLED_S_MIN = Quote("job, least seconds billed for an execution", 60, RUN_PRICES, "2026-11-21")
 JOB_FREE_VCPU_S = Quote("job, free vCPU-seconds a month", 240_000, RUN_PRICES, "2026-11-21")
 JOB_FREE_GIB_S = Quote("job, free GiB-seconds a month", 450_000, RUN_PRICES, "2026-11-21")
-API_VCPU_S = Quote("API, $ a vCPU-second with a request", 0.000024, RUN_PRICES, "2026-11-21")
+API_VCPU_S = Quote("API, $ a vCPU-second with a request", 0.000024, RUN_PRICES, "2026-11-29")
 API_GIB_S = Quote("API, $ a GiB-second with a request", 0.0000025, RUN_PRICES, "2026-11-21")
 API_REQUEST = Quote("API, $ a million requests", 0.40, RUN_PRICES, "2026-11-21")
-FIRESTORE_READ = Quote("Firestore, $ for 100,000 reads", 0.03, FIRESTORE_PRICES, "2026-11-29")
-FIRESTORE_WRITE = Quote("Firestore, $ for 100,000 writes", 0.09, FIRESTORE_PRICES, "2026-11-29")
-FIRESTORE_GIB = Quote(
-    "Firestore, $ a GiB and month; not confirmed",
-    0.15,
-    "cloud.google.com/firestore/pricing",
-    "2026-11-29",
-)
+FIRESTORE_READ = Quote("Firestore, $ for 100,000 reads", 0.03, FIRESTORE_PRICES, "2026-11-29", BY_REGION)  # fmt: skip
+FIRESTORE_WRITE = Quote("Firestore, $ for 100,000 writes", 0.09, FIRESTORE_PRICES, "2026-11-29", BY_REGION)  # fmt: skip
+FIRESTORE_GIB = Quote("Firestore, $ a GiB and month", 0.15, FIRESTORE_PRICES, "2026-11-29", BY_REGION)  # fmt: skip
 TASK_OPERATION = Quote("Cloud Tasks, $ a million operations", 0.40, TASKS_PRICES, "2026-11-29")
 TASKS_FREE = Quote("Cloud Tasks, free operations a month", 1_000_000, TASKS_PRICES, "2026-11-29")
 R2_GB = Quote("R2, $ a GB and month", 0.015, R2_PRICES, "2026-11-29")
 R2_CLASS_A = Quote("R2, $ a million writes (class A)", 4.50, R2_PRICES, "2026-11-29")
 R2_CLASS_B = Quote("R2, $ a million reads (class B)", 0.36, R2_PRICES, "2026-11-29")
-NETWORK_GB = Quote(
-    "network to R2, $ a GB: the rate of the first TB, later ones cost less",
-    0.12,
-    "smallestbusiness.com/cost/1tb-gcp-s3-egress",
-    "2026-11-29",
-)
-LOG_GIB = Quote("logs, $ a GiB", 0.50, "cloud.google.com/stackdriver/pricing", "2026-09-12")
-LOGS_FREE_GIB = Quote(
-    "logs, free GiB a month", 50, "cloud.google.com/stackdriver/pricing", "2026-09-12"
-)
+NETWORK_GIB = Quote("network to R2, $ a GiB: the first TiB's; later ones cost less", 0.12, NETWORK_PRICES, "2026-09-20")  # fmt: skip
+LOG_GIB = Quote("logs, $ a GiB", 0.50, LOG_PRICES, "2026-09-12")
+LOGS_FREE_GIB = Quote("logs, free GiB a month", 50, LOG_PRICES, "2026-09-12")
 
 QUOTES = tuple(each for each in list(globals().values()) if isinstance(each, Quote))
+
+
+def of_generator(card: ModelCard) -> Quote:
+    unit = "an image" if card.kind is Kind.IMAGE else "a second"
+    why = "the model card's estimate; this model's price could not be read"
+    return Quote(f"{card.model}, $ {unit}", card.price_usd, GENERATOR_PRICES, "2026-11-29", why)
+
 
 # As `infrastructure/gcp/provision_generation_jobs.sh` sets them.
 

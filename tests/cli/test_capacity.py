@@ -27,6 +27,12 @@ DRAINING = Model(policy=POLICY, drains=True)
 AN_IMAGE_A_SECOND = Demand(per_day=86_400, peak=1, video_share=0)
 SIX_VIDEOS_A_MINUTE = Demand(per_day=8_640, peak=1, video_share=1)
 MONTH_S = 30 * 86_400
+VENDORS = (
+    "https://cloud.google.com/",
+    "https://docs.cloud.google.com/",
+    "https://firebase.google.com/docs/",
+    "https://developers.cloudflare.com/",
+)
 
 
 def costs(demand: Demand, model: Model) -> Costs:
@@ -179,11 +185,21 @@ def test_only_veo_has_a_number_for_the_generator() -> None:
     assert "Veo starts a minute" not in most(DRAINING, SIX_VIDEOS_A_MINUTE)
 
 
-def test_every_quote_has_a_source_and_a_day() -> None:
+def test_every_quote_has_the_vendor_s_page_and_a_day() -> None:
     assert len(quotas.QUOTES) > 20
     for each in quotas.QUOTES:
-        assert each.source.count("/"), each
+        assert each.source.startswith(VENDORS), each
         assert each.read.startswith("2026-"), each
+
+
+def test_assumed_values_say_why() -> None:
+    printed = phoenix("capacity", "--per-day=9", "--sources").stdout
+    assumed = [each for each in quotas.QUOTES if each.assumed]
+
+    assert {quotas.FIRESTORE_READ, quotas.VEO_STARTS_PER_MIN} <= {*assumed}
+    for each in assumed:
+        assert each.assumed in printed
+    assert "gemini-3.1-flash-image, $ an image" in printed
 
 
 def test_page_shows_what_the_command_prints() -> None:
