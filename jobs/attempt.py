@@ -31,6 +31,7 @@ from shared.domain.errors import (
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
+from shared.heavy_work import checked_by
 from shared.lifecycle.claim import Claim
 from shared.lifecycle.starts import has_starts_left
 from shared.ports.crew import Crew
@@ -96,7 +97,8 @@ class Attempt:
     def _generate(self) -> StoredMedia:
         """Run the generation under heartbeats; no heartbeat is running when this returns."""
         ports, policy = self.phoenix.ports, self.phoenix.settings.policy
-        with ports.clock.every(policy.heartbeat_s, self.claim.heartbeat):
+        heartbeats = ports.clock.every(policy.heartbeat_s, self.claim.heartbeat)
+        with heartbeats, checked_by(self.claim.ensure_held):
             return Generation(
                 claim=self.claim,
                 retries=self.retries,

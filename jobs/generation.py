@@ -20,6 +20,7 @@ from shared.domain.errors import (
     BadOutput,
     GenerationRefused,
     GenerationUnavailable,
+    LeaseLost,
     ReadRefused,
     StartOutcomeUnknown,
 )
@@ -96,7 +97,7 @@ class Generation:
         id_, attempt = creation.creation_id, creation.attempt
         try:
             begun = self.generator.start(creation.brief, creation_id=id_, attempt=attempt)
-        except (GenerationRefused, GenerationUnavailable, StartOutcomeUnknown):
+        except (GenerationRefused, GenerationUnavailable, LeaseLost, StartOutcomeUnknown):
             raise
         except Exception as error:
             log.exception("start_unexpected")

@@ -23,5 +23,6 @@ class Crew(Protocol):
     def turn(self, check: Callable[[], None]) -> AbstractContextManager[object]:
         """Let one thread at a time into the block, which is for work that needs much memory.
 
-        `check` is called about every second while waiting; what it raises ends the waiting.
+        One that has to wait calls `check` about every second, and when its turn has come; what
+        that raises ends the waiting, and the block does not begin.
         """

@@ -42,25 +42,25 @@ print(json.dumps([int(peak_kib) * 1024, ffmpegs * 1024]))
 MAKE_AT_ONCE = """
 import re, sys, threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from jobs.image_generation_job.pipeline import ImagePipeline
-from shared.adapters.google_models import image_generator
+from shared.adapters.google_models import client
 from shared.adapters.system.crew import SystemCrew
 from shared.domain.brief import Brief
 from shared.domain.kind import Kind
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
-from shared.heavy_work import HEAVY_WORK
+from shared.heavy_work import heavy_work
 from tests.servers.google_models_variants import IMAGE
 
 url, root, at_once = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 brief, crew, together = Brief.of(Kind.IMAGE, prompt="x"), SystemCrew(), threading.Barrier(at_once)
 
-class AfterAllAnswers:
-    def __enter__(self):
-        together.wait()
-        HEAVY_WORK.acquire()
-    def __exit__(self, *_):
-        HEAVY_WORK.release()
+@contextmanager
+def after_all_answers():
+    together.wait()
+    with heavy_work():
+        yield
 
 def make(number):
     generator, folder = IMAGE.open(url, timeout_s=100), root / str(number)
@@ -70,7 +70,7 @@ def make(number):
     with crew.turn(lambda: None):
         return ImagePipeline().post_process(folder / "file", folder, brief=brief)
 
-image_generator.HEAVY_WORK = AfterAllAnswers()
+client.heavy_work = after_all_answers
 with ThreadPoolExecutor(at_once) as threads:
     made = list(threads.map(make, range(at_once)))
 assert {(each.width, each.height) for each in made} == {(4096, 4096)}

@@ -47,11 +47,15 @@ class SimulatedCrew:
 
     @contextmanager
     def turn(self, check: Callable[[], None]) -> Iterator[None]:
+        has_waited = False
         while self._is_taken:
+            has_waited = True
             check()
             self._simulation.sleep(TURN_CHECK_S)
         self._is_taken = True
         try:
+            if has_waited:
+                check()
             yield
         finally:
             self._is_taken = False

@@ -8,6 +8,8 @@ SDK passes on unchanged.
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
@@ -20,6 +22,7 @@ from google.genai import types
 
 from shared.adapters.google_models.cards import ModelCard, Surface
 from shared.adapters.google_models.errors import parse_error, reasons
+from shared.heavy_work import heavy_work
 
 VIDEO_TIMEOUT_S = 60
 IMAGE_TIMEOUT_S = 120
@@ -30,9 +33,35 @@ RESOLUTION = "720p"
 BASE64_FACTOR = 4 / 3
 NON_MEDIA_BYTES_MAX = 8 * 1024 * 1024
 """Size limit of a response's other content: text, drafts, signatures."""
+LIGHT_BYTES_MAX = 256 * 1024
+"""Size limit of a response that needs no turn: a state, a list, an image of few pixels."""
 CLOUD_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 STORAGE_URL = "https://storage.googleapis.com"
 API_VERSIONS = {Surface.AGENT_PLATFORM: "v1beta1", Surface.GEMINI_API: "v1"}
+
+
+_turn: ContextVar[ExitStack | None] = ContextVar("turn", default=None)
+
+
+@contextmanager
+def parsed_in_turn() -> Iterator[None]:
+    """Parse responses in the block: a large one is heavy work from its last byte to the block's end.
+
+    A base64 video is in memory several times while the SDK and the adapter parse it.
+    """
+    with ExitStack() as turn:
+        before = _turn.set(turn)
+        try:
+            yield
+        finally:
+            _turn.reset(before)
+
+
+def _take_turn(size_bytes: int) -> None:
+    turn = _turn.get()
+    if turn is not None and size_bytes > LIGHT_BYTES_MAX:
+        turn.enter_context(heavy_work())
+        _turn.set(None)  # it lasts for a further response of the block
 
 
 class ConnectFailed(Exception):
@@ -196,7 +225,7 @@ class GuardedTransport(httpx2.BaseTransport):
 
 @dataclass
 class _BoundedStream(httpx2.SyncByteStream):
-    """A body that raises beyond its deadline or its size limit."""
+    """A body that raises beyond its deadline or its size limit, and then waits for its turn."""
 
     stream: httpx2.SyncByteStream
     deadline_s: float
@@ -214,6 +243,7 @@ class _BoundedStream(httpx2.SyncByteStream):
                 yield chunk
         except httpx2.TransportError as error:
             raise NoResponse(repr(error)) from error
+        _take_turn(size_bytes)
 
     def close(self) -> None:
         self.stream.close()

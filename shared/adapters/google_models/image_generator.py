@@ -7,7 +7,12 @@ from pathlib import Path
 from google.genai import types
 
 from shared.adapters.google_models.cards import ModelCard
-from shared.adapters.google_models.client import IMAGE_TIMEOUT_S, REASON_LENGTH_MAX, Connection
+from shared.adapters.google_models.client import (
+    IMAGE_TIMEOUT_S,
+    REASON_LENGTH_MAX,
+    Connection,
+    parsed_in_turn,
+)
 from shared.adapters.google_models.json_paths import get_first, get_list, get_path
 from shared.adapters.google_models.media import BoundedFile, decode_media
 from shared.adapters.google_models.responses import translated_start_errors
@@ -16,7 +21,6 @@ from shared.domain.errors import BadOutput, GenerationRefused, StartOutcomeUnkno
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.policy import IMAGE_SIZE_BYTES_MAX
-from shared.heavy_work import HEAVY_WORK
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
 
 IMAGE_SIZE = "1K"
@@ -55,7 +59,7 @@ class GeminiImageGenerator:
         return self._card.cost_usd(brief)
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
-        with translated_start_errors():
+        with translated_start_errors(), parsed_in_turn():
             format_ = types.ImageConfig(aspect_ratio=brief.aspect_ratio, image_size=IMAGE_SIZE)
             config = types.GenerateContentConfig(
                 response_modalities=["IMAGE"],
@@ -65,8 +69,7 @@ class GeminiImageGenerator:
             response = self._google.sdk.models.generate_content(
                 model=self._card.model, contents=brief.prompt, config=config
             ).sdk_http_response
-            with HEAVY_WORK:
-                image = _image(json.loads((response.body if response else None) or ""))
+            image = _image(json.loads((response.body if response else None) or ""))
             del response
         locator = f"{creation_id}-{attempt}"
         self._images[locator] = image

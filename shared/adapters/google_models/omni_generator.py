@@ -1,5 +1,6 @@
 """Videos by Gemini Omni: background interactions."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +50,9 @@ class OmniVideoGenerator(VideoGenerator):
         return get_path(response.json(), "id")
 
     def send_read(self, name: str) -> object:
-        return json_object(self.google.sdk.interactions.with_raw_response.get(name).json())
+        # Not `with_raw_response`: the SDK keeps that body, and its text, until a garbage collection.
+        with self.google.sdk.interactions.with_streaming_response.get(name) as response:
+            return json_object(json.loads(b"".join(response.iter_bytes())))
 
     def state(self, response: object, name: str) -> Running | Ready | Refused:
         status, video = get_path(response, "status"), _video(response)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from shared.adapters.google_models.cards import ModelCard
-from shared.adapters.google_models.client import VIDEO_TIMEOUT_S, Connection
+from shared.adapters.google_models.client import VIDEO_TIMEOUT_S, Connection, parsed_in_turn
 from shared.adapters.google_models.media import GCS_SCHEME, BoundedFile, OutputBucket
 from shared.adapters.google_models.responses import (
     no_media,
@@ -42,7 +42,8 @@ class VideoGenerator(ABC):
 
     def poll(self, operation: Operation) -> Running | Ready | Refused:
         try:
-            return self.state(self._read(operation.name), operation.name)
+            with parsed_in_turn():
+                return self.state(self._read(operation.name), operation.name)
         except BadOutput as error:
             return no_media(error.reason, is_billed=True)  # too large: it holds media
 
@@ -50,7 +51,11 @@ class VideoGenerator(ABC):
         if result.locator.startswith(GCS_SCHEME):
             self._outputs.fetch(result.locator, path, size_bytes_max=size_bytes_max)
             return
-        response = self._read(result.locator)
+        with parsed_in_turn():
+            self._fetch_inline(result.locator, path, size_bytes_max=size_bytes_max)
+
+    def _fetch_inline(self, name: str, path: Path, *, size_bytes_max: int) -> None:
+        response = self._read(name)
         with translated_read_errors(), BoundedFile(path, size_bytes_max=size_bytes_max) as file:
             self.download(response, file)
 

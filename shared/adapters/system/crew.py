@@ -1,13 +1,11 @@
 """The threads of one job's process, by the operating system."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import copy_context
 
-from shared.heavy_work import HEAVY_WORK
-
-CHECK_EVERY_S = 1.0
+from shared.heavy_work import heavy_work
 
 
 class SystemCrew:
@@ -34,11 +32,5 @@ class SystemCrew:
     def wake(self) -> None:
         self._woken.set()
 
-    @contextmanager
-    def turn(self, check: Callable[[], None]) -> Iterator[None]:
-        while not HEAVY_WORK.acquire(timeout=CHECK_EVERY_S):
-            check()
-        try:
-            yield
-        finally:
-            HEAVY_WORK.release()
+    def turn(self, check: Callable[[], None]) -> AbstractContextManager[object]:
+        return heavy_work(check)
