@@ -1,7 +1,7 @@
 """Contract of the Crew port, for every adapter."""
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -89,3 +89,26 @@ def test_check_ends_the_waiting_and_the_turn_is_not_lost() -> None:
             pass
     with crew.turn(refuse):
         pass
+
+
+def test_turn_that_came_too_late_does_not_begin() -> None:
+    crew, waiting, done = SystemCrew(), threading.Event(), list[str]()
+    is_late = threading.Event()
+
+    def check() -> None:
+        waiting.set()
+        if is_late.is_set():
+            raise Refused
+
+    def work() -> None:
+        with suppress(Refused), crew.turn(check):
+            done.append("heavy work")
+        done.append("end")
+
+    with crew.turn(refuse):
+        crew.start("one", work)
+        waiting.wait(LONG_S)
+        is_late.set()
+
+    eventually(lambda: done)
+    assert done == ["end"]
