@@ -14,7 +14,7 @@ from shared.domain.kind import Kind
 def print_sources(out: Console, cards: Iterable[ModelCard]) -> None:
     """Print the quotas and prices below their vendor's page."""
     quotes = [*map(quotas.of_generator, cards), *quotas.QUOTES]
-    out.print("\nQuotas and prices, with the day on which the page was read:")
+    out.print("\nQuotas and prices, with the day on which a copy of the page was read:")
     for source in dict.fromkeys(each.source for each in quotes):
         out.print(source)
         for each in quotes:
