@@ -242,6 +242,7 @@ class Execution:
             if len(ended) == len(begun) and not is_claiming:
                 return
             clock.sleep(STOP_CHECK_S)
+        self._has_handed_back = True  # the restarted process takes back what was not in time
 
     def _hand_back(self, attempt: Attempt) -> None:
         """Hand one lease back; a paid start may go on until it is on record, or some seconds."""

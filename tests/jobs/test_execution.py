@@ -452,6 +452,24 @@ def test_sigterm_with_nothing_to_hand_back_keeps_the_status_of_its_own(
     assert run(world, crew, made[0]) == SETTLED
 
 
+@pytest.mark.usefixtures("generator")
+def test_lease_that_cannot_be_handed_back_in_time_is_worth_a_restart(
+    world: World, crew: CrewAtWaits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = opened(world, 2)
+
+    def stop(crew: CrewAtWaits) -> None:
+        if world.now(made[0]).status is Status.DRAFT:
+            monkeypatch.setattr(crew, "start", lambda *_: None)
+            sigterm()
+
+    crew.waiting = stop
+
+    assert run(world, crew, made[0]) == RESTART
+
+    assert statuses(world, made) == [Status.DRAFT, Status.PROCESSING]
+
+
 def test_after_sigterm_no_attempt_begins_a_further_step(
     world: World, crew: CrewAtWaits, generator: RecordingGenerator
 ) -> None:
