@@ -127,6 +127,7 @@ class Execution:
             except Unavailable as error:  # if the claim landed, its lease ends by itself
                 facts = {"creation_id": creation_id, "reason": repr(error)}
                 log.warning("claim_failed", extra=facts)
+                self._looking.was_refused()
                 return
             except Exception:  # it must not end the attempts in progress
                 log.exception("claim_failed", extra={"creation_id": creation_id})

@@ -17,7 +17,7 @@ VAIN_LOOK_EVERY_S = 2
 VAIN_LOOKS_MAX = 2
 """Looks since the last claim: then an execution that has drained looks no more."""
 REFUSALS_MAX = 4
-"""Claims in a row that others were faster with: then the rest of a look is out of date, too."""
+"""Claims in a row that failed: then the rest of a look is out of date, too, or out of reach."""
 
 
 class Looking:
@@ -65,7 +65,7 @@ class Looking:
         self._refusals = 0
 
     def was_refused(self) -> None:
-        """Note that another execution was faster with a candidate."""
+        """Note that a claim failed: another execution was faster, or the store is unavailable."""
         self._refusals += 1
         if self._refusals >= REFUSALS_MAX:
             self._refusals = 0

@@ -319,6 +319,27 @@ def test_unexpected_failure_of_a_claim_ends_no_attempt_in_progress(
     assert statuses(world, made).count(Status.DRAFT) == 2
 
 
+@pytest.mark.usefixtures("generator")
+def test_store_that_is_down_for_claims_ends_an_execution_soon(
+    world: World, crew: CrewAtWaits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = opened(world, 30)
+    began_s = world.clock.monotonic_s()
+    claims: Any = type(world.phoenix.claims)
+    good = claims.claim
+
+    def claim(self: Any, creation_id: CreationId, **named: Any) -> Any:
+        if creation_id != made[0].creation_id:
+            raise StoreUnavailable(reason="planned")
+        return good(self, creation_id, **named)
+
+    monkeypatch.setattr(claims, "claim", claim)
+
+    assert run(world, crew, made[0]) == SETTLED
+
+    assert world.clock.monotonic_s() - began_s < 10
+
+
 def test_restarted_try_that_cannot_read_what_it_held_works_on_its_own(
     world: World, crew: CrewAtWaits, generator: RecordingGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
