@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from shared.domain.brief import Brief
-from shared.domain.errors import GenerationUnavailable
+from shared.domain.errors import GenerationRefused, GenerationUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.ports.clock import Clock
@@ -25,13 +25,16 @@ from shared.ports.generator import (
 log = logging.getLogger(__name__)
 
 PAUSE_S = 30
-"""How long an execution takes nothing new after a 429 without a hint."""
+"""How long an execution takes nothing new after a 429 without a hint, or after a failed start."""
 CLEAN_S = 60
 """The time without a 429 after which one more may run at once."""
 
 
 class Throttle:
-    """Begins with one; each accepted start adds one. After a 429, half, and one more a minute."""
+    """Begins with one; each accepted start adds one. After a 429, half, and one more a minute.
+
+    While starts fail, it is closed: a creation has few retries, and whatever waits would use them.
+    """
 
     def __init__(
         self, at_once_max: int, clock: Clock, *, changed: Callable[[], None] = lambda: None
@@ -40,7 +43,7 @@ class Throttle:
         self._max, self._clock, self._changed = at_once_max, clock, changed
         self._at_once = 1
         self._limited_at_s: float | None = None
-        self._closed_until_s = 0.0
+        self._limited_until_s = self._failing_until_s = -math.inf
         self._lock = Lock()
 
     @property
@@ -50,24 +53,29 @@ class Throttle:
     @property
     def is_open(self) -> bool:
         """Return whether a creation may be taken: soon after a 429 it would meet the next one."""
-        return self._limited_at_s is None or self._clock.monotonic_s() >= self._closed_until_s
+        return self._clock.monotonic_s() >= max(self._limited_until_s, self._failing_until_s)
 
     def accepted(self) -> None:
         with self._lock:
+            self._failing_until_s = -math.inf
             if self._limited_at_s is None:
                 self._at_once = min(self._max, self._at_once + 1)
         self._changed()
+
+    def failed(self) -> None:
+        """Take nothing new for a while, or until another start is accepted."""
+        self._failing_until_s = self._clock.monotonic_s() + PAUSE_S
 
     def rate_limited(self, *, hint_s: float) -> None:
         """Halve once for all 429s of one pause."""
         with self._lock:
             now_s = self._clock.monotonic_s()
-            if self.is_open:
+            if now_s >= self._limited_until_s:
                 self._at_once = max(1, self.at_once // 2)
-                self._closed_until_s = now_s
+                self._limited_until_s = now_s
             self._limited_at_s = now_s
             pause_s = hint_s if 0 < hint_s < math.inf else PAUSE_S
-            self._closed_until_s = max(self._closed_until_s, now_s + pause_s)
+            self._limited_until_s = max(self._limited_until_s, now_s + pause_s)
             log.warning("rate_limited", extra={"at_once": self._at_once, "pause_s": pause_s})
 
     def _clean_minutes(self) -> int:
@@ -77,7 +85,7 @@ class Throttle:
 
 
 class ThrottledGenerator:
-    """A `Generator` that tells the throttle of accepted starts and of 429s."""
+    """A `Generator` that tells the throttle of accepted and failed starts and of 429s."""
 
     def __init__(self, generator: Generator, throttle: Throttle) -> None:
         self._generator, self._throttle = generator, throttle
@@ -90,8 +98,13 @@ class ThrottledGenerator:
         return self._generator.cost_usd(brief)
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
-        with self._watched():
-            begun = self._generator.start(brief, creation_id=creation_id, attempt=attempt)
+        try:
+            with self._watched():
+                begun = self._generator.start(brief, creation_id=creation_id, attempt=attempt)
+        except Exception as error:
+            if not _is_about_the_brief(error):
+                self._throttle.failed()
+            raise
         self._throttle.accepted()
         return begun
 
@@ -118,3 +131,8 @@ class ThrottledGenerator:
 
     def discard(self, operation: Operation) -> None:
         self._generator.discard(operation)
+
+
+def _is_about_the_brief(error: Exception) -> bool:
+    """Return whether another brief's start may be accepted all the same."""
+    return isinstance(error, GenerationRefused) and error.failure is not FailureCode.INTERNAL

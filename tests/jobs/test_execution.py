@@ -14,6 +14,7 @@ from shared.domain.errors import (
     GenerationRefused,
     GenerationUnavailable,
     QueueUnavailable,
+    StartOutcomeUnknown,
     StoreUnavailable,
     WithdrawalRefused,
 )
@@ -372,6 +373,26 @@ def test_after_a_429_nothing_is_claimed_in_order_to_meet_the_next_one(
     assert statuses(world, made) == [Status.PENDING] * 3
     assert world.now(made[0]).retry_at is not None
     assert world.now(made[0]).retry_count == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        GenerationUnavailable(failure=FailureCode.GENERATOR_UNAVAILABLE),
+        GenerationRefused(failure=FailureCode.INTERNAL, reason="planned"),
+        StartOutcomeUnknown(reason="planned"),
+    ],
+)
+def test_outage_of_the_generator_uses_no_retry_of_what_waits(
+    world: World, crew: CrewAtWaits, generator: RecordingGenerator, error: Exception
+) -> None:
+    made = opened(world, 20)
+    generator.starts = [error]
+
+    assert run(world, crew, made[0]) == SETTLED
+
+    assert generator.of == ids(made[:1])
+    assert statuses(world, made)[1:] == [Status.PENDING] * 19
 
 
 @pytest.mark.usefixtures("generator")

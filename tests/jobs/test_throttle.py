@@ -156,20 +156,67 @@ def test_429_of_a_start_and_of_a_poll_close_the_throttle_for_their_hint(clock: F
 
 
 @pytest.mark.parametrize(
-    "error",
+    "failure",
     [
-        GenerationUnavailable(failure=FailureCode.GENERATOR_UNAVAILABLE, retry_after_s=90),
-        GenerationRefused(failure=FailureCode.POLICY_VIOLATION, reason="planned"),
-        StartOutcomeUnknown(reason="planned"),
+        FailureCode.POLICY_VIOLATION,
+        FailureCode.GENERATOR_REJECTED,
+        FailureCode.GENERATOR_BAD_OUTPUT,
     ],
 )
-def test_other_error_of_a_start_neither_closes_the_throttle_nor_adds_one(
-    throttle: Throttle, error: Exception
+def test_start_that_is_refused_for_its_brief_neither_closes_the_throttle_nor_adds_one(
+    throttle: Throttle, failure: FailureCode
+) -> None:
+    error = GenerationRefused(failure=failure, reason="planned")
+    with pytest.raises(GenerationRefused):
+        start(throttled(FakeGenerator(starts=[error]), throttle))
+
+    assert (throttle.at_once, throttle.is_open) == (1, True)
+
+
+FAILED_STARTS: list[Exception] = [
+    GenerationUnavailable(failure=FailureCode.GENERATOR_UNAVAILABLE),
+    GenerationRefused(failure=FailureCode.INTERNAL, reason="planned"),
+    StartOutcomeUnknown(reason="planned"),
+    ZeroDivisionError(),
+]
+
+
+@pytest.mark.parametrize("error", FAILED_STARTS)
+def test_failed_start_closes_the_throttle_for_30_seconds(
+    throttle: Throttle, clock: FakeClock, error: Exception
 ) -> None:
     with pytest.raises(type(error)):
         start(throttled(FakeGenerator(starts=[error]), throttle))
 
-    assert (throttle.at_once, throttle.is_open) == (1, True)
+    assert (throttle.at_once, throttle.is_open) == (1, False)
+    clock.sleep(PAUSE_S - 1)
+    assert not throttle.is_open
+    clock.sleep(1)
+    assert throttle.is_open
+
+
+def test_accepted_start_opens_the_throttle_after_a_failed_one(throttle: Throttle) -> None:
+    throttle.failed()
+
+    throttle.accepted()
+
+    assert throttle.is_open
+
+
+def test_accepted_start_does_not_end_the_pause_of_a_429(throttle: Throttle) -> None:
+    throttle.rate_limited(hint_s=0)
+
+    throttle.accepted()
+
+    assert not throttle.is_open
+
+
+def test_429_after_a_failed_start_halves(throttle: Throttle) -> None:
+    full(throttle).failed()
+
+    throttle.rate_limited(hint_s=0)
+
+    assert throttle.at_once == MAX // 2
 
 
 def test_other_calls_reach_the_generator_unchanged(throttle: Throttle, tmp_path: Path) -> None:
