@@ -96,7 +96,7 @@ def demo(out: Console, *, data: Path | None, as_json: bool) -> int:
     spent = sum(0 if each.creation["refunded"] else each.creation["cost"] for each in shown)
     is_kept = (
         all(story.is_kept for story in shown)
-        and not report.violations
+        and not report.violation_count
         and tokens_before - tokens_after == spent
     )
     if as_json:

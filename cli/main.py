@@ -161,23 +161,25 @@ def audit(
     report = (phoenix.incremental_audit if since else phoenix.auditing).audit()
     if as_json:
         print(json.dumps(asdict(report)))
-        sys.exit(1 if report.violations else 0)
+        sys.exit(1 if report.violation_count else 0)
     _print_audit(report)
 
 
 def _print_audit(report: AuditReport) -> NoReturn:
-    """Print each violation; exit with 1 if there is one."""
+    """Print the violations of the report; exit with 1 if there is one."""
     table = Table("invariant", "document", "what")
     for violation in report.violations:
         table.add_row(violation.invariant, violation.document, violation.what)
     if report.violations:
         out.print(table, soft_wrap=False)
+    if report.violation_count > len(report.violations):
+        out.print(f"These are the first {len(report.violations)} violations.")
     out.print(
         f"{report.accounts} accounts, {report.creations} creations, "
         f"{report.ledger_entries} ledger entries, {report.files} files: "
-        f"{len(report.violations)} violations"
+        f"{report.violation_count} violations"
     )
-    sys.exit(1 if report.violations else 0)
+    sys.exit(1 if report.violation_count else 0)
 
 
 @cli.command()

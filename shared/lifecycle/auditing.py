@@ -9,8 +9,9 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from itertools import groupby
-from typing import cast
+from heapq import nsmallest
+from itertools import chain, groupby
+from typing import Generic, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
@@ -23,17 +24,21 @@ from shared.domain.status import READY, Status
 from shared.lifecycle.invariants import Books, Violation, account_violations, username_violations
 from shared.ports.clock import Clock
 from shared.ports.file_index import FileIndex
-from shared.ports.media_store import MediaStore, StoredFile
+from shared.ports.media_store import MediaStore
 from shared.ports.store import Damage, Document, Store
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 UNREFERENCED_FILE_AGE_MAX = timedelta(hours=48)
 UNREADABLE = "I0"
 """The invariant of every document: it can be read, and so be checked."""
 OWNED = (Account, Creation, LedgerEntry, AuditCheckpoint)
+VIOLATIONS_MAX = 1000
+"""How many violations are kept, so that damage of everything does not exhaust the memory."""
 LOGGED_MAX = 100
-"""How many violations get a log line of their own; the count covers all."""
+"""How many get a log line of their own; `violation_count` covers all."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,9 @@ class AuditReport:
     creations: int
     ledger_entries: int
     files: int
+    violation_count: int
     violations: list[Violation]
+    """The first `VIOLATIONS_MAX`, sorted by invariant and document."""
 
 
 @dataclass
@@ -58,6 +65,18 @@ class AuditCounts:
         self.ledger_entries += len(books.entries)
 
 
+class _Counted(Generic[T]):
+    """Counts what is iterated over."""
+
+    def __init__(self, found: Iterable[T]) -> None:
+        self._found, self.count = found, 0
+
+    def __iter__(self) -> Iterator[T]:
+        for each in self._found:
+            self.count += 1
+            yield each
+
+
 @dataclass(frozen=True)
 class Auditing:
     store: Store
@@ -70,9 +89,8 @@ class Auditing:
         """Check the whole store and every file, and log the violations."""
         counts = AuditCounts()
         with closing(self.open_file_index()) as files:
-            found = [*self._documents(files, counts)]
-            found += self._files(files, counts)
-        return reported(counts, found)
+            found = chain(self._documents(files, counts), self._files(files, counts))
+            return reported(counts, found)
 
     def _documents(self, files: FileIndex, counts: AuditCounts) -> Iterator[Violation]:
         """Check the books of each account, and that names and accounts refer to each other."""
@@ -118,9 +136,11 @@ class Auditing:
     def _files(self, files: FileIndex, counts: AuditCounts) -> Iterator[Violation]:
         """I14: a ready creation's files exist with their sizes. I15: orphans go within 48 hours."""
         oldest = self.clock.now() - UNREFERENCED_FILE_AGE_MAX
-        for file in files.compare(_counted(self.media.everything(), counts)):
+        listed = _Counted(self.media.everything())
+        for file in files.compare(listed):
             if file.stored_at < oldest:
                 yield Violation("I15", file.key, "has been referenced by nothing for 48 hours")
+        counts.files = listed.count
         if not files.has_suspects:
             return
         for document in self.store.books():
@@ -143,13 +163,13 @@ class Auditing:
 
 
 def reported(counts: AuditCounts, found: Iterable[Violation]) -> AuditReport:
-    """Log the violations and return the report."""
-    violations = sorted(found)
-    report = AuditReport(**vars(counts), violations=violations)
+    """Count the violations, log the first ones and return the report."""
+    counted = _Counted(found)
+    violations = nsmallest(VIOLATIONS_MAX, counted)
     for violation in violations[:LOGGED_MAX]:
         log.error("violation", extra=asdict(violation))
-    log.info("audited", extra={**vars(report), "violations": len(violations)})
-    return report
+    log.info("audited", extra={**vars(counts), "violations": counted.count})
+    return AuditReport(**vars(counts), violation_count=counted.count, violations=violations)
 
 
 def owner_of(document: Document | Damage) -> UserId | None:
@@ -170,12 +190,6 @@ def _expect_files(creations: Iterable[Creation], files: FileIndex) -> None:
         files.expect(stored_files(creation).items())
         if creation.is_unfinished:
             files.tolerate(creation.keys_of(range(1, creation.attempt + 1)))
-
-
-def _counted(listed: Iterable[StoredFile], counts: AuditCounts) -> Iterator[StoredFile]:
-    for file in listed:
-        counts.files += 1
-        yield file
 
 
 def stored_files(creation: Creation) -> dict[str, int | None]:

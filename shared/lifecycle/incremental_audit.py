@@ -37,6 +37,8 @@ READ_AT_ONCE = 200
 RECHECKS = 2
 """How often an account that looks wrong is read again: a use case may have changed it meanwhile."""
 RECHECK_PAUSE_S = 1.0
+LATE = "I7"
+"""Reported for all accounts together."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,16 @@ class IncrementalAudit:
         Raises:
             StoreUnavailable: some account could not be read or its checkpoint not written.
         """
-        counts, found, unreadable = AuditCounts(), set[Violation](), list[Unavailable]()
-        moved = self._moved(found)
+        counts, unreadable = AuditCounts(), list[Unavailable]()
+        report = reported(counts, self._violations(counts, unreadable))
+        for error in unreadable:
+            raise error
+        return report
+
+    def _violations(
+        self, counts: AuditCounts, unreadable: list[Unavailable]
+    ) -> Iterator[Violation]:
+        moved = self._moved()
         while len(unreadable) < AT_ONCE and (batch := list(islice(moved, AT_ONCE))):
             for result in self.workers.map(self._attempted, batch):
                 if isinstance(result, Unavailable):
@@ -65,15 +75,11 @@ class IncrementalAudit:
                     continue
                 books, wrong = result
                 counts.add(books)
-                found.update(wrong)
-        found.update(self._late())
-        report = reported(counts, found)
-        for error in unreadable:
-            raise error
-        return report
+                yield from (each for each in wrong if each.invariant != LATE)
+        yield from self._late()
 
-    def _moved(self, found: set[Violation]) -> Iterator[UserId]:
-        """Yield the accounts that their checkpoints do not cover, and add what is damaged."""
+    def _moved(self) -> Iterator[UserId | Damage]:
+        """Yield the accounts that their checkpoints do not cover, and what cannot be read."""
         for user_id, documents in groupby(self.transactions.store.accounts(), key=owner_of):
             match [*documents]:
                 case [Account() as account, AuditCheckpoint() as checkpoint]:
@@ -82,17 +88,18 @@ class IncrementalAudit:
                 case _ if user_id is not None:
                     yield user_id
                 case damaged:
-                    damages = [each for each in damaged if isinstance(each, Damage)]
-                    found.update(Violation(UNREADABLE, d.document, d.what) for d in damages)
+                    yield from (each for each in damaged if isinstance(each, Damage))
 
-    def _attempted(self, user_id: UserId) -> tuple[Books, list[Violation]] | Unavailable:
+    def _attempted(self, moved: UserId | Damage) -> tuple[Books, list[Violation]] | Unavailable:
+        if isinstance(moved, Damage):
+            return Books(), [Violation(UNREADABLE, moved.document, moved.what)]
         try:
-            return self._checked(user_id)
+            return self._checked(moved)
         except Unavailable as error:
-            log.exception("audit_unreadable", extra={"user_id": user_id})
+            log.exception("audit_unreadable", extra={"user_id": moved})
             return error
         except Exception as error:  # noqa: BLE001 (an audit that stops reports nothing)
-            return Books(), [Violation(UNREADABLE, user_id, f"cannot be checked: {error!r}")]
+            return Books(), [Violation(UNREADABLE, moved, f"cannot be checked: {error!r}")]
 
     def _checked(self, user_id: UserId) -> tuple[Books, list[Violation]]:
         books, wrong = self._examined(user_id)

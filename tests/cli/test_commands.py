@@ -16,6 +16,7 @@ from shared import settings, wiring
 from shared.adapters.system.clock import SystemClock
 from shared.domain.errors import Paused
 from shared.domain.kind import Kind
+from shared.lifecycle.auditing import VIOLATIONS_MAX
 from tests.support.builders import a_brief, a_caller
 from tests.support.environments import DEAD_PROXY
 from tests.support.eventually import eventually
@@ -64,6 +65,23 @@ def test_audit_exits_1_until_the_sweep_repairs_a_late_creation(data: Path) -> No
     assert (after.returncode, as_json.returncode) == (0, 0)
     assert json.loads(as_json.stdout)["violations"] == []
     assert json.loads(as_json.stdout)["ledger_entries"] == 3
+
+
+def test_audit_counts_more_violations_than_it_shows(data: Path) -> None:
+    with closing(sqlite3.connect(data / "store.db")) as connection:
+        rows = [(f"d{n}", "{}") for n in range(VIOLATIONS_MAX)]
+        connection.executemany("INSERT INTO mediaDeletions VALUES (?, ?)", rows)
+        connection.commit()
+
+    shown = phoenix("audit", "--data", str(data))
+    as_json = phoenix("audit", "--json", "--data", str(data))
+
+    assert (shown.returncode, as_json.returncode) == (1, 1)
+    assert f"{VIOLATIONS_MAX + 1} violations" in shown.stdout
+    assert f"These are the first {VIOLATIONS_MAX} violations." in shown.stdout
+    report = json.loads(as_json.stdout)
+    assert report["violation_count"] == VIOLATIONS_MAX + 1
+    assert {each["invariant"] for each in report["violations"]} == {"I0"}
 
 
 def test_grant_is_given_once_per_reference(data: Path) -> None:

@@ -1,5 +1,6 @@
 """The audit reports each kind of damage; the other tests show that it raises no false alarm."""
 
+import io
 import json
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.domain.creation import Creation
+from shared.lifecycle import auditing
 from tests.support.builders import a_caller
 from tests.support.world import World
 
@@ -256,6 +258,22 @@ def test_unreadable_document_is_reported_and_all_others_are_checked(
     assert unreadable.document.startswith(document)
     assert found[0] == unreadable, "it explains others, so it comes first"
     assert {each.document for each in found if each.invariant == "I1"} >= {"ben", "zed"}
+    damaged.close()
+
+
+def test_report_keeps_the_first_violations_and_counts_all(
+    damaged: World, monkeypatch: pytest.MonkeyPatch, log_stream: io.StringIO
+) -> None:
+    spoil(damaged, "creations", "true", lambda d: d.update(fingerprint=""))
+    spoil(damaged, "users", "id = 'ada'", lambda d: d.update(tokenBalance=81))
+    monkeypatch.setattr(auditing, "VIOLATIONS_MAX", 2)
+
+    report = damaged.phoenix.auditing.audit()
+
+    logged = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    assert [each.invariant for each in report.violations] == ["I1", "I12"]
+    assert report.violation_count == 4
+    assert [each["violations"] for each in logged if each["message"] == "audited"] == [4]
     damaged.close()
 
 

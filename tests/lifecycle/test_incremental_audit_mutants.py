@@ -70,7 +70,7 @@ MUTANTS: list[tuple[Mutant, Callable[[Path], World], Check]] = [
         must_report_a_failure_without_refund,
     ),
     (
-        _mutant("only accounts that moved are checked for lateness", "audit", "found.update(self._late())", "pass"),
+        _mutant("only accounts that moved are checked for lateness", "_violations", "yield from self._late()", "pass"),
         with_history,
         must_report_a_late_one,
     ),
