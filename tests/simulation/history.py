@@ -324,7 +324,8 @@ class _Installation:
     def _report_violations(self) -> None:
         for violation in self.phoenix.incremental_audit.audit().violations:
             if violation.invariant != "I7" or self.simulation.faults.are_off:
-                self.inspector.report("audit", str(violation))
+                what = f"audit: {violation.document} {violation.what}"
+                self.inspector.report(violation.invariant, what)
 
     def _noted(self, name: str, run: Callable[[], object]) -> None:
         try:
