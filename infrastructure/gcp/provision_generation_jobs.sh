@@ -164,8 +164,9 @@ make_queue video 0.1666 5
 make_queue image 0.75 10
 make_job video-generation-job phoenix-video-job 4Gi 2 600s 2
 make_job image-generation-job phoenix-image-job 1Gi 1 300s 2
-make_job phoenix-audit phoenix-api 1Gi 1 3600s 0 --args=audit  # as long as Firestore keeps a moment
-make_job phoenix-audit-since phoenix-api 1Gi 1 3600s 0 --args=audit,--since
+# Firestore keeps a moment for 3600 s: then its error ends the audit, before the job's timeout does.
+make_job phoenix-audit phoenix-api 1Gi 1 3900s 0 --args=audit
+make_job phoenix-audit-since phoenix-api 1Gi 1 3900s 0 --args=audit,--since
 make_job phoenix-doctor phoenix-api 1Gi 1 300s 0 --args=doctor,--api
 make_api
 make_schedule phoenix-sweep --schedule="* * * * *" --uri="$PHOENIX_BASE_URL/internal/cleanup" \

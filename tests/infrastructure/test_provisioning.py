@@ -93,8 +93,8 @@ def test_queues_are_rate_limited_and_drop_old_tasks(installation: Installation) 
     [
         ("video-generation-job", "phoenix-video-job", "4Gi", "2", 600, 2, None),
         ("image-generation-job", "phoenix-image-job", "1Gi", "1", 300, 2, None),
-        ("phoenix-audit", "phoenix-api", "1Gi", "1", 3600, 0, ["audit"]),
-        ("phoenix-audit-since", "phoenix-api", "1Gi", "1", 3600, 0, ["audit", "--since"]),
+        ("phoenix-audit", "phoenix-api", "1Gi", "1", 3900, 0, ["audit"]),
+        ("phoenix-audit-since", "phoenix-api", "1Gi", "1", 3900, 0, ["audit", "--since"]),
         ("phoenix-doctor", "phoenix-api", "1Gi", "1", 300, 0, ["doctor", "--api"]),
     ],
 )
