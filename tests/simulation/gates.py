@@ -76,6 +76,8 @@ class CrowdGate:
     """One lease is taken away from the process that renews it."""
     at_once_max: int | None = None
     """How many operations the vendor runs at once; the response to one more is a 429."""
+    down_until_s: float = 0.0
+    """How long a gateway responds to each start."""
 
     def failing(self) -> str | None:
         """Return why the gate fails, or None."""
@@ -104,7 +106,7 @@ class CrowdGate:
         clients.welcomes.late_share = 0
         crowd(clients, kind=self.kind)
         generator: Any = clients.phoenix.ports.generator(self.kind)
-        generator.at_once_max = self.at_once_max
+        generator.at_once_max, generator.down_until_s = self.at_once_max, self.down_until_s
         if self.is_robbed:
             clients.simulation.at(STEAL_AT_S, partial(_steal, clients))
 
@@ -289,6 +291,13 @@ GATES: list[AnyGate] = [
         Kind.IMAGE,
         attempts_share_max=1.6,
         at_once_max=2,
+    ),
+    CrowdGate(
+        "the vendor of a crowd of images is out of reach for three minutes",
+        Kind.IMAGE,
+        drafts_share_min=0.9,
+        attempts_share_max=1.6,
+        down_until_s=180,
     ),
     PoisonGate(),
     FairGate(),

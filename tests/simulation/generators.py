@@ -79,6 +79,8 @@ class SimulatedGenerator:
     """The shortest and longest time of an operation; None: by its kind."""
     at_once_max: int | None = None
     """How many operations may run; the response to one more start is a 429."""
+    down_until_s: float = 0.0
+    """Until then, a gateway responds to each start, which does not happen."""
     starts: list[Start] = field(default_factory=list)
     starts_of: defaultdict[CreationId, list[Start]] = field(
         default_factory=lambda: defaultdict(list)
@@ -96,7 +98,7 @@ class SimulatedGenerator:
 
     def start(self, brief: Brief, *, creation_id: CreationId, attempt: int) -> Operation | Ready:
         step = self.simulation.call("generator.start")
-        self._fail_before_start("unavailable" if self._is_busy() else step.fault)
+        self._fail_before_start(self._outage or step.fault)
         name = str(len(self.starts))
         start = self._started(creation_id, attempt)
         self._fail_after_start(step.fault)
@@ -108,11 +110,14 @@ class SimulatedGenerator:
         start.is_answered = True
         return Ready(f"inline {name}") if is_immediate else Operation(name)
 
-    def _is_busy(self) -> bool:
-        if self.at_once_max is None:
-            return False
+    @property
+    def _outage(self) -> str | None:
         now_s = self.simulation.now_s
-        return sum(now_s < each.ready_s for each in self.starts) >= self.at_once_max
+        if now_s < self.down_until_s:
+            return "gateway"
+        running = sum(now_s < each.ready_s for each in self.starts)
+        is_busy = self.at_once_max is not None and running >= self.at_once_max
+        return "unavailable" if is_busy else None
 
     def _fail_before_start(self, fault: str | None) -> None:
         """Raise the error of a start that did not happen."""

@@ -321,6 +321,14 @@ MUTANTS = [
         gate="a vendor allows two images of a crowd at once",
     ),
     _one(
+        "an execution takes more while the starts fail",
+        throttle.ThrottledGenerator,
+        "start",
+        "self._throttle.failed()",
+        "pass",
+        gate="the vendor of a crowd of images is out of reach for three minutes",
+    ),
+    _one(
         "an execution begins with all that it may do at once",
         throttle.Throttle,
         "__init__",
