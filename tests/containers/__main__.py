@@ -5,13 +5,11 @@ runc and debootstrap: `make container-test`. Prints every failed check; then exi
 """
 
 import argparse
-import io
 import json
 import os
 import secrets
 import shutil
 import socket
-import struct
 import sys
 import time
 import urllib.request
@@ -19,26 +17,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from shared.domain.kind import Kind
-from shared.domain.policy import IMAGE_SIZE_BYTES_MAX, VIDEO_SIZE_BYTES_MAX, Policy
+from shared.domain.policy import Policy
+from tests.containers.checks import API, IMAGE_JOB, IMAGES, VIDEO_JOB, Checks, mib
+from tests.containers.draining import drained
 from tests.containers.machine import BASE, Ended, Machine, missing
+from tests.containers.media import largest_video
 from tests.servers.google_models_server import GoogleModelsServer
-from tests.servers.google_models_variants import ADAPTERS, IMAGE, VEO
-from tests.servers.google_models_vendor import Vendor, drawn
+from tests.servers.google_models_variants import ADAPTERS, OMNI, VEO
+from tests.servers.google_models_vendor import Vendor
 from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parent.parent.parent
 WORK = Path("/var/tmp/phoenix-containers")
-MIB = 1024 * 1024
 USER = 10001
-API, VIDEO_JOB, IMAGE_JOB = (f"localhost/phoenix-{name}:test" for name in ("api", "video", "image"))
-IMAGES = {
-    API: ("api_service/Dockerfile", "512m"),
-    VIDEO_JOB: ("jobs/video_generation_job/Dockerfile", "4g"),
-    IMAGE_JOB: ("jobs/image_generation_job/Dockerfile", "1g"),
-}
 LOCAL = {"PHOENIX_BACKEND": "local", "PHOENIX_DATA": "/data"}
 """Settings that let an image built for the cloud run on this machine."""
 POLICY = Policy()
@@ -51,7 +42,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from google.oauth2.credentials import Credentials
-from jobs.{kind}_generation_job.pipeline import {title}Pipeline
+from jobs.video_generation_job.pipeline import VideoPipeline
 from shared.adapters.{module} import {adapter}
 from shared.adapters.google_models.client import CloudProject, Connection
 from shared.adapters.system.crew import SystemCrew
@@ -61,43 +52,28 @@ from shared.domain.policy import Policy
 from shared.adapters.google_models.cards import Surface, chosen_card
 from shared.ports.generator import Ready
 
-kind, url, at_once, bucket = Kind("{kind}"), sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
+kind, url, at_once = Kind.VIDEO, sys.argv[1], int(sys.argv[2])
 card = chosen_card(kind, "{model}", surface=Surface.AGENT_PLATFORM, today=date(2026, 11, 21))
-access = CloudProject("p", bucket=bucket, credentials=Credentials(token="t"))
-generator = {adapter}(card, Connection(access=access, base_url=url, storage_url=url))
+access = CloudProject("p", credentials=Credentials(token="t"))
+connection = Connection(access=access, base_url=url, storage_url=url)
 brief, crew = Brief.of(kind, prompt="large"), SystemCrew()
 
 def produce(number):
+    generator = {adapter}(card, connection)
     begun = generator.start(brief, creation_id=f"c{{number}}", attempt=1)
-    while not isinstance(begun, Ready):
-        state = generator.poll(begun)
-        begun = state if isinstance(state, Ready) else begun
+    while not isinstance(state := generator.poll(begun), Ready):
+        pass
     folder = Path(f"/tmp/{{number}}")
     folder.mkdir()
-    generator.fetch(begun, folder / "file", size_bytes_max=Policy().size_bytes_max(kind))
+    generator.fetch(state, folder / "file", size_bytes_max=Policy().size_bytes_max(kind))
     with crew.turn(lambda: None):
-        return {title}Pipeline().post_process(folder / "file", folder, brief=brief)
+        return VideoPipeline().post_process(folder / "file", folder, brief=brief)
 
 with ThreadPoolExecutor(at_once) as threads:
     made = list(threads.map(produce, range(at_once)))
 print("produced", len(made), "of", made[0].width, "x", made[0].height)
 """
-"""A job's work with as many of the largest accepted media as one process has at once."""
-
-
-class Checks:
-    """Checks, printed as they are made; `bad` are the failed ones."""
-
-    def __init__(self) -> None:
-        self.bad = 0
-
-    def note(self, what: str, *, holds: bool = True) -> None:
-        print(f"{'ok ' if holds else 'BAD'} {what}", flush=True)  # noqa: T201 (it reports)
-        self.bad += not holds
-
-
-def mib(size_bytes: int) -> str:
-    return f"{size_bytes / MIB:.0f} MiB"
+"""A job's work with as many of the largest videos as one process has at once."""
 
 
 class Api:
@@ -240,57 +216,35 @@ def stop(machine: Machine, name: str) -> tuple[float, Ended]:
     return time.monotonic() - began_s, machine.ended(name)
 
 
-def largest_image() -> bytes:
-    """Return a PNG with the most pixels and nearly the most bytes: part noise, part flat."""
-    side = 4096
-    rows = int(0.97 * IMAGE_SIZE_BYTES_MAX / (side * 3))
-    pixels = os.urandom(side * 3 * rows) + bytes(side * 3 * (side - rows))
-    file = io.BytesIO()
-    Image.frombytes("RGB", (side, side), pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def largest_video() -> bytes:
-    """Return a video padded to the size limit with a free box (ISO/IEC 14496-12)."""
-    film = drawn(Kind.VIDEO, "16:9", 8)
-    free_bytes = VIDEO_SIZE_BYTES_MAX - len(film)
-    return film + struct.pack(">I4s", free_bytes, b"free") + bytes(free_bytes - 8)
-
-
 def large(machine: Machine, checks: Checks, data: Path) -> None:
-    """Give each job the largest accepted media: in Google's response, and all at once."""
-    video, image = largest_video(), largest_image()
-    for tag, maker, content, at_once, bucket in (
-        (VIDEO_JOB, VEO, video, 1, ""),
-        (VIDEO_JOB, VEO, video, POLICY.videos_at_once, "bucket"),
-        (IMAGE_JOB, IMAGE, image, 1, ""),
-        (IMAGE_JOB, IMAGE, image, POLICY.images_at_once, ""),
-    ):
+    """Give the video job as many of the largest videos as it works on at once, inside answers.
+
+    Google sends them so only without a bucket, which the cloud requires.
+    """
+    content, at_once, memory = largest_video(), POLICY.videos_at_once, IMAGES[VIDEO_JOB][1]
+    for maker in (VEO, OMNI):
         adapter = ADAPTERS[maker.call_style]
         script = LARGEST.format(
-            kind=maker.kind,
-            title=maker.kind.title(),
             module=adapter.__module__.removeprefix("shared.adapters."),
             adapter=adapter.__name__,
             model=maker.card.model,
         )
-        vendor = Vendor(takes_s=0, draw=lambda *_, content=content: content)
+        vendor = Vendor(takes_s=0, draw=lambda *_: content)
         with (
             GoogleModelsServer(vendor) as server,
             machine.started(
-                *(tag, "-c", script, server.url, str(at_once), bucket),
+                *(VIDEO_JOB, "-c", script, server.url, str(at_once)),
                 entrypoint="python",
-                memory=IMAGES[tag][1],
+                memory=memory,
                 data=data,
                 environment={},
             ) as name,
         ):
             ended = machine.ended(name)
-        figures = f"{mib(ended.memory_bytes)} of {IMAGES[tag][1]}, {ended.took_s:.1f} s"
+        figures = f"{mib(ended.memory_bytes)} of {memory}, {ended.took_s:.1f} s"
         is_good = ended.exit_status == 0 and vendor.starts == at_once
-        where = "from the bucket" if bucket else "in an answer"
         checks.note(
-            f"{at_once} of the largest {maker.kind}s, {mib(len(content))} {where}: {figures}",
+            f"{at_once} of the largest videos, {mib(len(content))} in {maker.call_style}: {figures}",
             holds=is_good,
         )
         if not is_good:
@@ -312,6 +266,7 @@ def main() -> None:
         closed(machine, checks, data)
         served(machine, checks, data)
         large(machine, checks, data)
+        drained(machine, checks, data)
     finally:
         shutil.rmtree(data)
     sys.exit(1 if checks.bad else 0)

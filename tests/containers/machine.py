@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers import firestore_emulator
+
 BASE = "docker.io/library/python:3.11-slim"
 TOOLS = ("buildah", "podman", "runc", "debootstrap")
 DEBIAN = "bookworm"
@@ -31,6 +33,8 @@ POLL_INTERVAL_S = 0.02
 def missing() -> list[str]:
     """Return what this machine lacks."""
     tools = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if not firestore_emulator.is_installed():
+        tools.append("the Firestore emulator (tests/install_emulator.sh)")
     return tools if os.geteuid() == 0 else ["root", *tools]
 
 

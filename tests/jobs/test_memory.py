@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.policy import Policy
 from shared.ffmpeg import run_ffmpeg
-from tests.containers.__main__ import largest_image
+from tests.containers.media import largest_image
 from tests.servers.google_models_server import GoogleModelsServer
 from tests.servers.google_models_vendor import Vendor
 
