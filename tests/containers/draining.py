@@ -18,7 +18,6 @@ from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.policy import Policy
 from shared.domain.status import Status
-from shared.settings.guards import EMULATOR
 from tests.containers.checks import IMAGES, JOBS, MIB, Checks, mib
 from tests.containers.machine import Ended, Machine
 from tests.containers.media import largest_image, largest_video
@@ -34,6 +33,7 @@ from tests.servers.run_admin_server import LOCATION
 from tests.support.builders import a_brief, a_caller
 
 POLICY = Policy()
+EMULATOR = "FIRESTORE_EMULATOR_HOST"
 TOGETHER_S = 60
 UNIT_BYTES = {"m": MIB, "g": 1024 * MIB}
 
