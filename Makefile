@@ -68,7 +68,7 @@ bench: $(READY) $(BENCH_READY) ## Compare with an older commit and the old desig
 test: $(READY) ## All tests that this machine can run
 	$(BIN)/pytest -n auto
 
-container-test: $(READY) ## Build the three images and run them in their memory (root; buildah, podman, runc)
+container-test: $(READY) ## Build the three images and run them in their memory (root; buildah, podman, runc, Firestore emulator)
 	$(BIN)/python -m tests.containers
 
 pins: $(READY) ## Compile requirements/*.txt after a change of pyproject.toml

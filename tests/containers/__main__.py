@@ -1,7 +1,7 @@
 """Builds the three images from their Dockerfiles and runs them as the cloud does.
 
-Read-only, without capabilities, not root, with their declared memory. Needs root and buildah, podman,
-runc and debootstrap: `make container-test`. Prints every failed check; then exits 1.
+Read-only, without capabilities, not root, with their declared memory. Needs root, buildah, podman, runc,
+debootstrap and the Firestore emulator: `make container-test`. Prints every failed check; then exits 1.
 """
 
 import argparse
