@@ -67,6 +67,13 @@ class Cloud:
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            starting.callback(self._running.close)
+            self._start()
+            starting.pop_all()
+        return self
+
+    def _start(self) -> None:
         enter = self._running.enter_context
         queues = [
             tasks_v2.Queue(name=f"{LOCATION}/queues/{kind}-generation-queue") for kind in Kind
@@ -94,7 +101,6 @@ class Cloud:
         self._running.callback(os.environ.pop, EMULATOR)
         self.phoenix = wiring.build(settings.load(self.environment))
         self._running.callback(self.phoenix.ports.close)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._running.close()
