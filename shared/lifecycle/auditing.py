@@ -143,23 +143,10 @@ class Auditing:
         counts.files = listed.count
         if not files.has_suspects:
             return
+        # No key is used twice: a creation that needs a file after it was not listed has lost it.
         for document in self.store.books():
             if isinstance(document, Creation):
-                yield from self._wrong_files(document, files)
-
-    def _wrong_files(self, creation: Creation, files: FileIndex) -> Iterator[Violation]:
-        for key, size_bytes in stored_files(creation).items():
-            suspect = files.suspect(key)
-            if suspect is None or not self._still_has(creation, (key, size_bytes)):
-                continue
-            found_bytes = suspect.size_bytes
-            what = "is missing" if found_bytes is None else f"has {found_bytes} bytes"
-            yield Violation("I14", creation.creation_id, f"its file {key} {what}")
-
-    def _still_has(self, creation: Creation, file: tuple[str, int | None]) -> bool:
-        """Return whether a creation should still have a file of this key and size."""
-        stored = self.store.shown(creation.key)
-        return stored is not None and file in stored_files(stored.parse()).items()
+                yield from _wrong_files(document, files)
 
 
 def reported(counts: AuditCounts, found: Iterable[Violation]) -> AuditReport:
@@ -190,6 +177,14 @@ def _expect_files(creations: Iterable[Creation], files: FileIndex) -> None:
         files.expect(stored_files(creation).items())
         if creation.is_unfinished:
             files.tolerate(creation.keys_of(range(1, creation.attempt + 1)))
+
+
+def _wrong_files(creation: Creation, files: FileIndex) -> Iterator[Violation]:
+    for key in stored_files(creation):
+        if (suspect := files.suspect(key)) is not None:
+            size_bytes = suspect.size_bytes
+            what = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
+            yield Violation("I14", creation.creation_id, f"its file {key} {what}")
 
 
 def stored_files(creation: Creation) -> dict[str, int | None]:

@@ -18,8 +18,12 @@ from tests.support.world import World
 
 @pytest.fixture
 def damaged(tmp_path: Path) -> World:
+    return right_world(tmp_path)
+
+
+def right_world(folder: Path) -> World:
     """A world with a draft, a failed and a pending creation, whose books a test may spoil."""
-    world = World(tmp_path)
+    world = World(folder)
     world.phoenix.accounts.of(a_caller())
     world.open(key="failed")
     world.clock.sleep(900)
@@ -63,6 +67,25 @@ def remove(world: World, collection: str, where: str) -> None:
         connection.execute("DROP TRIGGER IF EXISTS ledger_is_not_shortened")
         assert connection.execute(f'DELETE FROM "{collection}" WHERE {where}').rowcount > 0
         connection.commit()
+
+
+def copy(world: World, collection: str, where: str, id_: str) -> None:
+    """Copy a document under another id behind the store's back."""
+    insert = f'INSERT INTO "{collection}" SELECT ?, document FROM "{collection}" WHERE {where}'
+    with closing(sqlite3.connect(world.folder / "store.db")) as connection:
+        assert connection.execute(insert, [id_]).rowcount == 1
+        connection.commit()
+
+
+def leave_a_ledger(world: World) -> None:
+    world.phoenix.accounts.of(a_caller("ben"))
+    remove(world, "users", "id = 'ben'")
+    remove(world, "usernames", "id = 'ben'")
+
+
+def leave_a_creation(world: World) -> None:
+    copy(world, "creations", of_status("draft"), "another")
+    spoil(world, "creations", "id = 'another'", lambda d: d.update(userId="nobody"))
 
 
 def of_status(status: str) -> str:
@@ -228,6 +251,24 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(handBacks=7)),
     ),
     "an orphaned file": ("I15", orphan_a_file),
+    "a ledger without an account": ("I1", leave_a_ledger),
+    "a deleted account": ("I1", lambda w: remove(w, "users", "id = 'ada'")),
+    "an entry of another user": (
+        "I1",
+        lambda w: spoil(w, "transactions", "id LIKE '%refund_1'", lambda d: d.update(userId="ben")),
+    ),
+    "a creation without an account": (
+        "I2",
+        leave_a_creation,
+    ),
+    "a name of another account": (
+        "I9",
+        lambda w: spoil(w, "usernames", "id = 'ada'", lambda d: d.update(userId="ben")),
+    ),
+    "two welcomes": (
+        "I18",
+        lambda w: copy(w, "transactions", "id LIKE 'welcome%'", "welcome_another"),
+    ),
 }
 
 
