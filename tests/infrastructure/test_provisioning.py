@@ -59,7 +59,7 @@ def test_dry_run_shows_every_command_and_sends_nothing(installation: Installatio
     assert done.returncode == 0, done.stderr
     assert len(installation.api.requests) == before
     assert len(commands) > 60
-    assert sum("add-iam-policy-binding" in command for command in commands) == 39
+    assert sum("add-iam-policy-binding" in command for command in commands) == 40
 
 
 def test_unsealed_provisioning_keeps_the_jobs_commands(
@@ -70,7 +70,7 @@ def test_unsealed_provisioning_keeps_the_jobs_commands(
 
     assert unsealed.returncode == 0, unsealed.stderr
     assert "--sealed=" not in unsealed.stdout
-    assert sealed.stdout.count("--sealed=") == 4
+    assert sealed.stdout.count("--sealed=") == 5
 
 
 def test_queues_are_rate_limited_and_drop_old_tasks(installation: Installation) -> None:
