@@ -205,7 +205,7 @@ def owns_of_running(
 
 def test_sigterm_hands_back_every_creation_of_an_execution(new_box: NewBox) -> None:
     box = new_box(**ONE_EXECUTION)
-    box.vendor.takes_s = 30
+    box.vendor.takes_s = 90
     quick = open_all(box, "image", [f"quick {nth} [slow 1]" for nth in range(10)])
     eventually(
         lambda: [box.document(each).status for each in quick].count(Status.DRAFT) >= 7,
