@@ -21,7 +21,13 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import READY, Status
-from shared.lifecycle.invariants import Books, Violation, account_violations, username_violations
+from shared.lifecycle.invariants import (
+    Books,
+    Violation,
+    account_violations,
+    possible,
+    username_violations,
+)
 from shared.ports.clock import Clock
 from shared.ports.file_index import FileIndex
 from shared.ports.media_store import MediaStore
@@ -176,7 +182,7 @@ def _expect_files(creations: Iterable[Creation], files: FileIndex) -> None:
     for creation in creations:
         files.expect(stored_files(creation).items())
         if creation.is_unfinished:
-            files.tolerate(creation.keys_of(range(1, creation.attempt + 1)))
+            files.tolerate(creation.keys_of(range(1, possible(creation.attempt) + 1)))
 
 
 def _wrong_files(creation: Creation, files: FileIndex) -> Iterator[Violation]:

@@ -24,7 +24,13 @@ from shared.domain.policy import Policy
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.lifecycle.auditing import UNREADABLE, AuditCounts, AuditReport, owner_of, reported
 from shared.lifecycle.duties import AT_ONCE
-from shared.lifecycle.invariants import Books, Violation, account_violations, late_violations
+from shared.lifecycle.invariants import (
+    Books,
+    Violation,
+    account_violations,
+    late_violations,
+    possible,
+)
 from shared.lifecycle.paging import ledger_of, pages, unfinished_of
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock
@@ -141,7 +147,9 @@ class IncrementalAudit:
         wanted: set[str] = set()
         for creation_id in ids:
             creation = creations.get(creation_id)
-            runs = creation.run_number if creation else self._debit_count(creation_id, known)
+            runs = (
+                possible(creation.run_number) if creation else self._debit_count(creation_id, known)
+            )
             for run in range(1, runs + 1):
                 wanted |= {debit_id(creation_id, run), refund_id(creation_id, run)}
         return wanted

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import ne
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
@@ -27,6 +28,9 @@ from shared.domain.policy import Policy
 from shared.domain.status import READY, Status
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document
+
+COUNT_MAX = 10_000
+"""More attempts or debits than a creation can have; the audit counts no further."""
 
 
 @dataclass(frozen=True, order=True)
@@ -103,7 +107,7 @@ def ledger_violations(
     """Check one account against its ledger after the checkpoint, lowest sequence first."""
     start = start or AuditCheckpoint(user_id=account.user_id)
     expected = range(start.ledger_count + 1, account.ledger_count + 1)
-    if [entry.sequence for entry in ledger] != list(expected):
+    if len(ledger) != len(expected) or any(map(ne, (e.sequence for e in ledger), expected)):
         yield Violation("I1", account.user_id, "its ledger has a gap or a duplicate number")
     balance_tokens, spent_tokens = start.balance_tokens, start.total_tokens_spent
     for entry in ledger:
@@ -131,7 +135,7 @@ def _runs(books: Books) -> Iterator[Violation]:
     )
     for creation_id in debits.keys() | books.creations.keys():
         creation = books.creations.get(creation_id)
-        runs = creation.run_number if creation else debits[creation_id]
+        runs = possible(creation.run_number) if creation else debits[creation_id]
         for run in range(1, runs + 1):
             ids = debit_id(creation_id, run), refund_id(creation_id, run)
             debit, refund = (books.entries.get(each) for each in ids)
@@ -225,6 +229,9 @@ def _state_rules(c: Creation) -> dict[str, bool]:
     deadline_at = c.deadline_at
     return {
         "it has its internals": bool(c.fingerprint),
+        f"it has at most {COUNT_MAX} debits and attempts": (
+            max(c.run_number, c.attempt) <= COUNT_MAX
+        ),
         "sweep_at is set exactly while unfinished": c.is_unfinished == bool(c.sweep_at),
         "deadline_at is set exactly while unfinished": c.is_unfinished == bool(deadline_at),
         "it is swept by its deadline": _is_in_order(c.sweep_at, deadline_at),
@@ -241,6 +248,11 @@ def _state_rules(c: Creation) -> dict[str, bool]:
             not is_published or bool(c.public_id and c.publication_count)
         ),
     }
+
+
+def possible(count: int) -> int:
+    """Return the count to check, which a damaged document may exceed by far."""
+    return min(count, COUNT_MAX)
 
 
 def _is_in_order(earlier: datetime | None, later: datetime | None) -> bool:

@@ -149,6 +149,18 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(sweepAt=None)),
     ),
     "a counter that counts wrong": ("I16", change_account(inFlight={"image": 1, "video": 2})),
+    "more debits than a creation can have": (
+        "I12",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(debits=10**12)),
+    ),
+    "more attempts than a creation can have": (
+        "I12",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=10**12)),
+    ),
+    "a ledger longer than any": (
+        "I1",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(ledgerCount=10**12)),
+    ),
     "too many attempts": (
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
