@@ -136,8 +136,7 @@ class IncrementalAudit:
         books.checkpoints[user_id] = start
         if user_id not in books.accounts:
             wrong.append(Violation("I1", user_id, "has a checkpoint or a ledger and no account"))
-        if start.welcomed and any(each.startswith(WELCOME_PREFIX) for each in known):
-            wrong.append(Violation("I18", user_id, "has a welcome grant after it was decided"))
+        wrong += _welcome_violations(start, books.accounts.get(user_id), known)
         return books, [*wrong, *account_violations(books, at=at, policy=self.policy)]
 
     def _entry_ids(
@@ -193,6 +192,16 @@ class IncrementalAudit:
         for page in pages(overdue, lambda each: each.deadline_at or at):
             for creation in page:
                 yield from late_violations(creation, at=at, policy=self.policy)
+
+
+def _welcome_violations(
+    start: AuditCheckpoint, account: Account | None, later_ids: Iterable[str]
+) -> Iterator[Violation]:
+    """Check that a welcome stays decided: without the mark, a second grant would be due."""
+    if start.welcomed and any(each.startswith(WELCOME_PREFIX) for each in later_ids):
+        yield Violation("I18", start.user_id, "has a welcome grant after it was decided")
+    if start.welcomed and account is not None and not account.welcomed:
+        yield Violation("I18", start.user_id, "is no longer marked as welcomed")
 
 
 def _later_entries(

@@ -166,6 +166,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
     ),
     "a second welcome": ("I18", copy_welcome),
+    "a welcome that may be granted again": ("I18", change_account(welcomed=False)),
 }  # fmt: skip
 
 

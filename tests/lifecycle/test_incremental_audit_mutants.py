@@ -60,9 +60,20 @@ MUTANTS: list[tuple[Mutant, Callable[[Path], World], Check]] = [
         _reports("another balance at the checkpoint"),
     ),
     (
-        _mutant("a second welcome is not noticed", "_examined", "start.welcomed and", "False and"),
+        _mutant(
+            "a second welcome is not noticed", "_welcome_violations",
+            "start.welcomed and any", "False and any", incremental_audit,
+        ),
         with_news,
         _reports("a second welcome"),
+    ),
+    (
+        _mutant(
+            "a welcome without its mark is not noticed", "_welcome_violations",
+            "not account.welcomed", "False", incremental_audit,
+        ),
+        with_news,
+        _reports("a welcome that may be granted again"),
     ),
     (
         _mutant("an account without entries is covered", "covers", "is_idle and self ==", "self.ledger_count == account.ledger_count or self ==", AuditCheckpoint),
