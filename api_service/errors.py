@@ -122,7 +122,7 @@ STATUS_OF: Mapping[type[PhoenixError], HTTPStatus] = {
     error: status for status, group in _ERRORS_BY_STATUS.items() for error in group
 }
 
-_INTERNAL_FACTS = frozenset({"reason", "retry_after_s", "others"})
+_INTERNAL_FACTS = frozenset({"is_damage", "reason", "retry_after_s", "others"})
 _HEADER_FIELDS = frozenset({"Host", "Idempotency-Key"})
 """Reported without `errors`, which lists fields of a body or a query."""
 

@@ -197,10 +197,13 @@ class SpendingLimit(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
+    """`is_damage`: a document lacks a part, and repeating does not help."""
+
     code = "store_unavailable"
     sentence = (
         "The store is unavailable at the moment. Nothing was changed and no tokens were charged."
     )
+    is_damage: bool = False
 
 
 class StoreContention(Unavailable):

@@ -17,7 +17,7 @@ from typing import Any
 from shared.domain.account import Account, account_key
 from shared.domain.audit_checkpoint import AuditCheckpoint, checkpoint_key
 from shared.domain.creation import Creation, creation_key
-from shared.domain.errors import Unavailable
+from shared.domain.errors import StoreUnavailable, Unavailable
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry, debit_id, entry_key, refund_id
 from shared.domain.policy import Policy
@@ -102,6 +102,8 @@ class IncrementalAudit:
         try:
             return self._checked(moved)
         except Unavailable as error:
+            if isinstance(error, StoreUnavailable) and error.is_damage:
+                return Books(), [Violation(UNREADABLE, moved, f"cannot be checked: {error.reason}")]
             log.exception("audit_unreadable", extra={"user_id": moved})
             return error
         except Exception as error:  # noqa: BLE001 (an audit that stops reports nothing)

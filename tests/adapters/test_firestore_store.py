@@ -623,6 +623,20 @@ def test_audit_reports_a_missing_file_of_a_creation_without_internals(
     assert {("I12", draft.creation_id), ("I14", draft.creation_id)} <= reported
 
 
+def test_incremental_audit_reports_a_creation_without_internals(
+    phoenix: Phoenix, firestore: FirestoreStore
+) -> None:
+    claimed = a_claimed_creation()
+    put(firestore, an_account(), claimed)
+    documents = firestore._documents
+    documents.client.document(documents.name(internals_key(claimed.key))).delete()
+
+    [found] = phoenix.incremental_audit.audit().violations
+
+    assert (found.invariant, found.document) == ("I0", ADA)
+    assert f"creationInternals/{claimed.creation_id} is missing" in found.what
+
+
 OTHER_INTERNALS: dict[str, object] = {
     "enqueues": 7,
     "executionName": "other",

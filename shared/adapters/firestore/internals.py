@@ -61,7 +61,8 @@ def whole_document(
     if key.collection is not Collection.CREATIONS:
         return from_fields(key, {**_fields(snapshot)})
     if internals is None and not is_whole(snapshot):
-        raise StoreUnavailable(reason=f"{Collection.CREATION_INTERNALS}/{key.id} is missing")
+        reason = f"{Collection.CREATION_INTERNALS}/{key.id} is missing"
+        raise StoreUnavailable(reason=reason, is_damage=True)
     return shown_document(key, snapshot, internals)
 
 
