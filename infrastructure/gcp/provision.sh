@@ -18,7 +18,7 @@ ACCOUNTS=(
   "phoenix-image-job:the image generation job"
   "phoenix-tasks:a task starts a job as this"
   "phoenix-scheduler:calls the sweep"
-  "phoenix-auditor:starts the audit"
+  "phoenix-auditor:starts both audits"
   "phoenix-deployer:Cloud Build deploys as this"
   "phoenix-tester:Cloud Build tests as this"
 )
