@@ -146,8 +146,21 @@ def test_thresholds_match_the_promises() -> None:
     assert (threshold("slow", 0), threshold("slow", 1)) == (30, 180)
     assert (threshold("failures"), threshold("queue_depth")) == (0.1, 50)
     assert (threshold("refund_failures"), threshold("audit_violations")) == (0, 0)
+    assert threshold("audit_failed") == 0
     assert (threshold("day_cost", 0), threshold("day_cost", 1)) == (100, 0)
     assert (threshold("withdrawals_refused"), threshold("looks_failed")) == (0, 0)
+
+
+def test_failed_execution_of_each_audit_raises_an_alert() -> None:
+    [failed] = filters(ALERTS["audit_failed"])
+    [jobs] = re.findall(r'job_name = monitoring\.regex\.full_match\("([^"]+)"\)', failed)
+    provisioning = (FOLDER.parent / "provision_generation_jobs.sh").read_text()
+    scheduled = re.findall(r"^make_audit_schedule (\S+) ", provisioning, re.MULTILINE)
+
+    assert 'metric.labels.result = "failed"' in failed
+    assert len(scheduled) == 2
+    assert all(re.fullmatch(jobs, each) for each in scheduled)
+    assert not re.fullmatch(jobs, "phoenix-doctor")
 
 
 def test_failures_caused_by_owners_raise_no_alert() -> None:
