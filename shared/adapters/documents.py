@@ -6,8 +6,8 @@ Times stay `datetime` unless the store has no such type. A missing field is read
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from heapq import merge
 from typing import Any, Protocol, cast
@@ -24,7 +24,7 @@ from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
 from shared.domain.welcome import WelcomeShard
-from shared.ports.store import Damage, Document, Stored
+from shared.ports.store import Damage, Document, Page, Stored
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +135,22 @@ def from_fields(key: Key[DocumentT], fields: dict[str, Any]) -> DocumentT:
     return cast("DocumentT", _CONVERTER.structure(known, cls))
 
 
-def readable(page: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
-    """Return the documents of a page that can be parsed; an unreadable one must not hide the others.
+def readable(read: Callable[[Page], Sequence[Stored[DocumentT]]], page: Page) -> list[DocumentT]:
+    """Return the documents of a page that can be parsed: unreadable ones must not hide the others.
 
-    A later release, or a person, may have written a value that this one does not know.
+    A later release, or a person, may have written a value that this one does not know. If a full
+    page has none that can be parsed, read a longer one: an empty page would end the list.
     """
+    longer = page
+    while True:
+        stored = read(longer)
+        found = _parsed(stored)
+        if found or len(stored) < longer.limit:
+            return found[: page.limit]
+        longer = replace(longer, limit=2 * longer.limit)
+
+
+def _parsed(page: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
     found = []
     for each in page:
         try:

@@ -525,7 +525,7 @@ def test_removed_creation_leaves_no_internals(
 
 
 def test_creation_without_its_internals_is_neither_decided_on_nor_swept(
-    firestore: FirestoreStore,
+    firestore: FirestoreStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     creation = a_claimed_creation()
     put(firestore, creation)
@@ -537,6 +537,7 @@ def test_creation_without_its_internals_is_neither_decided_on_nor_swept(
 
     assert unavailable.value.reason == f"creationInternals/{creation.creation_id} is missing"
     assert firestore.due(NOON + seconds(900), Page(limit=5)) == []
+    assert [each.getMessage() for each in caplog.records] == ["document_unreadable"]
     [found] = firestore.everything()
     problems = [each.what for each in violations(Books.of([found]), at=NOON, policy=POLICY)]
     assert "does not hold: it has its internals" in problems

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -582,6 +583,28 @@ def test_unreadable_creation_hides_no_other_from_jobs_and_sweep(store: Store) ->
     ):
         readable = [each.creation_id for each in found if each.stage != of_later_release]
         assert sorted(readable) == sorted(ids(creations))
+
+
+@pytest.mark.parametrize("listed", ["waiting", "overdue", "due"])
+def test_page_without_a_readable_creation_does_not_end_the_list(store: Store, listed: str) -> None:
+    stages: list[Any] = ["of a later release"] * 3 + [None] * 2
+    times = [NOON + seconds(n) for n in range(5)]
+    creations = [
+        a_creation(
+            str(n), kind=Kind.IMAGE, stage=stage, available_at=at, sweep_at=at, deadline_at=at
+        )
+        for n, (stage, at) in enumerate(zip(stages, times, strict=True))
+    ]
+    put(store, *creations)
+    read = partial(store.waiting, Kind.IMAGE) if listed == "waiting" else getattr(store, listed)
+
+    found: list[Creation] = []
+    after: Cursor | None = None
+    while page := read(NOON + seconds(900), Page(limit=1, after=after)):
+        found += page
+        after = Cursor(page[-1].deadline_at or NOON, page[-1].creation_id)
+
+    assert ids(each for each in found if each.stage is None) == ids(creations[3:])
 
 
 def test_due_and_overdue_creations_have_internals(store: Store) -> None:

@@ -146,13 +146,13 @@ def test_thresholds_match_the_promises() -> None:
     assert (threshold("slow", 0), threshold("slow", 1)) == (30, 180)
     assert (threshold("failures"), threshold("queue_depth")) == (0.1, 50)
     assert (threshold("refund_failures"), threshold("audit_violations")) == (0, 0)
-    assert threshold("audit_failed") == 0
+    assert threshold("failed_audits") == 0
     assert (threshold("day_cost", 0), threshold("day_cost", 1)) == (100, 0)
     assert (threshold("withdrawals_refused"), threshold("looks_failed")) == (0, 0)
 
 
 def test_failed_execution_of_each_audit_raises_an_alert() -> None:
-    [failed] = filters(ALERTS["audit_failed"])
+    [failed] = filters(ALERTS["failed_audits"])
     [jobs] = re.findall(r'job_name = monitoring\.regex\.full_match\("([^"]+)"\)', failed)
     provisioning = (FOLDER.parent / "provision_generation_jobs.sh").read_text()
     scheduled = re.findall(r"^make_audit_schedule (\S+) ", provisioning, re.MULTILINE)

@@ -22,7 +22,6 @@ from shared.adapters.firestore.internals import (
     StoredDocument,
     documents_of,
     internals_key,
-    is_whole,
     shown_document,
     whole_document,
     with_internals,
@@ -161,8 +160,7 @@ class FirestoreStore:
         # An earlier release keeps `availableAt` when it settles a creation, because it cannot name it.
         filters: list[Filter] = [("mediaType", "==", kind), ("status", "==", Status.PENDING)]
         filters.append(("availableAt", "<=", now))
-        collection, order = Collection.CREATIONS, OLDEST_FIRST
-        return readable(self._page(collection, filters, page, sort="availableAt", order=order))
+        return self._oldest(Collection.CREATIONS, filters, page, sort="availableAt")
 
     def held(self, execution_name: str, kind: Kind) -> list[Creation]:
         filters: list[Filter] = [("executionName", "==", execution_name)]
@@ -190,11 +188,19 @@ class FirestoreStore:
 
     def _due(self, now: datetime, page: Page, *, sort: str) -> list[Creation]:
         query = self._query(Collection.CREATIONS, [(sort, "<=", now)])
-        return self._with_internals(self._select(query, page, sort=sort, order=OLDEST_FIRST))
+        return readable(
+            lambda part: self._whole(self._select(query, part, sort=sort, order=OLDEST_FIRST)), page
+        )
 
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
-        filters, collection = [("dueAt", "<=", now)], Collection.MEDIA_DELETIONS
-        return readable(self._page(collection, filters, page, sort="dueAt", order=OLDEST_FIRST))
+        return self._oldest(Collection.MEDIA_DELETIONS, [("dueAt", "<=", now)], page, sort="dueAt")
+
+    def _oldest(
+        self, collection: Collection, filters: Sequence[Filter], page: Page, *, sort: str
+    ) -> list[Any]:
+        return readable(
+            lambda part: self._page(collection, filters, part, sort=sort, order=OLDEST_FIRST), page
+        )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         filters = [("mediaType", "==", kind), ("status", "==", status)]
@@ -251,17 +257,16 @@ class FirestoreStore:
             query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
         return self._documents.select(query)
 
-    def _with_internals(self, snapshots: list[StoredDocument]) -> list[Creation]:
-        """Return creations with their internals, which may be newer; skip those just removed."""
+    def _whole(self, snapshots: list[StoredDocument]) -> list[Stored[Creation]]:
+        """Return creations with their internals, which may be newer; without, unreadable ones."""
         found = {creation_key(CreationId(each.id)): each for each in snapshots}
         internals = self._documents.read([internals_key(key) for key in found])
-        return readable(
+        return [
             Stored(
                 key.id, partial(whole_document, key, snapshot, internals.get(internals_key(key)))
             )
             for key, snapshot in found.items()
-            if internals_key(key) in internals or is_whole(snapshot)
-        )
+        ]
 
 
 def _stored(key: Key[DocumentT], snapshot: StoredDocument) -> Stored[DocumentT]:

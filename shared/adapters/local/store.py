@@ -201,7 +201,9 @@ class SQLiteStore:
     def _oldest(
         self, collection: Collection, where: str, page: Page, sort: str, of: str
     ) -> list[Any]:
-        return readable(self._page(collection, [where], page, sort=sort, order="ASC", of=of))
+        return readable(
+            lambda part: self._page(collection, [where], part, sort=sort, order="ASC", of=of), page
+        )
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         where = f"{field('mediaType')} = ? AND {field('status')} = ?"
