@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from shared.domain.brief import Brief
-from shared.domain.errors import GenerationRefused, GenerationUnavailable
+from shared.domain.errors import GenerationRefused, GenerationUnavailable, LeaseLost
 from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.ports.clock import Clock
@@ -101,6 +101,8 @@ class ThrottledGenerator:
         try:
             with self._watched():
                 begun = self._generator.start(brief, creation_id=creation_id, attempt=attempt)
+        except LeaseLost:  # while it waited to parse an accepted start's answer
+            raise
         except Exception as error:
             if not _is_about_the_brief(error):
                 self._throttle.failed()

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from jobs.throttle import CLEAN_S, PAUSE_S, Throttle, ThrottledGenerator
-from shared.domain.errors import GenerationRefused, GenerationUnavailable, StartOutcomeUnknown
+from shared.domain.errors import (
+    GenerationRefused,
+    GenerationUnavailable,
+    LeaseLost,
+    StartOutcomeUnknown,
+)
 from shared.domain.failure import FailureCode
 from shared.ports.generator import Operation, Ready, Running
 from tests.support.builders import a_brief, a_creation_id
@@ -192,6 +197,14 @@ def test_failed_start_closes_the_throttle_for_30_seconds(
     clock.sleep(PAUSE_S - 1)
     assert not throttle.is_open
     clock.sleep(1)
+    assert throttle.is_open
+
+
+def test_start_that_ends_with_its_lease_does_not_close_the_throttle(throttle: Throttle) -> None:
+    error = LeaseLost(creation_id=a_creation_id())
+    with pytest.raises(LeaseLost):
+        start(throttled(FakeGenerator(starts=[error]), throttle))
+
     assert throttle.is_open
 
 
