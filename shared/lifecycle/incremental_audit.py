@@ -62,7 +62,8 @@ class IncrementalAudit:
         An account that cannot be read does not stop the others.
 
         Raises:
-            StoreUnavailable: some account could not be read or its checkpoint not written.
+            Unavailable: after the report, if some account could not be read or its checkpoint not
+                written, or if the list of accounts ended early.
         """
         counts, unreadable = AuditCounts(), list[Unavailable]()
         report = reported(counts, self._violations(counts, unreadable))
@@ -71,6 +72,15 @@ class IncrementalAudit:
         return report
 
     def _violations(
+        self, counts: AuditCounts, unreadable: list[Unavailable]
+    ) -> Iterator[Violation]:
+        try:
+            yield from self._of_accounts(counts, unreadable)
+            yield from self._late()
+        except Unavailable as error:  # what was found until then is reported
+            unreadable.append(error)
+
+    def _of_accounts(
         self, counts: AuditCounts, unreadable: list[Unavailable]
     ) -> Iterator[Violation]:
         moved = self._moved()
@@ -82,7 +92,6 @@ class IncrementalAudit:
                 books, wrong = result
                 counts.add(books)
                 yield from (each for each in wrong if each.invariant != LATE)
-        yield from self._late()
 
     def _moved(self) -> Iterator[UserId | Damage]:
         """Yield the accounts that their checkpoints do not cover, and what cannot be read."""

@@ -1,6 +1,7 @@
 """The incremental audit reads only what moved, and raises no false alarm."""
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shared.domain.audit_checkpoint import AuditCheckpoint, checkpoint_key
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import UserId
+from shared.lifecycle import incremental_audit
 from shared.lifecycle.auditing import AuditReport
 from shared.lifecycle.incremental_audit import IncrementalAudit
 from tests.lifecycle.test_auditing import remove, spoil
@@ -172,6 +174,37 @@ def test_audit_gives_up_when_nothing_can_be_read(world: World) -> None:
     assert len(tried) < 200
     for n in range(200):
         remove(world, "users", f"id = 'user-{n}'")
+
+
+class EndsEarly:
+    """A store that returns only the first accounts, as Firestore after an hour."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def accounts(self) -> Any:
+        yield from islice(self.world.sqlite.accounts(), 2)
+        raise StoreUnavailable(reason="planned")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.world.sqlite, name)
+
+
+def test_audit_that_ends_early_reports_what_it_found_and_fails(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incremental_audit, "AT_ONCE", 1)
+    world.draft()
+    world.draft(user=BEN)
+    right = world.account().balance_tokens
+    spoil(world, "users", f"id = '{ADA}'", lambda d: d.update(tokenBalance=81))
+
+    with pytest.raises(StoreUnavailable):
+        over(world, EndsEarly(world)).audit()
+
+    violations = [each for each in caplog.records if each.message == "violation"]
+    assert [vars(each)["document"] for each in violations] == [ADA]
+    spoil(world, "users", f"id = '{ADA}'", lambda d: d.update(tokenBalance=right))
 
 
 def test_earlier_audit_does_not_replace_a_later_checkpoint(world: World) -> None:
