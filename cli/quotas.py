@@ -117,7 +117,8 @@ Those of `createdAt` of creations and of the ledger begin with the owner, and so
 AUDITED_DOCUMENTS = 3
 """What an audit of everything reads of a creation: itself, its internals and its debit."""
 NEW_DOCUMENTS = 4
-"""What the nightly audit reads of a new creation: its debit, itself, its internals, its entries."""
+"""What the nightly audit reads of a new creation: its debit, itself, its internals and its refund, also
+if there is none."""
 ACCOUNT_DOCUMENTS = 2
 """Of each account: itself, and its checkpoint (nightly) or its username (everything)."""
 

@@ -50,9 +50,10 @@ class Draining:
         return sorted(found[:CANDIDATES_MAX], key=lambda each: _place(each, execution))
 
     def _oldest_in_time(self, kind: Kind, at: datetime) -> datetime:
-        """Return the earliest `available_at`, never before its debit, that leaves time to run.
+        """Return the earliest `available_at` of a creation that may still have time to run.
 
-        In a long backlog, earlier ones would fill every look until the sweep refunds them.
+        It is never before the debit, from which the deadline counts. In a long backlog, earlier ones
+        would fill every look until the sweep refunds them.
         """
         waited_s = self.policy.deadline_s - self.policy.minimum_run_s(kind)
         return at - timedelta(seconds=waited_s)

@@ -147,16 +147,16 @@ class SQLiteQueue:
         ones of the kind may take the task meanwhile, and a further one takes its start's CPU time
         from them: the more run, the later the next starts.
         """
-        now_s, run_s = self._clock.now().timestamp(), self._clock.monotonic_s()
-        self._forget(now_s, run_s)
+        now_s, monotonic_s = self._clock.now().timestamp(), self._clock.monotonic_s()
+        self._forget(now_s, monotonic_s)
         interval_s = self.limits.interval_s(running=running)
-        if run_s < self._last_dispatch_s.get(kind, -math.inf) + interval_s:
+        if monotonic_s < self._last_dispatch_s.get(kind, -math.inf) + interval_s:
             return False
         with translated(QueueUnavailable):
             task = self._due(kind, now_s)
             if task is None:
                 return False
-            self._last_dispatch_s[kind] = run_s
+            self._last_dispatch_s[kind] = monotonic_s
             try:
                 run(task.creation_id)
             except Exception:
@@ -188,17 +188,17 @@ class SQLiteQueue:
     def _end(self, task: _Due, now_s: float) -> None:
         self._write("UPDATE tasks SET done_s = ? WHERE name = ?", now_s, task.name)
 
-    def _forget(self, now_s: float, run_s: float) -> None:
+    def _forget(self, now_s: float, monotonic_s: float) -> None:
         """Free the names of tasks that finished long ago, now and then."""
-        if run_s < self._next_forgetting_s:
+        if monotonic_s < self._next_forgetting_s:
             return
-        self._next_forgetting_s = run_s + FORGET_EVERY_S
+        self._next_forgetting_s = monotonic_s + FORGET_EVERY_S
         forgotten = self._write(
             "DELETE FROM tasks WHERE name IN (SELECT name FROM tasks WHERE done_s < ? LIMIT ?)",
             *(now_s - NAME_KEPT.total_seconds(), FORGOTTEN_MAX),
         )
         if forgotten == FORGOTTEN_MAX:
-            self._next_forgetting_s = run_s
+            self._next_forgetting_s = monotonic_s
 
     def _write(self, statement: str, *values: str | float) -> int:
         """Execute and commit a statement; return the number of rows that it changed."""
