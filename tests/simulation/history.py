@@ -335,6 +335,8 @@ class _Installation:
         except Exception as error:
             self.simulation.marks[f"{name}_raised"] += 1
             self.simulation.note(f"{name} raised {error!r}")
+            if name == "audit" and self.simulation.faults.are_off:
+                self.inspector.report("I0", f"the audit raised {error!r}")
 
 
 @dataclass(frozen=True)
