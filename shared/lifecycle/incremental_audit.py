@@ -67,8 +67,8 @@ class IncrementalAudit:
         """
         counts, unreadable = AuditCounts(), list[Unavailable]()
         report = reported(counts, self._violations(counts, unreadable))
-        for error in unreadable:
-            raise error
+        if unreadable:
+            raise unreadable[0]
         return report
 
     def _violations(

@@ -29,7 +29,7 @@ from shared.domain.status import READY, Status
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.ports.store import Document
 
-COUNT_MAX = 10_000
+COUNT_MAX = 100_000
 """More attempts or debits than a creation can have; the audit counts no further."""
 
 

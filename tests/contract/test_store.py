@@ -585,6 +585,18 @@ def test_unreadable_creation_hides_no_other_from_jobs_and_sweep(store: Store) ->
         assert sorted(readable) == sorted(ids(creations))
 
 
+def test_unreadable_creation_hides_no_other_that_an_execution_holds(store: Store) -> None:
+    first, second = (
+        a_creation(name).claimed(LEASE_OWNER, policy=POLICY, at=NOON) for name in ("one", "two")
+    )
+    of_later_release: Any = "of a later release"
+    put(store, replace(first, stage=of_later_release), second)
+
+    found = store.held(LEASE_OWNER.execution, Kind.VIDEO)
+
+    assert [each for each in found if each.stage != of_later_release] == [second]
+
+
 @pytest.mark.parametrize("listed", ["waiting", "overdue", "due"])
 def test_page_without_a_readable_creation_does_not_end_the_list(store: Store, listed: str) -> None:
     stages: list[Any] = ["of a later release"] * 3 + [None] * 2

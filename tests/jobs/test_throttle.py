@@ -116,7 +116,7 @@ def test_each_minute_without_a_429_adds_one_up_to_the_maximum(
     assert counts == [5, 6, 7, 8, 8, 8]
 
 
-def test_429_counts_the_minutes_anew(throttle: Throttle, clock: FakeClock) -> None:
+def test_429_begins_the_count_of_minutes_again(throttle: Throttle, clock: FakeClock) -> None:
     full(throttle).rate_limited(hint_s=5)
     clock.sleep(2 * CLEAN_S)
 

@@ -101,7 +101,7 @@ MUTANTS: list[tuple[Mutant, Callable[[Path], World], Check]] = [
         behaviour.test_earlier_audit_does_not_replace_a_later_checkpoint,
     ),
     (
-        _mutant("an unreadable account passes", "audit", "raise error", "break"),
+        _mutant("an unreadable account passes", "audit", "raise unreadable[0]", "pass"),
         World,
         behaviour.test_unreadable_account_stops_no_other_and_fails_the_audit,
     ),

@@ -169,14 +169,17 @@ class FirestoreStore:
         leased = self._select(
             query, Page(PAGE_LIMIT_MAX), sort="leaseExpiresAt", order=OLDEST_FIRST
         )
-        keys = [creation_key(CreationId(each.id)) for each in leased]
-        found = Found(documents_of(self._documents.read(with_internals(keys)))) if keys else None
-        creations = [found.get(key) for key in keys] if found else []
+        internals = {creation_key(CreationId(each.id)): each for each in leased}
+        found = self._documents.read([*internals])
+        creations = [
+            Stored(key.id, partial(whole_document, key, found[key], each))
+            for key, each in internals.items()
+            if key in found
+        ]
         return [
             each
-            for each in creations
-            if each is not None
-            and (each.status, each.kind) == (Status.PROCESSING, kind)
+            for each in readable(lambda _: creations, Page(PAGE_LIMIT_MAX))
+            if (each.status, each.kind) == (Status.PROCESSING, kind)
             and each.execution_name == execution_name
         ]
 
