@@ -1,7 +1,7 @@
 """Serialisation of documents: camelCase field names, the id as the key.
 
 Times stay `datetime` unless the store has no such type. A missing field is read as its default.
-`in_account_order` is what the stores share of the audit's reading.
+The stores also share here how they skip unreadable documents and stream those of an audit.
 """
 
 import logging

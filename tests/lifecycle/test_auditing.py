@@ -155,6 +155,26 @@ UNREADABLE: dict[str, tuple[str, Callable[[World], None]]] = {
 }
 """What no check can read, and the beginning of the document that the report names."""
 
+COUNTS: dict[str, tuple[str, Callable[[World], None]]] = {
+    "more debits than a creation can have": (
+        "I12",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(debits=10**12)),
+    ),
+    "more attempts than a creation can have": (
+        "I12",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=10**12)),
+    ),
+    "a ledger longer than any": (
+        "I1",
+        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(ledgerCount=10**12)),
+    ),
+    "too many attempts": (
+        "I17",
+        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
+    ),
+}
+"""Damages that both audits report: counts that no creation or account can reach."""
+
 DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
     "a balance that the ledger does not explain": (
         "I1",
@@ -242,22 +262,7 @@ DAMAGES: dict[str, tuple[str, Callable[[World], None]]] = {
             w, "users", "id = 'ada'", lambda d: d.update(inFlight={"image": 0, "video": 2})
         ),
     ),
-    "more debits than a creation can have": (
-        "I12",
-        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(debits=10**12)),
-    ),
-    "more attempts than a creation can have": (
-        "I12",
-        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=10**12)),
-    ),
-    "a ledger longer than any": (
-        "I1",
-        lambda w: spoil(w, "users", "id = 'ada'", lambda d: d.update(ledgerCount=10**12)),
-    ),
-    "too many attempts": (
-        "I17",
-        lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(attempt=7)),
-    ),
+    **COUNTS,
     "too many hand-backs": (
         "I17",
         lambda w: spoil(w, "creations", of_status("pending"), lambda d: d.update(handBacks=7)),

@@ -3,13 +3,11 @@
 import io
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from shared.adapters.local.sqlite import connect
 from shared.adapters.local.store import SQLiteStore
 from shared.domain.creation import Creation
 from shared.domain.errors import StoreUnavailable
@@ -22,6 +20,7 @@ from shared.lifecycle.duties import AT_ONCE
 from shared.lifecycle.sweeping import interleaved
 from shared.lifecycle.transactions import RERUNS_MAX
 from shared.ports.store import Document, Page, write
+from tests.lifecycle.test_auditing import spoil
 from tests.support.builders import POLICY, a_creation, seconds
 from tests.support.world import World
 
@@ -246,10 +245,7 @@ def test_unreadable_creation_stops_no_refund_of_others(
 
 
 def set_stage(world: World, creation: Creation, stage: str) -> None:
-    """Change a document as a person or another release may."""
-    update = "UPDATE creations SET document = json_set(document, '$.stage', ?) WHERE id = ?"
-    with closing(connect(world.folder / "store.db")) as connection:
-        connection.execute(update, [stage, creation.creation_id])
+    spoil(world, "creations", f"id = '{creation.creation_id}'", lambda d: d.update(stage=stage))
 
 
 def mark_as_dispatched(world: World, creation: Creation) -> None:
