@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from shared.domain.account import account_key
+from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.ports.clock import Clock
@@ -54,12 +55,23 @@ def probe_store(store: Store) -> None:
 
 
 def probe_queries(store: Store, *, at: datetime) -> None:
-    """Make the queries of draining and of refunds: each fails while the database has no index for it."""
+    """Make the queries whose indexes are new: each fails while the database has no index for it."""
     one = Page(1)
     for kind in Kind:
         store.waiting(kind, at, one)
     store.held(PROBE, Kind.IMAGE)
     store.overdue(at, one)
+    store.shared_with(PROBE, one)
+    store.unfolded(at, one)
+    store.expired(at, one)
+    store.scheduled(at, one)
+    store.expired_downloads(at, one)
+    store.changed_likes(at, one)
+    store.like_count(CreationId(PROBE))
+    store.acts(one)
+    store.acts_of(CreationId(PROBE), one)
+    for each in (None, Kind.IMAGE):
+        store.failed_since(FailureCode.INTERNAL, each, at, one)
 
 
 def probe_queue(queue: TaskQueue, kind: Kind) -> None:

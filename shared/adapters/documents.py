@@ -18,11 +18,16 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
+from shared.domain.download import Download
+from shared.domain.history import Event
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.domain.lease import LeaseOwner
 from shared.domain.ledger import Cost, LedgerEntry
+from shared.domain.like import Like
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
+from shared.domain.statistics import HourStatistics
+from shared.domain.sweep_mark import SweepMark
 from shared.domain.welcome import WelcomeShard
 from shared.ports.store import Damage, Document, Page, Stored
 
@@ -39,6 +44,10 @@ _TYPES: dict[Collection, tuple[type[Document], str]] = {
     Collection.OPERATOR_ACTS: (OperatorAct, "actId"),
     Collection.WELCOME_SHARDS: (WelcomeShard, "shardId"),
     Collection.AUDIT_CHECKPOINTS: (AuditCheckpoint, "userId"),
+    Collection.LIKES: (Like, "likeId"),
+    Collection.SWEEP_MARKS: (SweepMark, "duty"),
+    Collection.DOWNLOADS: (Download, "secret"),
+    Collection.STATISTICS: (HourStatistics, "hourId"),
 }
 """Each collection's type, and the field that is its document id."""
 HELD = tuple(_TYPES)
@@ -81,6 +90,8 @@ def _converter() -> Converter:
     converter.register_structure_hook(datetime, _time)
     converter.register_structure_hook(LeaseOwner, lambda text, _: LeaseOwner.parse(text))
     converter.register_unstructure_hook(LeaseOwner, str)
+    converter.register_structure_hook(Event, lambda text, _: Event.parse(text))
+    converter.register_unstructure_hook(Event, str)
 
     # Each type's functions are generated when a process first uses them.
     converter.register_structure_hook_factory(
@@ -103,9 +114,11 @@ INTERNALS = frozenset(
         *(
             "enqueues",
             "executionName",
+            "expiryRun",
             "fingerprint",
             "firstAttempt",
             "handBacks",
+            "history",
             "holder",
             "intent",
         ),
@@ -201,7 +214,7 @@ def in_account_order(moment: OneMoment) -> Iterator[Document | Damage]:
     yield from merge(*(each.in_order() for each in shelves), key=_user_id)
     for shelf in shelves:
         yield from shelf.damage()
-    for collection in (Collection.USERNAMES, Collection.MEDIA_DELETIONS):
+    for collection in (Collection.USERNAMES, Collection.MEDIA_DELETIONS, Collection.LIKES):
         found = map(_read, moment.rows(collection))
         yield from (each for each in found if each is not None)
 
@@ -213,6 +226,14 @@ def with_checkpoints(moment: OneMoment) -> Iterator[Account | AuditCheckpoint | 
     for found in map(_read, rows):
         if isinstance(found, Account | AuditCheckpoint | Damage):
             yield found
+
+
+def outcomes_of(moment: OneMoment) -> Iterator[Cost | HourStatistics | Damage]:
+    """Stream what `Store.outcomes` does."""
+    for collection in (Collection.COSTS, Collection.STATISTICS):
+        for found in map(_read, moment.rows(collection)):
+            if isinstance(found, Cost | HourStatistics | Damage):
+                yield found
 
 
 class _Shelf:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -54,11 +55,18 @@ class HourlyCount:
         return replace(self, count=self.count + 1)
 
     def check(
-        self, at: datetime, *, limit: int, error: type[TooManyOpened] | type[TooManyFree]
+        self,
+        at: datetime,
+        *,
+        more: int = 1,
+        limit: int,
+        error: type[TooManyOpened] | type[TooManyFree],
     ) -> None:
-        """Raise the error if the limit is reached in this hour."""
-        left_s = self.left_s(at)
-        if left_s > 0 and self.count >= limit:
+        """Raise the error if so many more would exceed the limit in this hour."""
+        left_s, count = self.left_s(at), self.count
+        if left_s <= 0:
+            left_s, count = HOUR.total_seconds(), 0
+        if count + more > limit:
             raise error(limit=limit, retry_after_s=math.ceil(left_s))
 
 
@@ -106,15 +114,46 @@ class Account:
 
         Raises `TooManyUnfinished`, `TooManyFree`, `TooManyOpened` or `InsufficientTokens`.
         """
+        account, (entry,) = self.debited_for_each(
+            [creation_id], tokens, kind=kind, debit=debit, actor=actor, policy=policy, at=at
+        )
+        return account, entry
+
+    def debited_for_each(
+        self, creation_ids: Sequence[CreationId], tokens: int, *, kind: Kind, debit: int,
+        actor: Actor, policy: Policy, at: datetime,
+    ) -> tuple["Account", tuple[LedgerEntry, ...]]:  # fmt: skip
+        """Return the account after a debit for each creation, and the ledger entries in order.
+
+        All or none: the limits and the balance must allow every one of them. Raises as `debited`.
+        """
+        self._check_debits(tokens, count=len(creation_ids), kind=kind, policy=policy, at=at)
+        account, entries = self, list[LedgerEntry]()
+        for each in creation_ids:
+            account, entry = account._debited(
+                tokens, each, kind=kind, debit=debit, actor=actor, at=at
+            )
+            entries.append(entry)
+        return account, tuple(entries)
+
+    def _check_debits(
+        self, tokens: int, *, count: int, kind: Kind, policy: Policy, at: datetime
+    ) -> None:
         in_flight_max = policy.in_flight_max(kind)
-        if self.in_flight.of(kind) >= in_flight_max:
+        if self.in_flight.of(kind) + count > in_flight_max:
             raise TooManyUnfinished(limit=in_flight_max, retry_after_s=RETRY_AFTER_S[kind])
         if self.free_hour is not None:
             limit = policy.free_outcomes_per_hour_max
             self.free_hour.check(at, limit=limit, error=TooManyFree)
-        self.opened_hour.check(at, limit=policy.opened_per_hour_max, error=TooManyOpened)
-        if tokens > self.balance_tokens:
-            raise InsufficientTokens(required=tokens, balance=self.balance_tokens)
+        opened_max = policy.opened_per_hour_max
+        self.opened_hour.check(at, more=count, limit=opened_max, error=TooManyOpened)
+        if count * tokens > self.balance_tokens:
+            raise InsufficientTokens(required=count * tokens, balance=self.balance_tokens)
+
+    def _debited(
+        self, tokens: int, creation_id: CreationId, *, kind: Kind, debit: int, actor: Actor,
+        at: datetime,
+    ) -> tuple["Account", LedgerEntry]:  # fmt: skip
         entry_id = debit_id(creation_id, debit)
         account, entry = self._moved(EntryType.DEBIT, tokens, entry_id, actor=actor, at=at)
         account = replace(

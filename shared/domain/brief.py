@@ -29,6 +29,9 @@ Text pasted from a page in a right-to-left language contains them; they can also
 text as another one. The marks U+200E, U+200F and U+061C cannot, and stay.
 """
 _BIDI_CONTROLS = re.compile(f"[{BIDI_CONTROLS}]")
+COUNT_MAX = 4
+"""How many variations one request may open."""
+ACCEPTED_COUNT = f"use a whole number from 1 to {COUNT_MAX}"
 ACCEPTED_DURATION = "use 4, 6 or 8 seconds"
 ACCEPTED_ORIENTATION = "use landscape or portrait"
 _IN_EVERY_FINGERPRINT = ("kind", "prompt", "aspect_ratio", "duration_s")
@@ -55,17 +58,21 @@ ASPECT_RATIO_DEFAULT = {Kind.IMAGE: AspectRatio.SQUARE, Kind.VIDEO: AspectRatio.
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
-    """A creation's parameters for a generator. `duration_s` is None for an image."""
+    """A creation's parameters for a generator. `duration_s` is None for an image.
+
+    `count` is how many variations are opened together; the brief of each one of them has 1.
+    """
 
     kind: Kind
     prompt: str
     aspect_ratio: AspectRatio
     duration_s: int | None
+    count: int = 1
 
     @classmethod
     def of(
         cls, kind: Kind, *, prompt: str, aspect_ratio: str | None = None,
-        orientation: str | None = None, duration_s: int | None = None,
+        orientation: str | None = None, duration_s: int | None = None, count: int | None = None,
     ) -> "Brief":  # fmt: skip
         """Fill in the defaults, or raise `WrongField` with the fields named as on the wire."""
         faults = Faults()
@@ -74,12 +81,14 @@ class Brief:
         )
         ratio = faults.collect(lambda: _aspect_ratio(kind, aspect_ratio, orientation))
         duration = faults.collect(lambda: _duration_s(kind, duration_s))
+        checked_count = faults.collect(lambda: _count(kind, count))
         faults.raise_if_any()
         return cls(
             kind=kind,
             prompt=checked_prompt or "",
             aspect_ratio=ratio or ASPECT_RATIO_DEFAULT[kind],
             duration_s=duration,
+            count=checked_count or 1,
         )
 
     @property
@@ -135,6 +144,16 @@ def _duration_s(kind: Kind, duration_s: int | None) -> int | None:
     return duration_s
 
 
+def _count(kind: Kind, count: int | None) -> int:
+    if count is None:
+        return 1
+    if kind is not Kind.IMAGE:
+        raise WrongField(field="count", reason=f"a {kind} has none")
+    if not 1 <= count <= COUNT_MAX:
+        raise WrongField(field="count", reason=ACCEPTED_COUNT)
+    return count
+
+
 def _aspect_ratio(kind: Kind, aspect_ratio: str | None, orientation: str | None) -> AspectRatio:
     faults = Faults()
     given = faults.collect(lambda: _given_ratio(kind, aspect_ratio))
@@ -186,7 +205,8 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
     return text
 
 
-def creation_id_for(user_id: UserId, idempotency_key: str) -> CreationId:
-    """Return the creation id of this user's key: base32 of a sha256."""
-    digest = hashlib.sha256(f"{user_id}\0{idempotency_key}".encode()).digest()
+def creation_id_for(user_id: UserId, idempotency_key: str, number: int = 1) -> CreationId:
+    """Return the id of the key's creation, or of its `number`-th variation: base32 of a sha256."""
+    variation = f"\0{number}" if number > 1 else ""  # no key contains a NUL
+    digest = hashlib.sha256(f"{user_id}\0{idempotency_key}{variation}".encode()).digest()
     return CreationId(b32encode(digest).decode().lower()[:CREATION_ID_LENGTH])

@@ -10,18 +10,21 @@ returns the creation after one step; the lifecycle decides who may take it.
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.domain.account import Account
 from shared.domain.brief import AspectRatio, Brief
 from shared.domain.errors import IllegalTransition
 from shared.domain.failure import Failure, FailureCode
+from shared.domain.history import AS_SCHEDULED, Event, Step, appended
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.lease import Intent, LeaseOwner
 from shared.domain.media import StoredMedia, attempt_keys, public_key
 from shared.domain.policy import Costs, Policy
+from shared.domain.schedule import Schedule, ScheduleError
+from shared.domain.sharing import Sharing
 from shared.domain.status import CLAIMED_PROGRESS, STAGE_PROGRESS, UNFINISHED, Stage, Status
 
 
@@ -38,6 +41,8 @@ class Creation:
     duration_s: int | None
     cost_tokens: int
     fingerprint: str
+    group_id: CreationId | None = None
+    """The first of the variations that were opened together; None if it was opened alone."""
 
     status: Status = Status.PENDING
     stage: Stage | None = Stage.QUEUED
@@ -83,6 +88,16 @@ class Creation:
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None = None
+    is_kept: bool = False
+    expires_at: datetime | None = None
+    """When the sweep deletes it; set exactly while `may_expire`."""
+    expiry_run: int = 0
+    """The run whose life it ends: a release before the expiry retries and leaves both."""
+    schedule: Schedule | None = None
+    schedule_error: ScheduleError | None = None
+    sharing: Sharing = field(default_factory=Sharing)
+    history: tuple[Event, ...] = ()
+    """Its transitions, for operators; empty in documents of older releases."""
 
     @property
     def key(self) -> Key["Creation"]:
@@ -100,6 +115,17 @@ class Creation:
     @property
     def is_unfinished(self) -> bool:
         return self.status in UNFINISHED
+
+    @property
+    def may_expire(self) -> bool:
+        is_settled = self.status in {Status.DRAFT, Status.FAILED}
+        is_wanted = self.is_kept or self.schedule is not None or self.sharing.is_shared
+        return is_settled and not is_wanted
+
+    @property
+    def next_try_at(self) -> datetime | None:
+        """Return when the sweep publishes it next."""
+        return self.schedule.try_at if self.schedule else None
 
     @property
     def was_claimed_for_this_debit(self) -> bool:
@@ -174,7 +200,7 @@ class Creation:
     @classmethod
     def opened(
         cls, creation_id: CreationId, *, account: Account, brief: Brief, costs: Costs,
-        policy: Policy, at: datetime,
+        policy: Policy, at: datetime, group_id: CreationId | None = None,
     ) -> "Creation":  # fmt: skip
         return cls(
             creation_id=creation_id,
@@ -186,11 +212,13 @@ class Creation:
             duration_s=brief.duration_s,
             cost_tokens=costs.of(brief.kind),
             fingerprint=brief.fingerprint,
+            group_id=group_id,
             available_at=at,
             deadline_at=at + timedelta(seconds=policy.deadline_s),
             sweep_at=at + timedelta(seconds=policy.sweep_every_s),
             created_at=at,
             updated_at=at,
+            history=appended((), Step.OPENED, "task 1", at=at),
         )
 
     def claimed(self, lease_owner: LeaseOwner, *, policy: Policy, at: datetime) -> "Creation":
@@ -203,6 +231,7 @@ class Creation:
             execution_name=lease_owner.execution,
             retry_at=None,
             available_at=None,
+            history=self._after(Step.CLAIMED, f"attempt {self.attempt + 1} {lease_owner}", at=at),
         )
         return claimed._leased(policy=policy, at=at)
 
@@ -211,11 +240,15 @@ class Creation:
     ) -> "Creation":
         """Return it with a renewed lease; a late report moves neither stage nor progress back."""
         stages = list(Stage)
+        latest = max(self.stage or stage, stage, key=stages.index)
         reporting = replace(
             self,
-            stage=max(self.stage or stage, stage, key=stages.index),
+            stage=latest,
             progress=max(self.progress, progress),
             updated_at=at,
+            history=self.history
+            if latest is self.stage
+            else self._after(Step.STAGE, latest, at=at),
         )
         return reporting._leased(policy=policy, at=at)
 
@@ -229,7 +262,8 @@ class Creation:
             earlier_attempt=earlier.attempt if earlier else None,
             earlier_at=earlier.at if earlier else None,
         )
-        return replace(self, intent=intent, model=model, updated_at=at)
+        history = self._after(Step.INTENT, model, at=at)
+        return replace(self, intent=intent, model=model, updated_at=at, history=history)
 
     def without_start(self, *, billed_usd: float = 0.0, at: datetime) -> "Creation":
         """Return it without its last start, which did not happen or produced nothing.
@@ -248,13 +282,21 @@ class Creation:
                 earlier_at=None,
             )
         spent_usd = self.spent_usd + billed_usd
-        return replace(self, intent=left, operation_name=None, spent_usd=spent_usd, updated_at=at)
+        return replace(
+            self,
+            intent=left,
+            operation_name=None,
+            spent_usd=spent_usd,
+            updated_at=at,
+            history=self._after(Step.START_CLEARED, f"billed ${billed_usd:.4g}", at=at),
+        )
 
     def with_operation(self, operation_name: str, *, at: datetime) -> "Creation":
-        return replace(self, operation_name=operation_name, updated_at=at)
+        history = self._after(Step.OPERATION, operation_name, at=at)
+        return replace(self, operation_name=operation_name, updated_at=at, history=history)
 
-    def completed(self, media: StoredMedia, *, at: datetime) -> "Creation":
-        return replace(
+    def completed(self, media: StoredMedia, *, policy: Policy, at: datetime) -> "Creation":
+        completed = replace(
             self._moved({Status.PROCESSING}, Status.DRAFT, at=at)._settled(),
             stage=Stage.DONE,
             progress=STAGE_PROGRESS[Stage.DONE],
@@ -263,7 +305,9 @@ class Creation:
             width=media.width,
             height=media.height,
             size_bytes=media.size_bytes,
+            history=self._after(Step.COMPLETED, f"{media.size_bytes} bytes", at=at),
         )
+        return completed.with_expiry(policy=policy, at=at)
 
     def without_thumbnail(self) -> "Creation":
         return replace(self, thumbnail_key=None)
@@ -280,6 +324,7 @@ class Creation:
             lease_expires_at=None,
             retry_at=retry_at,
             available_at=retry_at,
+            history=self._after(Step.RETRY_LATER, f"task {self.task_number + 1} {retry_at}", at=at),
         )
         return waiting.with_next_sweep(retry_at + timedelta(seconds=policy.sweep_every_s))
 
@@ -294,20 +339,24 @@ class Creation:
             lease_expires_at=None,
             retry_at=retry_at,
             available_at=retry_at,
+            history=self._after(Step.RELEASED, f"attempt {self.attempt}", at=at),
         )
         return released.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
     def failed(
-        self, code: FailureCode, *, queue_error_code: str | None = None, at: datetime
-    ) -> "Creation":
+        self, code: FailureCode, *, queue_error_code: str | None = None, policy: Policy,
+        at: datetime,
+    ) -> "Creation":  # fmt: skip
         """Return it failed and refunded; the caller writes the refund in the same transaction."""
-        return replace(
+        failed = replace(
             self._moved(UNFINISHED, Status.FAILED, at=at)._settled(),
             stage=None,
             error=Failure.of(code),
             refunded=True,
             queue_error_code=queue_error_code,
+            history=self._after(Step.FAILED, code, at=at),
         )
+        return failed.with_expiry(policy=policy, at=at)
 
     def debited_again(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return a failed creation in its next run; `created_at` and the attempt numbers continue."""
@@ -332,6 +381,8 @@ class Creation:
             error=None,
             refunded=False,
             queue_error_code=None,
+            expires_at=None,
+            history=self._after(Step.DEBITED_AGAIN, f"task {self.task_number + 1}", at=at),
         )
         return again.with_next_sweep(at + timedelta(seconds=policy.sweep_every_s))
 
@@ -343,18 +394,38 @@ class Creation:
             publication_count=self.publication_count + 1,
         )
 
-    def published(self, caption: str | None, *, at: datetime) -> "Creation":
+    def published(
+        self, caption: str | None, *, is_scheduled: bool = False, at: datetime
+    ) -> "Creation":
+        number = f"number {self.publication_count}{AS_SCHEDULED if is_scheduled else ''}"
         return replace(
             self._moved({Status.DRAFT}, Status.PUBLISHED, at=at),
             caption=self.caption if caption is None else caption,
             published_at=at,
+            expires_at=None,
+            schedule=None,
+            schedule_error=None,
+            history=self._after(Step.PUBLISHED, number, at=at),
         )
 
-    def captioned(self, caption: str, *, at: datetime) -> "Creation":
-        return replace(self, caption=caption, updated_at=at)
+    def captioned(self, caption: str | None, *, at: datetime) -> "Creation":
+        """Return it with a caption, or with its own if there is none."""
+        return replace(self, caption=self.caption if caption is None else caption, updated_at=at)
 
-    def unpublished(self, *, at: datetime) -> "Creation":
-        return replace(self._moved({Status.PUBLISHED}, Status.DRAFT, at=at), published_at=None)
+    def unpublished(self, *, policy: Policy, at: datetime) -> "Creation":
+        draft = replace(
+            self._moved({Status.PUBLISHED}, Status.DRAFT, at=at),
+            published_at=None,
+            schedule=None,
+            history=self._after(Step.UNPUBLISHED, f"number {self.publication_count}", at=at),
+        )
+        return draft.with_expiry(policy=policy, at=at)
+
+    def with_expiry(self, *, policy: Policy, at: datetime) -> "Creation":
+        """Return it with its life counted from now, or without an end."""
+        has_end = self.may_expire and policy.draft_life_days > 0
+        expires_at = at + timedelta(days=policy.draft_life_days) if has_end else None
+        return replace(self, expires_at=expires_at, expiry_run=self.run_number)
 
     def requeued(self, *, policy: Policy, at: datetime) -> "Creation":
         """Return it with a new task number; the next sweeps follow after 60, 120, 240 s .."""
@@ -365,6 +436,7 @@ class Creation:
             requeue_count=self.requeue_count + 1,
             available_at=(self.available_at or at) if self.status is Status.PENDING else None,
             updated_at=at,
+            history=self._after(Step.REQUEUED, f"task {self.task_number + 1}", at=at),
         )
         return requeued.with_next_sweep(at + timedelta(seconds=wait_s))
 
@@ -387,6 +459,9 @@ class Creation:
             deadline_at=None,
             sweep_at=None,
         )
+
+    def _after(self, step: Step, detail: object, *, at: datetime) -> tuple[Event, ...]:
+        return appended(self.history, step, detail, at=at)
 
     def _moved(self, sources: AbstractSet[Status], target: Status, *, at: datetime) -> "Creation":
         if self.status not in sources:

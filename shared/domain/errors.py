@@ -3,10 +3,12 @@
     PhoenixError
     ├── RequestError            answered over HTTP, one status each (api_service/errors.py)
     │   ├── WrongField
-    │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount
+    │   ├── Unauthenticated, AccountDisabled, WrongServiceAccount, NotAnOperator
     │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
+    │   ├── DownloadNotFound, ArchiveTooLarge
     │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
+    │   ├── TooManyCollaborators
     │   └── Unavailable         QueueUnavailable (NotQueued, WithdrawalRefused), QueueFull, Paused,
     │                           SpendingLimit, StorageFull, StoreUnavailable, StoreContention,
     │                           OutcomeUnknown, IdentityUnavailable, MediaUnavailable (MediaRefused)
@@ -78,6 +80,11 @@ class WrongServiceAccount(RequestError):
     sentence = "Only this installation's own services may call this."
 
 
+class NotAnOperator(RequestError):
+    code = "not_an_operator"
+    sentence = "Only operators may call this."
+
+
 class CreationNotFound(RequestError):
     """Unknown, or another user's: a caller cannot distinguish the two."""
 
@@ -134,6 +141,12 @@ class IllegalTransition(RequestError):
     status: str
 
 
+class TooManyCollaborators(RequestError):
+    code = "too_many_collaborators"
+    sentence = "Only {limit} people can be invited. Remove one first."
+    limit: int
+
+
 class KeyReused(RequestError):
     code = "idempotency_key_reused"
     sentence = "This Idempotency-Key was used for another request: send a new one."
@@ -150,6 +163,18 @@ class MediaMissing(RequestError):
     code = "media_missing"
     sentence = "The file of this creation no longer exists, so it cannot be published."
     reason: str = ""
+
+
+class DownloadNotFound(RequestError):
+    code = "download_not_found"
+    sentence = "This download link does not exist or has expired. Create a new one."
+
+
+class ArchiveTooLarge(RequestError):
+    code = "archive_too_large"
+    sentence = "The files have {size_bytes} bytes in total; one download has at most {limit_bytes}."
+    size_bytes: int
+    limit_bytes: int
 
 
 class Unavailable(RequestError):

@@ -34,6 +34,10 @@ class Collection(StrEnum):
     OPERATOR_ACTS = "operatorActs"
     WELCOME_SHARDS = "welcomeShards"
     AUDIT_CHECKPOINTS = "auditCheckpoints"
+    LIKES = "likes"
+    SWEEP_MARKS = "sweepMarks"
+    DOWNLOADS = "downloads"
+    STATISTICS = "stats"
     LEGACY_CREATIONS = "legacyCreations"
     """A legacy system's, archived by its migration; no store reads it."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.domain.brief import Faults
 from shared.domain.errors import WrongField
+from shared.domain.failure import FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
 from shared.domain.kind import Kind
 
@@ -57,9 +58,17 @@ class LedgerEntry:
         return self.entry_type.sign * self.amount_tokens
 
 
+MICRO_USD_PER_USD = 1_000_000
+
+
+class RunOutcome(StrEnum):
+    READY = "ready"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The estimated vendor cost of one debit's run."""
+    """The outcome of one debit's run, and its estimated vendor cost."""
 
     cost_id: str
     model: str | None
@@ -68,7 +77,19 @@ class Cost:
     was_claimed: bool = False
     """A job worked on this run. One that was cancelled in the queue does not count for the rate."""
     created_at: datetime | None = None
-    """None, like `kind`, in documents of older releases, which no query counts."""
+    """When it settled. None, like `kind`, in documents of older releases, which no query counts."""
+    creation_id: CreationId | None = None
+    outcome: RunOutcome | None = None
+    """None in documents of releases before the statistics, which never count it."""
+    failure: FailureCode | None = None
+    seconds: float = 0.0
+    """From the debit to the settling."""
+    refund_lag_s: float = 0.0
+    """From the deadline to the refund; 0 if it was in time, or ready."""
+    cost_micro_usd: int = 0
+    """The cost in whole millionths of a dollar, whose sums are exact."""
+    fold_at: datetime | None = None
+    """Since when the statistics lack it; None once they include it."""
 
     @property
     def key(self) -> Key["Cost"]:

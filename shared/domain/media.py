@@ -12,6 +12,8 @@ from shared.domain.policy import Policy
 PUBLIC_PREFIX = "public/"
 """Keys under it live in the public area, all others in the private one."""
 
+THUMBNAIL_WIDTH_PX, THUMBNAIL_HEIGHT_PX_MAX = 640, 2048
+
 
 class MediaFormat(StrEnum):
     """The stored formats, by file name extension."""
@@ -51,6 +53,8 @@ class MediaDeletion:
     due_at: datetime
     until: datetime
     is_begun: bool = False
+    likes_of: CreationId | None = None
+    """The deleted creation whose likes are removed, too."""
 
     @property
     def key(self) -> Key["MediaDeletion"]:
@@ -66,10 +70,17 @@ class MediaDeletion:
 
     @classmethod
     def at_once(
-        cls, deletion_id: str, keys: Iterable[str], *, at: datetime, policy: Policy
+        cls,
+        deletion_id: str,
+        keys: Iterable[str],
+        *,
+        likes_of: CreationId | None = None,
+        at: datetime,
+        policy: Policy,
     ) -> "MediaDeletion":
         """Return an entry that is due now, and again when no late write is possible any more."""
-        return replace(cls.later(deletion_id, keys, at=at, policy=policy), due_at=at, is_begun=True)
+        later = cls.later(deletion_id, keys, at=at, policy=policy)
+        return replace(later, due_at=at, is_begun=True, likes_of=likes_of)
 
     def begun(self) -> "MediaDeletion":
         return replace(self, is_begun=True)
@@ -90,6 +101,13 @@ def media_key(
 
 def thumbnail_key(kind: Kind, user_id: UserId, creation_id: CreationId, attempt: int) -> str:
     return f"{kind}s/{user_id}/{creation_id}/{attempt}_thumb.{MediaFormat.JPEG}"
+
+
+def thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of the same shape that fills 640 x 2,048 pixels."""
+    width, height = size
+    scale = min(THUMBNAIL_WIDTH_PX / width, THUMBNAIL_HEIGHT_PX_MAX / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def public_key(public_id: str, publication: int, private_key: str) -> str:

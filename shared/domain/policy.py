@@ -20,6 +20,10 @@ START_SHARE = 1 / 15
 """The share of the deadline (60 s of 900) that a dispatch and the start of a machine may take."""
 STOP_GRACE_S = 10
 """How long a job has between SIGTERM and SIGKILL."""
+MAY_BE_ZERO = frozenset({"draft_life_days"})
+"""The policies whose 0 means never."""
+DRAFT_LIFE_DAYS_MAX = 36_500
+"""A time too far ahead could not be written, and nothing could settle."""
 RETRY_AFTER_S = {Kind.IMAGE: 5, Kind.VIDEO: 15}
 """How long to wait before polling an unfinished creation again."""
 
@@ -125,6 +129,11 @@ class Policy:
     welcome_grants_per_day_max: int = 1600
     """Welcome grants of the whole installation on one day (UTC), a sixteenth for each shard."""
 
+    draft_life_days: float = 30
+    """How long a draft or a failed creation is kept after it settled; 0 keeps it for ever."""
+    shared_link_life_s: float = 900
+    """How long a signed link to a file of a shared draft is valid."""
+
     link_life_s: float = 7200
     """How long a signed link to a private file is valid."""
     link_window_s: float = 1800
@@ -133,10 +142,7 @@ class Policy:
     def __post_init__(self) -> None:
         """Refuse numbers that break the protocol, naming every broken rule."""
         for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            if not numbers or not all(0 < number < math.inf for number in numbers):
-                raise WrongSetting(setting=field.name, reason="must be a number above 0")
+            _check_number(field.name, getattr(self, field.name))
         job_timeout_s = max(self.image_job_timeout_s, self.video_job_timeout_s)
         rules = {
             "deadline_s must be >= job timeout + lease_s + 2 x sweep_every_s": (
@@ -166,6 +172,9 @@ class Policy:
                 )
                 for kind in Kind
             },
+            f"draft_life_days must be <= {DRAFT_LIFE_DAYS_MAX}": (
+                self.draft_life_days <= DRAFT_LIFE_DAYS_MAX
+            ),
             "gauges_life_s must be > gauges_every_s": self.gauges_life_s > self.gauges_every_s,
             "deadline_s must leave room for a queue as well as the minimum run": (
                 all(self.queue_room_s(kind) > 0 for kind in Kind)
@@ -212,3 +221,12 @@ class Policy:
     def room_bytes(self, kind: Kind) -> int:
         """Return the storage that one creation may need, with its thumbnail."""
         return self.size_bytes_max(kind) + THUMBNAIL_ROOM_BYTES
+
+
+def _check_number(name: str, value: float | tuple[float, ...]) -> None:
+    """Raise `WrongSetting` for a value that no policy can have."""
+    if value == 0 and name in MAY_BE_ZERO:
+        return
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        raise WrongSetting(setting=name, reason="must be a number above 0")

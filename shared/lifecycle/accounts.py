@@ -13,6 +13,7 @@ from shared.domain.account import RESERVED_USERNAMES, USERNAME, Account, Usernam
 from shared.domain.errors import AccountNotFound, ReferenceReused
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor, LedgerEntry, check_grant, entry_key, grant_id
+from shared.domain.operating import OperatorAct, Reason
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.welcoming import AddressWelcomed, WelcomeGrant, WelcomeOffer
 from shared.ports.clock import Clock, Ids
@@ -115,10 +116,14 @@ class Accounts:
         while True:
             yield f"user-{self.ids.random_id(FALLBACK_LETTERS)}"
 
-    def grant(self, user_id: UserId, tokens: int, *, reference: str, actor: Actor) -> LedgerEntry:
+    def grant(
+        self, user_id: UserId, tokens: int, *, reference: str, actor: Actor,
+        reason: Reason | None = None,
+    ) -> LedgerEntry:  # fmt: skip
         """Grant tokens once per reference; a repeated grant returns the first entry.
 
-        Raises `WrongField`, `AccountNotFound`, or for another user or amount `ReferenceReused`.
+        With a `reason` it is an operator's act, which is recorded. Raises `WrongField`,
+        `AccountNotFound`, or for another user or amount `ReferenceReused`.
         """
         check_grant(tokens, reference)
         key, entry_id, at = account_key(user_id), grant_id(reference), self.clock.now()
@@ -135,7 +140,8 @@ class Accounts:
             granted, entry = account.granted(
                 tokens, entry_id=entry_id, reference=reference, actor=actor, at=at
             )
-            return write(granted, entry, result=entry)
+            acts = (OperatorAct.of_grant(entry, reason),) if reason else ()
+            return write(granted, entry, *acts, result=entry)
 
         return self.transactions.run([key, entry_key(entry_id)], decide)
 

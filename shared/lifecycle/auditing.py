@@ -21,13 +21,13 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import READY, Status
-from shared.lifecycle.invariants import (
-    Books,
-    Violation,
-    account_violations,
-    possible,
-    username_violations,
-)
+from shared.lifecycle.acts_audit import act_violations
+from shared.lifecycle.creation_invariants import possible
+from shared.lifecycle.downloads import late_downloads
+from shared.lifecycle.invariants import Books, account_violations, username_violations
+from shared.lifecycle.like_audit import LikeAudit
+from shared.lifecycle.statistics_audit import StatisticsCheck
+from shared.lifecycle.violation import Violation
 from shared.ports.clock import Clock
 from shared.ports.file_index import FileIndex
 from shared.ports.media_store import MediaStore
@@ -95,14 +95,20 @@ class Auditing:
         """Check the whole store and every file, and log the violations."""
         counts = AuditCounts()
         with closing(self.open_file_index()) as files:
-            found = chain(self._documents(files, counts), self._files(files, counts))
+            found = chain(
+                self._documents(files, counts),
+                self._files(files, counts),
+                self._statistics(),
+                late_downloads(self.store, self.clock.now()),
+                act_violations(self.store),
+            )
             return reported(counts, found)
 
     def _documents(self, files: FileIndex, counts: AuditCounts) -> Iterator[Violation]:
-        """Check the books of each account, and that names and accounts refer to each other."""
+        """Check the books of each account, names against accounts, and likes against counts."""
         at = self.clock.now()
-        unmatched_names = 0
-        for user_id, documents in groupby(self.store.books(), key=owner_of):
+        unmatched_names, likes = 0, LikeAudit()
+        for user_id, documents in groupby(likes.observed(self.store.books()), key=owner_of):
             if user_id is not None:
                 books = Books.of(cast("Iterator[Document]", documents))
                 counts.add(books)
@@ -120,6 +126,7 @@ class Auditing:
                         files.tolerate(document.keys)
         if unmatched_names:
             yield from self._usernames()
+        yield from likes.violations(self.store.books, at=at, policy=self.policy)
 
     def _account(self, user_id: UserId, books: Books, at: datetime) -> Iterator[Violation]:
         """Check one account. If its documents break the check, the other accounts are checked."""
@@ -127,6 +134,15 @@ class Auditing:
             yield from account_violations(books, at=at, policy=self.policy)
         except Exception as error:  # noqa: BLE001 (an audit that stops reports nothing)
             yield Violation(UNREADABLE, user_id, f"cannot be checked: {error!r}")
+
+    def _statistics(self) -> Iterator[Violation]:
+        check = StatisticsCheck()
+        for document in self.store.outcomes():
+            if isinstance(document, Damage):
+                yield Violation(UNREADABLE, document.document, document.what)
+            else:
+                yield from check.add(document)
+        yield from check.violations()
 
     def _usernames(self) -> Iterator[Violation]:
         """Find what is wrong with usernames, in memory that grows with their number."""

@@ -175,7 +175,7 @@ class Claim:
                 id_, attempt = creation.creation_id, creation.attempt
                 unused += (thumbnail_key(creation.kind, creation.user_id, id_, attempt),)
             return write(
-                current.completed(media, at=at),
+                current.completed(media, policy=self.policy, at=at),
                 account.with_slot_freed(current.kind, at=at),
                 *end_of_run(current, unused, policy=self.policy, at=at),
                 result=None,

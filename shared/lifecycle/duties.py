@@ -2,25 +2,37 @@
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.domain.errors import PhoenixError
+from shared.domain.keys import Key
 from shared.domain.policy import SWEEP_LAST_CALL_S, Policy
 from shared.ports.clock import Clock
-from shared.ports.store import Document
 
 log = logging.getLogger(__name__)
 
-DueT = TypeVar("DueT", bound=Document)
+
+class Due(Protocol):
+    """A document that is due, or several that are handled together under one key."""
+
+    @property
+    def key(self) -> Key[Any]: ...
+
+
+DueT = TypeVar("DueT", bound=Due)
 
 AT_ONCE = 64
-"""How many documents one call works on at the same time."""
+"""How many documents one call works on at the same time, without those that need the object store."""
+DELETIONS_AT_ONCE, EXPIRIES_AT_ONCE, COPIES_AT_ONCE = 24, 16, 8
+"""How many deletions of files, expiries and scheduled publications one call works on."""
+MEDIA_AT_ONCE = DELETIONS_AT_ONCE + EXPIRIES_AT_ONCE + COPIES_AT_ONCE
+"""The threads for what needs the object store: while it hangs, neither refunds nor lists wait for one."""
 
 
 class Outcome(StrEnum):
@@ -31,6 +43,12 @@ class Outcome(StrEnum):
     LEFT = "left"
     """It waits, it runs, or another process was faster."""
     DELETED = "deleted"
+    FOLDED = "folded"
+    """The outcomes of one hour."""
+    COUNTED = "counted"
+    """A creation's likes were counted."""
+    EXPIRED = "expired"
+    PUBLISHED = "published"
     ERROR = "errors"
 
 
@@ -42,26 +60,37 @@ class Duty(Generic[DueT]):
     """
 
     pages: Iterator[list[DueT]]
-    handle: Callable[[DueT], Outcome]
+    handle: Callable[[DueT], Outcome | None]
+    """None: there is nothing to count."""
+    media_at_once: int | None = None
+    """How many of its documents are worked on at once, if that needs the object store."""
 
 
 class Turns:
     """One call's work on its duties.
 
     The first duty begins. Then each other one has at least `sweep_turn_s`, again and again until
-    none of them has anything left; what remains of the time is the first one's.
+    none of them has anything left; what remains of the time is the first one's, and so is the time
+    in which all others wait for the object store.
     """
 
     def __init__(
-        self, duties: Sequence[Duty[Any]], *, workers: Executor, clock: Clock, policy: Policy
+        self,
+        duties: Sequence[Duty[Any]],
+        *,
+        workers: Executor,
+        media_workers: Executor,
+        clock: Clock,
+        policy: Policy,
     ) -> None:
         """Prepare a call; `workers` runs up to `AT_ONCE` documents, and reads the pages."""
         self.counts = Counter({str(outcome): 0 for outcome in Outcome})
-        self._workers, self._clock, self._policy = workers, clock, policy
+        self._workers, self._media_workers = workers, media_workers
+        self._clock, self._policy = clock, policy
         most = policy.sweep_creations_max
         self._duties = [_Ahead(each, workers, documents_max=most) for each in duties]
-        self._running = 0
-        self._ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+        self._running: dict[Future[Outcome | None], _Ahead[Any]] = {}
+        self._ended: SimpleQueue[Future[Outcome | None]] = SimpleQueue()
         self._unreadable: list[Exception] = []
 
     def work(self) -> None:
@@ -73,50 +102,64 @@ class Turns:
         others_s = policy.sweep_turn_s * len(others)
         self._turn(first, min(now_s() + policy.sweep_repairs_s, stop_s - others_s))
         waiting = deque(others)
-        while waiting and self._has_room(stop_s):  # a turn begins with a free thread
-            duty = waiting.popleft()
+        while waiting and self._waited(lambda: self._may_begin(first, waiting), stop_s):
+            duty = next((each for each in waiting if self._has_room(each)), first)
             self._turn(duty, min(now_s() + policy.sweep_turn_s, stop_s))
-            if not duty.has_ended:
-                waiting.append(duty)
+            if duty is not first:
+                waiting.remove(duty)
+                waiting.extend([] if duty.has_ended else [duty])
         self._turn(first, stop_s)
-        self._count(end_s, running_max=0)
-        if self._running:  # nothing is lost: the next call repeats it
-            log.warning("sweep_left_running", extra={"documents": self._running})
+        if not self._waited(lambda: not self._running, end_s):
+            self._leave()
         for error in self._unreadable:
             raise error
 
     def _turn(self, duty: "_Ahead[Any]", until_s: float) -> None:
         """Begin a duty's documents, in their order, until it ends or until that time."""
         try:
-            while not duty.has_ended and self._has_room(until_s):
+            while not duty.has_ended and self._waited(lambda: self._has_room(duty), until_s):
                 due = duty.take(self._left_s(until_s))
                 if due is not None:
-                    self._begin(duty.handle, due)
+                    self._begin(duty, due)
         except Exception as error:
             log.exception("sweep_unreadable")
             self._unreadable.append(error)
             duty.end()
 
-    def _begin(self, handle: Callable[[DueT], Outcome], due: DueT) -> None:
+    def _begin(self, duty: "_Ahead[DueT]", due: DueT) -> None:
         """Handle a document in a thread, whose log lines and tasks carry the call's trace."""
-        future = self._workers.submit(copy_context().run, _handled, handle, due)
-        self._running += 1
+        workers = self._workers if duty.media_at_once is None else self._media_workers
+        future = workers.submit(copy_context().run, _handled, duty.handle, due)
+        self._running[future] = duty
         future.add_done_callback(self._ended.put)
 
-    def _has_room(self, until_s: float) -> bool:
-        """Wait for a free thread; return whether there is one and time to use it."""
-        self._count(until_s, running_max=AT_ONCE - 1)
-        return self._running < AT_ONCE and self._left_s(until_s) > 0
+    def _may_begin(self, first: "_Ahead[Any]", others: Iterable["_Ahead[Any]"]) -> bool:
+        """Return whether a turn can begin with a free thread."""
+        return any(not each.has_ended and self._has_room(each) for each in (first, *others))
 
-    def _count(self, until_s: float, *, running_max: int) -> None:
-        """Count outcomes until no more than this are missing, or until that time."""
-        while self._running > running_max:
+    def _has_room(self, duty: "_Ahead[Any]") -> bool:
+        if duty.media_at_once is not None:
+            return sum(each is duty for each in self._running.values()) < duty.media_at_once
+        return sum(each.media_at_once is None for each in self._running.values()) < AT_ONCE
+
+    def _waited(self, is_so: Callable[[], bool], until_s: float) -> bool:
+        """Count outcomes until something is so; return whether it is, and in time."""
+        while not is_so():
             try:
                 future = self._ended.get(timeout=self._left_s(until_s))
             except Empty:
-                return
-            self._running -= 1
-            self.counts[future.result()] += 1
+                return False
+            del self._running[future]
+            if (outcome := future.result()) is not None:
+                self.counts[outcome] += 1
+        return self._left_s(until_s) > 0
+
+    def _leave(self) -> None:
+        """Leave what has not returned: the next call repeats it, and also what has not begun."""
+        if self._running:
+            log.warning("sweep_left_running", extra={"documents": len(self._running)})
+        for future in list(self._running):
+            future.cancel()
 
     def _left_s(self, until_s: float) -> float:
         return max(0.0, until_s - self._clock.monotonic_s())
@@ -126,7 +169,7 @@ class _Ahead(Generic[DueT]):
     """A duty whose next page is read while its last one is worked on."""
 
     def __init__(self, duty: Duty[DueT], workers: Executor, *, documents_max: int) -> None:
-        self.handle = duty.handle
+        self.handle, self.media_at_once = duty.handle, duty.media_at_once
         self._pages, self._workers, self._left = duty.pages, workers, documents_max
         self._page: deque[DueT] = deque()
         self._reading: Future[list[DueT] | None] | None = self._read()
@@ -154,7 +197,7 @@ class _Ahead(Generic[DueT]):
         return self._workers.submit(next, self._pages, None)
 
 
-def _handled(handle: Callable[[DueT], Outcome], due: DueT) -> Outcome:
+def _handled(handle: Callable[[DueT], Outcome | None], due: DueT) -> Outcome | None:
     """Handle a document; its failure must not stop the others."""
     try:
         return handle(due)

@@ -19,7 +19,15 @@ from shared.domain.errors import (
 )
 from shared.domain.failure import FailureCode
 from shared.domain.keys import UserId
-from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key, refund_id
+from shared.domain.ledger import (
+    MICRO_USD_PER_USD,
+    Actor,
+    Cost,
+    LedgerEntry,
+    RunOutcome,
+    entry_key,
+    refund_id,
+)
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import Status
@@ -173,7 +181,7 @@ class Failing:
         self, current: Creation, account: Account, code: FailureCode, *, actor: Actor, at: datetime
     ) -> Decision[Settlement]:
         queue_error = code if code is FailureCode.QUEUE_UNAVAILABLE else None
-        failed = current.failed(code, queue_error_code=queue_error, at=at)
+        failed = current.failed(code, queue_error_code=queue_error, policy=self.policy, at=at)
         id_, kind, run = current.creation_id, current.kind, current.run_number
         tokens = current.cost_tokens
         refunded, entry = account.refunded(
@@ -184,7 +192,7 @@ class Failing:
             failed,
             refunded,
             entry,
-            *end_of_run(current, unused, policy=self.policy, at=at),
+            *end_of_run(current, unused, failure=code, policy=self.policy, at=at),
             result=Settlement(failed, Refund.MADE),
         )
 
@@ -212,16 +220,29 @@ def is_overdue(creation: Creation, *, at: datetime, policy: Policy) -> bool:
 
 
 def end_of_run(
-    creation: Creation, unused_keys: tuple[str, ...], *, policy: Policy, at: datetime
+    creation: Creation,
+    unused_keys: tuple[str, ...],
+    *,
+    failure: FailureCode | None = None,
+    policy: Policy,
+    at: datetime,
 ) -> tuple[Document, ...]:
-    """Return what is written when a run settles: its cost, and the deletion of orphaned files."""
+    """Return what is written when a run settles: its outcome, and the deletion of orphaned files."""
+    cost_usd, lag_s = creation.estimated_cost_usd, creation.overdue_s(at) if failure else 0.0
     cost = Cost(
         cost_id=f"{creation.creation_id}_{creation.run_number}",
         model=creation.model,
-        estimated_cost_usd=creation.estimated_cost_usd,
+        estimated_cost_usd=cost_usd,
         kind=creation.kind,
         was_claimed=creation.was_claimed_for_this_debit,
         created_at=at,
+        creation_id=creation.creation_id,
+        outcome=RunOutcome.FAILED if failure else RunOutcome.READY,
+        failure=failure,
+        seconds=round(max(0.0, creation.unfinished_s(at, policy=policy)), 3),
+        refund_lag_s=round(max(0.0, lag_s), 3),
+        cost_micro_usd=round(cost_usd * MICRO_USD_PER_USD),
+        fold_at=at,
     )
     if not unused_keys:
         return (cost,)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from shared.domain.account import Account, account_key
@@ -23,23 +23,17 @@ from shared.domain.ledger import LedgerEntry, debit_id, entry_key, refund_id
 from shared.domain.policy import Policy
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
 from shared.lifecycle.auditing import UNREADABLE, AuditCounts, AuditReport, owner_of, reported
+from shared.lifecycle.creation_invariants import EXPIRY_GRACE, late_violations, possible
 from shared.lifecycle.duties import AT_ONCE
-from shared.lifecycle.invariants import (
-    Books,
-    Violation,
-    account_violations,
-    late_violations,
-    possible,
-)
-from shared.lifecycle.paging import ledger_of, pages, unfinished_of
+from shared.lifecycle.invariants import Books, account_violations
+from shared.lifecycle.paging import READ_AT_ONCE, ledger_of, pages, unfinished_of
 from shared.lifecycle.transactions import Transactions
+from shared.lifecycle.violation import Violation
 from shared.ports.clock import Clock
 from shared.ports.store import Damage, Decision, Document, Found, unchanged, write
 
 log = logging.getLogger(__name__)
 
-READ_AT_ONCE = 200
-"""Documents per read of one account."""
 RECHECKS = 2
 """How often an account that looks wrong is read again: a use case may have changed it meanwhile."""
 RECHECK_PAUSE_S = 1.0
@@ -162,6 +156,8 @@ class IncrementalAudit:
             )
             for run in range(1, runs + 1):
                 wanted |= {debit_id(creation_id, run), refund_id(creation_id, run)}
+            if creation is not None and creation.group_id is not None:
+                wanted.add(debit_id(creation.group_id, 1))
         return wanted
 
     def _debit_count(self, creation_id: CreationId, known: set[str]) -> int:
@@ -198,9 +194,12 @@ class IncrementalAudit:
 
     def _late(self) -> Iterator[Violation]:
         """Find late creations of all accounts: such a one may have no new entry."""
-        at = self.clock.now()
-        overdue = partial(self.transactions.store.overdue, at)
-        for page in pages(overdue, lambda each: each.deadline_at or at):
+        at, store = self.clock.now(), self.transactions.store
+        for page in chain(
+            pages(partial(store.overdue, at), lambda each: each.deadline_at or at),
+            pages(partial(store.expired, at - EXPIRY_GRACE), lambda each: each.expires_at or at),
+            pages(partial(store.scheduled, at), lambda each: each.next_try_at or at),
+        ):
             for creation in page:
                 yield from late_violations(creation, at=at, policy=self.policy)
 

@@ -3,41 +3,47 @@
 I1   balance = grants - debits + refunds, never below 0, every step in the ledger
 I2   a creation has exactly its debits, each of its cost
 I3   a debit is refunded once if its run failed, and only then
-I7   nothing is unfinished past its deadline + 2 sweeps
+I6   attempt numbers never decrease
+I7   nothing is unfinished past its deadline + 2 sweeps, expired for 2 hours, or scheduled for a time
+     more than 2 sweeps ago
 I9   a username is one account's, and an account has one
 I12  every field matches the creation's status
+I14  a ready creation's files exist with their sizes (`auditing.py`)
+I15  files that nothing references are deleted within 48 hours (`auditing.py`), and expired download
+     links within 2 hours (`downloads.py`)
 I16  the in-flight counters match the unfinished creations
 I17  attempts and tasks are bounded
 I18  an account has one welcome grant at most, and then is marked as welcomed
+I19  the variations of a group are one account's, from one request, and at most four
+I20  the likes of a deleted creation are removed within 2 hours (`like_audit.py`)
+I21  the statistics of each hour are exactly its folded outcomes (`statistics_audit.py`)
+I22  what an operator's act moved is in the ledger (`acts_audit.py`)
+I23  `like_count` is the number of likes, once they have not changed for 12 minutes (`like_audit.py`)
+
+`tests/simulation/inspector.py` checks the other numbers at every commit: I4, I5, I8, I10, I11, and I24 (only
+what its owner no longer wants expires, and a schedule publishes once).
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import ne
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
+from shared.domain.group import group_faults
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType, LedgerEntry, debit_id, refund_id
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
-from shared.domain.status import READY, Status
+from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, legacy_welcome_id
+from shared.lifecycle.creation_invariants import creation_violations, possible
+from shared.lifecycle.violation import Violation
 from shared.ports.store import Document
-
-COUNT_MAX = 100_000
-"""More attempts or debits than a creation can have; the audit counts no further."""
-
-
-@dataclass(frozen=True, order=True)
-class Violation:
-    invariant: str
-    document: str
-    what: str
 
 
 @dataclass
@@ -82,8 +88,9 @@ def account_violations(books: Books, *, at: datetime, policy: Policy) -> Iterato
     yield from _runs(books)
     yield from _welcomes(books)
     yield from _in_flight(books)
+    yield from _groups(books)
     for creation in books.creations.values():
-        yield from _creation(creation, at=at, policy=policy)
+        yield from creation_violations(creation, at=at, policy=policy)
 
 
 def _ledgers(books: Books) -> Iterator[Violation]:
@@ -223,60 +230,10 @@ def in_flight_violations(account: Account, unfinished: Iterable[Creation]) -> It
             yield Violation("I16", account.user_id, what)
 
 
-def _state_rules(c: Creation) -> dict[str, bool]:
-    """Return each rule about a creation's fields (I12), and whether it holds."""
-    is_failed, is_published = c.status is Status.FAILED, c.status is Status.PUBLISHED
-    deadline_at = c.deadline_at
-    return {
-        "it has its internals": bool(c.fingerprint),
-        f"it has at most {COUNT_MAX} debits and attempts": (
-            max(c.run_number, c.attempt) <= COUNT_MAX
-        ),
-        "sweep_at is set exactly while unfinished": c.is_unfinished == bool(c.sweep_at),
-        "deadline_at is set exactly while unfinished": c.is_unfinished == bool(deadline_at),
-        "it is swept by its deadline": _is_in_order(c.sweep_at, deadline_at),
-        "it is retried before its deadline": _is_in_order(c.retry_at, deadline_at),
-        "it waits for a retry only while pending": not c.retry_at or c.status is Status.PENDING,
-        "a lease is held exactly while processing": (
-            (c.status is Status.PROCESSING) == bool(c.lease_expires_at)
-        ),
-        "an error is set exactly when failed": is_failed == bool(c.error),
-        "refunded is set exactly when failed": is_failed == c.refunded,
-        "a ready one has media": c.status not in READY or bool(c.media_key and c.size_bytes),
-        "a published one has its time": is_published == bool(c.published_at),
-        "a published one has its public copy": (
-            not is_published or bool(c.public_id and c.publication_count)
-        ),
-    }
+def _groups(books: Books) -> Iterator[Violation]:
+    def payer_of(creation_id: CreationId) -> UserId | None:
+        debit = books.entries.get(debit_id(creation_id, 1))
+        return debit.user_id if debit else None
 
-
-def possible(count: int) -> int:
-    """Return the count to check, which a damaged document may exceed by far."""
-    return min(count, COUNT_MAX)
-
-
-def _is_in_order(earlier: datetime | None, later: datetime | None) -> bool:
-    return not (earlier and later and earlier > later)
-
-
-def late_violations(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
-    grace = timedelta(seconds=2 * policy.sweep_every_s)
-    if creation.is_unfinished and creation.deadline_at and at > creation.deadline_at + grace:
-        what = f"unfinished since its deadline {creation.deadline_at}"
-        yield Violation("I7", creation.creation_id, what)
-
-
-def _creation(creation: Creation, *, at: datetime, policy: Policy) -> Iterator[Violation]:
-    yield from late_violations(creation, at=at, policy=policy)
-    for rule, holds in _state_rules(creation).items():
-        if not holds:
-            yield Violation("I12", creation.creation_id, f"does not hold: {rule}")
-    hand_backs = creation.hand_back_count
-    if len(creation.attempts_of_this_debit) > policy.attempts_max + hand_backs:
-        yield Violation("I17", creation.creation_id, "has more attempts than allowed")
-    has_retried_too_often = creation.retry_count > len(policy.retry_delays_s)
-    has_requeued_too_often = creation.requeue_count > policy.requeues_max + hand_backs
-    if has_requeued_too_often or has_retried_too_often or hand_backs > policy.hand_backs_max:
-        yield Violation("I17", creation.creation_id, "has more tasks than allowed")
-    if creation.attempt < creation.first_attempt - 1:
-        yield Violation("I6", creation.creation_id, "its attempt number has decreased")
+    for group_id, what in group_faults(books.creations.values(), payer_of):
+        yield Violation("I19", group_id, what)

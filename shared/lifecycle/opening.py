@@ -1,44 +1,44 @@
-"""Opening: debit a creation's first or next run, then create its task.
+"""Opening: debit creations' first or next run, then create their tasks.
 
-Creation, balance and ledger entry change in one transaction. A crash before the task leaves a paid
-creation without one: the sweep creates it.
+Creations, balance and ledger entries change in one transaction. A crash before the tasks leaves paid
+creations without one: the sweep creates them. Variations that one request opens are a group, whose
+id is the first one's; each then goes its own way.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from shared.domain.account import Account, account_key
-from shared.domain.brief import CREATION_ID_LENGTH, Brief, creation_id_for
+from shared.domain.brief import COUNT_MAX, CREATION_ID_LENGTH, Brief, creation_id_for
 from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import (
     CreationGone,
     CreationNotFound,
     KeyReused,
     MediaUnavailable,
-    NotQueued,
     OutcomeUnknown,
-    QueueUnavailable,
     StorageFull,
     Unavailable,
 )
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, debit_id, entry_key
+from shared.domain.operating import OperatorAct, Reason, Verb
 from shared.domain.policy import Costs, Policy
 from shared.domain.status import Status
 from shared.lifecycle.accounts import Accounts
 from shared.lifecycle.admission import Admission
-from shared.lifecycle.failing import Failing, Refund
 from shared.lifecycle.reading import Reading, owned
+from shared.lifecycle.task_creation import TaskCreation
 from shared.lifecycle.transactions import Transactions
 from shared.ports.clock import Clock, Ids
 from shared.ports.identity import Caller
 from shared.ports.media_store import MediaStore
 from shared.ports.store import Decision, Found, unchanged, write
-from shared.ports.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,16 @@ class _NoAccountYet(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A paid creation with its owner's balance; a replay changed nothing."""
+    """What one request paid for, with its owner's balance; a replay changed nothing."""
 
-    creation: Creation
+    creations: tuple[Creation, ...]
+    """One, or the variations of a group that are left, in order."""
     balance_tokens: int
     is_replay: bool = False
+
+    @property
+    def creation(self) -> Creation:
+        return self.creations[0]
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,8 @@ class Opening:
     transactions: Transactions
     reading: Reading
     accounts: Accounts
-    failing: Failing
     admission: Admission
-    queue: TaskQueue
+    tasks: TaskCreation
     media: MediaStore
     clock: Clock
     ids: Ids
@@ -71,29 +75,26 @@ class Opening:
     policy: Policy
 
     def open(self, brief: Brief, *, caller: Caller, idempotency_key: str | None = None) -> Opened:
-        """Debit the caller and create a creation with its task; a known key changes nothing.
+        """Debit the caller and create `brief.count` creations with their tasks, all or none.
+
+        A known key changes nothing.
 
         Raises:
             KeyReused, CreationGone: the key was used before.
             Paused, SpendingLimit, QueueFull, StorageFull, MediaUnavailable: nothing was written.
             TooManyUnfinished, TooManyFree, TooManyOpened, InsufficientTokens: nothing was written.
             StoreUnavailable, StoreContention: nothing was written.
-            NotQueued: the tokens were refunded.
-            OutcomeUnknown: see its `creation_id`.
+            NotQueued: all tokens were refunded.
+            OutcomeUnknown: see its `creation_id`, which is the first one's.
         """
-        if idempotency_key is None:
-            creation_id = CreationId(self.ids.random_id(CREATION_ID_LENGTH))
-        else:
-            creation_id = creation_id_for(caller.user_id, idempotency_key)
-        refusal = self._refusal(brief.kind)
+        ids = [self._new_id(caller, idempotency_key, n + 1) for n in range(brief.count)]
+        refusal = self._refusal(brief.kind, count=brief.count)
         try:
-            opened = self._debit_and_create(creation_id, brief, caller, refusal=refusal)
-        except _NoAccountYet:
-            self.accounts.create(caller)
-            opened = self._debit_and_create(
-                creation_id, brief, caller, refusal=refusal, is_welcomed=True
-            )
-        return opened if opened.is_replay else self._with_task(opened)
+            opened = self._welcome_and_debit(ids, brief, caller, refusal=refusal)
+        except CreationGone:
+            self._check_larger_group(caller, idempotency_key, brief.count)
+            raise
+        return opened if opened.is_replay else self._with_tasks(opened)
 
     def retry(self, creation_id: str, *, owner: UserId, run_number: int | None = None) -> Opened:
         """Debit a failed creation for its next run and create its task.
@@ -109,7 +110,7 @@ class Opening:
             actor=Actor.OWNER,
             refusal=self._refusal(failed.kind),
         )
-        return opened if opened.is_replay else self._with_task(opened)
+        return opened if opened.is_replay else self._with_tasks(opened)
 
     def rerun(self, creation_id: CreationId, *, execution: str) -> Opened | None:
         """Debit a failed creation for an operator, once per execution; no task is needed.
@@ -129,24 +130,56 @@ class Opening:
             creation, run_number=creation.run_number, actor=Actor.OPERATOR, reference=execution
         )
 
-    def _refusal(self, kind: Kind) -> Unavailable | None:
-        """Return why no new run of this kind may be paid now, or None.
+    def replay(self, kind: Kind, debit: Callable[[Unavailable | None], Opened]) -> Opened:
+        """Commit a debit that another use case decides, and create its task.
+
+        `debit` gets the reason why nothing new of this kind may be paid now, if there is one.
+        Raises what `debit` does, or as `retry` without a task.
+        """
+        opened = debit(self._refusal(kind))
+        return opened if opened.is_replay else self._with_tasks(opened)
+
+    def _new_id(self, caller: Caller, idempotency_key: str | None, number: int) -> CreationId:
+        if idempotency_key is None:
+            return CreationId(self.ids.random_id(CREATION_ID_LENGTH))
+        return creation_id_for(caller.user_id, idempotency_key, number)
+
+    def _check_larger_group(self, caller: Caller, idempotency_key: str | None, count: int) -> None:
+        """Raise `KeyReused` if variations are left that only a larger count names."""
+        if idempotency_key is not None and count < COUNT_MAX:
+            numbers = range(count + 1, COUNT_MAX + 1)
+            others = [creation_id_for(caller.user_id, idempotency_key, n) for n in numbers]
+            if self.transactions.store.found([*map(creation_key, others)]).documents:
+                raise KeyReused
+
+    def _refusal(self, kind: Kind, *, count: int = 1) -> Unavailable | None:
+        """Return why no new runs of this kind may be paid now, or None.
 
         It is read before the transaction, which applies it to a debit and not to a replay.
         """
         if (refusal := self.admission.refusal(kind)) is not None:
             return refusal
         try:
-            if self.media.has_room(self.policy.room_bytes(kind)):
+            if self.media.has_room(count * self.policy.room_bytes(kind)):
                 return None
         except MediaUnavailable as error:
             return error
         log.error("storage_full", extra={"kind": kind})
         return StorageFull()
 
+    def _welcome_and_debit(
+        self, ids: Sequence[CreationId], brief: Brief, caller: Caller, *,
+        refusal: Unavailable | None,
+    ) -> Opened:  # fmt: skip
+        try:
+            return self._debit_and_create(ids, brief, caller, refusal=refusal)
+        except _NoAccountYet:
+            self.accounts.create(caller)
+        return self._debit_and_create(ids, brief, caller, refusal=refusal, is_welcomed=True)
+
     def _debit_and_create(
         self,
-        creation_id: CreationId,
+        ids: Sequence[CreationId],
         brief: Brief,
         caller: Caller,
         *,
@@ -154,15 +187,15 @@ class Opening:
         is_welcomed: bool = False,
     ) -> Opened:
         at = self.clock.now()
-        user_key, key = account_key(caller.user_id), creation_key(creation_id)
-        debit_key = entry_key(debit_id(creation_id, 1))
+        user_key, keys = account_key(caller.user_id), [*map(creation_key, ids)]
+        debit_key = entry_key(debit_id(ids[0], 1))
 
         def decide(found: Found) -> Decision[Opened]:
-            account, known = found.get(user_key), found.get(key)
+            account, known = found.get(user_key), [*filter(None, map(found.get, keys))]
             if account is None or (not is_welcomed and self.accounts.owes_welcome(account, caller)):
                 raise _NoAccountYet
-            if known is not None:
-                if known.fingerprint != brief.fingerprint:
+            if known:
+                if any(each.fingerprint != brief.fingerprint for each in known):
                     raise KeyReused
                 return _replay(known, account)
             if found.get(debit_key) is not None:
@@ -170,12 +203,14 @@ class Opening:
             if refusal is not None:
                 raise refusal
             costs, policy = self.costs, self.policy
-            creation = Creation.opened(
-                creation_id, account=account, brief=brief, costs=costs, policy=policy, at=at
+            group_id = ids[0] if len(ids) > 1 else None
+            opened = partial(
+                Creation.opened, account=account, brief=brief, costs=costs, policy=policy, at=at
             )
-            return self._debit(account, creation, actor=Actor.OWNER, at=at)
+            creations = [opened(each, group_id=group_id) for each in ids]
+            return self._debit(account, creations, actor=Actor.OWNER, at=at)
 
-        return self._run([user_key, key, debit_key], decide, key=key)
+        return self._run([user_key, *keys, debit_key], decide, key=keys[0])
 
     def _debit_again(
         self,
@@ -195,31 +230,40 @@ class Opening:
             if account is None:
                 raise CreationNotFound
             if current.run_number > run_number:
-                return _replay(current, account)
+                return _replay([current], account)
             again = current.debited_again(policy=self.policy, at=at)
             if refusal is not None:
                 raise refusal
-            return self._debit(account, again, actor=actor, reference=reference, at=at)
+            return self._debit(account, [again], actor=actor, reference=reference, at=at)
 
         return self._run([failed.key, user_key], decide, key=failed.key)
 
     def _debit(
         self,
         account: Account,
-        creation: Creation,
+        creations: Sequence[Creation],
         *,
         actor: Actor,
         reference: str | None = None,
         at: datetime,
     ) -> Decision[Opened]:
-        """Write the creation as paid by this account."""
-        id_, kind, run = creation.creation_id, creation.kind, creation.run_number
-        tokens, policy = creation.cost_tokens, self.policy
-        debited, entry = account.debited(
-            tokens, kind=kind, creation_id=id_, debit=run, actor=actor, policy=policy, at=at
+        """Write the creations, which differ only in their ids, as paid by this account."""
+        first = creations[0]
+        debited, entries = account.debited_for_each(
+            [each.creation_id for each in creations],
+            first.cost_tokens,
+            kind=first.kind,
+            debit=first.run_number,
+            actor=actor,
+            policy=self.policy,
+            at=at,
         )
-        opened = Opened(creation=creation, balance_tokens=debited.balance_tokens)
-        return write(debited, creation, replace(entry, reference=reference), result=opened)
+        named = [replace(entry, reference=reference) for entry in entries]
+        opened = Opened(creations=tuple(creations), balance_tokens=debited.balance_tokens)
+        reason = Reason(f"execution {reference}")
+        acts = [OperatorAct.of_debit(Verb.RERUN, first, entries[0], reason)]
+        is_rerun = actor is Actor.OPERATOR
+        return write(debited, *creations, *named, *(acts if is_rerun else ()), result=opened)
 
     def _run(
         self,
@@ -228,48 +272,28 @@ class Opening:
         *,
         key: Key[Creation],
     ) -> Opened:
-        """Commit a debit, and log it unless it is a replay."""
+        """Commit debits, and log them unless it is a replay. `key` is the first creation's."""
+
+        def landed(found: Found, sent: Opened) -> bool:
+            return any(found.get(each.key) == each for each in sent.creations)
+
         try:
-            opened = self.transactions.run(
-                reading, decide, landed=lambda found, sent: found.get(key) == sent.creation
-            )
+            opened = self.transactions.run(reading, decide, landed=landed)
         except OutcomeUnknown as error:
             error.creation_id = CreationId(key.id)
             raise
-        if not opened.is_replay:
-            creation = opened.creation
+        for creation in () if opened.is_replay else opened.creations:
             facts = {"creation_id": creation.creation_id, "kind": creation.kind}
             debit = {"debit": creation.run_number, "cost_tokens": creation.cost_tokens}
             log.info("creation_opened", extra={**facts, **debit})
         return opened
 
-    def _with_task(self, opened: Opened) -> Opened:
-        """Create the task of a new debit, or refund the debit.
-
-        Raises:
-            NotQueued: the tokens were refunded.
-            CreationGone: a task existed after all, and the owner has deleted the result.
-            OutcomeUnknown: the refund's outcome is unknown; the sweep takes care of the creation.
-        """
-        id_, kind = opened.creation.creation_id, opened.creation.kind
-        try:
-            self.queue.enqueue(id_, kind=kind, number=opened.creation.task_number)
-        except QueueUnavailable as error:
-            facts = {"creation_id": id_, "kind": kind, "reason": error.reason}
-            log.warning("enqueue_failed", extra=facts)
-        else:
-            return opened
-        try:
-            settlement = self.failing.fail_unqueued(opened.creation)
-        except Unavailable as error:
-            raise OutcomeUnknown(creation_id=id_, reason=str(error)) from error
-        if settlement.refund is not Refund.NOT_DUE:
-            raise NotQueued(creation_id=id_)
-        if settlement.creation is None:
-            raise CreationGone
-        return replace(opened, creation=settlement.creation)
+    def _with_tasks(self, opened: Opened) -> Opened:
+        queued = self.tasks.create(opened.creations)
+        balance_tokens = opened.balance_tokens + queued.refunded_tokens
+        return replace(opened, creations=queued.creations, balance_tokens=balance_tokens)
 
 
-def _replay(creation: Creation, account: Account) -> Decision[Opened]:
+def _replay(known: Sequence[Creation], account: Account) -> Decision[Opened]:
     balance_tokens = account.balance_tokens
-    return unchanged(Opened(creation=creation, balance_tokens=balance_tokens, is_replay=True))
+    return unchanged(Opened(creations=tuple(known), balance_tokens=balance_tokens, is_replay=True))

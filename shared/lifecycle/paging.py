@@ -5,16 +5,20 @@ from datetime import datetime
 from typing import TypeVar
 
 from shared.domain.creation import Creation
+from shared.domain.download import Download
 from shared.domain.keys import DocumentT, UserId
-from shared.domain.ledger import LedgerEntry
+from shared.domain.ledger import Cost, LedgerEntry
+from shared.domain.like import Like
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, DraftsFilter, Page, Store, Stored
 
-DueT = TypeVar("DueT", Creation, MediaDeletion)
+DueT = TypeVar("DueT", Creation, MediaDeletion, Cost, Like, Download)
 
 DUE_LIMIT = 512
 """Documents per page of what is due: enough that many accounts are among them."""
+READ_AT_ONCE = 200
+"""Documents per read of an audit that reads many."""
 
 
 def pages(

@@ -7,15 +7,18 @@ unpublish  a draft again; an outbox entry deletes the copy now, and once more fo
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.domain.creation import Creation
 from shared.domain.errors import MediaMissing, MediaUnavailable, StoreContention
 from shared.domain.keys import UserId
 from shared.domain.media import MediaDeletion, media_deletion_key
-from shared.domain.operating import OperatorAct, Verb
+from shared.domain.operating import ACT_ID_LENGTH, OperatorAct, Reason, Verb
 from shared.domain.policy import Policy
+from shared.domain.retention import fenced, unscheduled, without_begun_publication
+from shared.domain.schedule import Schedule
+from shared.domain.sharing import Sharing
 from shared.domain.status import Status
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.reading import Reading, owned
@@ -27,6 +30,10 @@ from shared.ports.store import Decision, Found, unchanged, write
 log = logging.getLogger(__name__)
 
 PUBLIC_ID_LENGTH = 26
+
+
+class ScheduleChanged(Exception):
+    """The schedule was withdrawn, replaced or carried out: nothing was published."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +49,34 @@ class Publishing:
     def publish(self, creation_id: str, *, owner: UserId, caption: str | None = None) -> Creation:
         """Publish a draft, or replace the caption of a published creation if one is given.
 
+        A published one is changed, too: an unpublication whose commit is late finds it changed.
         `MediaMissing`: the draft's media file no longer exists.
         """
+        return self._publish(self.reading.own_creation(creation_id, owner=owner), caption)
+
+    def publish_scheduled(self, draft: Creation) -> Creation:
+        """Publish a draft by the schedule that it was read with.
+
+        `MediaMissing`, `MediaUnavailable`: its next try is already set. Raises `ScheduleChanged`,
+        or `CreationNotFound` if it was deleted.
+        """
+        if draft.schedule is None:
+            raise ScheduleChanged
+        return self._publish(draft, None, draft.schedule)
+
+    def _publish(
+        self, draft: Creation, caption: str | None, schedule: Schedule | None = None
+    ) -> Creation:
         max_copy_s = self.policy.deletion_delay_s - self.policy.publication_margin_s
         copied_by = self.clock.now() + timedelta(seconds=max_copy_s)
-        draft = self._reserve(self.reading.own_creation(creation_id, owner=owner), caption)
+        draft = self._reserve(draft, caption, schedule)
         if draft.status is Status.PUBLISHED:
             return draft
         copied = self._copied(draft, by=copied_by)
         if self.clock.now() > copied_by:
             self._delete_late_copy(draft)
             raise MediaUnavailable(reason="the copies took too long")
-        return self._commit(copied, caption)
+        return self._commit(copied, caption, schedule)
 
     def _copied(self, draft: Creation, *, by: datetime) -> Creation:
         """Copy the files; return the draft, without its thumbnail if only that is missing."""
@@ -73,24 +96,32 @@ class Publishing:
                 copied = draft.without_thumbnail()
         return copied
 
-    def _reserve(self, draft: Creation, caption: str | None) -> Creation:
+    def _reserve(
+        self, draft: Creation, caption: str | None, schedule: Schedule | None = None
+    ) -> Creation:
         """Return the draft with its next publication's number, or the published creation."""
         at, public_id = self.clock.now(), self.ids.random_id(PUBLIC_ID_LENGTH)
 
         def decide(found: Found) -> Decision[Creation]:
             current = owned(found.get(draft.key), draft.user_id)
             if current.status is Status.PUBLISHED:
-                if caption in (None, current.caption):
+                if schedule is not None:
                     return unchanged(current)
-                captioned = current.captioned(caption or "", at=at)
+                captioned = current.captioned(caption, at=at)
                 return write(captioned, result=captioned)
+            if schedule is not None and current.schedule != schedule:
+                raise ScheduleChanged
             prepared = current.prepared_for_publication(public_id, at=at)
+            if schedule is not None:
+                prepared = replace(prepared, schedule=schedule.tried(at))
             undo = MediaDeletion.later(
                 _undo_id(prepared), prepared.public_keys.values(), at=at, policy=self.policy
             )
             return write(prepared, undo, result=prepared)
 
         def landed(found: Found, sent: Creation) -> bool:
+            if schedule is not None:
+                return found.get(draft.key) == sent
             return sent.status is Status.PUBLISHED and _has_ended(sent, found)
 
         return self.transactions.run([draft.key], decide, landed=landed)
@@ -113,7 +144,9 @@ class Publishing:
 
         self.transactions.run([deletion.key], decide)
 
-    def _commit(self, draft: Creation, caption: str | None) -> Creation:
+    def _commit(
+        self, draft: Creation, caption: str | None, schedule: Schedule | None = None
+    ) -> Creation:
         at = self.clock.now()
         margin = timedelta(seconds=self.policy.publication_margin_s)
         undo_key = media_deletion_key(_undo_id(draft))
@@ -122,12 +155,17 @@ class Publishing:
             undo = found.get(undo_key)
             current = owned(found.get(draft.key), draft.user_id)
             if current.status is Status.PUBLISHED:
-                return unchanged(current)
+                if schedule is not None:
+                    return unchanged(current)
+                overtaken = fenced(current, at=at)
+                return write(overtaken, *([undo] if undo else []), result=overtaken)
+            if schedule is not None and not schedule.is_still(current.schedule):
+                raise ScheduleChanged
             if current.publication_count != draft.publication_count:
-                raise StoreContention(reason="another publication has begun")
+                raise StoreContention(reason="it was unpublished, or published again, meanwhile")
             if undo is None or undo.is_begun or undo.due_at <= at + margin:
                 raise MediaUnavailable(reason="the copies took too long")
-            published = current.published(caption, at=at)
+            published = current.published(caption, is_scheduled=schedule is not None, at=at)
             if draft.thumbnail_key is None:
                 published = published.without_thumbnail()
             return write(published, removing=(undo_key,), result=published)
@@ -139,18 +177,30 @@ class Publishing:
         log.info("creation_published", extra=facts)
         return published
 
-    def unpublish(self, creation_id: str, *, owner: UserId, reason: str | None = None) -> Creation:
+    def unpublish(
+        self, creation_id: str, *, owner: UserId, reason: Reason | None = None
+    ) -> Creation:
         """Make a published creation a draft again and delete its public copy at once.
 
-        With a `reason` it is an operator's act, which is recorded.
+        A draft loses its schedule, which would publish it. A publication in progress, or one whose
+        commit is late, finds the draft changed.
+        With a `reason` it is an operator's act, which is recorded and also ends all sharing.
         """
         published, at = self.reading.own_creation(creation_id, owner=owner), self.clock.now()
+        random_id = "" if reason is None else self.ids.random_id(ACT_ID_LENGTH)
 
         def decide(found: Found) -> Decision[tuple[Creation, MediaDeletion | None]]:
             current = owned(found.get(published.key), owner)
+            closed = current if reason is None else replace(current, sharing=Sharing())
+            is_private = current.schedule is None and closed.sharing == current.sharing
             if current.status is Status.DRAFT:
-                return unchanged((current, None))
-            draft = current.unpublished(at=at)
+                private = without_begun_publication(closed, at=at)
+                if is_private:
+                    return write(private, result=(private, None))
+                private = unscheduled(private, policy=self.policy, at=at)
+                acts = OperatorAct.because_of_draft(reason, current, random_id=random_id, at=at)
+                return write(private, *acts, result=(private, None))
+            draft = closed.unpublished(policy=self.policy, at=at)
             deletion = MediaDeletion.at_once(
                 f"{current.creation_id}_unpub_{current.publication_count}",
                 current.public_keys.values(),
@@ -160,9 +210,12 @@ class Publishing:
             acts = OperatorAct.because(reason, Verb.UNPUBLISH, current, at=at)
             return write(draft, deletion, *acts, result=(draft, deletion))
 
-        draft, deletion = self.transactions.run(
-            [published.key], decide, landed=lambda found, sent: _has_ended(sent[0], found)
-        )
+        def landed(found: Found, sent: tuple[Creation, MediaDeletion | None]) -> bool:
+            current = found.get(published.key)
+            is_open = reason is not None and current is not None and current.sharing.is_shared
+            return sent[1] is not None and not is_open and _has_ended(sent[0], found)
+
+        draft, deletion = self.transactions.run([published.key], decide, landed=landed)
         if deletion is not None:
             self.cleanup.carry_out_or_defer(deletion)
             log.info("creation_unpublished", extra={"creation_id": creation_id})

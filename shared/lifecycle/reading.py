@@ -8,6 +8,7 @@ from shared.domain.creation import Creation, creation_key
 from shared.domain.errors import AccountNotFound, CreationNotFound
 from shared.domain.keys import CreationId, Key, UserId
 from shared.domain.ledger import LedgerEntry
+from shared.domain.status import Status
 from shared.ports.store import DraftsFilter, Page, Store, Stored
 
 
@@ -32,6 +33,15 @@ class Reading:
         if stored is None:
             raise CreationNotFound
         creation = owned(stored.parse(), owner)
+        return replace(stored, parse=lambda: creation)
+
+    def publication(self, creation_id: str, *, username: str) -> Stored[Creation]:
+        """Return a published creation of this user for a view, parsed already."""
+        stored = self.store.shown(_checked_key(creation_id))
+        creation = stored.parse() if stored else None
+        is_there = creation is not None and creation.status is Status.PUBLISHED
+        if stored is None or creation is None or not is_there or creation.username != username:
+            raise CreationNotFound
         return replace(stored, parse=lambda: creation)
 
     def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:

@@ -16,8 +16,9 @@ from shared.domain.ledger import EntryType, LedgerEntry, refund_id
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.domain.welcome import WELCOME_PREFIX, WelcomeShard, legacy_welcome_id
-from shared.lifecycle.invariants import Violation, in_flight_violations, ledger_violations
+from shared.lifecycle.invariants import in_flight_violations, ledger_violations
 from shared.lifecycle.paging import creations_of, ledger_of, unfinished_of
+from shared.lifecycle.violation import Violation
 from shared.ports.clock import Clock
 from shared.ports.identity import Identity
 from shared.ports.store import Store
@@ -74,7 +75,7 @@ class Statement:
             return "Your refund is late. We are making it now."
         if self.violations:
             return "We found a mistake in your account and are correcting it."
-        parts = [f"Your balance is {_counted(self.account.balance_tokens, 'token')}."]
+        parts = [f"Your balance is {counted(self.account.balance_tokens, 'token')}."]
         if self.unfinished:
             parts.append(self._in_use)
         if not self.account.welcomed:
@@ -92,7 +93,7 @@ class Statement:
         back = f"they are {by} if it fails" if count == 1 else f"those that fail are {by}"
         verb = "is" if self.pending_tokens == 1 else "are"
         in_use = f"{self.pending_tokens} more {verb} in use by"
-        return f"{in_use} {_counted(count, 'unfinished creation')}; {back}."
+        return f"{in_use} {counted(count, 'unfinished creation')}; {back}."
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _unrefunded(failed: list[Creation], entry_ids: set[str]) -> Iterator[Violati
             yield Violation("I3", each.creation_id, f"refund {each.run_number} is missing")
 
 
-def _counted(number: int, name: str) -> str:
+def counted(number: int, name: str) -> str:
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 

@@ -19,10 +19,15 @@ from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import Status
 from shared.lifecycle.admission import midnight
-from shared.lifecycle.duties import AT_ONCE, Duty, Outcome, Turns
+from shared.lifecycle.downloads import remove_expired
+from shared.lifecycle.duties import AT_ONCE, DELETIONS_AT_ONCE, Duty, Outcome, Turns
+from shared.lifecycle.expiring import Expiring
 from shared.lifecycle.failing import Failing, Refund, is_overdue
+from shared.lifecycle.folding import Folding
+from shared.lifecycle.like_counting import LikeCounting
 from shared.lifecycle.media_cleanup import MediaCleanup
 from shared.lifecycle.paging import pages
+from shared.lifecycle.scheduling import Scheduling
 from shared.lifecycle.transactions import Transactions
 from shared.lifecycle.withdrawing import LimitedWithdrawals
 from shared.ports.clock import Clock
@@ -34,13 +39,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sweeping:
-    """The sweep; `workers` handles up to `AT_ONCE` documents at once."""
+    """The sweep; `workers` has `AT_ONCE` threads, `media_workers` `MEDIA_AT_ONCE`."""
 
     transactions: Transactions
     failing: Failing
     cleanup: MediaCleanup
+    scheduling: Scheduling
+    expiring: Expiring
     queue: TaskQueue
     workers: Executor
+    media_workers: Executor
     clock: Clock
     policy: Policy
 
@@ -52,7 +60,11 @@ class Sweeping:
         """
         ages_s = [0.0]
         turns = Turns(
-            self._duties(ages_s), workers=self.workers, clock=self.clock, policy=self.policy
+            self._duties(ages_s),
+            workers=self.workers,
+            media_workers=self.media_workers,
+            clock=self.clock,
+            policy=self.policy,
         )
         turns.work()
         oldest_s = round(max(ages_s), 1)
@@ -68,7 +80,16 @@ class Sweeping:
         deletions = pages(partial(store.due_deletions, at), lambda each: each.due_at)
         return [
             Duty(self._due_creations(at, ages_s), repair),
-            Duty(deletions, self._delete),
+            Duty(deletions, self._delete, media_at_once=DELETIONS_AT_ONCE),
+            Folding(self.transactions, self.clock, self.policy).duty(at),
+            LikeCounting(self.transactions, self.clock).duty(),
+            Duty(
+                pages(partial(store.expired_downloads, at), lambda each: each.expires_at),
+                partial(remove_expired, self.transactions, self.clock),
+            ),
+            self.scheduling.duty(),
+            self.expiring.duty(),
+            self.expiring.walk_duty(),
         ]
 
     def _due_creations(self, at: datetime, ages_s: list[float]) -> Iterator[list[Creation]]:

@@ -11,12 +11,14 @@ class Caller:
     """A signed-in person. `is_verified`: the email or the phone number is.
 
     `verified_contact` is that email address or phone number; on one machine it is the name.
+    `is_admin`: an operator, by a claim of the token; on one machine by the settings.
     """
 
     user_id: UserId
     username_hint: str
     is_verified: bool
     verified_contact: str | None = None
+    is_admin: bool = False
 
 
 class Identity(Protocol):

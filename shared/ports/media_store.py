@@ -8,6 +8,8 @@ from typing import Protocol
 
 from shared.domain.media import MediaFormat
 
+CHUNK_BYTES = 256 * 1024
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -31,6 +33,13 @@ class MediaStore(Protocol):
 
     def size_bytes(self, key: str) -> int | None:
         """Return the size of a stored file, or None if it does not exist."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Stream a file in chunks of at most `CHUNK_BYTES`; closing the iterator ends it early.
+
+        `MediaMissing`, before the first chunk: there is no such file. `MediaUnavailable`: the
+        chunks so far are not the whole file.
+        """
 
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         """Return an absolute URL that opens this file until then, without a token.

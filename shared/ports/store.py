@@ -9,24 +9,32 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
+from shared.domain.download import Download
+from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Cost, LedgerEntry
+from shared.domain.like import Like
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch
+from shared.domain.snapshot import Snapshot
+from shared.domain.statistics import HourStatistics
 from shared.domain.status import Status
+from shared.domain.sweep_mark import SweepMark
 from shared.domain.welcome import WelcomeShard
 
 Document = (
     Account | UsernameClaim | Creation | LedgerEntry | Cost
     | MediaDeletion | Switch | OperatorAct | WelcomeShard | AuditCheckpoint
+    | Like | SweepMark | Download | HourStatistics
 )  # fmt: skip
 APPEND_ONLY = (LedgerEntry, OperatorAct)
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 PAGE_LIMIT_MAX = 50
-WATCHED_MAX = 50
+STATISTICS_MAX = 1000
+"""More than the hours of a month."""
 
 
 class TransactionRuleBroken(AssertionError):
@@ -142,37 +150,12 @@ class Damage:
     what: str
 
 
-@dataclass(frozen=True)
-class Changes:
-    """The difference between two snapshots; `account` is None if unchanged."""
-
-    account: Account | None
-    creations: tuple[Creation, ...]
-    gone: tuple[CreationId, ...]
-    """Deleted, or no longer among the newest `WATCHED_MAX`."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A user's account and newest `WATCHED_MAX` creations at one moment."""
-
-    account: Account | None = None
-    creations: Mapping[CreationId, Creation] = field(default_factory=dict)
-
-    def since(self, earlier: "Snapshot") -> Changes:
-        known = earlier.creations
-        return Changes(
-            account=self.account if self.account != earlier.account else None,
-            creations=tuple(each for id_, each in self.creations.items() if each != known.get(id_)),
-            gone=tuple(id_ for id_ in known if id_ not in self.creations),
-        )
-
-
 class Store(Protocol):
     """Every method takes one or two round trips, and raises `StoreUnavailable` if it cannot read.
 
-    `shown`, `drafts`, `feed`, `published_by`, `watch` and `waiting` may omit what only decisions
-    need (lease owner, intent, operation, task numbers). All other methods return whole documents.
+    `shown`, `drafts`, `feed`, `published_by`, `shared_with`, `created_by`, `failed_since`, `watch`
+    and `waiting` may omit what only decisions need (lease owner, intent, operation, task numbers).
+    All other methods return whole documents.
     """
 
     def transact(
@@ -194,6 +177,9 @@ class Store(Protocol):
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None: ...
 
+    def found(self, keys: Sequence[Key[Any]]) -> Found:
+        """Return those of these documents that exist, in one round trip."""
+
     def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None: ...
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
@@ -204,6 +190,23 @@ class Store(Protocol):
 
     def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         """Return one user's published creations, newest `published_at` first."""
+
+    def shared_with(self, username: str, page: Page) -> list[Stored[Creation]]:
+        """Return what this user is a collaborator of, newest `created_at` first."""
+
+    def created_by(self, user_id: UserId, page: Page) -> list[Stored[Creation]]:
+        """Return all of a user's creations, newest `created_at` first."""
+
+    def failed_since(
+        self, code: FailureCode, kind: Kind | None, since: datetime, page: Page
+    ) -> list[Creation]:
+        """Return failed creations with this code, of a kind, and `updated_at` >= since, oldest first."""
+
+    def acts(self, page: Page) -> list[Stored[OperatorAct]]:
+        """Return the acts of operators, newest `created_at` first."""
+
+    def acts_of(self, creation_id: CreationId, page: Page) -> list[Stored[OperatorAct]]:
+        """Return the acts of operators on a creation, newest `created_at` first."""
 
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         """Return an account's movements, highest `sequence` first."""
@@ -220,8 +223,29 @@ class Store(Protocol):
     def due(self, now: datetime, page: Page) -> list[Creation]:
         """Return unfinished creations with `sweep_at` <= now, oldest first."""
 
+    def expired(self, now: datetime, page: Page) -> list[Creation]:
+        """Return creations with `expires_at` <= now, oldest first."""
+
+    def scheduled(self, now: datetime, page: Page) -> list[Creation]:
+        """Return creations whose schedule's `try_at` <= now, oldest first."""
+
+    def creations_by_id(self, after_id: str | None, limit: int) -> list[Creation]:
+        """Return the next creations in the order of their ids; only after the last one none."""
+
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         """Return outbox entries with `due_at` <= now, oldest first."""
+
+    def changed_likes(self, since: datetime, page: Page) -> list[Like]:
+        """Return likes with `changed_at` >= since, also withdrawn ones, oldest change first."""
+
+    def like_count(self, creation_id: CreationId) -> int:
+        """Return how many people like a creation."""
+
+    def likes_of(self, creation_id: CreationId, limit: int) -> list[Key[Like]]:
+        """Return the keys of some likes of a creation, also of withdrawn ones."""
+
+    def expired_downloads(self, now: datetime, page: Page) -> list[Download]:
+        """Return download links with `expires_at` <= now, oldest first."""
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         """Return how many creations of a kind are pending or processing."""
@@ -232,6 +256,21 @@ class Store(Protocol):
     def cost_usd_since(self, since: datetime) -> float:
         """Return the estimated vendor cost of the runs that settled since then."""
 
+    def unfolded(self, now: datetime, page: Page) -> list[Cost]:
+        """Return outcomes with `fold_at` <= now, oldest first."""
+
+    def unfolded_since(self, since: datetime) -> int:
+        """Return how many outcomes with `fold_at` >= since are in no statistics yet."""
+
+    def statistics(self, since: str) -> list[HourStatistics]:
+        """Return the statistics of the first `STATISTICS_MAX` hours from the hour with this id."""
+
+    def published_since(self, since: datetime) -> int:
+        """Return how many creations are published now, at that time or later."""
+
+    def outcomes(self) -> Iterator[Cost | HourStatistics | Damage]:
+        """Stream every outcome and then the statistics of every hour, of one moment."""
+
     def everything(self) -> Iterator[Document]:
         """Stream every document of one moment."""
 
@@ -239,8 +278,8 @@ class Store(Protocol):
         """Stream what the audit checks, of one moment and in constant memory.
 
         First each account with its creations and ledger entries, account by account; then every
-        username and every media deletion. A document that cannot be read comes as its damage, after
-        the accounts.
+        username, every media deletion and every like. A document that cannot be read comes as its
+        damage, after the accounts.
         """
 
     def accounts(self) -> Iterator[Account | AuditCheckpoint | Damage]:

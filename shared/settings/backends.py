@@ -30,6 +30,7 @@ class LocalBackend:
     """Everything on this machine, in one folder; without `gemini`, the media are samples."""
 
     data: Path = variable("PHOENIX_DATA", values.folder)
+    admins: tuple[str, ...] = variable("PHOENIX_ADMINS", values.usernames, ())
     gemini: GeminiAPI | None
 
 
@@ -101,6 +102,7 @@ def _read_gemini(reader: Reader) -> GeminiAPI | None:
 
 def _read_gcp(reader: Reader) -> GCPBackend:
     reader.value("PHOENIX_GENERATOR", values.local_only, None)
+    reader.value("PHOENIX_ADMINS", values.claims_instead, None)
     grants_tokens = reader.environment.get("PHOENIX_WELCOME_TOKENS", "0").strip("0")
     return reader.read(
         GCPBackend,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from shared.domain.account import USERNAME
+
 SECRET_LENGTH_MIN = 32
 COUNT_DIGITS_MAX = 9
 QUOTES = "\"'"
@@ -94,6 +96,17 @@ def accounts(text: str) -> tuple[str, ...]:
 
 def local_only(_: str) -> None:
     raise ValueError("only the local backend has this choice; gcp always uses Agent Platform")
+
+
+def usernames(text: str) -> tuple[str, ...]:
+    names = words(text)
+    if not all(USERNAME.fullmatch(each) for each in names):
+        raise ValueError("use usernames, separated by commas")
+    return names
+
+
+def claims_instead(_: str) -> None:
+    raise ValueError("only the local backend has it, gcp reads the claim admin from the token")
 
 
 def drafts_bucket(text: str, *, public_bucket: str) -> str:

@@ -14,6 +14,7 @@ from shared.adapters.local.task_queue import SQLiteQueue
 from shared.adapters.sample.media_store import SampleMediaStore
 from shared.adapters.system.clock import SystemClock, SystemIds
 from shared.domain.kind import Kind
+from shared.once import Once
 from shared.ports.clock import Clock, Ids
 from shared.ports.generator import Generator
 from shared.settings import LocalBackend, Settings
@@ -46,11 +47,13 @@ def _usable_ports(
         data / folder.EXECUTIONS, environment=environment, policy=policy, ids=ids
     )
     local = LocalParts(
-        identity=LocalIdentity(keys, clock=clock),
+        identity=LocalIdentity(keys, clock=clock, admins=backend.admins),
         media=media,
         queue=SQLiteQueue(data / folder.QUEUE, clock=clock),
         executions=executions,
     )
+
+    sample = Once(partial(_sample_generator, data, clock, ids))
 
     def close() -> None:
         store.close()
@@ -65,7 +68,7 @@ def _usable_ports(
         service_identity=local.identity,
         clock=clock,
         ids=ids,
-        generator=google.open if google else partial(_sample_generator, data, clock, ids),
+        generator=google.open if google else lambda _: sample(),
         close=close,
         price_usd=google.price_usd if google else lambda _: 0.0,
         welcome_key=welcome_key(data / folder.WELCOME_KEY),
@@ -73,7 +76,7 @@ def _usable_ports(
     return ports, local
 
 
-def _sample_generator(data: Path, clock: Clock, ids: Ids, _: Kind) -> Generator:
+def _sample_generator(data: Path, clock: Clock, ids: Ids) -> Generator:
     from shared.adapters.sample.generator import SampleGenerator
 
     return SampleGenerator(data / folder.GENERATOR, clock=clock, ids=ids)

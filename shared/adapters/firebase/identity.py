@@ -33,6 +33,8 @@ LIVE_FOR_S = 5 * 60
 LIVE_TOKENS_MAX = 10_000
 VERIFIED_TOKENS_MAX = 4096
 """How many claims a process keeps with their tokens, about 4 KB each."""
+ADMIN_CLAIM = "admin"
+"""A custom claim, which only the project's own service accounts can set."""
 UNKNOWN_USER = "nobody"
 EMULATOR = "FIREBASE_AUTH_EMULATOR_HOST"
 
@@ -189,6 +191,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         username_hint=hint,
         is_verified=contact is not None,
         verified_contact=contact,
+        is_admin=claims.get(ADMIN_CLAIM) is True,
     )
 
 

@@ -14,32 +14,40 @@ from functools import partial
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
-from google.cloud.firestore_v1 import FieldFilter, Query
-
 from shared.adapters.documents import HELD, by_id, in_account_order, readable, with_checkpoints
+from shared.adapters.firestore.count_queries import CountQueries
 from shared.adapters.firestore.documents import BY_NAME, FirestoreDocuments
 from shared.adapters.firestore.internals import (
     StoredDocument,
     documents_of,
     internals_key,
-    shown_document,
     whole_document,
     with_internals,
 )
+from shared.adapters.firestore.like_queries import LikeQueries
 from shared.adapters.firestore.moment import FirestoreMoment
+from shared.adapters.firestore.operator_queries import OperatorQueries
+from shared.adapters.firestore.queries import (
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    Filter,
+    sorted_by,
+    stored,
+)
 from shared.adapters.firestore.watch import FirestoreWatch
 from shared.domain.account import Account
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
+from shared.domain.download import Download
 from shared.domain.errors import StoreContention
 from shared.domain.keys import Collection, CreationId, DocumentT, Key, UserId
 from shared.domain.kind import Kind
-from shared.domain.ledger import LedgerEntry
+from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.snapshot import WATCHED_MAX, Snapshot
 from shared.domain.status import Status
 from shared.ports.store import (
     PAGE_LIMIT_MAX,
-    WATCHED_MAX,
     Damage,
     Decision,
     Document,
@@ -47,7 +55,6 @@ from shared.ports.store import (
     Found,
     Page,
     ResultT,
-    Snapshot,
     Stored,
     planned,
 )
@@ -58,12 +65,10 @@ CONTENTION_S = 2
 FIRST_PAUSE_S = 0.1
 PAUSE_S_MAX = 0.5
 UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
-NEWEST_FIRST, OLDEST_FIRST = Query.DESCENDING, Query.ASCENDING
 BEFORE_EVERY_LEASE = datetime.fromtimestamp(0, UTC)
-Filter = tuple[str, str, object]
 
 
-class FirestoreStore:
+class FirestoreStore(CountQueries, LikeQueries, OperatorQueries):
     def __init__(
         self,
         project: str,
@@ -133,9 +138,12 @@ class FirestoreStore:
         read = documents_of(self._documents.read(with_internals([key])))
         return cast("DocumentT | None", read.get(key))
 
+    def found(self, keys: Sequence[Key[Any]]) -> Found:
+        return Found(documents_of(self._documents.read(with_internals(keys))))
+
     def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
         snapshot = self._documents.read([key]).get(key)
-        return None if snapshot is None else _stored(key, snapshot)
+        return None if snapshot is None else stored(key, snapshot)
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         status = ("status", "==", which.status) if which.status else ("status", "in", UNPUBLISHED)
@@ -151,6 +159,10 @@ class FirestoreStore:
     def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         filters = [("username", "==", username), ("status", "==", Status.PUBLISHED)]
         return self._page(Collection.CREATIONS, filters, page, sort="publishedAt")
+
+    def shared_with(self, username: str, page: Page) -> list[Stored[Creation]]:
+        filters = [("sharing.collaborators", "array_contains", username)]
+        return self._page(Collection.CREATIONS, filters, page, sort="createdAt")
 
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         filters = [("userId", "==", user_id)]
@@ -189,6 +201,20 @@ class FirestoreStore:
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(now, page, sort="sweepAt")
 
+    def expired(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(now, page, sort="expiresAt")
+
+    def scheduled(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(now, page, sort="schedule.tryAt")
+
+    def creations_by_id(self, after_id: str | None, limit: int) -> list[Creation]:
+        query = self._query(Collection.CREATIONS, []).order_by(BY_NAME)
+        if after_id is not None:
+            query = query.start_after({BY_NAME: after_id})
+        return readable(
+            lambda page: self._whole(self._documents.select(query.limit(page.limit))), Page(limit)
+        )
+
     def _due(self, now: datetime, page: Page, *, sort: str) -> list[Creation]:
         query = self._query(Collection.CREATIONS, [(sort, "<=", now)])
         return readable(
@@ -198,25 +224,13 @@ class FirestoreStore:
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         return self._oldest(Collection.MEDIA_DELETIONS, [("dueAt", "<=", now)], page, sort="dueAt")
 
-    def _oldest(
-        self, collection: Collection, filters: Sequence[Filter], page: Page, *, sort: str
-    ) -> list[Any]:
-        return readable(
-            lambda part: self._page(collection, filters, part, sort=sort, order=OLDEST_FIRST), page
+    def unfolded(self, now: datetime, page: Page) -> list[Cost]:
+        return self._oldest(Collection.COSTS, [("foldAt", "<=", now)], page, sort="foldAt")
+
+    def expired_downloads(self, now: datetime, page: Page) -> list[Download]:
+        return self._oldest(
+            Collection.DOWNLOADS, [("expiresAt", "<=", now)], page, sort="expiresAt"
         )
-
-    def unfinished(self, kind: Kind, status: Status) -> int:
-        filters = [("mediaType", "==", kind), ("status", "==", status)]
-        return int(self._documents.aggregate(self._query(Collection.CREATIONS, filters).count()))
-
-    def settled_since(self, kind: Kind, since: datetime) -> int:
-        filters: list[Filter] = [("mediaType", "==", kind), ("wasClaimed", "==", True)]
-        filters.append(("createdAt", ">=", since))
-        return int(self._documents.aggregate(self._query(Collection.COSTS, filters).count()))
-
-    def cost_usd_since(self, since: datetime) -> float:
-        query = self._query(Collection.COSTS, [("createdAt", ">=", since)])
-        return self._documents.aggregate(query.sum("estimatedCostUsd"))
 
     def everything(self) -> Iterator[Document]:
         moment = FirestoreMoment.now(self._documents)
@@ -233,32 +247,8 @@ class FirestoreStore:
         self, user_id: UserId, changed: Callable[[Snapshot], None]
     ) -> AbstractContextManager[object]:
         query = self._query(Collection.CREATIONS, [("userId", "==", user_id)])
-        creations = _sorted(query, "createdAt", NEWEST_FIRST).limit(WATCHED_MAX)
+        creations = sorted_by(query, "createdAt", NEWEST_FIRST).limit(WATCHED_MAX)
         return FirestoreWatch(self._documents, user_id, creations, changed)
-
-    def _query(self, collection: Collection, filters: Sequence[Filter]) -> Query:
-        query = Query(self._documents.collection(collection))
-        for each in filters:
-            query = query.where(filter=FieldFilter(*each))
-        return query
-
-    def _page(
-        self,
-        collection: Collection,
-        filters: Sequence[Filter],
-        page: Page,
-        *,
-        sort: str,
-        order: str = NEWEST_FIRST,
-    ) -> list[Stored[Any]]:
-        found = self._select(self._query(collection, filters), page, sort=sort, order=order)
-        return [_stored(Key(collection, each.id), each) for each in found]
-
-    def _select(self, query: Query, page: Page, *, sort: str, order: str) -> list[StoredDocument]:
-        query = _sorted(query, sort, order).limit(page.limit)
-        if page.after is not None:
-            query = query.start_after({sort: page.after.value, BY_NAME: page.after.id})
-        return self._documents.select(query)
 
     def _whole(self, snapshots: list[StoredDocument]) -> list[Stored[Creation]]:
         """Return creations with their internals, which may be newer; without, unreadable ones."""
@@ -270,11 +260,3 @@ class FirestoreStore:
             )
             for key, snapshot in found.items()
         ]
-
-
-def _stored(key: Key[DocumentT], snapshot: StoredDocument) -> Stored[DocumentT]:
-    return Stored(f"{key.id} {snapshot.update_time}", partial(shown_document, key, snapshot))
-
-
-def _sorted(query: Query, sort: str, order: str) -> Query:
-    return query.order_by(sort, order).order_by(BY_NAME, order)

@@ -23,7 +23,7 @@ from shared.adapters.firestore.values import decoded
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId, UserId
-from shared.ports.store import Snapshot
+from shared.domain.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 

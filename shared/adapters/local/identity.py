@@ -1,6 +1,6 @@
 """Tokens signed by the installation's own keys (JWT, HS256)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -24,9 +24,13 @@ VERIFIED_TOKENS_MAX = 4096
 
 
 class LocalIdentity:
-    def __init__(self, key: bytes | SigningKeys, *, clock: Clock) -> None:
+    def __init__(
+        self, key: bytes | SigningKeys, *, clock: Clock, admins: Collection[str] = ()
+    ) -> None:
+        """Accept users and services by this key; users with these names are operators."""
         self._keys = keys_of(key)
         self._clock = clock
+        self._admins = frozenset(admins)
 
     def warm_up(self) -> None:
         """Do nothing: the key is local."""
@@ -49,7 +53,13 @@ class LocalIdentity:
         if claims["aud"] != USER_AUDIENCE:
             raise Unauthenticated(reason="not a user's token")
         name, id_ = claims["sub"], UserId(claims["sub"])
-        return Caller(user_id=id_, username_hint=name, is_verified=True, verified_contact=name)
+        return Caller(
+            user_id=id_,
+            username_hint=name,
+            is_verified=True,
+            verified_contact=name,
+            is_admin=name in self._admins,
+        )
 
     def user_id_of(self, email: str) -> UserId | None:  # noqa: ARG002 (local users have names only)
         return None

@@ -18,7 +18,7 @@ from shared.adapters.local.signing_keys import SigningKeys, is_signed, keys_of, 
 from shared.adapters.local.sqlite import translated
 from shared.domain.errors import MediaMissing, MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
-from shared.ports.media_store import StoredFile
+from shared.ports.media_store import CHUNK_BYTES, StoredFile
 
 PRIVATE_PREFIX = "private/"
 LINK_PATH = "/media/"
@@ -62,6 +62,19 @@ class FileMediaStore:
             return self.path_of(key).stat().st_size
         return None
 
+    def read(self, key: str) -> Iterator[bytes]:
+        path = self.path_of(key)
+        with translated(MediaUnavailable):
+            try:
+                file = path.open("rb", buffering=0)
+            except FileNotFoundError as error:
+                if not self._has_folder():
+                    raise
+                raise MediaMissing(reason=f"{path} does not exist") from error
+            with file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         expires_s = int(expires_at.timestamp())
         signed = signature_of(self._keys.current(), _message(key, expires_s))
@@ -74,9 +87,13 @@ class FileMediaStore:
     def publish(self, key: str, public_key: str) -> None:
         source = self.path_of(key)
         with translated(MediaUnavailable):
-            if not source.exists() and (self._folder / PRIVATE_PREFIX).is_dir():
+            if not source.exists() and self._has_folder():
                 raise MediaMissing(reason=f"{source} does not exist")
             self._store(source, self.path_of(public_key))
+
+    def _has_folder(self) -> bool:
+        """Return whether the folder is there: without it, no file is known to be missing."""
+        return (self._folder / PRIVATE_PREFIX).is_dir()
 
     def delete(self, key: str) -> None:
         with translated(MediaUnavailable):

@@ -1,38 +1,44 @@
 """The embedded store: JSON documents in one SQLite file, shared by several processes."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from shared.adapters.documents import HELD, by_id, in_account_order, readable, with_checkpoints
+from shared.adapters.local.count_queries import CountQueries
 from shared.adapters.local.documents import (
     PROBE,
     Transaction,
     carry_out,
     documents_of,
     field,
-    parsed,
     read_document,
     read_text,
     time_text,
 )
+from shared.adapters.local.like_queries import LikeQueries
 from shared.adapters.local.moment import one_moment
+from shared.adapters.local.operator_queries import OperatorQueries
+from shared.adapters.local.queries import stored
+from shared.adapters.local.schema import SCHEMA
+from shared.adapters.local.shared_with import shared_with_text
 from shared.adapters.local.sqlite import ConnectionPool, connect, translated
-from shared.adapters.local.watches import CHANGES_SCHEMA, SQLiteWatches
+from shared.adapters.local.watches import SQLiteWatches
 from shared.adapters.local.writer import GroupWriter
 from shared.domain.account import Account
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation
+from shared.domain.download import Download
 from shared.domain.errors import StoreUnavailable
 from shared.domain.keys import Collection, DocumentT, Key, UserId
 from shared.domain.kind import Kind
-from shared.domain.ledger import LedgerEntry
+from shared.domain.ledger import Cost, LedgerEntry
 from shared.domain.media import MediaDeletion
+from shared.domain.snapshot import Snapshot
 from shared.domain.status import Status
 from shared.ports.store import (
     PAGE_LIMIT_MAX,
@@ -43,56 +49,12 @@ from shared.ports.store import (
     Found,
     Page,
     ResultT,
-    Snapshot,
     Stored,
 )
 
 _UNPUBLISHED = [Status.PENDING, Status.PROCESSING, Status.DRAFT, Status.FAILED]
 
 
-_TABLES = "".join(
-    f'CREATE TABLE IF NOT EXISTS "{collection}" '
-    "(id TEXT PRIMARY KEY, document TEXT NOT NULL CHECK (json_valid(document)), "
-    "CONSTRAINT a_balance_is_never_negative "
-    f"CHECK (coalesce({field('tokenBalance')}, 0) >= 0)) WITHOUT ROWID;\n"
-    for collection in Collection
-)
-_SCHEMA = f"""
-{_TABLES}
-CREATE TRIGGER IF NOT EXISTS ledger_is_not_changed BEFORE UPDATE ON transactions
-  WHEN json_extract(OLD.document, '$.sequence') IS NOT NULL
-  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS ledger_is_not_shortened BEFORE DELETE ON transactions
-  BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS acts_are_not_changed BEFORE UPDATE ON operatorActs
-  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
-CREATE TRIGGER IF NOT EXISTS acts_are_not_shortened BEFORE DELETE ON operatorActs
-  BEGIN SELECT RAISE(ABORT, 'the acts of operators are append-only'); END;
-CREATE INDEX IF NOT EXISTS drafts ON creations (
-  {field("userId")}, {field("createdAt")} DESC, id DESC);
-CREATE INDEX IF NOT EXISTS drafts_by_status ON creations (
-  {field("userId")}, {field("mediaType")}, {field("status")}, {field("createdAt")} DESC, id DESC);
-CREATE INDEX IF NOT EXISTS feed ON creations ({field("publishedAt")} DESC, id DESC)
-  WHERE {field("status")} = 'published';
-CREATE INDEX IF NOT EXISTS published_by ON creations (
-  {field("username")}, {field("publishedAt")} DESC, id DESC)
-  WHERE {field("status")} = 'published';
-CREATE INDEX IF NOT EXISTS overdue ON creations ({field("deadlineAt")}, id)
-  WHERE {field("deadlineAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS due ON creations ({field("sweepAt")}, id)
-  WHERE {field("sweepAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS waiting ON creations (
-  {field("mediaType")}, {field("availableAt")}, id) WHERE {field("availableAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS held ON creations (
-  {field("executionName")}, {field("leaseExpiresAt")}, id)
-  WHERE {field("leaseExpiresAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS unfinished ON creations ({field("mediaType")}, {field("status")})
-  WHERE {field("sweepAt")} IS NOT NULL;
-CREATE INDEX IF NOT EXISTS settled ON costs ({field("createdAt")});
-CREATE INDEX IF NOT EXISTS due_deletions ON mediaDeletions ({field("dueAt")}, id);
-CREATE INDEX IF NOT EXISTS ledger ON transactions (
-  {field("userId")}, {field("sequence")} DESC, id DESC);
-{CHANGES_SCHEMA}"""
 _LISTED = {
     (kind, status): f"{field('userId')} = :of AND {field('mediaType')} = '{kind}'"
     f" AND {field('status')} = '{status}'"
@@ -103,27 +65,7 @@ _LISTED = {
 _PUBLISHED = f"{field('status')} = 'published'"
 
 
-@cache
-def _page_text(
-    collection: Collection, wheres: tuple[str, ...], *, sort: str, order: str, is_first: bool
-) -> str:
-    """Return a query for one page that reads no more than its rows, however deep it is.
-
-    SQLite merges the parts, each in the order of its index. The first comparison with the cursor
-    finds the page in the index; the second one, of row values, cannot use an index on expressions.
-    """
-    after = ""
-    if not is_first:
-        sign = "<" if order == "DESC" else ">"
-        after = f" AND {field(sort)} {sign}= :value AND ({field(sort)}, id) {sign} (:value, :id)"
-    parts = [
-        f'SELECT id, document, {field(sort)} AS sort FROM "{collection}" WHERE {where}{after}'  # noqa: S608 (fixed names; values are bound)
-        for where in wheres
-    ]
-    return " UNION ALL ".join(parts) + f" ORDER BY sort {order}, id {order} LIMIT :limit"
-
-
-class SQLiteStore:
+class SQLiteStore(CountQueries, LikeQueries, OperatorQueries):
     def __init__(self, path: Path) -> None:
         """Open or create the file; raise `StoreUnavailable` if it is unusable."""
         self._path = path
@@ -131,7 +73,7 @@ class SQLiteStore:
         with translated(StoreUnavailable):
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(connect(path)) as connection:
-                connection.executescript(_SCHEMA)
+                connection.executescript(SCHEMA)
         self._writer = GroupWriter(path, carry_out, unavailable=StoreUnavailable)
         self._watches = SQLiteWatches(path)
 
@@ -153,10 +95,15 @@ class SQLiteStore:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             return read_document(connection, key)
 
+    def found(self, keys: Sequence[Key[Any]]) -> Found:
+        with translated(StoreUnavailable), self._readers.connection() as connection:
+            read = {key: read_document(connection, key) for key in keys}
+        return Found({key: each for key, each in read.items() if each is not None})
+
     def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
         with translated(StoreUnavailable), self._readers.connection() as connection:
             text = read_text(connection, key) if key.can_exist else None
-        return None if text is None else _stored(key, text)
+        return None if text is None else stored(key, text)
 
     def drafts(self, user_id: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         kinds = [which.kind] if which.kind else [*Kind]
@@ -170,6 +117,10 @@ class SQLiteStore:
     def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         where = f"{_PUBLISHED} AND {field('username')} = :of"
         return self._page(Collection.CREATIONS, [where], page, sort="publishedAt", of=username)
+
+    def shared_with(self, username: str, page: Page) -> list[Stored[Creation]]:
+        text = shared_with_text(is_first=page.after is None)
+        return self._listed(Collection.CREATIONS, text, page, of=username)
 
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         where = f"{field('userId')} = :of AND {field('sequence')} IS NOT NULL"
@@ -192,40 +143,23 @@ class SQLiteStore:
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return self._due(Collection.CREATIONS, now, page, sort="sweepAt")
 
+    def expired(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(Collection.CREATIONS, now, page, sort="expiresAt")
+
+    def scheduled(self, now: datetime, page: Page) -> list[Creation]:
+        return self._due(Collection.CREATIONS, now, page, sort="schedule.tryAt")
+
+    def creations_by_id(self, after_id: str | None, limit: int) -> list[Creation]:
+        return readable(partial(self._after_id, after_id or ""), Page(limit))
+
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         return self._due(Collection.MEDIA_DELETIONS, now, page, sort="dueAt")
 
-    def _due(self, collection: Collection, now: datetime, page: Page, *, sort: str) -> list[Any]:
-        return self._oldest(collection, f"{field(sort)} <= :of", page, sort, time_text(now))
+    def unfolded(self, now: datetime, page: Page) -> list[Cost]:
+        return self._due(Collection.COSTS, now, page, sort="foldAt")
 
-    def _oldest(
-        self, collection: Collection, where: str, page: Page, sort: str, of: str
-    ) -> list[Any]:
-        return readable(
-            lambda part: self._page(collection, [where], part, sort=sort, order="ASC", of=of), page
-        )
-
-    def unfinished(self, kind: Kind, status: Status) -> int:
-        where = f"{field('mediaType')} = ? AND {field('status')} = ?"
-        where += f" AND {field('sweepAt')} IS NOT NULL"
-        return int(self._aggregated("count(*)", Collection.CREATIONS, where, [kind, status]))
-
-    def settled_since(self, kind: Kind, since: datetime) -> int:
-        where = f"{field('createdAt')} >= ? AND {field('mediaType')} = ?"
-        where += f" AND {field('wasClaimed')}"
-        values = [time_text(since), kind]
-        return int(self._aggregated("count(*)", Collection.COSTS, where, values))
-
-    def cost_usd_since(self, since: datetime) -> float:
-        where, total = f"{field('createdAt')} >= ?", f"total({field('estimatedCostUsd')})"
-        return self._aggregated(total, Collection.COSTS, where, [time_text(since)])
-
-    def _aggregated(
-        self, what: str, collection: Collection, where: str, values: Sequence[str]
-    ) -> float:
-        text = f'SELECT {what} FROM "{collection}" WHERE {where}'  # noqa: S608 (fixed names; values are bound)
-        with translated(StoreUnavailable), self._readers.connection() as connection:
-            return float(connection.execute(text, values).fetchone()[0])
+    def expired_downloads(self, now: datetime, page: Page) -> list[Download]:
+        return self._due(Collection.DOWNLOADS, now, page, sort="expiresAt")
 
     def everything(self) -> Iterator[Document]:
         with one_moment(self._path) as moment:
@@ -245,30 +179,9 @@ class SQLiteStore:
     ) -> AbstractContextManager[object]:
         return self._watches.watch(user_id, changed)
 
-    def _page(
-        self,
-        collection: Collection,
-        wheres: Sequence[str],
-        page: Page,
-        *,
-        sort: str,
-        order: str = "DESC",
-        of: str | None = None,
-    ) -> list[Stored[Any]]:
-        """Return a page of the documents that meet one of these conditions on `of`."""
-        values: dict[str, str | int | None] = {"of": of, "limit": page.limit}
-        if page.after is not None:
-            value = page.after.value
-            values["value"] = value if isinstance(value, int) else time_text(value)
-            values["id"] = page.after.id
-        text = _page_text(
-            collection, tuple(wheres), sort=sort, order=order, is_first=page.after is None
-        )
+    def _after_id(self, after_id: str, page: Page) -> list[Stored[Creation]]:
+        text = "SELECT id, document FROM creations WHERE id > :id ORDER BY id LIMIT :limit"
+        values = {"id": after_id, "limit": page.limit}
         with translated(StoreUnavailable), self._readers.connection() as connection:
             rows = documents_of(connection, text, values)
-        return [_stored(Key(collection, id_), text) for id_, text in rows]
-
-
-def _stored(key: Key[DocumentT], text: str) -> Stored[DocumentT]:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return Stored(f"{key.id} {digest}", partial(parsed, key, text))
+        return [stored(Key(Collection.CREATIONS, id_), text) for id_, text in rows]

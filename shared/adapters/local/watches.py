@@ -19,7 +19,7 @@ from shared.adapters.local.sqlite import connect
 from shared.domain.account import account_key
 from shared.domain.creation import creation_key
 from shared.domain.keys import CreationId, UserId
-from shared.ports.store import WATCHED_MAX, Snapshot
+from shared.domain.snapshot import WATCHED_MAX, Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ https://developers.cloudflare.com/r2/api/s3/api/
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ from shared.adapters.r2.signed_links import LinkSigner
 from shared.domain.errors import MediaMissing, MediaRefused, MediaUnavailable
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.once import Once
-from shared.ports.media_store import StoredFile
+from shared.ports.media_store import CHUNK_BYTES, StoredFile
 
 REGION = "auto"
 PRIVATE_CACHING = "private"
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT_S = 10
 """Also the longest stall of an upload."""
 READ_TIMEOUT_S = 30
 """Long enough to copy the largest video."""
+READ_RETRIES_MAX = 2
+READ_PAUSE_S = 0.2
+"""Before the first retry; each next pause is twice as long."""
 CONNECTIONS_MAX = 32
 _RETRYABLE = {408, 409, 425, 429}
 """4xx statuses that may change: Request Timeout, Conflict, Too Early, Too Many Requests."""
@@ -65,6 +69,34 @@ class R2MediaStore:
             return int(self._client().head_object(**self._object(key))["ContentLength"])
         return None
 
+    def read(self, key: str) -> Iterator[bytes]:
+        """Resume a broken response where it ended, up to `READ_RETRIES_MAX` times without progress."""
+        offset = retries = 0
+        while True:
+            try:
+                for chunk in self._read_from(offset, key):
+                    retries = 0
+                    offset += len(chunk)
+                    yield chunk
+            except MediaRefused:
+                raise
+            except MediaUnavailable:
+                if retries == READ_RETRIES_MAX:
+                    raise
+                time.sleep(READ_PAUSE_S * 2**retries)
+                retries += 1
+            else:
+                return
+
+    def _read_from(self, offset: int, key: str) -> Iterator[bytes]:
+        """Stream a file from an offset in one request."""
+        part = {"Range": f"bytes={offset}-"} if offset else {}
+        with _translated(expected=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE), _missing(offset):
+            body = self._client().get_object(**self._object(key), **part)["Body"]
+            with contextlib.closing(body):
+                while chunk := body.read(CHUNK_BYTES):
+                    yield chunk
+
     def private_link(self, key: str, *, expires_at: datetime) -> str:
         overrides = {
             "response-cache-control": PRIVATE_CACHING,
@@ -79,22 +111,14 @@ class R2MediaStore:
         return f"{self.public_url.rstrip('/')}/{quote(key)}"
 
     def publish(self, key: str, public_key: str) -> None:
-        from botocore.exceptions import ClientError
-
-        with _translated():
-            try:
-                copied = self._client().copy_object(
-                    **self._object(public_key),
-                    CopySource=self._object(key),
-                    MetadataDirective="REPLACE",
-                    ContentType=_content_type(key),
-                    CacheControl=PUBLIC_CACHING,
-                )
-            except ClientError as error:
-                status, code = _status(error)
-                if status == HTTPStatus.NOT_FOUND and code != NO_BUCKET:
-                    raise MediaMissing(reason=str(error)) from error
-                raise
+        with _translated(), _missing():
+            copied = self._client().copy_object(
+                **self._object(public_key),
+                CopySource=self._object(key),
+                MetadataDirective="REPLACE",
+                ContentType=_content_type(key),
+                CacheControl=PUBLIC_CACHING,
+            )
         if "ETag" not in copied.get("CopyObjectResult", {}):
             raise MediaUnavailable(reason=f"{key}: the response does not confirm the copy")
 
@@ -160,10 +184,26 @@ def _is_permanent(error: Any) -> bool:  # noqa: ANN401 (botocore has no types)
 
 
 @contextlib.contextmanager
+def _missing(offset: int = 0) -> Iterator[None]:
+    """Translate 404 for a key; after an `offset` has been read, the file was deleted meanwhile."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        status, code = _status(error)
+        if status == HTTPStatus.NOT_FOUND and code != NO_BUCKET:
+            raised = MediaRefused if offset else MediaMissing
+            raise raised(reason=str(error)) from error
+        raise
+
+
+@contextlib.contextmanager
 def _translated(*, expected: HTTPStatus | None = None) -> Iterator[None]:
     """Translate the SDK's errors; ignore one with the expected status."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -171,5 +211,5 @@ def _translated(*, expected: HTTPStatus | None = None) -> Iterator[None]:
         if _status(error)[0] != expected:
             raised = MediaRefused if _is_permanent(error) else MediaUnavailable
             raise raised(reason=str(error)) from error
-    except (BotoCoreError, ResponseParserError) as error:
+    except (BotoCoreError, ResponseParserError, HTTPError) as error:
         raise MediaUnavailable(reason=str(error)) from error

@@ -165,5 +165,13 @@ class SampleGenerator:
         oldest_s = self._clock.now().timestamp() - KEPT_S
         for path in folder.iterdir():
             with contextlib.suppress(FileNotFoundError):  # removed by another process
-                if path.stat().st_mtime < oldest_s:
+                if path.stat().st_mtime < oldest_s and _started_s(path) < oldest_s:
                     path.unlink()
+
+
+def _started_s(path: Path) -> float:
+    """Return when an operation started: its file's time may be wrong, in a copied folder."""
+    try:
+        return float(json.loads(path.read_text())["startedAt"])
+    except (ValueError, KeyError):  # not an operation, or damaged
+        return 0.0
