@@ -16,7 +16,7 @@ from api_service import VERSION, etags
 from api_service.dependencies import AppState
 from api_service.error_responses import add_exception_handlers
 from api_service.events import StreamLimits, Streams
-from api_service.links import Links
+from api_service.links import Links, ShortLinks
 from api_service.middleware import BodyLimit, CatchAllErrors, HostCheck, RequestContext
 from api_service.openapi import DescribedApi
 from api_service.page_cache import PageCache
@@ -24,13 +24,19 @@ from api_service.readiness import ReadinessCheck
 from api_service.routes import (
     account,
     actions,
+    admin,
+    bulk,
     creations,
     events,
     feed,
     health,
     internal,
+    likes,
     local,
     pages,
+    publications,
+    replay,
+    sharing,
 )
 from api_service.security_policy import FirebaseWeb
 from api_service.shortcut import Shortcut
@@ -44,7 +50,11 @@ LOCAL_HOSTS = ["localhost", "127.0.0.1"]
 CORS_HEADERS = "Authorization,Content-Type,Idempotency-Key,If-None-Match,X-Firebase-AppCheck"
 CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-Replayed"]
 ROUTERS = tuple(
-    module.router for module in (events, creations, actions, feed, account, health, internal, pages)
+    module.router
+    for module in (
+        *(likes, events, sharing, creations, bulk, actions, feed, publications, account),
+        *(admin, replay, health, internal, pages),
+    )
 )
 
 
@@ -55,7 +65,7 @@ def create_app(
     stream_limits: StreamLimits | None = None,
 ) -> FastAPI:
     """Return the application. Without `firebase`, its pages sign in by name (local mode)."""
-    new_links = partial(Links, phoenix.ports.media, phoenix.ports.clock, phoenix.settings.policy)
+    new_links = _links(Links, phoenix)
     streams = Streams(
         phoenix.ports.store, phoenix.settings.costs, new_links, stream_limits or StreamLimits()
     )
@@ -83,6 +93,7 @@ def create_app(
     api.state.app = AppState(
         phoenix=phoenix,
         new_links=new_links,
+        new_short_links=_links(ShortLinks, phoenix),
         streams=streams,
         page_cache=PageCache(phoenix.ports.clock),
         readiness=ReadinessCheck(phoenix.ports),
@@ -92,6 +103,11 @@ def create_app(
     add_exception_handlers(api)
     add_middleware(api, phoenix)
     return api
+
+
+def _links(kind: type[Links], phoenix: Phoenix) -> Callable[[], Links]:
+    settings, ports = phoenix.settings, phoenix.ports
+    return partial(kind, ports.media, ports.clock, settings.policy, settings.base_url)
 
 
 def _warm_up(phoenix: Phoenix) -> None:
@@ -132,7 +148,7 @@ def add_middleware(api: FastAPI, phoenix: Phoenix) -> None:
         api.add_middleware(
             CORSMiddleware,
             allow_origins=list(phoenix.settings.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=CORS_HEADERS.split(","),
             expose_headers=CORS_EXPOSED,
         )

@@ -14,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import WithJsonSchema
 from starlette.routing import BaseRoute
 
+from api_service.archive import DownloadSlots
 from api_service.events import Streams
 from api_service.links import Links
 from api_service.page_cache import PageCache
@@ -35,12 +36,14 @@ class AppState:
 
     phoenix: Phoenix
     new_links: Callable[[], Links]
+    new_short_links: Callable[[], Links]
     streams: Streams
     page_cache: PageCache
     readiness: ReadinessCheck
     static_files: StaticFiles
     routes: tuple[BaseRoute, ...]
     views: ViewCache = field(default_factory=ViewCache)
+    download_slots: DownloadSlots = field(default_factory=DownloadSlots)
     known_accounts: set[tuple[str, bool]] = field(default_factory=set)
     """Users who have an account, and whether they had a verified address."""
 

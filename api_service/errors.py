@@ -75,6 +75,18 @@ class TooManyOwnStreams(TooManyStreams):
     sentence = "Only {limit} live connections per account are allowed. Poll instead."
 
 
+class TooManyDownloads(Unavailable):
+    code = "too_many_downloads"
+    sentence = "Too many downloads are running. Try again in a minute."
+    retry_after_s: int = 60
+    limit: int
+
+
+class TooManyOwnDownloads(TooManyDownloads):
+    code = "too_many_own_downloads"
+    sentence = "Only {limit} downloads per account can run at once. Wait until one finishes."
+
+
 class TooManyConnections(Unavailable):
     code = "too_many_connections"
     sentence = "Too many connections. Try again in a few seconds."
@@ -84,13 +96,27 @@ _ERRORS_BY_STATUS: Mapping[HTTPStatus, tuple[type[RequestError], ...]] = {
     HTTPStatus.BAD_REQUEST: (MalformedRequest, WrongField, WrongJson),
     HTTPStatus.UNAUTHORIZED: (errors.Unauthenticated,),
     HTTPStatus.PAYMENT_REQUIRED: (errors.InsufficientTokens,),
-    HTTPStatus.FORBIDDEN: (errors.AccountDisabled, errors.WrongServiceAccount),
-    HTTPStatus.NOT_FOUND: (errors.CreationNotFound, errors.AccountNotFound, PageNotFound),
+    HTTPStatus.FORBIDDEN: (
+        errors.AccountDisabled,
+        errors.WrongServiceAccount,
+        errors.NotAnOperator,
+    ),
+    HTTPStatus.NOT_FOUND: (
+        errors.CreationNotFound,
+        errors.AccountNotFound,
+        errors.DownloadNotFound,
+        PageNotFound,
+    ),
     HTTPStatus.METHOD_NOT_ALLOWED: (MethodNotAllowed,),
     HTTPStatus.REQUEST_TIMEOUT: (RequestTimeout,),
-    HTTPStatus.CONFLICT: (errors.IllegalTransition, errors.ReferenceReused, errors.MediaMissing),
+    HTTPStatus.CONFLICT: (
+        errors.IllegalTransition,
+        errors.ReferenceReused,
+        errors.MediaMissing,
+        errors.TooManyCollaborators,
+    ),
     HTTPStatus.GONE: (errors.CreationGone,),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (BodyTooLarge,),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (BodyTooLarge, errors.ArchiveTooLarge),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (NotJson,),
     HTTPStatus.UNPROCESSABLE_ENTITY: (errors.KeyReused,),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (HeadTooLarge,),
@@ -99,6 +125,7 @@ _ERRORS_BY_STATUS: Mapping[HTTPStatus, tuple[type[RequestError], ...]] = {
         errors.TooManyOpened,
         errors.TooManyFree,
         TooManyOwnStreams,
+        TooManyOwnDownloads,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         errors.Paused,
@@ -114,6 +141,7 @@ _ERRORS_BY_STATUS: Mapping[HTTPStatus, tuple[type[RequestError], ...]] = {
         errors.MediaRefused,
         errors.StorageFull,
         TooManyStreams,
+        TooManyDownloads,
         TooManyConnections,
         errors.OutcomeUnknown,
     ),

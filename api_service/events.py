@@ -26,7 +26,8 @@ from api_service.threads import THREADS
 from shared.domain.account import InFlight
 from shared.domain.keys import UserId
 from shared.domain.policy import Costs
-from shared.ports.store import Changes, Snapshot, Store
+from shared.domain.snapshot import Changes, Snapshot
+from shared.ports.store import Store
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = ": heartbeat\n\n"

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_service.error_responses import error_response
 from api_service.errors import BodyTooLarge, MalformedRequest, RequestTimeout, problem_response
+from api_service.logged_paths import without_secrets
 from shared.domain.errors import PhoenixError, WrongField
 from shared.ports.clock import Ids
 from shared.telemetry import bind, trace_facts
@@ -188,7 +189,7 @@ class RequestContext(_HttpMiddleware):
             finally:
                 http = {
                     "requestMethod": scope["method"],
-                    "requestUrl": scope["path"],
+                    "requestUrl": without_secrets(scope["path"]),
                     "status": status,
                     "latency": f"{time.perf_counter() - start_s:.3f}s",
                 }

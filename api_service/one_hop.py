@@ -17,6 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from api_service.threads import THREADS
 
+READ = ["GET", "HEAD"]
+"""The methods of a page or file."""
+
 Results = dict[Callable[..., Any], Any]
 """The results of one request's dependencies."""
 
@@ -33,6 +36,8 @@ class _Step:
 
 
 class OneHopRoute(APIRoute):
+    threads = THREADS
+
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 (FastAPI's own arguments)
         super().__init__(*args, **options)
         steps = list({step.call: step for step in _steps(self.dependant)}.values())
@@ -45,7 +50,7 @@ class OneHopRoute(APIRoute):
         for step in self._on_loop:
             results[step.call] = await step(request, results)
         if self._in_thread:
-            await THREADS.run(lambda: self._run(request, results))
+            await self.threads.run(lambda: self._run(request, results))
         response: Response = results[cast("Callable[..., Any]", self.dependant.call)]
         await response(scope, receive, send)
 

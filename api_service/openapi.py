@@ -25,6 +25,7 @@ SIGNED_IN = (
     errors.IdentityUnavailable(),
     errors.StoreUnavailable(),
 )
+OPERATOR_ERRORS = (*SIGNED_IN, errors.NotAnOperator())
 WRITES = (errors.StoreContention(), errors.OutcomeUnknown(creation_id=SAMPLE_ID))
 PAGED = (
     WrongField(field="limit", reason="use 1 to 50"),

@@ -6,7 +6,7 @@ method but `invalidate` runs on the event loop.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -59,13 +59,20 @@ class PageCache:
             raise
         self.invalidate()
 
-    async def respond(self, request: Request, key: Hashable, load: Callable[[], bytes]) -> Response:
+    async def respond(
+        self,
+        request: Request,
+        key: Hashable,
+        load: Callable[[], bytes],
+        extra: Mapping[str, str] | None = None,
+    ) -> Response:
         """Return a page as JSON, or 304; on a miss, `load` runs in a thread.
 
-        Shared caches may keep only what an anonymous reader gets (RFC 9111, RFC 5861).
+        `extra` headers may name another content type. Shared caches may keep only what an anonymous
+        reader gets (RFC 9111, RFC 5861).
         """
         page = await self._page(key, load)
-        headers = {"Vary": "Origin"}
+        headers = {"Vary": "Origin", **(extra or {})}
         if "authorization" not in request.headers:
             headers["Cache-Control"] = ANONYMOUS_CACHING
         return etag_response(request, page.etag, lambda: page.content, headers)

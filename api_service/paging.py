@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Generic
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -15,6 +15,7 @@ from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, DocumentT, Key
 from shared.ports.store import PAGE_LIMIT_MAX, Cursor, Page, Stored
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
 LIMIT_DEFAULT = 20
 
 
@@ -96,18 +97,28 @@ def paginate(
     return Listed(list_id, found[: page.limit], len(found) > page.limit, sort_key)
 
 
+def opaque(content: BaseModel) -> str:
+    """Return a text for a URL or a body that `parsed_opaque` reads."""
+    return urlsafe_b64encode(content.model_dump_json(by_alias=True).encode()).decode().rstrip("=")
+
+
+def parsed_opaque(model: type[ModelT], text: str) -> ModelT | None:
+    """Return what `opaque` encoded, or None if it is nothing like that."""
+    try:
+        padding = "=" * (-len(text) % 4)
+        return model.model_validate_json(urlsafe_b64decode(text + padding))
+    except ValueError:
+        return None
+
+
 def encode_cursor(cursor: Cursor, list_id: str) -> str:
-    encoded = _EncodedCursor(fingerprint=_fingerprint(list_id), value=cursor.value, id=cursor.id)
-    return urlsafe_b64encode(encoded.model_dump_json(by_alias=True).encode()).decode().rstrip("=")
+    fingerprint = _fingerprint(list_id)
+    return opaque(_EncodedCursor(fingerprint=fingerprint, value=cursor.value, id=cursor.id))
 
 
 def decode_cursor(text: str, list_id: str) -> Cursor:
     """Return the cursor, or raise `WrongField` if `encode_cursor` did not return it for this list."""
-    try:
-        padding = "=" * (-len(text) % 4)
-        encoded = _EncodedCursor.model_validate_json(urlsafe_b64decode(text + padding))
-    except ValueError:
-        encoded = None
+    encoded = parsed_opaque(_EncodedCursor, text)
     if encoded is None or not Key(Collection.CREATIONS, encoded.id).can_exist:
         raise WrongField(field="cursor", reason="use a nextCursor of this list")
     if encoded.fingerprint != _fingerprint(list_id):

@@ -5,18 +5,22 @@ reasons. The schemas state the domain's rules with the domain's constants.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
+from fastapi import Depends
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from api_service.json_body import Body
+from api_service.dependencies import caller_of
+from api_service.json_body import Body, json_body
 from shared.domain import brief
 from shared.domain.account import RESERVED_USERNAMES, USERNAME, checked_username
 from shared.domain.brief import BIDI_CONTROLS, ORIENTATIONS, AspectRatio, Brief, Faults
 from shared.domain.errors import WrongField
 from shared.domain.kind import Kind
 from shared.domain.ledger import GRANT_TOKENS_MAX, REFERENCE_LENGTH_MAX, check_grant
+from shared.domain.schedule import ACCEPTED_PUBLISH_AT, RFC_3339, parsed_publish_at
 
 ACCEPTED_KINDS = f"use {' or '.join(Kind)}"
 _CONTROLS = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f"
@@ -36,7 +40,7 @@ def _enum(values: Iterable[Any]) -> WithJsonSchema:
     return WithJsonSchema({"enum": [*values, None]})
 
 
-def _to_whole(value: object) -> object:
+def to_whole(value: object) -> object:
     """Accept 8.0 as 8, as JSON does; strict validation refuses every other float."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -48,7 +52,7 @@ _AGREEING_RATIOS: list[Any] = [
         for name, ratio in ORIENTATIONS.items()
     ),
 ]
-Whole = Annotated[int, BeforeValidator(_to_whole)]
+Whole = Annotated[int, BeforeValidator(to_whole)]
 Prompt = Annotated[
     str,
     WithJsonSchema(
@@ -71,6 +75,7 @@ class OpenCreation(Body):
         "aspectRatio": f"use one of {', '.join(AspectRatio)}",
         "orientation": brief.ACCEPTED_ORIENTATION,
         "duration": brief.ACCEPTED_DURATION,
+        "count": brief.ACCEPTED_COUNT,
     }
 
     type: Literal["image", "video"] | None = None
@@ -78,6 +83,7 @@ class OpenCreation(Body):
     aspect_ratio: str | None = None
     orientation: str | None = None
     duration: Whole | None = None
+    count: Whole | None = None
 
     def to_brief(self) -> Brief:
         """Return the brief, or raise `WrongField` with every wrong field."""
@@ -95,6 +101,7 @@ class OpenCreation(Body):
                 aspect_ratio=optional.get("aspectRatio"),
                 orientation=optional.get("orientation"),
                 duration_s=optional.get("duration"),
+                count=optional.get("count"),
             )
         )
         faults.raise_if_any()
@@ -120,6 +127,7 @@ class OpenCreation(Body):
             one_of.append({**schema, "required": ["type", "prompt"]})
         examples = [
             {"type": "image", "prompt": "A fox in the snow", "aspectRatio": "1:1"},
+            {"type": "image", "prompt": "A fox in the snow", "count": 4},
             {"type": "video", "prompt": "A fox runs", "orientation": "portrait", "duration": 6},
         ]
         return {"oneOf": one_of, "examples": examples}
@@ -132,6 +140,9 @@ class OpenImage(OpenCreation):
     aspect_ratio: Annotated[str | None, _enum(brief.ASPECT_RATIOS[Kind.IMAGE])] = None
     orientation: SkipJsonSchema[str | None] = None
     duration: SkipJsonSchema[Whole | None] = None
+    count: Annotated[Whole | None, _enum(range(1, brief.COUNT_MAX + 1))] = Field(
+        None, description="how many variations to create, each for the price of one; 1 by default"
+    )
 
 
 class OpenVideo(OpenCreation):
@@ -144,10 +155,13 @@ class OpenVideo(OpenCreation):
     aspect_ratio: Annotated[str | None, _enum(brief.ASPECT_RATIOS[Kind.VIDEO])] = None
     orientation: Annotated[str | None, _enum(ORIENTATIONS)] = None
     duration: Annotated[Whole | None, _enum(brief.DURATIONS_S)] = Field(None, description="seconds")
+    count: SkipJsonSchema[Whole | None] = None
 
 
 class Publish(Body):
-    """Publish request. Omit `caption` to keep the existing one."""
+    """Publish request. Omit `caption` to keep the existing one, and `publishAt` to publish now."""
+
+    accepted: ClassVar[Mapping[str, str]] = {"publishAt": ACCEPTED_PUBLISH_AT}
 
     caption: str | None = Field(
         None,
@@ -157,14 +171,33 @@ class Publish(Body):
         },
     )
 
-    def checked_caption(self) -> str | None:
-        """Return the caption normalised; raise `WrongField`."""
-        return None if self.caption is None else self.check({"caption": self.caption})
+    publish_at: str | None = Field(
+        None,
+        description="RFC 3339 with an offset, 1 minute to 90 days ahead; the response is a 202",
+        json_schema_extra={
+            "format": "date-time",
+            "pattern": f"^{RFC_3339.pattern}$",
+            "examples": ["2030-01-31T18:00:00Z"],
+        },
+    )
+
+    def checked(self) -> tuple[str | None, datetime | None]:
+        """Return the caption normalised and the time; raise `WrongField` with every wrong field."""
+        caption, publish_at = self.check({"caption": self.caption, "publishAt": self.publish_at})
+        return None if self.caption is None else caption, publish_at
 
     @classmethod
-    def check(cls, values: Mapping[str, Any]) -> str:
+    def check(cls, values: Mapping[str, Any]) -> tuple[str | None, datetime | None]:
         length_max, text = brief.CAPTION_LENGTH_MAX, values.get("caption") or ""
-        return brief.checked_text(text, field="caption", length_max=length_max, may_be_blank=True)
+        faults, time = Faults(), values.get("publishAt")
+        caption = faults.collect(
+            lambda: brief.checked_text(
+                text, field="caption", length_max=length_max, may_be_blank=True
+            )
+        )
+        publish_at = faults.collect(lambda: parsed_publish_at(time) if time is not None else None)
+        faults.raise_if_any()
+        return caption, publish_at
 
 
 class Retry(Body):
@@ -172,11 +205,22 @@ class Retry(Body):
 
     accepted: ClassVar[Mapping[str, str]] = {"debits": "use a whole number from 1 on"}
 
-    debits: Annotated[int, Field(ge=1), BeforeValidator(_to_whole)] | None = None
+    debits: Annotated[int, Field(ge=1), BeforeValidator(to_whole)] | None = None
+
+
+class Share(Body):
+    """Share request. Omit `showsPrompt` to keep it as it is: hidden at first."""
+
+    accepted: ClassVar[Mapping[str, str]] = {"showsPrompt": "use true or false"}
+
+    shows_prompt: bool | None = None
 
 
 class Nothing(Body):
     """A body without fields; it may be omitted."""
+
+
+NoBody = Annotated[Nothing, Depends(json_body(Nothing, after=caller_of))]
 
 
 class SignIn(Body):

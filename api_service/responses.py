@@ -17,6 +17,7 @@ from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
 from shared.domain.policy import Costs
+from shared.domain.schedule import ScheduleError
 from shared.lifecycle.opening import Opened
 
 
@@ -42,19 +43,45 @@ class FailureView(View):
     retryable: bool
 
 
-class _MediaView(View):
+class ScheduleErrorView(View):
+    code: ScheduleError
+    message: str
+
+    @classmethod
+    def of(cls, error: ScheduleError | None) -> Self | None:
+        return cls(code=error, message=error.message) if error else None
+
+
+class SharingView(View):
+    """Who else sees the draft. `url` is its link for everyone who has it."""
+
+    url: str | None
+    collaborators: list[str]
+    shows_prompt: bool
+
+    @classmethod
+    def of(cls, creation: Creation, links: Links) -> Self:
+        sharing = creation.sharing
+        return cls(
+            url=links.to_shared(creation),
+            collaborators=list(sharing.collaborators),
+            shows_prompt=sharing.shows_prompt,
+        )
+
+
+class MediaView(View):
+    """What everyone who may see a creation sees."""
+
     creation_id: str
     type: Kind
     media_type: Kind
     caption: str | None
-    like_count: int
     media_url: str | None
     thumbnail_url: str | None
     width: int | None
     height: int | None
     duration: int | None
     aspect_ratio: AspectRatio
-    published_at: Time | None
 
     @classmethod
     def from_creation(cls, creation: Creation, **values: Any) -> Self:  # noqa: ANN401 (pydantic checks them)
@@ -67,7 +94,7 @@ class _MediaView(View):
         )
 
 
-class CreationView(_MediaView):
+class CreationView(MediaView):
     """A creation as its owner sees it."""
 
     status: Literal["pending", "processing", "draft", "published", "failed"]
@@ -86,6 +113,14 @@ class CreationView(_MediaView):
     deadline_at: Time | None
     created_at: Time
     updated_at: Time
+    published_at: Time | None
+    like_count: int
+    group_id: str | None
+    is_kept: bool
+    expires_at: Time | None
+    publish_at: Time | None
+    schedule_error: ScheduleErrorView | None
+    sharing: SharingView
 
     @classmethod
     def of(cls, creation: Creation, links: Links) -> Self:
@@ -96,13 +131,18 @@ class CreationView(_MediaView):
             media_url=links.to(creation.media_key),
             thumbnail_url=links.to(creation.thumbnail_key),
             media_url_expires_at=links.expires_at if creation.media_key else None,
+            publish_at=creation.schedule.publish_at if creation.schedule else None,
+            schedule_error=ScheduleErrorView.of(creation.schedule_error),
+            sharing=SharingView.of(creation, links),
         )
 
 
-class PublicationView(_MediaView):
+class PublicationView(MediaView):
     """A published creation as everyone sees it."""
 
     username: str
+    published_at: Time | None
+    like_count: int
 
     @classmethod
     def of(cls, creation: Creation, links: Links) -> Self:
@@ -117,6 +157,12 @@ class PublicationView(_MediaView):
 
 class OneCreation(View):
     creation: CreationView
+
+
+class Likes(View):
+    """The ids of the request that the caller likes."""
+
+    creation_ids: list[str]
 
 
 class Creations(View):
@@ -214,6 +260,10 @@ class SweepView(View):
     requeued: int
     left: int
     deleted: int
+    folded: int
+    counted: int
+    expired: int
+    published: int
     errors: int
 
 

@@ -26,7 +26,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-PAGES = {"sign-in", "create", "explore"}
+PAGES = {"sign-in", "create", "explore", "admin"}
 PROFILE = "profile"  # the page of every `/soho/{username}`
 ERROR = "error"
 _STATIC = "/static/"
@@ -74,6 +74,10 @@ class StaticFiles:
     def error_page(self) -> tuple[str, dict[str, str]]:
         """Return the template with `[[title]]` and `[[sentence]]` to fill in, and its headers."""
         return self._pages[ERROR].content.decode(), self._page_headers
+
+    def template(self, name: str) -> tuple[str, dict[str, str]]:
+        """Return a page with `[[parts]]` to fill in (`markup.fill`), and its headers."""
+        return self._pages[name].content.decode(), self._page_headers
 
     def static(self, version: str, name: str, request: Request) -> Response:
         """Return a file, or raise `PageNotFound`. Pages of another release get this release's file."""

@@ -1,4 +1,4 @@
-"""Actions on one creation: publish, unpublish, retry, cancel, delete."""
+"""Actions on one creation: publish now or later, unpublish, retry, cancel, keep, delete."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,13 +10,12 @@ from api_service.dependencies import (
     CallerDep,
     LiveCallerDep,
     StateDep,
-    caller_of,
     live_caller_of,
 )
 from api_service.json_body import Body, json_body
 from api_service.one_hop import OneHopRoute
 from api_service.openapi import SIGNED_IN, WRITES, body_errors, problems, request_body
-from api_service.requests import Nothing, Publish, Retry
+from api_service.requests import NoBody, Nothing, Publish, Retry
 from api_service.responses import CreationView, OneCreation, OpenedView, json_response
 from api_service.routes.creations import PAYMENT_ERRORS, opened_response
 from shared.domain import errors
@@ -44,15 +43,22 @@ def _action(body: type[Body], *more: PhoenixError, **options: Any) -> dict[str, 
 
 
 PUBLISH = _action(Publish, errors.MediaUnavailable(), errors.MediaRefused(), errors.MediaMissing())
+PUBLISH["responses"][202] = {"model": OneCreation, "description": "Scheduled"}
 RETRY = _action(Retry, *PAYMENT_ERRORS, status_code=HTTPStatus.ACCEPTED, response_model=OpenedView)
 WITHOUT_FIELDS = _action(Nothing)
 DELETE: dict[str, Any] = {"status_code": HTTPStatus.NO_CONTENT, "responses": problems(*_ERRORS)}
-NoBody = Annotated[Nothing, Depends(json_body(Nothing, after=caller_of))]
+STOP_KEEPING: dict[str, Any] = {"response_model": OneCreation, "responses": problems(*_ERRORS)}
+UNSCHEDULE: dict[str, Any] = {
+    "response_model": OneCreation,
+    "responses": problems(*SIGNED_IN, *WRITES, errors.CreationNotFound()),
+}
 
 
-def _creation_response(state: AppState, creation: Creation) -> Response:
+def creation_response(
+    state: AppState, creation: Creation, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
     view = CreationView.of(creation, state.new_links())
-    return json_response(OneCreation(creation=view))
+    return json_response(OneCreation(creation=view), status)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/publish", **PUBLISH)
@@ -63,11 +69,16 @@ def publish(
     body: Annotated[Publish, Depends(json_body(Publish, after=live_caller_of))],
     creation_id: str,
 ) -> Response:
-    """Publish a draft, or change the caption of a published creation."""
-    publishing, caption = state.phoenix.publishing, body.checked_caption()
+    """Publish a draft now or later, or change the caption of a published creation."""
+    publishing, (caption, publish_at) = state.phoenix.publishing, body.checked()
+    if publish_at is not None:
+        scheduled = state.phoenix.scheduling.schedule(
+            creation_id, owner=owner.user_id, publish_at=publish_at, caption=caption
+        )
+        return creation_response(state, scheduled, HTTPStatus.ACCEPTED)
     with state.page_cache.invalidating():
         published = publishing.publish(creation_id, owner=owner.user_id, caption=caption)
-    return _creation_response(state, published)
+    return creation_response(state, published)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/unpublish", **WITHOUT_FIELDS)
@@ -76,7 +87,7 @@ def unpublish(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str
     """Move a published creation back to drafts, and delete its public copy."""
     with state.page_cache.invalidating():
         draft = state.phoenix.publishing.unpublish(creation_id, owner=owner.user_id)
-    return _creation_response(state, draft)
+    return creation_response(state, draft)
 
 
 @router.post("/api/generate/creation/{creation_id:path}/retry", **RETRY)
@@ -97,7 +108,31 @@ def retry(
 def cancel(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str) -> Response:
     """Cancel a pending creation; its tokens are refunded."""
     cancelled = state.phoenix.failing.cancel(creation_id, owner=owner.user_id)
-    return _creation_response(state, cancelled)
+    return creation_response(state, cancelled)
+
+
+@router.delete("/api/generate/creation/{creation_id:path}/schedule", **UNSCHEDULE)
+@router.delete("/api/generate/video/{creation_id:path}/schedule", **UNSCHEDULE)
+def unschedule(state: StateDep, owner: CallerDep, creation_id: str) -> Response:
+    """Withdraw the schedule of a draft; without one, nothing changes."""
+    draft = state.phoenix.scheduling.unschedule(creation_id, owner=owner.user_id)
+    return creation_response(state, draft)
+
+
+@router.put("/api/generate/creation/{creation_id:path}/keep", **WITHOUT_FIELDS)
+@router.put("/api/generate/video/{creation_id:path}/keep", **WITHOUT_FIELDS)
+def keep(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str) -> Response:
+    """Keep a creation that is not in progress: it never expires."""
+    kept = state.phoenix.keeping.keep(creation_id, owner=owner.user_id)
+    return creation_response(state, kept)
+
+
+@router.delete("/api/generate/creation/{creation_id:path}/keep", **STOP_KEEPING)
+@router.delete("/api/generate/video/{creation_id:path}/keep", **STOP_KEEPING)
+def stop_keeping(state: StateDep, owner: CallerDep, creation_id: str) -> Response:
+    """Let a kept creation expire again; its time begins now."""
+    creation = state.phoenix.keeping.stop_keeping(creation_id, owner=owner.user_id)
+    return creation_response(state, creation)
 
 
 @router.delete("/api/generate/creation/{creation_id:path}", **DELETE)

@@ -20,6 +20,7 @@ from api_service.dependencies import (
     live_caller_of,
 )
 from api_service.etags import etag_of, etag_response
+from api_service.group_view import OpenedGroupView
 from api_service.json_body import json_body
 from api_service.one_hop import OneHopRoute
 from api_service.openapi import (
@@ -69,32 +70,35 @@ _KEY_ERRORS = (errors.CreationGone(), errors.KeyReused())
 
 
 def _opens(body: type[OpenCreation]) -> dict[str, Any]:
-    """Return the options of a route that opens a creation."""
+    """Return the options of a route that opens creations."""
     wrong_body = body_errors("prompt", "it is blank")
     return {
         "status_code": HTTPStatus.ACCEPTED,
-        "response_model": OpenedView,
+        "response_model": OpenedView if body is OpenVideo else OpenedView | OpenedGroupView,
         "responses": problems(*SIGNED_IN, *wrong_body, *PAYMENT_ERRORS, *WRITES, *_KEY_ERRORS),
         "openapi_extra": request_body(body),
     }
 
 
 def _open(state: AppState, caller: Caller, body: OpenCreation, key: str | None) -> Response:
-    opened = state.phoenix.opening.open(body.to_brief(), caller=caller, idempotency_key=key)
-    return opened_response(state, opened)
+    brief = body.to_brief()
+    opened = state.phoenix.opening.open(brief, caller=caller, idempotency_key=key)
+    if brief.count == 1:
+        return opened_response(state, opened)
+    view = OpenedGroupView.of(opened, brief.count, state.new_links())
+    return json_response(view, HTTPStatus.ACCEPTED, _headers(opened))
 
 
 def opened_response(state: AppState, opened: Opened) -> Response:
     """Return 202 with a creation that was paid for now, or by an earlier equal request."""
-    creation = opened.creation
-    headers = {
-        "Location": f"/api/generate/creation/{creation.creation_id}",
-        "Retry-After": str(RETRY_AFTER_S[creation.kind]),
-    }
-    if opened.is_replay:
-        headers["Idempotency-Replayed"] = "true"
+    location = {"Location": f"/api/generate/creation/{opened.creation.creation_id}"}
     view = OpenedView.of(opened, state.new_links())
-    return json_response(view, HTTPStatus.ACCEPTED, headers)
+    return json_response(view, HTTPStatus.ACCEPTED, location | _headers(opened))
+
+
+def _headers(opened: Opened) -> dict[str, str]:
+    headers = {"Retry-After": str(RETRY_AFTER_S[opened.creation.kind])}
+    return headers | ({"Idempotency-Replayed": "true"} if opened.is_replay else {})
 
 
 @router.post("/api/generate/creation", **_opens(OpenCreation))
@@ -104,7 +108,10 @@ def open_creation(
     body: Annotated[OpenCreation, Depends(json_body(OpenCreation, after=live_caller_of))],
     key: IdempotencyKeyDep,
 ) -> Response:
-    """Start an image or a video. It is charged now and refunded if it fails."""
+    """Start an image, up to four variations of one, or a video.
+
+    Each is charged now, all or none, and refunded if it fails.
+    """
     return _open(state, caller, body, key)
 
 
@@ -126,7 +133,10 @@ def open_image(
     body: Annotated[OpenImage, Depends(json_body(OpenImage, after=live_caller_of))],
     key: IdempotencyKeyDep,
 ) -> Response:
-    """Start an image. It is charged now and refunded if it fails."""
+    """Start an image, or up to four variations of one.
+
+    Each is charged now, all or none, and refunded if it fails.
+    """
     return _open(state, caller, body, key)
 
 

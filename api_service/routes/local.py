@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api_service.dependencies import StateDep
 from api_service.errors import PageNotFound
 from api_service.json_body import json_body
-from api_service.one_hop import OneHopRoute
+from api_service.one_hop import READ, OneHopRoute
 from api_service.openapi import body_errors, problems, request_body
 from api_service.requests import SignIn
 from api_service.responses import Token, json_response
@@ -22,7 +22,6 @@ from shared.wiring.ports import LocalParts
 
 router = APIRouter(route_class=OneHopRoute)
 
-READ = ["GET", "HEAD"]
 _RANGE = re.compile(rb"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-[0-9]{1,15})")
 
 

@@ -6,25 +6,24 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from api_service.dependencies import StateDep
-from api_service.one_hop import OneHopRoute
+from api_service.one_hop import READ, OneHopRoute
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
 from shared.domain import brief
 from shared.domain.brief import AspectRatio
 from shared.domain.kind import Kind
-from shared.ports.store import WATCHED_MAX
+from shared.domain.snapshot import WATCHED_MAX
 
 router = APIRouter(route_class=OneHopRoute)
 
-READ = ["GET", "HEAD"]
-
 
 class WebLimits(View):
-    """Maximum lengths in characters, and the number of creations in a snapshot."""
+    """Maximum lengths in characters, and of creations in a snapshot and in a request."""
 
     prompt_length: int = brief.PROMPT_LENGTH_MAX
     caption_length: int = brief.CAPTION_LENGTH_MAX
     watched: int = WATCHED_MAX
+    count: int = brief.COUNT_MAX
 
 
 class WebConfig(View):
@@ -53,6 +52,7 @@ async def root() -> Response:
 
 @router.api_route("/sign-in", methods=READ, include_in_schema=False)
 @router.api_route("/create", methods=READ, include_in_schema=False)
+@router.api_route("/admin", methods=READ, include_in_schema=False)
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)
 async def page(request: Request, state: StateDep) -> Response:
