@@ -6,7 +6,7 @@ type PerKind<T> = Record<Kind, T>;
 interface WebConfig {
   firebase: Record<string, string> | null;
   costs: PerKind<number>;
-  limits: { promptLength: number; captionLength: number; watched: number };
+  limits: { promptLength: number; captionLength: number; watched: number; count: number };
   formats: PerKind<string[]>;
   formatDefaults: PerKind<string>;
   durations: number[];
@@ -21,6 +21,7 @@ interface Media {
   mediaUrl: string | null;
   thumbnailUrl: string | null;
   caption: string | null;
+  likeCount: number;
 }
 
 interface Creation extends Media {
@@ -36,6 +37,12 @@ interface Creation extends Media {
   updatedAt: string;
   deadlineAt: string;
   retryAt: string | null;
+  groupId: string | null;
+  isKept: boolean;
+  expiresAt: string | null;
+  publishAt: string | null;
+  scheduleError: { code: string; message: string } | null;
+  sharing: { url: string | null; collaborators: string[]; showsPrompt: boolean };
 }
 
 interface PlayableTile {
@@ -49,6 +56,13 @@ interface Publication extends Media {
   publishedAt: string;
   width: number | null;
   height: number | null;
+}
+
+interface Shared extends Omit<Media, "likeCount"> {
+  username: string;
+  prompt: string | null;
+  mediaUrlExpiresAt: string | null;
+  createdAt: string;
 }
 
 interface Session {
@@ -67,6 +81,7 @@ interface Changes {
 type RequestOptions = Omit<RequestInit, "headers"> & {
   headers?: Record<string, string>;
   anonymous?: boolean;
+  isPublic?: boolean;
   as?: string | null;
 };
 

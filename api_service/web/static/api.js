@@ -30,21 +30,25 @@ export class Unreachable extends Error {
 }
 
 /**
- * Send a request with the session's token; after a second 401 go to sign-in and back.
+ * Send a request with the session's token; after a second 401 go to sign-in and back, or throw if
+ * the page `isPublic`.
  * @param {string} path
  * @param {RequestOptions} [options]
  */
-export async function request(path, { anonymous = false, as, headers, ...options } = {}) {
+export async function request(path, options = {}) {
+  const { anonymous = false, isPublic = false, as, headers, ...others } = options;
   for (const fresh of [false, true]) {
     const bearer = anonymous ? null : (as ?? (await token({ fresh })));
     if (!anonymous && !bearer) break;
     const authorization = bearer && { Authorization: `Bearer ${bearer}` };
     const response = await fetchOrThrow(path, {
-      ...options,
+      ...others,
       headers: { ...headers, ...authorization },
     });
     if (response.status !== 401 || anonymous) return response;
+    response.body?.cancel(); // unread, it would keep its connection
   }
+  if (isPublic) throw new Unreachable({ isSent: false });
   return goToSignIn({ reason: "expired" });
 }
 

@@ -5,6 +5,7 @@ import * as actions from "./creation_actions.js";
 import { button, h, icon } from "./dom.js";
 import { setSource, thumbnail, videoPlayer } from "./media.js";
 import { text, tokens } from "./messages.js";
+import { publishLater, showRetention } from "./retention.js";
 
 /** Return what decides a card's layout: while it stays the same, only texts and links change. */
 const layoutOf = ({ status, error }) => `${status} ${error?.code}`;
@@ -17,6 +18,7 @@ export class Card {
   progress = h("progress", { max: "100", "aria-label": text.progress });
   facts = h("p.card-facts");
   problem = h("div", { role: "alert" });
+  retention = h("div.card-retention");
   /** @type {HTMLElement | null} */
   thumbnail = null;
 
@@ -48,7 +50,8 @@ export class Card {
     const title = h("h2.card-prompt", { id: `p-${creationId}`, title: prompt }, prompt);
     const refund = refunded && h("p.card-refund", icon("check"), text.refund(cost));
     const body = h("div.card-text", title, this.facts, refund);
-    this.article.replaceChildren(this.media(), body, this.problem, this.buttons());
+    const parts = [this.media(), body, this.retention, this.problem, this.buttons()];
+    this.article.replaceChildren(...parts);
     this.refresh();
     if (hadFocus) this.article.focus();
   }
@@ -59,12 +62,18 @@ export class Card {
     const { type, duration, aspectRatio, cost, stage, progress, retryAt } = creation;
     this.facts.textContent = isUnfinished(creation)
       ? text.waitingFor(creation)
-      : text.factsOf(type, duration, aspectRatio, tokens(cost));
+      : text.factsOf(type, duration, aspectRatio, tokens(cost), this.isShared && text.sharedFact);
     const isWaiting = stage === "waiting_to_retry" && retryAt;
     this.stage.textContent = isWaiting ? text.retryingAt(retryAt) : text.stages[stage];
     this.percent.textContent = `${progress} %`;
     this.progress.value = progress ?? 0;
+    showRetention(this);
     if (this.thumbnail) setSource(this.thumbnail, creation.thumbnailUrl ?? creation.mediaUrl);
+  }
+
+  get isShared() {
+    const { url = null, collaborators = [] } = this.creation.sharing ?? {}; // after a rollback
+    return url !== null || collaborators.length > 0;
   }
 
   media() {
@@ -112,9 +121,13 @@ export class Card {
     const bare = { kind: "small bare" };
     const iconOnly = { icon: "trash", "aria-label": text.delete, title: text.delete };
     const remove = action("remove", "", { ...bare, ...iconOnly });
+    const shareIcon = { icon: "share", "aria-label": text.share, title: text.share };
+    const share = action("share", "", { ...bare, ...shareIcon });
+    const later = button(text.publishLater, () => publishLater(this.list, this), bare);
+    const publish = action("publish", text.publish, { ...small, icon: "publish" });
     const buttons = {
       pending: [action("cancel", text.cancel, bare)],
-      draft: [action("publish", text.publish, { ...small, icon: "publish" }), remove],
+      draft: [publish, later, share, remove],
       failed: [action("retry", text.retryFor(cost), { ...small, icon: "retry" }), remove],
     };
     return h("div.card-actions", ...(buttons[status] ?? []));

@@ -48,7 +48,7 @@ class CreateForm {
     this.limits = limits;
     this.formats = formats;
     const saved = savedForm();
-    this.state = { kind: "image", prompt: "", duration: durationDefault, ...saved };
+    this.state = { kind: "image", prompt: "", duration: durationDefault, count: 1, ...saved };
     this.state.formats = { ...formatDefaults, ...saved.formats };
     // The user may have filled in the form before this script ran.
     const { kind } = Object.fromEntries(new FormData(form));
@@ -61,12 +61,21 @@ class CreateForm {
         chip("duration", duration, duration === this.state.duration, text.seconds(duration)),
       ),
     );
+    const counts = Array.from({ length: limits.count }, (_, index) => index + 1);
+    find("counts").lastElementChild?.append(
+      ...counts.map((count) => chip("count", count, count === this.state.count, String(count))),
+    );
     this.drawFormats();
     this.draw();
   }
 
+  /** How many are created: a video has no variations. */
+  get count() {
+    return this.state.kind === "image" ? this.state.count : 1;
+  }
+
   get cost() {
-    return this.costs[this.state.kind];
+    return this.count * this.costs[this.state.kind];
   }
 
   drawFormats() {
@@ -82,7 +91,8 @@ class CreateForm {
     find("image-price").textContent = tokens(this.costs.image);
     find("video-price").textContent = tokens(this.costs.video);
     find("durations").hidden = kind === "image";
-    submitButton.textContent = text.createFor(kind, cost);
+    find("counts").hidden = kind === "video";
+    submitButton.textContent = text.createFor(kind, cost, this.count);
     const balance = knownBalance();
     const isShort = balance !== null && balance < cost;
     find("note").textContent = isShort ? text.notEnough(cost, balance) : text.charged;
@@ -107,6 +117,7 @@ class CreateForm {
     }
     if (name === "format") state.formats[state.kind] = value;
     if (name === "duration") state.duration = Number(value);
+    if (name === "count") state.count = Number(value);
     if (name === "prompt") state.prompt = value;
     this.draw();
   }
@@ -114,6 +125,7 @@ class CreateForm {
   body() {
     const { kind, formats, duration } = this.state;
     const body = { type: kind, prompt: prompt.value.trim(), aspectRatio: formats[kind] };
+    if (this.count > 1) return { ...body, count: this.count };
     return kind === "video" ? { ...body, duration } : body;
   }
 
@@ -137,7 +149,7 @@ class CreateForm {
       sessionStorage.removeItem(UNANSWERED);
       showBalance(data.tokenBalance);
       wake();
-      location.assign(`/soho/${session()?.username}?tab=drafts#${data.creationId}`);
+      location.assign(`/soho/${session()?.username}?tab=drafts#${data.groupId ?? data.creationId}`);
     } catch (error) {
       if (!mayBeRepeated(error)) sessionStorage.removeItem(UNANSWERED);
       find("problem").replaceChildren(chargeMessage(error, cost));

@@ -16,8 +16,10 @@ export async function view(list, card) {
   if (index < 0 || document.querySelector("dialog[open]")) return; // it changed, or a second click
   const viewer = new Viewer(items, index, {
     describe: ({ prompt }) => h("p", prompt),
-    closed: ({ creationId }) =>
-      list.cards.get(creationId)?.article.querySelector(".media-open, .card")?.focus(),
+    closed: (shown) => {
+      list.groups.select(shown);
+      list.cards.get(shown.creationId)?.article.querySelector(".media-open, .card")?.focus();
+    },
   });
   viewer.open();
 }
@@ -37,6 +39,12 @@ export function publish(list, { creation: { creationId, type, caption } }) {
   });
 }
 
+export async function share(list, { creation }) {
+  const [{ ShareSheet }] = await Promise.all([import("./share_sheet.js"), loadStyle("share.css")]);
+  if (document.querySelector("dialog[open]")) return; // a second click
+  new ShareSheet(creation, (changed) => list.take(changed)).open();
+}
+
 export function remove(list, card) {
   const { creationId } = card.creation;
   const cancel = deleteLater(creationId, {
@@ -47,7 +55,7 @@ export function remove(list, card) {
     },
   });
   card.showUndo(() => {
-    cancel();
+    if (!cancel()) return;
     card.restore();
     announce(text.restored);
   });

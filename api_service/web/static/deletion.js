@@ -5,7 +5,7 @@ import { call, creationPath } from "./api.js";
 export const UNDO_MS = 5_000;
 const pending = new Map();
 
-/** Delete a creation after the undo time; return the function that cancels it. */
+/** Delete a creation after the undo time; return what cancels it, and whether it still could. */
 export function deleteLater(creationId, { deleted, failed }) {
   const send = async (keepalive) => {
     cancel();
@@ -17,15 +17,17 @@ export function deleteLater(creationId, { deleted, failed }) {
       else failed(error);
     }
   };
+  pending.get(creationId)?.cancel();
   const timer = setTimeout(send, UNDO_MS, false);
   const cancel = () => {
     clearTimeout(timer);
-    pending.delete(creationId);
+    return pending.get(creationId) === deletion && pending.delete(creationId);
   };
-  pending.set(creationId, send);
+  const deletion = { send, cancel };
+  pending.set(creationId, deletion);
   return cancel;
 }
 
 addEventListener("pagehide", () => {
-  for (const send of pending.values()) send(true);
+  for (const { send } of pending.values()) send(true);
 });

@@ -6,11 +6,15 @@ const ICONS = {
   bell: "M6 17v-6a6 6 0 0 1 12 0v6l1.500 2h-15zM10 21.500h4",
   check: "M5 12.500l4.500 4.500L19 7.500",
   close: "M6 6l12 12M18 6L6 18",
+  link: "M10 14a4 4 0 0 0 5.700 0l3-3a4 4 0 0 0-5.700-5.700l-1 1M14 10a4 4 0 0 0-5.700 0l-3 3a4 4 0 0 0 5.700 5.700l1-1",
+  heart: "M12 20C7 16.500 3.500 13 3.500 9.300A4.500 4.500 0 0 1 12 7.100a4.500 4.500 0 0 1 8.500 2.200C20.500 13 17 16.500 12 20z",
   next: "M9 5l7 7-7 7",
   play: "M8 5.500v13l11-6.500z",
   previous: "M15 5l-7 7 7 7",
   publish: "M12 16V4M7 9l5-5 5 5M5 20h14",
   retry: "M20 11a8 8 0 1 0-2.300 6.300M20 5v6h-6",
+  share:
+    "M15.500 7.500l-7 3.500M8.500 13l7 3.500M18 3.700a2.500 2.500 0 1 0 .01 0M6 9.500a2.500 2.500 0 1 0 .01 0M18 15.300a2.500 2.500 0 1 0 .01 0",
   trash: "M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13",
 };
 
@@ -34,6 +38,14 @@ export function h(selector, ...parts) {
   }
   element.append(.../** @type {(Node | string)[]} */ (parts.filter(Boolean)));
   return /** @type {ElementOf<Selector>} */ (element);
+}
+
+/** Create an SVG element with attributes and children; strings become text. */
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
 }
 
 /** Create a decorative icon: its parent needs an accessible name. */

@@ -1,6 +1,6 @@
 // The owner's drafts: pages of older ones, and live changes.
 
-import { find } from "./dom.js";
+import { button, find, loadStyle } from "./dom.js";
 import { DraftsList } from "./drafts_list.js";
 import { follow } from "./live.js";
 import { text } from "./messages.js";
@@ -28,7 +28,28 @@ export async function showDrafts() {
       find("about").dataset.connected = String(isConnected);
     },
   });
+  offerSelection(drafts);
   watchQueue();
   pager.load();
   offerNotifications();
+}
+
+/** Add the button of the selection mode, which is loaded when it is first used. */
+function offerSelection(drafts) {
+  let selection;
+  const toggle = button(
+    text.select,
+    async () => {
+      if (!selection) {
+        await loadStyle("selection.css");
+        const { Selection } = await import("./selection.js");
+        selection ??= new Selection(drafts, toggle);
+      }
+      if (selection.isOn) selection.leave();
+      else selection.enter();
+    },
+    { kind: "bare" },
+  );
+  toggle.setAttribute("aria-pressed", "false");
+  find("page-actions").prepend(toggle);
 }

@@ -3,6 +3,7 @@
 import { call, creationPath, isUnfinished } from "./api.js";
 import { Card } from "./card.js";
 import { emptyState, find, h } from "./dom.js";
+import { Groups } from "./groups.js";
 import { text } from "./messages.js";
 import { notifyFinished } from "./notifications.js";
 
@@ -14,6 +15,7 @@ export class DraftsList {
   cards = new Map();
   watched = new Set();
   isLoaded = false;
+  groups = new Groups(this);
   element = h("ul.card-list", { id: "cards" });
   empty = emptyState(
     text.noDrafts,
@@ -60,6 +62,7 @@ export class DraftsList {
     if (creation.updatedAt < card.creation.updatedAt) return; // a late, older response
     const wasUnfinished = isUnfinished(card.creation);
     card.update(creation);
+    this.groups.refresh(creation);
     if (wasUnfinished && !isUnfinished(creation)) notifyFinished(creation);
   }
 
@@ -67,8 +70,9 @@ export class DraftsList {
     const card = new Card(creation, this);
     const next = this.creations().find((other) => isNewer(creation, other));
     const nextCard = next && this.cards.get(next.creationId);
-    this.element.insertBefore(card.element, nextCard?.element ?? null);
+    this.element.insertBefore(card.element, nextCard ? this.groups.topOf(nextCard) : null);
     this.cards.set(creation.creationId, card);
+    this.groups.gather(creation.groupId);
   }
 
   drop(creationId) {
@@ -78,8 +82,8 @@ export class DraftsList {
     const hadFocus = card.element.contains(document.activeElement);
     card.element.remove();
     this.cards.delete(creationId);
-    const target = /** @type {HTMLElement | undefined} */ (neighbor?.firstElementChild);
-    if (hadFocus) (target ?? find("main")).focus();
+    this.groups.gather(card.creation.groupId);
+    if (hadFocus) (this.groups.reveal(neighbor) ?? find("main")).focus();
     this.settle();
   }
 
@@ -110,6 +114,7 @@ export class DraftsList {
     this.empty.hidden = this.cards.size > 0;
     if (this.isLoaded) return;
     this.isLoaded = true;
-    this.cards.get(location.hash.slice(1))?.article.focus({ preventScroll: true });
+    const card = this.cards.get(location.hash.slice(1));
+    this.groups.reveal(card?.element)?.focus({ preventScroll: true });
   }
 }

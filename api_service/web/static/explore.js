@@ -6,7 +6,7 @@ import { session } from "./session.js";
 import { refreshAccount } from "./shell.js";
 import { Wall } from "./wall.js";
 
-if (session()) refreshAccount().catch(() => {});
+if (session()) refreshAccount({ isPublic: true }).catch(() => {});
 
 const empty = () =>
   emptyState(

@@ -107,6 +107,7 @@ class Follower {
     this.stream = stream;
     const response = await request("/api/generate/events", { signal: stream.signal });
     const problem = response.ok ? null : new Problem(response, {});
+    if (problem) response.body?.cancel();
     if (response.status === 503 || response.status === 429)
       return this.pollFor(problem?.retryAfterS ?? 30);
     if (problem) throw problem;

@@ -5,6 +5,10 @@ export const clock = (time) =>
   new Date(time).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 export const date = (time) => new Date(time).toLocaleDateString([], { dateStyle: "medium" });
 
+const day = (time) => new Date(time).toLocaleDateString([], { day: "numeric", month: "short" });
+const dayAndTime = (time) => `${day(time)}, ${clock(time)}`;
+const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })} MB`;
+
 const NAMES = { image: "Image", video: "Video" };
 const USUAL_TIME = { image: "Usually a few seconds.", video: "Usually about 2 min." };
 
@@ -36,7 +40,8 @@ export const text = {
 
   // Create
   charged: "Charged now. Refunded automatically if it fails.",
-  createFor: (kind, cost) => `Create ${kind} · ${tokens(cost)}`,
+  createFor: (kind, cost, count = 1) =>
+    `Create ${count > 1 ? `${count} ${kind}s` : kind} · ${tokens(cost)}`,
   notEnough: (cost, balance) => `You need ${tokens(cost)} and have ${balance}.`,
   promptMissing: "Enter a prompt first.",
   promptTooLong: "Your prompt is too long.",
@@ -69,6 +74,10 @@ export const text = {
   retryFor: (cost) => `Retry · ${tokens(cost)}`,
   retryingAt: (time) => `Retrying at ${clock(time)}`,
   seeOnExplore: "See it on Explore",
+  stateOf: ({ status, stage, progress }) =>
+    ({ draft: "Ready", failed: "Failed" })[status] ?? `${text.stages[stage]}, ${progress} %`,
+  variation: (number, state) => `Variation ${number}: ${state}`,
+  variations: (count) => `${count} variations`,
   undoHint: "Deleted. You can undo this for 5 seconds.",
   waitingFor: ({ type, deadlineAt }) =>
     `${USUAL_TIME[type]} Refunded if not ready by ${clock(deadlineAt)}.`,
@@ -81,8 +90,43 @@ export const text = {
     uploading: "Saving",
   },
 
+  // Drafts: schedule and expiry
+  cancelSchedule: "Cancel schedule",
+  deletedOn: (time) => `Deleted on ${day(time)} unless you keep it.`,
+  keep: "Keep",
+  kept: "Kept",
+  notKept: "No longer kept.",
+  publishesAt: (time) => `Publishes ${dayAndTime(time)}.`,
+  publishLater: "Publish later",
+  publishLaterTitle: ({ type }) => `Publish this ${type} later`,
+  publishTime: "Date and time",
+  schedule: "Schedule",
+  scheduleCancelled: "Schedule cancelled.",
+
+  // Selecting drafts
+  deleteCount: (count) => `Delete ${count}`,
+  deletedCount: (count) => `${count} deleted.`,
+  deleteForGood: "This cannot be undone. The files are deleted, too.",
+  deleteTitle: (count) => `Delete ${count} ${count === 1 ? "creation" : "creations"}?`,
+  done: "Done",
+  downloadCount: (count) => `Download ${count}`,
+  downloading: (count, bytes) =>
+    `Downloading ${count} ${count === 1 ? "file" : "files"} (${megabytes(bytes)}).`,
+  failedCount: (count) => `${count} failed:`,
+  publishCount: (count) => `Publish ${count}`,
+  publishedCount: (count) => `${count} published.`,
+  select: "Select",
+  selectAll: "Select all",
+  selectCard: ({ type, prompt, status }) =>
+    `Select ${status === "failed" ? "failed " : ""}${type}: ${prompt}`,
+  selectedCount: (count) => `${count} selected`,
+  selectionBar: "Selected creations",
+  selectionFull: (limit) => `You can select up to ${limit}.`,
+  selectionHint: "Press Space to select, Shift and an arrow key to select several.",
+
   // Explore, profiles and the viewer
   editCaption: "Edit caption",
+  like: (name, count) => `Like: ${name} (${count === 1 ? "1 like" : `${count} likes`})`,
   next: "Next",
   nothingHere: "Nothing here yet",
   nothingHereHint: "Be the first to publish something.",
@@ -91,11 +135,46 @@ export const text = {
   previous: "Previous",
   publications: "Published",
   seeDrafts: "See drafts",
+  shortCount: (count) => count.toLocaleString("en", { notation: "compact" }),
   unpublish: "Unpublish",
   unpublished: "Moved back to drafts.",
   userNotFound: (username) => `We couldn’t find @${username}`,
   viewer: "Viewer",
   yourProfile: "Your public profile",
+
+  // Sharing
+  copyLink: "Copy link",
+  createLink: "Create a link",
+  invite: "Invite",
+  invited: (username) => `@${username} can see it now.`,
+  link: "Link",
+  linkCopied: "Link copied.",
+  linkCreated: "Link created.",
+  linkHint: "Anyone with the link can see it, even without an account. Nobody can change it.",
+  linkIs: (url) => `Copy this link: ${url}`,
+  linkRevoked: "The link no longer works.",
+  nothingShared: "Nothing shared with you yet",
+  nothingSharedHint: "Drafts that others invite you to see appear here.",
+  notSharedNow: "This is no longer shared with you.",
+  pageOf: (name) => `Page of: ${name}`,
+  people: "People",
+  peopleHint: "They find it under “Shared with me”.",
+  promptHidden: "The prompt is hidden.",
+  promptOf: (prompt) => `Prompt: ${prompt}`,
+  promptShown: "Everyone who sees it can read the prompt.",
+  removed: (username) => `@${username} can no longer see it.`,
+  removePerson: (username) => `Remove @${username}`,
+  revokeLink: "Turn off link",
+  share: "Share",
+  sharedBy: (username, day) => `by @${username} · ${day}`,
+  sharedFact: "Shared",
+  sharedHint: "What others share with you.",
+  sharedWithMe: "Shared with me",
+  shareTile: (name) => `Share: ${name}`,
+  shareTitle: ({ type }) => `Share this ${type}`,
+  sharingOf: "Link and people",
+  showPrompt: "Show the prompt, too",
+  username: "Username",
 
   // Signing in
   continueWithGoogle: "Continue with Google",
@@ -177,3 +256,13 @@ export const problems = {
   }),
   other: (_, { message }) => ({ what: message }),
 };
+
+const BULK_PROBLEMS = {
+  creation_not_found: "It no longer exists.",
+  media_missing: "Its file no longer exists.",
+  outcome_unknown: "We don’t know yet whether this was done. Check again in a moment.",
+};
+
+/** Return why one of many creations failed, by the code of its result. */
+export const bulkProblem = (code, status) =>
+  code === "illegal_transition" ? `It is ${status}.` : (BULK_PROBLEMS[code] ?? SOON);

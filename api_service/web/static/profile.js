@@ -7,7 +7,9 @@ import "./shell.js";
 
 const username = location.pathname.split("/")[2];
 const ownName = session()?.username;
-const wantsDrafts = new URLSearchParams(location.search).get("tab") === "drafts";
+const tabName = new URLSearchParams(location.search).get("tab");
+const wantsDrafts = tabName === "drafts";
+const wantsShared = tabName === "shared";
 
 function drawHead(isOwn) {
   find("name").textContent = username;
@@ -17,20 +19,30 @@ function drawHead(isOwn) {
   const path = `/soho/${username}`;
   find("profile-tabs").replaceChildren(
     tab(text.drafts, `${path}?tab=drafts`, wantsDrafts),
-    tab(text.publications, path, !wantsDrafts),
+    tab(text.publications, path, !wantsDrafts && !wantsShared),
+    tab(text.sharedWithMe, `${path}?tab=shared`, wantsShared),
   );
   find("profile-tabs").hidden = false;
   find("page-actions").append(h("a.button.primary", { href: "/create" }, text.create));
 }
 
 async function start() {
-  if (!ownName && (wantsDrafts || username === "me")) return goToSignIn();
+  if (!ownName && (wantsDrafts || wantsShared || username === "me")) return goToSignIn();
   if (username === "me") return location.replace(`/soho/${ownName}${location.search}`);
   const isOwn = username === ownName;
   const showsDrafts = isOwn && wantsDrafts;
-  document.title = `${showsDrafts ? text.drafts : username} · Phoenix`;
+  const showsShared = isOwn && wantsShared;
+  const title = (showsDrafts && text.drafts) || (showsShared && text.sharedWithMe) || username;
+  document.title = `${title} · Phoenix`;
   drawHead(isOwn);
   if (showsDrafts) return (await import("./drafts.js")).showDrafts();
+  if (showsShared) {
+    const [{ showShared }] = await Promise.all([
+      import("./shared_list.js"),
+      loadStyle("viewer.css"),
+    ]);
+    return showShared();
+  }
   const styles = [loadStyle("wall.css"), loadStyle("viewer.css")];
   const [{ showPublished }] = await Promise.all([import("./published.js"), ...styles]);
   showPublished(username, isOwn);

@@ -1,8 +1,8 @@
 // A user's publications; the owner can edit a caption, unpublish and delete.
 
-import { postAction } from "./api.js";
+import { call, creationPath, postAction } from "./api.js";
 import { deleteLater, UNDO_MS } from "./deletion.js";
-import { button, emptyState, find, h, toast } from "./dom.js";
+import { button, emptyState, find, h, loadStyle, toast } from "./dom.js";
 import { sentence } from "./errors.js";
 import { text } from "./messages.js";
 import { session } from "./session.js";
@@ -21,7 +21,7 @@ export function showPublished(username, isOwn) {
     empty: () => emptyState(text.nothingPublished, hint),
   });
   wall.pager.load().then((error) => error?.status === 404 && showNotFound(username));
-  if (session()) refreshAccount().catch(() => {});
+  if (session()) refreshAccount({ isPublic: true }).catch(() => {});
 }
 
 function showNotFound(username) {
@@ -43,9 +43,21 @@ function ownerActions(wall, item, viewer) {
       send: (edited) => postAction(creationId, "publish", { caption: edited }),
       done: ({ data }) => {
         wall.setCaption(creationId, data.creation.caption);
-        viewer.draw();
+        if (viewer.dialog.open) viewer.draw();
       },
     });
+  const share = async () => {
+    try {
+      const [{ ShareSheet }, { data }] = await Promise.all([
+        import("./share_sheet.js"),
+        call(creationPath(creationId)),
+        loadStyle("share.css"),
+      ]);
+      if (!document.querySelector(".share-sheet")) new ShareSheet(data.creation, () => {}).open();
+    } catch (error) {
+      problem.replaceChildren(h("p", sentence(error)));
+    }
+  };
   const unpublish = async () => {
     try {
       await postAction(creationId, "unpublish");
@@ -69,8 +81,7 @@ function ownerActions(wall, item, viewer) {
       failed: (error) => restore(sentence(error)),
     });
     const undo = () => {
-      cancel();
-      restore(text.restored);
+      if (cancel()) restore(text.restored);
     };
     const undoButton = button(text.undo, undo, { kind: "small" });
     toast(text.deleted, undoButton, { milliseconds: UNDO_MS });
@@ -79,6 +90,7 @@ function ownerActions(wall, item, viewer) {
 
   const buttons = [
     button(text.editCaption, recaption, { kind: "small" }),
+    button(text.sharingOf, share, { kind: "small" }),
     button(text.unpublish, unpublish, { kind: "small" }),
     button(text.delete, remove, { kind: "small", icon: "trash" }),
   ];

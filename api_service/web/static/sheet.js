@@ -7,9 +7,11 @@ import { text } from "./messages.js";
 
 /**
  * Open the dialog. `send` gets the caption; if that fails, the dialog shows the error, otherwise
- * it closes and `done` gets the response.
+ * it closes and `done` gets the response. `more` contains further fields.
+ * @param {{ title: string, submitLabel: string, value?: string | null, more?: HTMLElement,
+ *   send: (caption: string) => Promise<any>, done: (response: any) => void }} options
  */
-export async function editCaption({ title, submitLabel, value = "", send, done }) {
+export async function editCaption({ title, submitLabel, value = "", more, send, done }) {
   const { captionLength } = (await webConfig()).limits;
   const length = h("span");
   const field = h("textarea.form-field", { id: "caption", "aria-describedby": "caption-hint" });
@@ -49,6 +51,7 @@ export async function editCaption({ title, submitLabel, value = "", send, done }
         field,
         h("p.form-hint", { id: "caption-hint" }, h("span", text.visibleToEveryone), length),
       ),
+      more ?? null,
       problem,
       h("div.sheet-actions", button(text.cancel, () => sheet.close(), { kind: "bare" }), submit),
     ),

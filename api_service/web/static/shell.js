@@ -21,9 +21,9 @@ export function knownBalance() {
   return balance === null ? null : Number(balance);
 }
 
-/** Fetch the account and show its balance. */
-export async function refreshAccount() {
-  const { data } = await call("/api/me");
+/** Fetch the account and show its balance. A public page stays if the session has expired. */
+export async function refreshAccount({ isPublic = false } = {}) {
+  const { data } = await call("/api/me", { isPublic });
   showBalance(data.tokenBalance);
 }
 

@@ -10,10 +10,9 @@ const query = new URLSearchParams(location.search);
 
 /** Return the page to go to afterwards, never one of another site. */
 function nextPage() {
-  const next = new URL(query.get("next") ?? "/create", location.origin);
-  return next.origin === location.origin && next.pathname !== "/sign-in"
-    ? next.pathname + next.search
-    : "/create";
+  const { href, pathname } = new URL(query.get("next") ?? "/create", location.origin);
+  const isOwn = href.startsWith(`${location.origin}/`); // the path alone may begin with `//`
+  return isOwn && pathname !== "/sign-in" ? href : "/create";
 }
 
 /** Store the session under the account's own name, and continue. */

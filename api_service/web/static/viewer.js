@@ -75,7 +75,7 @@ export class Viewer {
   async turn(step) {
     const index = this.index + step;
     if (index >= this.items.length && this.options.hasMore()) await this.options.more();
-    if (!this.items[index]) return;
+    if (!this.dialog.open || !this.items[index]) return;
     this.index = index;
     this.draw();
   }

@@ -1,9 +1,11 @@
 // Publications in columns: endless scrolling, and autoplay of the video in view.
 
 import { h, icon } from "./dom.js";
+import { Likes } from "./likes.js";
 import { savesData, thumbnail, videoPlayer } from "./media.js";
 import { date, text } from "./messages.js";
 import { Pager } from "./pager.js";
+import { pagePath, shareButton } from "./share.js";
 import { Viewer } from "./viewer.js";
 
 const ROW_PX = 4;
@@ -12,6 +14,8 @@ const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)"
 
 const ownerLink = ({ username }) =>
   h("a", { href: `/soho/${encodeURIComponent(username)}` }, `@${username}`);
+
+const pageLink = (item) => h("a", { href: pagePath(item) }, date(item.publishedAt));
 
 /** Return width divided by height. */
 function ratioOf({ width, height, aspectRatio }) {
@@ -25,6 +29,7 @@ export class Wall {
   /** @type {Map<string, HTMLElement>} */
   tiles = new Map();
   autoplay = new Autoplay();
+  likes = new Likes();
 
   /** `actions(item, viewer)` returns the owner's buttons; `empty()` replaces an empty wall. */
   constructor(wall, below, { path, showsOwner = false, actions = (..._) => null, empty }) {
@@ -36,11 +41,12 @@ export class Wall {
   }
 
   append(items) {
-    for (const item of items) {
-      if (this.tiles.has(item.creationId)) continue;
+    const added = items.filter(({ creationId }) => !this.tiles.has(creationId));
+    for (const item of added) {
       this.items.push(item);
       this.wall.append(this.tile(item));
     }
+    this.likes.load(added);
     this.fit();
     this.settle();
   }
@@ -52,7 +58,8 @@ export class Wall {
 
   tile(item) {
     const { creationId, caption, type, duration } = item;
-    const label = text.openTile(item, caption || text.untitled(item));
+    const name = caption || text.untitled(item);
+    const label = text.openTile(item, name);
     const onclick = () => this.view(item);
     const tile = h(
       "article.tile.new",
@@ -62,8 +69,14 @@ export class Wall {
       h(
         "div.tile-overlay",
         caption && h("p.tile-caption", caption),
-        this.options.showsOwner && ownerLink(item),
+        h(
+          "div.tile-row",
+          this.options.showsOwner && ownerLink(item),
+          h("a.tile-page", { href: pagePath(item), "aria-label": text.pageOf(name) }, icon("link")),
+          shareButton(item, { label: "", kind: "bare", "aria-label": text.shareTile(name) }),
+        ),
       ),
+      this.likes.heart(item),
     );
     if (type === "video") this.autoplay.add(tile, () => this.startVideo(tile, item));
     this.tiles.set(creationId, tile);
@@ -93,10 +106,14 @@ export class Wall {
   }
 
   describe(item, viewer) {
+    const problem = h("span", { role: "alert" });
+    const heart = this.likes.heart(item, (message) => problem.replaceChildren(message));
     return h(
       "div",
       item.caption && h("p", item.caption),
-      h("p.viewer-facts", ownerLink(item), ` · ${date(item.publishedAt)}`),
+      h("p.viewer-facts", ownerLink(item), " · ", pageLink(item)),
+      h("p.viewer-likes", heart, problem),
+      shareButton(item, { kind: "small" }),
       this.options.actions(item, viewer),
     );
   }
@@ -108,8 +125,9 @@ export class Wall {
 
   remove(creationId) {
     const tile = this.tiles.get(creationId);
+    if (!tile) return;
     this.autoplay.remove(tile);
-    tile?.remove();
+    tile.remove();
     this.tiles.delete(creationId);
     this.items = this.items.filter((item) => item.creationId !== creationId);
     this.settle();

@@ -1,0 +1,142 @@
+// What several parts of the operators' page use: facts, lists with pages, dialogs with a question.
+
+import { adminCall, Refused } from "./admin_api.js";
+import { labels } from "./admin_messages.js";
+import { button, find, h, isBusy, setBusy } from "./dom.js";
+import { errorMessage } from "./errors.js";
+import { text } from "./messages.js";
+
+const LIMIT = "20";
+
+/** Create a list of names and values; a value that is null is left out. */
+export function facts(pairs) {
+  const present = Object.entries(pairs).filter(([, value]) => value !== null && value !== "");
+  const items = present.map(([name, value]) => h("div", h("dt", name), h("dd", value)));
+  return h("dl.admin-facts", ...items);
+}
+
+/** Show an error in an element, unless the page already says that it is for operators. */
+export function showError(element, error) {
+  if (!(error instanceof Refused)) element.replaceChildren(errorMessage(error));
+}
+
+/** Run an action of a button; it is busy until then, and the error is shown in `place`. */
+export async function busyWhile(element, place, action) {
+  if (isBusy(element)) return;
+  setBusy(element, true);
+  place.replaceChildren();
+  try {
+    await action();
+  } catch (error) {
+    showError(place, error);
+  } finally {
+    setBusy(element, false);
+  }
+}
+
+/** A list that continues page by page with a button. */
+export class PagedList {
+  /** @type {string | null} */
+  cursor = null;
+
+  /** `item` creates the element of one of the things called `key` in a page. */
+  constructor({ title, path, key, empty, item }) {
+    this.path = path;
+    this.key = key;
+    this.empty = empty;
+    this.item = item;
+    this.list = h("ol.admin-list");
+    this.below = h("div");
+    const hidden = h("span.visually-hidden", labels.more(title));
+    this.more = button(text.showMore, () => this.next(), { kind: "small" });
+    this.more.append(hidden);
+    const about = { "aria-label": title };
+    this.element = h("section.admin-section", about, h("h3", title), this.list, this.below);
+  }
+
+  /** Load the first page again; the list shows the old one until then. */
+  async reload() {
+    try {
+      const page = await adminCall(`${this.path}?${new URLSearchParams({ limit: LIMIT })}`);
+      this.start(page);
+    } catch (error) {
+      showError(this.below, error);
+    }
+  }
+
+  /** Show a first page. */
+  start(page) {
+    this.list.replaceChildren();
+    this.add(page);
+    if (!page[this.key].length) this.below.replaceChildren(h("p.muted", this.empty));
+  }
+
+  add(page) {
+    const items = page[this.key].map(this.item);
+    this.list.append(...items);
+    this.cursor = page.nextCursor;
+    this.below.replaceChildren(...(this.cursor ? [this.more] : []));
+    return items;
+  }
+
+  async next() {
+    const query = new URLSearchParams({ limit: LIMIT, cursor: this.cursor ?? "" });
+    const problem = h("div", { role: "alert" });
+    this.below.replaceChildren(this.more, problem);
+    await busyWhile(this.more, problem, async () => {
+      const [first] = this.add(await adminCall(`${this.path}?${query}`));
+      first?.setAttribute("tabindex", "-1");
+      first?.focus(); // the button moves, or is gone
+    });
+  }
+}
+
+/** Create a field with a label and an optional hint. */
+export function field(label, input, hint = "") {
+  if (hint) input.setAttribute("aria-describedby", `${input.id}-hint`);
+  return h(
+    "div",
+    h("label.form-label", { for: input.id }, label),
+    input,
+    hint && h("p.form-hint", { id: `${input.id}-hint` }, hint),
+  );
+}
+
+export const inputFor = (id, attributes = {}) =>
+  h("input.form-field", { id, autocomplete: "off", ...attributes });
+
+/**
+ * Ask before an act. With `needsReason`, the dialog has a field whose text `send` gets. It stays
+ * open with the error if `send` fails.
+ */
+export function confirmAct({ title, hint, submitLabel, needsReason = false, send }) {
+  const problem = h("div", { role: "alert" });
+  const reason = inputFor("act-reason", { maxlength: "500" });
+  const submit = h("button.button.primary", submitLabel);
+  const onsubmit = (event) => {
+    event.preventDefault();
+    if (needsReason && !reason.value.trim()) {
+      problem.replaceChildren(h("p.message", labels.reasonMissing));
+      return reason.focus();
+    }
+    return busyWhile(submit, problem, async () => {
+      await send(reason.value.trim());
+      sheet.close();
+    });
+  };
+  const sheet = h(
+    "dialog.sheet",
+    { "aria-labelledby": "act-title", onclose: () => sheet.remove() },
+    h(
+      "form",
+      { onsubmit, novalidate: true },
+      h("h2", { id: "act-title" }, title),
+      h("p", hint),
+      needsReason && field(labels.reason, reason, labels.reasonHint),
+      problem,
+      h("div.sheet-actions", button(text.cancel, () => sheet.close(), { kind: "bare" }), submit),
+    ),
+  );
+  find("main").append(sheet);
+  sheet.showModal();
+}

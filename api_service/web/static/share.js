@@ -1,0 +1,44 @@
+// Sharing an address: the system's dialog where there is one, else the clipboard.
+
+import { button, h, toast } from "./dom.js";
+import { text } from "./messages.js";
+
+export const pagePath = ({ username, creationId }) =>
+  `/soho/${encodeURIComponent(username)}/${creationId}`;
+
+/** Copy an address; return what to tell the user. */
+export async function copyAddress(url) {
+  try {
+    await navigator.clipboard.writeText(url);
+    return text.linkCopied;
+  } catch {
+    return text.linkIs(url); // no permission, or no clipboard without HTTPS
+  }
+}
+
+/** Share an address; return what to tell the user, or nothing if the system did. */
+export async function shareAddress(url, title) {
+  if (!navigator.share) return copyAddress(url);
+  try {
+    await navigator.share({ title, url });
+    return "";
+  } catch (error) {
+    return error.name === "AbortError" ? "" : copyAddress(url);
+  }
+}
+
+/**
+ * Create the button that shares a publication's page. In a dialog, it shows its own message.
+ * @param {Publication} item
+ * @param {{ label?: string } & Record<string, unknown>} [options]
+ */
+export function shareButton(item, { label = text.share, ...look } = {}) {
+  const status = h("span.share-status", { role: "status" });
+  const onclick = async () => {
+    const url = new URL(pagePath(item), location.origin).href;
+    const message = await shareAddress(url, item.caption || text.untitled(item));
+    if (status.closest("dialog")) status.textContent = message;
+    else if (message) toast(message);
+  };
+  return h("span.share", button(label, onclick, { icon: "share", ...look }), status);
+}
