@@ -6,10 +6,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from shared.domain.creation import Creation
 from shared.domain.ledger import EntryType, LedgerEntry, opening_id
-from shared.lifecycle.statements import Statement
+from shared.lifecycle.statements import Statement, counted
 
 SHOWN_COUNT_MAX = 10
 UNKNOWN = "No account has the username, email address or user id {who!r}. Use one of these three."
@@ -30,7 +31,8 @@ def _print(statement: Statement, out: Console) -> None:
     sums = f"{granted} granted - {paid} paid + {returned} returned"
     _line(out, f"{account.username}, user id {account.user_id}")
     _line(out, f"balance    {account.balance_tokens} = {sums}")
-    _line(out, f"in flight  {in_flight.image} images, {in_flight.video} videos")
+    image, video = counted(in_flight.image, "image"), counted(in_flight.video, "video")
+    _line(out, f"in flight  {image}, {video}")
     out.print(_entries(statement.ledger), soft_wrap=False)
     if statement.unfinished:
         out.print(_unfinished(statement.unfinished), soft_wrap=False)
@@ -56,7 +58,7 @@ def _entries(ledger: tuple[LedgerEntry, ...]) -> Table:
             each.entry_type,
             f"{each.signed_tokens:+}",
             str(each.balance_after_tokens),
-            each.creation_id or each.reference or _first_grant(each),
+            Text(each.creation_id or each.reference or _first_grant(each)),
         )
     return table
 

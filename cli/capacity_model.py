@@ -136,8 +136,8 @@ class Model:
     def heartbeats(self, kind: Kind) -> int:
         return int(self.policy.typical_s(kind) // self.policy.heartbeat_s)
 
-    def writes(self, kind: Kind) -> int:
-        return quotas.WRITES[kind] + 2 * self.heartbeats(kind)
+    def writes(self, kind: Kind) -> float:
+        return quotas.WRITES[kind] + 2 * self.heartbeats(kind) + quotas.FOLD_WRITES
 
     def index_writes(self, field: str, kind: Kind) -> int:
         renewed = self.heartbeats(kind) if field == quotas.LEASE_INDEX else 0
@@ -146,7 +146,7 @@ class Model:
     def reads(self, kind: Kind, arrivals_per_s: float) -> float:
         """Return the documents read for one creation: by the lifecycle, its page and the looks."""
         heartbeats = self.heartbeats(kind)
-        lifecycle = quotas.READS[kind] + 2 * heartbeats
+        lifecycle = quotas.READS[kind] + 2 * heartbeats + quotas.FOLD_READS
         page = quotas.STREAM_READS + quotas.SHOWN_WRITES[kind] + heartbeats
         crowding = arrivals_per_s * MINUTE_S / quotas.DISPATCHES_PER_MIN[kind]
         looks = quotas.DRAIN_READS + quotas.DRAIN_READS_PER_CROWDING * crowding
@@ -191,7 +191,7 @@ class Model:
             )
 
     def _store(self) -> Iterator[Wall]:
-        def total(of: Callable[[Kind], int]) -> Callable[[Demand], float]:
+        def total(of: Callable[[Kind], float]) -> Callable[[Demand], float]:
             return lambda demand: sum(demand.peak_per_s(kind) * of(kind) for kind in Kind)
 
         opened_per_s = self.policy.opened_per_hour_max / 3600

@@ -26,6 +26,7 @@ from shared.health import (
     probe_withdrawal,
     run_probe,
 )
+from shared.lifecycle.statements import counted
 from shared.settings import GCPBackend, GeminiAPI, LocalBackend, Settings
 from shared.wiring import Phoenix, build
 from shared.wiring.generators import GoogleGenerators
@@ -109,7 +110,7 @@ def examine(phoenix: Phoenix, out: Console, *, as_api: bool = False) -> int:
         result = run_probe(check.run, clock=phoenix.ports.clock, expecting=Exception)
         _print(out, phoenix.settings, check, result)
         failure_count += not result.is_ok
-    out.print(f"{failure_count} checks failed" if failure_count else "All is well")
+    out.print(f"{counted(failure_count, 'check')} failed" if failure_count else "All is well")
     return 1 if failure_count else 0
 
 

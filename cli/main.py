@@ -8,11 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from cli import capacity, operate
+from cli import capacity, operate, replay, stats
 from cli.account import UNKNOWN, show
 from cli.data import DataOption, check_data_folder, environment
 from cli.demo import demo as run_demo
@@ -33,7 +35,6 @@ from shared.domain.errors import (
 )
 from shared.domain.keys import CreationId, UserId
 from shared.domain.kind import Kind
-from shared.domain.ledger import Actor
 from shared.domain.status import Status
 from shared.lifecycle.auditing import AuditReport
 from shared.settings import DEFAULT_PORT, GeminiAPI, LocalBackend
@@ -47,7 +48,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(operate.commands)
+cli.add_typer(replay.commands)
 cli.add_typer(capacity.commands)
+cli.add_typer(stats.commands)
 out = Console(soft_wrap=True)
 err = Console(stderr=True)
 
@@ -99,10 +102,14 @@ def up(
     port: Annotated[
         int, typer.Option(help="The port to listen on; 0 picks a free one.", min=0, max=PORT_MAX)
     ] = DEFAULT_PORT,
+    admin: Annotated[
+        list[str] | None, typer.Option(help="A username that may operate; repeatable.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Run Phoenix on this machine until Ctrl-C; a restart loses nothing."""
-    stack = Stack(environment(data), port=port)
+    admins = {"PHOENIX_ADMINS": ",".join(admin)} if admin else {}
+    stack = Stack({**environment(data), **admins}, port=port)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -140,7 +147,11 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Show an image, a video, a refusal and a retry on a fresh stack, and audit every token."""
-    sys.exit(run_demo(out, data=data, as_json=as_json))
+    try:
+        sys.exit(run_demo(out, data=data, as_json=as_json))
+    except httpx.HTTPStatusError as error:  # the tokens of a folder that was used before, say
+        _print_error(f"{error.response.json()['detail']} A new folder has 100 tokens.")
+        sys.exit(1)
 
 
 @cli.command()
@@ -169,7 +180,7 @@ def _print_audit(report: AuditReport) -> NoReturn:
     """Print the violations of the report; exit with 1 if there is one."""
     table = Table("invariant", "document", "what")
     for violation in report.violations:
-        table.add_row(violation.invariant, violation.document, violation.what)
+        table.add_row(violation.invariant, Text(violation.document), Text(violation.what))
     if report.violations:
         out.print(table, soft_wrap=False)
     if report.violation_count > len(report.violations):
@@ -185,7 +196,7 @@ def _print_audit(report: AuditReport) -> NoReturn:
 @cli.command()
 def sweep(*, data: DataOption = None) -> None:
     """Sweep once and print the outcomes."""
-    counts = _phoenix(data).sweeping.sweep()
+    counts = _phoenix(data).operating.sweep()
     out.print(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
@@ -199,8 +210,8 @@ def grant(
     data: DataOption = None,
 ) -> None:
     """Grant tokens to an account, once per reference."""
-    entry = _phoenix(data).accounts.grant(
-        UserId(user), tokens, reference=reference, actor=Actor.OPERATOR
+    entry = _phoenix(data).operating.grant(
+        UserId(user), tokens, reference=reference, reason=f"reference {reference}"
     )
     balance = f"balance {entry.balance_after_tokens}"
     out.print(f"{entry.user_id}: +{entry.amount_tokens}, {balance}", markup=False)

@@ -52,7 +52,7 @@ def _switch(phoenix: Phoenix, kind: Kind | None, *, is_paused: bool) -> None:
 def unpublish(
     context: typer.Context, creation_id: str, reason: ReasonOption, data: DataOption = None
 ) -> None:
-    """Take a publication down: delete its public copy; its owner keeps the draft."""
+    """Take a publication down, and end sharing and a schedule; its owner keeps the draft."""
     draft = _phoenix(context, data).operating.unpublish(creation_id, reason=reason)
     typer.echo(f"{creation_id} is {draft.status}")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.adapters.google_models.cards import ModelCard
 from shared.domain.kind import Kind
+from shared.lifecycle.folding import FOLD_SIZE
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ SETTLED_S = 60
 POLL_BUSY_S, POLL_IDLE_S = 3, 20
 """How often a visible page polls while something is unfinished, and while nothing is."""
 
-# Counted on the real lifecycle, without heartbeats: tests/cli/test_capacity_counts.py.
+# Counted on the real lifecycle, without heartbeats and folds: tests/cli/test_capacity_counts.py.
 
 READS = {Kind.IMAGE: 17, Kind.VIDEO: 19}
 """Documents read for one creation, from the debit to the draft."""
@@ -104,18 +105,27 @@ SHOWN_WRITES = {Kind.IMAGE: 9, Kind.VIDEO: 10}
 """Those of documents that an open page shows: its stream reads each again."""
 LEASE_INDEX = "creations.sweepAt"
 """Each heartbeat writes it once more."""
+LIKE_INDEX, LIKES = "likes.changedAt", 3
+"""Assumed: so many likes are given or withdrawn for each creation."""
+FOLD_READS = 2 + 1 / FOLD_SIZE
+"""What the sweep reads for each outcome: in its list, and in the fold with the hour's document."""
+FOLD_WRITES = 1 + 1 / FOLD_SIZE
+"""What the sweep adds for each outcome: the outcome itself, and its share of the hour's document."""
 INDEX_WRITES = {
     LEASE_INDEX: 6,
     "creations.availableAt": 2,
     "creations.deadlineAt": 2,
     "costs.createdAt": 1,
+    LIKE_INDEX: LIKES,
+    "costs.foldAt": 2,
+    "creations.expiresAt": 1,
 }
-"""How often a creation changes each index whose values rise: times, in no order of owners.
+"""How often a creation, with its fold, changes each index of rising values: times, in no order of owners.
 
 Those of `createdAt` of creations and of the ledger begin with the owner, and so are spread.
 """
-AUDITED_DOCUMENTS = 3
-"""What an audit of everything reads of a creation: itself, its internals and its debit."""
+AUDITED_DOCUMENTS = 4
+"""What an audit of everything reads of a creation: itself, its internals, its debit and its outcome."""
 NEW_DOCUMENTS = 4
 """What the nightly audit reads of a new creation: its debit, itself, its internals and its refund, also
 if there is none."""

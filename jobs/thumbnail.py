@@ -5,8 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from jobs.pixels import UPRIGHT, displayed, flattened, turned_size, upright
+from shared.domain.media import thumbnail_size
 
-WIDTH_PX, HEIGHT_PX_MAX = 640, 2048
 SIZE_BYTES_MAX = 50 * 1024
 QUALITIES = (85, 75, 65, 50, 35, 20, 10)
 _REDUCING_GAP = 3.0  # the first, cheap reduction leaves a picture this much larger than the result
@@ -21,18 +21,11 @@ def write_thumbnail(
     Give `displayed_size` where pixels are not square.
     """
     displayed_size = displayed_size or turned_size(picture.size, orientation=orientation)
-    size = turned_size(fitted(displayed_size), orientation=orientation)
+    size = turned_size(thumbnail_size(displayed_size), orientation=orientation)
     small = displayed(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
     small = flattened(upright(small, orientation=orientation))
     while not _saved(small, path):
         small = small.resize((max(1, small.width // 2), max(1, small.height // 2)))
-
-
-def fitted(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the size of the same shape that fills 640 x 2,048 pixels."""
-    width, height = size
-    scale = min(WIDTH_PX / width, HEIGHT_PX_MAX / height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _saved(small: Image.Image, path: Path) -> bool:

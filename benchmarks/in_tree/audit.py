@@ -29,7 +29,7 @@ from shared.domain.account import UsernameClaim
 from shared.domain.keys import Collection, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor, EntryType, LedgerEntry, debit_id
-from shared.domain.media import StoredMedia
+from shared.domain.status import Stage, Status
 from shared.ports.media_store import StoredFile
 from tests.support.builders import LEASE_OWNER, NOON, POLICY, a_creation, an_account
 
@@ -116,8 +116,12 @@ def _rows(user: int, each: int) -> Iterator[Row]:
     claimed = a_creation("one", kind=Kind.IMAGE, user_id=name, cost_tokens=1).claimed(
         LEASE_OWNER, policy=POLICY, at=NOON
     )
-    media = StoredMedia(media_key="", thumbnail_key="", width=1, height=1, size_bytes=SIZE_BYTES)
-    draft = to_fields(claimed.completed(media, at=NOON))
+    settled = replace(
+        claimed, lease_expires_at=None, available_at=None, deadline_at=None, sweep_at=None
+    )
+    draft = to_fields(
+        replace(settled, status=Status.DRAFT, stage=Stage.DONE, progress=100, size_bytes=SIZE_BYTES)
+    )
     for nth in range(each):
         creation_id = _id(user, nth)
         media_key, thumbnail_key = _keys(name, creation_id)

@@ -20,8 +20,7 @@ def missing_composites(declared: Sequence[Json], existing: Sequence[Json]) -> It
     for index in declared:
         if (index["collectionGroup"], *_fields(index)) in found:
             continue
-        config = "--field-config=field-path={},order={}"
-        fields = [config.format(path, order.lower()) for path, order in _fields(index)]
+        fields = [f"--field-config=field-path={path},{config}" for path, config in _fields(index)]
         scope = f"--query-scope={index['queryScope'].lower()}"
         group = f"--collection-group={index['collectionGroup']}"
         yield ["composite", "create", group, scope, *fields]
@@ -53,11 +52,16 @@ def _group(name: str) -> str:
 
 
 def _fields(index: Json) -> list[tuple[str, str]]:
-    """Return the sort fields of an index, without the document name that Firestore adds."""
-    fields = index["fields"]
-    return [
-        (each["fieldPath"], each["order"]) for each in fields if each["fieldPath"] != "__name__"
-    ]
+    """Return the fields of an index as gcloud names them, without the name that Firestore adds."""
+    fields = [each for each in index["fields"] if each["fieldPath"] != "__name__"]
+    return [(each["fieldPath"], _config(each)) for each in fields]
+
+
+def _config(field: Json) -> str:
+    """Return how a field of an index is sorted, or that it is an array and its values are found."""
+    if "arrayConfig" in field:
+        return f"array-config={field['arrayConfig'].lower()}"
+    return f"order={field['order'].lower()}"
 
 
 def _of_field(config: Json) -> set[tuple[str, str]]:
