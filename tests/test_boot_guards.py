@@ -52,6 +52,7 @@ GUARDS = {
         "PHOENIX_REGION, R2_BUCKET_NAME",
     ),
     "a broken policy": ({"PHOENIX_POLICY_LEASE_S": "30"}, "lease_s"),
+    "operators by name": ({"PHOENIX_ADMINS": "ada"}, "PHOENIX_ADMINS"),
     "a typo": ({"PHOENIX_REGOIN": "x"}, "PHOENIX_REGOIN"),
 }
 """What is changed in a valid cloud environment, and what the error then names."""

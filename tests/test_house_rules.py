@@ -169,4 +169,4 @@ def test_tests_use_neither_mocks_nor_unconditional_skips() -> None:
 
 
 def test_policy_fields_name_their_units() -> None:
-    assert all(field.name.endswith(("_s", "_max", "_at_once")) for field in fields(Policy))
+    assert all(field.name.endswith(("_s", "_max", "_at_once", "_days")) for field in fields(Policy))

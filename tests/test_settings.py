@@ -164,6 +164,8 @@ def test_developer_api_has_its_own_models() -> None:
         (KEY | {"PHOENIX_GENERATOR_ENDPOINT": "https://x.example"}, "PHOENIX_GENERATOR_ENDPOINT"),
         (GCP | {"PHOENIX_GENERATOR": "gemini"}, "PHOENIX_GENERATOR is not usable: only the local"),
         (GCP | {"PHOENIX_GENERATOR": "sample"}, "PHOENIX_GENERATOR is not usable: only the local"),
+        (GCP | {"PHOENIX_ADMINS": ""}, "PHOENIX_ADMINS is not usable: only the local"),
+        ({"PHOENIX_ADMINS": "ada,B"}, "PHOENIX_ADMINS is not usable: use usernames"),
     ],
 )
 def test_wrong_generator_setting_is_named(environment: dict[str, str], named: str) -> None:

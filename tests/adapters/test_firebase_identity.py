@@ -91,6 +91,29 @@ def test_username_hint_is_the_display_name_and_never_the_email(
 
 
 @pytest.mark.parametrize(
+    ("claims", "is_admin"),
+    [
+        ({"admin": True}, True),
+        ({"admin": "true"}, False),
+        ({"admin": 1}, False),
+        ({"admin": {"is": True}}, False),
+        ({"firebase": {"admin": True}}, False),
+        ({"name": "admin"}, False),
+    ],
+)
+def test_operator_has_the_claim_of_the_project(
+    server: CertificateServer,
+    identity: FirebaseIdentity,
+    claims: dict[str, Any],
+    is_admin: bool,  # noqa: FBT001 (a parameter of pytest)
+) -> None:
+    token = server.user_token(**claims)
+
+    assert identity.caller(token).is_admin is is_admin
+    assert identity.caller(token, must_be_live=True).is_admin is is_admin
+
+
+@pytest.mark.parametrize(
     ("claims", "contact"),
     [
         ({"email_verified": True}, "ada@example.com"),

@@ -477,7 +477,7 @@ def test_every_field_is_written_each_time_null_included(
 ) -> None:
     claimed = a_claimed_creation()
     put(firestore, claimed)
-    settled = claimed.failed(FailureCode.INTERNAL, at=NOON)
+    settled = claimed.failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
     put(firestore, settled)
 
     public, internals = stored(firestore, settled)
@@ -588,7 +588,7 @@ def test_books_without_damage_are_read_once(
     moment, internals = 1, 1
     assert proxy.counted() == {
         "BatchGetDocuments": moment + internals,
-        "RunQuery": 5,
+        "RunQuery": 6,
         "RunAggregationQuery": 3,
     }
 
@@ -613,7 +613,7 @@ def test_audit_reports_a_missing_file_of_a_creation_without_internals(
     phoenix: Phoenix, firestore: FirestoreStore
 ) -> None:
     claimed = a_claimed_creation()
-    draft = claimed.completed(stored_media(claimed), at=NOON)
+    draft = claimed.completed(stored_media(claimed), policy=POLICY, at=NOON)
     put(firestore, draft)
     documents = firestore._documents
     documents.client.document(documents.name(internals_key(draft.key))).delete()
@@ -644,6 +644,8 @@ OTHER_INTERNALS: dict[str, object] = {
     "fingerprint": "other",
     "firstAttempt": 7,
     "handBacks": 7,
+    "expiryRun": 7,
+    "history": ["2026-11-21T12:00:00+00:00 claimed attempt 7"],
     "holder": str(RIVAL),
     "intent": {"attempt": 1, "at": NOON, "unknown": 1, "costUsd": 0.1},
     "leaseExpiresAt": NOON + seconds(7),

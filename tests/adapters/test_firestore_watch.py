@@ -21,7 +21,8 @@ from shared.adapters.documents import to_fields
 from shared.adapters.firestore.store import FirestoreStore
 from shared.adapters.firestore.watch import ACCOUNT, CREATIONS, LISTEN_TIMEOUT_S
 from shared.domain.creation import Creation
-from shared.ports.store import WATCHED_MAX, Changes, write
+from shared.domain.snapshot import WATCHED_MAX, Changes
+from shared.ports.store import write
 from tests.servers.firestore_proxy import (
     STREAMS_MAX,
     Fault,

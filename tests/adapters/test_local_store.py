@@ -21,12 +21,8 @@ from shared.domain.errors import OutcomeUnknown, StoreUnavailable
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor
 from shared.domain.operating import OperatorAct, Verb
-from shared.ports.store import (
-    Snapshot,
-    TransactionRuleBroken,
-    unchanged,
-    write,
-)
+from shared.domain.snapshot import Snapshot
+from shared.ports.store import TransactionRuleBroken, unchanged, write
 from tests.support.builders import ADA, BEN, NOON, a_creation, an_account
 from tests.support.change_recorder import ChangeRecorder
 from tests.support.eventually import eventually
@@ -209,6 +205,13 @@ USERS_FIELDS = {
     "updatedAt",
 }
 CREATIONS_FIELDS = {
+    "history",
+    "groupId",
+    "isKept",
+    "expiresAt",
+    "schedule",
+    "scheduleError",
+    "sharing",
     "userId",
     "username",
     "mediaType",
@@ -227,6 +230,7 @@ CREATIONS_FIELDS = {
     "enqueues",
     "requeues",
     "handBacks",
+    "expiryRun",
     "holder",
     "executionName",
     "leaseExpiresAt",

@@ -24,6 +24,7 @@ from tests.servers.r2_server import (
     PUBLIC_BUCKET,
     REGION,
     SECRET_ACCESS_KEY,
+    Broken,
     Cut,
     Fault,
     R2Server,
@@ -220,6 +221,55 @@ def test_damaged_upload_is_unavailable_and_not_refused(
         put(media, clip)
 
     assert not isinstance(caught.value, MediaRefused)
+
+
+def test_broken_read_is_resumed_where_it_ended(
+    server: R2Server, media: R2MediaStore, clip: Path
+) -> None:
+    put(media, clip)
+    server.seen.clear()
+    server.faults = [Broken.HALF, Fault.DOWN, Broken.HALF]
+
+    assert b"".join(media.read(KEY)) == clip.read_bytes()
+    ranges = [each.headers.get("range") for each in server.seen]
+    assert ranges == [None, "bytes=3500-", "bytes=5250-"]
+
+
+def test_read_ends_after_three_requests_without_progress(
+    server: R2Server, media: R2MediaStore, clip: Path
+) -> None:
+    put(media, clip)
+    server.calls, server.faults = 0, [Fault.DOWN] * 3
+
+    with pytest.raises(MediaUnavailable):
+        next(media.read(KEY))
+
+    assert server.calls == 3
+
+
+def test_read_that_is_refused_is_not_repeated(
+    server: R2Server, media: R2MediaStore, clip: Path
+) -> None:
+    put(media, clip)
+    server.calls, server.faults = 0, [Fault.FORBIDDEN]
+
+    with pytest.raises(MediaRefused):
+        next(media.read(KEY))
+
+    assert server.calls == 1
+
+
+def test_file_that_is_deleted_during_a_broken_read_is_not_missing_but_incomplete(
+    server: R2Server, media: R2MediaStore, clip: Path
+) -> None:
+    put(media, clip)
+    server.faults = [Broken.HALF]
+    chunks = media.read(KEY)
+    next(chunks)
+    media.delete(KEY)
+
+    with pytest.raises(MediaRefused):
+        next(chunks)
 
 
 def test_html_page_instead_of_a_copy_result_is_unavailable(

@@ -62,10 +62,25 @@ def test_orphaned_operation_is_removed_after_a_day(
     generator_in(tmp_path, clock, ids)
     assert kept(tmp_path).count(PROMPT) == 2
 
+    clock.sleep(KEPT_S + 1)
     set_age(tmp_path, clock, KEPT_S + 1)
     generator_in(tmp_path, clock, ids)
 
     assert kept(tmp_path) == ""
+
+
+def test_operation_in_use_is_kept_whatever_its_file_time(
+    tmp_path: Path, clock: FakeClock, ids: CountingIds
+) -> None:
+    generator = generator_in(tmp_path, clock, ids)
+    begun = generator.start(a_brief(Kind.IMAGE, PROMPT), creation_id=ONE, attempt=1)
+    assert isinstance(begun, Operation)
+    clock.sleep(KEPT_S - 1)
+    set_age(tmp_path, clock, KEPT_S + 1)
+
+    generator_in(tmp_path, clock, ids)
+
+    assert generator.poll(begun) == Ready(begun.name)
 
 
 def set_age(folder: Path, clock: FakeClock, age_s: float) -> None:

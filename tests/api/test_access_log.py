@@ -90,3 +90,26 @@ def test_client_that_disconnects_is_no_error(
     every = [json.loads(each) for each in log_stream.getvalue().splitlines()]
     assert {each["severity"] for each in every} <= {"INFO"}
     assert line["httpRequest"]["status"] in (200, 499)
+
+
+def test_secret_of_a_download_link_is_in_no_log_line(api: Api, log_stream: io.StringIO) -> None:
+    draft = api.world.draft()
+    body = {"creationIds": [draft.creation_id]}
+    link = api.client("ada").post("/api/generate/drafts/zip", json=body).json()["downloadUrl"]
+    secret = link.rpartition("/")[2]
+    assert api.client().get(f"/api/downloads/{secret}").status_code == 200
+    requests = eventually(lambda: lines(log_stream, "request")[1:])
+
+    assert requests[0]["httpRequest"]["requestUrl"] == "/api/downloads/*"
+    own = [line for line in log_stream.getvalue().splitlines() if '"httpx"' not in line]
+    assert not [line for line in own if secret in line]
+
+
+@pytest.mark.parametrize("path", ["/Shared/id/secret", "/API/Downloads/secret"])
+def test_secret_is_not_logged_from_an_address_in_another_case(
+    api: Api, log_stream: io.StringIO, path: str
+) -> None:
+    assert api.client().get(path).status_code == 404
+    [request] = eventually(lambda: lines(log_stream, "request"))
+
+    assert "secret" not in request["httpRequest"]["requestUrl"]

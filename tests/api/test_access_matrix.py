@@ -5,7 +5,7 @@ import pytest
 
 from shared.domain.status import Status
 from tests.api.conftest import Api
-from tests.support.builders import ADA, BEN, a_creation_id
+from tests.support.builders import ADA, BEN, a_caller, a_creation_id
 
 OWN = {
     ("GET", ""): dict.fromkeys(Status, 200),
@@ -13,9 +13,23 @@ OWN = {
     ("POST", "/unpublish"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
     ("POST", "/retry"): dict.fromkeys(Status, 409) | {Status.FAILED: 202},
     ("POST", "/cancel"): dict.fromkeys(Status, 409) | {Status.PENDING: 200},
+    ("PUT", "/like"): dict.fromkeys(Status, 404) | {Status.PUBLISHED: 204},
+    ("DELETE", "/like"): dict.fromkeys(Status, 404) | {Status.PUBLISHED: 204},
+    ("POST", "/share"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
+    ("DELETE", "/share"): dict.fromkeys(Status, 200),
+    ("PUT", "/collaborators/{username}"): (
+        dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200}
+    ),
+    ("DELETE", "/collaborators/{username}"): dict.fromkeys(Status, 200),
+    ("PUT", "/keep"): dict.fromkeys(Status, 200) | {Status.PENDING: 409, Status.PROCESSING: 409},
+    ("DELETE", "/keep"): dict.fromkeys(Status, 200) | {Status.PENDING: 409, Status.PROCESSING: 409},
+    ("DELETE", "/schedule"): dict.fromkeys(Status, 200),
     ("DELETE", ""): dict.fromkeys(Status, 204) | {Status.PENDING: 409, Status.PROCESSING: 409},
 }
 """The owner's response, by call and state."""
+FOR_EVERYONE = {("PUT", "/like"), ("DELETE", "/like")}
+"""The calls that others may make, too, on what is published."""
+INVITED = "cyd"
 ADDRESSES = ("/api/generate/creation/", "/api/generate/video/")
 
 
@@ -23,6 +37,7 @@ def request(
     client: httpx.Client, call: tuple[str, str], address: str, creation_id: str
 ) -> httpx.Response:
     method, action = call
+    action = action.replace("{username}", INVITED)
     return client.request(method, f"{address}{creation_id}{action}")
 
 
@@ -46,6 +61,7 @@ def test_response_depends_on_state_and_ownership(
     api: Api, call: tuple[str, str], status: Status, address: str
 ) -> None:
     theirs = api.world.creation_that_is(status, user=BEN)
+    api.world.phoenix.accounts.of(a_caller(INVITED))
     before, balance = api.world.now(theirs), api.world.account(BEN).balance_tokens
     ada, stranger = api.client(ADA), api.client()
     ada.get("/api/me")
@@ -56,10 +72,13 @@ def test_response_depends_on_state_and_ownership(
     signed_out = request(stranger, call, address, theirs.creation_id)
     signed_out_slash = request(stranger, call, address, "a%2Fb")
 
-    assert (foreign.status_code, unknown.status_code) == (404, 404)
-    assert {foreign.content} == {each.content for each in (unknown, *no_ids)}
-    assert {each.status_code for each in no_ids} == {404}
-    assert headers_of(foreign) == headers_of(unknown)
+    assert {each.status_code for each in (unknown, *no_ids)} == {404}
+    assert len({each.content for each in (unknown, *no_ids)}) == 1
+    if call in FOR_EVERYONE and status is Status.PUBLISHED:
+        assert foreign.status_code == OWN[call][status]
+    else:
+        assert (foreign.status_code, foreign.content) == (404, unknown.content)
+        assert headers_of(foreign) == headers_of(unknown)
     assert (signed_out.status_code, signed_out_slash.status_code) == (401, 401)
     assert api.world.now(theirs) == before
     assert api.world.account(BEN).balance_tokens == balance
@@ -70,6 +89,43 @@ def test_response_depends_on_state_and_ownership(
     if own.status_code == 409:
         assert (own.json()["code"], own.json()["status"]) == ("illegal_transition", status)
         assert api.world.now(theirs) == before
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("status", [Status.DRAFT, Status.PUBLISHED])
+def test_reader_of_a_shared_creation_can_change_nothing(
+    api: Api, status: Status, address: str
+) -> None:
+    """Collaborator, stranger and link holder, by every route and method."""
+    theirs = api.world.creation_that_is(status, user=BEN)
+    for name in (INVITED, ADA):
+        api.world.phoenix.accounts.of(a_caller(name))
+    sharing = api.world.phoenix.sharing
+    sharing.share(theirs.creation_id, owner=theirs.user_id)
+    before = sharing.add_collaborator(theirs.creation_id, INVITED, owner=theirs.user_id)
+    readers = {name: api.client(name) for name in (INVITED, ADA)}
+
+    changes = OWN.keys() - (FOR_EVERYONE if status is Status.PUBLISHED else set())
+    for call in sorted(changes):
+        for client in readers.values():
+            answer = request(client, call, address, theirs.creation_id)
+            unknown = request(client, call, address, a_creation_id("nobody's"))
+            assert (answer.status_code, answer.content) == (404, unknown.content)
+            assert headers_of(answer) == headers_of(unknown)
+        assert request(api.client(), call, address, theirs.creation_id).status_code == 401
+    link = f"/shared/{theirs.creation_id}/{before.sharing.secret}"
+    for path in (link, f"/api{link}"):
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            for client in (*readers.values(), api.client()):
+                assert client.request(method, path).status_code == 405
+        assert api.client().get(path).status_code == 200
+    seen = [
+        client.get("/api/generate/shared").json()["creations"]
+        for client in (*readers.values(), api.client(BEN))
+    ]
+
+    assert [len(each) for each in seen] == [1, 0, 0]
+    assert api.world.now(theirs) == before
 
 
 def headers_of(answer: httpx.Response) -> dict[str, str]:
@@ -131,3 +187,26 @@ def test_public_files_are_unavailable_at_once_after_an_unpublish(api: Api) -> No
 
     assert [opened(api, link) for link in links] == [404, 404]
     assert api.client().get("/api/feed").json()["creations"] == []
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("what", ["publish", "delete", "zip"])
+def test_creation_of_another_user_looks_unknown_among_many(
+    api: Api, what: str, status: Status
+) -> None:
+    theirs, mine = api.world.creation_that_is(status, user=BEN), api.world.draft()
+    before = api.world.now(theirs)
+
+    def sent(creation_id: str) -> httpx.Response:
+        body: dict[str, object] = {"creationIds": [creation_id, mine.creation_id]}
+        address = "/api/generate/drafts/zip"
+        if what != "zip":
+            address, body = "/api/generate/drafts/bulk", {**body, "action": what}
+        return api.client(ADA).post(address, json=body)
+
+    foreign, unknown = sent(theirs.creation_id), sent(a_creation_id("nobody's"))
+
+    assert foreign.status_code == unknown.status_code == (404 if what == "zip" else 200)
+    named = unknown.text.replace(a_creation_id("nobody's"), theirs.creation_id)
+    assert foreign.text == named
+    assert api.world.now(theirs) == before

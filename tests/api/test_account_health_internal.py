@@ -5,6 +5,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from api_service.responses import SweepView
 from shared.domain.errors import QueueUnavailable
 from shared.domain.kind import Kind
 from shared.ports.store import Store
@@ -81,7 +82,7 @@ def test_sweep_returns_its_counts(api: Api) -> None:
 
     answer = api.service().post("/internal/cleanup")
 
-    assert answer.json() == {"refunded": 1, "requeued": 0, "left": 0, "deleted": 0, "errors": 0}
+    assert answer.json() == dict.fromkeys(SweepView.model_fields, 0) | {"refunded": 1}
     assert api.world.account().balance_tokens == 100
 
 
@@ -303,10 +304,11 @@ def test_only_listed_origins_may_call(new_api: Any) -> None:
             },
         )
 
-    good, bad, put = (
+    good, bad, put, patch = (
         preflight("https://app.example"),
         preflight("https://evil.example"),
         preflight("https://app.example", "PUT"),
+        preflight("https://app.example", "PATCH"),
     )
     got = client.get("/api/health", headers={"Origin": "https://app.example"})
     api.world.store.store = cast("Store", object())
@@ -315,7 +317,7 @@ def test_only_listed_origins_may_call(new_api: Any) -> None:
 
     assert good.headers["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-credentials" not in good.headers
-    assert (bad.status_code, put.status_code) == (400, 400)
+    assert (put.status_code, bad.status_code, patch.status_code) == (200, 400, 400)
     assert "access-control-allow-origin" not in bad.headers
     assert "X-Request-Id" in got.headers["access-control-expose-headers"]
     assert (bug.status_code, bug.json()["code"]) == (500, "internal")
@@ -350,18 +352,38 @@ def test_description_lists_every_error_with_an_example(api: Api) -> None:
         *(
             f"/api/generate/{address}/{{creation_id}}/{action}"
             for address in ("creation", "video")
-            for action in ("publish", "unpublish", "retry", "cancel")
+            for action in (
+                *("publish", "unpublish", "retry", "cancel", "like", "keep", "schedule"),
+                *("share", "collaborators/{username}"),
+            )
         ),
+        "/api/generate/shared",
+        "/api/shared/{creation_id}/{secret}",
+        "/api/profiles/{username}/{creation_id}",
+        "/api/generate/drafts/bulk",
+        "/api/generate/drafts/zip",
+        "/api/downloads/{secret}",
         "/api/feed",
         "/api/profiles/{username}",
         "/api/me",
         "/api/me/transactions",
+        "/api/me/likes",
         "/api/health",
         "/api/health/ready",
         "/api/web-config",
         "/api/local/sign-in",
         "/internal/cleanup",
         "/internal/tokens/grant",
+        *(
+            f"/api/admin/{path}"
+            for path in (
+                *("stats", "acts", "grants", "replay", "replay/preview", "sweep"),
+                "switches/{kind}",
+                *("accounts/{who}", "accounts/{user_id}/creations", "accounts/{user_id}/ledger"),
+                *("creations/{creation_id}", "creations/{creation_id}/delete"),
+                "creations/{creation_id}/unpublish",
+            )
+        ),
     }
 
 

@@ -142,14 +142,20 @@ def test_idempotency_key_of_a_deleted_creation_is_410(api: Api) -> None:
     assert (answer.status_code, answer.json()["code"]) == (410, "creation_gone")
 
 
-@pytest.mark.parametrize("action", ["unpublish", "cancel"])
-def test_action_without_fields_refuses_fields(api: Api, action: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "action"),
+    [
+        *[("POST", "unpublish"), ("POST", "cancel")],
+        *[("PUT", "keep"), ("PUT", "like"), ("PUT", "collaborators/ben")],
+    ],
+)
+def test_action_without_fields_refuses_fields(api: Api, method: str, action: str) -> None:
     creation = api.world.published()
     address = f"/api/generate/creation/{creation.creation_id}/{action}"
     client = api.client(ADA)
 
-    wrong = client.post(address, json={"status": "draft"})
-    text = client.post(address, content=b"x", headers={"Content-Type": "text/plain"})
+    wrong = client.request(method, address, json={"status": "draft"})
+    text = client.request(method, address, content=b"x", headers={"Content-Type": "text/plain"})
 
     assert (wrong.status_code, wrong.json()["field"]) == (400, "status")
     assert text.status_code == 415

@@ -170,3 +170,20 @@ def test_api_warms_up_and_starts_even_if_that_fails(cloud: CloudApi, is_down: bo
 
     asyncio.run(start())
     eventually(lambda: cloud.google.paths == (everything[:1] if is_down else everything))
+
+
+def test_operator_is_refused_once_the_token_is_not_live(cloud: CloudApi) -> None:
+    user, operator = cloud.google.user_token("ben"), cloud.google.user_token("olga", admin=True)
+    disabled = cloud.google.user_token("gone", admin=True)
+    cloud.google.records["gone"]["disabled"] = True
+
+    answers = {
+        token: cloud.request("GET", "/api/admin/acts", token)
+        for token in (user, operator, disabled)
+    }
+
+    assert answers[operator].status_code == 200
+    refused = [
+        (answers[each].status_code, answers[each].json()["code"]) for each in (user, disabled)
+    ]
+    assert refused == [(403, "not_an_operator"), (403, "account_disabled")]

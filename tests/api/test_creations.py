@@ -39,6 +39,7 @@ CREATION_FIELDS = {
         "deadlineAt",
     ],
     *["createdAt", "updatedAt", "publishedAt"],
+    *["groupId", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"],
 }
 
 
@@ -462,7 +463,9 @@ def test_unfinished_creation_has_retry_after(api: Api) -> None:
     assert answer.headers["retry-after"] == "5"
 
 
-@pytest.mark.parametrize("creation_id", [a_creation_id("nobody's"), "x", "A" * 26, "%00", "a b"])
+@pytest.mark.parametrize(
+    "creation_id", [a_creation_id("nobody's"), "x", "A" * 26, "%00", "a b", "a%0ab"]
+)
 def test_another_users_creation_is_not_found(api: Api, creation_id: str) -> None:
     theirs = api.world.draft(user="ben")
     client = api.client(ADA)
@@ -472,6 +475,22 @@ def test_another_users_creation_is_not_found(api: Api, creation_id: str) -> None
 
     assert (foreign.status_code, unknown.status_code) == (404, 404)
     assert foreign.content == unknown.content
+
+
+def test_id_that_ends_with_a_newline_is_not_found(api: Api) -> None:
+    mine, client = api.world.draft(), api.client(ADA)
+    address = f"/api/generate/creation/{mine.creation_id}"
+
+    answers = [
+        client.get(f"{address}%0a"),
+        client.put(f"{address}%0a/keep"),
+        client.put(f"{address}/keep%0a"),
+        client.delete(f"{address}%0A"),
+        client.get("/api/me%0a"),
+    ]
+
+    assert [each.status_code for each in answers] == [404] * len(answers)
+    assert api.world.now(mine) == mine
 
 
 def test_known_etag_is_304(api: Api) -> None:

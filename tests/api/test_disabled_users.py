@@ -45,6 +45,7 @@ class DisabledUsers:
         ("failed", "DELETE", ""),
         ("failed", "POST", "/retry"),
         ("draft", "POST", "/publish"),
+        ("published", "PUT", "/like"),
     ],
 )
 def test_disabled_user_may_not_change_a_creation(

@@ -25,7 +25,8 @@ from shared.domain.errors import StoreUnavailable
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import Actor
-from shared.ports.store import WATCHED_MAX, Snapshot, Store
+from shared.domain.snapshot import WATCHED_MAX, Snapshot
+from shared.ports.store import Store
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN, COSTS, a_caller, a_creation_id, an_account
 from tests.support.eventually import eventually

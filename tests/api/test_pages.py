@@ -12,7 +12,7 @@ from api_service.static_files import FOLDER
 from tests.api.conftest import Api
 
 NewApi = Callable[..., Api]
-PAGES = ["/sign-in", "/create", "/soho/explore", "/soho/ada", "/soho/ada?tab=drafts"]
+PAGES = ["/sign-in", "/create", "/admin", "/soho/explore", "/soho/ada", "/soho/ada?tab=drafts"]
 FIREBASE = FirebaseWeb(api_key="k", auth_domain="p.firebaseapp.com", project_id="p")
 
 
@@ -167,7 +167,7 @@ def test_web_config_has_no_firebase_in_local_mode(api: Api) -> None:
     assert answer.json() == {
         "firebase": None,
         "costs": {"image": 1, "video": 10},
-        "limits": {"promptLength": 2000, "captionLength": 500, "watched": 50},
+        "limits": {"promptLength": 2000, "captionLength": 500, "watched": 50, "count": 4},
         "formats": {"image": ["1:1", "3:4", "4:3", "9:16", "16:9"], "video": ["16:9", "9:16"]},
         "formatDefaults": {"image": "1:1", "video": "16:9"},
         "durations": [4, 6, 8],

@@ -13,7 +13,7 @@ from tests.support.world import World
 def test_view_needs_no_internals_of_the_creation(world: World, status: Status) -> None:
     creation = world.creation_that_is(status)
     [as_listed] = shown(creation)
-    links = Links(world.phoenix.ports.media, world.clock, world.settings.policy)
+    links = Links(world.phoenix.ports.media, world.clock, world.settings.policy, "http://localhost")
 
     assert as_listed != creation
     assert CreationView.of(as_listed, links) == CreationView.of(creation, links)

@@ -18,7 +18,7 @@ from tests.api.conftest import Api, Server
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_proxy import FirestoreProxy
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
-from tests.support.builders import a_brief, a_caller, stored_media
+from tests.support.builders import ADA, a_brief, a_caller, a_creation_id, stored_media
 from tests.support.machine import needs
 from tests.support.world import World
 
@@ -27,6 +27,7 @@ AnswerT = TypeVar("AnswerT")
 ROUND_TRIPS = {
     "open, with the gauges": (8, 3),
     "open": (2, 1),
+    "open four variations": (2, 4),
     "open before the address is verified": (2, 1),
     "claim": (2, 0),
     "heartbeat": (2, 0),
@@ -37,6 +38,9 @@ ROUND_TRIPS = {
     "feed page": (1, 0),
     "profile page": (2, 0),
     "ledger page": (1, 0),
+    "like": (3, 0),
+    "like again": (3, 0),
+    "own likes of a page": (1, 0),
 }
 """Calls to Firestore, and calls to Cloud Tasks; the gauges are read once in ten seconds."""
 
@@ -95,6 +99,11 @@ def test_round_trips_of_each_use_case(
 
     count("open, with the gauges", first_opened)
     first = count("open", opened)
+    images = {"type": "image", "prompt": "a fox", "count": 4}
+    count(
+        "open four variations",
+        lambda: ada.post("/api/generate/creation", json=images).raise_for_status(),
+    )
     unverified = a_caller("ada", is_verified=False, verified_contact=None)
     count(
         "open before the address is verified",
@@ -117,6 +126,13 @@ def test_round_trips_of_each_use_case(
     count("feed page", lambda: anonymous.get("/api/feed").raise_for_status())
     count("profile page", lambda: anonymous.get("/api/profiles/ada").raise_for_status())
     count("ledger page", lambda: ada.get("/api/me/transactions").raise_for_status())
+    phoenix.publishing.publish(first, owner=ADA)
+    like = f"/api/generate/creation/{first}/like"
+    count("like", lambda: ada.put(like).raise_for_status())
+    count("like again", lambda: ada.put(like).raise_for_status())
+    ids = ",".join([first, *(a_creation_id(str(n)) for n in range(19))])
+    mine = count("own likes of a page", lambda: ada.get(f"/api/me/likes?creationIds={ids}"))
     api.clients.close()
 
+    assert mine.json() == {"creationIds": [first]}
     assert counted == ROUND_TRIPS

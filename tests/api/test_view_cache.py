@@ -33,7 +33,7 @@ def links(world: World) -> Links:
 
 
 def new_links(world: World) -> Links:
-    return Links(world.phoenix.ports.media, world.clock, world.settings.policy)
+    return Links(world.phoenix.ports.media, world.clock, world.settings.policy, "http://localhost")
 
 
 def json_of(view: View) -> bytes:
@@ -123,7 +123,7 @@ def test_view_is_built_again_after_the_signing_key_has_changed(world: World, lin
     draft, cache = world.draft(), ViewCache()
     stored = world.sqlite.shown(draft.key)
     rotated = FileMediaStore(world.folder / "media", base_url="http://localhost", secret=b"n" * 32)
-    new = Links(rotated, world.clock, world.settings.policy)
+    new = Links(rotated, world.clock, world.settings.policy, "http://localhost")
     assert stored is not None
 
     views = [cache.one("creation", stored, CreationView.of, each) for each in (links, new)]

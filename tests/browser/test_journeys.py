@@ -56,7 +56,7 @@ def test_video_from_creation_to_deletion(machine: OneMachine, new_visitor: NewVi
     eventually(lambda: plays(waves.locator("video")))
 
     # It is published with a caption and appears first on Explore.
-    waves.get_by_role("button", name="Publish").click()
+    waves.get_by_role("button", name="Publish", exact=True).click()
     sheet = page.get_by_role("dialog")
     sheet.get_by_label("Caption").fill("Dawn, by <b>me</b>")
     sheet.get_by_role("button", name="Publish").click()
@@ -202,7 +202,7 @@ def test_all_steps_work_with_the_keyboard_alone(
     until_focused(page, violin.get_by_role("button", name="Play"))
     keys.press("Enter")
     expect(violin.locator("video")).to_be_focused()
-    until_focused(page, violin.get_by_role("button", name="Publish"))
+    until_focused(page, violin.get_by_role("button", name="Publish", exact=True))
     keys.press("Enter")
     keys.type("By key")
     keys.press("Tab")

@@ -208,6 +208,26 @@ def test_expired_session_leads_to_sign_in_and_back(site: Site, new_visitor: NewV
     expect(page.get_by_label("Prompt")).to_have_value("kept while signing in")
 
 
+def test_public_pages_stay_when_the_session_has_expired(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    published, draft = site.published(caption="Open to all"), site.draft(key="other")
+    shared = site.world.phoenix.sharing.share(draft.creation_id, owner=draft.user_id)
+    visitor = new_visitor(site.base_url)
+    visitor.expect_statuses(401)
+    page = visitor.sign_in("ada")
+    page.evaluate('localStorage[\'phoenix.session\'] = \'{"username": "ada", "token": "old"}\'')
+    for path in (
+        *("/soho/explore", "/soho/ada", f"/soho/ada/{published.creation_id}"),
+        f"/shared/{draft.creation_id}/{shared.sharing.secret}",
+    ):
+        with page.expect_response("**/api/me"):
+            page.goto(f"{site.base_url}{path}")
+        page.wait_for_load_state("networkidle")
+
+        assert page.url == f"{site.base_url}{path}"
+
+
 def test_page_polls_for_changes_without_a_stream(
     new_site: NewSite, new_visitor: NewVisitor
 ) -> None:
@@ -239,7 +259,7 @@ def test_deletion_can_be_undone_and_is_sent_when_the_page_is_left(
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_focused()
     undo.click()
-    expect(page.get_by_role("button", name="Publish")).to_be_visible()
+    expect(page.get_by_role("button", name="Publish", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="Delete").click()
     page.goto(f"{site.base_url}/soho/explore")
@@ -277,7 +297,7 @@ def test_failed_publication_keeps_the_caption(site: Site, new_visitor: NewVisito
     visitor = new_visitor(site.base_url)
     visitor.expect_statuses(503)
     page = visitor.sign_in("ada", DRAFTS)
-    page.get_by_role("button", name="Publish").click()
+    page.get_by_role("button", name="Publish", exact=True).click()
     sheet = page.get_by_role("dialog")
     sheet.get_by_label("Caption").fill("First snow")
     site.world.media.is_down = True
@@ -388,6 +408,7 @@ def test_images_are_not_reloaded_for_a_new_signature_of_the_same_path(
 ) -> None:
     draft = site.draft()
     visitor = new_visitor(site.base_url)
+    visitor.expected.append("Failed to load resource: net::ERR_INTERNET_DISCONNECTED")
     page = visitor.sign_in("ada", DRAFTS)
     expect(page.locator("#cards img")).to_be_visible()
 
@@ -401,9 +422,9 @@ def test_images_are_not_reloaded_for_a_new_signature_of_the_same_path(
     eventually(lambda: page.evaluate("[...document.images].every((image) => image.naturalWidth)"))
     site.world.clock.sleep(3600)
     before = [url for url in visitor.requests if "_thumb" in url]
-    page.evaluate("dispatchEvent(new Event('offline'))")
+    visitor.context.set_offline(True)
     expect(page.get_by_text("Reconnecting…")).to_be_visible()
-    page.evaluate("dispatchEvent(new Event('online'))")
+    visitor.context.set_offline(False)
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
     assert [url for url in visitor.requests if "_thumb" in url] == before

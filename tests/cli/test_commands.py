@@ -95,6 +95,30 @@ def test_grant_is_given_once_per_reference(data: Path) -> None:
     assert unknown.stderr == "There is no such account.\n"
 
 
+def test_reference_is_printed_as_it_is(data: Path) -> None:
+    phoenix("grant", "ada", "5", "--reference", "[/x] [ticket 7]", "--data", str(data))
+    shown = phoenix("account", "ada", "--data", str(data), COLUMNS="200")
+
+    assert "[/x] [ticket 7]" in shown.stdout, shown.stderr
+
+
+def test_failures_are_replayed_once(data: Path) -> None:
+    kept = ("--data", str(data))
+    command = ("replay", "--code", "deadline_exceeded", "--since", "2h", *kept)
+    phoenix("sweep", *kept)
+    planned = phoenix(*command, "--dry-run")
+    first, again = phoenix(*command, "--grant"), phoenix(*command, "--grant")
+    wrong = phoenix("replay", "--code", "internal", "--since", "yesterday", *kept)
+
+    assert planned.stdout.endswith("1 would be replayed, for 10 tokens\n")
+    assert (
+        " video of ada: replayed for 10 tokens, 10 granted\n1 replayed, 0 skipped\n" in first.stdout
+    )
+    assert again.stdout == "0 replayed, 0 skipped\n"
+    assert (wrong.returncode, wrong.stderr.partition(":")[0]) == (1, "since")
+    assert phoenix("audit", *kept).returncode == 0
+
+
 def test_kind_can_be_paused_and_resumed(tmp_path: Path) -> None:
     kept = ("--data", str(tmp_path))
     built = wiring.build(settings.load({"PHOENIX_DATA": str(tmp_path)}))

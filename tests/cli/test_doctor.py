@@ -152,7 +152,7 @@ BREAKS = {
     "store": (broken("store", StoreUnavailable), {"store", "store queries"}),
     **{
         query: (broken("store", StoreUnavailable, query), {"store queries"})
-        for query in ("waiting", "held", "overdue")
+        for query in ("waiting", "held", "overdue", "shared_with")
     },
     "queue": (broken("queue", QueueUnavailable), {"queue, images", "queue, videos"}),
     "users": (broken("identity", IdentityUnavailable), {"users"}),
@@ -183,7 +183,8 @@ def test_failed_check_prints_its_reason_and_a_remedy(
         f"to fix: check that this user can write to PHOENIX_DATA ({world.folder})" in text
         for text in failed.values()
     )
-    assert f"{len(failed)} checks failed" in shown
+    count = "1 check" if len(failed) == 1 else f"{len(failed)} checks"
+    assert f"{count} failed" in shown
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ def check_is_one_line(done: "subprocess.CompletedProcess[str]", *names: str) -> 
     assert all(name in done.stderr for name in names)
 
 
+@pytest.mark.parametrize("since", ["999999d", "0001-01-01T00:00:00+10:00", "10:00", "2h ago"])
+def test_time_that_no_replay_can_begin_at_prints_one_line(data: Path, since: str) -> None:
+    done = phoenix("replay", "--code", "internal", "--since", since, "--data", str(data))
+
+    check_is_one_line(done, "since", "90m, 2h or 1d")
+
+
 @pytest.mark.parametrize("command", ["up", "audit", "backup"])
 @pytest.mark.parametrize("place", ["file", "file/x", LONG])
 def test_unusable_data_folder_prints_one_line(tmp_path: Path, command: str, place: str) -> None:

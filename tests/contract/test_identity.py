@@ -88,6 +88,10 @@ def test_user_token_identifies_the_user(issuer: Issuer, must_be_live: bool) -> N
     assert caller.verified_contact
 
 
+def test_user_is_no_operator_by_default(issuer: Issuer) -> None:
+    assert not issuer.identity.caller(issuer.user_token("ada")).is_admin
+
+
 def test_service_token_identifies_the_service(issuer: Issuer) -> None:
     assert issuer.services.service(issuer.service_token())
 

@@ -1,12 +1,12 @@
 """Contract of the MediaStore port, for every adapter."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
@@ -18,7 +18,7 @@ from shared.adapters.sample.media_store import SampleMediaStore
 from shared.domain.errors import MediaMissing, Unauthenticated
 from shared.domain.media import MediaFormat
 from shared.domain.policy import Policy
-from shared.ports.media_store import MediaStore
+from shared.ports.media_store import CHUNK_BYTES, MediaStore
 from tests.servers.r2_server import R2Server
 from tests.support.builders import NOON
 
@@ -138,6 +138,36 @@ def test_key_is_written_once(media: MediaStore, tmp_path: Path) -> None:
     put(media, tmp_path, content=b"something else")
 
     assert media.size_bytes(KEY) == 7
+
+
+def test_file_is_read_in_bounded_chunks(media: MediaStore, tmp_path: Path) -> None:
+    content = bytes(range(256)) * (3 * CHUNK_BYTES // 256) + b"end"
+    put(media, tmp_path, content=content)
+
+    chunks = list(media.read(KEY))
+
+    assert b"".join(chunks) == content
+    assert min(map(len, chunks)) > 0
+    assert max(map(len, chunks)) <= CHUNK_BYTES
+
+
+def test_reading_a_missing_file_raises_before_the_first_chunk(
+    media: MediaStore, tmp_path: Path
+) -> None:
+    put(media, tmp_path)
+    media.delete(KEY)
+
+    with pytest.raises(MediaMissing):
+        next(media.read(KEY))
+
+
+def test_read_can_end_early(media: MediaStore, tmp_path: Path) -> None:
+    put(media, tmp_path, content=bytes(4 * CHUNK_BYTES))
+    with closing(cast("Generator[bytes, None, None]", media.read(KEY))) as chunks:
+        assert next(chunks)
+
+    assert list(chunks) == []
+    assert len(b"".join(media.read(KEY))) == 4 * CHUNK_BYTES
 
 
 def test_private_link_opens_its_file(opened: OpenedStore, tmp_path: Path) -> None:

@@ -18,19 +18,23 @@ from shared.adapters.local.store import SQLiteStore
 from shared.domain.account import Account, HourlyCount, UsernameClaim, account_key
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
+from shared.domain.download import Download
 from shared.domain.errors import StoreContention
 from shared.domain.failure import FailureCode
 from shared.domain.keys import Collection, CreationId, Key, UserId
 from shared.domain.kind import Kind
-from shared.domain.ledger import Actor, Cost, LedgerEntry, entry_key
+from shared.domain.ledger import Actor, Cost, LedgerEntry, RunOutcome, entry_key
+from shared.domain.like import Like
 from shared.domain.media import MediaDeletion
 from shared.domain.operating import OperatorAct, Switch, Verb
+from shared.domain.schedule import Schedule
+from shared.domain.sharing import Sharing
+from shared.domain.snapshot import WATCHED_MAX, Changes
+from shared.domain.statistics import HourStatistics, KindStatistics, hour_id, hour_key
 from shared.domain.status import Stage, Status
 from shared.domain.welcome import WelcomeShard
 from shared.lifecycle.draining import BEFORE_EVERY_ID
 from shared.ports.store import (
-    WATCHED_MAX,
-    Changes,
     Cursor,
     Damage,
     Decision,
@@ -99,7 +103,7 @@ def an_entry(sequence: int = 1, user: str = ADA, **changes: object) -> LedgerEnt
 
 def a_draft(name: str, user: str = ADA, **changes: object) -> Creation:
     claimed = a_claimed_creation(name, user_id=user)
-    draft = claimed.completed(stored_media(claimed), at=NOON)
+    draft = claimed.completed(stored_media(claimed), policy=POLICY, at=NOON)
     return replace(draft, **changes)  # type: ignore[arg-type]  # a test names real fields
 
 
@@ -115,7 +119,9 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
     .with_intent(model="m", cost_usd=0.1, at=NOON)
     .with_operation("o", at=NOON)
     .with_progress(Stage.GENERATING, 40, policy=POLICY, at=NOON + seconds(1.234)),
-    a_claimed_creation().failed(FailureCode.SAFETY_FILTER, queue_error_code="q", at=NOON),
+    a_claimed_creation().failed(
+        FailureCode.SAFETY_FILTER, queue_error_code="q", policy=POLICY, at=NOON
+    ),
     a_draft("one", status=Status.PUBLISHED, published_at=NOON, caption="🦊 <b>", public_id="p"),
     an_entry(),
     an_entry(creation_id=a_creation_id(), reference="r"),
@@ -129,6 +135,8 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         created_at=NOON,
     ),
     MediaDeletion.at_once("d", ["a/b", "c/d"], at=NOON, policy=POLICY),
+    MediaDeletion.at_once("d", [], likes_of=a_creation_id(), at=NOON, policy=POLICY),
+    Like.of(a_creation_id(), ADA, is_liked=False, at=NOON + seconds(0.000001)),
     an_account(free_hour=HourlyCount(started_at=NOON, count=3)),
     Switch(kind=Kind.VIDEO, is_paused=True, changed_at=NOON),
     OperatorAct(
@@ -139,7 +147,31 @@ EVERY_KIND_OF_DOCUMENT: list[Document] = [
         reason="spam",
         created_at=NOON,
     ),
+    OperatorAct(
+        act_id="b", verb=Verb.PAUSE, who="olga", kind=Kind.IMAGE, tokens=5, created_at=NOON
+    ),
     WelcomeShard(shard_id="07", day="2026-11-21", count=3),
+    Cost(
+        cost_id="c",
+        model="m",
+        estimated_cost_usd=0.5,
+        kind=Kind.IMAGE,
+        created_at=NOON,
+        creation_id=a_creation_id(),
+        outcome=RunOutcome.FAILED,
+        failure=FailureCode.INTERNAL,
+        seconds=901.25,
+        refund_lag_s=1.25,
+        cost_micro_usd=500_000,
+        fold_at=NOON,
+    ),
+    HourStatistics(hour_id="2026-11-28T14"),
+    HourStatistics(
+        hour_id="2026-11-28T14",
+        image=KindStatistics(ready=3, failed={"internal": 2}, seconds={"12": 2, "more": 1}),
+        video=KindStatistics(cost_micro_usd={"a-3.1-b": 7}, refund_lag_max_s=0.5),
+        folded_at=NOON,
+    ),
 ]
 
 
@@ -411,6 +443,29 @@ def version_of_the_draft(store: Store, key: Key[Creation]) -> str:
     return one.version
 
 
+def test_shared_creations_are_listed_for_each_collaborator_newest_first(store: Store) -> None:
+    both = Sharing(secret="s", collaborators=("ben", "cyd"))
+    times = [NOON, NOON + seconds(1), NOON + seconds(1)]
+    drafts = [a_draft(f"{number}", created_at=at, sharing=both) for number, at in enumerate(times)]
+    for draft in (*drafts, a_draft("linked", sharing=Sharing(secret="s")), a_draft("private")):
+        put(store, draft)
+    ids = [each.creation_id for each in sorted(drafts, key=lambda d: (d.created_at, d.key.id))]
+
+    def shared_with(username: str) -> list[str]:
+        return whole(lambda page: parsed(store.shared_with(username, page)), 1)
+
+    assert shared_with("ben") == shared_with("cyd") == ids[::-1]
+    assert shared_with("ada") == []
+
+    put(store, replace(drafts[0], sharing=Sharing(collaborators=("cyd", "eve"))))
+    store.transact([drafts[1].key], lambda _: write(result=None, removing=(drafts[1].key,)))
+
+    left = drafts[2].creation_id
+    assert shared_with("ben") == [left]
+    assert shared_with("cyd") == [left, drafts[0].creation_id]
+    assert shared_with("eve") == [drafts[0].creation_id]
+
+
 def test_version_changes_exactly_with_the_document(store: Store) -> None:
     draft = a_draft("d")
     put(store, draft)
@@ -508,7 +563,7 @@ def test_waiting_follows_a_creation_through_its_attempts(store: Store) -> None:
     put(store, claimed.waiting_to_retry(NOON + seconds(60), policy=POLICY, at=NOON))
     assert (waits(59), waits(60)) == ([], [opened.creation_id])
 
-    put(store, opened.failed(FailureCode.CANCELLED, at=NOON))
+    put(store, opened.failed(FailureCode.CANCELLED, policy=POLICY, at=NOON))
     assert waits(900) == []
 
 
@@ -627,6 +682,42 @@ def test_due_and_overdue_creations_have_internals(store: Store) -> None:
     assert store.overdue(NOON + seconds(900), Page(limit=50)) == [running]
 
 
+def test_expired_lists_creations_whose_life_has_ended_oldest_first(store: Store) -> None:
+    expired = [a_draft(str(n), expires_at=NOON + seconds(n)) for n in range(4)]
+    put(store, *expired[::-1], a_draft("kept", expires_at=None), a_creation())
+
+    assert store.expired(NOON + seconds(2), Page(limit=50)) == expired[:3]
+    after = Cursor(NOON + seconds(1), expired[1].creation_id)
+    assert store.expired(NOON + seconds(9), Page(limit=1, after=after)) == [expired[2]]
+
+
+def test_scheduled_lists_creations_to_publish_by_their_next_try(store: Store) -> None:
+    schedules = [Schedule(publish_at=NOON, try_at=NOON + seconds(n)) for n in range(4)]
+    drafts = [a_draft(str(n), schedule=each, expires_at=None) for n, each in enumerate(schedules)]
+    put(store, *drafts[::-1], a_draft("other"), a_creation())
+
+    assert store.scheduled(NOON + seconds(2), Page(limit=50)) == drafts[:3]
+    after = Cursor(NOON + seconds(1), drafts[1].creation_id)
+    assert store.scheduled(NOON + seconds(9), Page(limit=1, after=after)) == [drafts[2]]
+
+
+def test_creations_are_listed_by_id_until_none_is_left(store: Store) -> None:
+    of_later_release: Any = "of a later release"
+    creations = [a_creation(str(n), stage=Stage.QUEUED) for n in range(7)]
+    creations = sorted(creations, key=lambda each: each.creation_id)
+    unreadable = [replace(each, stage=of_later_release) for each in creations[2:5]]
+    put(store, *creations[:2], *unreadable, *creations[5:], an_account())
+
+    found: list[Creation] = []
+    after_id: str | None = None
+    while batch := store.creations_by_id(after_id, 2):
+        found += batch
+        after_id = batch[-1].creation_id
+
+    readable = [each for each in found if each.stage != of_later_release]
+    assert readable == [*creations[:2], *creations[5:]]
+
+
 def test_due_deletions_are_listed_oldest_first(store: Store) -> None:
     due = [
         MediaDeletion.at_once(str(n), ["k"], at=NOON + seconds(n), policy=POLICY) for n in range(3)
@@ -636,6 +727,58 @@ def test_due_deletions_are_listed_oldest_first(store: Store) -> None:
     assert store.due_deletions(NOON + seconds(1), Page(limit=50)) == due[:2]
     after = Cursor(NOON, "0")
     assert store.due_deletions(NOON + seconds(5), Page(limit=1, after=after)) == [due[1]]
+
+
+def a_like(creation: str, user: str = ADA, after_s: float = 0, **changes: Any) -> Like:
+    at = NOON + seconds(after_s)
+    return Like.of(a_creation_id(creation), UserId(user), **{"is_liked": True, "at": at, **changes})
+
+
+def test_changed_likes_are_listed_oldest_change_first(store: Store) -> None:
+    changed = [a_like("one", f"user {n}", n // 2, is_liked=n != 1) for n in range(5)]
+    changed.sort(key=lambda each: (each.changed_at, each.like_id))
+    put(store, *changed[::-1], a_like("one", "before", -0.001))
+
+    assert store.changed_likes(NOON, Page(limit=50)) == changed
+    assert store.changed_likes(NOON + seconds(1), Page(limit=50)) == changed[2:]
+    after = Cursor(changed[0].changed_at, changed[0].like_id)
+    assert store.changed_likes(NOON, Page(limit=3, after=after)) == changed[1:4]
+
+
+def test_likes_are_counted_without_withdrawn_ones_and_other_creations(store: Store) -> None:
+    assert store.like_count(a_creation_id("one")) == 0
+    withdrawn = a_like("one", "c", is_liked=False)
+    put(store, a_like("one"), a_like("one", BEN), withdrawn, a_like("two"))
+
+    assert store.like_count(a_creation_id("one")) == 2
+    put(store, a_like("one", BEN, is_liked=False))
+    assert store.like_count(a_creation_id("one")) == 1
+
+
+def test_likes_of_a_creation_are_found_by_their_ids(store: Store) -> None:
+    users = ["!", "Z", "_", "z", "🦊"]
+    mine = {a_like("one", user, is_liked=user != "z").key for user in users}
+    put(store, *[a_like(name, user) for name in ("one", "two", "three") for user in users])
+
+    assert set(store.likes_of(a_creation_id("one"), 50)) == mine
+    assert len(store.likes_of(a_creation_id("one"), 3)) == 3
+    assert store.likes_of(a_creation_id("none"), 50) == []
+
+
+def test_unreadable_like_hides_no_other(store: Store) -> None:
+    likes = [a_like("one", user, n) for n, user in enumerate("abc")]
+    put(store, *likes)
+    damage(store, likes[0].key, lambda fields: fields.pop("userId"))
+
+    found = store.changed_likes(NOON, Page(limit=1))
+
+    if not isinstance(store, SimulatedStore):  # its lists hide nothing
+        assert found == likes[1:2]
+    books = list(store.books())
+    assert [each.document for each in books if isinstance(each, Damage)] == [
+        f"{Collection.LIKES}/{likes[0].like_id}"
+    ]
+    assert [each for each in books if isinstance(each, Like)] == likes[1:]
 
 
 def a_cost(
@@ -652,9 +795,37 @@ def a_cost(
     return replace(cost, **changes)  # type: ignore[arg-type]  # a test names real fields
 
 
+def test_expired_downloads_are_listed_oldest_first(store: Store) -> None:
+    links = [
+        Download(
+            secret=f"secret{number}",
+            user_id=ADA,
+            creation_ids=(a_creation_id("a"), a_creation_id("b")),
+            expires_at=NOON + seconds(number // 2),
+        )
+        for number in range(4)
+    ]
+    put(store, *reversed(links))
+
+    assert store.expired_downloads(NOON, Page(limit=50)) == links[:2]
+    after = Cursor(NOON, links[0].secret)
+    assert store.expired_downloads(NOON + seconds(5), Page(limit=2, after=after)) == links[1:3]
+
+
+def test_several_documents_are_found_at_once(store: Store) -> None:
+    account, creation = an_account(), a_creation()
+    put(store, account, creation)
+    missing, impossible = account_key(UserId("none")), account_key(UserId("a/b"))
+
+    found = store.found([creation.key, missing, account.key, impossible])
+
+    assert found.documents == {creation.key: creation, account.key: account}
+    assert store.found([]).documents == {}
+
+
 def test_unfinished_creations_are_counted_by_kind_and_status(store: Store) -> None:
     assert store.unfinished(Kind.VIDEO, Status.PENDING) == 0
-    failed = a_claimed_creation("failed").failed(FailureCode.INTERNAL, at=NOON)
+    failed = a_claimed_creation("failed").failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
     put(
         store,
         a_creation("one"),
@@ -709,6 +880,72 @@ def test_costs_are_summed_since_a_time(store: Store) -> None:
     assert store.cost_usd_since(NOON) == pytest.approx(0.625)
 
 
+def test_unfolded_outcomes_are_listed_oldest_first(store: Store) -> None:
+    outcomes = [a_cost(str(n), fold_at=NOON + seconds(n)) for n in range(3)]
+    put(store, *outcomes, a_cost("folded"))
+
+    assert store.unfolded(NOON + seconds(1), Page(limit=50)) == outcomes[:2]
+    after = Cursor(NOON, "0")
+    assert store.unfolded(NOON + seconds(5), Page(limit=1, after=after)) == [outcomes[1]]
+    assert [store.unfolded_since(NOON + seconds(n)) for n in range(4)] == [3, 2, 1, 0]
+    put(store, replace(outcomes[0], fold_at=None))
+    assert store.unfolded(NOON + seconds(5), Page(limit=50)) == outcomes[1:]
+    assert store.unfolded_since(NOON) == 2
+
+
+def test_two_hundred_outcomes_and_their_hour_are_written_together(store: Store) -> None:
+    outcomes = [a_cost(f"{n:03}", fold_at=NOON) for n in range(200)]
+    put(store, *outcomes)
+    hour = HourStatistics(hour_id=hour_id(NOON))
+    keys: list[Key[Any]] = [hour.key, *(each.key for each in outcomes)]
+
+    def decide(found: Found) -> Decision[int]:
+        folded = [replace(each, fold_at=None) for each in outcomes if found.get(each.key)]
+        return write(hour, *folded, result=len(folded))
+
+    assert store.transact(keys, decide) == 200
+    assert store.unfolded(NOON, Page(limit=50)) == []
+    assert store.get(hour_key("2026-11-21T12")) == hour
+
+
+def test_statistics_are_listed_from_an_hour_on(store: Store) -> None:
+    hours = [HourStatistics(hour_id=hour_id(NOON + seconds(3600 * n))) for n in range(14)]
+    put(store, *reversed(hours))
+
+    assert store.statistics(hours[0].hour_id) == hours
+    assert store.statistics(hours[12].hour_id) == hours[12:], "also of the next day"
+    assert store.statistics("2026-11-23T00") == []
+
+
+def test_publications_are_counted_since_a_time(store: Store) -> None:
+    published = [
+        a_draft(str(n), status=Status.PUBLISHED, published_at=NOON + seconds(n)) for n in range(3)
+    ]
+    put(store, *published, a_draft("draft"))
+
+    assert store.published_since(NOON) == 3
+    assert store.published_since(NOON + seconds(0.001)) == 2
+    assert store.published_since(NOON + seconds(3)) == 0
+
+
+def test_outcomes_come_before_the_statistics_and_damage_hides_none(store: Store) -> None:
+    outcomes = [a_cost(str(n)) for n in range(3)]
+    hours = [HourStatistics(hour_id=hour_id(NOON + seconds(3600 * n))) for n in range(3)]
+    put(store, *outcomes, *hours, an_account(), a_creation())
+    damage(store, outcomes[1].key, lambda fields: fields.pop("estimatedCostUsd"))
+    damage(store, hours[1].key, lambda fields: fields.update(video=3))
+
+    found = list(store.outcomes())
+
+    assert [each for each in found if not isinstance(each, Damage)] == [
+        *(outcomes[0], outcomes[2], hours[0], hours[2]),
+    ]
+    assert {each.document for each in found if isinstance(each, Damage)} == {
+        f"costs/{outcomes[1].cost_id}",
+        f"stats/{hours[1].hour_id}",
+    }
+
+
 def test_operator_act_is_never_rewritten_or_removed(store: Store) -> None:
     act = OperatorAct(
         act_id="a",
@@ -729,6 +966,100 @@ def test_operator_act_is_never_rewritten_or_removed(store: Store) -> None:
     assert store.get(act.key) == act
 
 
+def test_acts_are_listed_newest_first_in_pages(store: Store) -> None:
+    acts = [
+        OperatorAct(act_id=f"{n}", verb=Verb.SWEEP, created_at=NOON + seconds(n // 2))
+        for n in range(5)
+    ]
+    for act in acts:
+        put(store, act)
+
+    first = parsed(store.acts(Page(3)))
+    rest = parsed(store.acts(Page(3, Cursor(first[-1].created_at, first[-1].act_id))))
+
+    assert [*first, *rest] == acts[::-1]
+
+
+def test_acts_on_a_creation_are_listed_newest_first_in_pages(store: Store) -> None:
+    ids = [CreationId("a"), CreationId("b")]
+    acts = [
+        OperatorAct(
+            act_id=f"{n}",
+            verb=Verb.UNPUBLISH,
+            creation_id=ids[n % 2],
+            created_at=NOON + seconds(n // 4),
+        )
+        for n in range(8)
+    ]
+    put(store, *acts, OperatorAct(act_id="sweep", verb=Verb.SWEEP, created_at=NOON))
+
+    first = parsed(store.acts_of(ids[0], Page(3)))
+    rest = parsed(store.acts_of(ids[0], Page(3, Cursor(first[-1].created_at, first[-1].act_id))))
+
+    assert [*first, *rest] == acts[6::-2]
+    assert store.acts_of(CreationId("c"), Page(3)) == []
+
+
+def test_created_by_lists_every_state_of_one_user_newest_first(store: Store) -> None:
+    mine = [
+        replace(a_creation(status.value), status=status, created_at=NOON + seconds(number))
+        for number, status in enumerate(Status)
+    ]
+    for each in (*mine, a_creation("other", user_id=BEN)):
+        put(store, each)
+
+    first = parsed(store.created_by(ADA, Page(3)))
+    after = Cursor(first[-1].created_at, first[-1].creation_id)
+    rest = parsed(store.created_by(ADA, Page(3, after)))
+
+    assert [each.creation_id for each in (*first, *rest)] == [
+        each.creation_id for each in mine[::-1]
+    ]
+
+
+def test_failed_since_lists_one_code_oldest_failure_first(store: Store) -> None:
+    def failed(name: str, at_s: float, code: FailureCode = FailureCode.INTERNAL) -> Creation:
+        at = NOON + seconds(at_s)
+        return a_claimed_creation(name).failed(code, policy=POLICY, at=at)
+
+    wanted = [failed("b", 3), failed("a", 2), failed("c", 2)]
+    again = failed("again", 3).debited_again(policy=POLICY, at=NOON + seconds(4))
+    others = [failed("early", 1), failed("other", 3, FailureCode.CANCELLED), again, a_draft("d")]
+    for each in (*wanted, *others):
+        put(store, each)
+    since, expected = (
+        NOON + seconds(2),
+        sorted(wanted, key=lambda each: (each.updated_at, each.creation_id)),
+    )
+
+    first = store.failed_since(FailureCode.INTERNAL, None, since, Page(2))
+    after = Cursor(first[-1].updated_at, first[-1].creation_id)
+    rest = store.failed_since(FailureCode.INTERNAL, None, since, Page(2, after))
+
+    assert [each.creation_id for each in (*first, *rest)] == [each.creation_id for each in expected]
+    assert all(each.error and each.run_number == 1 for each in (*first, *rest))
+
+
+def test_failed_since_lists_one_kind(store: Store) -> None:
+    failed = [
+        replace(
+            a_claimed_creation(f"{kind}{n}").failed(FailureCode.INTERNAL, policy=POLICY, at=NOON),
+            kind=kind,
+        )
+        for n in range(2)
+        for kind in Kind
+    ]
+    put(store, *failed)
+
+    for kind in Kind:
+        first = store.failed_since(FailureCode.INTERNAL, kind, NOON, Page(1))
+        after = Cursor(first[-1].updated_at, first[-1].creation_id)
+        rest = store.failed_since(FailureCode.INTERNAL, kind, NOON, Page(2, after))
+        expected = {each.creation_id for each in failed if each.kind is kind}
+        assert {each.creation_id for each in (*first, *rest)} == expected
+        assert len(first) == len(rest) == 1
+
+
 def test_books_come_account_by_account(store: Store) -> None:
     users = [ADA, f"{ADA}-1", "Zed", "Ørsted", "🦊"]
     documents: list[Document] = []
@@ -736,7 +1067,11 @@ def test_books_come_account_by_account(store: Store) -> None:
         documents += [an_account(user), an_entry(1, user), an_entry(2, user)]
         documents += [a_creation(f"{user} {n}", user_id=user) for n in range(3)]
     stray = an_entry(1, "nobody")
-    others = [UsernameClaim(username="ada", user_id=ADA)]
+    others: list[Document] = [
+        UsernameClaim(username="ada", user_id=ADA),
+        A_DELETION,
+        Like.of(a_creation_id(), ADA, is_liked=True, at=NOON),
+    ]
     put(
         store,
         *documents,
@@ -807,7 +1142,7 @@ def damage(store: Store, key: Key[Any], change: Callable[[dict[str, Any]], objec
     """Change the fields of a stored document behind the store's back."""
     if isinstance(store, SQLiteStore):
         with closing(connect(store._path)) as connection:
-            connection.execute("DROP TRIGGER ledger_is_not_changed")
+            connection.execute("DROP TRIGGER IF EXISTS ledger_is_not_changed")
             select = f'SELECT document FROM "{key.collection}" WHERE id = ?'
             [text] = connection.execute(select, [key.id]).fetchone()
             fields = json.loads(text)

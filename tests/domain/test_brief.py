@@ -183,3 +183,27 @@ def test_idempotency_key_maps_to_one_id_per_user() -> None:
     assert all(
         len(each) == 26 and set(each) <= set("abcdefghijklmnopqrstuvwxyz234567") for each in ids
     )
+
+
+def test_count_of_one_leaves_the_fingerprint_as_it_was() -> None:
+    plain, *groups = (
+        Brief.of(Kind.IMAGE, prompt="a fox", count=count) for count in (None, 1, 2, 3, 4)
+    )
+
+    assert groups[0] == plain
+    assert len({each.fingerprint for each in groups}) == 4
+
+
+@pytest.mark.parametrize(("kind", "count"), [(Kind.IMAGE, 0), (Kind.IMAGE, 5), (Kind.VIDEO, 1)])
+def test_only_one_to_four_images_are_opened_together(kind: Kind, count: int) -> None:
+    with pytest.raises(WrongField) as refusal:
+        Brief.of(kind, prompt="a fox", count=count)
+
+    assert refusal.value.field == "count"
+
+
+def test_each_variation_of_a_key_has_its_own_id() -> None:
+    ids = [creation_id_for(ADA, key, number) for key in ("a", "b") for number in (1, 2, 3, 4)]
+
+    assert len({*ids}) == 8
+    assert creation_id_for(ADA, "a") == ids[0]

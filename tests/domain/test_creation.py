@@ -94,7 +94,7 @@ def test_draft_is_settled_and_has_its_media() -> None:
     claimed = a_claimed_creation()
     media = stored_media(claimed)
 
-    draft = claimed.completed(media, at=NOON)
+    draft = claimed.completed(media, policy=POLICY, at=NOON)
 
     assert (draft.status, draft.stage, draft.progress) == (Status.DRAFT, Stage.DONE, 100)
     assert draft.media_key == f"videos/ada/{draft.creation_id}/1.mp4"
@@ -103,7 +103,7 @@ def test_draft_is_settled_and_has_its_media() -> None:
 
 
 def test_failed_creation_has_its_error_and_is_marked_refunded() -> None:
-    failed = a_claimed_creation().failed(FailureCode.POLICY_VIOLATION, at=NOON)
+    failed = a_claimed_creation().failed(FailureCode.POLICY_VIOLATION, policy=POLICY, at=NOON)
 
     assert failed.refunded
     assert failed.stage is None
@@ -155,8 +155,8 @@ def test_creation_is_available_exactly_while_pending() -> None:
     later = NOON + seconds(60)
     opened, claimed = a_creation(), a_claimed_creation()
     waiting = claimed.waiting_to_retry(later, policy=POLICY, at=NOON)
-    failed = opened.failed(FailureCode.INTERNAL, at=NOON)
-    draft = claimed.completed(stored_media(claimed), at=NOON)
+    failed = opened.failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
+    draft = claimed.completed(stored_media(claimed), policy=POLICY, at=NOON)
     published = draft.prepared_for_publication("public", at=NOON).published("", at=NOON)
 
     assert opened.available_at == NOON
@@ -167,8 +167,8 @@ def test_creation_is_available_exactly_while_pending() -> None:
     for settled_or_claimed in (
         *(claimed, claimed.requeued(policy=POLICY, at=later), failed, draft, published),
         waiting.claimed(RIVAL, policy=POLICY, at=later),
-        waiting.failed(FailureCode.INTERNAL, at=later),
-        published.unpublished(at=later),
+        waiting.failed(FailureCode.INTERNAL, policy=POLICY, at=later),
+        published.unpublished(policy=POLICY, at=later),
     ):
         assert settled_or_claimed.available_at is None
 
@@ -196,7 +196,9 @@ def test_hand_backs_up_to_a_limit_use_neither_an_attempt_nor_a_requeue() -> None
 def test_second_debit_has_no_hand_backs() -> None:
     back = a_claimed_creation().released(policy=POLICY, at=NOON)
 
-    again = back.failed(FailureCode.INTERNAL, at=NOON).debited_again(policy=POLICY, at=NOON)
+    again = back.failed(FailureCode.INTERNAL, policy=POLICY, at=NOON).debited_again(
+        policy=POLICY, at=NOON
+    )
 
     assert (back.hand_back_count, again.hand_back_count) == (1, 0)
 
@@ -204,14 +206,14 @@ def test_second_debit_has_no_hand_backs() -> None:
 @pytest.mark.parametrize("status", [Status.DRAFT, Status.FAILED, Status.PUBLISHED])
 def test_settled_creation_is_not_claimed_failed_or_completed_again(status: Status) -> None:
     settled = a_claimed_creation(status=Status.PENDING)
-    settled = settled.completed(stored_media(settled), at=NOON)
+    settled = settled.completed(stored_media(settled), policy=POLICY, at=NOON)
     if status is Status.FAILED:
-        settled = a_claimed_creation().failed(FailureCode.INTERNAL, at=NOON)
+        settled = a_claimed_creation().failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
     if status is Status.PUBLISHED:
         settled = a_creation(status=Status.PUBLISHED)
 
     with pytest.raises(IllegalTransition) as refusal:
-        settled.failed(FailureCode.INTERNAL, at=NOON)
+        settled.failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
     with pytest.raises(IllegalTransition):
         settled.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
 
@@ -239,7 +241,7 @@ def test_attempt_needs_its_minimum_run_before_the_deadline() -> None:
 
 def test_public_keys_name_no_user_and_change_with_each_publication() -> None:
     claimed = a_claimed_creation()
-    draft = claimed.completed(stored_media(claimed), at=NOON)
+    draft = claimed.completed(stored_media(claimed), policy=POLICY, at=NOON)
 
     def keys(creation: Creation) -> list[str]:
         return list(creation.public_keys.values())

@@ -27,6 +27,7 @@ from shared.domain.policy import Policy
         ({"retry_delays_s": (60, -1)}, "retry_delays_s"),
         ({"retry_delays_s": ()}, "retry_delays_s"),
         ({"attempts_max": 0}, "attempts_max"),
+        ({"draft_life_days": 36_501}, "draft_life_days"),
     ],
 )
 def test_numbers_that_break_the_protocol_are_refused_by_name(
@@ -42,3 +43,12 @@ def test_all_broken_rules_are_reported_together() -> None:
 
     assert "deadline_s" in str(refusal.value)
     assert "heartbeat_s" in str(refusal.value)
+
+
+def test_only_the_life_of_drafts_may_be_zero() -> None:
+    assert Policy(draft_life_days=0).draft_life_days == 0
+
+    with pytest.raises(WrongSetting, match=r"lease_s.* must be a number above 0"):
+        Policy(lease_s=0)
+    with pytest.raises(WrongSetting, match=r"draft_life_days.* must be a number above 0"):
+        Policy(draft_life_days=-1)

@@ -20,7 +20,7 @@ from shared.adapters.system.clock import SystemClock
 from shared.domain.creation import Creation, creation_key
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
-from shared.lifecycle.invariants import Violation
+from shared.lifecycle.violation import Violation
 from shared.wiring import Phoenix
 from tests.end_to_end.conftest import SCALED_DOWN
 from tests.end_to_end.job_phases import JobPhase, phase_of

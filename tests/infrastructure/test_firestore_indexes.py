@@ -13,12 +13,13 @@ from google.cloud.firestore_v1.types import (
 )
 
 from shared.adapters.firestore.store import FirestoreStore
+from shared.domain.failure import FailureCode
 from shared.domain.keys import Collection
 from shared.domain.kind import Kind
 from shared.domain.status import Status
 from shared.ports.store import Cursor, DraftsFilter, Page
 from tests.servers.firestore_proxy import FirestoreProxy
-from tests.support.builders import ADA, NOON
+from tests.support.builders import ADA, NOON, a_creation_id
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -27,7 +28,10 @@ INDEXES = json.loads(FILE.read_text())
 INDEXED = {
     *("userId", "username", "status", "mediaType", "createdAt", "publishedAt"),
     *("deadlineAt", "sweepAt", "dueAt", "sequence", "wasClaimed", "estimatedCostUsd"),
-    *("availableAt", "executionName", "leaseExpiresAt"),
+    *("availableAt", "executionName", "leaseExpiresAt", "sharing.collaborators"),
+    *("foldAt", "expiresAt", "schedule.tryAt"),
+    *("creationId", "isLiked", "changedAt"),
+    *("error.code", "updatedAt"),
 }
 
 Index = tuple[str, frozenset[str], str, str]
@@ -42,20 +46,39 @@ def ask_everything(store: FirestoreStore) -> None:
                 store.drafts(ADA, DraftsFilter(status=status, kind=kind), page)
         store.feed(page)
         store.published_by("ada", page)
+        store.shared_with("ada", page)
         store.waiting(Kind.IMAGE, NOON, page)
         store.overdue(NOON, page)
         store.due(NOON, page)
         store.due_deletions(NOON, page)
+        store.unfolded(NOON, page)
+        store.changed_likes(NOON, page)
+        store.expired_downloads(NOON, page)
+        store.created_by(ADA, page)
+        store.acts_of(a_creation_id(), page)
+        for failed_kind in (None, Kind.IMAGE):
+            store.failed_since(FailureCode.INTERNAL, failed_kind, NOON, page)
+        store.acts(page)
+        store.expired(NOON, page)
+        store.scheduled(NOON, page)
+    for after_id in (None, "x"):
+        store.creations_by_id(after_id, 5)
+    store.like_count(a_creation_id())
+    store.likes_of(a_creation_id(), 5)
     store.held("execution", Kind.IMAGE)
     for kind in Kind:
         store.unfinished(kind, Status.PENDING)
         store.settled_since(kind, NOON)
     store.cost_usd_since(NOON)
+    store.unfolded_since(NOON)
+    store.published_since(NOON)
+    store.statistics("2026-11-28T14")
     store.ledger(ADA, Page(limit=5))
     store.ledger(ADA, Page(limit=5, after=Cursor(3, "x")))
     list(store.everything())
     list(store.books())
     list(store.accounts())
+    list(store.outcomes())
 
 
 def queries(proxy: FirestoreProxy) -> Iterator[StructuredQuery]:
@@ -90,7 +113,8 @@ def needed(query: StructuredQuery) -> Index:
     *leading, sort, tie = sorts
     assert tie == ("__name__", sort[1]), "an index ends with the id, in its last field's direction"
     assert all(direction == "ASCENDING" for _, direction in leading)
-    equal = {field for field, operator in compared(query).items() if operator in ("EQUAL", "IN")}
+    operators = ("EQUAL", "IN", "ARRAY_CONTAINS")
+    equal = {field for field, operator in compared(query).items() if operator in operators}
     return (query.from_[0].collection_id, frozenset(equal | {field for field, _ in leading}), *sort)
 
 
@@ -133,11 +157,15 @@ def test_every_query_has_its_index_and_every_index_its_query(
     sorted_by_more_than_id = [
         query for query in queries(proxy) if query.order_by[0].field.field_path != "__name__"
     ]
-    lists = {needed(query) for query in sorted_by_more_than_id}
+    sorted_counts = [
+        each.structured_query for each in aggregations(proxy) if each.structured_query.order_by
+    ]
+    lists = {needed(query) for query in (*sorted_by_more_than_id, *sorted_counts)}
     assert lists <= declared()
     counted = {
         (each.structured_query.from_[0].collection_id, needed_to_aggregate(each))
         for each in aggregations(proxy)
+        if not each.structured_query.order_by
     }
     assert counted == {
         (collection, fields | {last}) for collection, fields, last, _ in declared() - lists

@@ -155,6 +155,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "Stop everything": healthy,
     "Take down a publication": published,
     "User X says tokens are missing": late,
+    "Replay after an outage": out_of_date,
     "Model retired": out_of_date,
     "Migrate from the Celery system": left_by_celery,
 }

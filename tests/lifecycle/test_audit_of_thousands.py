@@ -72,7 +72,7 @@ class Ledger:
         claimed = opened.claimed(LEASE_OWNER, policy=POLICY, at=NOON)
         self.documents.append(debit)
         if nth % 3 == 0:
-            failed = claimed.failed(FailureCode.SAFETY_FILTER, at=at)
+            failed = claimed.failed(FailureCode.SAFETY_FILTER, policy=POLICY, at=at)
             self.account, refund = self.account.refunded(
                 10, kind=Kind.VIDEO, creation_id=opened.creation_id, debit=1, actor=Actor.JOB,
                 code=FailureCode.SAFETY_FILTER, at=at,
@@ -81,7 +81,7 @@ class Ledger:
             return
         media = stored_media(claimed)
         self.account = self.account.with_slot_freed(Kind.VIDEO, at=at)
-        self.documents.append(claimed.completed(media, at=at))
+        self.documents.append(claimed.completed(media, policy=POLICY, at=at))
         for key in (media.media_key, media.thumbnail_key):
             assert key is not None
             self.files[key] = StoredFile(key, media.size_bytes, NOON)
@@ -143,7 +143,9 @@ def damage(books: Books) -> set[tuple[str, str]]:
     )  # fmt: skip
     books.documents[stray.key] = stray
     refunded = books.spoil(books.a(failed, 15), status=draft, error=None, refunded=False)
-    late = books.spoil(books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON)
+    late = books.spoil(
+        books.a(draft, 17), status=Status.PENDING, deadline_at=NOON, sweep_at=NOON, expires_at=None
+    )
     user = books.of_user(17)
     books.spoil(user, in_flight=user.in_flight.changed(Kind.VIDEO, by=1))
     return wrong_ledgers | {
@@ -166,7 +168,7 @@ def damage(books: Books) -> set[tuple[str, str]]:
         ("I3", refunded),
         ("I12", refunded),
         ("I7", late),
-        ("I12", books.spoil(books.a(draft, 16), published_at=NOON, status=Status.PUBLISHED, size_bytes=None)),
+        ("I12", books.spoil(books.a(draft, 16), expires_at=None, published_at=NOON, status=Status.PUBLISHED, size_bytes=None)),
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from shared.lifecycle import auditing
 from shared.lifecycle.auditing import Auditing
 from tests.lifecycle import test_auditing as behaviour
 from tests.lifecycle.test_auditing import right_world
-from tests.simulation.mutants import Edit, Mutant, broken
+from tests.simulation.mutation import Edit, Mutant, broken
 from tests.support.world import World
 
 Check = Callable[[World], None]

@@ -9,7 +9,7 @@ from shared.domain.errors import LeaseLost, NotClaimable, OutcomeUnknown, StartN
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.lease import LeaseOwner
-from shared.domain.ledger import Cost
+from shared.domain.ledger import Cost, RunOutcome
 from shared.domain.status import Stage, Status
 from shared.lifecycle.claim import Claim
 from shared.ports.store import write
@@ -257,6 +257,11 @@ def test_complete_frees_the_slot_and_records_the_cost(world: World) -> None:
             kind=Kind.VIDEO,
             was_claimed=True,
             created_at=world.clock.now(),
+            creation_id=draft.creation_id,
+            outcome=RunOutcome.READY,
+            seconds=world.clock.monotonic_s(),
+            cost_micro_usd=1_500_000,
+            fold_at=world.clock.now(),
         )
     ]
     assert world.deletions() == []

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,8 +41,14 @@ class Duties:
 
         return handle
 
-    def turns(self, workers: Executor) -> Turns:
-        return Turns(self.duties, workers=workers, clock=self.clock, policy=POLICY)
+    def turns(self, workers: Executor, media_workers: Executor | None = None) -> Turns:
+        return Turns(
+            self.duties,
+            workers=workers,
+            media_workers=media_workers or workers,
+            clock=self.clock,
+            policy=POLICY,
+        )
 
 
 def test_every_duty_has_its_turns_while_all_have_a_backlog() -> None:
@@ -97,6 +104,28 @@ def test_call_does_not_wait_for_what_does_not_return() -> None:
 
     assert stuck.begun == 4
     assert turns.counts.total() == 0
+
+
+class Hanging(Executor):
+    """Begins documents that need the object store, none of which ends."""
+
+    def __init__(self) -> None:
+        self.begun: list[Future[Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.begun.append(Future())
+        return self.begun[-1]
+
+
+@pytest.mark.slow  # it waits for a turn and for the end of the call
+def test_duty_that_waits_for_the_object_store_takes_no_time_of_the_first_one() -> None:
+    duties, hanging = Duties(repairs=100, media=100, likes=3), Hanging()
+    duties.duties[1] = replace(duties.duties[1], media_at_once=8)
+
+    duties.turns(InTurn(), hanging).work()
+
+    assert duties.had_s == {"repairs": WORK_S - 3, "likes": 3}
+    assert [each.cancelled() for each in hanging.begun] == [True] * 8
 
 
 def test_unreadable_duty_is_raised_after_the_others_had_their_turns() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from shared.domain.ledger import Actor, LedgerEntry
 from shared.domain.welcome import WELCOME_PREFIX
+from shared.lifecycle import creation_invariants
 from tests.lifecycle.test_auditing import COUNTS, of_status, remove, spoil
 from tests.lifecycle.test_incremental_audit import audit, checkpoint
 from tests.support.builders import ADA, BEN, NOON
@@ -150,8 +151,9 @@ def must_report(world: World, damage: str) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_since_the_checkpoint_is_reported_until_it_is_repaired(
-    tmp_path: Path, damage: str
+    tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(creation_invariants, "COUNT_MAX", 1000)  # each is looked for
     world = with_news(tmp_path)
 
     must_report(world, damage)

@@ -17,7 +17,7 @@ from tests.lifecycle.test_incremental_audit_damages import (
     with_history,
     with_news,
 )
-from tests.simulation.mutants import Edit, Mutant, broken
+from tests.simulation.mutation import Edit, Mutant, broken
 from tests.support.world import World
 
 Check = Callable[[World], None]

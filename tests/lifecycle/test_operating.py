@@ -1,5 +1,7 @@
 import io
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +10,8 @@ from shared.domain.errors import CreationNotFound, IllegalTransition, Paused, Wr
 from shared.domain.kind import Kind
 from shared.domain.operating import OperatorAct, Verb, switch_key
 from shared.domain.status import Status
-from tests.support.builders import ADA, a_creation_id
+from shared.ports.store import Page, write
+from tests.support.builders import ADA, BEN, POLICY, a_caller, a_creation_id
 from tests.support.world import World
 
 
@@ -51,6 +54,82 @@ def test_republished_creation_can_be_unpublished_again(world: World) -> None:
         world.phoenix.publishing.publish(published.creation_id, owner=ADA, caption=None)
 
     assert len(acts(world)) == 2
+
+
+@pytest.mark.parametrize("faults", [[], ["lost"], ["unsent", "lost"]])
+@pytest.mark.parametrize("status", ["draft", "published"])
+def test_operator_closes_the_link_and_removes_collaborators(
+    world: World, status: str, faults: list[str]
+) -> None:
+    world.phoenix.accounts.of(a_caller(BEN))
+    creation, sharing = world.creation_that_is(status), world.phoenix.sharing
+    secret = str(sharing.share(creation.creation_id, owner=ADA).sharing.secret)
+    sharing.add_collaborator(creation.creation_id, BEN, owner=ADA)
+    world.store.faults = list(faults)
+
+    world.phoenix.operating.unpublish(creation.creation_id, reason="a face without consent")
+
+    with pytest.raises(CreationNotFound):
+        sharing.by_link(creation.creation_id, secret)
+    assert sharing.shared_with(BEN, Page(10)) == []
+    current = world.now(creation)
+    life = timedelta(days=POLICY.draft_life_days)
+    assert current.expires_at == current.updated_at + life
+    [act] = acts(world)
+    assert (act.verb, act.creation_id) == (Verb.UNPUBLISH, creation.creation_id)
+    assert world.violations() == []
+    assert sharing.share(creation.creation_id, owner=ADA).sharing.secret != secret
+
+
+def test_each_withdrawn_schedule_is_recorded_and_in_the_timeline(world: World) -> None:
+    draft, phoenix = world.draft(), world.phoenix
+    for reason in ("first", "second"):
+        at = world.clock.now() + timedelta(hours=1)
+        phoenix.scheduling.schedule(draft.creation_id, owner=ADA, publish_at=at)
+        phoenix.operating.unpublish(draft.creation_id, reason=reason)
+
+    assert world.now(draft).schedule is None
+    assert {each.reason for each in acts(world)} == {"first", "second"}
+    timeline = phoenix.timelines.of(draft.creation_id)
+    details = {each.detail for each in timeline.moments if each.what == "unpublish"}
+    assert details == {"cli: first", "cli: second"}
+
+
+def test_timeline_of_a_deleted_creation_names_who_deleted_it(world: World) -> None:
+    published, phoenix = world.published(), world.phoenix
+    many = replace(world.now(published), publication_count=60)
+    world.sqlite.transact([many.key], lambda _: write(many, result=None))
+
+    phoenix.operating.delete(published.creation_id, reason="spam")
+
+    timeline = phoenix.timelines.of(published.creation_id)
+    assert [each.detail for each in timeline.moments if each.what == "delete"] == ["cli: spam"]
+
+
+def test_takedown_closes_the_link_although_its_owner_unpublished_meanwhile(world: World) -> None:
+    published = world.published()
+    world.phoenix.sharing.share(published.creation_id, owner=ADA)
+    world.store.faults = ["unsent", "before"]
+
+    def unpublish() -> None:
+        world.phoenix.publishing.unpublish(published.creation_id, owner=ADA)
+
+    world.store.meanwhile = unpublish
+
+    world.phoenix.operating.unpublish(published.creation_id, reason="spam")
+
+    current = world.now(published)
+    assert (current.status, current.sharing.is_shared) == (Status.DRAFT, False)
+    assert [each.verb for each in acts(world)] == [Verb.UNPUBLISH]
+
+
+def test_owners_own_unpublishing_keeps_the_sharing(world: World) -> None:
+    published = world.published()
+    shared = world.phoenix.sharing.share(published.creation_id, owner=ADA)
+
+    draft = world.phoenix.publishing.unpublish(published.creation_id, owner=ADA)
+
+    assert draft.sharing == shared.sharing
 
 
 def test_unpublished_creation_is_left_unchanged(world: World) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from shared.domain.errors import (
 )
 from shared.domain.status import Status
 from shared.ports.store import Page
-from tests.support.builders import ADA, BEN
+from tests.support.builders import ADA, BEN, POLICY
 from tests.support.documents import parsed
 from tests.support.world import World
 
@@ -49,8 +50,9 @@ def test_publishing_again_changes_only_a_given_caption(world: World) -> None:
     published = world.published(caption="old")
     world.clock.sleep(5)
 
-    assert publish(world, published) == published
-    assert publish(world, published, "old") == published
+    touched = replace(published, updated_at=world.clock.now())
+    assert publish(world, published) == touched
+    assert publish(world, published, "old") == touched
     again = publish(world, published, "new")
     blank = publish(world, published, "")
 
@@ -69,7 +71,8 @@ def test_unpublishing_deletes_the_copy_at_once_and_keeps_the_draft(world: World)
     assert (draft.status, draft.published_at, draft.caption) == (Status.DRAFT, None, "c")
     assert world.stored_keys() == private
     assert world.sqlite.feed(Page(limit=5)) == []
-    assert unpublish(world, published) == draft
+    again = unpublish(world, published)
+    assert again == replace(draft, publication_count=2)
 
 
 def test_draft_whose_file_was_removed_cannot_be_published(world: World) -> None:
@@ -105,6 +108,39 @@ def test_draft_that_is_deleted_while_it_is_published_is_not_found(world: World) 
 
     with pytest.raises(CreationNotFound):
         publish(world, draft)
+
+
+@pytest.mark.parametrize("is_takedown", [False, True], ids=["owner", "operator"])
+def test_draft_that_is_unpublished_while_its_files_are_copied_stays_one(
+    world: World, *, is_takedown: bool
+) -> None:
+    draft = world.draft()
+    world.phoenix.sharing.share(draft.creation_id, owner=ADA)
+    real = world.media.media
+
+    class Racing:
+        """An unpublication is answered between the files."""
+
+        def publish(self, key: str, public_key: str) -> None:
+            real.publish(key, public_key)
+            if is_takedown:
+                world.phoenix.operating.unpublish(draft.creation_id, reason="spam")
+            else:
+                unpublish(world, draft)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    world.media.media = Racing()
+
+    with pytest.raises(StoreContention):
+        publish(world, draft)
+
+    assert world.now(draft).status is Status.DRAFT
+    world.clock.sleep(POLICY.deletion_delay_s)
+    world.phoenix.sweeping.sweep()
+    assert public(world) == set()
+    assert world.violations() == []
 
 
 def test_draft_that_lost_only_its_thumbnail_is_published_without_one(world: World) -> None:

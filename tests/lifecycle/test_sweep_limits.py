@@ -16,17 +16,22 @@ from shared.domain.kind import Kind
 from shared.domain.media import MediaDeletion
 from shared.domain.policy import SWEEP_LAST_CALL_S
 from shared.domain.status import Stage, Status
+from shared.domain.sweep_mark import SweepMark
 from shared.lifecycle.duties import AT_ONCE
+from shared.lifecycle.expiring import WALK
 from shared.lifecycle.sweeping import interleaved
 from shared.lifecycle.transactions import RERUNS_MAX
 from shared.ports.store import Document, Page, write
 from tests.lifecycle.test_auditing import spoil
+from tests.lifecycle.test_sweeping import sweep
 from tests.support.builders import POLICY, a_creation, seconds
 from tests.support.world import World
 
 USERS = ("ada", "ben", "cyd")
 COMMIT_S = 2
 WORK_S = POLICY.sweep_budget_s - SWEEP_LAST_CALL_S
+OTHER_DUTIES = 7
+REPAIRS_S = WORK_S - OTHER_DUTIES * POLICY.sweep_turn_s
 
 
 def overdue_images(world: World, count: int, *, users: Sequence[str] = USERS) -> list[Creation]:
@@ -50,13 +55,9 @@ def put(world: World, document: Document) -> None:
 
 
 def slow_commits(world: World) -> None:
-    """Let each commit take two seconds."""
+    """Let each commit take two seconds, without those of the walk."""
+    put(world, SweepMark(duty=WALK, has_ended=True))
     world.store.afterwards = lambda: world.clock.sleep(COMMIT_S)
-
-
-def sweep(world: World) -> dict[str, int]:
-    """Sweep and return the counts that are not 0."""
-    return {name: count for name, count in world.phoenix.sweeping.sweep().items() if count}
 
 
 # Order, number and time
@@ -68,7 +69,7 @@ def test_call_works_on_a_bounded_number_for_each_duty(new_world: Callable[..., W
     put_deletions(world, 20)
 
     assert sweep(world) == {"refunded": 16, "deleted": 16}
-    assert sweep(world) == {"refunded": 4, "deleted": 4}
+    assert sweep(world) == {"refunded": 4, "deleted": 4, "folded": 1}
 
 
 def test_call_reads_many_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +110,8 @@ def test_deletions_have_their_turn_during_a_backlog_of_creations(world: World) -
 
     counts = sweep(world)
 
-    assert counts["refunded"] == POLICY.sweep_repairs_s / COMMIT_S
-    assert counts["deleted"] == (WORK_S - POLICY.sweep_repairs_s) / COMMIT_S
+    assert counts["refunded"] == REPAIRS_S / COMMIT_S
+    assert counts["deleted"] == (WORK_S - REPAIRS_S) / COMMIT_S
 
 
 def test_creations_are_refunded_first_during_a_backlog_of_deletions(world: World) -> None:
@@ -135,7 +136,7 @@ def test_refunds_go_before_requeues(world: World) -> None:
 
     counts = sweep(world)
 
-    assert (counts["refunded"], counts.get("requeued", 0)) == (15, 0)
+    assert (counts["refunded"], counts.get("requeued", 0)) == (REPAIRS_S // COMMIT_S, 0)
     assert sweep(world)["requeued"] == 1
 
 
@@ -211,7 +212,7 @@ def test_outage_of_the_store_in_the_middle_costs_only_what_it_meets(world: World
 
     assert sweep(world) == {"refunded": 4, "errors": 1}
     assert [world.now(each).refunded for each in opened] == [True, False, True, True, True]
-    assert sweep(world) == {"refunded": 1}
+    assert sweep(world) == {"refunded": 1, "folded": 1}
 
 
 def test_unreadable_list_does_not_stop_the_other_duties(
@@ -241,7 +242,7 @@ def test_unreadable_creation_stops_no_refund_of_others(
     lines = [each for each in caplog.records if each.message == "document_unreadable"]
     assert {vars(each)["document"] for each in lines} == {unreadable.creation_id}
     set_stage(world, unreadable, Stage.QUEUED)
-    assert sweep(world) == {"refunded": 1}
+    assert sweep(world) == {"refunded": 1, "folded": 1}
 
 
 def set_stage(world: World, creation: Creation, stage: str) -> None:

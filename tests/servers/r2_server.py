@@ -68,6 +68,12 @@ class Cut(StrEnum):
     CLOCK = "RequestTimeTooSkewed"
 
 
+class Broken(StrEnum):
+    """Faults of a response's body."""
+
+    HALF = "applied, the connection breaks in the middle"
+
+
 UNDONE = {
     Fault.SILENT: (HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
     Fault.DOWN: (HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -104,7 +110,7 @@ class R2Server:
         that were read.
         """
         self.calls = 0
-        self.faults: list[Fault | Cut | None] = []
+        self.faults: list[Fault | Cut | Broken | None] = []
         self.seen: list[Seen] = []
         self.now: Callable[[], datetime] = SystemClock().now
         self._s3 = DomainDispatcherApplication(create_backend_app)
@@ -141,7 +147,7 @@ class R2Server:
             self._closing.wait()
         if isinstance(fault, Cut):
             return _refusal(HTTPStatus.BAD_REQUEST, fault)
-        if fault in UNDONE:
+        if isinstance(fault, Fault) and fault in UNDONE:
             return _refusal(*UNDONE[fault])
         if fault is Fault.PAGE:
             return Response("<html>sign in</html>", content_type="text/html")
@@ -154,6 +160,9 @@ class R2Server:
                 answer = Response.from_app(self._s3, environ, buffered=True)
         if fault is Fault.UNANSWERED:
             return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError")
+        if fault is Broken.HALF:
+            half = answer.data[: len(answer.data) // 2]
+            return Response([half], answer.status_code, answer.headers)
         return answer
 
     def _refused(self, request: Request, seen: Seen) -> Response | None:

@@ -15,7 +15,8 @@ from tests.simulation.draws import Site
 from tests.simulation.faults import ANYWHERE, FAULTS, Faults
 from tests.simulation.gates import GATES
 from tests.simulation.history import Outcome, Setup, play, two_posts
-from tests.simulation.mutants import MUTANTS, broken
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutation import broken
 
 PartT = TypeVar("PartT")
 BATCH = 100
@@ -124,7 +125,7 @@ def _pairs_after(firsts: list[Fault]) -> Tally:
 
 def _exactly(forced: dict[Site, str]) -> Outcome:
     faults = Faults(PAIR_SEED, is_exact=True, forced=forced)
-    setup = Setup(is_audited=False)
+    setup = Setup(is_audited=False, folds=False)
     return play(PAIR_SEED, faults=faults, scenario=two_posts, books_every=1, setup=setup)
 
 

@@ -36,8 +36,10 @@ from shared.domain.ledger import debit_id, refund_id
 from shared.domain.status import Status
 from shared.lifecycle.opening import Opened
 from shared.wiring import Phoenix
+from tests.simulation import retention, sharing
 from tests.simulation.cloud import process
 from tests.simulation.inspector import Inspector
+from tests.simulation.likes import expect_fans
 from tests.simulation.scheduler import Crashed, Process, Simulation
 from tests.simulation.store import SimulatedStore
 from tests.simulation.welcomes import Welcomes
@@ -67,9 +69,14 @@ NO_RESPONSE = "no response"
 LIKELIHOODS: Mapping[Status, Mapping[str, float]] = {
     Status.PENDING: {"cancel": 0.08},
     Status.PROCESSING: {"cancel": 0.08},
-    Status.FAILED: {"retry": 0.6, "delete": 0.15},
-    Status.DRAFT: {"publish": 0.5, "delete": 0.15},
-    Status.PUBLISHED: {"unpublish": 0.4, "delete": 0.15},
+    Status.FAILED: {"retry": 0.6, "delete": 0.15, "share": 0.1, **retention.FAILED_VERBS},
+    Status.DRAFT: {"publish": 0.5, "delete": 0.15, "share": 0.3, **retention.DRAFT_VERBS},
+    Status.PUBLISHED: {
+        "unpublish": 0.4,
+        "delete": 0.15,
+        "share": 0.15,
+        **retention.PUBLISHED_VERBS,
+    },
 }
 """Probability of each owner action on a creation in this state."""
 
@@ -124,7 +131,7 @@ class Clients:
         finally:
             actor.process = client
 
-    def _acts(self, operation: str, likelihood: float) -> bool:
+    def acts(self, operation: str, likelihood: float) -> bool:
         """Return whether the client performs this operation."""
         if self.simulation.chance(operation, "acts") >= likelihood:
             return False
@@ -139,22 +146,23 @@ class Clients:
         key = f"key {number}"
         creation_id = creation_id_for(user, key)
         kind = Kind.VIDEO if self.simulation.chance(name, "kind") < 0.6 else Kind.IMAGE
-        if self._acts(f"{name}.race", 0.3):
+        if self.acts(f"{name}.race", 0.3):
             self._spawn(f"{name}.race", lambda: self.open(f"{name}.race", user, key, kind))
         self.open(name, user, key, kind)
-        if self._acts(f"{name}.hand", 0.25):
+        if self.acts(f"{name}.hand", 0.25):
             self._spawn(
                 f"{name}.hand", lambda: self._poll_and_act(f"{name}.hand", user, creation_id)
             )
-        if self._acts(f"{name}.stranger", 0.2):
+        if self.acts(f"{name}.stranger", 0.2):
             stranger = UserId(f"not {user}")
             self._spawn(
                 f"{name}.stranger", lambda: self._poll_and_act(f"{name}.x", stranger, creation_id)
             )
-        if self._acts(f"{name}.operator", 0.3):
+        if self.acts(f"{name}.operator", 0.3):
             self._spawn(f"{name}.operator", lambda: self._rerun(creation_id, kind))
+        expect_fans(self, name, user, creation_id)
         self._poll_and_act(name, user, creation_id)
-        if self.store.creation(creation_id) is None and self._acts(f"{name}.late replay", 0.7):
+        if self.store.creation(creation_id) is None and self.acts(f"{name}.late replay", 0.7):
             self.open(f"{name}.late", user, key, kind)
 
     def _spawn(self, name: str, run: Callable[[], None]) -> None:
@@ -268,15 +276,17 @@ class Clients:
             self._act(each, known)
 
     def _act(self, name: str, known: Creation) -> None:
-        verbs = {
+        verbs: dict[str, Callable[[str, Creation], None]] = {
             "cancel": self._cancel,
             "retry": self._retry,
             "publish": self._publish,
             "unpublish": self._unpublish,
             "delete": self._delete,
+            "share": partial(sharing.share, self),
+            **retention.verbs(self),
         }
         for verb, likelihood in LIKELIHOODS[known.status].items():
-            if self._acts(f"{name}.{verb}", likelihood):
+            if self.acts(f"{name}.{verb}", likelihood):
                 verbs[verb](name, known)
                 return
 
@@ -306,7 +316,8 @@ class Clients:
             self.call_with_retry(f"{name}.again", request)
         current = self.store.creation(known.creation_id)
         clicks = self._clicks[known.creation_id]
-        is_once = current is None or current.run_number <= clicks + 1
+        allowed = clicks + 1 + self.inspector.operators.replays[known.creation_id]
+        is_once = current is None or current.run_number <= allowed
         self.inspector.must(is_once, "I9", f"{name}: {clicks} clicks caused more debits")
         if isinstance(answer, Opened):
             self.simulation.marks["retried"] += 1
@@ -345,7 +356,10 @@ class Clients:
         )
         if isinstance(answer, CreationNotFound):
             is_first = self._sent["delete", known.creation_id] == 1
-            self.inspector.must(not is_first, "I10", f"{name} got 404 for its own effect")
+            has_expired = known.creation_id in self.inspector.retention.expired
+            self.inspector.must(
+                not is_first or has_expired, "I10", f"{name} got 404 for its own effect"
+            )
         if answer is None:
             self.simulation.marks["deleted"] += 1
             is_gone = self.store.creation(known.creation_id) is None
@@ -380,6 +394,8 @@ class Clients:
             phoenix.media_cleanup.delete_creation,
             publishing.publish,
             publishing.unpublish,
+            *sharing.owner_actions(self),
+            *retention.strangers_calls(self),
         ]
         for use_case in use_cases:
             answer = self.call_with_retry(name, partial(use_case, creation_id, owner=stranger))

@@ -201,6 +201,8 @@ class SimulatedQueue:
         self._names: set[tuple[CreationId, int]] = set()
         self._waiting: set[tuple[CreationId, int]] = set()
         self._withdrawn: set[tuple[CreationId, int]] = set()
+        self.acknowledged: set[tuple[CreationId, int]] = set()
+        """The tasks of successful calls."""
 
     def enqueue(
         self,
@@ -221,6 +223,7 @@ class SimulatedQueue:
             self._create(name, kind, not_before, fault=step.fault, chance=step.chance)
         if step.fault == "applied":
             raise QueueUnavailable(reason="simulated: applied")
+        self.acknowledged.add(name)
         simulation.answered(step)
 
     def knows(self, creation_id: CreationId, number: int) -> bool:

@@ -22,6 +22,7 @@ from tests.simulation.history import (
     crowd,
     play,
 )
+from tests.simulation.like_gate import LikesGate
 from tests.simulation.scheduler import Process
 
 EVE = UserId("eve")
@@ -213,7 +214,7 @@ def _effort(outcome: Outcome) -> tuple[int, int, int]:
     return outcome.tasks, outcome.executions, outcome.attempts
 
 
-AnyGate = Gate | CrowdGate | PoisonGate | FairGate | BrakeGate
+AnyGate = Gate | CrowdGate | PoisonGate | FairGate | BrakeGate | LikesGate
 GATES: list[AnyGate] = [
     Gate("no faults", {}, 1.0, is_effort_least=True),
     Gate("processes die", {"crash_before": 0.002, "crash_after": 0.002}, 0.99, histories=1000),
@@ -302,4 +303,5 @@ GATES: list[AnyGate] = [
     PoisonGate(),
     FairGate(),
     BrakeGate(),
+    LikesGate(),
 ]

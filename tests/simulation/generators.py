@@ -339,6 +339,15 @@ class SimulatedMediaStore:
         self._simulation.answered(step)
         return file.size_bytes if file else None
 
+    def read(self, key: str) -> Iterator[bytes]:
+        step = self._simulation.call("media.size")
+        if step.fault == "fails" or self._simulation.now_s < self._down_until_s:
+            raise MediaUnavailable(reason="simulated")
+        if key not in self.files:
+            raise MediaMissing(reason=f"{key} is not there")
+        self._simulation.answered(step)
+        yield bytes(self.files[key].size_bytes)
+
     def private_link(self, key: str, *, expires_at: object) -> str:
         return f"private/{key}"
 

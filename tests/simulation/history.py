@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
 from shared.wiring.ports import Ports
+from tests.simulation import bulks, operators
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, Start, process
@@ -27,11 +29,13 @@ from tests.simulation.crew import SimulatedCrew
 from tests.simulation.draws import Site
 from tests.simulation.faults import Faults
 from tests.simulation.generators import SimulatedGenerator, SimulatedMediaStore, SimulatedPipeline
+from tests.simulation.group_clients import GroupClients
 from tests.simulation.inspector import BOOKS_EVERY, Inspector
+from tests.simulation.retention import spawn_slow_sweep, with_some_life
 from tests.simulation.scheduler import Crashed, Process, Simulation
-from tests.simulation.store import NEVER, SimulatedStore
+from tests.simulation.store import SimulatedStore
 from tests.simulation.welcomes import Welcomes
-from tests.support.builders import ADA, BEN
+from tests.support.builders import ADA, BEN, NOON
 from tests.support.fakes import in_turn
 
 HOUR_S = 3600.0
@@ -95,6 +99,8 @@ class Setup:
     video_takes_s: tuple[float, float] | None = None
     is_audited: bool = True
     """Audit what moved twice in some histories, and at the end of each."""
+    folds: bool = True
+    """Let a sweep fold each outcome; otherwise, only those of sweeps with other work."""
 
 
 def play(
@@ -109,6 +115,8 @@ def play(
 ) -> Outcome:
     """Play one history. The same arguments give the same history."""
     simulation = Simulation(seed, faults or Faults(seed), is_traced=is_traced)
+    if scenario is None:
+        setup = replace(setup, policy=with_some_life(setup.policy, simulation))
     installation = _Installation(simulation, setup, books_every=books_every)
     clients = Clients(
         simulation,
@@ -165,12 +173,16 @@ def random_journeys(clients: Clients) -> None:
     for user, count in journeys.items():
         for number in range(count):
             _begin(clients, user, number)
+    spawn_slow_sweep(clients)
     if simulation.chance("operator", "has a ceiling") < 0.1:
         clients.phoenix.opening.admission.brake = CEILING
     if simulation.chance("operator", "pauses") < 0.1:
         _spawn(clients, "operator", clients.pauses)
-    if simulation.chance("cyd", "is there") < 0.05:
-        _spawn(clients, "cyd", partial(clients.opens_and_keeps_one, CYD))
+    operators.begin(clients)
+    _spawn_some(clients, "cyd", 0.05, partial(clients.opens_and_keeps_one, CYD))
+    _spawn_some(clients, "gus", 0.06, GroupClients(clients).journeys)
+
+    bulks.begin(clients, ADA, spawn=partial(_spawn, clients))
 
     if simulation.chance("crowd", "is there") < 0.12:
         kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE
@@ -190,6 +202,12 @@ def crowd(clients: Clients, *, kind: Kind, begins_s: float = 0.0) -> None:
 
 def _begin(clients: Clients, user: UserId, number: int) -> None:
     _spawn(clients, f"{user}.{number}", partial(clients.journey, user, number))
+
+
+def _spawn_some(clients: Clients, name: str, share: float, run: Callable[[], None]) -> None:
+    """Spawn an actor in this share of the histories."""
+    if clients.simulation.chance(name, "is there") < share:
+        _spawn(clients, name, run)
 
 
 def _spawn(clients: Clients, name: str, run: Callable[[], None]) -> None:
@@ -236,6 +254,7 @@ class _Installation:
     def __init__(self, simulation: Simulation, setup: Setup, *, books_every: int) -> None:
         self.simulation, self.setup = simulation, setup
         self.store = SimulatedStore(simulation, simulation)
+        self.store.wakes_to_fold = setup.folds
         self.media = SimulatedMediaStore(simulation)
         self.executions = SimulatedExecutions(simulation, setup.policy)
         self.executions.job = self._job
@@ -305,7 +324,8 @@ class _Installation:
             for half in ("a", "b") if fate == "doubled" else ("a",):
                 name = f"sweep {minute}{half}"
                 simulation.spawn(name, self._sweep, process=process(simulation, name))
-        if not simulation.is_idle or next_due != NEVER:
+        ends_at = NOON + timedelta(seconds=FAULTS_END_S + CALM_S)
+        if not simulation.is_idle or next_due <= ends_at:
             simulation.at(simulation.now_s + POLICY.sweep_every_s, self.tick)
 
     def _sweep(self) -> None:
@@ -326,11 +346,12 @@ class _Installation:
 
     def _report_violations(self) -> None:
         for violation in self.phoenix.incremental_audit.audit().violations:
-            if violation.invariant != "I7" or self.simulation.faults.are_off:
+            if self.inspector.counts(violation):
                 what = f"audit: {violation.document} {violation.what}"
                 self.inspector.report(violation.invariant, what)
 
     def _noted(self, name: str, run: Callable[[], object]) -> None:
+        is_calm = self.simulation.faults.are_off
         try:
             run()
         except Crashed:
@@ -338,7 +359,7 @@ class _Installation:
         except Exception as error:
             self.simulation.marks[f"{name}_raised"] += 1
             self.simulation.note(f"{name} raised {error!r}")
-            if name == "audit" and self.simulation.faults.are_off:
+            if name == "audit" and is_calm:
                 self.inspector.report("I0", f"the audit raised {error!r}")
 
 

@@ -5,6 +5,7 @@ under test would repeat its mistakes.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,15 +22,24 @@ from shared.domain.media import MediaDeletion
 from shared.domain.policy import Policy
 from shared.domain.status import UNFINISHED, Stage, Status
 from shared.lifecycle.invariants import Books, violations
+from shared.lifecycle.violation import Violation
 from shared.ports.store import Document
+from tests.simulation.checks import Checks, Commit, Problem, named
 from tests.simulation.cloud import CLOCKS_DIFFER_S, SimulatedQueue
+from tests.simulation.download_checks import DownloadChecks
 from tests.simulation.generators import (
     WITH_MEDIA,
     SimulatedGenerator,
     SimulatedMediaStore,
     Start,
 )
+from tests.simulation.group_checks import GroupChecks
+from tests.simulation.likes import LikeChecks
+from tests.simulation.operators import OperatorChecks, is_of_operator
+from tests.simulation.retention import RetentionChecks
 from tests.simulation.scheduler import Simulation
+from tests.simulation.sharing import SharingChecks
+from tests.simulation.statistics import StatisticsChecks
 from tests.simulation.store import Changes, SimulatedStore
 from tests.simulation.welcomes import Welcomes
 from tests.support.builders import NOON
@@ -50,6 +60,7 @@ LEGAL = {
     ("published", "draft"),
     ("published", None),
     ("failed", "pending"),
+    ("failed", "failed"),
     ("failed", None),
 }
 REFUSED_FOR_S = 120
@@ -89,12 +100,22 @@ class Inspector:
     """The numbers of tasks whose work was claimed, which may be withdrawn."""
     debits_by: Counter[str] = field(default_factory=Counter)
     """Number of debits written by each process."""
+    _debited_s: dict[str, float] = field(default_factory=dict)
+    """When the last debit of each creation was committed."""
     _begun_keys: set[str] = field(default_factory=set)
     """The keys of every deletion marked as begun: no publication of them can commit."""
     _debit_of: dict[tuple[CreationId, int], int] = field(default_factory=dict)
     _free_at: defaultdict[UserId, list[datetime]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
+        life = timedelta(days=self.policy.draft_life_days)
+        self.sharing = SharingChecks(self.simulation, self.report, life)
+        self.groups, self.operators = GroupChecks(self.policy), OperatorChecks()
+        self.likes, self.retention = LikeChecks(self.store), RetentionChecks(self.policy)
+        self._checks: tuple[Checks, ...] = (
+            *(self.groups, self.likes, self.operators, self.retention, self.sharing),
+            *(DownloadChecks(), StatisticsChecks(self.store.wakes_to_fold)),
+        )
         self.store.seen = self._commit
         self.media.seen = self._deleted
         self.queue.seen = self._enqueued
@@ -108,6 +129,10 @@ class Inspector:
         line = f"{invariant} at {self.simulation.now_s:.1f} s: {what}"
         self.found.append(line)
         self.simulation.note(f"VIOLATION {line}")
+
+    def _report_all(self, problems: Iterable[Problem]) -> None:
+        for invariant, what in problems:
+            self.report(invariant, what)
 
     def must(self, holds: object, invariant: str, what: str) -> None:
         """Record a violation unless the condition holds."""
@@ -135,17 +160,33 @@ class Inspector:
                 self._entry(before, after, changes)
             elif isinstance(after, Account):
                 self._account(before, after, changes)
-        for problem in self.welcomes.problems([*changes.values()]) if self.welcomes else ():
-            self.report("I18", problem)
+        self._check_parts(Commit(actor, changes, self.now))
         if self._commits % self.books_every == 0:
             self.check_books()
 
+    def _check_parts(self, commit: Commit) -> None:
+        """Check what the parts of the protocol with checks of their own require of a commit."""
+        if self.welcomes:
+            self._report_all(named("I18", self.welcomes.problems([*commit.changes.values()])))
+        for checks in self._checks:
+            self._report_all(checks.problems(commit))
+
     def check_books(self) -> None:
-        """Run the audit's checks. While sweeps are missed, nothing counts as late (I7)."""
         books = Books.of(self.store.documents.values())
         for violation in violations(books, at=self.now, policy=self.policy):
-            if violation.invariant != "I7" or self.simulation.faults.are_off:
+            if self.counts(violation):
                 self.report(violation.invariant, f"{violation.document} {violation.what}")
+
+    def counts(self, violation: Violation) -> bool:
+        """Return whether it is one: nothing is late while sweeps are missed, or just debited.
+
+        A process that froze for longer than the deadline can commit a debit whose deadline has passed.
+        """
+        if violation.invariant != "I7":
+            return True
+        debited_s = self._debited_s.get(violation.document, 0.0)
+        is_known = self.simulation.now_s - debited_s > 2 * self.policy.sweep_every_s
+        return self.simulation.faults.are_off and is_known
 
     def _note(self, actor: str, key: Key[Any], after: Document | None) -> None:
         if self.simulation.trace is not None:
@@ -165,7 +206,10 @@ class Inspector:
         old, new = accounts[0]
         balance = old.balance_tokens if isinstance(old, Account) else 0
         moved = (new.balance_tokens - balance, new.balance_tokens, new.ledger_count)
-        recorded = (entry.signed_tokens, entry.balance_after_tokens, entry.sequence)
+        together = [each for _, each in changes.values() if isinstance(each, LedgerEntry)]
+        last = max(together, key=lambda each: each.sequence)
+        tokens = sum(each.signed_tokens for each in together)
+        recorded = (tokens, last.balance_after_tokens, last.sequence)
         self.must(moved == recorded, "I1", f"{entry.entry_id} says {recorded}, the account {moved}")
 
     def _account(self, before: Document | None, after: Account, changes: Changes) -> None:
@@ -194,7 +238,7 @@ class Inspector:
         self._times(after)
         self._available(before, after)
         self._files(after, move[0])
-        if before is None or is_paid:
+        if before is None or is_paid or move == ("failed", "failed"):
             return
         self._steps(actor, before, after)
         if after.requeue_count > before.requeue_count:
@@ -233,6 +277,7 @@ class Inspector:
             self._refunded(after, changes)
         if before is None or after.run_number > before.run_number:
             self.debits_by[actor] += 1
+            self._debited_s[after.creation_id] = self.simulation.now_s
             self._debited(after, changes)
 
     def _times(self, after: Creation) -> None:
@@ -275,6 +320,8 @@ class Inspector:
         if code is FailureCode.QUEUE_UNAVAILABLE:
             is_untouched = is_pending and not before.was_claimed_for_this_debit
             self.must(is_untouched, "I10", f"{name} had a task: it was {before.status}")
+            is_queued = before.run_number == 1 and (name, 1) in self.queue.acknowledged
+            self.must(not is_queued, "I10", f"{name} was refunded although it has a task")
 
     def _intent(self, before: Creation, after: Creation) -> None:
         if after.intent is None:
@@ -423,7 +470,9 @@ class Inspector:
                 )
 
     def _debited(self, after: Creation, changes: Changes) -> None:
-        """Check that nothing is debited while the hour of free outcomes is full (I18)."""
+        """Check that no owner is debited while the hour of free outcomes is full (I18)."""
+        if is_of_operator(changes):
+            return
         for old, _ in changes.values():
             if isinstance(old, Account) and old.free_hour is not None:
                 hour = old.free_hour
@@ -459,6 +508,8 @@ class Inspector:
     def check_end(self) -> None:
         """Check that everything is settled, every file is referenced and the audit passes."""
         self.check_books()
+        for checks in self._checks:
+            self._report_all(checks.problems_at_end(self.store.documents))
         broken = "attempt_failed_unexpectedly"
         self.must(not self.simulation.marks[broken], "I10", broken)
         needed: set[str] = set()

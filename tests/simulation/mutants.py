@@ -1,14 +1,4 @@
-"""Mutants of the protocol: each is one plausible mistake.
-
-A mutant edits the source of a few functions of the real code while its block runs.
-"""
-
-import inspect
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+"""Mutants of the protocol: each is one plausible mistake."""
 
 from jobs import attempt, execution, generation, retries, throttle, upload
 from shared.domain import creation
@@ -30,71 +20,16 @@ from shared.lifecycle import (
     withdrawing,
 )
 from tests.simulation import generators
+from tests.simulation.bulk_mutants import BULK_MUTANTS
+from tests.simulation.group_mutants import GROUP_MUTANTS
+from tests.simulation.like_mutants import LIKE_MUTANTS
+from tests.simulation.mutation import Edit, Mutant, one
+from tests.simulation.operator_mutants import OPERATOR_MUTANTS
+from tests.simulation.retention_mutants import RETENTION_MUTANTS
+from tests.simulation.sharing_mutants import SHARING_MUTANTS
+from tests.simulation.statistics_mutants import STATISTICS_MUTANTS
 
-
-@dataclass(frozen=True)
-class Edit:
-    """Replace `old`, which occurs exactly once in `owner.name`, by `new`."""
-
-    owner: Any
-    name: str
-    old: str
-    new: str
-    users: tuple[Any, ...] = ()
-    """Other modules that import the function by name."""
-
-
-@dataclass(frozen=True)
-class Mutant:
-    name: str
-    edits: tuple[Edit, ...]
-    gate: str | None = None
-    """The gate that fails, for a mutant that loses no token and only costs availability."""
-    seed: int = 0
-    """The history to play first, because it noticed the mutant before."""
-
-
-@contextmanager
-def broken(mutant: Mutant) -> Iterator[None]:
-    """Apply the mutant inside the block."""
-    originals = [(edit, vars(edit.owner)[edit.name]) for edit in mutant.edits]
-    try:
-        for edit, original in originals:
-            changed = _edited(edit, original)
-            for owner in (edit.owner, *edit.users):
-                setattr(owner, edit.name, changed)
-        yield
-    finally:
-        for edit, original in originals:
-            for owner in (edit.owner, *edit.users):
-                setattr(owner, edit.name, original)
-
-
-def _edited(edit: Edit, original: Any) -> Any:
-    function = getattr(original, "fget", None) or getattr(original, "__func__", original)
-    source = textwrap.dedent(inspect.getsource(function))
-    if source.count(edit.old) != 1:
-        raise AssertionError(f"{edit.name}: {edit.old!r} occurs {source.count(edit.old)} times")
-    names: dict[str, Any] = {}
-    code = compile(source.replace(edit.old, edit.new), f"<{edit.name}, broken>", "exec")
-    exec(code, function.__globals__, names)
-    return names[edit.name]
-
-
-def _one(
-    name: str,
-    owner: Any,
-    function: str,
-    old: str,
-    new: str,
-    *users: Any,
-    gate: str | None = None,
-    seed: int = 0,
-) -> Mutant:
-    return Mutant(name, (Edit(owner, function, old, new, users),), gate, seed)
-
-
-UNKNOWN_COMPLETE_IS_REFUNDED = _one(
+UNKNOWN_COMPLETE_IS_REFUNDED = one(
     "a completion of unknown outcome is refunded",
     attempt.Attempt,
     "_complete",
@@ -104,7 +39,7 @@ UNKNOWN_COMPLETE_IS_REFUNDED = _one(
 )
 """It needs five consecutive faults of the store: a separate test forces them."""
 
-UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
+UNKNOWN_COMPLETE_ENDS_THE_PROCESS = one(
     "a completion of unknown outcome ends the process",
     attempt.Attempt,
     "_complete",
@@ -113,14 +48,14 @@ UNKNOWN_COMPLETE_ENDS_THE_PROCESS = _one(
 )
 """As above; the next task attempt generates the paid result again."""
 
-NO_LIMIT = _one(
+NO_LIMIT = one(
     "the limit of free outcomes is ignored",
     Account,
-    "debited",
+    "_check_debits",
     "if self.free_hour is not None:",
     "if False:",
 )
-NO_WITHDRAWAL = _one(
+NO_WITHDRAWAL = one(
     "no task is withdrawn", failing.Failing, "_fail", "withdraw_task(self.queue, failed)", "pass"
 )
 """It loses no token but delays other accounts: the scenario `ten_abusers` shows it."""
@@ -134,21 +69,21 @@ COMPLETE_RECOGNISES = """\
 """
 
 MUTANTS = [
-    _one(
+    one(
         "a claim ignores a live lease",
         claims.Claims,
         "_obstacles",
         "if current.is_leased(at - skew) and not is_successor:",
         "if False:",
     ),
-    _one(
+    one(
         "a retry is claimed before its time",
         claims.Claims,
         "_obstacles",
         "current.retry_at is not None and at < current.retry_at - early",
         "False",
     ),
-    _one(
+    one(
         "a seventh attempt",
         creation.Creation,
         "has_attempts_left",
@@ -156,7 +91,7 @@ MUTANTS = [
         "<= policy.attempts_max",
         gate="processes die repeatedly",
     ),
-    _one(
+    one(
         "complete is not fenced",
         claim.Claim,
         "complete",
@@ -164,22 +99,22 @@ MUTANTS = [
         "current = current or self._held(current)",
         gate="processes pause for minutes",
     ),
-    _one(
+    one(
         "a worker's writes are not fenced by attempt",
         creation.Creation,
         "is_held_by",
         "        and self.attempt == attempt\n        and self.lease_owner == lease_owner\n",
         "",
-        seed=162,
+        seed=46,
     ),
-    _one(
+    one(
         "a start is made without an intent",
         generation.Generation,
         "_start",
         "self._record_intent()",
         "pass",
     ),
-    _one(
+    one(
         "an unknown start of a video is retried",
         generation.Generation,
         "_begin",
@@ -198,22 +133,22 @@ MUTANTS = [
             ),
         ),
     ),
-    _one(
+    one(
         "an unknown outcome clears the intent",
         attempt.Attempt,
         "_outcome",
         "return Outcome(_FAILURES[type(error)])",
         "return Outcome(_FAILURES[type(error)], is_retried=True, start_failed=True)",
     ),
-    _one(
+    one(
         "a storage error clears the intent",
         attempt.Attempt,
         "_outcome",
         "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept)",
         "return Outcome(FailureCode.STORAGE_FAILED, is_retried=is_kept, start_failed=is_kept)",
-        seed=1120,
+        seed=46,
     ),
-    _one(
+    one(
         "a known operation is not resumed",
         generation.Generation,
         "_begin",
@@ -221,7 +156,7 @@ MUTANTS = [
         "if False:",
         gate="processes die",
     ),
-    _one(
+    one(
         "the operation is never recorded",
         generation.Generation,
         "_start",
@@ -229,7 +164,7 @@ MUTANTS = [
         "pass",
         gate="processes die",
     ),
-    _one(
+    one(
         "an attempt does not recognise its own intent",
         claim.Claim,
         "_write_intent",
@@ -237,7 +172,7 @@ MUTANTS = [
         "False",
         gate="commits get no response",
     ),
-    _one(
+    one(
         "a lease owner does not recognise its own claim",
         claims.Claims,
         "claim",
@@ -245,7 +180,7 @@ MUTANTS = [
         "return False",
         gate="commits get no response",
     ),
-    _one(
+    one(
         "a task is withdrawn before the claim",
         execution.Execution,
         "_claimed",
@@ -255,7 +190,7 @@ MUTANTS = [
         "        withdraw_task(ports.queue, found)\n"
         "    claim = claims.claim(",
     ),
-    _one(
+    one(
         "a task is withdrawn by a number that is read later",
         execution.Execution,
         "_work",
@@ -264,7 +199,7 @@ MUTANTS = [
         "            withdraw_task(self._phoenix.ports.queue, "
         "self._phoenix.ports.store.get(creation.key) or creation)",
     ),
-    _one(
+    one(
         "a drained creation has no heartbeat",
         attempt.Attempt,
         "_generate",
@@ -273,7 +208,7 @@ MUTANTS = [
         "in str(self.claim.creation.lease_owner) else lambda: None)",
         gate="a crowd of long videos waits",
     ),
-    _one(
+    one(
         "one lost lease ends all attempts of the process",
         execution.Execution,
         "_work",
@@ -283,7 +218,7 @@ MUTANTS = [
         "                [each.claim.stop() for each in self._attempts.values()]",
         gate="one lease of a crowd is taken away",
     ),
-    _one(
+    one(
         "a drained creation's failure ends the execution",
         execution.Execution,
         "_work",
@@ -296,7 +231,7 @@ MUTANTS = [
         "                self._attempts.clear()",
         gate="a fifth of the starts of a crowd of videos is refused",
     ),
-    _one(
+    one(
         "a look takes all creations of one account",
         draining.Draining,
         "candidates",
@@ -304,7 +239,7 @@ MUTANTS = [
         "True",
         gate="one account opens twenty images before ten others open one each",
     ),
-    _one(
+    one(
         "the number of creations in progress is no brake",
         draining.Draining,
         "is_crowded",
@@ -312,7 +247,7 @@ MUTANTS = [
         "False",
         gate="thirty of 500 images may be processing",
     ),
-    _one(
+    one(
         "an execution takes more right after a 429",
         execution.Execution,
         "_next",
@@ -320,7 +255,7 @@ MUTANTS = [
         "",
         gate="a vendor allows two images of a crowd at once",
     ),
-    _one(
+    one(
         "an execution takes more while the starts fail",
         throttle.ThrottledGenerator,
         "start",
@@ -328,7 +263,7 @@ MUTANTS = [
         "pass",
         gate="the vendor of a crowd of images is out of reach for three minutes",
     ),
-    _one(
+    one(
         "an execution begins with all that it may do at once",
         throttle.Throttle,
         "__init__",
@@ -336,14 +271,14 @@ MUTANTS = [
         "self._at_once = at_once_max",
         gate="a vendor allows two images of a crowd at once",
     ),
-    _one(
+    one(
         "a creation that waits for its retry is available",
         creation.Creation,
         "waiting_to_retry",
         "available_at=retry_at",
         "available_at=at",
     ),
-    _one(
+    one(
         "a restarted execution claims what another one holds",
         LeaseOwner,
         "succeeds",
@@ -369,7 +304,7 @@ MUTANTS = [
             ),
         ),
     ),
-    _one(
+    one(
         "only the lease of its own creation is handed back",
         execution.Execution,
         "_hand_back",
@@ -377,7 +312,7 @@ MUTANTS = [
         "if attempt.claim.creation.creation_id == self._own and attempt.hand_back():",
         gate="every process of a crowd of videos is stopped",
     ),
-    _one(
+    one(
         "a paid start is handed back at once",
         execution.Execution,
         "_hand_back",
@@ -385,7 +320,7 @@ MUTANTS = [
         "if True:",
         gate="every process of a crowd of images is stopped",
     ),
-    _one(
+    one(
         "a hand-back counts as an attempt",
         creation.Creation,
         "has_attempts_left",
@@ -393,7 +328,7 @@ MUTANTS = [
         "policy.attempts_max",
         gate="every process of a crowd of slow videos is stopped",
     ),
-    _one(
+    one(
         "companions of a crash are taken back together",
         execution.Execution,
         "_next",
@@ -401,7 +336,7 @@ MUTANTS = [
         "is_free = self._left_behind",
         gate="one image of 300 crashes its processes",
     ),
-    _one(
+    one(
         "the sweep enqueues nothing",
         sweeping.Sweeping,
         "_repair",
@@ -409,7 +344,7 @@ MUTANTS = [
         "return Outcome.LEFT",
         gate="half of the tasks vanish",
     ),
-    _one(
+    one(
         "the sweep leaves a creation whose lease has run out",
         sweeping.Sweeping,
         "_is_in_progress",
@@ -434,7 +369,7 @@ MUTANTS = [
             ),
         ),
     ),
-    _one(
+    one(
         "unknown starts are not counted",
         creation.Creation,
         "with_intent",
@@ -442,21 +377,21 @@ MUTANTS = [
         "unknown=1",
         seed=78,
     ),
-    _one(
+    one(
         "a refund leaves the creation runnable",
         failing.Failing,
         "_refund",
         "        failed,\n        refunded,",
         "        current,\n        refunded,",
     ),
-    _one(
+    one(
         "a refund ignores the status",
         failing.Failing,
         "_fail",
         "if not may_fail(current):",
         "if not current.is_unfinished:",
     ),
-    _one(
+    one(
         "a refund ignores the run number",
         failing.Failing,
         "_fail",
@@ -465,7 +400,7 @@ MUTANTS = [
         "        if not may_fail(current):\n",
         "or not current.is_unfinished:\n",
     ),
-    _one(
+    one(
         "a failed enqueue refunds a claimed creation",
         failing.Failing,
         "fail_unqueued",
@@ -473,14 +408,14 @@ MUTANTS = [
         "current.status is Status.PENDING or current.status is Status.PROCESSING",
         gate="half of the enqueue calls get no response",
     ),
-    _one(
+    one(
         "a refund does not free the in-flight slot",
         Account,
         "refunded",
         "in_flight=self.in_flight.changed(kind, by=-1),",
         "",
     ),
-    _one(
+    one(
         "cancel ignores the intent",
         failing.Failing,
         "fail_cancelled",
@@ -489,30 +424,31 @@ MUTANTS = [
         "            and current.operation_name is None\n",
         "current.is_unfinished\n",
     ),
-    _one(
+    one(
         "nothing is ever overdue",
         failing,
         "is_overdue",
         "return creation.is_past_deadline(at) or is_lost",
         "return False",
         sweeping,
+        seed=60,
     ),
-    _one(
+    one(
         "a heartbeat pushes the sweep past the deadline",
         creation.Creation,
         "with_next_sweep",
         "min(sweep_at, deadline_at)",
         "sweep_at",
     ),
-    _one(
+    one(
         "a frozen API publishes a copy after its undo entry",
         publishing.Publishing,
-        "publish",
+        "_publish",
         "if self.clock.now() > copied_by:",
         "if False:",
-        seed=498,
+        seed=599,
     ),
-    _one(
+    one(
         "a sweep uses the task number of another sweep",
         sweeping.Sweeping,
         "_requeue",
@@ -520,31 +456,31 @@ MUTANTS = [
         "landed=lambda found, sent: True",
         seed=2359,
     ),
-    _one(
+    one(
         "a retry may come after the deadline",
         starts,
         "next_retry_at",
         "if not creation.has_time_to_run(own, policy=policy):",
         "if False:",
         claim,
-        seed=184,
+        seed=51,
     ),
-    _one(
+    one(
         "the sweep writes its stale snapshot",
         sweeping.Sweeping,
         "_requeue",
         "if current is None or current != creation:",
         "current = creation\n        if False:",
-        seed=47,
+        seed=8,
     ),
-    _one(
+    one(
         "the sweep requeues without checking the current document",
         sweeping.Sweeping,
         "_requeue",
         "if current is None or current != creation:",
         "if current is None:",
     ),
-    _one(
+    one(
         "the sweep uses the last task's number",
         sweeping.Sweeping,
         "_requeue",
@@ -573,54 +509,54 @@ MUTANTS = [
             ),
         ),
     ),
-    _one(
+    one(
         "the balance is read outside the transaction",
         opening.Opening,
         "_debit_and_create",
         "    def decide(found: Found) -> Decision[Opened]:\n"
-        "        account, known = found.get(user_key), found.get(key)\n",
+        "        account, known = found.get(user_key), [",
         "    outside = self.transactions.store.get(user_key)\n"
         "    def decide(found: Found) -> Decision[Opened]:\n"
-        "        account, known = outside, found.get(key)\n",
+        "        account, known = outside, [",
         seed=89,
     ),
-    _one(
+    one(
         "the idempotency key is ignored inside the transaction",
         opening.Opening,
         "_debit_and_create",
-        "        account, known = found.get(user_key), found.get(key)\n",
-        "        account, known = found.get(user_key), None\n",
+        "[*filter(None, map(found.get, keys))]",
+        "[]",
     ),
-    _one(
+    one(
         "every request has a new id",
         opening.Opening,
-        "open",
-        "creation_id = creation_id_for(caller.user_id, idempotency_key)",
-        "creation_id = CreationId(self.ids.random_id(CREATION_ID_LENGTH))",
+        "_new_id",
+        "if idempotency_key is None:",
+        "if True:",
     ),
-    _one(
+    one(
         "a deleted creation's key is free again",
         opening.Opening,
         "_debit_and_create",
         "if found.get(debit_key) is not None:\n            raise CreationGone",
         "pass",
     ),
-    _one(
+    one(
         "a second click debits again",
         opening.Opening,
         "_debit_again",
         "if current.run_number > run_number:",
         "if current.is_unfinished:",
-        seed=6,
+        seed=56,
     ),
-    _one(
+    one(
         "a deletion does not recognise its own commit",
         media_cleanup.MediaCleanup,
         "delete_creation",
         "landed=lambda found, _: found.get(creation.key) is None",
         "landed=lambda found, _: False",
     ),
-    _one(
+    one(
         "a cancellation does not recognise its own commit",
         failing.Failing,
         "_fail",
@@ -628,7 +564,7 @@ MUTANTS = [
         "return False",
         seed=184,
     ),
-    _one(
+    one(
         "a user can access the creations of others",
         reading,
         "owned",
@@ -639,14 +575,14 @@ MUTANTS = [
         opening,
         publishing,
     ),
-    _one(
+    one(
         "a page shows the creations of others",
         reading.Reading,
         "own_shown",
         "owned(stored.parse(), owner)",
         "stored.parse()",
     ),
-    _one(
+    one(
         "a withdrawal uses the current task number",
         failing.Failing,
         "_fail",
@@ -654,7 +590,7 @@ MUTANTS = [
         "withdraw_task(self.queue, self.transactions.store.get(creation.key) or failed)",
         gate="an owner cancels and retries at once",
     ),
-    _one(
+    one(
         "a withdrawal uses the next task number",
         withdrawing,
         "withdraw_task",
@@ -663,21 +599,21 @@ MUTANTS = [
         failing,
         execution,
     ),
-    _one(
+    one(
         "a task is withdrawn before its refund",
         failing.Failing,
         "_fail",
         "facts = _facts(creation, code, actor)",
         "facts = _facts(creation, code, actor)\n    withdraw_task(self.queue, creation)",
     ),
-    _one(
+    one(
         "free outcomes are not counted",
         Account,
         "_free_hour_after",
         "if code not in CAUSED_BY_OWNER:",
         "if True:",
     ),
-    _one(
+    one(
         "internal failures count as free outcomes",
         Account,
         "_free_hour_after",
@@ -685,7 +621,7 @@ MUTANTS = [
         "if False:",
     ),
     NO_LIMIT,
-    _one(
+    one(
         "cancelling is refused at the limit of free outcomes",
         failing.Failing,
         "cancel",
@@ -696,13 +632,14 @@ MUTANTS = [
         "        from shared.domain.errors import TooManyFree\n"
         "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
         "    settlement = self.fail_cancelled(pending)",
+        seed=51,
     ),
-    _one(
+    one(
         "the brake refuses a replay",
         opening.Opening,
         "_debit_and_create",
-        "        if known is not None:\n",
-        "        if refusal is not None:\n            raise refusal\n        if known is not None:\n",
+        "        if known:\n",
+        "        if refusal is not None:\n            raise refusal\n        if known:\n",
         seed=61,
     ),
     Mutant(
@@ -724,37 +661,37 @@ MUTANTS = [
             ),
         ),
     ),
-    _one(
+    one(
         "a public key is reused",
         creation.Creation,
         "prepared_for_publication",
         "publication_count=self.publication_count + 1",
         "publication_count=max(1, self.publication_count)",
     ),
-    _one(
+    one(
         "a publication commits without its undo entry",
         publishing.Publishing,
         "_commit",
         "if undo is None or undo.is_begun or undo.due_at <= at + margin:",
         "if False:",
-        seed=912,
+        seed=2411,
     ),
-    _one(
+    one(
         "a copy is deleted while its publication commits",
         media_cleanup.MediaCleanup,
         "carry_out",
         "if not (deletion.is_begun or self._begin(deletion, at=at)):",
         "if False:",
     ),
-    _one(
+    one(
         "a deletion is not repeated",
         media_cleanup.MediaCleanup,
         "carry_out",
         "if at < current.until:",
         "if False:",
-        seed=116,
+        seed=14,
     ),
-    _one(
+    one(
         "orphaned files are never deleted",
         failing,
         "end_of_run",
@@ -762,21 +699,21 @@ MUTANTS = [
         "return (cost,)",
         claim,
     ),
-    _one(
+    one(
         "a deletion includes the files of the live attempt",
         claim.Claim,
         "complete",
         "range(current.first_attempt, current.attempt)",
         "range(current.first_attempt, current.attempt + 1)",
     ),
-    _one(
+    one(
         "a draft is written before its upload succeeded",
         upload.Uploader,
         "_put",
         "return error.reason",
         "return None",
     ),
-    _one(
+    one(
         "a gateway's error counts as a refusal",
         generators.SimulatedGenerator,
         "_fail_after_start",
@@ -790,14 +727,14 @@ MUTANTS = [
             Edit(retries.Retries, "pause", "if left_s <= 0:", "if left_s <= seconds:"),
         ),
     ),
-    _one(
+    one(
         "polling stops one interval before the deadline",
         retries.Retries,
         "pause",
         "if left_s <= 0:",
         "if left_s <= seconds:",
     ),
-    _one(
+    one(
         "a Retry-After prevents the retry",
         starts,
         "next_retry_at",
@@ -806,14 +743,14 @@ MUTANTS = [
         claim,
         gate="half of the starts have a Retry-After of an hour",
     ),
-    _one(
+    one(
         "a paid operation is abandoned without reading its output location",
         generation.Generation,
         "_finish_from_bucket",
         "found = self._look_up()",
         "found = None",
     ),
-    _one(
+    one(
         "storing is abandoned after four tries",
         retries.Retries,
         "retry_upload",
@@ -821,7 +758,7 @@ MUTANTS = [
         "if pause_s >= 8:",
         seed=51,
     ),
-    _one(
+    one(
         "a second image start is not delayed",
         starts,
         "may_start_again",
@@ -830,14 +767,15 @@ MUTANTS = [
         generation,
         claim,
     ),
-    _one(
+    one(
         "refused reads are final within seconds",
         retries,
         "_is_final",
         ">= READ_REFUSED_FOR_S",
         ">= 0",
+        seed=30,
     ),
-    _one(
+    one(
         "a retry keeps the intent of a refused start",
         claim.Claim,
         "retry_later",
@@ -845,7 +783,7 @@ MUTANTS = [
         "if False else held",
         gate="half of the starts return 429",
     ),
-    _one(
+    one(
         "a refusal keeps the operation",
         creation.Creation,
         "without_start",
@@ -853,75 +791,83 @@ MUTANTS = [
         "",
         gate="half of the operations end in a transient error",
     ),
-    _one(
+    one(
         "the minimum run is ignored",
         creation.Creation,
         "has_time_to_run",
         "at + least <= self.deadline_at",
         "at <= self.deadline_at",
+        seed=31,
     ),
-    _one(
+    one(
         "an operation is discarded before its draft is written",
         attempt.Attempt,
         "_settle",
         "self._complete(media)",
         "self._discard(); self._complete(media)",
     ),
-    _one(
+    one(
         "a later task attempt of another execution takes the lease",
         LeaseOwner,
         "succeeds",
         "self.execution == other.execution and",
         "",
-        seed=199,
+        seed=18,
     ),
-    _one(
+    one(
         "a claim keeps retry_at",
         creation.Creation,
         "claimed",
         "retry_at=None,",
         "",
     ),
-    _one(
+    one(
         "a second user with the same address is welcomed",
         welcoming.WelcomeGrant,
         "offered_to",
         "contact = caller.verified_contact or caller.user_id",
         "contact = caller.user_id",
     ),
-    _one(
+    one(
         "a welcome granted by an earlier release is ignored",
         welcoming.WelcomeOffer,
         "given_to",
         "(self.entry_id, self.legacy_entry_id)",
         "(self.entry_id,)",
     ),
-    _one(
+    one(
         "an unverified caller is welcomed",
         welcoming.WelcomeGrant,
         "is_for",
         "and caller.is_verified",
         "",
     ),
-    _one(
+    one(
         "the daily limit of welcomes is ignored",
         WelcomeShard,
         "counted",
         "if current.count >= current._share(per_day_max):",
         "if False:",
     ),
-    _one(
+    one(
         "a welcome is not counted",
         welcoming.WelcomeOffer,
         "given_to",
         "(entry, counted)",
         "(entry, shard) if shard else (entry,)",
     ),
-    _one(
+    one(
         "a welcomed account is not marked",
         welcoming.WelcomeOffer,
         "given_to",
         "granted.welcome_decided(at=self.at)",
         "granted",
     ),
+    *STATISTICS_MUTANTS,
+    *GROUP_MUTANTS,
+    *SHARING_MUTANTS,
+    *LIKE_MUTANTS,
+    *BULK_MUTANTS,
+    *OPERATOR_MUTANTS,
+    *RETENTION_MUTANTS,
 ]

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Protocol, TypeVar, cast
 
 from shared.domain.account import Account, UsernameClaim
 from shared.domain.audit_checkpoint import AuditCheckpoint
 from shared.domain.creation import Creation, creation_key
+from shared.domain.download import Download
 from shared.domain.errors import OutcomeUnknown, StoreContention, StoreUnavailable
+from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId, DocumentT, Key, UserId
 from shared.domain.kind import Kind
 from shared.domain.ledger import Cost, LedgerEntry, entry_key
+from shared.domain.like import Like
 from shared.domain.media import MediaDeletion
+from shared.domain.operating import OperatorAct
+from shared.domain.statistics import HourStatistics
 from shared.domain.status import Status
 from shared.ports.store import (
     Damage,
@@ -28,11 +33,14 @@ from shared.ports.store import (
     planned,
 )
 from tests.simulation.draws import Site
+from tests.simulation.due_likes import likes_due_at
 from tests.simulation.scheduler import Simulation, Step
 from tests.simulation.watches import Watches
 
 TRIES_MAX = 5
 LATE_S = (0.1, 260.0)
+FOLDED_WITHIN = timedelta(minutes=10)
+"""How long outcomes wait if nothing else needs a sweep: fewer sweeps, and folds of several."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 DueT = TypeVar("DueT", bound=Document)
@@ -79,9 +87,13 @@ class SimulatedStore:
         self._versions: dict[Key[Any], int] = {}
         self._unfinished: dict[Key[Any], Creation] = {}
         """What most queries are about: thousands of settled ones would slow them."""
+        self._unfolded: dict[Key[Any], Cost] = {}
+        self._likes: dict[Key[Like], Like] = {}
         self._clock = 0
         self._calls = calls
         self._simulation = simulation
+        self.wakes_to_fold = True
+        """Whether an outcome alone brings a sweep."""
         self._tries_max = tries_max
         self._lock = Lock()
         self._next_due: datetime | None = None
@@ -172,6 +184,12 @@ class SimulatedStore:
     def _put(self, key: Key[Any], document: Document | None) -> None:
         self._next_due = None
         self._unfinished.pop(key, None)
+        self._unfolded.pop(key, None)
+        if isinstance(document, Cost) and document.fold_at is not None:
+            self._unfolded[key] = document
+        self._likes.pop(key, None)
+        if isinstance(document, Like):
+            self._likes[key] = document
         if isinstance(document, Creation) and (document.is_unfinished or document.sweep_at):
             self._unfinished[key] = document
         if document is None:
@@ -198,17 +216,33 @@ class SimulatedStore:
         """Return whether the ledger has this entry, without a port call."""
         return entry_key(entry_id) in self.documents
 
+    def entry(self, entry_id: str) -> LedgerEntry | None:
+        """Return a ledger entry without a port call."""
+        found = self.documents.get(entry_key(entry_id))
+        return found if isinstance(found, LedgerEntry) else None
+
     def next_due(self) -> datetime:
         """Return when the next document is due, cached until a commit."""
         if self._next_due is None:
-            self._next_due = min(filter(None, map(_due_at, self.documents.values())), default=NEVER)
+            times = (
+                *map(self._due_at, self.documents.values()),
+                likes_due_at(self._likes, self.documents),
+            )
+            self._next_due = min(filter(None, times), default=NEVER)
         return self._next_due
+
+    def _due_at(self, document: Document) -> datetime | None:
+        return None if isinstance(document, Cost) and not self.wakes_to_fold else _due_at(document)
 
     # Reads
 
     def get(self, key: Key[DocumentT]) -> DocumentT | None:
         documents, _ = self._read([key])
         return cast("DocumentT | None", documents.get(key))
+
+    def found(self, keys: Sequence[Key[Any]]) -> Found:
+        documents, _ = self._read(keys)
+        return Found(documents)
 
     def shown(self, key: Key[DocumentT]) -> Stored[DocumentT] | None:
         document = self.get(key)
@@ -249,6 +283,37 @@ class SimulatedStore:
     def published_by(self, username: str, page: Page) -> list[Stored[Creation]]:
         return _published([each for each in self._creations() if each.username == username], page)
 
+    def shared_with(self, username: str, page: Page) -> list[Stored[Creation]]:
+        shared = [each for each in self._creations() if username in each.sharing.collaborators]
+        return _stored_page(shared, page, lambda each: (each.created_at, each.creation_id))
+
+    def created_by(self, user_id: UserId, page: Page) -> list[Stored[Creation]]:
+        own = [each for each in self._creations() if each.user_id == user_id]
+        return _stored_page(own, page, lambda each: (each.created_at, each.creation_id))
+
+    def failed_since(
+        self, code: FailureCode, kind: Kind | None, since: datetime, page: Page
+    ) -> list[Creation]:
+        failed = [
+            each
+            for each in self._creations()
+            if each.error and each.error.code is code and each.updated_at >= since
+            if kind in (None, each.kind)
+        ]
+        return _until(NEVER, failed, page, lambda each: each.updated_at)
+
+    def acts(self, page: Page) -> list[Stored[OperatorAct]]:
+        acts = [each for each in self._queried() if isinstance(each, OperatorAct)]
+        return _stored_page(acts, page, lambda each: (each.created_at, each.act_id))
+
+    def acts_of(self, creation_id: CreationId, page: Page) -> list[Stored[OperatorAct]]:
+        acts = [
+            each
+            for each in self._queried()
+            if isinstance(each, OperatorAct) and each.creation_id == creation_id
+        ]
+        return _stored_page(acts, page, lambda each: (each.created_at, each.act_id))
+
     def ledger(self, user_id: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         entries = [
             each
@@ -281,9 +346,36 @@ class SimulatedStore:
     def due(self, now: datetime, page: Page) -> list[Creation]:
         return _until(now, self._unfinished_creations(), page, lambda each: each.sweep_at)
 
+    def expired(self, now: datetime, page: Page) -> list[Creation]:
+        return _until(now, [*self._creations()], page, lambda each: each.expires_at)
+
+    def scheduled(self, now: datetime, page: Page) -> list[Creation]:
+        return _until(now, [*self._creations()], page, lambda each: each.next_try_at)
+
+    def creations_by_id(self, after_id: str | None, limit: int) -> list[Creation]:
+        rest = [each for each in self._creations() if each.creation_id > (after_id or "")]
+        return sorted(rest, key=lambda each: each.creation_id)[:limit]
+
     def due_deletions(self, now: datetime, page: Page) -> list[MediaDeletion]:
         deletions = [each for each in self._queried() if isinstance(each, MediaDeletion)]
         return _until(now, deletions, page, lambda each: each.due_at)
+
+    def changed_likes(self, since: datetime, page: Page) -> list[Like]:
+        changed = [each for each in self._listed(self._likes) if each.changed_at >= since]
+        return _until(NEVER, changed, page, lambda each: each.changed_at)
+
+    def like_count(self, creation_id: CreationId) -> int:
+        likes = self._listed(self._likes)
+        return sum(each.creation_id == creation_id and each.is_liked for each in likes)
+
+    def likes_of(self, creation_id: CreationId, limit: int) -> list[Key[Like]]:
+        likes = self._listed(self._likes)
+        mine = [each.key for each in likes if each.like_id.startswith(f"{creation_id}_")]
+        return mine[:limit]
+
+    def expired_downloads(self, now: datetime, page: Page) -> list[Download]:
+        downloads = [each for each in self._queried() if isinstance(each, Download)]
+        return _until(now, downloads, page, lambda each: each.expires_at)
 
     def unfinished(self, kind: Kind, status: Status) -> int:
         return sum(
@@ -295,6 +387,29 @@ class SimulatedStore:
 
     def cost_usd_since(self, since: datetime) -> float:
         return sum(each.estimated_cost_usd for each in self._costs(since))
+
+    def unfolded(self, now: datetime, page: Page) -> list[Cost]:
+        return _until(now, self._listed(self._unfolded), page, lambda each: each.fold_at)
+
+    def unfolded_since(self, since: datetime) -> int:
+        return sum(each.fold_at >= since for each in self._listed(self._unfolded) if each.fold_at)
+
+    def statistics(self, since: str) -> list[HourStatistics]:
+        hours = [each for each in self._queried() if isinstance(each, HourStatistics)]
+        return sorted((each for each in hours if each.hour_id >= since), key=lambda h: h.hour_id)
+
+    def published_since(self, since: datetime) -> int:
+        return sum(
+            each.status is Status.PUBLISHED
+            and each.published_at is not None
+            and each.published_at >= since
+            for each in self._creations()
+        )
+
+    def outcomes(self) -> Iterator[Cost | HourStatistics | Damage]:
+        documents = [each for each in self._queried() if isinstance(each, Cost | HourStatistics)]
+        for each in sorted(documents, key=lambda each: each.key.collection):  # costs before stats
+            yield _damage(each.key) if each.key in self.damaged else each
 
     def _costs(self, since: datetime) -> Iterator[Cost]:
         return (
@@ -322,6 +437,7 @@ class SimulatedStore:
         )
         yield from map(_damage, self.damaged)
         yield from (each for each in documents if isinstance(each, UsernameClaim | MediaDeletion))
+        yield from (each for each in documents if isinstance(each, Like))
 
 
 def _damage(key: Key[Any]) -> Damage:
@@ -331,9 +447,14 @@ def _damage(key: Key[Any]) -> Damage:
 def _due_at(document: Document) -> datetime | None:
     match document:
         case Creation():
-            return document.sweep_at
+            times = document.sweep_at, document.expires_at, document.next_try_at
+            return min(filter(None, times), default=None)
         case MediaDeletion():
             return document.due_at
+        case Cost():
+            return document.fold_at and document.fold_at + FOLDED_WITHIN
+        case Download():
+            return document.expires_at
     return None
 
 

@@ -21,8 +21,8 @@ from tests.simulation.mutants import (
     NO_WITHDRAWAL,
     UNKNOWN_COMPLETE_ENDS_THE_PROCESS,
     UNKNOWN_COMPLETE_IS_REFUNDED,
-    broken,
 )
+from tests.simulation.mutation import broken
 from tests.simulation.shrinking import minimised, shrink
 
 HERE = Path(__file__).parent
@@ -37,11 +37,16 @@ MARKS_MIN = {
     "failed_queue_unavailable": 100,
     "failed_storage_failed": 15,
     "fenced_complete": 1,
+    "folded": 1500,
     "found_in_place": 40,
     "generator_misconfigured": 20,
+    "group_in_part": 15,
+    "group_opened": 150,
+    "group_replayed_in_part": 100,
     "handed_back": 100,
     "late_commit": 100,
     "lease_lost": 8,
+    "liked": 500,
     "not_discarded": 60,
     "published": 1000,
     "rate_limited": 300,
@@ -68,6 +73,7 @@ MARKS_MIN = {
     "stored_in_vain": 1500,
     "taken_back": 200,
     "unknown_start_found": 40,
+    "unliked": 300,
     "unpublished": 1000,
 }
 """How often each rare branch must be reached at least."""

@@ -8,7 +8,8 @@ from typing import Any, cast
 from shared.domain.account import Account, account_key
 from shared.domain.creation import Creation
 from shared.domain.keys import Key, UserId
-from shared.ports.store import WATCHED_MAX, Document, Snapshot
+from shared.domain.snapshot import WATCHED_MAX, Snapshot
+from shared.ports.store import Document
 
 
 class Watches:

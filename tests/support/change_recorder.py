@@ -4,7 +4,7 @@ import threading
 
 from shared.domain.account import Account
 from shared.domain.creation import Creation
-from shared.ports.store import Changes, Snapshot
+from shared.domain.snapshot import Changes, Snapshot
 from tests.support.builders import shown
 
 

@@ -20,7 +20,7 @@ from shared.domain.keys import CreationId, Key
 from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat
 from shared.ports.generator import CannotTell, NotFound, Operation, Ready, Refused, Running
-from shared.ports.store import Decision, Found, ResultT, Store
+from shared.ports.store import Decision, Found, ResultT, Store, unchanged
 from shared.telemetry import traceparent
 from shared.wiring import Phoenix
 from tests.support.builders import NOON
@@ -78,6 +78,7 @@ class FakeQueue:
     """A queue that records its tasks and can be down."""
 
     is_down: bool = False
+    is_down_for: set[CreationId] = field(default_factory=set)
     tasks: dict[tuple[CreationId, int], datetime | None] = field(default_factory=dict)
     done: set[tuple[CreationId, int]] = field(default_factory=set)
     traces: list[str | None] = field(default_factory=list)
@@ -93,7 +94,7 @@ class FakeQueue:
         number: int,
         not_before: datetime | None = None,
     ) -> None:
-        if self.is_down:
+        if self.is_down or creation_id in self.is_down_for:
             raise QueueUnavailable(reason="down")
         self.traces.append(traceparent())
         self.tasks.setdefault((creation_id, number), not_before)
@@ -148,9 +149,17 @@ class InTurn(Executor):
 def in_turn(phoenix: Phoenix) -> Phoenix:
     """Return the use cases without threads of their own."""
     phoenix.opening.admission.worker = InTurn()
+    tasks = replace(phoenix.opening.tasks, workers=InTurn())
+    opening = replace(phoenix.opening, tasks=tasks)
+    sweeping = replace(phoenix.sweeping, workers=InTurn(), media_workers=InTurn())
+    operating = replace(phoenix.operating, sweeping=sweeping)
     return replace(
         phoenix,
-        sweeping=replace(phoenix.sweeping, workers=InTurn()),
+        opening=opening,
+        sweeping=sweeping,
+        operating=operating,
+        replaying=replace(phoenix.replaying, opening=opening, operating=operating),
+        bulk=replace(phoenix.bulk, workers=InTurn()),
         incremental_audit=replace(phoenix.incremental_audit, workers=InTurn()),
     )
 
@@ -160,14 +169,28 @@ class FaultyStore:
     """A store with injected faults of its next transactions.
 
     Each fault is used once, in order: "ok", "lost" (applied without a response), "unsent" (not applied,
-    outcome unknown), "down" (nothing written), "before" (`meanwhile` runs first, then ok).
-    `afterwards` is called after every commit.
+    outcome unknown), "late" (not applied before `land`, outcome unknown), "down" (nothing written),
+    "before" (`meanwhile` runs first, then ok). `afterwards` is called after every commit.
     """
 
     store: Store
     faults: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
     afterwards: Callable[[], None] = lambda: None
+    sent: list[tuple[Found, Decision[Any]]] = field(default_factory=list)
+    """What late commits read and decided."""
+
+    def land(self) -> None:
+        """Apply each late commit, if nothing that it read has changed."""
+        while self.sent:
+            read, decision = self.sent.pop(0)
+            written = [each.key for each in decision.writes]
+            self.store.transact(
+                list(dict.fromkeys([*read.documents, *written])),
+                lambda found, read=read, decision=decision: (  # type: ignore[misc]  # bound now
+                    decision if found == read else unchanged(None)
+                ),
+            )
 
     def transact(
         self, reading: Sequence[Key[Any]], decide: Callable[[Found], Decision[ResultT]]
@@ -176,6 +199,10 @@ class FaultyStore:
         if fault == "down":
             raise StoreUnavailable(reason="planned")
         if fault == "unsent":
+            raise OutcomeUnknown(reason="planned")
+        if fault == "late":
+            found = self.store.found(reading)
+            self.sent.append((found, decide(found)))
             raise OutcomeUnknown(reason="planned")
         if fault == "before":
             self.meanwhile()
@@ -245,7 +272,8 @@ class FaultyMediaStore:
     """A media store with injected faults.
 
     The next `failures` puts fail, then `swallowed` puts do nothing; a key that contains `unstored` is
-    never stored. While `is_refusing`, every put raises `MediaRefused`.
+    never stored. While `is_refusing`, every put raises `MediaRefused`. A read breaks after
+    `readable_bytes`; `open_reads` counts those that have begun and neither ended nor been closed.
     """
 
     media: Any
@@ -254,6 +282,8 @@ class FaultyMediaStore:
     unstored: str | None = None
     is_down: bool = False
     is_refusing: bool = False
+    readable_bytes: int | None = None
+    open_reads: int = 0
     after_put: Callable[[], None] = lambda: None
 
     def put(self, path: Path, key: str, *, media_format: MediaFormat) -> None:
@@ -269,6 +299,19 @@ class FaultyMediaStore:
             return
         self.media.put(path, key, media_format=media_format)
         self.after_put()
+
+    def read(self, key: str) -> Iterator[bytes]:
+        self._check()
+        read_bytes = 0
+        self.open_reads += 1
+        try:
+            for chunk in self.media.read(key):
+                read_bytes += len(chunk)
+                if self.readable_bytes is not None and read_bytes > self.readable_bytes:
+                    raise MediaUnavailable(reason="planned")
+                yield chunk
+        finally:
+            self.open_reads -= 1
 
     def publish(self, key: str, public_key: str) -> None:
         self._check()

@@ -135,7 +135,8 @@ def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     evil = {"jku": "https://evil.example/keys", "x5u": "https://evil.example/certificate"}
-    richer = _part(good | {"sub": "ben", "email": "root@example.com"})
+    richer = _part(good | {"sub": "ben", "email": "root@example.com", "admin": True})
+    operator = good | {"admin": True}
     return {
         "alg none": _by_hand({"alg": "none", "kid": key.kid}, good),
         "alg none, unsigned": f"{_part({'alg': 'none', 'kid': key.kid})}.{body}.",
@@ -153,6 +154,8 @@ def _forged_signatures(key: SigningKey, good: dict[str, Any]) -> dict[str, str]:
         "kid is a list": f"{_part({'alg': 'RS256', 'kid': [key.kid]})}.{body}.{signature}",
         "kid is a path": f"{_part({'alg': 'RS256', 'kid': '/dev/null'})}.{body}.{signature}",
         "other key": other.signed(good),
+        "operator by another key": other.signed(operator, kid=key.kid),
+        "operator without a signature": _by_hand({"alg": "none", "kid": key.kid}, operator),
         "other key under this kid": other.signed(good, kid=key.kid),
         "other key with its address": other.signed(good, kid=key.kid, **evil),
         "other key in the header": other.signed(good, kid=key.kid, x5c=[other.certificate]),

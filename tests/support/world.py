@@ -19,9 +19,10 @@ from shared.domain.ledger import LedgerEntry
 from shared.domain.media import MediaDeletion
 from shared.domain.status import Status
 from shared.lifecycle.claim import Claim
-from shared.lifecycle.invariants import Violation
 from shared.lifecycle.opening import Opened
+from shared.lifecycle.violation import Violation
 from shared.ports.store import Page, Store
+from shared.settings import LocalBackend
 from shared.wiring import Phoenix
 from shared.wiring.ports import LocalParts, Ports
 from tests.support.builders import ADA, LEASE_OWNER, a_brief, a_caller, stored_media
@@ -54,8 +55,10 @@ class World:
         base_url = environment.get("PHOENIX_BASE_URL", "http://localhost")
         self.files = FileMediaStore(folder / "media", base_url=base_url, secret=KEY)
         self.media = FaultyMediaStore(self.files)
-        self.identity = LocalIdentity(KEY, clock=self.clock)
         self.settings = settings.load({"PHOENIX_DATA": str(folder), **environment})
+        backend = self.settings.backend
+        admins = backend.admins if isinstance(backend, LocalBackend) else ()
+        self.identity = LocalIdentity(KEY, clock=self.clock, admins=admins)
         ports = Ports(
             store=self.store,
             queue=self.queue,

@@ -18,7 +18,7 @@ from shared.domain.errors import OutcomeUnknown, StoreContention
 from shared.domain.keys import Collection, UserId
 from shared.domain.ledger import Actor, EntryType
 from shared.lifecycle.auditing import Auditing
-from shared.lifecycle.invariants import Violation
+from shared.lifecycle.violation import Violation
 from shared.ports.store import Document, Page, Store
 from tests.support.builders import ADA, BEN, COSTS, NOON, a_brief, a_caller
 from tests.support.documents import parsed
