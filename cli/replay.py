@@ -12,6 +12,7 @@ from cli.data import DataOption
 from shared.domain.errors import RequestError, Unavailable, WrongField
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
+from shared.domain.schedule import RFC_3339
 from shared.lifecycle.replaying import Replayed, ReplayRequest
 from shared.lifecycle.statements import counted
 from shared.wiring import Phoenix
@@ -24,13 +25,12 @@ ACCEPTED = "use an age such as 90m, 2h or 1d, or a time such as 2026-11-28T10:00
 
 
 def parsed_since(text: str, *, now: datetime) -> datetime:
-    """Return the time of an age or of an ISO time with its zone; raise `WrongField`."""
+    """Return the time of an age or of a time of RFC 3339; raise `WrongField`."""
     try:
         if ago := AGO.fullmatch(text):
             return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
-        since = datetime.fromisoformat(text)
-        if since.tzinfo is not None:
-            return since.astimezone(UTC)
+        if RFC_3339.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:  # OverflowError: before year 1
         raise WrongField(field="since", reason=ACCEPTED) from error
     raise WrongField(field="since", reason=ACCEPTED)

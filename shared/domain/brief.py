@@ -29,6 +29,7 @@ Text pasted from a page in a right-to-left language contains them; they can also
 text as another one. The marks U+200E, U+200F and U+061C cannot, and stay.
 """
 _BIDI_CONTROLS = re.compile(f"[{BIDI_CONTROLS}]")
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 COUNT_MAX = 4
 """How many variations one request may open."""
 ACCEPTED_COUNT = f"use a whole number from 1 to {COUNT_MAX}"
@@ -187,7 +188,7 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
     """Return the text normalised, or raise `WrongField` naming `field`.
 
     Normalised: without bidi controls, with LF for CRLF, trimmed; normalising it again changes
-    nothing. Refused: blank (unless allowed), more than `length_max` code points, and, also at its
+    nothing. Refused: blank (unless allowed), only invisible characters, more than `length_max` code points, and, also at its
     ends, lone surrogates and control characters other than newline and tab.
     """
     sent, text = text, _BIDI_CONTROLS.sub("", text).replace("\r\n", "\n")
@@ -197,12 +198,16 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
             reason = "it contains a control character or an unpaired surrogate"
             raise WrongField(field=field, reason=reason)
     text = text.strip()
-    has_only_controls = not text and bool(_BIDI_CONTROLS.search(sent))
-    if has_only_controls or not (text or may_be_blank):
+    if not is_visible(text) and (sent.strip() or not may_be_blank):
         raise WrongField(field=field, reason="it is blank")
     if len(text) > length_max:
         raise WrongField(field=field, reason=f"it is longer than {length_max} characters")
     return text
+
+
+def is_visible(text: str) -> bool:
+    """Return whether it has a character that is neither a space nor a control or format one."""
+    return any(unicodedata.category(each) not in _INVISIBLE for each in text)
 
 
 def creation_id_for(user_id: UserId, idempotency_key: str, number: int = 1) -> CreationId:

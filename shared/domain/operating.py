@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.brief import is_visible
 from shared.domain.creation import Creation
 from shared.domain.errors import WrongField
 from shared.domain.keys import Collection, CreationId, Key, UserId, is_encodable
@@ -153,6 +154,7 @@ def switch_key(kind: Kind) -> Key[Switch]:
 def checked_reason(reason: str) -> str:
     """Return the trimmed reason, or raise `WrongField`."""
     trimmed = reason.strip()
-    if not 1 <= len(trimmed) <= REASON_LENGTH_MAX or not is_encodable(trimmed):
+    is_readable = is_visible(trimmed) and is_encodable(trimmed)
+    if not is_readable or len(trimmed) > REASON_LENGTH_MAX:
         raise WrongField(field="reason", reason=f"use 1 to {REASON_LENGTH_MAX} characters")
     return trimmed

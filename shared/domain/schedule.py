@@ -15,7 +15,7 @@ TRIED_FOR = timedelta(hours=24)
 """How long after `publish_at` the last try may begin."""
 ACCEPTED_PUBLISH_AT = "use a time 1 minute to 90 days ahead, written like 2030-01-31T18:00:00Z"
 RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:[0-5]\d)", re.ASCII
 )
 
 

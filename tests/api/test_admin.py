@@ -215,6 +215,7 @@ def test_grant_is_made_once_for_each_key(admin_api: Api) -> None:
         ({"amount": 0}, KEY, "amount"),
         ({"amount": "5"}, KEY, "amount"),
         ({"reason": " "}, KEY, "reason"),
+        ({"reason": "\u200b\ufeff"}, KEY, "reason"),
         ({"reason": None}, KEY, "reason"),
         ({"reference": "r"}, KEY, "reference"),
     ],

@@ -53,7 +53,7 @@ def test_field_that_a_kind_lacks_is_refused_by_its_wire_name(
     [
         *["", " \n\t ", "x" * 2001, "a\x00b", "a\x07b", "a\rb", "\ud800"],
         *["\x0cfox", "fox\r", "\x1c", "\x85 fox", "\u202a\u202c", " \u2066\r\n\u2069", "\r\r\nfox"],
-        *["x" * 2001 + "\u202a", "\u202e\x00"],
+        *["x" * 2001 + "\u202a", "\u202e\x00", "\u200b", "\u2060 \ufeff", "\u00ad\u200f"],
     ],
     ids=ascii,
 )
