@@ -1,11 +1,13 @@
-"""The API that SIGKILL ends around its first commit of a creation.
+"""The API that SIGKILL ends around its first commit of a creation, or around a later one.
 
-    python -m tests.end_to_end.dying_api MOMENT --port PORT
+    python -m tests.end_to_end.dying_api MOMENT [--commit NUMBER] --port PORT
 
 The moments: `decided` in the transaction, `written` between its statements and its commit, and
 `committed`, before the answer.
 """
 
+import argparse
+import itertools
 import os
 import runpy
 import signal
@@ -23,12 +25,14 @@ from shared.ports.store import Decision, Found, ResultT
 MOMENTS = ("decided", "written", "committed")
 
 
-def die_at(deadly: str) -> None:
-    """Patch the store of this process."""
+def die_at(deadly: str, *, commit: int) -> None:
+    """Patch the store of this process; commits of creations are counted from 1."""
     as_written = store.SQLiteStore.transact
+    numbers = itertools.count(1)
 
     def at(moment: str, reading: Sequence[Key[Any]]) -> None:
-        if moment == deadly and any(key.collection is Collection.CREATIONS for key in reading):
+        is_creation = any(key.collection is Collection.CREATIONS for key in reading)
+        if moment == deadly and is_creation and next(numbers) == commit:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def writing(connection: sqlite3.Connection, parts: Sequence[Transaction[Any]]) -> list[Outcome]:
@@ -56,5 +60,10 @@ def die_at(deadly: str) -> None:
 
 
 if __name__ == "__main__":
-    die_at(sys.argv.pop(1))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("moment", choices=MOMENTS)
+    parser.add_argument("--commit", type=int, default=1)
+    chosen, rest = parser.parse_known_args()
+    die_at(chosen.moment, commit=chosen.commit)
+    sys.argv[1:] = rest
     runpy.run_module("api_service", run_name="__main__", alter_sys=True)

@@ -1,6 +1,7 @@
 """Many creations at once, with the real API process: SIGKILL between items, and flat memory."""
 
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,19 +13,18 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from shared.adapters.local.data_folder import STORE
 from shared.domain.creation import Creation
 from shared.domain.status import Status
 from tests.end_to_end.api_process import api, sign_in
 from tests.support.documents import put
 from tests.support.eventually import eventually
-from tests.support.rival_writer import rival_writer
 from tests.support.world import World
 
 pytestmark = pytest.mark.slow
 
 BULK, ZIP = "/api/generate/drafts/bulk", "/api/generate/drafts/zip"
 ITEMS = 24
+DYING_API = ("-m", "tests.end_to_end.dying_api", "committed", "--commit", str(ITEMS // 2))
 FILES = 50
 MIB = 1024 * 1024
 FILE_BYTES = 20 * MIB
@@ -59,16 +59,9 @@ def test_bulk_delete_can_be_repeated_after_sigkill_between_its_items(tmp_path: P
     with world_in(data) as world, ThreadPoolExecutor(1) as clients:
         ids: list[str] = [each.creation_id for each in drafts(world, ITEMS)]
 
-        def left_in_turn() -> int:
-            with rival_writer(data / STORE):
-                return left(world)
-
-        with api(data, RICH) as (process, base_url):
+        with api(data, RICH, command=DYING_API) as (process, base_url):
             answer = clients.submit(delete_all, base_url, ids)
-            eventually(lambda: left_in_turn() < ITEMS, poll_interval_s=0)
-            with rival_writer(data / STORE):
-                process.kill()
-                process.wait()
+            eventually(lambda: process.poll() == -signal.SIGKILL)
         assert 0 < left(world) < ITEMS
         assert isinstance(answer.exception(), httpx.TransportError)
         assert world.violations() == []
