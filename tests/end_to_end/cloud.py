@@ -81,7 +81,7 @@ class CloudInABox:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         environment: dict[str, str] = {}
-        jobs = {f"{kind}-generation-job": _job(self._modules[kind], environment) for kind in Kind}
+        jobs = {f"{kind}-generation-job": self._job(kind, environment) for kind in Kind}
         self.run = enter(RunAdminServer(jobs, logs=self.folder, job_prefix="local/"))
         self.tasks = enter(
             CloudTasksServer([self._queue(kind) for kind in Kind], clock=SystemClock())
@@ -117,6 +117,14 @@ class CloudInABox:
             "R2_BUCKET_NAME": r2["public_bucket"],
             "R2_PUBLIC_URL": r2["public_url"],
         }
+
+    def _job(self, kind: Kind, environment: dict[str, str]) -> Job:
+        policy = {**SCALED_DOWN, **self._models}
+        return Job(
+            command=[sys.executable, "-m", self._modules[kind]],
+            environment=environment,
+            timeout_s=float(policy[f"PHOENIX_POLICY_{kind.upper()}_JOB_TIMEOUT_S"]),
+        )
 
     def _queue(self, kind: Kind) -> tasks_v2.Queue:
         return tasks_v2.Queue(
@@ -215,8 +223,3 @@ class CloudInABox:
 
     def violations(self) -> list[Violation]:
         return self.phoenix.auditing.audit().violations
-
-
-def _job(module: str, environment: dict[str, str]) -> Job:
-    command = [sys.executable, "-m", module]
-    return Job(command=command, environment=environment, timeout_s=40)

@@ -15,6 +15,7 @@ import pytest
 
 from shared.adapters.local.job_processes import RESTARTS_MAX
 from shared.domain.creation import Creation
+from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.policy import STOP_GRACE_S
 from shared.domain.status import Status
@@ -27,16 +28,31 @@ from tests.support.machine import needs
 
 pytestmark = [pytest.mark.slow, needs("firestore")]
 
-OMNI = {"PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash"}
+OMNI = {
+    "PHOENIX_VIDEO_MODEL": "gemini-omni-1.2-flash",
+    "PHOENIX_POLICY_DEADLINE_S": "900",
+    "PHOENIX_POLICY_LEASE_S": "10",
+    "PHOENIX_POLICY_HEARTBEAT_S": "1",
+}
+"""Dozens of creations wait for a few processes, which a busy machine makes slow."""
+SETTLED_WITHIN_S = 300
 STARTS_A_SECOND = 0.5
 """A queue of 45 starts a minute has 9 for an image of 12 s; this one has 1 for an image of 2 s."""
-RAMP_S = 60
+RAMP_S = 90
 """How long an execution may take to its full number at once; a busy machine is slow."""
 ONE_EXECUTION = {
-    "starts_a_second": 0.02,
-    "models": {**OMNI, "PHOENIX_POLICY_DEADLINE_S": "900"},
+    "starts_a_second": 0.005,
+    "models": {
+        **OMNI,
+        "PHOENIX_POLICY_DEADLINE_S": "6000",
+        **{
+            f"PHOENIX_POLICY_{kind.upper()}_{name}_S": seconds
+            for kind in Kind
+            for name, seconds in {"JOB_TIMEOUT": "300", "DRAIN": "200", "ROOM": "100"}.items()
+        },
+    },
 }
-"""The second execution could start after 50 s; the deadline lets so slow a queue take 18 tasks."""
+"""The second execution could start after 200 s; the deadline lets so slow a queue take 28 tasks."""
 TRACE = "00-{:032x}-00000000000000a1-01"
 TRACE_FIELD = "logging.googleapis.com/trace"
 NewBox = Callable[..., CloudInABox]
@@ -90,7 +106,7 @@ def settled(
             box.sweep()
         return not any(box.document(each).is_unfinished for each in opened)
 
-    eventually(are_settled, within_s=120, poll_interval_s=0.5)
+    eventually(are_settled, within_s=SETTLED_WITHIN_S, poll_interval_s=0.5)
     return [box.document(each) for each in opened]
 
 
@@ -191,8 +207,15 @@ def test_killed_executions_and_repeated_tasks_lose_nothing(new_box: NewBox) -> N
     made = settled(box, opened, sweeps=True)
     eventually(lambda: all(run.ended_at is not None for run in repeated))
     assert all(0 in run.statuses for run in repeated)
-    assert {each.status for each in made} <= {Status.DRAFT, Status.FAILED}
-    assert all(each.status is Status.DRAFT for each in made if each.kind is Kind.VIDEO), made
+    assert [each.status for each in made].count(Status.DRAFT) > len(made) // 2
+    unfinished = [each for each in made if each.kind is Kind.VIDEO and each.status != Status.DRAFT]
+    assert all(map(was_killed_at_start, unfinished)), unfinished
+
+
+def was_killed_at_start(creation: Creation) -> bool:
+    """Return whether a kill hit between the request to the vendor and the record of its answer."""
+    failure = creation.error and creation.error.code
+    return failure is FailureCode.GENERATOR_SILENT and creation.operation_name is None
 
 
 def owns_of_running(
