@@ -1,9 +1,18 @@
 // Endless scrolling: the pages of a list, loaded one after the other as its end comes into view.
 
 import { call } from "./api.js";
-import { button } from "./dom.js";
+import { button, find } from "./dom.js";
 import { errorMessage } from "./errors.js";
 import { text } from "./messages.js";
+
+/** Focus the control of the next visible element of a list, of the previous, or the page. */
+export function focusNear(element, control) {
+  for (const way of ["nextElementSibling", "previousElementSibling"]) {
+    for (let near = element[way]; near; near = near[way])
+      if (!near.hidden) return near.querySelector(control).focus();
+  }
+  find("main").focus();
+}
 
 export class Pager {
   /** @type {string | null} */

@@ -61,7 +61,6 @@ function ownerActions(wall, item, viewer) {
   const unpublish = async () => {
     try {
       await postAction(creationId, "unpublish");
-      viewer.dialog.close();
       wall.remove(creationId);
       const drafts = `/soho/${session()?.username}?tab=drafts`;
       toast(text.unpublished, h("a", { href: drafts }, text.seeDrafts));
@@ -81,9 +80,13 @@ function ownerActions(wall, item, viewer) {
       failed: (error) => restore(sentence(error)),
     });
     const undo = () => {
-      if (cancel()) restore(text.restored);
+      if (!cancel()) return;
+      restore(text.restored);
+      wall.focus(creationId);
     };
     const undoButton = button(text.undo, undo, { kind: "small" });
+    const hasFocus = () => undoButton === document.activeElement;
+    setTimeout(() => hasFocus() && wall.focus(creationId), UNDO_MS); // before the toast ends
     toast(text.deleted, undoButton, { milliseconds: UNDO_MS });
     undoButton.focus();
   };

@@ -4,6 +4,8 @@ import { h, icon } from "./dom.js";
 import { setSource, videoPlayer } from "./media.js";
 import { text } from "./messages.js";
 
+const no = (..._) => false;
+
 export class Viewer {
   /** @type {HTMLVideoElement | null} */
   video = null;
@@ -13,12 +15,14 @@ export class Viewer {
 
   /**
    * `describe(item, viewer)` returns the caption element; `more()` appends to `items` while
-   * `hasMore()`; `closed(item)` is called last.
+   * `hasMore()`; what `skips(item)` is passed over; `closed(item)` is called last. While the
+   * viewer is open, others may be taken out of `items`; then call `drawControls`.
    */
-  constructor(items, index, { describe, closed, more = async () => {}, hasMore = () => false }) {
+  constructor(items, index, { describe, closed, ...others }) {
+    const more = async () => {};
     this.items = items;
-    this.index = index;
-    this.options = { describe, closed, more, hasMore };
+    this.item = items[index];
+    this.options = { describe, closed, more, hasMore: no, skips: no, ...others };
     const control = (name, onclick) =>
       h(`button.viewer-button.${name}`, { "aria-label": text[name], onclick }, icon(name));
     this.previous = control("previous", () => this.turn(-1));
@@ -50,11 +54,11 @@ export class Viewer {
     removeEventListener("popstate", this.close);
     if (history.state?.viewer) history.back();
     this.dialog.remove();
-    this.options.closed(this.items[this.index]);
+    this.options.closed(this.item);
   }
 
   draw() {
-    const item = this.items[this.index];
+    const { item } = this;
     const alt = item.caption || item.prompt || text.untitled(item);
     this.video = null;
     if (item.type === "video") {
@@ -67,16 +71,30 @@ export class Viewer {
       this.stage.replaceChildren(image);
     }
     this.caption.replaceChildren(this.options.describe(item, this));
-    this.previous.hidden = this.index === 0;
-    this.next.hidden = this.index === this.items.length - 1 && !this.options.hasMore();
+    this.drawControls();
     this.stage.focus();
   }
 
+  drawControls() {
+    const focused = document.activeElement;
+    this.previous.hidden = !this.neighbor(-1);
+    this.next.hidden = !this.neighbor(1) && !this.options.hasMore();
+    if ([this.previous, this.next].some((each) => each.hidden && each === focused))
+      this.stage.focus();
+  }
+
+  neighbor(step) {
+    let index = this.items.indexOf(this.item) + step;
+    while (this.items[index] && this.options.skips(this.items[index])) index += step;
+    return this.items[index];
+  }
+
   async turn(step) {
-    const index = this.index + step;
-    if (index >= this.items.length && this.options.hasMore()) await this.options.more();
-    if (!this.dialog.open || !this.items[index]) return;
-    this.index = index;
+    if (step > 0 && !this.neighbor(step) && this.options.hasMore()) await this.options.more();
+    if (!this.dialog.open) return;
+    const item = this.neighbor(step);
+    if (!item) return this.drawControls();
+    this.item = item;
     this.draw();
   }
 

@@ -4,7 +4,7 @@ import { h, icon } from "./dom.js";
 import { Likes } from "./likes.js";
 import { savesData, thumbnail, videoPlayer } from "./media.js";
 import { date, text } from "./messages.js";
-import { Pager } from "./pager.js";
+import { focusNear, Pager } from "./pager.js";
 import { pagePath, shareButton } from "./share.js";
 import { Viewer } from "./viewer.js";
 
@@ -30,6 +30,8 @@ export class Wall {
   tiles = new Map();
   autoplay = new Autoplay();
   likes = new Likes();
+  /** @type {Viewer | null} */
+  viewer = null;
 
   /** `actions(item, viewer)` returns the owner's buttons; `empty()` replaces an empty wall. */
   constructor(wall, below, { path, showsOwner = false, actions = (..._) => null, empty }) {
@@ -93,16 +95,18 @@ export class Wall {
 
   view(item) {
     this.autoplay.isPaused = true;
-    const viewer = new Viewer(this.items, this.items.indexOf(item), {
+    this.viewer = new Viewer(this.items, this.items.indexOf(item), {
       describe: (shown, viewer) => this.describe(shown, viewer),
       more: () => this.pager.load(),
       hasMore: () => !this.pager.isAtEnd,
+      skips: ({ creationId }) => this.tiles.get(creationId)?.hidden,
       closed: (last) => {
+        this.viewer = null;
         this.autoplay.isPaused = false;
-        this.tiles.get(last?.creationId)?.querySelector("button")?.focus();
+        this.tiles.get(last.creationId)?.querySelector("button")?.focus();
       },
     });
-    viewer.open();
+    this.viewer.open();
   }
 
   describe(item, viewer) {
@@ -121,15 +125,30 @@ export class Wall {
   setHidden(creationId, isHidden) {
     const tile = this.tiles.get(creationId);
     if (tile) tile.hidden = isHidden;
+    this.viewer?.drawControls();
   }
 
+  focus(creationId) {
+    const tile = this.tiles.get(creationId);
+    if (tile?.hidden) focusNear(tile, ".media-open");
+    else tile?.querySelector("button")?.focus();
+  }
+
+  /** Remove a publication and close its viewer. An open viewer has this list, so it stays one. */
   remove(creationId) {
     const tile = this.tiles.get(creationId);
     if (!tile) return;
+    const isViewed = this.viewer?.item.creationId === creationId;
+    if (isViewed) this.viewer?.close();
+    if (isViewed || tile.contains(document.activeElement)) focusNear(tile, ".media-open");
     this.autoplay.remove(tile);
     tile.remove();
     this.tiles.delete(creationId);
-    this.items = this.items.filter((item) => item.creationId !== creationId);
+    this.items.splice(
+      this.items.findIndex((item) => item.creationId === creationId),
+      1,
+    );
+    this.viewer?.drawControls();
     this.settle();
   }
 
@@ -139,7 +158,9 @@ export class Wall {
     if (!item || !old) return;
     item.caption = caption;
     this.autoplay.remove(old);
+    const hadFocus = old.contains(document.activeElement);
     old.replaceWith(this.tile(item));
+    if (hadFocus) this.focus(creationId);
     this.fit();
   }
 
