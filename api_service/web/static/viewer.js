@@ -15,14 +15,15 @@ export class Viewer {
 
   /**
    * `describe(item, viewer)` returns the caption element; `more()` appends to `items` while
-   * `hasMore()`; what `skips(item)` is passed over; `closed(item)` is called last. While the
-   * viewer is open, others may be taken out of `items`; then call `drawControls`.
+   * `hasMore()`; what `skips(item)` is passed over; `failed(viewer, media)` is called when media
+   * cannot be loaded, and `closed(item)` last. While the viewer is open, others may be taken out
+   * of `items`; then call `drawControls`.
    */
   constructor(items, index, { describe, closed, ...others }) {
     const more = async () => {};
     this.items = items;
     this.item = items[index];
-    this.options = { describe, closed, more, hasMore: no, skips: no, ...others };
+    this.options = { describe, closed, more, hasMore: no, skips: no, failed: no, ...others };
     const control = (name, onclick) =>
       h(`button.viewer-button.${name}`, { "aria-label": text[name], onclick }, icon(name));
     this.previous = control("previous", () => this.turn(-1));
@@ -60,19 +61,26 @@ export class Viewer {
   draw() {
     const { item } = this;
     const alt = item.caption || item.prompt || text.untitled(item);
-    this.video = null;
-    if (item.type === "video") {
-      this.video = videoPlayer(item, { controls: true, loop: true, "aria-label": alt });
-      this.stage.replaceChildren(this.video);
-      this.video.play().catch(() => {}); // without a user gesture the controls are there
-    } else {
-      const image = h("img", { alt });
-      setSource(image, item.mediaUrl);
-      this.stage.replaceChildren(image);
-    }
+    const isVideo = item.type === "video";
+    const attributes = { controls: true, loop: true, "aria-label": alt };
+    this.video = isVideo ? videoPlayer(item, attributes) : null;
+    const media = this.video ?? h("img", { alt });
+    setSource(media, item.mediaUrl);
+    media.addEventListener("error", () => this.options.failed(this, media));
+    this.stage.replaceChildren(media);
+    this.video?.play().catch(() => {}); // without a user gesture the controls are there
     this.caption.replaceChildren(this.options.describe(item, this));
     this.drawControls();
     this.stage.focus();
+  }
+
+  /** Load the media from the item's new link; a video goes on where it was. */
+  renew(media) {
+    const playedS = media.currentTime;
+    media.src = this.item.mediaUrl;
+    if (!this.video) return;
+    this.video.currentTime = playedS;
+    this.video.play().catch(() => {});
   }
 
   drawControls() {
