@@ -3,6 +3,7 @@
 import { isUnfinished } from "./api.js";
 import * as actions from "./creation_actions.js";
 import { button, h, icon } from "./dom.js";
+import { errorMessage } from "./errors.js";
 import { setSource, thumbnail, videoPlayer } from "./media.js";
 import { text, tokens } from "./messages.js";
 import { publishLater, showRetention } from "./retention.js";
@@ -97,7 +98,7 @@ export class Card {
     this.thumbnail = thumbnail(creation, "");
     const label = isVideo ? text.play(creation.prompt) : text.open(creation.prompt);
     const play = isVideo && h("span.media-play-button", icon("play"));
-    const onclick = () => (isVideo ? this.play() : actions.view(this.list, this));
+    const onclick = () => (isVideo ? this.play() : this.act(actions.view));
     return h(
       "div.card-media",
       h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, play),
@@ -116,14 +117,14 @@ export class Card {
 
   buttons() {
     const { status, cost } = this.creation;
-    const action = (name, label, look) => button(label, () => actions[name](this.list, this), look);
+    const action = (name, label, look) => button(label, () => this.act(actions[name]), look);
     const small = { kind: "small" };
     const bare = { kind: "small bare" };
     const iconOnly = { icon: "trash", "aria-label": text.delete, title: text.delete };
     const remove = action("remove", "", { ...bare, ...iconOnly });
     const shareIcon = { icon: "share", "aria-label": text.share, title: text.share };
     const share = action("share", "", { ...bare, ...shareIcon });
-    const later = button(text.publishLater, () => publishLater(this.list, this), bare);
+    const later = button(text.publishLater, () => this.act(publishLater), bare);
     const publish = action("publish", text.publish, { ...small, icon: "publish" });
     const buttons = {
       pending: [action("cancel", text.cancel, bare)],
@@ -131,6 +132,16 @@ export class Card {
       failed: [action("retry", text.retryFor(cost), { ...small, icon: "retry" }), remove],
     };
     return h("div.card-actions", ...(buttons[status] ?? []));
+  }
+
+  /** Carry out an action; show why what it needs could not be loaded. */
+  async act(action) {
+    this.showProblem("");
+    try {
+      await action(this.list, this);
+    } catch (error) {
+      this.showProblem(errorMessage(error));
+    }
   }
 
   showProblem(message) {

@@ -2,7 +2,7 @@
 
 import { call, Unreachable } from "./api.js";
 import { find, h, isBusy, setBusy } from "./dom.js";
-import { chargeMessage } from "./errors.js";
+import { chargeMessage, errorMessage } from "./errors.js";
 import { follow, wake } from "./live.js";
 import { text, tokens } from "./messages.js";
 import { goToSignIn, saveForm, savedForm, session, webConfig } from "./session.js";
@@ -184,30 +184,46 @@ async function sendOnce(json) {
   }
 }
 
+/** @type {Promise<CreateForm> | null} */
+let ready = null;
+
+/** Use the form when it is ready, or show why its configuration is missing; each use tries again. */
+async function withForm(use) {
+  ready ??= webConfig().then((config) => {
+    find("problem").replaceChildren();
+    return new CreateForm(config);
+  });
+  try {
+    await ready;
+  } catch (error) {
+    ready = null;
+    return find("problem").replaceChildren(errorMessage(error));
+  }
+  use(await ready);
+}
+
 async function start() {
   if (!session()) return goToSignIn();
-  const ready = webConfig().then((config) => new CreateForm(config));
-  form.addEventListener("submit", async (event) => {
+  withForm(() => {});
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    (await ready).submit();
+    withForm((ready) => ready.submit());
   });
-  form.addEventListener("input", async ({ target }) => {
-    (await ready).change(/** @type {HTMLInputElement} */ (target));
-  });
+  form.addEventListener("input", ({ target }) => withForm((ready) => ready.change(target)));
   find("ideas").addEventListener("click", async ({ target }) => {
     if (!(target instanceof HTMLButtonElement)) return;
     prompt.value = target.value;
-    (await ready).change(prompt);
+    await withForm((ready) => ready.change(prompt));
     prompt.focus();
   });
   prompt.addEventListener("keydown", ({ key, metaKey, ctrlKey }) => {
     if (key === "Enter" && (metaKey || ctrlKey)) form.requestSubmit();
   });
   follow({
-    changed: async ({ account }) => {
+    changed: ({ account }) => {
       if (!account) return;
       showBalance(account.tokenBalance);
-      (await ready).draw();
+      withForm((ready) => ready.draw());
     },
   });
   watchQueue();

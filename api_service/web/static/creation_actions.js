@@ -2,18 +2,19 @@
 
 import { postAction } from "./api.js";
 import { deleteLater } from "./deletion.js";
-import { announce, find, h, loadStyle, toast } from "./dom.js";
+import { announce, find, h, openDialogs, toast } from "./dom.js";
 import { chargeMessage, errorMessage } from "./errors.js";
+import { loadLate, openShareSheet } from "./late.js";
 import { wake } from "./live.js";
 import { text } from "./messages.js";
 import { saveForm } from "./session.js";
 import { editCaption } from "./sheet.js";
 
 export async function view(list, card) {
-  const [{ Viewer }] = await Promise.all([import("./viewer.js"), loadStyle("viewer.css")]);
+  const { Viewer } = await loadLate("viewer.js", "viewer.css");
   const items = list.creations().filter(({ status }) => status === "draft");
   const index = items.indexOf(card.creation);
-  if (index < 0 || document.querySelector("dialog[open]")) return; // it changed, or a second click
+  if (index < 0 || openDialogs()) return; // it changed, or a second click
   const viewer = new Viewer(items, index, {
     describe: ({ prompt }) => h("p", prompt),
     closed: (shown) => {
@@ -39,11 +40,8 @@ export function publish(list, { creation: { creationId, type, caption } }) {
   });
 }
 
-export async function share(list, { creation }) {
-  const [{ ShareSheet }] = await Promise.all([import("./share_sheet.js"), loadStyle("share.css")]);
-  if (document.querySelector("dialog[open]")) return; // a second click
-  new ShareSheet(creation, (changed) => list.take(changed)).open();
-}
+export const share = (list, { creation }) =>
+  openShareSheet(creation, (changed) => list.take(changed));
 
 export function remove(list, card) {
   const { creationId } = card.creation;

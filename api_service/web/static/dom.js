@@ -110,14 +110,22 @@ export function drawAvatar(element, name) {
   element.style.setProperty("--hue", String(hue));
 }
 
+/** Return how many dialogs are open. After an `await`, another number means a second click. */
+export const openDialogs = () => document.querySelectorAll("dialog[open]").length;
+
 /** @type {Map<string, Promise<Event>>} */
 const styles = new Map();
 
 /** Load a stylesheet of this folder once. A failure is ignored: the page works without it. */
 export function loadStyle(name) {
   const { href } = new URL(name, import.meta.url);
-  const load = (done) =>
-    document.head.append(h("link", { rel: "stylesheet", href, onload: done, onerror: done }));
+  const load = (done) => {
+    const onerror = (event) => {
+      styles.delete(name);
+      done(event);
+    };
+    document.head.append(h("link", { rel: "stylesheet", href, onload: done, onerror }));
+  };
   const style = styles.get(name) ?? new Promise(load);
   styles.set(name, style);
   return style;

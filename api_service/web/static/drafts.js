@@ -1,7 +1,9 @@
 // The owner's drafts: pages of older ones, and live changes.
 
-import { button, find, loadStyle } from "./dom.js";
+import { button, find, isBusy, setBusy, toast } from "./dom.js";
 import { DraftsList } from "./drafts_list.js";
+import { sentence } from "./errors.js";
+import { loadLate } from "./late.js";
 import { follow } from "./live.js";
 import { text } from "./messages.js";
 import { offerNotifications } from "./notifications.js";
@@ -37,19 +39,20 @@ export async function showDrafts() {
 /** Add the button of the selection mode, which is loaded when it is first used. */
 function offerSelection(drafts) {
   let selection;
-  const toggle = button(
-    text.select,
-    async () => {
-      if (!selection) {
-        await loadStyle("selection.css");
-        const { Selection } = await import("./selection.js");
-        selection ??= new Selection(drafts, toggle);
-      }
+  const onclick = async () => {
+    if (isBusy(toggle)) return;
+    setBusy(toggle, true);
+    try {
+      const { Selection } = await loadLate("selection.js", "selection.css");
+      selection ??= new Selection(drafts, toggle);
       if (selection.isOn) selection.leave();
       else selection.enter();
-    },
-    { kind: "bare" },
-  );
+    } catch (error) {
+      toast(sentence(error));
+    }
+    setBusy(toggle, false);
+  };
+  const toggle = button(text.select, onclick, { kind: "bare" });
   toggle.setAttribute("aria-pressed", "false");
   find("page-actions").prepend(toggle);
 }

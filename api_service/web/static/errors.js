@@ -1,7 +1,7 @@
 // Error messages on a page.
 
-import { Unreachable } from "./api.js";
-import { h } from "./dom.js";
+import { Problem } from "./api.js";
+import { button, h } from "./dom.js";
 import { problems, text } from "./messages.js";
 
 /** Return the message for a creation or a retry that failed. */
@@ -19,7 +19,16 @@ export function chargeMessage(error, cost) {
   );
 }
 
-export const sentence = (error) =>
-  error instanceof Unreachable ? text.noResponse : error.message;
+/** Anything but a problem means no response: a request, a module or the configuration failed. */
+export const sentence = (error) => (error instanceof Problem ? error.message : text.noResponse);
 
 export const errorMessage = (error) => h("p.message", sentence(error));
+
+/** Return the message for a page that could not start, and a button to load it again. */
+export const pageMessage = (error) =>
+  h(
+    "div",
+    { role: "alert" },
+    errorMessage(error),
+    button(text.tryAgain, () => location.reload()),
+  );

@@ -34,6 +34,7 @@ export const text = {
   save: "Save",
   showMore: "Show more",
   signedInAs: (username) => `Signed in as ${username}`,
+  tryAgain: "Try again",
   undo: "Undo",
   untitled: ({ type, username }) => `${type} by ${username}`,
   visibleToEveryone: "Visible to everyone",

@@ -1,6 +1,7 @@
 // `/soho/{username}`: a user's publications, and for the owner the drafts.
 
 import { drawAvatar, find, h, loadStyle } from "./dom.js";
+import { pageMessage } from "./errors.js";
 import { text } from "./messages.js";
 import { goToSignIn, session } from "./session.js";
 import "./shell.js";
@@ -48,4 +49,4 @@ async function start() {
   showPublished(username, isOwn);
 }
 
-start();
+start().catch((error) => find("list").replaceChildren(pageMessage(error)));

@@ -2,8 +2,9 @@
 
 import { call, creationPath, postAction } from "./api.js";
 import { deleteLater, UNDO_MS } from "./deletion.js";
-import { button, emptyState, find, h, loadStyle, toast } from "./dom.js";
+import { button, emptyState, find, h, toast } from "./dom.js";
 import { sentence } from "./errors.js";
+import { openShareSheet } from "./late.js";
 import { text } from "./messages.js";
 import { session } from "./session.js";
 import { editCaption } from "./sheet.js";
@@ -35,8 +36,10 @@ function ownerActions(wall, item, viewer) {
   const { creationId, caption } = item;
   const problem = h("div", { role: "alert" });
 
-  const recaption = () =>
-    editCaption({
+  const showError = (error) => problem.replaceChildren(h("p", sentence(error)));
+  const recaption = () => {
+    problem.replaceChildren();
+    return editCaption({
       title: text.editCaption,
       submitLabel: text.save,
       value: caption,
@@ -45,18 +48,12 @@ function ownerActions(wall, item, viewer) {
         wall.setCaption(creationId, data.creation.caption);
         if (viewer.dialog.open) viewer.draw();
       },
-    });
-  const share = async () => {
-    try {
-      const [{ ShareSheet }, { data }] = await Promise.all([
-        import("./share_sheet.js"),
-        call(creationPath(creationId)),
-        loadStyle("share.css"),
-      ]);
-      if (!document.querySelector(".share-sheet")) new ShareSheet(data.creation, () => {}).open();
-    } catch (error) {
-      problem.replaceChildren(h("p", sentence(error)));
-    }
+    }).catch(showError);
+  };
+  const share = () => {
+    problem.replaceChildren();
+    const creation = call(creationPath(creationId)).then(({ data }) => data.creation);
+    return openShareSheet(creation, () => {}).catch(showError);
   };
   const unpublish = async () => {
     try {

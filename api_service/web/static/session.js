@@ -64,7 +64,10 @@ let config = null;
 /** Fetch `/api/web-config` once. */
 export function webConfig() {
   config ??= fetch("/api/web-config")
-    .then((response) => response.json())
+    .then((response) => {
+      if (!response.ok) throw new Error(`web-config: ${response.status}`);
+      return response.json();
+    })
     .catch((error) => {
       config = null;
       throw error;
@@ -77,7 +80,10 @@ let firebase;
 
 /** Load Firebase's web SDK, which only cloud installations configure. */
 export function firebaseOf({ firebase: options }) {
-  firebase ??= load(options);
+  firebase ??= load(options).catch((error) => {
+    firebase = undefined;
+    throw error;
+  });
   return firebase;
 }
 

@@ -1,7 +1,7 @@
 // A dialog for a caption.
 
 import { webConfig } from "./session.js";
-import { button, find, h, isBusy, setBusy } from "./dom.js";
+import { button, find, h, isBusy, openDialogs, setBusy } from "./dom.js";
 import { errorMessage } from "./errors.js";
 import { text } from "./messages.js";
 
@@ -12,7 +12,9 @@ import { text } from "./messages.js";
  *   send: (caption: string) => Promise<any>, done: (response: any) => void }} options
  */
 export async function editCaption({ title, submitLabel, value = "", more, send, done }) {
+  const before = openDialogs();
   const { captionLength } = (await webConfig()).limits;
+  if (openDialogs() !== before) return; // a second click
   const length = h("span");
   const field = h("textarea.form-field", { id: "caption", "aria-describedby": "caption-hint" });
   field.value = value ?? "";

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { button, find, h, isBusy, setBusy } from "./dom.js";
+import { pageMessage } from "./errors.js";
 import { text } from "./messages.js";
 import { firebaseOf, saveSession, session, webConfig } from "./session.js";
 import "./shell.js";
@@ -96,7 +97,11 @@ async function firebaseSignIn(config) {
 
 if (session()) location.replace(nextPage());
 if (query.get("reason") === "expired") find("reason").textContent = text.signedOut;
-const config = await webConfig();
-const methods = config.firebase ? await firebaseSignIn(config) : localSignIn();
-find("methods").replaceChildren(...methods);
-find("methods").querySelector("input")?.focus();
+try {
+  const config = await webConfig();
+  const methods = config.firebase ? await firebaseSignIn(config) : localSignIn();
+  find("methods").replaceChildren(...methods);
+  find("methods").querySelector("input")?.focus();
+} catch (error) {
+  find("methods").replaceChildren(pageMessage(error));
+}
