@@ -12,6 +12,7 @@ const SETTLED = new Set(["draft", "failed"]);
 
 export class Selection {
   isOn = false;
+  isRunning = false;
   selected = new Set();
   /** @type {HTMLInputElement | null} */
   anchor = null;
@@ -48,13 +49,13 @@ export class Selection {
     this.result.replaceChildren();
     this.observe();
     this.sync();
-    this.boxes()[0]?.focus();
+    (this.boxes().find((box) => !box.disabled) ?? this.bar).focus();
     announce(text.selectionHint);
   }
 
   leave() {
     this.isOn = false;
-    this.selected.clear();
+    this.selected = new Set(); // a request in progress keeps the one it was started with
     this.observer.disconnect();
     for (const box of this.boxes()) box.remove();
     this.sync();
@@ -77,23 +78,30 @@ export class Selection {
     this.toggle.setAttribute("aria-pressed", String(this.isOn));
     this.bar.hidden = !this.isOn;
     for (const [id, card] of this.list.cards) {
-      card.article.inert = this.isOn;
-      if (this.isOn) this.syncBox(id, card);
+      const hadFocus = card.article.contains(document.activeElement);
+      card.article.inert = this.isOn && !card.isDeleted;
+      if (this.isOn) this.syncBox(id, card, hadFocus);
     }
     for (const id of this.selected) if (!this.list.cards.has(id)) this.selected.delete(id);
     if (this.isOn && document.activeElement === document.body) this.bar.focus();
     this.showCounts();
   }
 
-  syncBox(id, { element, creation, isDeleted }) {
+  /** A card whose deletion can be undone has no checkbox, which would cover its button. */
+  syncBox(id, { element, creation, isDeleted }, hadFocus) {
     let box = element.querySelector("input.card-select");
+    if (isDeleted) {
+      this.selected.delete(id);
+      return box?.remove();
+    }
     if (!box) {
       box = h("input.card-select", { type: "checkbox", value: id });
       element.append(box);
     }
-    const isSettled = SETTLED.has(creation.status) && !isDeleted;
+    const isSettled = SETTLED.has(creation.status);
     if (!isSettled) this.selected.delete(id);
-    if (box.disabled === isSettled) box.disabled = !isSettled;
+    box.disabled = !isSettled || this.isRunning;
+    if (hadFocus) (box.disabled ? this.bar : box).focus();
     const label = text.selectCard(creation);
     if (box.getAttribute("aria-label") !== label) box.setAttribute("aria-label", label);
     box.checked = this.selected.has(id);
@@ -114,7 +122,7 @@ export class Selection {
     for (const { shown, label, statuses } of counts) {
       const { length } = this.chosen(statuses);
       shown.replaceChildren(...shown.querySelectorAll("svg"), label(length));
-      setBusy(shown, length === 0);
+      setBusy(shown, length === 0 || this.isRunning);
     }
     const selected = text.selectedCount(this.selected.size);
     if (this.count.textContent !== selected) this.count.textContent = selected;
@@ -163,19 +171,22 @@ export class Selection {
     next.focus();
   }
 
-  /** Run an action once at a time; show why it failed. */
+  /** Run an action once at a time, during which the selection does not change; show why it failed. */
   async run(action) {
     if (this.isRunning) return;
     this.isRunning = true;
     this.result.replaceChildren();
     this.bar.setAttribute("aria-busy", "true");
     try {
-      await action();
+      const done = action();
+      this.sync();
+      await done;
     } catch (error) {
       this.result.replaceChildren(errorMessage(error));
     }
     this.bar.removeAttribute("aria-busy");
     this.isRunning = false;
+    this.sync();
   }
 
   publish() {
@@ -185,11 +196,12 @@ export class Selection {
 
   async download() {
     if (isBusy(this.downloadButton)) return;
+    const { selected } = this;
     const creationIds = this.chosen(READY).map(({ creationId }) => creationId);
     const path = "/api/generate/drafts/zip";
     const { data } = await call(path, { method: "POST", json: { creationIds } });
     h("a", { href: data.downloadUrl, download: true }).click();
-    this.leave();
+    if (this.selected === selected) this.leave();
     toast(text.downloading(creationIds.length, data.sizeBytes));
   }
 
@@ -218,6 +230,7 @@ export class Selection {
 
   /** Carry out an action on each; drop what succeeded, and name what failed. */
   async send(action, creations, describe) {
+    const { selected } = this;
     const creationIds = creations.map(({ creationId }) => creationId);
     const { data } = await call("/api/generate/drafts/bulk", {
       method: "POST",
@@ -226,7 +239,7 @@ export class Selection {
     });
     const failed = data.results.filter(({ ok }) => !ok);
     const prompts = new Map(creations.map(({ creationId, prompt }) => [creationId, prompt]));
-    this.leave();
+    if (this.selected === selected) this.leave();
     for (const { ok, creationId } of data.results) if (ok) this.list.drop(creationId);
     const done = data.results.length - failed.length;
     if (done) toast(describe(done));
