@@ -92,13 +92,17 @@ class Follower {
   }
 
   changed(changes) {
-    this.failureCount = 0;
-    this.connected(true);
     if (changes.isSnapshot) this.unfinished.clear();
     for (const creation of changes.creations)
       this.unfinished[isUnfinished(creation) ? "add" : "delete"](creation.creationId);
     for (const id of changes.gone) this.unfinished.delete(id);
     this.onChanges(changes);
+    this.succeeded();
+  }
+
+  succeeded() {
+    this.failureCount = 0;
+    this.connected(true);
   }
 
   /** Read one stream to its end; return how long to wait afterwards, in milliseconds. */
@@ -132,13 +136,12 @@ class Follower {
     const response = await call(`/api/generate/drafts?limit=${limits.watched}`, {
       headers: { ...(this.etag && { "If-None-Match": this.etag }) },
     });
-    this.failureCount = 0;
-    this.connected(true);
-    if (response.status !== 304) {
-      this.etag = response.headers.get("ETag");
+    if (response.status === 304) this.succeeded();
+    else {
       const { data: account } = await call("/api/me");
       const { creations } = response.data;
       this.changed({ account, creations, gone: [], isSnapshot: true });
+      this.etag = response.headers.get("ETag");
     }
     if (document.hidden) return this.unfinished.size ? POLL_MS.hidden : Infinity;
     return this.unfinished.size ? POLL_MS.busy : POLL_MS.idle;
