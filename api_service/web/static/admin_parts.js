@@ -38,56 +38,72 @@ export async function busyWhile(element, place, action) {
 export class PagedList {
   /** @type {string | null} */
   cursor = null;
+  /** @type {Promise<void> | null} */
+  reloading = null;
 
   /** `item` creates the element of one of the things called `key` in a page. */
   constructor({ title, path, key, empty, item }) {
     this.path = path;
     this.key = key;
-    this.empty = empty;
     this.item = item;
     this.list = h("ol.admin-list");
-    this.below = h("div");
+    this.empty = h("p.muted", { hidden: true }, empty);
+    this.problem = h("div", { role: "alert" });
     const hidden = h("span.visually-hidden", labels.more(title));
     this.more = button(text.showMore, () => this.next(), { kind: "small" });
+    this.more.hidden = true;
     this.more.append(hidden);
+    const below = h("div", this.empty, this.more, this.problem);
     const about = { "aria-label": title };
-    this.element = h("section.admin-section", about, h("h3", title), this.list, this.below);
+    this.element = h("section.admin-section", about, h("h3", title), this.list, below);
   }
 
-  /** Load the first page again; the list shows the old one until then. */
-  async reload() {
-    try {
-      const page = await adminCall(`${this.path}?${new URLSearchParams({ limit: LIMIT })}`);
-      this.start(page);
-    } catch (error) {
-      showError(this.below, error);
-    }
+  /** Load the first page again; the list shows the old one until then. The newest reload counts. */
+  reload() {
+    const reloading = this.fetch().then(
+      (page) => reloading === this.reloading && this.start(page),
+      (error) => reloading === this.reloading && showError(this.problem, error),
+    );
+    this.reloading = reloading;
+    return reloading;
+  }
+
+  fetch(after = {}) {
+    return adminCall(`${this.path}?${new URLSearchParams({ limit: LIMIT, ...after })}`);
   }
 
   /** Show a first page. */
   start(page) {
     this.list.replaceChildren();
+    this.problem.replaceChildren();
     this.add(page);
-    if (!page[this.key].length) this.below.replaceChildren(h("p.muted", this.empty));
+    this.empty.hidden = page[this.key].length > 0;
   }
 
   add(page) {
     const items = page[this.key].map(this.item);
     this.list.append(...items);
     this.cursor = page.nextCursor;
-    this.below.replaceChildren(...(this.cursor ? [this.more] : []));
+    this.more.hidden = !this.cursor;
     return items;
   }
 
-  async next() {
-    const query = new URLSearchParams({ limit: LIMIT, cursor: this.cursor ?? "" });
-    const problem = h("div", { role: "alert" });
-    this.below.replaceChildren(this.more, problem);
-    await busyWhile(this.more, problem, async () => {
-      const [first] = this.add(await adminCall(`${this.path}?${query}`));
+  next() {
+    return busyWhile(this.more, this.problem, async () => {
+      const page = await this.following();
+      if (!page) return;
+      const [first] = this.add(page);
       first?.setAttribute("tabindex", "-1");
       first?.focus(); // the button moves, or is gone
     });
+  }
+
+  /** Fetch the page after the last one, if there is one, also if the list is reloaded meanwhile. */
+  async following() {
+    const { reloading } = this;
+    await reloading;
+    const page = this.cursor && (await this.fetch({ cursor: this.cursor }));
+    return reloading === this.reloading ? page : this.following();
   }
 }
 
