@@ -182,13 +182,13 @@ class GrantForm {
     const isWhole = Number.isSafeInteger(amount) && amount >= 1;
     if (!isWhole) return this.refuse(labels.amountMissing, this.amount);
     if (!reason) return this.refuse(labels.reasonMissing, this.reason);
-    this.problem.replaceChildren();
     const { key } = this; // of a dialog that was closed while it waited for its response, too
     return confirmAct({
       title: labels.grantTitle(amount, this.name),
       hint: labels.grantFor(reason),
       submitLabel: labels.granting(amount),
       send: () => this.send(amount, reason, key),
+      place: this.problem,
     });
   }
 

@@ -90,6 +90,7 @@ export class OperatePart {
       hint: labels.pauseHint,
       submitLabel: labels.pauseKind(kind),
       send,
+      place: this.problem,
     });
   }
 }

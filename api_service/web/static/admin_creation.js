@@ -14,12 +14,14 @@ export const isCreationId = (query) => CREATION_ID.test(query);
 
 /** Open the dialog of a creation; `changed` is called after an act. */
 export function openCreation(creationId, changed = () => {}) {
+  const problem = h("div", { role: "alert" });
   const body = h("div.admin-creation", h("p.muted", labels.looking));
   const close = button(text.close, () => sheet.close(), { kind: "small" });
   const sheet = h(
     "dialog.sheet.admin-sheet",
     { "aria-labelledby": "creation-title", onclose: () => sheet.remove() },
     h("div.admin-head", h("h2", { id: "creation-title" }, labels.creation), close),
+    problem,
     body,
   );
   find("main").append(sheet);
@@ -38,6 +40,7 @@ export function openCreation(creationId, changed = () => {}) {
       hint,
       submitLabel: labels[name],
       needsReason: true,
+      place: problem,
       send: async (reason) => {
         await post(`creations/${creationId}/${name}`, { reason });
         announce(done);

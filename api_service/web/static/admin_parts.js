@@ -2,8 +2,8 @@
 
 import { adminCall, Refused } from "./admin_api.js";
 import { labels } from "./admin_messages.js";
-import { button, find, h, isBusy, setBusy } from "./dom.js";
-import { errorMessage } from "./errors.js";
+import { button, find, h, isBusy, setBusy, toast } from "./dom.js";
+import { errorMessage, sentence } from "./errors.js";
 import { text } from "./messages.js";
 
 const LIMIT = "20";
@@ -18,6 +18,12 @@ export function facts(pairs) {
 /** Show an error in an element, unless the page already says that it is for operators. */
 export function showError(element, error) {
   if (!(error instanceof Refused)) element.replaceChildren(errorMessage(error));
+}
+
+/** Show the error of an act whose dialog was closed; `place` may be gone, too. */
+function showLate(place, title, error) {
+  if (place.isConnected) showError(place, error);
+  else if (!(error instanceof Refused)) toast(`${title} ${sentence(error)}`);
 }
 
 /** Run an action of a button; it is busy until then, and the error is shown in `place`. */
@@ -123,9 +129,10 @@ export const inputFor = (id, attributes = {}) =>
 
 /**
  * Ask before an act. With `needsReason`, the dialog has a field whose text `send` gets. It stays
- * open with the error if `send` fails.
+ * open with the error if `send` fails; if it was closed before, `place` shows the error.
  */
-export function confirmAct({ title, hint, submitLabel, needsReason = false, send }) {
+export function confirmAct({ title, hint, submitLabel, needsReason = false, send, place }) {
+  place.replaceChildren();
   const problem = h("div", { role: "alert" });
   const reason = inputFor("act-reason", { maxlength: "500" });
   const submit = h("button.button.primary", submitLabel);
@@ -136,7 +143,12 @@ export function confirmAct({ title, hint, submitLabel, needsReason = false, send
       return reason.focus();
     }
     return busyWhile(submit, problem, async () => {
-      await send(reason.value.trim());
+      try {
+        await send(reason.value.trim());
+      } catch (error) {
+        if (sheet.open) throw error;
+        return showLate(place, title, error);
+      }
       sheet.close();
     });
   };

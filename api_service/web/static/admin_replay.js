@@ -87,6 +87,7 @@ export class ReplayForm {
       hint: labels.replayHint(preview, isGranted, BATCH_SIZE),
       submitLabel: labels.replay,
       send: () => this.send(request),
+      place: this.problem,
     });
   }
 

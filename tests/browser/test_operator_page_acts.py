@@ -1,0 +1,81 @@
+"""Acts on the operators' page whose dialogs were closed, or that were opened from a list."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import NewVisitor, Site
+from tests.browser.test_operator_page import OLGA, PHONE, opened, press
+from tests.support.machine import needs
+
+pytestmark = [needs("browser"), pytest.mark.slow]
+
+
+@pytest.fixture
+def site(new_site: Callable[..., Site]) -> Site:
+    return new_site(PHOENIX_ADMINS=OLGA)
+
+
+def without_network(new_visitor: NewVisitor, site: Site) -> Page:
+    visitor = new_visitor(site.base_url, **PHONE)
+    visitor.expected.append("Failed to load resource: net::ERR_FAILED")
+    return visitor.sign_in(OLGA, "/admin")
+
+
+def holding(page: Page, url: str, waiting: list[Route]) -> AbstractContextManager[object]:
+    """Hold the first request that the block sends to the URL."""
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(url, hold, times=1)
+    return page.expect_request(url)
+
+
+def test_error_of_an_act_whose_question_was_closed_is_shown_at_its_button(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    page = without_network(new_visitor, site)
+    pause, dialog = page.get_by_role("button", name="Pause videos"), page.get_by_role("dialog")
+    alert = page.get_by_role("region", name="Operate").get_by_role("alert").first
+    waiting: list[Route] = []
+    press(page, pause)
+    with holding(page, "**/api/admin/switches/video", waiting):
+        press(page, dialog.get_by_role("button", name="Pause videos"))
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+    waiting[0].abort()
+
+    expect(alert).to_contain_text("No response.")
+    expect(pause).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    expect(alert).to_have_text("")
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
+    site: Site, new_visitor: NewVisitor, closed: int
+) -> None:
+    published = site.published()
+    page = without_network(new_visitor, site)
+    page.get_by_label("Account or creation").fill(published.creation_id)
+    page.keyboard.press("Enter")
+    dialogs, waiting = page.get_by_role("dialog"), list[Route]()
+    press(page, dialogs.get_by_role("button", name="Unpublish"))
+    page.keyboard.type("a complaint")
+    with holding(page, "**/api/admin/creations/*/unpublish", waiting):
+        page.keyboard.press("Enter")
+    for left in reversed(range(2 - closed, 2)):
+        page.keyboard.press("Escape")
+        expect(dialogs).to_have_count(left)
+
+    waiting[0].abort()
+
+    if closed == 1:
+        expect(dialogs.get_by_role("alert")).to_contain_text("No response.")
+    else:
+        expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
