@@ -8,6 +8,8 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
 from tests.browser.test_operator_page import OLGA, PHONE, opened, press
+from tests.browser.test_operator_replay import REPLAY, failed
+from tests.support.builders import BEN, POLICY
 from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
@@ -79,3 +81,38 @@ def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
         expect(dialogs.get_by_role("alert")).to_contain_text("No response.")
     else:
         expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
+
+
+def test_act_from_the_list_of_acts_renews_the_acts_and_the_account(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    published = site.published(caption="First snow")
+    site.world.phoenix.operating.unpublish(published.creation_id, reason="a complaint", who=OLGA)
+    page = opened(new_visitor, site, "/admin?account=ada")
+    creations = page.get_by_role("region", name="Creations")
+    expect(creations.get_by_role("listitem")).to_have_count(1)
+    press(page, page.locator('[data-verb="unpublish"]').get_by_role("button"))
+    press(page, page.get_by_role("dialog").get_by_role("button", name="Delete"))
+    page.keyboard.type("an order")
+    page.keyboard.press("Enter")
+
+    expect(page.locator('[data-verb="delete"]')).to_contain_text("an order")
+    expect(creations).to_contain_text("No creations.")
+
+
+def test_act_from_the_results_of_a_replay_renews_the_acts(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    failed(site, user=BEN)
+    for number in range(POLICY.videos_in_flight_max):
+        site.world.open(user=BEN, key=f"{number}")
+    page = opened(new_visitor, site)
+    form, dialog = page.get_by_role("form", name=REPLAY), page.get_by_role("dialog")
+    press(page, form.get_by_role("button", name=REPLAY))
+    press(page, dialog.get_by_role("button", name=REPLAY))
+    press(page, form.get_by_role("listitem").get_by_role("button"))
+    press(page, dialog.get_by_role("button", name="Delete"))
+    page.keyboard.type("an order")
+    page.keyboard.press("Enter")
+
+    expect(page.locator('[data-verb="delete"]')).to_contain_text("an order")

@@ -11,11 +11,12 @@ import { goToSignIn, session } from "./session.js";
 import { refreshAccount, watchQueue } from "./shell.js";
 
 function show(numbers, first) {
-  const acts = actsList();
   const changed = () => {
     acts.reload();
     numbers.renew();
+    account.renew();
   };
+  const acts = actsList(changed);
   const account = new AccountPart(changed);
   const operate = new OperatePart(changed);
   numbers.renewed = (latest) => operate.show(latest);

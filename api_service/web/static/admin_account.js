@@ -10,6 +10,9 @@ import { thumbnail } from "./media.js";
 const LOOK_UP = "account";
 
 export class AccountPart {
+  /** Fetch and show the account again that is shown. */
+  renew = async () => {};
+
   /** `changed` is called after an act. */
   constructor(changed) {
     this.changed = changed;
@@ -47,7 +50,7 @@ export class AccountPart {
   lookUp(query) {
     if (!query) return this.query.focus();
     return busyWhile(this.submit, this.problem, async () => {
-      if (isCreationId(query)) return openCreation(query, () => this.changed());
+      if (isCreationId(query)) return openCreation(query, this.changed);
       const statement = await adminCall(`accounts/${encodeURIComponent(query)}`);
       history.replaceState(null, "", `?${new URLSearchParams({ [LOOK_UP]: statement.userId })}`);
       this.show(statement);
@@ -59,24 +62,23 @@ export class AccountPart {
   show(statement) {
     const path = `accounts/${encodeURIComponent(statement.userId)}`;
     const summary = h("div", ...summaryOf(statement));
-    const changed = async () => {
-      this.changed();
-      this.lists?.ledger.reload();
-      this.lists?.creations.reload();
+    const { ledger, creations } = listsOf(path, this.changed);
+    this.renew = async () => {
+      ledger.reload();
+      creations.reload();
       try {
         summary.replaceChildren(...summaryOf(await adminCall(path)));
       } catch (error) {
         showError(this.problem, error);
       }
     };
-    this.lists = listsOf(path, changed);
-    this.lists.ledger.start(statement.ledger);
-    this.lists.creations.start(statement.creations);
+    ledger.start(statement.ledger);
+    creations.start(statement.creations);
     this.result.replaceChildren(
       h("h3.admin-name", `@${statement.username}`),
       summary,
-      new GrantForm(statement, changed).element,
-      h("div.admin-columns", this.lists.ledger.element, this.lists.creations.element),
+      new GrantForm(statement, this.changed).element,
+      h("div.admin-columns", ledger.element, creations.element),
     );
   }
 }

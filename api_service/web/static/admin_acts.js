@@ -9,8 +9,8 @@ import { button, h } from "./dom.js";
 
 const KINDS = ["image", "video"];
 
-/** Create the list of what operators did, newest first. */
-export const actsList = () =>
+/** Create the list of what operators did, newest first; `changed` is called after an act. */
+export const actsList = (changed) =>
   new PagedList({
     title: labels.acts,
     path: "acts",
@@ -27,7 +27,7 @@ export const actsList = () =>
           h("time.muted", { datetime: act.createdAt }, when(act.createdAt)),
         ),
         act.creationId &&
-          opener(labels.timeline, labels.timelineOf(act.creationId), act.creationId),
+          opener(labels.timeline, labels.timelineOf(act.creationId), act.creationId, changed),
       ),
   });
 

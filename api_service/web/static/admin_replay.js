@@ -111,7 +111,12 @@ export class ReplayForm {
       h(
         "li",
         h("div", h("b.admin-prompt", each.creationId), h("p.muted", labels.replayed(each))),
-        opener(labels.timeline, labels.timelineOf(each.creationId), each.creationId),
+        opener(
+          labels.timeline,
+          labels.timelineOf(each.creationId),
+          each.creationId,
+          this.changed,
+        ),
       ),
     );
     this.results.replaceChildren(...items);
