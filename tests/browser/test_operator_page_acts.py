@@ -116,3 +116,20 @@ def test_act_from_the_results_of_a_replay_renews_the_acts(
     page.keyboard.press("Enter")
 
     expect(page.locator('[data-verb="delete"]')).to_contain_text("an order")
+
+
+def test_focus_after_an_act_on_a_creation_is_in_its_dialog(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    published = site.published()
+    page = opened(new_visitor, site)
+    page.get_by_label("Account or creation").fill(published.creation_id)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    press(page, dialog.get_by_role("button", name="Unpublish"))
+    page.keyboard.type("a complaint")
+    page.keyboard.press("Enter")
+
+    expect(dialog.locator('[data-what="unpublish"]')).to_be_visible()
+    expect(dialog.get_by_role("button", name="Unpublish")).to_have_count(0)
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()

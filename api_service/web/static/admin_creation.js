@@ -41,12 +41,12 @@ export function openCreation(creationId, changed = () => {}) {
       submitLabel: labels[name],
       needsReason: true,
       place: problem,
-      send: async (reason) => {
-        await post(`creations/${creationId}/${name}`, { reason });
+      send: (reason) => post(`creations/${creationId}/${name}`, { reason }),
+      after: () => {
         announce(done);
-        close.focus(); // the button that opened the dialog may be gone
+        close.focus(); // the button that opened the question may soon be gone
         changed();
-        await load();
+        load();
       },
     });
   return load();

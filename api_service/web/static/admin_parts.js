@@ -129,9 +129,18 @@ export const inputFor = (id, attributes = {}) =>
 
 /**
  * Ask before an act. With `needsReason`, the dialog has a field whose text `send` gets. It stays
- * open with the error if `send` fails; if it was closed before, `place` shows the error.
+ * open with the error if `send` fails; if it was closed before, `place` shows the error. After
+ * an act, `after` is called when the dialog is closed: only now can the focus move elsewhere.
  */
-export function confirmAct({ title, hint, submitLabel, needsReason = false, send, place }) {
+export function confirmAct({
+  title,
+  hint,
+  submitLabel,
+  needsReason = false,
+  send,
+  after = () => {},
+  place,
+}) {
   place.replaceChildren();
   const problem = h("div", { role: "alert" });
   const reason = inputFor("act-reason", { maxlength: "500" });
@@ -150,6 +159,7 @@ export function confirmAct({ title, hint, submitLabel, needsReason = false, send
         return showLate(place, title, error);
       }
       sheet.close();
+      after();
     });
   };
   const sheet = h(
