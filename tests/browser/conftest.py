@@ -51,7 +51,7 @@ class Visitor:
 
     def _record(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.errors.append(message.text)
+            self.errors.append(f"{message.text} {message.location.get('url', '')}")
 
     def expect_statuses(self, *statuses: int) -> None:
         self.expected += [f"{ERROR_STATUS}{status}" for status in statuses]
