@@ -58,29 +58,52 @@ def test_error_of_an_act_whose_question_was_closed_is_shown_at_its_button(
     expect(alert).to_have_text("")
 
 
-@pytest.mark.parametrize("closed", [1, 2])
-def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
-    site: Site, new_visitor: NewVisitor, closed: int
-) -> None:
-    published = site.published()
-    page = without_network(new_visitor, site)
-    page.get_by_label("Account or creation").fill(published.creation_id)
+def unpublish_held(page: Page, creation_id: str, waiting: list[Route]) -> None:
+    """Unpublish a creation from its dialog, and hold the request."""
+    page.get_by_label("Account or creation").fill(creation_id)
     page.keyboard.press("Enter")
-    dialogs, waiting = page.get_by_role("dialog"), list[Route]()
-    press(page, dialogs.get_by_role("button", name="Unpublish"))
+    press(page, page.get_by_role("dialog").get_by_role("button", name="Unpublish"))
     page.keyboard.type("a complaint")
     with holding(page, "**/api/admin/creations/*/unpublish", waiting):
         page.keyboard.press("Enter")
-    for left in reversed(range(2 - closed, 2)):
+
+
+def close(page: Page, count: int) -> None:
+    """Close so many of the two dialogs."""
+    for left in reversed(range(2 - count, 2)):
         page.keyboard.press("Escape")
-        expect(dialogs).to_have_count(left)
+        expect(page.get_by_role("dialog")).to_have_count(left)
+
+
+def test_error_of_an_act_on_a_creation_is_shown_in_its_dialog(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    waiting: list[Route] = []
+    page = without_network(new_visitor, site)
+    unpublish_held(page, site.published().creation_id, waiting)
+    close(page, 1)
 
     waiting[0].abort()
 
-    if closed == 1:
-        expect(dialogs.get_by_role("alert")).to_contain_text("No response.")
-    else:
-        expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No response.")
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["", "before the event of the closing"])
+def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
+    site: Site, new_visitor: NewVisitor, *, is_late: bool
+) -> None:
+    waiting: list[Route] = []
+    page = without_network(new_visitor, site)
+    unpublish_held(page, site.published().creation_id, waiting)
+    if is_late:
+        page.evaluate(
+            "addEventListener('close', (event) => event.stopImmediatePropagation(), true)"
+        )
+    close(page, 2)
+
+    waiting[0].abort()
+
+    expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
 
 
 def test_act_from_the_list_of_acts_renews_the_acts_and_the_account(

@@ -20,9 +20,10 @@ export function showError(element, error) {
   if (!(error instanceof Refused)) element.replaceChildren(errorMessage(error));
 }
 
-/** Show the error of an act whose dialog was closed; `place` may be gone, too. */
+/** Show the error of an act whose dialog was closed; `place` may be in a closed one, too. */
 function showLate(place, title, error) {
-  if (place.isConnected) showError(place, error);
+  const isShown = place.isConnected && !place.closest("dialog:not([open])");
+  if (isShown) showError(place, error);
   else if (!(error instanceof Refused)) toast(`${title} ${sentence(error)}`);
 }
 
