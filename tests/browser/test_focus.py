@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.test_trouble import process_events
+from tests.browser.held import process_events
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 

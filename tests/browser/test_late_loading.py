@@ -1,10 +1,11 @@
 """Modules and the configuration that are loaded late: failures, repeats and double clicks."""
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Route, expect
 
 from shared.domain.kind import Kind
 from tests.browser.conftest import NewVisitor, Site, Visitor
+from tests.browser.held import process_events
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -31,12 +32,6 @@ def own_viewer(visitor: Visitor) -> Locator:
     page.goto(f"{visitor.base_url}/soho/ada")
     page.get_by_role("button", name="Open video: First words").click()
     return page.get_by_role("dialog", name="Viewer")
-
-
-def process_events(page: Page) -> bool:
-    """Process pending browser events, which Playwright does during a call only."""
-    page.title()
-    return False
 
 
 @pytest.mark.parametrize("missing", [CONFIG, "**/drafts.js"])

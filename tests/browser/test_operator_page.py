@@ -15,6 +15,7 @@ from shared.domain.ledger import EntryType
 from shared.domain.operating import OperatorAct, Verb
 from tests.browser.axe import findings
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.held import held_route
 from tests.browser.test_journeys import until_focused
 from tests.browser.test_sharing import fits
 from tests.support.machine import needs
@@ -182,12 +183,12 @@ def test_grant_sent_again_while_it_waits_is_made_once(site: Site, new_visitor: N
         press(page, dialog.get_by_role("button", name="Grant 5 tokens"))
     page.keyboard.press("Escape")
     form.get_by_role("button").click()
-    waiting[0].continue_()
+    held_route(page, waiting).continue_()
     expect(form.get_by_role("status")).to_have_text("Granted 5 tokens to @ada. New balance: 95.")
 
     with page.expect_request("**/api/admin/grants"):
         press(page, dialog.get_by_role("button", name="Grant 5 tokens"))
-    waiting[1].continue_()
+    held_route(page, waiting, 2).continue_()
     expect(dialog).to_have_count(0)
 
     assert site.world.account().balance_tokens == 95

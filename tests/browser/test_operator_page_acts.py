@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.held import held_route
 from tests.browser.test_operator_page import OLGA, PHONE, opened, press
 from tests.browser.test_operator_replay import REPLAY, failed
 from tests.support.builders import BEN, POLICY
@@ -49,7 +50,7 @@ def test_error_of_an_act_whose_question_was_closed_is_shown_at_its_button(
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
-    waiting[0].abort()
+    held_route(page, waiting).abort()
 
     expect(alert).to_contain_text("No response.")
     expect(pause).to_be_focused()
@@ -83,7 +84,7 @@ def test_error_of_an_act_on_a_creation_is_shown_in_its_dialog(
     unpublish_held(page, site.published().creation_id, waiting)
     close(page, 1)
 
-    waiting[0].abort()
+    held_route(page, waiting).abort()
 
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No response.")
 
@@ -101,7 +102,7 @@ def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
         )
     close(page, 2)
 
-    waiting[0].abort()
+    held_route(page, waiting).abort()
 
     expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
 

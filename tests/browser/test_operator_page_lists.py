@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from shared.domain.operating import Reason, Verb
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.held import held_route
 from tests.browser.test_operator_page import OLGA, PHONE, opened
 from tests.support.machine import needs
 
@@ -95,7 +96,7 @@ def test_list_that_is_reloaded_while_it_continues_loses_nothing(
             page.get_by_role("button", name="Sweep now").click()
         expect(items.nth(1)).to_contain_text(f"act {ACTS - 1}")
     expect(done).to_contain_text("Swept.")
-    waiting[0].continue_()
+    held_route(page, waiting).continue_()
 
     expect(items).to_have_count(1 + ACTS)
     reasons = items.locator("p").all_text_contents()

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.held import process_events
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -24,12 +25,6 @@ def hold_next(page: Page, pattern: str) -> list[Route]:
 
     page.route(pattern, hold, times=1)
     return held
-
-
-def process_events(page: Page) -> bool:
-    """Process pending browser events, which Playwright does during a call only."""
-    page.title()
-    return False
 
 
 def select(page: Page) -> None:

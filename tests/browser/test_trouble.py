@@ -11,6 +11,7 @@ from api_service.events import StreamLimits
 from shared.domain.kind import Kind
 from shared.ports.store import Page
 from tests.browser.conftest import ERROR_STATUS, NewVisitor, Site
+from tests.browser.held import process_events
 from tests.support.builders import ADA
 from tests.support.documents import parsed
 from tests.support.eventually import eventually
@@ -35,12 +36,6 @@ def request_video(page: BrowserPage) -> None:
     page.get_by_role("radio", name="Video").check()
     page.get_by_label("Prompt").fill("a fox in the snow")
     page.get_by_role("button", name="Create video · 10 tokens").click()
-
-
-def process_events(page: BrowserPage) -> bool:
-    """Process pending browser events, which Playwright does during a call only."""
-    page.title()
-    return False
 
 
 def expect_message(page: BrowserPage, code: str, *words: str) -> None:

@@ -1,0 +1,19 @@
+"""Requests that a test holds: Playwright calls a route's handler after `expect_request` returned."""
+
+from collections.abc import Sequence
+
+from playwright.sync_api import Page, Route
+
+from tests.support.eventually import eventually
+
+
+def process_events(page: Page) -> bool:
+    """Process pending browser events, which Playwright does during a call only."""
+    page.title()
+    return False
+
+
+def held_route(page: Page, routes: Sequence[Route], number: int = 1) -> Route:
+    """Wait until so many requests are held, and return the last of them."""
+    eventually(lambda: len(routes) >= number or process_events(page))
+    return routes[number - 1]
