@@ -69,42 +69,18 @@ def unpublish_held(page: Page, creation_id: str, waiting: list[Route]) -> None:
         page.keyboard.press("Enter")
 
 
-def close(page: Page, count: int) -> None:
-    """Close so many of the two dialogs."""
-    for left in reversed(range(2 - count, 2)):
-        page.keyboard.press("Escape")
-        expect(page.get_by_role("dialog")).to_have_count(left)
-
-
 def test_error_of_an_act_on_a_creation_is_shown_in_its_dialog(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     waiting: list[Route] = []
     page = without_network(new_visitor, site)
     unpublish_held(page, site.published().creation_id, waiting)
-    close(page, 1)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(1)
 
     held_route(page, waiting).abort()
 
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No response.")
-
-
-@pytest.mark.parametrize("is_late", [False, True], ids=["", "before the event of the closing"])
-def test_error_of_an_act_on_a_creation_is_shown_after_its_dialogs_were_closed(
-    site: Site, new_visitor: NewVisitor, *, is_late: bool
-) -> None:
-    waiting: list[Route] = []
-    page = without_network(new_visitor, site)
-    unpublish_held(page, site.published().creation_id, waiting)
-    if is_late:
-        page.evaluate(
-            "addEventListener('close', (event) => event.stopImmediatePropagation(), true)"
-        )
-    close(page, 2)
-
-    held_route(page, waiting).abort()
-
-    expect(page.locator("#toasts")).to_contain_text("Unpublish this creation? No response.")
 
 
 def test_act_from_the_list_of_acts_renews_the_acts_and_the_account(
