@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
 from tests.browser.held import held_route
@@ -25,6 +25,10 @@ def without_network(new_visitor: NewVisitor, site: Site) -> Page:
     visitor = new_visitor(site.base_url, **PHONE)
     visitor.expected.append("Failed to load resource: net::ERR_FAILED")
     return visitor.sign_in(OLGA, "/admin")
+
+
+def reason_field(page: Page) -> Locator:
+    return page.get_by_role("dialog").get_by_label("Reason")
 
 
 def holding(page: Page, url: str, waiting: list[Route]) -> AbstractContextManager[object]:
@@ -64,9 +68,9 @@ def unpublish_held(page: Page, creation_id: str, waiting: list[Route]) -> None:
     page.get_by_label("Account or creation").fill(creation_id)
     page.keyboard.press("Enter")
     press(page, page.get_by_role("dialog").get_by_role("button", name="Unpublish"))
-    page.keyboard.type("a complaint")
+    reason_field(page).fill("a complaint")
     with holding(page, "**/api/admin/creations/*/unpublish", waiting):
-        page.keyboard.press("Enter")
+        reason_field(page).press("Enter")
 
 
 def test_error_of_an_act_on_a_creation_is_shown_in_its_dialog(
@@ -93,8 +97,8 @@ def test_act_from_the_list_of_acts_renews_the_acts_and_the_account(
     expect(creations.get_by_role("listitem")).to_have_count(1)
     press(page, page.locator('[data-verb="unpublish"]').get_by_role("button"))
     press(page, page.get_by_role("dialog").get_by_role("button", name="Delete"))
-    page.keyboard.type("an order")
-    page.keyboard.press("Enter")
+    reason_field(page).fill("an order")
+    reason_field(page).press("Enter")
 
     expect(page.locator('[data-verb="delete"]')).to_contain_text("an order")
     expect(creations).to_contain_text("No creations.")
@@ -112,8 +116,8 @@ def test_act_from_the_results_of_a_replay_renews_the_acts(
     press(page, dialog.get_by_role("button", name=REPLAY))
     press(page, form.get_by_role("listitem").get_by_role("button"))
     press(page, dialog.get_by_role("button", name="Delete"))
-    page.keyboard.type("an order")
-    page.keyboard.press("Enter")
+    reason_field(page).fill("an order")
+    reason_field(page).press("Enter")
 
     expect(page.locator('[data-verb="delete"]')).to_contain_text("an order")
 
@@ -127,8 +131,8 @@ def test_focus_after_an_act_on_a_creation_is_in_its_dialog(
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     press(page, dialog.get_by_role("button", name="Unpublish"))
-    page.keyboard.type("a complaint")
-    page.keyboard.press("Enter")
+    reason_field(page).fill("a complaint")
+    reason_field(page).press("Enter")
 
     expect(dialog.locator('[data-what="unpublish"]')).to_be_visible()
     expect(dialog.get_by_role("button", name="Unpublish")).to_have_count(0)
