@@ -1,6 +1,5 @@
 """Bodies of the requests for a replay, and the cursor with which one request continues another."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from shared.domain.errors import WrongField
 from shared.domain.failure import FailureCode
 from shared.domain.keys import Collection, Key
 from shared.domain.kind import Kind
-from shared.domain.schedule import RFC_3339
+from shared.domain.schedule import parsed_time
 from shared.lifecycle.replaying import Replayed, ReplayRequest
 from shared.ports.store import Cursor
 
@@ -36,20 +35,17 @@ SINCE_S_MAX = 90 * 24 * 3600
 ACCEPTED_SINCE = f"use a time of RFC 3339 with its zone, or 1 to {SINCE_S_MAX} seconds"
 ACCEPTED_CODE = f"use one of {', '.join(FailureCode)}"
 ACCEPTED_CURSOR = "use a nextCursor of a replay, or the cursor of a preview"
-_FRACTION = re.compile(r"\.[0-9]+")
 
 
 def parsed_since(since: str | int, *, now: datetime) -> datetime:
     """Return a time of RFC 3339, or so many seconds ago; raise `WrongField`."""
-    if isinstance(since, int):
+    try:
+        if isinstance(since, str):
+            return parsed_time(since).astimezone(UTC)
         if 1 <= since <= SINCE_S_MAX:
             return now - timedelta(seconds=since)
-    elif RFC_3339.fullmatch(since):
-        text = _FRACTION.sub(lambda found: found[0][:7], since.upper())
-        try:
-            return datetime.fromisoformat(text).astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
+    except (ValueError, OverflowError) as error:  # OverflowError: before year 1
+        raise WrongField(field="since", reason=ACCEPTED_SINCE) from error
     raise WrongField(field="since", reason=ACCEPTED_SINCE)
 
 

@@ -12,7 +12,7 @@ from cli.data import DataOption
 from shared.domain.errors import RequestError, Unavailable, WrongField
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
-from shared.domain.schedule import RFC_3339
+from shared.domain.schedule import parsed_time
 from shared.lifecycle.replaying import Replayed, ReplayRequest
 from shared.lifecycle.statements import counted
 from shared.wiring import Phoenix
@@ -29,11 +29,9 @@ def parsed_since(text: str, *, now: datetime) -> datetime:
     try:
         if ago := AGO.fullmatch(text):
             return now - timedelta(seconds=int(ago[1]) * UNITS_S[ago[2]])
-        if RFC_3339.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        return parsed_time(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:  # OverflowError: before year 1
         raise WrongField(field="since", reason=ACCEPTED) from error
-    raise WrongField(field="since", reason=ACCEPTED)
 
 
 @commands.command()

@@ -188,8 +188,8 @@ def checked_text(text: str, *, field: str, length_max: int, may_be_blank: bool =
     """Return the text normalised, or raise `WrongField` naming `field`.
 
     Normalised: without bidi controls, with LF for CRLF, trimmed; normalising it again changes
-    nothing. Refused: blank (unless allowed), only invisible characters, more than `length_max` code points, and, also at its
-    ends, lone surrogates and control characters other than newline and tab.
+    nothing. Refused: blank (unless allowed), only invisible characters, more than `length_max` code
+    points, and, also at its ends, lone surrogates and control characters other than newline and tab.
     """
     sent, text = text, _BIDI_CONTROLS.sub("", text).replace("\r\n", "\n")
     for character in text:

@@ -73,14 +73,19 @@ class Schedule:
         return replace(self, try_at=try_at, failure_count=self.failure_count + 1)
 
 
+def parsed_time(text: str) -> datetime:
+    """Return a time of RFC 3339 with its zone, to the microsecond; raise `ValueError`."""
+    if not RFC_3339.fullmatch(text):
+        raise ValueError("not a time of RFC 3339")
+    return datetime.fromisoformat(text.upper())
+
+
 def parsed_publish_at(text: str) -> datetime:
     """Return a time of RFC 3339, or raise `WrongField`."""
     try:
-        if RFC_3339.fullmatch(text):
-            return datetime.fromisoformat(text.upper())
-    except ValueError:
-        pass
-    raise WrongField(field="publishAt", reason=ACCEPTED_PUBLISH_AT)
+        return parsed_time(text)
+    except ValueError as error:
+        raise WrongField(field="publishAt", reason=ACCEPTED_PUBLISH_AT) from error
 
 
 def check_publish_at(publish_at: datetime, at: datetime) -> None:
