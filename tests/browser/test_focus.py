@@ -1,10 +1,10 @@
 """What removes a publication leaves the focus near it, and an open viewer at its place."""
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.held import process_events
+from tests.browser.held import held_route, hold
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -30,12 +30,6 @@ def press(page: Page, number: int, name: str) -> None:
     """Open a publication, and press a button of its viewer."""
     tile(page, number).press("Enter")
     page.locator("dialog.viewer").get_by_role("button", name=name).press("Enter")
-
-
-def hold(page: Page, path: str) -> list[Route]:
-    held: list[Route] = []
-    page.route(path, lambda route: held.append(route))  # noqa: PLW0108 (Playwright marks its handlers)
-    return held
 
 
 @pytest.mark.parametrize(("number", "near"), [(1, 2), (2, 3), (3, 2)])
@@ -104,7 +98,7 @@ def test_viewer_keeps_its_place_when_another_publication_is_removed(
     page = profile(site, new_visitor, count=4)
     viewer, held = page.locator("dialog.viewer"), hold(page, "**/unpublish")
     press(page, 2, "Unpublish")
-    eventually(lambda: held or process_events(page))
+    held_route(page, held)
     page.keyboard.press("ArrowRight")
     expect(viewer).to_contain_text("Film 3")
 
@@ -125,7 +119,7 @@ def test_controls_follow_a_removal_and_keep_the_focus_in_the_viewer(
     page = profile(site, new_visitor, count=2)
     viewer, held = page.locator("dialog.viewer"), hold(page, "**/unpublish")
     press(page, 1, "Unpublish")
-    eventually(lambda: held or process_events(page))
+    held_route(page, held)
     page.keyboard.press("ArrowRight")
     viewer.get_by_role("button", name="Previous").focus()
 
@@ -146,7 +140,7 @@ def test_viewer_passes_over_what_is_being_deleted(site: Site, new_visitor: NewVi
     page.keyboard.press("ArrowRight")
 
     expect(viewer).to_contain_text("Film 3")
-    eventually(lambda: held or process_events(page))
+    held_route(page, held)
     held[0].continue_()
     expect(page.locator(".tile")).to_have_count(2)
     expect(viewer.get_by_role("button", name="Next")).to_be_hidden()

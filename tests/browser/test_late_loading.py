@@ -1,12 +1,11 @@
 """Modules and the configuration that are loaded late: failures, repeats and double clicks."""
 
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, expect
 
 from shared.domain.kind import Kind
 from tests.browser.conftest import NewVisitor, Site, Visitor
-from tests.browser.held import process_events
-from tests.support.eventually import eventually
+from tests.browser.held import held_route, hold
 from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
@@ -133,14 +132,9 @@ def test_caption_without_the_configuration_says_so_and_opens_once_after_a_double
     viewer.get_by_role("button", name="Edit caption").click()
     expect(viewer).to_contain_text(NO_RESPONSE)
     visitor.context.unroute(CONFIG)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(CONFIG, hold)
+    held = hold(page, CONFIG)
     viewer.get_by_role("button", name="Edit caption").dblclick()
-    eventually(lambda: process_events(page) or held)
+    held_route(page, held)
     held[0].continue_()
 
     expect(page.locator("dialog.sheet")).to_have_count(1)
@@ -153,14 +147,9 @@ def test_double_click_on_select_while_it_loads_enters_the_mode_once(
 ) -> None:
     site.draft()
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/selection.js", hold)
+    held = hold(page, "**/selection.js")
     page.get_by_role("button", name="Select").dblclick()
-    eventually(lambda: process_events(page) or held)
+    held_route(page, held)
     held[0].continue_()
 
     expect(page.locator(".selection-bar")).to_be_visible()

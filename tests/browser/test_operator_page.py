@@ -15,7 +15,7 @@ from shared.domain.ledger import EntryType
 from shared.domain.operating import OperatorAct, Verb
 from tests.browser.axe import findings
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.held import held_route
+from tests.browser.held import held_route, hold
 from tests.browser.test_journeys import until_focused
 from tests.browser.test_sharing import fits
 from tests.support.machine import needs
@@ -169,12 +169,7 @@ def test_operator_whose_session_ended_signs_in_and_returns(
 def test_grant_sent_again_while_it_waits_is_made_once(site: Site, new_visitor: NewVisitor) -> None:
     site.draft()
     page = new_visitor(site.base_url, **PHONE).sign_in(OLGA, "/admin?account=ada")
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
-    page.route("**/api/admin/grants", hold)
+    waiting = hold(page, "**/api/admin/grants")
     form, dialog = page.get_by_role("form", name="Grant tokens"), page.get_by_role("dialog")
     form.get_by_label("Tokens").fill("5")
     form.get_by_label("Reason").fill("an outage")

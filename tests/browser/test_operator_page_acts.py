@@ -1,13 +1,12 @@
 """Acts on the operators' page whose dialogs were closed, or that were opened from a list."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.held import held_route
+from tests.browser.held import held_route, hold
 from tests.browser.test_operator_page import OLGA, PHONE, opened, press
 from tests.browser.test_operator_replay import REPLAY, failed
 from tests.support.builders import BEN, POLICY
@@ -31,30 +30,20 @@ def reason_field(page: Page) -> Locator:
     return page.get_by_role("dialog").get_by_label("Reason")
 
 
-def holding(page: Page, url: str, waiting: list[Route]) -> AbstractContextManager[object]:
-    """Hold the first request that the block sends to the URL."""
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
-    page.route(url, hold, times=1)
-    return page.expect_request(url)
-
-
 def test_error_of_an_act_whose_question_was_closed_is_shown_at_its_button(
     site: Site, new_visitor: NewVisitor
 ) -> None:
     page = without_network(new_visitor, site)
     pause, dialog = page.get_by_role("button", name="Pause videos"), page.get_by_role("dialog")
     alert = page.get_by_role("region", name="Operate").get_by_role("alert").first
-    waiting: list[Route] = []
+    waiting = hold(page, "**/api/admin/switches/video", times=1)
     press(page, pause)
-    with holding(page, "**/api/admin/switches/video", waiting):
-        press(page, dialog.get_by_role("button", name="Pause videos"))
+    press(page, dialog.get_by_role("button", name="Pause videos"))
+    request = held_route(page, waiting)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
-    held_route(page, waiting).abort()
+    request.abort()
 
     expect(alert).to_contain_text("No response.")
     expect(pause).to_be_focused()
@@ -63,26 +52,26 @@ def test_error_of_an_act_whose_question_was_closed_is_shown_at_its_button(
     expect(alert).to_have_text("")
 
 
-def unpublish_held(page: Page, creation_id: str, waiting: list[Route]) -> None:
-    """Unpublish a creation from its dialog, and hold the request."""
+def unpublish_held(page: Page, creation_id: str) -> Route:
+    """Unpublish a creation from its dialog, and return the request, which is held."""
+    waiting = hold(page, "**/api/admin/creations/*/unpublish", times=1)
     page.get_by_label("Account or creation").fill(creation_id)
     page.keyboard.press("Enter")
     press(page, page.get_by_role("dialog").get_by_role("button", name="Unpublish"))
     reason_field(page).fill("a complaint")
-    with holding(page, "**/api/admin/creations/*/unpublish", waiting):
-        reason_field(page).press("Enter")
+    reason_field(page).press("Enter")
+    return held_route(page, waiting)
 
 
 def test_error_of_an_act_on_a_creation_is_shown_in_its_dialog(
     site: Site, new_visitor: NewVisitor
 ) -> None:
-    waiting: list[Route] = []
     page = without_network(new_visitor, site)
-    unpublish_held(page, site.published().creation_id, waiting)
+    request = unpublish_held(page, site.published().creation_id)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(1)
 
-    held_route(page, waiting).abort()
+    request.abort()
 
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No response.")
 

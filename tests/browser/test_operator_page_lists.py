@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from shared.domain.operating import Reason, Verb
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.held import held_route
+from tests.browser.held import held_route, hold
 from tests.browser.test_operator_page import OLGA, PHONE, opened
 from tests.support.machine import needs
 
@@ -78,12 +78,7 @@ def test_list_that_is_reloaded_while_it_continues_loses_nothing(
     more = acts(page).get_by_role("button", name="Show more")
     done = page.get_by_role("region", name="Operate").get_by_role("status").first
     expect(items).to_have_count(PAGE_SIZE)
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
-    page.route(held, hold, times=1)
+    waiting = hold(page, held, times=1)
 
     if held == FIRST_PAGE:
         with page.expect_request(FIRST_PAGE):

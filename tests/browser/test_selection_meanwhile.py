@@ -1,11 +1,10 @@
 """Selection mode while something else goes on: a deletion that can be undone, or a request."""
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewVisitor, Site
-from tests.browser.held import process_events
-from tests.support.eventually import eventually
+from tests.browser.held import held_route, hold
 from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
@@ -15,16 +14,6 @@ NO_TIME = """
 const later = setTimeout;
 globalThis.setTimeout = (act, delay, ...rest) => later(act, delay === 5_000 ? 1e9 : delay, ...rest);
 """
-
-
-def hold_next(page: Page, pattern: str) -> list[Route]:
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route(pattern, hold, times=1)
-    return held
 
 
 def select(page: Page) -> None:
@@ -63,9 +52,9 @@ def test_selection_does_not_change_while_a_request_runs(
     boxes = page.locator("input.card-select")
     select(page)
     boxes.first.click()
-    held = hold_next(page, "**/drafts/bulk")
+    held = hold(page, "**/drafts/bulk", times=1)
     page.get_by_role("button", name="Publish 1").click()
-    eventually(lambda: held or process_events(page))
+    held_route(page, held)
     expect(boxes.last).to_be_disabled()
     page.get_by_role("button", name="Select all").click()
     expect(page.get_by_text("1 selected")).to_be_visible()
@@ -88,9 +77,9 @@ def test_request_leaves_a_selection_alone_that_was_begun_after_it(
     boxes = page.locator("input.card-select")
     select(page)
     boxes.first.click()
-    held = hold_next(page, "**/drafts/bulk")
+    held = hold(page, "**/drafts/bulk", times=1)
     page.get_by_role("button", name="Publish 1").click()
-    eventually(lambda: held or process_events(page))
+    held_route(page, held)
     page.get_by_role("button", name="Done").click()
     select(page)
     expect(boxes).to_have_count(2)

@@ -11,7 +11,7 @@ from api_service.events import StreamLimits
 from shared.domain.kind import Kind
 from shared.ports.store import Page
 from tests.browser.conftest import ERROR_STATUS, NewVisitor, Site
-from tests.browser.held import process_events
+from tests.browser.held import held_route, hold, process_events
 from tests.support.builders import ADA
 from tests.support.documents import parsed
 from tests.support.eventually import eventually
@@ -355,14 +355,9 @@ def test_wake_up_during_a_poll_triggers_another_poll(site: Site, new_visitor: Ne
     visitor.context.add_init_script(NO_POLL_WHEN_HIDDEN)
     page = visitor.sign_in("ada", DRAFTS)
     expect(page.get_by_role("progressbar")).to_be_visible()
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/api/generate/drafts?*", hold, times=1)
+    held = hold(page, "**/api/generate/drafts?*", times=1)
     page.evaluate(SET_HIDDEN, "hidden")
-    eventually(lambda: process_events(page) or held)
+    held_route(page, held)
     old_answer = held[0].fetch()
 
     site.world.held(claimed).complete(site.media_of(claimed))
@@ -379,15 +374,10 @@ def test_second_click_before_the_viewer_is_loaded_opens_no_second_one(
     claimed = site.world.claim(image, kind=Kind.IMAGE)
     site.world.held(claimed).complete(site.media_of(claimed))
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/viewer.css", hold)
+    held = hold(page, "**/viewer.css")
 
     page.locator(".media-open").dblclick()
-    eventually(lambda: process_events(page) or held)
+    held_route(page, held)
     held[0].continue_()
 
     expect(page.get_by_role("dialog")).to_have_count(1)
