@@ -24,6 +24,7 @@ _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _ACCOUNT = re.compile(r"\.[^.]+(?:\.[a-z]{2,8})?")
 """An account's id and the jurisdiction of its data."""
+_QUERY = re.compile(r"[A-Za-z0-9._~=&%+-]*")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
@@ -66,6 +67,16 @@ def _origin(text: str) -> str:
 
 def base_url(text: str) -> str:
     return _parsed(text, WEB, "use an address such as https://api.example.com").only_origin()
+
+
+def page(text: str) -> str:
+    """Return the address of a web page, which may have a query."""
+    accepted = "use an address such as https://app.example.com/tokens"
+    address, question_mark, query = text.partition("?")
+    parsed = _parsed(address, WEB, accepted)
+    if not _QUERY.fullmatch(query):
+        raise ValueError(accepted)
+    return f"{parsed.origin}{parsed.path}{question_mark}{query}"
 
 
 def r2_endpoint(text: str, *, drafts_bucket: str, public_bucket: str) -> str:

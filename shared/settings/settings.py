@@ -33,6 +33,7 @@ class Settings:
     cors_origins: tuple[str, ...] = variable("PHOENIX_CORS_ORIGINS", addresses.origins, ())
     welcome_tokens: int = variable("PHOENIX_WELCOME_TOKENS", values.count)
     daily_cost_max_usd: float | None = variable("PHOENIX_DAILY_COST_MAX_USD", values.dollars, None)
+    get_tokens_url: str | None = variable("PHOENIX_GET_TOKENS_URL", addresses.page, None)
     costs: Costs
     policy: Policy
     environment: Mapping[str, str] = field(repr=False)
