@@ -1,6 +1,5 @@
 """Exception handlers: problem+json for API clients, a small page for browsers."""
 
-import html
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -12,15 +11,18 @@ from starlette.types import Scope
 
 from api_service import errors
 from api_service.dependencies import AppState
+from api_service.languages import VARY
+from api_service.markup import fill
 from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
 
 API_PATHS = ("/api", "/internal", "/openapi.json")
-TITLES = {
-    HTTPStatus.NOT_FOUND: "Page not found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "Page not found",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
+PAGES = {
+    HTTPStatus.NOT_FOUND: "notFound",
+    HTTPStatus.METHOD_NOT_ALLOWED: "notFound",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
+"""The messages of an error's page, by its status; every other status has `refused`."""
 
 
 def error_response(error: PhoenixError, scope: Scope) -> Response:
@@ -29,14 +31,14 @@ def error_response(error: PhoenixError, scope: Scope) -> Response:
     if not _is_for_browser(scope):
         return response
     status = errors.status_of(type(error))
-    page, headers = AppState.of(scope["app"]).static_files.error_page()
-    facts = {"title": TITLES.get(status, status.phrase), "sentence": errors.error_text(error)}
-    for name, text in facts.items():
-        page = page.replace(f"[[{name}]]", html.escape(text))
+    template = AppState.of(scope["app"]).static_files.template("error", Request(scope))
+    page = f"pages.error.{PAGES.get(status, 'refused')}"
+    facts = {name: template.language.text(f"{page}.{name}") for name in ("title", "sentence")}
+    headers = {**template.headers, "Cache-Control": "no-store", "Vary": f"Accept, {VARY}"}
     if retry_after := response.headers.get("Retry-After"):
-        headers = {**headers, "Retry-After": retry_after}
-    headers = {**headers, "Cache-Control": "no-store", "Vary": "Accept"}
-    return Response(page, status, headers, media_type="text/html; charset=utf-8")
+        headers["Retry-After"] = retry_after
+    content = fill(template.text, facts)
+    return Response(content, status, headers, media_type="text/html; charset=utf-8")
 
 
 def _is_for_browser(scope: Scope) -> bool:

@@ -5,16 +5,17 @@ A publication's tags follow https://ogp.me and X's cards: chats show a preview f
 
 from datetime import datetime
 
+from api_service.languages import Language
 from api_service.markup import Markup, element, fill, joined
 from api_service.responses import PublicationView
 from api_service.shared_responses import SharedView
+from api_service.static_files import Template
 from shared.domain.kind import Kind
 from shared.domain.media import MediaFormat, thumbnail_size
 
 SITE_NAME = "Phoenix"
 TITLE_LENGTH_MAX = 80
 DESCRIPTION_LENGTH_MAX = 200
-NAMES = {Kind.IMAGE: "Image", Kind.VIDEO: "Video"}
 VIDEO_OPTIONS: dict[str, str | bool] = {
     "controls": True,
     "playsinline": True,
@@ -23,24 +24,34 @@ VIDEO_OPTIONS: dict[str, str | bool] = {
 Size = tuple[int | None, int | None]
 
 
-def publication_page(template: str, view: PublicationView, *, url: str) -> bytes:
-    return fill(template, {"tags": _tags(view, url), "article": _publication(view, url)})
+def publication_page(template: Template, view: PublicationView, *, url: str) -> bytes:
+    language = template.language
+    article = _publication(view, url, language)
+    return fill(template.text, {"tags": _tags(view, url, language), "article": article})
 
 
-def shared_page(template: str, view: SharedView) -> bytes:
+def shared_page(template: Template, view: SharedView) -> bytes:
+    language = template.language
     prompt = view.prompt and joined(
-        element("h2", {"class": "publication-label"}, "Prompt"),
-        element("p", {"class": "publication-prompt"}, view.prompt),
+        element("h2", {"class": "publication-label"}, language.text("pages.shared.prompt")),
+        element("p", {"class": "publication-prompt", "dir": "auto"}, view.prompt),
     )
-    facts = element("p", {"class": "publication-facts"}, "by ", _owner(view), " · ", _day(view.created_at))  # fmt: skip
-    article = _article(view, facts, prompt or None)
-    return fill(template, {"title": f"Shared by {view.username}", "article": article})
+    by, day = language.text("pages.shared.by"), _day(view.created_at, language)
+    facts = element("p", {"class": "publication-facts"}, by, " ", _owner(view), " · ", day)
+    article = _article(view, facts, prompt or None, language)
+    title = language.text("pages.shared.title", username=view.username)
+    return fill(template.text, {"title": title, "article": article})
 
 
-def _tags(view: PublicationView, url: str) -> Markup:
-    name = f"{NAMES[view.type]} by {view.username}"
+def _name(view: PublicationView | SharedView, language: Language) -> str:
+    return language.text(f"untitled.{view.type}", username=view.username)
+
+
+def _tags(view: PublicationView, url: str, language: Language) -> Markup:
+    name = _name(view, language)
+    made_with = language.text("pages.publication.madeWith", name=name)
     title = _shortened(view.caption or name, TITLE_LENGTH_MAX)
-    description = _shortened(view.caption or f"{name}, made with {SITE_NAME}.", DESCRIPTION_LENGTH_MAX)  # fmt: skip
+    description = _shortened(view.caption or made_with, DESCRIPTION_LENGTH_MAX)
     is_video = view.type is Kind.VIDEO
     image_url, image_size = _preview(view)
     properties: dict[str, str | int | None] = {
@@ -96,21 +107,28 @@ def _preview(view: PublicationView) -> tuple[str | None, Size]:
     return None, (None, None)
 
 
-def _publication(view: PublicationView, url: str) -> Markup:
-    day = joined(" · ", _day(view.published_at)) if view.published_at else None
-    likes = f" · {view.like_count} like{'' if view.like_count == 1 else 's'}"
-    facts = element("p", {"class": "publication-facts"}, _owner(view), day, likes)
-    share = element("button", {"type": "button", "class": "button", "id": "share", "data-url": url, "hidden": True}, "Share")  # fmt: skip
-    create = element("a", {"class": "button", "href": "/create"}, "Create your own")
+def _publication(view: PublicationView, url: str, language: Language) -> Markup:
+    def text(name: str, **values: object) -> str:
+        return language.text(f"pages.publication.{name}", **values)
+
+    day = joined(" · ", _day(view.published_at, language)) if view.published_at else None
+    label = text("likes", count=view.like_count)
+    likes = element("span", {"role": "img", "aria-label": label}, f"♥ {view.like_count}")
+    facts = element("p", {"class": "publication-facts"}, _owner(view), day, " · ", likes)
+    attributes = {"type": "button", "class": "button", "id": "share", "data-url": url}
+    share = element("button", {**attributes, "hidden": True}, text("share"))
+    create = element("a", {"class": "button primary", "href": "/create"}, text("create"))
     actions = element("div", {"class": "publication-actions"}, share, create)
-    return _article(view, facts, actions)
+    return _article(view, facts, actions, language)
 
 
-def _article(view: PublicationView | SharedView, facts: Markup, more: Markup | None) -> Markup:
-    name = f"{NAMES[view.type]} by {view.username}"
-    caption = element("h1", {"class": "publication-caption"}, view.caption or name)
+def _article(
+    view: PublicationView | SharedView, facts: Markup, more: Markup | None, language: Language
+) -> Markup:
+    name = view.caption or _name(view, language)
+    caption = element("h1", {"class": "publication-caption", "dir": "auto"}, name)
     text = element("div", {"class": "publication-text"}, caption, facts, more)
-    return element("article", {"class": "publication"}, _media(view, view.caption or name), text)
+    return element("article", {"class": "publication"}, _media(view, name), text)
 
 
 def _media(view: PublicationView | SharedView, label: str) -> Markup:
@@ -131,8 +149,10 @@ def _owner(view: PublicationView | SharedView) -> Markup:
     return element("a", {"href": f"/soho/{view.username}"}, f"@{view.username}")
 
 
-def _day(at: datetime) -> Markup:
-    return element("time", {"datetime": at.isoformat()}, f"{at.day} {at:%B %Y}")
+def _day(at: datetime, language: Language) -> Markup:
+    month = language.messages["months"][at.month - 1]
+    day = language.text("longDate", day=at.day, month=month, year=at.year)
+    return element("time", {"datetime": at.isoformat()}, day)
 
 
 def _shortened(text: str, length_max: int) -> str:

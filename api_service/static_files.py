@@ -1,5 +1,7 @@
 """The web pages and the files they load: read once, served with ETag, gzip and cache headers.
 
+Each page exists in each language; `languages.choose` decides which one a browser gets.
+
 Browsers revalidate a page each time. The files it loads are under `/static/{version}/`, where the
 version is a hash of all of them, so that they can be cached for ever without a build step.
 """
@@ -13,7 +15,9 @@ from pathlib import Path
 
 from fastapi import Request, Response
 
+from api_service import languages
 from api_service.errors import PageNotFound
+from api_service.languages import Language
 from api_service.security_policy import FirebaseWeb, page_headers
 from shared.wiring import Phoenix
 
@@ -26,9 +30,8 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-PAGES = {"sign-in", "create", "explore", "admin"}
+PAGES = {"landing", "sign-in", "create", "explore", "tokens", "settings", "admin"}
 PROFILE = "profile"  # the page of every `/soho/{username}`
-ERROR = "error"
 _STATIC = "/static/"
 
 
@@ -46,38 +49,52 @@ class _File:
         return gzip.compress(self.content, mtime=0)
 
 
+@dataclass(frozen=True)
+class Template:
+    """A page with `[[parts]]` to fill in (`markup.fill`), in one language, and its headers."""
+
+    text: str
+    headers: dict[str, str]
+    language: Language
+
+
 class StaticFiles:
     def __init__(self, phoenix: Phoenix, firebase: FirebaseWeb | None) -> None:
         self.firebase = firebase
+        self.languages = languages.load()
         self._phoenix = phoenix
         self._files = {
             path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
             for path in sorted(STATIC_FOLDER.glob("[!.]*.*"))
         }
+        for language in self.languages.values():
+            self._files[f"{language.code}.js"] = _File(language.script(), MEDIA_TYPES[".js"])
         digests = "".join(f"{name} {file.digest}\n" for name, file in self._files.items())
         self._version = hashlib.sha256(digests.encode()).hexdigest()[:12]
-        self._pages = {path.stem: self._assemble(path) for path in FOLDER.glob("*.html")}
+        self._pages = {
+            (path.stem, language.code): self._assemble(path, language)
+            for path in FOLDER.glob("*.html")
+            for language in self.languages.values()
+        }
 
-    def _assemble(self, path: Path) -> _File:
-        """Insert the shared parts and the version of the static files into a page."""
+    def _assemble(self, path: Path, language: Language) -> _File:
+        """Insert the shared parts, the messages and the version of the static files into a page."""
         page = path.read_text()
         for part in (FOLDER / "parts").glob("*.html"):
             page = page.replace(f"<!-- {part.stem} -->\n", part.read_text())
-        versioned = page.replace(_STATIC, f"{_STATIC}{self._version}/")
+        versioned = language.fill(page).replace(_STATIC, f"{_STATIC}{self._version}/")
         return _File(versioned.encode(), "text/html; charset=utf-8")
 
     def page(self, name: str, request: Request) -> Response:
         """Return a page; a name that is not a page's is a username."""
-        page = self._pages[name if name in PAGES else PROFILE]
+        language = languages.choose(self.languages, request)
+        page = self._pages[name if name in PAGES else PROFILE, language.code]
         return _response(page, request, {"Cache-Control": REVALIDATE, **self._page_headers})
 
-    def error_page(self) -> tuple[str, dict[str, str]]:
-        """Return the template with `[[title]]` and `[[sentence]]` to fill in, and its headers."""
-        return self._pages[ERROR].content.decode(), self._page_headers
-
-    def template(self, name: str) -> tuple[str, dict[str, str]]:
-        """Return a page with `[[parts]]` to fill in (`markup.fill`), and its headers."""
-        return self._pages[name].content.decode(), self._page_headers
+    def template(self, name: str, request: Request) -> Template:
+        language = languages.choose(self.languages, request)
+        text = self._pages[name, language.code].content.decode()
+        return Template(text, self._page_headers, language)
 
     def static(self, version: str, name: str, request: Request) -> Response:
         """Return a file, or raise `PageNotFound`. Pages of another release get this release's file."""
@@ -90,14 +107,15 @@ class StaticFiles:
 
     @cached_property
     def _page_headers(self) -> dict[str, str]:
-        return page_headers(self._phoenix, self.firebase)
+        return {**page_headers(self._phoenix, self.firebase), "Vary": languages.VARY}
 
 
 def _response(file: _File, request: Request, headers: dict[str, str]) -> Response:
     """Return the file, gzipped if the client accepts that, or 304 if it has this version."""
     is_gzipped = "gzip" in request.headers.get("accept-encoding", "")
     etag = f'"{file.digest}{"-gzip" if is_gzipped else ""}"'
-    headers = {**headers, "ETag": etag, "Vary": "Accept-Encoding"}
+    vary = ", ".join(filter(None, ("Accept-Encoding", headers.get("Vary"))))
+    headers = {**headers, "ETag": etag, "Vary": vary}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     if is_gzipped:

@@ -1,9 +1,6 @@
 """The web pages, their static files and their configuration."""
 
-from http import HTTPStatus
-
 from fastapi import APIRouter, Request, Response
-from starlette.responses import RedirectResponse
 
 from api_service.dependencies import StateDep
 from api_service.one_hop import READ, OneHopRoute
@@ -36,22 +33,37 @@ class WebConfig(View):
     format_defaults: dict[Kind, AspectRatio] = brief.ASPECT_RATIO_DEFAULT
     durations: tuple[int, ...] = brief.DURATIONS_S
     duration_default: int = brief.DURATION_DEFAULT_S
+    typical_s: dict[Kind, float]
+    """How long a creation usually takes."""
+    languages: dict[str, str]
+    """The names of the pages' languages, by their codes."""
+    get_tokens_url: str | None
+    """Where users get more tokens."""
 
 
 @router.get("/api/web-config", tags=["account"], response_model=WebConfig)
 async def web_config(state: StateDep) -> Response:
     """Get the sign-in configuration, prices, limits and formats."""
-    costs = PerKind.costs(state.phoenix.settings.costs)
-    return json_response(WebConfig(firebase=state.static_files.firebase, costs=costs))
+    settings, files = state.phoenix.settings, state.static_files
+    config = WebConfig(
+        firebase=files.firebase,
+        costs=PerKind.costs(settings.costs),
+        typical_s={kind: settings.policy.typical_s(kind) for kind in Kind},
+        languages={code: each.name for code, each in files.languages.items()},
+        get_tokens_url=settings.get_tokens_url,
+    )
+    return json_response(config)
 
 
 @router.api_route("/", methods=READ, include_in_schema=False)
-async def root() -> Response:
-    return RedirectResponse("/create", HTTPStatus.FOUND)
+async def landing(request: Request, state: StateDep) -> Response:
+    return state.static_files.page("landing", request)
 
 
 @router.api_route("/sign-in", methods=READ, include_in_schema=False)
 @router.api_route("/create", methods=READ, include_in_schema=False)
+@router.api_route("/tokens", methods=READ, include_in_schema=False)
+@router.api_route("/settings", methods=READ, include_in_schema=False)
 @router.api_route("/admin", methods=READ, include_in_schema=False)
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)

@@ -13,6 +13,7 @@ from api_service.one_hop import READ, OneHopRoute
 from api_service.openapi import problems
 from api_service.rendered_pages import publication_page
 from api_service.responses import PublicationView, View
+from api_service.static_files import Template
 from shared.domain.errors import CreationNotFound, StoreUnavailable
 
 router = APIRouter(route_class=OneHopRoute, tags=["feed"])
@@ -29,13 +30,12 @@ def _load(state: AppState, username: str, creation_id: str) -> bytes:
     return state.views.one("creation", stored, PublicationView.of, state.new_links())
 
 
-def _load_page(state: AppState, username: str, creation_id: str) -> bytes:
+def _load_page(state: AppState, template: Template, username: str, creation_id: str) -> bytes:
     try:
         stored = state.phoenix.reading.publication(creation_id, username=username)
     except CreationNotFound as error:
         raise PageNotFound from error
     creation, links = stored.parse(), state.new_links()
-    template, _ = state.static_files.template("publication")
     view = PublicationView.of(creation, links)
     return publication_page(template, view, url=links.to_publication(creation))
 
@@ -58,7 +58,7 @@ async def publication(
 
 @router.api_route("/soho/{username}/{creation_id}", methods=READ, include_in_schema=False)
 async def page(request: Request, state: StateDep, username: str, creation_id: str) -> Response:
-    load = partial(_load_page, state, username, creation_id)
-    _, headers = state.static_files.template("publication")
-    key = ("publication page", username, creation_id)
-    return await state.page_cache.respond(request, key, load, {**headers, **HTML})
+    template = state.static_files.template("publication", request)
+    load = partial(_load_page, state, template, username, creation_id)
+    key = ("publication page", template.language.code, username, creation_id)
+    return await state.page_cache.respond(request, key, load, {**template.headers, **HTML})

@@ -4,7 +4,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api_service.dependencies import (
     AppState,
@@ -145,12 +145,12 @@ def shared(state: StateDep, creation_id: str, secret: str) -> Response:
 
 
 @router.api_route("/shared/{creation_id}/{secret}", methods=READ, include_in_schema=False)
-def page(state: StateDep, creation_id: str, secret: str) -> Response:
+def page(request: Request, state: StateDep, creation_id: str, secret: str) -> Response:
     view = _by_link(state, creation_id, secret)
-    template, headers = state.static_files.template("shared")
+    template = state.static_files.template("shared", request)
     return Response(
         shared_page(template, view),
         HTTPStatus.OK,
-        {**headers, **UNCACHED},
+        {**template.headers, **UNCACHED},
         media_type="text/html; charset=utf-8",
     )

@@ -135,7 +135,7 @@ def test_body_shows_everything_without_scripts(api: Api) -> None:
     assert {"controls", "playsinline", "poster"} <= set(video)
     assert {"href": "/soho/ada"} in tags.of("a")
     assert "21 November 2026" in answer.text
-    assert "1 like<" in answer.text
+    assert "♥ 1<" in answer.text
     assert ">First snow</h1>" in answer.text
 
 

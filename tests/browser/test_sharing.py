@@ -143,7 +143,7 @@ def test_shared_drafts_open_after_their_links_ended_and_one_was_withdrawn(
     friend.expected.append("Failed to load resource: net::ERR_")
     friend.context.set_offline(True)
     theirs.locator(f"[data-id='{drafts[0].creation_id}'] button").click()
-    expect(theirs.locator("#toasts")).to_contain_text("No response.")
+    expect(theirs.locator("#toasts")).to_have_text("You’re offline. Nothing was sent.")
     expect(theirs.get_by_role("dialog")).to_have_count(0)
 
 

@@ -297,7 +297,7 @@ def test_failed_publication_keeps_the_caption(site: Site, new_visitor: NewVisito
     sheet.get_by_label("Caption").fill("First snow")
     site.world.media.is_down = True
     sheet.get_by_role("button", name="Publish").click()
-    expect(sheet).to_contain_text("The media store is unavailable")
+    expect(sheet).to_contain_text("Files are unavailable at the moment")
     site.world.media.is_down = False
 
     sheet.get_by_role("button", name="Publish").click()

@@ -1,5 +1,8 @@
 // Types of the pages' scripts: what the API sends, and what `h` takes.
 
+type Catalog = typeof import("../messages/en.json");
+type Plural = { other: string } & Partial<Record<Intl.LDMLPluralRule, string>>;
+
 type Kind = "image" | "video";
 type PerKind<T> = Record<Kind, T>;
 
@@ -11,6 +14,9 @@ interface WebConfig {
   formatDefaults: PerKind<string>;
   durations: number[];
   durationDefault: number;
+  typicalS: PerKind<number>;
+  languages: Record<string, string>;
+  getTokensUrl: string | null;
 }
 
 interface Media {

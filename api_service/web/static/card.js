@@ -65,7 +65,7 @@ export class Card {
       ? text.waitingFor(creation)
       : text.factsOf(type, duration, aspectRatio, tokens(cost), this.isShared && text.sharedFact);
     const isWaiting = stage === "waiting_to_retry" && retryAt;
-    this.stage.textContent = isWaiting ? text.retryingAt(retryAt) : text.stages[stage];
+    this.stage.textContent = isWaiting ? text.retryingAt(retryAt) : text.stageOf(creation);
     this.percent.textContent = `${progress} %`;
     this.progress.value = progress ?? 0;
     showRetention(this);
@@ -87,9 +87,10 @@ export class Card {
 
   failure() {
     const { error } = this.creation;
+    const reason = error ? text.failure(error) : text.internal;
     const edit = () => actions.edit(this.list, this);
     const editButton = !error?.retryable && button(text.editPrompt, edit, { kind: "small" });
-    return h("div.card-failure", icon("alert"), h("p", error?.message), editButton);
+    return h("div.card-failure", icon("alert"), h("p", reason), editButton);
   }
 
   result() {

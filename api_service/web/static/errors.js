@@ -2,25 +2,26 @@
 
 import { Problem } from "./api.js";
 import { button, h } from "./dom.js";
-import { problems, text } from "./messages.js";
+import { problemOf, text } from "./messages.js";
 
 /** Return the message for a creation or a retry that failed. */
 export function chargeMessage(error, cost) {
   const code = error.code ?? (error.isSent ? "unreachable" : "offline");
-  const { retryAfterS = undefined, facts = {}, message } = error;
-  const explain = problems[code] ?? problems.other;
-  const parts = explain(facts, { retryAfterS, cost, message });
+  const parts = problemOf(code, { ...error, message: error.message, cost });
   return h(
     "div.message",
     { "data-code": code },
     h("strong", parts.what),
-    h("span.message-tokens", parts.tokens ?? text.notCharged),
+    h("span.message-tokens", parts.tokens),
     parts.next && h("span", parts.next),
   );
 }
 
 /** Anything but a problem means no response: a request, a module or the configuration failed. */
-export const sentence = (error) => (error instanceof Problem ? error.message : text.noResponse);
+export function sentence(error) {
+  if (error instanceof Problem) return text.error(error);
+  return error.isSent === false ? text.offlineNothingSent : text.noResponse;
+}
 
 export const errorMessage = (error) => h("p.message", sentence(error));
 

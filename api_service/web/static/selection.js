@@ -247,8 +247,8 @@ export class Selection {
   }
 
   showFailures(failed, prompts) {
-    const lines = failed.map(({ creationId, code, status }) =>
-      h("li", h("strong", prompts.get(creationId)), ` ${bulkProblem(code, status)}`),
+    const lines = failed.map(({ creationId, code }) =>
+      h("li", h("strong", prompts.get(creationId)), ` ${bulkProblem(code)}`),
     );
     const title = h("strong", text.failedCount(failed.length));
     this.result.replaceChildren(h("div.message", title, h("ul.selection-failures", ...lines)));

@@ -1,0 +1,3 @@
+// The first page: what this is, and the wall.
+
+import "./shell.js";

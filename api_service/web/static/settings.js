@@ -1,0 +1,3 @@
+// Notifications, language and account.
+
+import "./shell.js";

@@ -1,0 +1,3 @@
+// The balance, and every movement of tokens in words.
+
+import "./shell.js";
