@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 from api_service.errors import error_text
+from api_service.ledger_views import TransactionView
 from api_service.links import Links
-from api_service.responses import CreationView, PerKind, Time, TransactionView, View
+from api_service.responses import CreationView, PerKind, Time, View
 from shared.domain.creation import Creation
 from shared.domain.kind import Kind
 from shared.domain.ledger import EntryType

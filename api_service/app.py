@@ -36,6 +36,7 @@ from api_service.routes import (
     pages,
     publications,
     replay,
+    search,
     sharing,
 )
 from api_service.security_policy import FirebaseWeb
@@ -52,7 +53,7 @@ CORS_EXPOSED = ["Location", "Retry-After", "ETag", "X-Request-Id", "Idempotency-
 ROUTERS = tuple(
     module.router
     for module in (
-        *(likes, events, sharing, creations, bulk, actions, feed, publications, account),
+        *(likes, events, sharing, creations, bulk, actions, feed, publications, account, search),
         *(admin, replay, health, internal, pages),
     )
 )

@@ -66,23 +66,24 @@ PageQueryDep = Annotated[PageQuery, Depends(_page_query)]
 
 @dataclass(frozen=True)
 class Listed(Generic[DocumentT]):
-    """A page of a list, and whether the list continues."""
+    """A page of a list, which continues after the document `last`, if any."""
 
     list_id: str
     items: list[Stored[DocumentT]]
-    has_more: bool
+    last: Stored[DocumentT] | None
     sort_key: Callable[[DocumentT], Cursor]
 
     @property
     def versions(self) -> list[str]:
         """Return what identifies the page's content."""
-        return [self.list_id, str(self.has_more), *(each.version for each in self.items)]
+        last = self.last.version if self.last else ""
+        return [self.list_id, last, *(each.version for each in self.items)]
 
     def next_cursor(self) -> str | None:
         """Return the cursor of the next page, or None at the list's end."""
-        if not self.has_more:
+        if self.last is None:
             return None
-        return encode_cursor(self.sort_key(self.items[-1].parse()), self.list_id)
+        return encode_cursor(self.sort_key(self.last.parse()), self.list_id)
 
 
 def paginate(
@@ -94,7 +95,8 @@ def paginate(
 ) -> Listed[DocumentT]:
     """Read one more than the page holds, to find out whether the list continues."""
     found = read(replace(page, limit=page.limit + 1))
-    return Listed(list_id, found[: page.limit], len(found) > page.limit, sort_key)
+    items = found[: page.limit]
+    return Listed(list_id, items, items[-1] if len(found) > page.limit else None, sort_key)
 
 
 def opaque(content: BaseModel) -> str:

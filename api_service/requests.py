@@ -28,7 +28,7 @@ _SPACES = r"\t\n \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _MARGIN = rf"(?:[{_SPACES}{BIDI_CONTROLS}]|\r\n)*"
 
 
-def _text_pattern(length_max: int) -> str:
+def text_pattern(length_max: int) -> str:
     """Return the pattern of a text of 1 to `length_max` characters after normalisation."""
     character = rf"[^{_SPACES}{_CONTROLS}{BIDI_CONTROLS}]"
     any_character = rf"[{BIDI_CONTROLS}]*(?:[^{_CONTROLS}{BIDI_CONTROLS}]|\r\n)"
@@ -60,7 +60,7 @@ Prompt = Annotated[
             "type": "string",
             "description": f"What to generate: 1 to {brief.PROMPT_LENGTH_MAX} characters after trimming. "
             "CRLF becomes LF, and bidirectional control characters are removed.",
-            "pattern": f"^{_text_pattern(brief.PROMPT_LENGTH_MAX)}$",
+            "pattern": f"^{text_pattern(brief.PROMPT_LENGTH_MAX)}$",
         }
     ),
 ]
@@ -166,7 +166,7 @@ class Publish(Body):
     caption: str | None = Field(
         None,
         json_schema_extra={
-            "pattern": rf"^(?:(?:[{_SPACES}]|\r\n)*|{_text_pattern(brief.CAPTION_LENGTH_MAX)})$",
+            "pattern": rf"^(?:(?:[{_SPACES}]|\r\n)*|{text_pattern(brief.CAPTION_LENGTH_MAX)})$",
             "examples": ["First snow!"],
         },
     )

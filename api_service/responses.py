@@ -15,7 +15,6 @@ from shared.domain.brief import AspectRatio
 from shared.domain.creation import Creation
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
-from shared.domain.ledger import LedgerEntry
 from shared.domain.policy import Costs
 from shared.domain.schedule import ScheduleError
 from shared.lifecycle.opening import Opened
@@ -223,34 +222,6 @@ class AccountView(View):
             token_balance=account.balance_tokens,
             costs=PerKind.costs(costs),
         )
-
-
-class TransactionView(View):
-    """One movement of tokens; `type` gives the amount its sign."""
-
-    id: str
-    type: Literal["grant", "debit", "refund"]
-    amount: int
-    balance_after: int
-    creation_id: str | None
-    reference: str | None
-    sequence: int
-    created_at: Time
-
-    @classmethod
-    def of(cls, entry: LedgerEntry) -> Self:
-        return cls.from_document(
-            entry,
-            id=entry.entry_id,
-            type=entry.entry_type.value,
-            amount=entry.amount_tokens,
-            balance_after=entry.balance_after_tokens,
-        )
-
-
-class Transactions(View):
-    transactions: list[TransactionView]
-    next_cursor: str | None
 
 
 class SweepView(View):

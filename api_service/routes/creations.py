@@ -20,6 +20,7 @@ from api_service.dependencies import (
     live_caller_of,
 )
 from api_service.etags import etag_of, etag_response
+from api_service.filters import TYPE, checked_kind, checked_status
 from api_service.group_view import OpenedGroupView
 from api_service.json_body import json_body
 from api_service.one_hop import OneHopRoute
@@ -33,7 +34,7 @@ from api_service.openapi import (
     request_body,
 )
 from api_service.paging import PageQueryDep, paginate
-from api_service.requests import ACCEPTED_KINDS, OpenCreation, OpenImage, OpenVideo
+from api_service.requests import OpenCreation, OpenImage, OpenVideo
 from api_service.responses import (
     Creations,
     CreationView,
@@ -43,7 +44,6 @@ from api_service.responses import (
 )
 from shared.domain import errors
 from shared.domain.brief import Faults
-from shared.domain.errors import WrongField
 from shared.domain.kind import Kind
 from shared.domain.policy import RETRY_AFTER_S
 from shared.domain.status import Status
@@ -53,7 +53,7 @@ from shared.ports.store import Cursor, DraftsFilter
 
 router = APIRouter(route_class=OneHopRoute, tags=["creations"])
 
-DRAFT_STATUSES = {status.value: status for status in Status if status is not Status.PUBLISHED}
+DRAFT_STATUSES = [status for status in Status if status is not Status.PUBLISHED]
 PAYMENT_ERRORS = (
     errors.InsufficientTokens(required=10, balance=3),
     errors.TooManyUnfinished(limit=5, retry_after_s=15),
@@ -142,21 +142,17 @@ def open_image(
 
 def drafts_filter(
     query: PageQueryDep,
-    status: Annotated[str | None, WithJsonSchema({"enum": list(DRAFT_STATUSES)})] = None,
-    type: Annotated[str | None, WithJsonSchema({"enum": list(Kind)})] = None,  # noqa: A002 (the parameter's name on the wire)
+    status: Annotated[str | None, WithJsonSchema({"enum": DRAFT_STATUSES})] = None,
+    type: Annotated[str | None, TYPE] = None,  # noqa: A002 (the parameter's name on the wire)
 ) -> DraftsFilter:
     """Return the filter, or raise `WrongField` with every wrong parameter, including `limit`."""
     faults = Faults()
-    if status is not None and status not in DRAFT_STATUSES:
-        faults.add(WrongField(field="status", reason=f"use one of {', '.join(DRAFT_STATUSES)}"))
-    if type is not None and type not in set(Kind):
-        faults.add(WrongField(field="type", reason=ACCEPTED_KINDS))
+    checked = faults.collect(lambda: checked_status(status, DRAFT_STATUSES))
+    kind = faults.collect(lambda: checked_kind(type))
     if faults.found:
         faults.collect(query.checked_limit)
     faults.raise_if_any()
-    return DraftsFilter(
-        status=DRAFT_STATUSES[status] if status else None, kind=Kind(type) if type else None
-    )
+    return DraftsFilter(status=checked, kind=kind)
 
 
 @router.get(

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Response
 
 from api_service.dependencies import StateDep, service_of
 from api_service.json_body import json_body
+from api_service.ledger_views import TransactionView
 from api_service.one_hop import OneHopRoute
 from api_service.openapi import body_errors, problems, request_body
 from api_service.requests import GrantTokens
-from api_service.responses import SweepView, TransactionView, json_response
+from api_service.responses import SweepView, json_response
 from shared.domain import errors
 from shared.domain.keys import UserId
 from shared.domain.ledger import Actor

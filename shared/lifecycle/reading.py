@@ -1,5 +1,6 @@
 """Reads for owners and for everyone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.account import username_key
@@ -47,8 +48,22 @@ class Reading:
     def drafts(self, owner: UserId, which: DraftsFilter, page: Page) -> list[Stored[Creation]]:
         return self.store.drafts(owner, which, page)
 
+    def every_own(self, owner: UserId, page: Page) -> list[Stored[Creation]]:
+        """Return the owner's creations, also published ones, newest first."""
+        return self.store.created_by(owner, page)
+
     def ledger(self, owner: UserId, page: Page) -> list[Stored[LedgerEntry]]:
         return self.store.ledger(owner, page)
+
+    def moved_for(self, entries: Iterable[LedgerEntry], *, owner: UserId) -> list[Creation | None]:
+        """Return the creation of each movement; None for a grant or a deleted one.
+
+        They are read at one time, in one round trip.
+        """
+        keys = [creation_key(each.creation_id) if each.creation_id else None for each in entries]
+        found = self.store.found([*filter(None, dict.fromkeys(keys))])
+        creations = [found.get(key) if key else None for key in keys]
+        return [each if each and each.user_id == owner else None for each in creations]
 
     def feed(self, page: Page) -> list[Stored[Creation]]:
         return self.store.feed(page)

@@ -24,6 +24,7 @@ from shared.lifecycle.publishing import Publishing
 from shared.lifecycle.reading import Reading
 from shared.lifecycle.replaying import Replaying
 from shared.lifecycle.scheduling import Scheduling
+from shared.lifecycle.searching import Searching
 from shared.lifecycle.sharing import DraftSharing
 from shared.lifecycle.statements import Statements
 from shared.lifecycle.statistics import Statistics
@@ -47,6 +48,7 @@ class Phoenix:
     settings: Settings
     ports: Ports
     reading: Reading
+    searching: Searching
     accounts: Accounts
     opening: Opening
     claims: Claims
@@ -108,6 +110,7 @@ def assembled(settings: Settings, ports: Ports, *, local: LocalParts | None) -> 
         settings=settings,
         ports=ports,
         reading=reading,
+        searching=Searching(reading),
         accounts=accounts,
         opening=opening,
         claims=Claims(transactions, failing, clock, policy),

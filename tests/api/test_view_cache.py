@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from api_service.admin_views import AdminTransactions, AdminTransactionView
 from api_service.links import Links
 from api_service.paging import Listed, encode_cursor
 from api_service.responses import (
@@ -12,8 +13,6 @@ from api_service.responses import (
     OneCreation,
     Publications,
     PublicationView,
-    Transactions,
-    TransactionView,
     View,
 )
 from api_service.view_cache import ViewCache
@@ -55,7 +54,7 @@ def test_page_of_creations_equals_its_model(world: World, links: Links) -> None:
     stored = world.sqlite.drafts(ADA, DraftsFilter(), Page(50))
     views = [CreationView.of(each, links) for each in parsed(stored)]
     for has_more in (False, True):
-        listed = Listed("drafts ada", stored, has_more, by_time)
+        listed = Listed("drafts ada", stored, stored[-1] if has_more else None, by_time)
         last = encode_cursor(by_time(stored[-1].parse()), "drafts ada")
         model = Creations(creations=views, next_cursor=last if has_more else None)
 
@@ -64,9 +63,9 @@ def test_page_of_creations_equals_its_model(world: World, links: Links) -> None:
 
 def test_other_bodies_equal_their_models(world: World, links: Links) -> None:
     published = world.published(caption="First snow")
-    of_ada = Listed("", world.sqlite.feed(Page(5)), has_more=False, sort_key=by_time)
+    of_ada = Listed("", world.sqlite.feed(Page(5)), last=None, sort_key=by_time)
     ledger = world.sqlite.ledger(ADA, Page(5))
-    entries = Listed("", ledger, has_more=False, sort_key=by_sequence)
+    entries = Listed("", ledger, last=None, sort_key=by_sequence)
     one = world.sqlite.shown(published.key)
     cache = ViewCache()
     assert one is not None
@@ -74,9 +73,10 @@ def test_other_bodies_equal_their_models(world: World, links: Links) -> None:
     assert cache.page("creations", of_ada, PublicationView.of, links) == json_of(
         Publications(creations=[PublicationView.of(published, links)], next_cursor=None)
     )
-    assert cache.page("transactions", entries, TransactionView.of) == json_of(
-        Transactions(
-            transactions=[TransactionView.of(each) for each in parsed(ledger)], next_cursor=None
+    assert cache.page("transactions", entries, AdminTransactionView.of) == json_of(
+        AdminTransactions(
+            transactions=[AdminTransactionView.of(each) for each in parsed(ledger)],
+            next_cursor=None,
         )
     )
     assert cache.one("creation", one, CreationView.of, links) == json_of(
