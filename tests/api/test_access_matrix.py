@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from shared.domain.status import Status
+from shared.domain.status import READY, Status
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN, a_caller, a_creation_id
 
@@ -153,11 +153,34 @@ def test_lists_do_not_show_unpublished_creations_of_other_users(api: Api) -> Non
             "/api/feed",
             "/api/profiles/ben",
             "/api/me/transactions",
+            "/api/me/creations",
+            "/api/me/creations?q=fox",
         )
     )
 
     assert published.creation_id in shown
     assert not any(creation_id in shown for creation_id in hidden)
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("query", ["", "?q=fox"])
+def test_own_list_shows_each_person_their_own_creations_in_any_state(
+    api: Api, status: Status, query: str
+) -> None:
+    made = {user: api.world.creation_that_is(status, user=user) for user in (ADA, BEN)}
+    sharing = api.world.phoenix.sharing
+    if status in READY:
+        sharing.add_collaborator(made[BEN].creation_id, ADA, owner=BEN)
+
+    answers = {user: api.client(user).get(f"/api/me/creations{query}") for user in made}
+    ledgers = {user: api.client(user).get("/api/me/transactions").text for user in made}
+
+    for user, other in ((ADA, BEN), (BEN, ADA)):
+        [shown] = answers[user].json()["creations"]
+        assert shown["creationId"] == made[user].creation_id
+        for text in (answers[user].text, ledgers[user]):
+            assert made[other].creation_id not in text
+    assert api.client().get(f"/api/me/creations{query}").status_code == 401
 
 
 def opened(api: Api, link: str) -> int:

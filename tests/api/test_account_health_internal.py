@@ -29,7 +29,9 @@ def test_me_returns_the_callers_account(api: Api) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/api/me", "/api/generate/drafts", "/api/generate/creation/x"])
+@pytest.mark.parametrize(
+    "path", ["/api/me", "/api/me/creations", "/api/generate/drafts", "/api/generate/creation/x"]
+)
 def test_first_request_of_any_kind_creates_the_account(api: Api, path: str) -> None:
     api.client(ADA).get(path)
 
@@ -368,6 +370,7 @@ def test_description_lists_every_error_with_an_example(api: Api) -> None:
         "/api/me",
         "/api/me/transactions",
         "/api/me/likes",
+        "/api/me/creations",
         "/api/health",
         "/api/health/ready",
         "/api/web-config",

@@ -291,6 +291,18 @@ class ModelledApi(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: hasattr(self, "owner"))
+    def own_list_and_ledger_are_as_the_model_says(self) -> None:
+        statuses = {card.creation_id: card.status for card in self.cards.values() if card}
+        own = self.owner.get("/api/me/creations?limit=50").json()["creations"]
+        ledger = self.owner.get("/api/me/transactions?limit=50").json()["transactions"]
+
+        assert {each["creationId"]: each["status"] for each in own} == statuses
+        assert [each["creation"] and each["creation"]["status"] for each in ledger] == [
+            statuses.get(each["creationId"]) for each in ledger
+        ]
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "owner"))
     def every_promise_is_kept(self) -> None:
         sweep_is_the_only_one_late = {"I7"}
         broken = [

@@ -9,7 +9,10 @@ from tests.support.builders import ADA
 
 @pytest.mark.parametrize(
     "address",
-    ["/api/feed", "/api/profiles/ada", "/api/generate/drafts", "/api/me/transactions"],
+    [
+        *("/api/feed", "/api/profiles/ada", "/api/generate/drafts", "/api/me/transactions"),
+        *("/api/me/creations", "/api/me/creations?q=fox"),
+    ],
 )
 def test_full_last_page_has_no_next_cursor(api: Api, address: str) -> None:
     name = "transactions" if address.endswith("transactions") else "creations"

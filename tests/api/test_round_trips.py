@@ -18,7 +18,8 @@ from tests.api.conftest import Api, Server
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_proxy import FirestoreProxy
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
-from tests.support.builders import ADA, a_brief, a_caller, a_creation_id, stored_media
+from tests.support.builders import ADA, a_brief, a_caller, a_creation, a_creation_id, stored_media
+from tests.support.documents import put
 from tests.support.machine import needs
 from tests.support.world import World
 
@@ -37,7 +38,10 @@ ROUND_TRIPS = {
     "one creation": (1, 0),
     "feed page": (1, 0),
     "profile page": (2, 0),
-    "ledger page": (1, 0),
+    "ledger page": (2, 0),
+    "own creations": (1, 0),
+    "search": (1, 0),
+    "search of many without a match": (5, 0),
     "like": (3, 0),
     "like again": (3, 0),
     "own likes of a page": (1, 0),
@@ -126,6 +130,16 @@ def test_round_trips_of_each_use_case(
     count("feed page", lambda: anonymous.get("/api/feed").raise_for_status())
     count("profile page", lambda: anonymous.get("/api/profiles/ada").raise_for_status())
     count("ledger page", lambda: ada.get("/api/me/transactions").raise_for_status())
+    count("own creations", lambda: ada.get("/api/me/creations").raise_for_status())
+    count("search", lambda: ada.get("/api/me/creations?q=fox").raise_for_status())
+    bears = [a_creation(f"bear {n}", user_id="bea", prompt="a bear") for n in range(501)]
+    for part in range(0, len(bears), 100):
+        put(phoenix.ports.store, *bears[part : part + 100])
+    bea = api.client("bea")
+    bea.get("/api/me").raise_for_status()
+    searched = count(
+        "search of many without a match", lambda: bea.get("/api/me/creations?q=fox").json()
+    )
     phoenix.publishing.publish(first, owner=ADA)
     like = f"/api/generate/creation/{first}/like"
     count("like", lambda: ada.put(like).raise_for_status())
@@ -135,4 +149,5 @@ def test_round_trips_of_each_use_case(
     api.clients.close()
 
     assert mine.json() == {"creationIds": [first]}
+    assert (searched["creations"], bool(searched["nextCursor"])) == ([], True)
     assert counted == ROUND_TRIPS

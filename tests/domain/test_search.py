@@ -34,8 +34,7 @@ from tests.support.builders import a_creation
     ],
     ids=ascii,
 )
-def test_search_finds_every_word_in_the_prompt_or_the_caption(text: str, *, is_found: bool
-) -> None:
+def test_search_finds_every_word_in_the_prompt_or_the_caption(text: str, *, is_found: bool) -> None:
     creation = a_creation(
         prompt="A fox in the snow, FIRE 1\nHauptstraße café İSTANBUL", caption="Wintersonne"
     )

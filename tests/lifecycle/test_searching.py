@@ -12,7 +12,7 @@ from shared.domain.search import Search
 from shared.lifecycle.reading import Reading
 from shared.lifecycle.searching import SEARCHED_AT_ONCE, SEARCHED_MAX, Results, Searching
 from shared.ports.store import Cursor, Page, Store, Stored
-from tests.simulation.store import SimulatedStore
+from tests.simulation.store import CalmCalls, SimulatedStore
 from tests.support.builders import ADA, BEN, NOON, a_creation, seconds
 
 FOX = Search(words=("fox",))
@@ -38,7 +38,7 @@ class Counting:
 
 @pytest.fixture
 def store() -> Counting:
-    return Counting(SimulatedStore())
+    return Counting(SimulatedStore(CalmCalls()))
 
 
 def fill(store: Counting, prompts: Iterable[str], *, user: str = ADA) -> list[Creation]:

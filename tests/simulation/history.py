@@ -21,7 +21,7 @@ from shared.lifecycle.admission import Brake
 from shared.settings import Settings
 from shared.wiring import Phoenix
 from shared.wiring.ports import Ports
-from tests.simulation import bulks, operators
+from tests.simulation import bulks, operators, searches
 from tests.simulation.clients import Clients
 from tests.simulation.clock import SimulatedClock, SimulatedIds
 from tests.simulation.cloud import SimulatedExecutions, SimulatedQueue, Start, process
@@ -183,6 +183,7 @@ def random_journeys(clients: Clients) -> None:
     _spawn_some(clients, "gus", 0.06, GroupClients(clients).journeys)
 
     bulks.begin(clients, ADA, spawn=partial(_spawn, clients))
+    searches.begin(clients, ADA, spawn=partial(_spawn, clients))
 
     if simulation.chance("crowd", "is there") < 0.12:
         kind = Kind.VIDEO if simulation.chance("crowd", "kind") < 0.3 else Kind.IMAGE

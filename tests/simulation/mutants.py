@@ -26,6 +26,7 @@ from tests.simulation.like_mutants import LIKE_MUTANTS
 from tests.simulation.mutation import Edit, Mutant, one
 from tests.simulation.operator_mutants import OPERATOR_MUTANTS
 from tests.simulation.retention_mutants import RETENTION_MUTANTS
+from tests.simulation.search_mutants import SEARCH_MUTANTS
 from tests.simulation.sharing_mutants import SHARING_MUTANTS
 from tests.simulation.statistics_mutants import STATISTICS_MUTANTS
 
@@ -870,4 +871,5 @@ MUTANTS = [
     *BULK_MUTANTS,
     *OPERATOR_MUTANTS,
     *RETENTION_MUTANTS,
+    *SEARCH_MUTANTS,
 ]
