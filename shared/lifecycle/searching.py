@@ -40,15 +40,18 @@ class Searching:
     def _search(self, owner: UserId, search: Search, page: Page) -> Results:
         found: list[Stored[Creation]] = []
         after = page.after
-        for _ in range(SEARCHED_MAX // SEARCHED_AT_ONCE):
+        left = SEARCHED_MAX
+        while True:
             read = self.reading.every_own(owner, Page(SEARCHED_AT_ONCE, after))
             parsed = [_parsed(each) for each in read]
             found += [each for each in parsed if search.matches(each.parse())]
-            if len(found) > page.limit or len(read) < SEARCHED_AT_ONCE:
+            if len(found) > page.limit or len(parsed) < SEARCHED_AT_ONCE:
                 return _page(found, page.limit)
+            left -= SEARCHED_AT_ONCE
+            if left < SEARCHED_AT_ONCE:
+                return Results(found, parsed[-1])
             last = parsed[-1].parse()
             after = Cursor(last.created_at, last.creation_id)
-        return Results(found, parsed[-1])
 
 
 def _page(found: list[Stored[Creation]], limit: int) -> Results:

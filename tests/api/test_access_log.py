@@ -38,6 +38,16 @@ def test_request_is_logged_with_the_request_id_of_its_response(
     assert "a fox" not in log_stream.getvalue()
 
 
+def test_access_log_has_no_words_of_a_search(api: Api, log_stream: io.StringIO) -> None:
+    api.client("ada").get("/api/me/creations?q=secretfox")
+    api.client("ada").get("/api/me/creations?q=secretfox&limit=0")
+    requests = eventually(lambda: lines(log_stream, "request")[1:] and lines(log_stream, "request"))
+
+    urls = [each["httpRequest"]["requestUrl"] for each in requests]
+    assert urls == ["/api/me/creations"] * 2
+    assert "secretfox" not in log_stream.getvalue()
+
+
 def test_unexpected_error_is_one_log_line_with_stack_and_request_id(
     api: Api, log_stream: io.StringIO
 ) -> None:

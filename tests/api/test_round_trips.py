@@ -1,6 +1,6 @@
 """Calls to Firestore and Cloud Tasks per use case, counted on the wire."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import pytest
@@ -14,12 +14,13 @@ from shared.domain.failure import FailureCode
 from shared.domain.keys import CreationId
 from shared.domain.kind import Kind
 from shared.domain.status import Stage
+from shared.ports.store import Store
 from tests.api.conftest import Api, Server
 from tests.servers.cloud_tasks_server import CloudTasksServer
 from tests.servers.firestore_proxy import FirestoreProxy
 from tests.servers.run_admin_server import INVOKER, LOCATION, PROJECT, REGION
 from tests.support.builders import ADA, a_brief, a_caller, a_creation, a_creation_id, stored_media
-from tests.support.documents import put
+from tests.support.documents import put, remove
 from tests.support.machine import needs
 from tests.support.world import World
 
@@ -68,6 +69,11 @@ def queue(tasks: CloudTasksServer) -> Iterator[CloudTasksQueue]:
     )
     yield queue
     queue.close()
+
+
+def in_parts(act: Callable[..., None], store: Store, documents: Sequence[Creation]) -> None:
+    for first in range(0, len(documents), 100):
+        act(store, *documents[first : first + 100])
 
 
 @needs("firestore")
@@ -133,13 +139,13 @@ def test_round_trips_of_each_use_case(
     count("own creations", lambda: ada.get("/api/me/creations").raise_for_status())
     count("search", lambda: ada.get("/api/me/creations?q=fox").raise_for_status())
     bears = [a_creation(f"bear {n}", user_id="bea", prompt="a bear") for n in range(501)]
-    for part in range(0, len(bears), 100):
-        put(phoenix.ports.store, *bears[part : part + 100])
+    in_parts(put, phoenix.ports.store, bears)
     bea = api.client("bea")
     bea.get("/api/me").raise_for_status()
     searched = count(
         "search of many without a match", lambda: bea.get("/api/me/creations?q=fox").json()
     )
+    in_parts(remove, phoenix.ports.store, bears)
     phoenix.publishing.publish(first, owner=ADA)
     like = f"/api/generate/creation/{first}/like"
     count("like", lambda: ada.put(like).raise_for_status())

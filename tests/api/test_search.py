@@ -8,15 +8,13 @@ import httpx
 import pytest
 
 from shared.domain.creation import Creation
-from shared.domain.keys import Key
 from shared.domain.kind import Kind
 from shared.domain.search import ACCEPTED_SEARCH
 from shared.domain.status import Status
 from shared.lifecycle.searching import SEARCHED_MAX
-from shared.ports.store import write
 from tests.api.conftest import Api
 from tests.support.builders import ADA, BEN, NOON, a_creation, seconds
-from tests.support.documents import put
+from tests.support.documents import put, remove
 
 ADDRESS = "/api/me/creations"
 
@@ -35,7 +33,7 @@ class Fill(Protocol):
 @pytest.fixture
 def fill(api: Api) -> Iterator[Fill]:
     """Creations without accounts and debits, removed before the books are audited."""
-    keys: list[Key[Creation]] = []
+    filled: list[Creation] = []
     store = api.world.sqlite
 
     def made(
@@ -51,11 +49,11 @@ def fill(api: Api) -> Iterator[Fill]:
             for n in range(count)
         ]
         put(store, *creations)
-        keys.extend(each.key for each in creations)
+        filled.extend(creations)
         return sorted(creations, key=lambda c: (c.created_at, c.creation_id), reverse=True)
 
     yield made
-    store.transact(keys, lambda _: write(removing=tuple(keys), result=None))
+    remove(store, *filled)
 
 
 def pages(client: httpx.Client, **parameters: Any) -> list[list[str]]:
@@ -69,7 +67,7 @@ def pages(client: httpx.Client, **parameters: Any) -> list[list[str]]:
 
 
 def test_every_own_creation_is_listed_as_elsewhere(api: Api) -> None:
-    expected = []
+    expected: list[Creation] = []
     for status in Status:
         expected.insert(0, api.world.creation_that_is(status))
         api.world.creation_that_is(status, user=BEN)

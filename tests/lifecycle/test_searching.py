@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.creation import Creation
-from shared.domain.keys import UserId
+from shared.domain.keys import CreationId, UserId
 from shared.domain.search import Search
 from shared.lifecycle.reading import Reading
 from shared.lifecycle.searching import SEARCHED_AT_ONCE, SEARCHED_MAX, Results, Searching
@@ -56,9 +56,10 @@ def searching(store: Any) -> Searching:
     return Searching(Reading(checked))
 
 
-def pages(store: Counting, search: Search, limit: int) -> list[list[str]]:
+def pages(store: Counting, search: Search, limit: int) -> list[list[CreationId]]:
     """Return the ids of every page."""
-    found, after = [], None
+    found: list[list[CreationId]] = []
+    after: Cursor | None = None
     while True:
         results: Results = searching(store).search(ADA, search, Page(limit, after))
         found.append([each.parse().creation_id for each in results.found])

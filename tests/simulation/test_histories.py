@@ -67,6 +67,7 @@ MARKS_MIN = {
     "withdrawal_failed": 50,
     "withdrawal_refused": 10,
     "withdrawn": 200,
+    "search_found": 300,
     "second_image_start": 80,
     "start_unanswered": 100,
     "storage_full": 100,

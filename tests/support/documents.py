@@ -15,5 +15,11 @@ def put(store: Store, *documents: Document) -> None:
     store.transact([document.key for document in documents], decide)
 
 
+def remove(store: Store, *documents: Document) -> None:
+    """Remove stored documents that are not of the ledger."""
+    keys = tuple(document.key for document in documents)
+    store.transact(keys, lambda _: write(removing=keys, result=None))
+
+
 def parsed(stored: Iterable[Stored[DocumentT]]) -> list[DocumentT]:
     return [each.parse() for each in stored]
