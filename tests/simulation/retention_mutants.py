@@ -98,7 +98,7 @@ RETENTION_MUTANTS: list[Mutant] = [
         "_commit",
         "if schedule is not None and not schedule.is_still(current.schedule):",
         "if False:",
-        seed=2202,
+        seed=2976,
     ),
     one(
         "two sweeps try one schedule",
