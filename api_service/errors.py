@@ -110,6 +110,7 @@ _ERRORS_BY_STATUS: Mapping[HTTPStatus, tuple[type[RequestError], ...]] = {
     HTTPStatus.METHOD_NOT_ALLOWED: (MethodNotAllowed,),
     HTTPStatus.REQUEST_TIMEOUT: (RequestTimeout,),
     HTTPStatus.CONFLICT: (
+        errors.AlreadyStarted,
         errors.IllegalTransition,
         errors.ReferenceReused,
         errors.MediaMissing,

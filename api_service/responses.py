@@ -115,6 +115,7 @@ class CreationView(MediaView):
     published_at: Time | None
     like_count: int
     group_id: str | None
+    is_cancellable: bool
     is_kept: bool
     expires_at: Time | None
     publish_at: Time | None
@@ -127,6 +128,7 @@ class CreationView(MediaView):
             creation,
             cost=creation.cost_tokens,
             debits=creation.run_number,
+            is_cancellable=creation.is_cancellable,
             media_url=links.to(creation.media_key),
             thumbnail_url=links.to(creation.thumbnail_key),
             media_url_expires_at=links.expires_at if creation.media_key else None,

@@ -43,6 +43,7 @@ DEADLINE_S = 900
 NOT_SHARED: dict[str, Any] = {"secret": None, "collaborators": [], "showsPrompt": False}
 NEW_IN_CREATIONS = {
     "groupId": None,
+    "hasStart": False,
     "isKept": False,
     "expiresAt": None,
     "schedule": None,
@@ -62,7 +63,7 @@ NEW_IN_COSTS: dict[str, Any] = {
 }
 NEW_IN_ACTS = {"mediaType": None, "tokens": None}
 NEW_IN_VIEWS = {
-    *("groupId", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"),
+    *("groupId", "isCancellable", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"),
 }
 
 

@@ -45,6 +45,7 @@ def _action(body: type[Body], *more: PhoenixError, **options: Any) -> dict[str, 
 PUBLISH = _action(Publish, errors.MediaUnavailable(), errors.MediaRefused(), errors.MediaMissing())
 PUBLISH["responses"][202] = {"model": OneCreation, "description": "Scheduled"}
 RETRY = _action(Retry, *PAYMENT_ERRORS, status_code=HTTPStatus.ACCEPTED, response_model=OpenedView)
+CANCEL = _action(Nothing, errors.AlreadyStarted())
 WITHOUT_FIELDS = _action(Nothing)
 DELETE: dict[str, Any] = {"status_code": HTTPStatus.NO_CONTENT, "responses": problems(*_ERRORS)}
 STOP_KEEPING: dict[str, Any] = {"response_model": OneCreation, "responses": problems(*_ERRORS)}
@@ -103,10 +104,13 @@ def retry(
     return opened_response(state, opened)
 
 
-@router.post("/api/generate/creation/{creation_id:path}/cancel", **WITHOUT_FIELDS)
-@router.post("/api/generate/video/{creation_id:path}/cancel", **WITHOUT_FIELDS)
+@router.post("/api/generate/creation/{creation_id:path}/cancel", **CANCEL)
+@router.post("/api/generate/video/{creation_id:path}/cancel", **CANCEL)
 def cancel(state: StateDep, owner: CallerDep, _body: NoBody, creation_id: str) -> Response:
-    """Cancel a pending creation; its tokens are refunded."""
+    """Cancel a creation that is pending or processing before its generation starts.
+
+    Its tokens are refunded. `isCancellable` says whether it can be cancelled.
+    """
     cancelled = state.phoenix.failing.cancel(creation_id, owner=owner.user_id)
     return creation_response(state, cancelled)
 

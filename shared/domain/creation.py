@@ -63,6 +63,8 @@ class Creation:
     execution_name: str | None = None
     lease_expires_at: datetime | None = None
     intent: Intent | None = None
+    has_start: bool = False
+    """Whether a start of this debit is on record, for views, which lack intent and operation."""
     spent_usd: float = 0.0
     """What the vendor bills for starts of this debit that produced nothing."""
     operation_name: str | None = None
@@ -115,6 +117,12 @@ class Creation:
     @property
     def is_unfinished(self) -> bool:
         return self.status in UNFINISHED
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Return whether no start is on record: what it could produce may have been paid for."""
+        is_started = self.intent is not None or self.operation_name is not None
+        return self.is_unfinished and not (is_started or self.has_start)
 
     @property
     def may_expire(self) -> bool:
@@ -263,7 +271,9 @@ class Creation:
             earlier_at=earlier.at if earlier else None,
         )
         history = self._after(Step.INTENT, model, at=at)
-        return replace(self, intent=intent, model=model, updated_at=at, history=history)
+        return replace(
+            self, intent=intent, has_start=True, model=model, updated_at=at, history=history
+        )
 
     def without_start(self, *, billed_usd: float = 0.0, at: datetime) -> "Creation":
         """Return it without its last start, which did not happen or produced nothing.
@@ -285,6 +295,7 @@ class Creation:
         return replace(
             self,
             intent=left,
+            has_start=left is not None,
             operation_name=None,
             spent_usd=spent_usd,
             updated_at=at,
@@ -293,7 +304,9 @@ class Creation:
 
     def with_operation(self, operation_name: str, *, at: datetime) -> "Creation":
         history = self._after(Step.OPERATION, operation_name, at=at)
-        return replace(self, operation_name=operation_name, updated_at=at, history=history)
+        return replace(
+            self, has_start=True, operation_name=operation_name, updated_at=at, history=history
+        )
 
     def completed(self, media: StoredMedia, *, policy: Policy, at: datetime) -> "Creation":
         completed = replace(
@@ -373,6 +386,7 @@ class Creation:
             lease_owner=None,
             execution_name=None,
             intent=None,
+            has_start=False,
             spent_usd=0.0,
             operation_name=None,
             available_at=at,

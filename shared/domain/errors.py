@@ -7,7 +7,7 @@
     │   ├── CreationNotFound, CreationGone, AccountNotFound
     │   ├── InsufficientTokens, TooManyUnfinished, TooManyOpened, TooManyFree
     │   ├── DownloadNotFound, ArchiveTooLarge
-    │   ├── IllegalTransition, KeyReused, ReferenceReused, MediaMissing
+    │   ├── IllegalTransition, AlreadyStarted, KeyReused, ReferenceReused, MediaMissing
     │   ├── TooManyCollaborators
     │   └── Unavailable         QueueUnavailable (NotQueued, WithdrawalRefused), QueueFull, Paused,
     │                           SpendingLimit, StorageFull, StoreUnavailable, StoreContention,
@@ -139,6 +139,13 @@ class IllegalTransition(RequestError):
     code = "illegal_transition"
     sentence = "This cannot be done to a creation that is {status}."
     status: str
+
+
+class AlreadyStarted(RequestError):
+    """A start that may have been paid is on record: nothing was written."""
+
+    code = "already_started"
+    sentence = "The generation has started: it can no longer be cancelled."
 
 
 class TooManyCollaborators(RequestError):

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from shared.domain.account import Account, account_key
 from shared.domain.creation import Creation
 from shared.domain.errors import (
+    AlreadyStarted,
     IllegalTransition,
     LeaseLost,
     Unavailable,
@@ -65,27 +66,26 @@ class Failing:
     policy: Policy
 
     def cancel(self, creation_id: str, *, owner: UserId) -> Creation:
-        """Fail a creation for its owner: only while it waits and no start was recorded.
+        """Fail a creation for its owner: only while it is unfinished and no start is on record.
 
-        `CreationNotFound` and `IllegalTransition` mean that nothing was written.
+        A job that has claimed it finds its lease lost before it starts the generator.
+        `CreationNotFound`, `AlreadyStarted` and `IllegalTransition` mean that nothing was written.
         """
-        pending = self.reading.own_creation(creation_id, owner=owner)
-        settlement = self.fail_cancelled(pending)
+        unfinished = self.reading.own_creation(creation_id, owner=owner)
+        settlement = self.fail_cancelled(unfinished)
         current = owned(settlement.creation, owner)
-        if settlement.refund is not Refund.MADE:
-            raise IllegalTransition(status=current.status)
-        return current
+        if settlement.refund is Refund.MADE:
+            return current
+        if current.is_unfinished and not current.is_cancellable:
+            raise AlreadyStarted
+        raise IllegalTransition(status=current.status)
 
     def fail_cancelled(self, creation: Creation) -> Settlement:
         return self._fail(
             creation,
             FailureCode.CANCELLED,
             actor=Actor.OWNER,
-            may_fail=lambda current: (
-                current.status is Status.PENDING
-                and current.intent is None
-                and current.operation_name is None
-            ),
+            may_fail=lambda current: current.is_cancellable,
         )
 
     def fail_attempt(

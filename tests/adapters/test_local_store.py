@@ -235,6 +235,7 @@ CREATIONS_FIELDS = {
     "executionName",
     "leaseExpiresAt",
     "intent",
+    "hasStart",
     "spentUsd",
     "operationName",
     "retryAt",

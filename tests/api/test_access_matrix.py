@@ -12,7 +12,9 @@ OWN = {
     ("POST", "/publish"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
     ("POST", "/unpublish"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
     ("POST", "/retry"): dict.fromkeys(Status, 409) | {Status.FAILED: 202},
-    ("POST", "/cancel"): dict.fromkeys(Status, 409) | {Status.PENDING: 200},
+    ("POST", "/cancel"): (
+        dict.fromkeys(Status, 409) | {Status.PENDING: 200, Status.PROCESSING: 200}
+    ),
     ("PUT", "/like"): dict.fromkeys(Status, 404) | {Status.PUBLISHED: 204},
     ("DELETE", "/like"): dict.fromkeys(Status, 404) | {Status.PUBLISHED: 204},
     ("POST", "/share"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},

@@ -39,7 +39,7 @@ CREATION_FIELDS = {
         "deadlineAt",
     ],
     *["createdAt", "updatedAt", "publishedAt"],
-    *["groupId", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"],
+    *["groupId", "isCancellable", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"],
 }
 
 

@@ -169,7 +169,7 @@ class ModelledApi(RuleBasedStateMachine):
         card, answer = self.card(key), self.request(key, "cancel")
         if card is None:
             self.expect(answer, 404)
-        elif card.status != "pending":
+        elif not card.is_unfinished:
             self.expect(answer, 409)
         else:
             self.expect(answer, 200)

@@ -13,6 +13,7 @@ from typing import Any
 from shared.domain.brief import creation_id_for
 from shared.domain.creation import Creation
 from shared.domain.errors import (
+    AlreadyStarted,
     CreationGone,
     CreationNotFound,
     IllegalTransition,
@@ -339,12 +340,15 @@ class Clients:
             name, lambda: self._send("cancel", self.phoenix.failing.cancel, known)
         )
         if isinstance(answer, RequestError):
-            is_of_state = isinstance(answer, IllegalTransition | CreationNotFound | Unavailable)
+            of_state = AlreadyStarted | IllegalTransition | CreationNotFound | Unavailable
+            is_of_state = isinstance(answer, of_state)
             self.inspector.must(is_of_state, "I18", f"{name}: cancelling got {answer!r}")
         if isinstance(answer, IllegalTransition) and self._sent["cancel", known.creation_id] == 1:
             current = self.store.creation(known.creation_id)
             is_ours = current and current.error and current.error.code is FailureCode.CANCELLED
             self.inspector.must(not is_ours, "I10", f"{name} got 409 for its own effect")
+        if isinstance(answer, AlreadyStarted):
+            self.simulation.marks["already_started"] += 1
         if isinstance(answer, Creation):
             self.simulation.marks["cancelled"] += 1
             is_refunded = self.store.has_entry(refund_id(known.creation_id, known.run_number))

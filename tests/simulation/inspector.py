@@ -238,6 +238,8 @@ class Inspector:
         self._times(after)
         self._available(before, after)
         self._files(after, move[0])
+        has_record = after.intent is not None or after.operation_name is not None
+        self.must(after.has_start == has_record, "I12", f"{name} has_start {after.has_start}")
         if before is None or is_paid or move == ("failed", "failed"):
             return
         self._steps(actor, before, after)
@@ -313,15 +315,21 @@ class Inspector:
         self._failure(actor, before, code)
         is_pending = before.status is Status.PENDING
         if code is FailureCode.CANCELLED:
-            is_untouched_start = before.intent is None and before.operation_name is None
-            self.must(
-                is_pending and is_untouched_start, "I12", f"{name} cancelled while {before.status}"
-            )
+            self._cancelled(before)
         if code is FailureCode.QUEUE_UNAVAILABLE:
             is_untouched = is_pending and not before.was_claimed_for_this_debit
             self.must(is_untouched, "I10", f"{name} had a task: it was {before.status}")
             is_queued = before.run_number == 1 and (name, 1) in self.queue.acknowledged
             self.must(not is_queued, "I10", f"{name} was refunded although it has a task")
+
+    def _cancelled(self, before: Creation) -> None:
+        """Check that nothing was paid for that may still become media (I12)."""
+        name, is_processing = before.creation_id, before.status is Status.PROCESSING
+        has_record = before.intent is not None or before.operation_name is not None
+        running = self._running_starts(self.generators[before.kind], name, before.run_number)
+        self.must(not has_record, "I12", f"{name} was cancelled with a start on record")
+        self.must(not running, "I12", f"{name} was cancelled while it was generated")
+        self.simulation.marks["cancelled_while_processing"] += is_processing
 
     def _intent(self, before: Creation, after: Creation) -> None:
         if after.intent is None:
@@ -486,11 +494,7 @@ class Inspector:
     def _started(self, generator: SimulatedGenerator, start: Start) -> None:
         """Check that no start happens while an earlier one of the debit may be running (I5)."""
         debit = self._debit_of.get((start.creation_id, start.attempt))
-        earlier = [
-            each
-            for each in generator.starts_of[start.creation_id]
-            if self._debit_of.get((each.creation_id, each.attempt)) == debit and not each.has_ended
-        ]
+        earlier = self._running_starts(generator, start.creation_id, debit)
         allowed = 1 if generator.kind is Kind.IMAGE else 0
         self.must(
             len(earlier) <= allowed,
@@ -502,6 +506,19 @@ class Inspector:
         creation = self.store.creation(start.creation_id)
         if creation and creation.run_number == debit and creation.is_unfinished:
             self.must(creation.intent, "I5", f"{start.creation_id} was started without an intent")
+        if creation and creation.run_number == debit and creation.error:
+            is_cancelled = creation.error.code is FailureCode.CANCELLED
+            self.must(not is_cancelled, "I5", f"{start.creation_id} was started after it was cancelled")
+
+    def _running_starts(
+        self, generator: SimulatedGenerator, creation_id: CreationId, debit: int | None
+    ) -> list[Start]:
+        """Return the starts of this debit that may still become media."""
+        return [
+            each
+            for each in generator.starts_of[creation_id]
+            if self._debit_of.get((each.creation_id, each.attempt)) == debit and not each.has_ended
+        ]
 
     # End of the history
 

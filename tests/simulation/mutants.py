@@ -418,12 +418,52 @@ MUTANTS = [
     ),
     one(
         "cancel ignores the intent",
+        creation.Creation,
+        "is_cancellable",
+        "not (is_started or self.has_start)",
+        "self.operation_name is None",
+    ),
+    one(
+        "cancel ignores every start",
+        creation.Creation,
+        "is_cancellable",
+        " and not (is_started or self.has_start)",
+        "",
+    ),
+    one(
+        "cancel decides by what it read before its transaction",
         failing.Failing,
         "fail_cancelled",
-        "current.status is Status.PENDING\n"
-        "            and current.intent is None\n"
-        "            and current.operation_name is None\n",
-        "current.is_unfinished\n",
+        "lambda current: current.is_cancellable",
+        "lambda current: creation.is_cancellable and current.is_unfinished",
+    ),
+    one(
+        "a cancelled creation is still held",
+        creation.Creation,
+        "is_held_by",
+        "self.status is Status.PROCESSING\n        and ",
+        "",
+    ),
+    one(
+        "a cancelled attempt still starts the generator",
+        generation.Generation,
+        "_start",
+        "self._record_intent()",
+        "try: self._record_intent()\n    except LeaseLost: pass",
+    ),
+    one(
+        "views do not know of a start",
+        creation.Creation,
+        "with_intent",
+        "has_start=True, ",
+        "",
+    ),
+    one(
+        "views keep a start that did not happen",
+        creation.Creation,
+        "without_start",
+        "has_start=left is not None",
+        "has_start=True",
     ),
     one(
         "nothing is ever overdue",
