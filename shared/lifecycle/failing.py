@@ -71,8 +71,8 @@ class Failing:
         A job that has claimed it finds its lease lost before it starts the generator.
         `CreationNotFound`, `AlreadyStarted` and `IllegalTransition` mean that nothing was written.
         """
-        unfinished = self.reading.own_creation(creation_id, owner=owner)
-        settlement = self.fail_cancelled(unfinished)
+        creation = self.reading.own_creation(creation_id, owner=owner)
+        settlement = self.fail_cancelled(creation)
         current = owned(settlement.creation, owner)
         if settlement.refund is Refund.MADE:
             return current

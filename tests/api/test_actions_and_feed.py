@@ -98,6 +98,33 @@ def test_cancelling_refunds_the_tokens(api: Api) -> None:
     assert client.get("/api/me").json()["tokenBalance"] == 100
 
 
+def test_creation_says_whether_it_can_be_cancelled(api: Api) -> None:
+    claimed, client = api.world.creation_that_is("processing"), api.client(ADA)
+    address = f"/api/generate/creation/{claimed.creation_id}"
+    before = client.get(address)
+    api.world.held(claimed).record_intent(model="m", cost_usd=0.5)
+
+    after = client.get(address, headers={"If-None-Match": before.headers["etag"]})
+    listed = client.get("/api/generate/drafts").json()["creations"]
+    refused = client.post(f"{address}/cancel")
+
+    assert before.json()["creation"]["isCancellable"] is True
+    assert (after.status_code, after.json()["creation"]["isCancellable"]) == (200, False)
+    assert [each["isCancellable"] for each in listed] == [False]
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_started")
+    assert refused.json()["status"] == 409
+    assert client.get("/api/me").json()["tokenBalance"] == 90
+
+
+@pytest.mark.parametrize("status", ["draft", "published", "failed"])
+def test_settled_creation_cannot_be_cancelled(api: Api, status: str) -> None:
+    creation, client = api.world.creation_that_is(status), api.client(ADA)
+
+    view = client.get(f"/api/generate/creation/{creation.creation_id}").json()["creation"]
+
+    assert view["isCancellable"] is False
+
+
 @pytest.mark.parametrize(
     ("status", "method", "action"),
     [

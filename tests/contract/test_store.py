@@ -478,6 +478,23 @@ def test_version_changes_exactly_with_the_document(store: Store) -> None:
     assert version_of_the_draft(store, draft.key) == changed
 
 
+def test_views_know_of_a_start_although_they_do_not_read_it(store: Store) -> None:
+    claimed, watcher = a_claimed_creation(), ChangeRecorder()
+    put(store, claimed)
+    before = version_of_the_draft(store, claimed.key)
+    with store.watch(ADA, watcher):
+        eventually(lambda: watcher.sees(None, claimed))
+        started = claimed.with_intent(model="model", cost_usd=0.1, at=NOON)
+        put(store, started)
+        eventually(lambda: watcher.sees(None, started))
+    [listed] = store.drafts(ADA, DraftsFilter(), Page(1))
+
+    assert version_of_the_draft(store, claimed.key) != before
+    views = (listed.parse(), watcher.changes[-1].creations[0])
+    assert [each.is_cancellable for each in views] == [False, False]
+    assert watcher.changes[0].creations[0].is_cancellable
+
+
 def test_equal_documents_have_different_versions(store: Store) -> None:
     put(store, a_draft("one"), a_draft("two"))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.creation import Creation
@@ -88,6 +90,40 @@ def test_unknown_starts_are_counted_and_a_refusal_removes_the_last() -> None:
     assert known.without_start(at=NOON).operation_name is None
     assert once.without_start(at=NOON).intent is None
     assert a_claimed_creation().without_start(at=NOON).intent is None
+
+
+def test_creation_is_cancellable_until_a_start_is_on_record() -> None:
+    pending, claimed = a_creation(), a_claimed_creation()
+    intended = claimed.with_intent(model="m", cost_usd=1.0, at=NOON)
+    started = intended.with_operation("operation", at=NOON)
+    failed = claimed.failed(FailureCode.INTERNAL, policy=POLICY, at=NOON)
+
+    assert (pending.is_cancellable, claimed.is_cancellable) == (True, True)
+    assert not any(each.is_cancellable for each in (intended, started, failed))
+
+
+def test_start_that_produced_nothing_makes_it_cancellable_again_unless_an_earlier_one_may_run() -> (
+    None
+):
+    one = a_claimed_creation().with_intent(model="m", cost_usd=1.0, at=NOON)
+    two = one.with_intent(model="m", cost_usd=1.0, at=NOON).with_operation("second", at=NOON)
+
+    assert one.without_start(billed_usd=1.0, at=NOON).is_cancellable
+    assert not two.without_start(at=NOON).is_cancellable
+    assert two.without_start(at=NOON).without_start(at=NOON).is_cancellable
+
+
+def test_next_debit_is_cancellable_whatever_the_last_one_started() -> None:
+    started = a_claimed_creation().with_intent(model="m", cost_usd=1.0, at=NOON)
+    failed = started.failed(FailureCode.GENERATOR_SILENT, policy=POLICY, at=NOON)
+
+    assert failed.debited_again(policy=POLICY, at=NOON).is_cancellable
+
+
+def test_start_of_an_earlier_release_is_on_record_too() -> None:
+    started = a_claimed_creation().with_intent(model="m", cost_usd=1.0, at=NOON)
+
+    assert not replace(started, has_start=False).is_cancellable
 
 
 def test_draft_is_settled_and_has_its_media() -> None:

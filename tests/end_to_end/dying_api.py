@@ -25,7 +25,7 @@ from shared.ports.store import Decision, Found, ResultT
 MOMENTS = ("decided", "written", "committed")
 
 
-def die_at(deadly: str, *, commit: int) -> None:
+def die_at(deadly: str, *, commit: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
     """Patch the store of this process; commits of creations are counted from 1."""
     as_written = store.SQLiteStore.transact
     numbers = itertools.count(1)
@@ -33,7 +33,7 @@ def die_at(deadly: str, *, commit: int) -> None:
     def at(moment: str, reading: Sequence[Key[Any]]) -> None:
         is_creation = any(key.collection is Collection.CREATIONS for key in reading)
         if moment == deadly and is_creation and next(numbers) == commit:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal_number)
 
     def writing(connection: sqlite3.Connection, parts: Sequence[Transaction[Any]]) -> list[Outcome]:
         outcomes = carry_out(connection, parts)

@@ -1,5 +1,7 @@
 """Every way an attempt can end, over controllable ports."""
 
+import io
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -539,6 +541,30 @@ def test_attempt_that_lost_its_lease_stops_and_changes_nothing(world: World) -> 
     current = world.now(creation)
     assert (current.status, current.lease_owner, current.attempt) == (Status.PROCESSING, RIVAL, 2)
     assert list(world.files.everything()) == []
+
+
+@pytest.mark.parametrize("faults", [[], ["ok", "ok", "unsent"], ["ok", "ok", "down"]])
+def test_attempt_whose_creation_is_cancelled_starts_nothing(
+    world: World, log_stream: io.StringIO, faults: list[str]
+) -> None:
+    """`faults`: of the claim, the cancellation, and the intent."""
+    creation = world.open().creation
+    world.store.faults = faults
+
+    def cancel() -> None:
+        world.store.afterwards = lambda: None
+        world.phoenix.failing.cancel(creation.creation_id, owner=creation.user_id)
+
+    world.store.afterwards = cancel
+
+    assert run(world, creation) == SETTLED
+
+    assert failure(world, creation) == "cancelled"
+    assert world.generator.started == 0
+    assert world.account().balance_tokens == 100
+    lines = [json.loads(line) for line in log_stream.getvalue().splitlines()]
+    assert "lease_lost" in {line["message"] for line in lines}
+    assert {line["severity"] for line in lines} <= {"INFO", "WARNING"}
 
 
 def overwrite(world: World, creation: Creation) -> None:

@@ -1,6 +1,6 @@
 """One execution that works on several creations: which it takes, how many, and when it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -284,6 +284,30 @@ def test_file_that_is_no_media_fails_only_its_own_creation(
     assert run(world, crew, made[0]) == SETTLED
 
     assert sorted(statuses(world, made)) == [*[Status.DRAFT] * 3, Status.FAILED]
+
+
+@pytest.mark.parametrize("cancelled", [[0], [3], [0, 2, 4], range(6)], ids=str)
+def test_creations_that_are_cancelled_once_claimed_free_their_places(
+    world: World, crew: CrewAtWaits, generator: RecordingGenerator, cancelled: Sequence[int]
+) -> None:
+    made = opened(world, 6)
+    unwanted = [made[number] for number in cancelled]
+    others = [each for each in made if each not in unwanted]
+
+    def cancel_claimed() -> None:
+        for each in unwanted:
+            if world.now(each).status is Status.PROCESSING:
+                world.phoenix.failing.cancel(each.creation_id, owner=each.user_id)
+
+    world.store.afterwards = cancel_claimed
+
+    assert run(world, crew, made[0]) == SETTLED
+
+    assert statuses(world, others) == [Status.DRAFT] * len(others)
+    assert statuses(world, unwanted) == [Status.FAILED] * len(unwanted)
+    assert sorted(generator.of) == sorted(ids(others))
+    assert {world.account(each.user_id).in_flight.image for each in made} == {0}
+    assert world.violations() == []
 
 
 def test_failing_own_creation_gives_the_status_and_the_others_are_settled(

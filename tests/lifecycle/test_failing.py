@@ -126,6 +126,7 @@ def retry(world: World, creation: Creation) -> None:
 
 def test_refund_that_is_refused_withdraws_nothing(world: World) -> None:
     mine = world.claim(world.open().creation)
+    world.held(mine).record_intent(model="m", cost_usd=1)
     world.phoenix.failing.fail_cancelled(mine)
 
     assert world.queue.withdrawn == []

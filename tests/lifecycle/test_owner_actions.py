@@ -4,6 +4,7 @@ import pytest
 
 from shared.domain.creation import Creation
 from shared.domain.errors import (
+    AlreadyStarted,
     CreationNotFound,
     IllegalTransition,
     InsufficientTokens,
@@ -215,15 +216,17 @@ def test_cancellation_whose_response_was_lost_refunds_once(world: World, faults:
 
 
 def test_creation_with_a_recorded_start_is_not_cancelled(world: World) -> None:
-    processing = world.claim(world.open().creation)
-    intended = world.claim(world.open().creation, RIVAL)
-    claim = world.held(intended)
-    claim.record_intent(model="m", cost_usd=1)
-    claim.release()
+    processing, waiting = (world.claim(world.open().creation) for _ in range(2))
+    for each in (processing, waiting):
+        world.held(each).record_intent(model="m", cost_usd=1)
+    world.held(waiting).release()
     draft, failed = world.draft(), world.failed()
 
-    for creation in (processing, intended, draft, failed):
-        with pytest.raises(IllegalTransition):
+    for creation, error in (
+        *((each, AlreadyStarted) for each in (processing, waiting)),
+        *((each, IllegalTransition) for each in (draft, failed)),
+    ):
+        with pytest.raises(error):
             world.phoenix.failing.cancel(creation.creation_id, owner=ADA)
 
     assert refunds(world) == 1

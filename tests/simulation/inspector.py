@@ -508,7 +508,9 @@ class Inspector:
             self.must(creation.intent, "I5", f"{start.creation_id} was started without an intent")
         if creation and creation.run_number == debit and creation.error:
             is_cancelled = creation.error.code is FailureCode.CANCELLED
-            self.must(not is_cancelled, "I5", f"{start.creation_id} was started after it was cancelled")
+            self.must(
+                not is_cancelled, "I5", f"{start.creation_id} was started after it was cancelled"
+            )
 
     def _running_starts(
         self, generator: SimulatedGenerator, creation_id: CreationId, debit: int | None

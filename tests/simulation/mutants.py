@@ -666,13 +666,13 @@ MUTANTS = [
         "cancelling is refused at the limit of free outcomes",
         failing.Failing,
         "cancel",
-        "settlement = self.fail_cancelled(pending)",
+        "settlement = self.fail_cancelled(creation)",
         "account = self.transactions.store.get(account_key(owner))\n"
         "    if account and account.free_hour:\n"
         "        limit = self.policy.free_outcomes_per_hour_max\n"
         "        from shared.domain.errors import TooManyFree\n"
         "        account.free_hour.check(self.clock.now(), limit=limit, error=TooManyFree)\n"
-        "    settlement = self.fail_cancelled(pending)",
+        "    settlement = self.fail_cancelled(creation)",
         seed=51,
     ),
     one(

@@ -29,7 +29,9 @@ HERE = Path(__file__).parent
 REGRESSIONS = tomllib.loads((HERE / "regressions.toml").read_text())["history"]
 SEEDS = 2500
 MARKS_MIN = {
+    "already_started": 100,
     "cancelled": 30,
+    "cancelled_while_processing": 20,
     "deleted": 500,
     "drained": 1500,
     "failed_deadline_exceeded": 50,
