@@ -2,14 +2,31 @@
 
 import threading
 from collections.abc import Callable
+from typing import Literal
 
-from api_service.responses import PartHealth, Readiness
+from api_service.responses import View
 from shared.domain.errors import Unavailable
 from shared.domain.kind import Kind
 from shared.health import probe_media, probe_queue, probe_store, run_probe
 from shared.wiring.ports import Ports
 
 TTL_S = 10
+
+
+class PartHealth(View):
+    """Whether a part responds, and how fast."""
+
+    ok: bool
+    milliseconds: float
+
+
+class Readiness(View):
+    """Whether every part that a creation needs responds; a part is null until it was checked."""
+
+    status: Literal["ok", "unavailable", "unknown"] = "unknown"
+    store: PartHealth | None = None
+    queue: PartHealth | None = None
+    media: PartHealth | None = None
 
 
 class ReadinessCheck:

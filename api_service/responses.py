@@ -248,22 +248,6 @@ class Alive(View):
     status: Literal["ok"] = "ok"
 
 
-class PartHealth(View):
-    """Whether a part responds, and how fast."""
-
-    ok: bool
-    milliseconds: float
-
-
-class Readiness(View):
-    """Whether every part that a creation needs responds; a part is null until it was checked."""
-
-    status: Literal["ok", "unavailable", "unknown"] = "unknown"
-    store: PartHealth | None = None
-    queue: PartHealth | None = None
-    media: PartHealth | None = None
-
-
 def json_response(
     view: View | bytes, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:

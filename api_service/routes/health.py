@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 
 from api_service.dependencies import StateDep
 from api_service.one_hop import OneHopRoute
-from api_service.responses import Alive, Readiness, json_response
+from api_service.readiness import Readiness
+from api_service.responses import Alive, json_response
 
 router = APIRouter(route_class=OneHopRoute, tags=["health"])
 
