@@ -84,6 +84,7 @@ def _firebase(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:
         api_key=backend.firebase_api_key,
         auth_domain=backend.firebase_auth_domain,
         project_id=backend.project,
+        providers=backend.sign_in_providers,
     )
 
 

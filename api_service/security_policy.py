@@ -7,7 +7,9 @@ from api_service.responses import View
 from shared.domain.media import PUBLIC_PREFIX
 from shared.wiring import Phoenix
 
-GOOGLE_SIGN_IN_SCRIPTS = "https://apis.google.com"
+GOOGLE_POPUP_SCRIPTS = "https://apis.google.com/js/api.js https://apis.google.com/_/scs/"
+GOOGLE_POPUP_POLICIES = "default gapi#gapi goog#html"
+"""Ours for the first of these scripts (popup_scripts.js), and the two that they create."""
 GOOGLE_SIGN_IN_APIS = "https://identitytoolkit.googleapis.com https://securetoken.googleapis.com"
 
 
@@ -17,15 +19,25 @@ class FirebaseWeb(View):
     api_key: str
     auth_domain: str
     project_id: str
+    providers: tuple[str, ...] = ("google", "email")
+    """Ways to sign in: `google`, `apple`, `email`."""
     sdk_url: str = "https://www.gstatic.com/firebasejs/13.2.0"
+    emulator_url: str | None = None
+    """Replaces Firebase in tests; no setting sets it."""
+
+    @property
+    def opens_popups(self) -> bool:
+        return bool({"google", "apple"}.intersection(self.providers))
 
 
-def page_headers(phoenix: Phoenix, firebase: FirebaseWeb | None) -> dict[str, str]:
-    """Return the headers of every page; Firebase signs in through a pop-up on Google's origin."""
-    opener = "same-origin-allow-popups" if firebase else "same-origin"
+def page_headers(
+    phoenix: Phoenix, firebase: FirebaseWeb | None, *, signs_in: bool = False
+) -> dict[str, str]:
+    """Return the headers of a page; only the one that `signs_in` may open Google's pop-ups."""
+    popups = firebase if firebase and firebase.opens_popups and signs_in else None
     headers = {
-        "Content-Security-Policy": _content_security_policy(phoenix, firebase),
-        "Cross-Origin-Opener-Policy": opener,
+        "Content-Security-Policy": _content_security_policy(phoenix, firebase, popups),
+        "Cross-Origin-Opener-Policy": "same-origin-allow-popups" if popups else "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }
     if phoenix.settings.base_url.startswith("https://"):
@@ -33,7 +45,9 @@ def page_headers(phoenix: Phoenix, firebase: FirebaseWeb | None) -> dict[str, st
     return headers
 
 
-def _content_security_policy(phoenix: Phoenix, firebase: FirebaseWeb | None) -> str:
+def _content_security_policy(
+    phoenix: Phoenix, firebase: FirebaseWeb | None, popups: FirebaseWeb | None
+) -> str:
     media = " ".join(["'self'", *_media_origins(phoenix)])
     directives = {
         "default-src": "'none'",
@@ -46,13 +60,16 @@ def _content_security_policy(phoenix: Phoenix, firebase: FirebaseWeb | None) -> 
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
     }
-    if firebase is None:
-        directives |= {"require-trusted-types-for": "'script'", "trusted-types": "'none'"}
-    else:
-        directives["script-src"] += f" {firebase.sdk_url}/ {GOOGLE_SIGN_IN_SCRIPTS}"
-        directives["connect-src"] += f" {GOOGLE_SIGN_IN_APIS}"
-        directives["frame-src"] = f"https://{firebase.auth_domain}"
+    if firebase:
+        directives["script-src"] += f" {firebase.sdk_url}/"
+        directives["connect-src"] += f" {firebase.emulator_url or GOOGLE_SIGN_IN_APIS}"
+    if popups:
+        directives["script-src"] += f" {GOOGLE_POPUP_SCRIPTS}"
+        directives["frame-src"] = popups.emulator_url or f"https://{popups.auth_domain}"
+        directives["trusted-types"] = GOOGLE_POPUP_POLICIES
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 

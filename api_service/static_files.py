@@ -30,7 +30,8 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-PAGES = {"landing", "sign-in", "create", "explore", "tokens", "settings", "admin"}
+SIGN_IN = "sign-in"
+PAGES = {"landing", SIGN_IN, "create", "explore", "tokens", "settings", "admin"}
 PROFILE = "profile"  # the page of every `/soho/{username}`
 _STATIC = "/static/"
 
@@ -89,7 +90,8 @@ class StaticFiles:
         """Return a page; a name that is not a page's is a username."""
         language = languages.choose(self.languages, request)
         page = self._pages[name if name in PAGES else PROFILE, language.code]
-        return _response(page, request, {"Cache-Control": REVALIDATE, **self._page_headers})
+        headers = self._sign_in_headers if name == SIGN_IN else self._page_headers
+        return _response(page, request, {"Cache-Control": REVALIDATE, **headers})
 
     def template(self, name: str, request: Request) -> Template:
         language = languages.choose(self.languages, request)
@@ -107,7 +109,15 @@ class StaticFiles:
 
     @cached_property
     def _page_headers(self) -> dict[str, str]:
-        return {**page_headers(self._phoenix, self.firebase), "Vary": languages.VARY}
+        return self._headers(signs_in=False)
+
+    @cached_property
+    def _sign_in_headers(self) -> dict[str, str]:
+        return self._headers(signs_in=True)
+
+    def _headers(self, *, signs_in: bool) -> dict[str, str]:
+        headers = page_headers(self._phoenix, self.firebase, signs_in=signs_in)
+        return {**headers, "Vary": languages.VARY}
 
 
 def _response(file: _File, request: Request, headers: dict[str, str]) -> Response:

@@ -96,6 +96,12 @@ def test_invalid_origin_is_refused(origin: str) -> None:
             "a.example",
         ),
         (
+            "PHOENIX_SIGN_IN_PROVIDERS",
+            "Apple, email,apple",
+            lambda b: b.sign_in_providers,
+            ("apple", "email"),
+        ),
+        (
             "PHOENIX_TASKS_INVOKER",
             "serviceAccount:T@x.example",
             lambda b: b.tasks_invoker,
@@ -156,6 +162,8 @@ def test_value_pasted_from_a_dashboard_is_normalised(
         ("PHOENIX_FIREBASE_AUTH_DOMAIN", "app.example/__/auth"),
         ("PHOENIX_FIREBASE_AUTH_DOMAIN", "http://app.example"),
         ("PHOENIX_FIREBASE_AUTH_DOMAIN", "app.example:8080"),
+        ("PHOENIX_SIGN_IN_PROVIDERS", ","),
+        ("PHOENIX_SIGN_IN_PROVIDERS", "google,facebook"),
         ("PHOENIX_TASKS_INVOKER", "tasks@x"),
         ("PHOENIX_TASKS_INVOKER", "Tasks <tasks@x.example>"),
         ("PHOENIX_INTERNAL_ACCOUNTS", "a@x.example b@x.example"),

@@ -67,6 +67,9 @@ class GCPBackend:
     project: str = variable("GOOGLE_CLOUD_PROJECT", values.project)
     firebase_api_key: str = variable("PHOENIX_FIREBASE_API_KEY", values.word)
     firebase_auth_domain: str = variable("PHOENIX_FIREBASE_AUTH_DOMAIN", addresses.host_name)
+    sign_in_providers: tuple[str, ...] = variable(
+        "PHOENIX_SIGN_IN_PROVIDERS", values.sign_in_providers, ("google", "email")
+    )
     region: str = variable("PHOENIX_REGION", values.region)
     database: str = variable("PHOENIX_FIRESTORE_DATABASE", values.database, "(default)")
     collection_prefix: str = variable("PHOENIX_COLLECTION_PREFIX", values.prefix, "")

@@ -10,6 +10,7 @@ from shared.domain.account import USERNAME
 
 SECRET_LENGTH_MIN = 32
 COUNT_DIGITS_MAX = 9
+SIGN_IN_PROVIDERS = {"google", "apple", "email"}
 QUOTES = "\"'"
 
 
@@ -102,6 +103,13 @@ def usernames(text: str) -> tuple[str, ...]:
     names = words(text)
     if not all(USERNAME.fullmatch(each) for each in names):
         raise ValueError("use usernames, separated by commas")
+    return names
+
+
+def sign_in_providers(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(words(text.lower())))
+    if not names or not SIGN_IN_PROVIDERS.issuperset(names):
+        raise ValueError("list one or more of google, apple and email, separated by commas")
     return names
 
 

@@ -6,8 +6,32 @@ type Plural = { other: string } & Partial<Record<Intl.LDMLPluralRule, string>>;
 type Kind = "image" | "video";
 type PerKind<T> = Record<Kind, T>;
 
+type PopupProvider = "google" | "apple";
+
+interface FirebaseOptions {
+  apiKey: string;
+  authDomain: string;
+  projectId: string;
+  providers: (PopupProvider | "email")[];
+  sdkUrl: string;
+  emulatorUrl: string | null;
+}
+
+interface Firebase {
+  email: () => string;
+  isVerified: () => boolean;
+  refresh: () => Promise<void>;
+  sendReset: (email: string) => Promise<void>;
+  sendVerification: () => Promise<void>;
+  signOut: () => Promise<void>;
+  signUp: (email: string, password: string) => Promise<void>;
+  token: (fresh?: boolean) => Promise<string | null>;
+  withEmail: (email: string, password: string) => Promise<void>;
+  withPopup: (provider: PopupProvider) => Promise<void>;
+}
+
 interface WebConfig {
-  firebase: Record<string, string> | null;
+  firebase: FirebaseOptions | null;
   costs: PerKind<number>;
   limits: { promptLength: number; captionLength: number; watched: number; count: number };
   formats: PerKind<string[]>;
@@ -76,6 +100,7 @@ interface Session {
   username: string;
   token?: string;
   firebase?: boolean;
+  isVerified?: boolean;
 }
 
 interface Changes {

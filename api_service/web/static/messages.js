@@ -127,6 +127,10 @@ export const text = {
   sharedBy: (username, when) => say(catalog.sharedBy, { username, day: when }),
   shareTile: ofName(catalog.shareTile),
   shareTitle: ({ type }) => catalog.shareTitle[type],
+
+  // Signing in
+  resetSent: (email) => say(catalog.resetSent, { email }),
+  verifyHint: (email) => say(catalog.verifyHint, { email }),
 };
 
 const RETRY_AFTER_S = 60;

@@ -5,7 +5,7 @@ const LAST_USER = "phoenix.last";
 const FORM = "phoenix.form";
 
 /**
- * Return the stored session: `{username, token}`, or `{username, firebase: true}`.
+ * Return the stored session: `{username, token}`, or `{username, firebase: true, isVerified}`.
  * @returns {Session | null}
  */
 export function session() {
@@ -16,11 +16,20 @@ export function session() {
   }
 }
 
-/** Store who is signed in, and drop what another user left in this tab. */
+/** Whether a user is signed in whose email address is not verified. */
+export const isUnverified = () => session()?.isVerified === false;
+
+/** Store who is signed in. */
 export function saveSession(current) {
-  if (sessionStorage.getItem(LAST_USER) !== current.username) sessionStorage.clear();
-  sessionStorage.setItem(LAST_USER, current.username);
+  keepOnlyOf(current.username);
   localStorage.setItem(KEY, JSON.stringify(current));
+}
+
+/** Drop what another user left in this tab; what was typed before signing in stays. */
+function keepOnlyOf(username) {
+  const last = sessionStorage.getItem(LAST_USER);
+  if (last !== null && last !== username) sessionStorage.clear();
+  sessionStorage.setItem(LAST_USER, username);
 }
 
 /** Return the bearer token, or null; `fresh` gets a new one from the identity provider. */
@@ -44,13 +53,14 @@ export async function signOut() {
 }
 
 /**
- * Go to sign-in, which returns here afterwards.
+ * Go to sign-in, which returns here afterwards. `mode` "sign-up" shows the form for a new account.
  * @returns {Promise<never>}
  */
-export function goToSignIn({ reason = "" } = {}) {
+export function goToSignIn({ reason = "", mode = "" } = {}) {
   localStorage.removeItem(KEY);
   const next = location.pathname + location.search;
-  location.replace(`/sign-in?${new URLSearchParams({ next, ...(reason && { reason }) })}`);
+  const query = { next, ...(reason && { reason }), ...(mode && { mode }) };
+  location.replace(`/sign-in?${new URLSearchParams(query)}`);
   return new Promise(() => {}); // the page is being left
 }
 
@@ -75,31 +85,26 @@ export function webConfig() {
   return config;
 }
 
-/** @type {ReturnType<typeof load> | undefined} */
+/** @type {Promise<Firebase> | undefined} */
 let firebase;
 
-/** Load Firebase's web SDK, which only cloud installations configure. */
+/**
+ * Load Firebase's web SDK, which only cloud installations configure.
+ * @param {{ firebase: FirebaseOptions }} config
+ * @returns {Promise<Firebase>}
+ */
 export function firebaseOf({ firebase: options }) {
-  firebase ??= load(options).catch((error) => {
-    firebase = undefined;
-    throw error;
-  });
+  firebase ??= import("./firebase.js")
+    .then((module) => module.connect(options))
+    .catch((error) => {
+      firebase = undefined;
+      throw error;
+    });
   return firebase;
 }
 
-async function load({ sdkUrl, ...options }) {
-  const [app, auth] = await Promise.all(
-    ["app", "auth"].map((name) => import(`${sdkUrl}/firebase-${name}.js`)),
-  );
-  const client = auth.getAuth(app.initializeApp(options));
-  await client.authStateReady();
-  return {
-    token: async (fresh) => (await client.currentUser?.getIdToken(fresh)) ?? null,
-    withGoogle: () => auth.signInWithPopup(client, new auth.GoogleAuthProvider()),
-    withEmail: (email, password) => auth.signInWithEmailAndPassword(client, email, password),
-    signOut: () => auth.signOut(client),
-  };
-}
+const signedIn = session();
+if (signedIn) keepOnlyOf(signedIn.username);
 
 // If another tab signs out or in as another user, this tab must not continue as before.
 addEventListener("storage", ({ key, oldValue, newValue }) => {

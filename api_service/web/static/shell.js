@@ -1,9 +1,9 @@
 // What surrounds each page: tabs, balance, account menu, and a banner while the queue is down.
 
 import { call } from "./api.js";
-import { drawAvatar, find } from "./dom.js";
+import { drawAvatar, find, h } from "./dom.js";
 import { text, tokens } from "./messages.js";
-import { session, signOut } from "./session.js";
+import { isUnverified, session, signOut } from "./session.js";
 
 const BALANCE = "phoenix.balance";
 const QUEUE_CHECK_MS = 30_000;
@@ -40,6 +40,13 @@ export function watchQueue() {
   setInterval(check, QUEUE_CHECK_MS);
 }
 
+/** Lead a user whose email address is not verified to where that is done. */
+function askToVerify() {
+  const next = location.pathname + location.search;
+  const href = `/sign-in?${new URLSearchParams({ mode: "verify", next })}`;
+  find("banner").after(h("p.shell-banner", text.verifyEmail, h("a", { href }, text.verifyNow)));
+}
+
 function start() {
   const path = location.pathname;
   const username = session()?.username;
@@ -61,6 +68,7 @@ function start() {
   find("signed-in-as").textContent = text.signedInAs(username);
   find("profile-link", HTMLAnchorElement).href = `/soho/${username}`;
   find("sign-out").addEventListener("click", signOut);
+  if (isUnverified() && path !== "/sign-in") askToVerify();
   const balance = knownBalance();
   if (balance !== null) showBalance(balance);
 }

@@ -1,0 +1,36 @@
+// Verifying an email address: an account is complete with the first request after that.
+
+import { find, h, toast } from "./dom.js";
+import { text } from "./messages.js";
+import { goToSignIn } from "./session.js";
+import { actButton } from "./sign_in_forms.js";
+
+/** Return what the page shows until the address is verified, which it notices when it is seen. */
+export function verification(firebase, { enter, nextPage }) {
+  if (!firebase.email()) goToSignIn({ reason: "expired" });
+  find("reason").textContent = text.verifyHint(firebase.email());
+  const check = async () => {
+    await firebase.refresh();
+    if (!firebase.isVerified()) return false;
+    await enter();
+    location.replace(nextPage());
+    return true;
+  };
+  const askAndCheck = async () => {
+    if (!(await check())) throw Object.assign(new Error(), { code: "not_verified" });
+  };
+  const send = async () => {
+    await firebase.sendVerification();
+    toast(text.linkSent);
+  };
+  const checkQuietly = () => {
+    if (!document.hidden) check().catch(() => {}); // the button says why
+  };
+  document.addEventListener("visibilitychange", checkQuietly);
+  checkQuietly();
+  return [
+    ...actButton(text.verified, askAndCheck, { kind: "primary large" }),
+    ...actButton(text.sendAgain, send, { kind: "large", id: "send" }),
+    h("div.sign-in-links", h("p", h("a", { href: nextPage() }, text.verifyLater))),
+  ];
+}
