@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -155,6 +156,9 @@ class Site:
 
     def serve(self, **options: Any) -> Api:
         return Api(self.world, self._server, **options)
+
+    def serve_app(self, app: FastAPI) -> None:
+        self._server.app = app
 
     def media_of(self, claimed: Creation) -> StoredMedia:
         """Store the files of a claimed creation, and return their description."""

@@ -1,6 +1,7 @@
 """Optional tools: a test is skipped without them, unless PHOENIX_REQUIRE names them.
 
-`tests/browser/install.sh` installs the browser and axe-core, which checks accessibility.
+`tests/browser/install.sh` installs the browser and axe-core, which checks accessibility;
+`tests/auth_emulator/install.sh` Firebase's Authentication emulator.
 """
 
 import os
@@ -40,7 +41,11 @@ def _can_trace() -> bool:
     )
 
 
+AUTH_EMULATOR = Path(__file__).parents[2] / ".cache/auth_emulator"
+"""Where `tests/auth_emulator/install.sh` installs Firebase's emulator and web SDK."""
+
 PARTS: dict[str, Callable[[], bool]] = {
+    "auth": (AUTH_EMULATOR / "installed.json").exists,
     "browser": lambda: shutil.which("chromium") is not None and AXE.exists(),
     "curl": lambda: shutil.which("curl") is not None,
     "firestore": lambda: not HAS_FAKE_CLOCK and firestore_emulator.is_installed(),

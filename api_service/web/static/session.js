@@ -90,12 +90,12 @@ let firebase;
 
 /**
  * Load Firebase's web SDK, which only cloud installations configure.
- * @param {{ firebase: FirebaseOptions }} config
+ * @param {WebConfig} config
  * @returns {Promise<Firebase>}
  */
 export function firebaseOf({ firebase: options }) {
   firebase ??= import("./firebase.js")
-    .then((module) => module.connect(options))
+    .then((module) => module.connect(/** @type {FirebaseOptions} */ (options)))
     .catch((error) => {
       firebase = undefined;
       throw error;
