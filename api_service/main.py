@@ -51,7 +51,7 @@ def app(connections_max: int = ConnectionLimits.open_max) -> FastAPI:
     _log_retired_models(phoenix)
     backend = phoenix.settings.backend
     limits = stream_limits(backend, connections_max=connections_max)
-    api = create_app(phoenix, firebase=_firebase(backend), stream_limits=limits)
+    api = create_app(phoenix, firebase=firebase_web(backend), stream_limits=limits)
     startup.complete()
     return api
 
@@ -77,7 +77,8 @@ def _log_retired_models(phoenix: Phoenix) -> None:
             log.error("model_retired", extra={"kind": kind, "reason": str(error)})  # noqa: TRY400 (the reason is enough)
 
 
-def _firebase(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:
+def firebase_web(backend: LocalBackend | GCPBackend) -> FirebaseWeb | None:
+    """Return how the pages sign users in, or None for a sign-in by name."""
     if isinstance(backend, LocalBackend):
         return None
     return FirebaseWeb(

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from api_service.__main__ import port_number
-from api_service.main import stream_limits
+from api_service.main import firebase_web, stream_limits
 from shared import settings
-from tests.support.environments import GCP
+from tests.support.environments import GCP, SERVICE
 from tests.support.eventually import eventually
 
 
@@ -114,3 +114,12 @@ def test_streams_leave_connections_for_other_requests(
     backend = settings.load(environment or {"PHOENIX_DATA": str(tmp_path)}).backend
 
     assert stream_limits(backend, connections_max=connections_max).streams_max == streams_max
+
+
+def test_pages_in_the_cloud_use_firebase_and_never_an_emulator() -> None:
+    environment = SERVICE | {"PHOENIX_SIGN_IN_PROVIDERS": "apple"}
+    firebase = firebase_web(settings.load(environment).backend)
+
+    assert firebase
+    assert firebase.emulator_url is None
+    assert (firebase.api_key, firebase.providers) == ("web-key", ("apple",))

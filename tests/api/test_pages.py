@@ -194,14 +194,19 @@ def test_pages_may_load_firebase_and_nothing_else_in_the_cloud(new_api: NewApi) 
         "apiKey": "k",
         "authDomain": "p.firebaseapp.com",
         "projectId": "p",
+        "providers": ["google", "email"],
         "sdkUrl": FIREBASE.sdk_url,
+        "emulatorUrl": None,
     }
     policy = directives(page)
     assert policy["script-src"] == [
         "'self'",
         f"{FIREBASE.sdk_url}/",
-        "https://apis.google.com",
+        "https://apis.google.com/js/api.js",
+        "https://apis.google.com/_/scs/",
     ]
+    assert policy["require-trusted-types-for"] == ["'script'"]
+    assert policy["trusted-types"] == ["default", "gapi#gapi", "goog#html"]
     assert policy["connect-src"] == [
         "'self'",
         "https://identitytoolkit.googleapis.com",
@@ -211,3 +216,19 @@ def test_pages_may_load_firebase_and_nothing_else_in_the_cloud(new_api: NewApi) 
     assert policy["img-src"] == ["'self'", "https://phoenix.example"]
     assert page.headers["cross-origin-opener-policy"] == "same-origin-allow-popups"
     assert page.headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize(
+    ("path", "providers"), [("/create", ("google", "email")), ("/sign-in", ("email",))]
+)
+def test_page_without_pop_ups_allows_only_the_sdk(
+    new_api: NewApi, path: str, providers: tuple[str, ...]
+) -> None:
+    firebase = FIREBASE.model_copy(update={"providers": providers})
+    page = new_api({"firebase": firebase}).client().get(path)
+
+    policy = directives(page)
+    assert policy["script-src"] == ["'self'", f"{FIREBASE.sdk_url}/"]
+    assert policy["trusted-types"] == ["'none'"]
+    assert "frame-src" not in policy
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"

@@ -1,20 +1,15 @@
 """User texts never run as code, and pages load from their own origin only."""
 
 import gzip
-import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
-from api_service.security_policy import FirebaseWeb
 from shared.domain.kind import Kind
 from tests.api.hostile import XSS_CAPTIONS
 from tests.browser.conftest import NewVisitor, Site
-from tests.support.builders import ADA
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -126,91 +121,6 @@ def test_injected_scripts_and_markup_do_not_run(site: Site, new_visitor: NewVisi
     )
 
     assert ran == "nothing"
-
-
-# Sign-in in the cloud, with a fake of Firebase's web SDK
-
-SDK = {
-    "/firebase-app.js": "export const initializeApp = (options) => options;",
-    "/firebase-auth.js": """
-      const users = { "ada@example.com": "a long password" };
-      let kept = localStorage.getItem("sdk");
-      const enter = () => { localStorage.setItem("sdk", "ada"); kept = "ada"; };
-      export const getAuth = (options) => ({
-        authStateReady: async () => {},
-        get currentUser() {
-          return kept && { getIdToken: async () => localStorage.getItem("id-token") };
-        },
-        options,
-      });
-      export class GoogleAuthProvider {}
-      export const signInWithPopup = async () => enter();
-      export const signInWithEmailAndPassword = async (auth, email, password) => {
-        if (users[email] !== password) {
-          throw Object.assign(new Error("no"), { code: "auth/invalid-credential" });
-        }
-        enter();
-      };
-      export const signOut = async () => { localStorage.removeItem("sdk"); };
-    """,
-}
-
-
-@pytest.fixture
-def sdk_url() -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/javascript")
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.end_headers()
-            self.wfile.write(SDK[self.path].encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.parametrize("way", ["email", "google"])
-def test_cloud_sign_in_uses_firebase(
-    new_site: NewSite, new_visitor: NewVisitor, sdk_url: str, way: str
-) -> None:
-    firebase = FirebaseWeb(
-        api_key="k", auth_domain="p.firebaseapp.com", project_id="p", sdk_url=sdk_url
-    )
-    site = new_site({"firebase": firebase})
-    visitor = new_visitor(site.base_url)
-    visitor.allowed.append(sdk_url)
-    page = visitor.page()
-    page.add_init_script(
-        f"localStorage['id-token'] = {json.dumps(site.world.identity.sign_in(ADA))}"
-    )
-    page.goto(f"{site.base_url}{DRAFTS}")
-    page.wait_for_url("**/sign-in?*")
-
-    if way == "google":
-        page.get_by_role("button", name="Continue with Google").click()
-    else:
-        page.get_by_label("Email").fill("ada@example.com")
-        page.get_by_label("Password").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("Wrong email or password.")).to_be_visible()
-        page.get_by_label("Password").fill("a long password")
-        page.get_by_role("button", name="Sign in").click()
-
-    page.wait_for_url(f"**{DRAFTS}")
-    expect(page.locator("#balance")).to_have_text("100 tokens")
-    page.get_by_role("button", name="Account: ada").click()
-    page.get_by_role("button", name="Sign out").click()
-    page.wait_for_url("**/sign-in*")
-    expect(page.get_by_label("Email")).to_be_visible()
-    assert page.evaluate("localStorage.sdk") is None
 
 
 def test_local_sign_in_never_requests_firebase(site: Site, new_visitor: NewVisitor) -> None:

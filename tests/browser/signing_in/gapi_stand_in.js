@@ -7,20 +7,35 @@
   let calls = 0;
   const answers = {};
 
+  const answer = ({ answerTo, payload }) => {
+    try {
+      answers[answerTo]?.(payload);
+    } catch {} // the SDK throws after it has taken an answer
+  };
+
   const channel = (other) => {
     const handlers = {};
-    addEventListener("message", async ({ source, data }) => {
-      if (source !== other || data?.act !== ACT) return;
-      if (data.answerTo) return answers[data.answerTo]?.(data.payload);
-      const payload = [await handlers[data.name]?.(data.payload)];
+    let early = [];
+    const handle = async (data) => {
+      if (!handlers[data.name]) return early.push(data);
+      const payload = [await handlers[data.name](data.payload)];
       other.postMessage({ act: ACT, answerTo: data.id, payload }, "*");
+    };
+    const register = (name, handler) => {
+      handlers[name] = handler;
+      const waiting = early;
+      early = [];
+      waiting.forEach(handle);
+    };
+    addEventListener("message", ({ source, data }) => {
+      if (source === other && data?.act === ACT) (data.answerTo ? answer : handle)(data);
     });
     const send = (name, payload, callback) => {
       const id = `${location.origin} ${++calls}`;
       answers[id] = callback;
       other.postMessage({ act: ACT, id, name, payload }, "*");
     };
-    return { register: (name, handler) => (handlers[name] = handler), send };
+    return { register, send };
   };
 
   const open = ({ url, where, attributes }, callback) => {
