@@ -92,39 +92,6 @@ def test_reset_does_not_tell_who_has_an_account(new_person: NewPerson) -> None:
     expect(page.get_by_text("If there is an account for nobody@example.com")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("mode", "email", "password", "message"),
-    [
-        ("sign-in", ADA, "wrong password", "Wrong email or password."),
-        ("sign-in", "ben@example.com", PASSWORD, "Wrong email or password."),
-        ("sign-up", ADA, PASSWORD, "There is already an account with this email."),
-        ("sign-up", "ben@example.com", "12345", "This password is too weak."),
-        ("sign-up", "ben@example.com", "", "Enter your password."),
-        ("sign-up", "ben", PASSWORD, "This is not an email address."),
-        ("sign-in", "", PASSWORD, "This is not an email address."),
-        ("sign-in", "off@example.com", PASSWORD, "This account is disabled."),
-    ],
-)
-def test_error_says_what_is_wrong(
-    new_person: NewPerson,
-    emulator: AuthEmulator,
-    mode: str,
-    email: str,
-    password: str,
-    message: str,
-) -> None:
-    emulator.add_user(email=ADA, password=PASSWORD)
-    emulator.add_user(email="off@example.com", password=PASSWORD, disabled=True)
-    person = new_person()
-    person.expect_statuses(BAD_REQUEST)
-    page = person.page(f"/sign-in?mode={mode}")
-    fill(page, email, password)
-    page.keyboard.press("Enter")
-
-    expect(page.get_by_role("alert").get_by_text(message)).to_be_visible()
-    expect(page.get_by_label("Email")).to_be_focused()
-
-
 def test_known_email_leads_from_signing_up_to_signing_in(
     new_person: NewPerson, emulator: AuthEmulator
 ) -> None:
