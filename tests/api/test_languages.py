@@ -40,7 +40,7 @@ def test_every_language_has_every_message_and_its_values(language: Language) -> 
     wrong = {
         path: text
         for path, text in others.items()
-        if placeholders(text) != placeholders(english[path]) or not text.strip()
+        if placeholders(text) != placeholders(english[path]) or bool(text) != bool(english[path])
     }
     assert wrong == {}
 
