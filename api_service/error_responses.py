@@ -16,6 +16,8 @@ from api_service.markup import fill
 from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
 
 API_PATHS = ("/api", "/internal", "/openapi.json")
+GONE = {"shared": "linkEnded", "soho": "notPublished"}
+"""The messages of what is not found under these folders."""
 PAGES = {
     HTTPStatus.NOT_FOUND: "notFound",
     HTTPStatus.METHOD_NOT_ALLOWED: "notFound",
@@ -32,13 +34,20 @@ def error_response(error: PhoenixError, scope: Scope) -> Response:
         return response
     status = errors.status_of(type(error))
     template = AppState.of(scope["app"]).static_files.template("error", Request(scope))
-    page = f"pages.error.{PAGES.get(status, 'refused')}"
+    page = f"pages.error.{_message_of(status, scope['path'])}"
     facts = {name: template.language.text(f"{page}.{name}") for name in ("title", "sentence")}
     headers = {**template.headers, "Cache-Control": "no-store", "Vary": f"Accept, {VARY}"}
     if retry_after := response.headers.get("Retry-After"):
         headers["Retry-After"] = retry_after
     content = fill(template.text, facts)
     return Response(content, status, headers, media_type="text/html; charset=utf-8")
+
+
+def _message_of(status: int, path: str) -> str:
+    folder, _, rest = path.strip("/").partition("/")
+    if status == HTTPStatus.NOT_FOUND and "/" in rest and folder in GONE:
+        return GONE[folder]
+    return PAGES.get(HTTPStatus(status), "refused")
 
 
 def _is_for_browser(scope: Scope) -> bool:

@@ -7,7 +7,7 @@ in, and the scripts get the same files.
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ COOKIE = "phoenix_language"
 VARY = "Accept-Language, Cookie"
 SERVER_ONLY = {"pages", "shell", "months", "longDate"}
 """The sections that the scripts do not need."""
+OPERATORS = "operators"
+"""The section that only the operators' page needs: a module of its own."""
 _PART = re.compile(r"\{\{([\w.]+)\}\}")
 
 
@@ -45,10 +47,16 @@ class Language:
     def _part(self, path: str) -> str:
         return self.code if path == "language" else self.text(path)
 
-    def script(self) -> bytes:
-        """Return the messages as a module for the pages' scripts."""
-        shown = {name: each for name, each in self.messages.items() if name not in SERVER_ONLY}
-        return f"export default {json.dumps(shown, ensure_ascii=False)};\n".encode()
+    def scripts(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and text of each module of messages for the pages' scripts."""
+        own = SERVER_ONLY | {OPERATORS}
+        shown = {name: each for name, each in self.messages.items() if name not in own}
+        yield f"{self.code}.js", _module(shown)
+        yield f"{OPERATORS}.{self.code}.js", _module(self.messages[OPERATORS])
+
+
+def _module(messages: Mapping[str, Any]) -> bytes:
+    return f"export default {json.dumps(messages, ensure_ascii=False)};\n".encode()
 
 
 def load() -> dict[str, Language]:

@@ -10,6 +10,8 @@ from shared.wiring import Phoenix
 GOOGLE_POPUP_SCRIPTS = "https://apis.google.com/js/api.js https://apis.google.com/_/scs/"
 GOOGLE_POPUP_POLICIES = "default gapi#gapi goog#html"
 """Ours for the first of these scripts (popup_scripts.js), and the two that they create."""
+WORKER_TYPES = "phoenix-worker"
+"""The policy of trusted types that `static/worker.js` creates: it lets one address pass."""
 GOOGLE_SIGN_IN_APIS = "https://identitytoolkit.googleapis.com https://securetoken.googleapis.com"
 
 
@@ -57,11 +59,12 @@ def _content_security_policy(
         "media-src": media,
         "connect-src": "'self'",
         "manifest-src": "'self'",
+        "worker-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
         "require-trusted-types-for": "'script'",
-        "trusted-types": "'none'",
+        "trusted-types": WORKER_TYPES,
     }
     if firebase:
         directives["script-src"] += f" {firebase.sdk_url}/"
@@ -69,7 +72,7 @@ def _content_security_policy(
     if popups:
         directives["script-src"] += f" {GOOGLE_POPUP_SCRIPTS}"
         directives["frame-src"] = popups.emulator_url or f"https://{popups.auth_domain}"
-        directives["trusted-types"] = GOOGLE_POPUP_POLICIES
+        directives["trusted-types"] += f" {GOOGLE_POPUP_POLICIES}"
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 

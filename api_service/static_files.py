@@ -3,21 +3,26 @@
 Each page exists in each language; `languages.choose` decides which one a browser gets.
 
 Browsers revalidate a page each time. The files it loads are under `/static/{version}/`, where the
-version is a hash of all of them, so that they can be cached for ever without a build step.
+version is a hash of all of them, so that they can be cached for ever without a build step. A page's
+styles are one of these files, and its modules are preloaded (`page_links`).
 """
 
 import gzip
 import hashlib
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from itertools import product
 from pathlib import Path
 
 from fastapi import Request, Response
 
-from api_service import languages
+from api_service import languages, web_app
 from api_service.errors import PageNotFound
 from api_service.languages import Language
+from api_service.page_links import add_preloads, join_styles, styles_of
 from api_service.security_policy import FirebaseWeb, page_headers
 from shared.wiring import Phoenix
 
@@ -25,15 +30,24 @@ FOLDER = Path(__file__).parent / "web"
 STATIC_FOLDER = FOLDER / "static"
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
+A_DAY = "public, max-age=86400"
+HTML = "text/html; charset=utf-8"
+SCRIPT = "text/javascript; charset=utf-8"
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": SCRIPT,
+    ".png": "image/png",
     ".svg": "image/svg+xml",
 }
 SIGN_IN = "sign-in"
-PAGES = {"landing", SIGN_IN, "create", "explore", "tokens", "settings", "admin"}
+PAGES = {"landing", SIGN_IN, "create", "explore", "tokens", "settings", "admin", "offline"}
 PROFILE = "profile"  # the page of every `/soho/{username}`
+PROFILE_TABS = {"drafts": "drafts.js", "shared": "shared_list.js", "": "published.js"}
+"""The module of each tab of a profile: the page names it, so that it loads with the others."""
+WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 _STATIC = "/static/"
+_LINK = re.compile(rf'"({_STATIC}[^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -64,32 +78,42 @@ class StaticFiles:
         self.firebase = firebase
         self.languages = languages.load()
         self._phoenix = phoenix
-        self._files = {
-            path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
-            for path in sorted(STATIC_FOLDER.glob("[!.]*.*"))
-        }
-        for language in self.languages.values():
-            self._files[f"{language.code}.js"] = _File(language.script(), MEDIA_TYPES[".js"])
-        digests = "".join(f"{name} {file.digest}\n" for name, file in self._files.items())
-        self._version = hashlib.sha256(digests.encode()).hexdigest()[:12]
-        self._pages = {
-            (path.stem, language.code): self._assemble(path, language)
-            for path in FOLDER.glob("*.html")
-            for language in self.languages.values()
+        pages = {path.stem: _with_parts(path) for path in FOLDER.glob("*.html")}
+        self._files = _static_files(pages, self.languages.values())
+        self._version = _digest_of(self._files.items())
+        self._pages = self._assemble(pages)
+        self._manifests = {
+            code: _File(web_app.manifest(each, self._folder), "application/manifest+json")
+            for code, each in self.languages.items()
         }
 
-    def _assemble(self, path: Path, language: Language) -> _File:
-        """Insert the shared parts, the messages and the version of the static files into a page."""
-        page = path.read_text()
-        for part in (FOLDER / "parts").glob("*.html"):
-            page = page.replace(f"<!-- {part.stem} -->\n", part.read_text())
-        versioned = language.fill(page).replace(_STATIC, f"{_STATIC}{self._version}/")
-        return _File(versioned.encode(), "text/html; charset=utf-8")
+    @property
+    def _folder(self) -> str:
+        return f"{_STATIC}{self._version}/"
+
+    def _assemble(self, pages: Mapping[str, str]) -> dict[tuple[str, str], _File]:
+        """Insert the messages, the links to all files, and the version of the static files."""
+        scripts = {
+            name: file.content.decode()
+            for name, file in self._files.items()
+            if file.media_type == SCRIPT
+        }
+        assembled = {}
+        for (name, page), language in product(pages.items(), self.languages.values()):
+            joined = join_styles(page, _styles_name(name))
+            for tab, module in PROFILE_TABS.items() if name == PROFILE else [("", None)]:
+                late = [module] if module else []
+                linked = add_preloads(joined, scripts, language.code, *late)
+                versioned = language.fill(linked).replace(_STATIC, self._folder)
+                assembled[name + tab, language.code] = _File(versioned.encode(), HTML)
+        return assembled
 
     def page(self, name: str, request: Request) -> Response:
         """Return a page; a name that is not a page's is a username."""
         language = languages.choose(self.languages, request)
-        page = self._pages[name if name in PAGES else PROFILE, language.code]
+        tab = request.query_params.get("tab", "")
+        profile = PROFILE + (tab if tab in PROFILE_TABS else "")
+        page = self._pages[name if name in PAGES else profile, language.code]
         headers = self._sign_in_headers if name == SIGN_IN else self._page_headers
         return _response(page, request, {"Cache-Control": REVALIDATE, **headers})
 
@@ -107,6 +131,33 @@ class StaticFiles:
         headers = {"Cache-Control": caching, "Cross-Origin-Resource-Policy": "same-origin"}
         return _response(file, request, headers)
 
+    def icon(self, request: Request) -> Response:
+        return _response(self._files["favicon.ico"], request, {"Cache-Control": A_DAY})
+
+    def manifest(self, request: Request) -> Response:
+        language = languages.choose(self.languages, request)
+        headers = {"Cache-Control": REVALIDATE, "Vary": languages.VARY}
+        return _response(self._manifests[language.code], request, headers)
+
+    def worker(self, request: Request) -> Response:
+        """Return the service worker, which browsers fetch again when they check for a release."""
+        headers = {"Cache-Control": REVALIDATE, "Content-Security-Policy": WORKER_POLICY}
+        return _response(self._worker, request, headers)
+
+    @cached_property
+    def _worker(self) -> _File:
+        """Return the worker; it is another one after each change of a page or a file."""
+        release = _digest_of((f"{name} {code}", file) for (name, code), file in self._pages.items())
+        kept = [
+            self._pages[name.strip("/"), code].content.decode()
+            for name in web_app.OFFLINE_PAGES
+            for code in self.languages
+        ]
+        files = {link for page in kept for link in _LINK.findall(page)}
+        script = self._files["sw.js"].content
+        content = web_app.worker(script, release=release, folder=self._folder, files=files)
+        return _File(content, SCRIPT)
+
     @cached_property
     def _page_headers(self) -> dict[str, str]:
         return self._headers(signs_in=False)
@@ -118,6 +169,37 @@ class StaticFiles:
     def _headers(self, *, signs_in: bool) -> dict[str, str]:
         headers = page_headers(self._phoenix, self.firebase, signs_in=signs_in)
         return {**headers, "Vary": languages.VARY}
+
+
+def _with_parts(path: Path) -> str:
+    page = path.read_text()
+    for part in (FOLDER / "parts").glob("*.html"):
+        page = page.replace(f"<!-- {part.stem} -->\n", part.read_text())
+    return page
+
+
+def _styles_name(page: str) -> str:
+    return f"page-{page}.css"
+
+
+def _static_files(pages: Mapping[str, str], all_languages: Iterable[Language]) -> dict[str, _File]:
+    """Return the files by name: those of the folder, each page's styles, and the messages."""
+    files = {
+        path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
+        for path in sorted(STATIC_FOLDER.glob("[!.]*.*"))
+    }
+    for name, page in sorted(pages.items()):
+        styles = b"\n".join(files[each].content for each in styles_of(page))
+        files[_styles_name(name)] = _File(styles, MEDIA_TYPES[".css"])
+    for language in all_languages:
+        for name, script in language.scripts():
+            files[name] = _File(script, SCRIPT)
+    return files
+
+
+def _digest_of(files: Iterable[tuple[str, _File]]) -> str:
+    digests = "".join(f"{name} {file.digest}\n" for name, file in files)
+    return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
 
 def _response(file: _File, request: Request, headers: dict[str, str]) -> Response:

@@ -1,11 +1,14 @@
 """The web pages, their static files and their configuration."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from api_service.dependencies import StateDep
 from api_service.one_hop import READ, OneHopRoute
 from api_service.responses import PerKind, View, json_response
 from api_service.security_policy import FirebaseWeb
+from api_service.static_files import A_DAY
+from api_service.web_app import ROBOTS
 from shared.domain import brief
 from shared.domain.brief import AspectRatio
 from shared.domain.kind import Kind
@@ -65,11 +68,32 @@ async def landing(request: Request, state: StateDep) -> Response:
 @router.api_route("/tokens", methods=READ, include_in_schema=False)
 @router.api_route("/settings", methods=READ, include_in_schema=False)
 @router.api_route("/admin", methods=READ, include_in_schema=False)
+@router.api_route("/offline", methods=READ, include_in_schema=False)
 @router.api_route("/soho/explore", methods=READ, include_in_schema=False)
 @router.api_route("/soho/{username}", methods=READ, include_in_schema=False)
 async def page(request: Request, state: StateDep) -> Response:
     name = request.url.path.removeprefix("/soho/").strip("/")
     return state.static_files.page(name, request)
+
+
+@router.api_route("/manifest.webmanifest", methods=READ, include_in_schema=False)
+async def manifest(request: Request, state: StateDep) -> Response:
+    return state.static_files.manifest(request)
+
+
+@router.api_route("/sw.js", methods=READ, include_in_schema=False)
+async def worker(request: Request, state: StateDep) -> Response:
+    return state.static_files.worker(request)
+
+
+@router.api_route("/favicon.ico", methods=READ, include_in_schema=False)
+async def favicon(request: Request, state: StateDep) -> Response:
+    return state.static_files.icon(request)
+
+
+@router.api_route("/robots.txt", methods=READ, include_in_schema=False)
+async def robots() -> Response:
+    return PlainTextResponse(ROBOTS, headers={"Cache-Control": A_DAY})
 
 
 @router.api_route("/static/{version}/{name:path}", methods=READ, include_in_schema=False)

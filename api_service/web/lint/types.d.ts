@@ -117,6 +117,20 @@ type RequestOptions = Omit<RequestInit, "headers"> & {
   as?: string | null;
 };
 
+/** What belongs to this release: the server defines it for the service worker. */
+declare const RELEASE: {
+  version: string;
+  folder: string;
+  files: string[];
+  offlinePages: string[];
+  keptPages: string[];
+};
+
+declare const trustedTypes:
+  | { createPolicy: (name: string, rules: TypePolicy) => { createScriptURL: (url: string) => string } }
+  | undefined;
+type TypePolicy = { createScriptURL: (url: string) => string };
+
 interface Navigator {
   connection?: { saveData: boolean };
 }

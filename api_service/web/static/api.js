@@ -75,7 +75,9 @@ export async function call(path, { json, headers: extra, ...options } = {}) {
 async function fetchOrThrow(path, options) {
   const isOnline = navigator.onLine;
   try {
-    return await fetch(path, { cache: "no-store", ...options });
+    const response = fetch(path, { cache: "no-store", ...options });
+    dispatchEvent(new CustomEvent("phoenix.request", { detail: response })); // for `connection.js`
+    return await response;
   } catch (error) {
     if (options.signal?.aborted && error.name === "AbortError") throw error;
     throw new Unreachable({ isSent: isOnline });

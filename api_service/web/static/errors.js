@@ -4,9 +4,12 @@ import { Problem } from "./api.js";
 import { button, h } from "./dom.js";
 import { problemOf, text } from "./messages.js";
 
+/** Without a connection, nothing was sent: neither a request nor the loading of a module. */
+const wasSent = (error) => error.isSent ?? navigator.onLine;
+
 /** Return the message for a creation or a retry that failed. */
 export function chargeMessage(error, cost) {
-  const code = error.code ?? (error.isSent ? "unreachable" : "offline");
+  const code = error.code ?? (wasSent(error) ? "unreachable" : "offline");
   const parts = problemOf(code, { ...error, message: error.message, cost });
   return h(
     "div.message",
@@ -20,7 +23,7 @@ export function chargeMessage(error, cost) {
 /** Anything but a problem means no response: a request, a module or the configuration failed. */
 export function sentence(error) {
   if (error instanceof Problem) return text.error(error);
-  return error.isSent === false ? text.offlineNothingSent : text.noResponse;
+  return wasSent(error) ? text.noResponse : text.offlineNothingSent;
 }
 
 export const errorMessage = (error) => h("p.message", sentence(error));

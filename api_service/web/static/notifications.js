@@ -3,6 +3,9 @@
 import { announce, button, find } from "./dom.js";
 import { text } from "./messages.js";
 
+const CHOICE = "phoenix.notifications";
+const OFF = "off";
+
 let unseenCount = 0;
 
 function showUnseen(count) {
@@ -24,7 +27,7 @@ export function notifyFinished(creation) {
   announce(message);
   if (!document.hidden) return;
   showUnseen(unseenCount + 1);
-  if (globalThis.Notification?.permission !== "granted") return;
+  if (notificationState() !== "on") return;
   try {
     const notification = new Notification(message, { body: creation.prompt, tag: "phoenix" });
     notification.onclick = () => globalThis.focus();
@@ -33,11 +36,33 @@ export function notifyFinished(creation) {
   }
 }
 
+/**
+ * Return whether this browser shows notifications: on, off, blocked by the browser, or unsupported.
+ * "ask" is off until the browser has asked for the permission.
+ */
+export function notificationState() {
+  const permission = globalThis.Notification?.permission;
+  if (!permission) return "unsupported";
+  if (permission === "denied") return "blocked";
+  if (localStorage.getItem(CHOICE) === OFF) return OFF;
+  return permission === "granted" ? "on" : "ask";
+}
+
+/** Remember in this browser whether the user wants notifications. */
+export function saveNotifications(isWanted) {
+  if (isWanted) localStorage.removeItem(CHOICE);
+  else localStorage.setItem(CHOICE, OFF);
+}
+
+export async function requestNotifications() {
+  if (notificationState() === "ask") await Notification.requestPermission();
+}
+
 /** Show a button that requests the permission, if the user has not decided yet. */
 export function offerNotifications() {
-  if (globalThis.Notification?.permission !== "default") return;
+  if (notificationState() !== "ask") return;
   const request = async () => {
-    await Notification.requestPermission();
+    await requestNotifications();
     offer.remove();
   };
   const offer = button(text.notifyMe, request, { kind: "bare", icon: "bell" });

@@ -1,9 +1,11 @@
-// What surrounds each page: tabs, balance, account menu, and a banner while the queue is down.
+// What surrounds each page: tabs, balance, account menu, and a banner while something is down.
 
 import { call } from "./api.js";
+import { showNotice, watchConnection } from "./connection.js";
 import { drawAvatar, find, h } from "./dom.js";
 import { text, tokens } from "./messages.js";
 import { isUnverified, session, signOut } from "./session.js";
+import { registerWorker } from "./worker.js";
 
 const BALANCE = "phoenix.balance";
 const QUEUE_CHECK_MS = 30_000;
@@ -32,9 +34,7 @@ export function watchQueue() {
   const check = async () => {
     if (document.hidden) return;
     const ready = await call("/api/health/ready", { anonymous: true }).catch(() => null);
-    const message = ready?.data.queue && !ready.data.queue.ok ? text.queueDown : "";
-    if (find("banner").textContent !== message) find("banner").textContent = message;
-    find("banner").hidden = !message;
+    if (ready) showNotice("queue", ready.data.queue && !ready.data.queue.ok ? text.queueDown : "");
   };
   check();
   setInterval(check, QUEUE_CHECK_MS);
@@ -60,6 +60,7 @@ function start() {
     if (isDrafts && username) link.href = `/soho/${username}?tab=drafts`;
   }
   find("sign-in-link").hidden = Boolean(username) || path === "/sign-in";
+  find("settings-link").hidden = Boolean(username) || path === "/settings";
   if (!username) return;
   const account = find("account-button");
   drawAvatar(account, username);
@@ -74,3 +75,5 @@ function start() {
 }
 
 start();
+watchConnection();
+registerWorker();

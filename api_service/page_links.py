@@ -1,0 +1,55 @@
+"""What a page loads at once: its styles in one response, and every module that its scripts import.
+
+Without this, a browser finds modules in modules, and waits for each in turn.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+_STYLE = re.compile(r'<link rel="stylesheet" href="/static/([\w.-]+)">\n')
+_MODULE = re.compile(
+    r'<(?:script type="module" src|link rel="modulepreload" href)="/static/([\w.-]+)">'
+)
+_SCRIPT = re.compile(r'<script type="module" src="/static/[\w.-]+"></script>\n')
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"(=]*"\./([\w.-]+)"', re.MULTILINE)
+_IMPORT_OF_LANGUAGE = re.compile(r"\bimport\(`\./([\w.-]*)\$\{lang\}\.js`\)")
+
+
+def styles_of(page: str) -> list[str]:
+    return _STYLE.findall(page)
+
+
+def join_styles(page: str, name: str) -> str:
+    """Replace a page's links to stylesheets by one to all of them, where the first one was."""
+    first, _, rest = page.partition(found[0]) if (found := _STYLE.search(page)) else (page, "", "")
+    link = f'<link rel="stylesheet" href="/static/{name}">\n' if found else ""
+    return f"{first}{link}{_STYLE.sub('', rest)}"
+
+
+def add_preloads(page: str, scripts: Mapping[str, str], language: str, *late: str) -> str:
+    """Add links to what the page's modules import, and to `late` modules, after its script."""
+    named = _MODULE.findall(page)
+    found = _SCRIPT.search(page)
+    if found is None:
+        return page
+    names = [each for each in _closure([*named, *late], scripts, language) if each not in named]
+    links = "".join(f'<link rel="modulepreload" href="/static/{name}">\n' for name in names)
+    return f"{page[: found.end()]}{links}{page[found.end() :]}"
+
+
+def _closure(names: list[str], scripts: Mapping[str, str], language: str) -> list[str]:
+    """Return the modules and what they import, at any depth, in the order of discovery."""
+    found = dict.fromkeys(names)
+    waiting = list(names)
+    while waiting:
+        for name in _imports(scripts.get(waiting.pop(0), ""), language):
+            if name not in found:
+                found[name] = None
+                waiting.append(name)
+    return list(found)
+
+
+def _imports(script: str, language: str) -> Iterator[str]:
+    yield from _IMPORT.findall(script)
+    for prefix in _IMPORT_OF_LANGUAGE.findall(script):
+        yield f"{prefix}{language}.js"
