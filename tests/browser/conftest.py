@@ -75,9 +75,7 @@ class Visitor:
 
     def check(self) -> None:
         """Assert that there were no unexpected errors and no requests to other origins."""
-        unexpected = [
-            text for text in self.errors if not text.startswith(tuple(self.expected))
-        ]
+        unexpected = [text for text in self.errors if not text.startswith(tuple(self.expected))]
         elsewhere = [url for url in self.requests if not url.startswith(tuple(self.allowed))]
         assert (unexpected, elsewhere) == ([], [])
         assert not [url for url in self.requests if TOKEN.search(url)]
@@ -105,7 +103,9 @@ def new_visitor(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def make(base_url: str, **options: Any) -> Visitor:
-        visitors.append(Visitor(chromium.new_context(**{"service_workers": "block", **options}), base_url))
+        visitors.append(
+            Visitor(chromium.new_context(**{"service_workers": "block", **options}), base_url)
+        )
         return visitors[-1]
 
     yield make

@@ -126,7 +126,7 @@ declare const RELEASE: {
   keptPages: string[];
 };
 
-declare const trustedTypes:
+declare var trustedTypes:
   | { createPolicy: (name: string, rules: TypePolicy) => { createScriptURL: (url: string) => string } }
   | undefined;
 type TypePolicy = { createScriptURL: (url: string) => string };

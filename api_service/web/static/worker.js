@@ -24,7 +24,7 @@ async function register() {
 /** Register the service worker after the page has loaded. */
 export function registerWorker() {
   const whenIdle = () =>
-    globalThis.requestIdleCallback
+    "requestIdleCallback" in globalThis // Safari has none
       ? requestIdleCallback(register, { timeout: IDLE_MS })
       : setTimeout(register, IDLE_MS);
   if (document.readyState === "complete") whenIdle();
