@@ -1,11 +1,14 @@
 """Pages and static files: headers, caching, versions and configuration."""
 
 import gzip
+import io
+import json
 import re
 from collections.abc import Callable
 
 import httpx
 import pytest
+from PIL import Image
 
 from api_service.security_policy import FirebaseWeb
 from api_service.static_files import FOLDER
@@ -19,6 +22,7 @@ PAGES = [
     "/tokens",
     "/settings",
     "/admin",
+    "/offline",
     "/soho/explore",
     "/soho/ada",
     "/soho/ada?tab=drafts",
@@ -42,6 +46,8 @@ def test_page_may_only_run_our_own_files(api: Api, path: str) -> None:
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
     assert policy["img-src"] == policy["media-src"] == ["'self'", "http://localhost"]
     assert policy["require-trusted-types-for"] == ["'script'"]
+    assert policy["trusted-types"] == ["phoenix-worker"]
+    assert policy["manifest-src"] == policy["worker-src"] == ["'self'"]
     assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
@@ -103,6 +109,100 @@ def test_files_are_gzipped_for_clients_that_accept_it(api: Api) -> None:
     assert packed.headers["etag"] != plain.headers["etag"]
     assert packed.headers["vary"] == plain.headers["vary"]
     assert packed.headers["vary"] == "Accept-Encoding, Accept-Language, Cookie"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_loads_its_styles_at_once_and_preloads_every_module(api: Api, path: str) -> None:
+    client = api.client()
+    page = client.get(path).text
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page)
+    preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)"', page)
+    folder = script.rpartition("/")[0]
+
+    imported = {
+        f"{folder}/{name}"
+        for module in (script, *preloaded)
+        for name in re.findall(
+            r'^(?:import|export) [^;]*?"\./([\w.]+)";', client.get(module).text, re.MULTILINE
+        )
+    }
+
+    assert len(re.findall(r'rel="stylesheet"', page)) == 1
+    assert imported - {script, *preloaded} == set()
+    assert f"{folder}/en.js" in preloaded
+    assert len(preloaded) == len(set(preloaded))
+
+
+def test_joined_styles_are_the_pages_styles_in_their_order(api: Api) -> None:
+    client = api.client()
+    (address,) = re.findall(r'rel="stylesheet" href="([^"]+)"', client.get("/create").text)
+    names = ["tokens", "base", "shell", "components", "pages", "create"]
+
+    styles = client.get(address)
+
+    assert styles.headers["content-type"] == "text/css; charset=utf-8"
+    folder = FOLDER / "static"
+    assert styles.text == "\n".join((folder / f"{name}.css").read_text() for name in names)
+
+
+@pytest.mark.parametrize(("language", "drafts"), [("en", "Drafts"), ("de", "Entwürfe")])
+def test_manifest_makes_the_pages_an_app(api: Api, language: str, drafts: str) -> None:
+    client = api.client()
+    answer = client.get("/manifest.webmanifest", headers={"Accept-Language": language})
+    manifest = answer.json()
+
+    assert answer.headers["content-type"] == "application/manifest+json"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "Accept-Language" in answer.headers["vary"]
+    assert (manifest["lang"], manifest["start_url"]) == (language, "/create")
+    assert manifest["display"] == "standalone"
+    assert [each["name"] for each in manifest["shortcuts"]][1] == drafts
+    assert [each["purpose"] for each in manifest["icons"]] == ["any", "any", "maskable"]
+    for icon in manifest["icons"]:
+        picture = client.get(icon["src"])
+        assert picture.headers["cache-control"] == "public, max-age=31536000, immutable"
+        size = Image.open(io.BytesIO(picture.content)).size
+        assert f"{size[0]}x{size[1]}" == icon["sizes"]
+    assert f'lang="{language}"' in client.get("/create", headers={"Accept-Language": language}).text
+
+
+def test_worker_is_revalidated_and_may_only_load_from_its_origin(api: Api) -> None:
+    answer = api.client().get("/sw.js")
+
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; connect-src 'self'"
+    release = json.loads(answer.text.partition(" = ")[2].partition(";\n")[0])
+    assert {api.client().get(path).status_code for path in release["files"]} == {200}
+    assert {api.client().get(path).status_code for path in release["keptPages"]} == {200}
+    assert {"/api/", "/shared/", "/media/"}.isdisjoint(release["files"])
+
+
+def test_browsers_and_crawlers_find_their_files(api: Api) -> None:
+    icon, robots = (api.client().get(path) for path in ("/favicon.ico", "/robots.txt"))
+
+    assert icon.headers["content-type"] == "image/x-icon"
+    assert robots.headers["content-type"] == "text/plain; charset=utf-8"
+    hidden = {line.removeprefix("Disallow: ") for line in robots.text.splitlines()[1:]}
+    assert hidden == {"/api/", "/shared/", "/admin", "/settings", "/tokens"}
+    assert (
+        icon.headers["cache-control"] == robots.headers["cache-control"] == "public, max-age=86400"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/nothing", "Page not found"),
+        ("/shared/x/y", "This link no longer works"),
+        ("/soho/ada/x", "Not public"),
+    ],
+)
+def test_error_page_says_which_thing_is_missing(api: Api, path: str, title: str) -> None:
+    answer = api.client().get(path, headers={"Accept": "text/html"})
+
+    assert (answer.status_code, f"<h1>{title}</h1>" in answer.text) == (404, True)
+    assert '<meta name="robots" content="noindex">' in answer.text
 
 
 @pytest.mark.parametrize(

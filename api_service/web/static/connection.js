@@ -36,7 +36,7 @@ async function probe() {
   isProbing = false;
 }
 
-async function isReachable() {
+export async function isReachable() {
   if (!navigator.onLine) return false;
   const options = { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) };
   return fetch(PROBE, /** @type {RequestInit} */ (options)).then(

@@ -4,7 +4,7 @@ import { button, drawAvatar, find, h } from "./dom.js";
 import { text } from "./messages.js";
 import { notificationState, requestNotifications, saveNotifications } from "./notifications.js";
 import { session, signOut, webConfig } from "./session.js";
-import "./shell.js";
+import { refreshAccount } from "./shell.js";
 
 const COOKIE = "phoenix_language";
 const YEAR_S = 365 * 24 * 3600;
@@ -89,6 +89,7 @@ function drawAccount() {
 drawNotifications();
 find("notify").addEventListener("change", toggleNotifications);
 drawAccount();
+if (session()) refreshAccount({ isPublic: true }).catch(() => {}); // without a connection, a banner says so
 webConfig().then(
   ({ languages }) => drawLanguages(languages),
   () => drawLanguages({ [document.documentElement.lang]: text.languageName }),
