@@ -171,7 +171,7 @@ def test_another_script_cannot_become_the_worker(
 ) -> None:
     visitor = new_app(site)
     visitor.expected += ["This document requires", "The action"]
-    page = visitor.page("/create")
+    page = visitor.page("/settings")
 
     tried = page.evaluate(
         """async () => {

@@ -96,3 +96,14 @@ def test_list_that_is_reloaded_while_it_continues_loses_nothing(
     expect(items).to_have_count(1 + ACTS)
     reasons = items.locator("p").all_text_contents()
     assert reasons == [f"act {number}" for number in reversed(range(ACTS))]
+
+
+def test_act_keeps_every_page_that_a_list_shows(site: Site, new_visitor: NewVisitor) -> None:
+    page = opened(new_visitor, site)
+    items = acts(page).get_by_role("listitem")
+    acts(page).get_by_role("button", name="Show more").click()
+    expect(items).to_have_count(ACTS)
+
+    page.get_by_role("button", name="Sweep now").click()
+
+    expect(items).to_have_count(ACTS + 1)

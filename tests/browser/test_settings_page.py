@@ -30,7 +30,7 @@ def test_signed_out_visitor_finds_and_changes_the_language(
     page.get_by_role("link", name="Language and settings").click()
     expect(page.get_by_role("radio", name="Browser’s language")).to_be_checked()
 
-    page.get_by_role("radio", name="Deutsch").check()
+    page.get_by_role("radio", name="Deutsch").click()
 
     expect(page.locator("h1")).to_have_text("Einstellungen")
     expect(page.get_by_role("radio", name="Deutsch")).to_be_checked()
@@ -41,7 +41,7 @@ def test_signed_out_visitor_finds_and_changes_the_language(
     assert (cookie["path"], cookie["sameSite"], cookie["secure"]) == ("/", "Lax", False)
     expect(page.get_by_role("main").get_by_role("link", name="Anmelden")).to_be_visible()
 
-    page.get_by_role("radio", name="Sprache des Browsers").check()
+    page.get_by_role("radio", name="Sprache des Browsers").click()
 
     expect(page.locator("h1")).to_have_text("Settings")
     assert visitor.context.cookies() == []
@@ -67,7 +67,7 @@ def hide(page: Page) -> None:
 
 @pytest.mark.parametrize("is_wanted", [True, False])
 def test_notification_follows_the_switch(
-    site: Site, new_visitor: NewVisitor, is_wanted: bool
+    site: Site, new_visitor: NewVisitor, *, is_wanted: bool
 ) -> None:
     visitor = new_visitor(site.base_url, permissions=["notifications"])
     visitor.context.add_init_script(
@@ -108,7 +108,7 @@ def test_notification_follows_the_switch(
     ],
 )
 def test_state_of_notifications_is_explained(
-    site: Site, new_visitor: NewVisitor, permission: str | None, text: str, is_enabled: bool
+    site: Site, new_visitor: NewVisitor, permission: str | None, text: str, *, is_enabled: bool
 ) -> None:
     visitor = new_visitor(site.base_url)
     fake = f"class {{ static permission = '{permission}'; }}" if permission else "undefined"

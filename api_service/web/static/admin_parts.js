@@ -65,14 +65,25 @@ export class PagedList {
     this.element = h("section.admin-section", about, h("h3", title), this.list, below);
   }
 
-  /** Load the first page again; the list shows the old one until then. The newest reload counts. */
+  /** Load as much again as the list shows, which it shows until then. The newest reload counts. */
   reload() {
-    const reloading = this.fetch().then(
+    const reloading = this.fetchShown().then(
       (page) => reloading === this.reloading && this.start(page),
       (error) => reloading === this.reloading && showError(this.problem, error),
     );
     this.reloading = reloading;
     return reloading;
+  }
+
+  /** Fetch the first page, and those after it that the list shows, as one. */
+  async fetchShown() {
+    const page = await this.fetch();
+    while (page.nextCursor && page[this.key].length < this.list.childElementCount) {
+      const next = await this.fetch({ cursor: page.nextCursor });
+      page[this.key].push(...next[this.key]);
+      page.nextCursor = next.nextCursor;
+    }
+    return page;
   }
 
   fetch(after = {}) {
