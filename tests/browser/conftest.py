@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from fastapi import FastAPI
@@ -66,7 +67,7 @@ class Visitor:
 
     def sign_in(self, name: str, path: str = "/create") -> Page:
         """Sign in through the form, and return the requested page."""
-        page = self.page(path)
+        page = self.page(f"/sign-in?{urlencode({'next': path})}")
         page.get_by_label("Your name").fill(name)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{self.base_url}{path}")

@@ -1,16 +1,14 @@
-// The create form: one Idempotency-Key per click, kept while the outcome is unknown.
+// The create form. It can be filled in without an account: the button then leads to sign-in.
 
-import { call, Unreachable } from "./api.js";
+import { requestCreation } from "./create_request.js";
 import { find, h, isBusy, setBusy } from "./dom.js";
-import { chargeMessage, errorMessage } from "./errors.js";
+import { chargeMessage, errorMessage, getTokensLink } from "./errors.js";
 import { follow, wake } from "./live.js";
-import { text, tokens } from "./messages.js";
+import { say, text, tokens } from "./messages.js";
 import { goToSignIn, saveForm, savedForm, session, webConfig } from "./session.js";
 import { knownBalance, refreshAccount, showBalance, watchQueue } from "./shell.js";
 
-const UNANSWERED = "phoenix.open"; // the last request without a response: `{key, text}`
-const ATTEMPTS_MAX = 3;
-const RETRY_DELAY_MS = 700;
+const KEYBOARD_PX_MIN = 120; // less is a browser's own bar
 
 const form = find("form", HTMLFormElement);
 const prompt = find("prompt", HTMLTextAreaElement);
@@ -28,17 +26,6 @@ function formatChip(format, checked) {
   const name = h("span.visually-hidden", text.formats[format]);
   return chip("format", format, checked, shape, name, format);
 }
-
-const newKey = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
-
-const isOutcomeUnknown = ({ code, isSent }) =>
-  isSent || code === "outcome_unknown" || code === "internal";
-
-/** Return whether the same request may have reached the server, now or in an earlier try. */
-const mayBeRepeated = (error) => error instanceof Unreachable || isOutcomeUnknown(error);
 
 const promptLength = () => [...prompt.value.trim()].length;
 
@@ -93,9 +80,7 @@ class CreateForm {
     find("durations").hidden = kind === "image";
     find("counts").hidden = kind === "video";
     submitButton.textContent = text.createFor(kind, cost, this.count);
-    const balance = knownBalance();
-    const isShort = balance !== null && balance < cost;
-    find("note").textContent = isShort ? text.notEnough(cost, balance) : text.charged;
+    this.drawNote();
     const length = promptLength();
     find("count").textContent = text.lengthOf(length, this.limits.promptLength);
     find("count").classList.toggle("too-long", length > this.limits.promptLength);
@@ -109,8 +94,41 @@ class CreateForm {
     saveForm(state);
   }
 
+  /** Say what a click costs, and with too few tokens, what to do instead. */
+  drawNote() {
+    const balance = session() ? knownBalance() : null;
+    const isShort = balance !== null && balance < this.cost;
+    const price = session() ? text.charged : text.createPage.signedOut;
+    const note = isShort ? text.notEnough(this.cost, balance) : price;
+    if (find("note").textContent !== note) find("note").textContent = note; // else it is read again
+    find("short").hidden = !isShort;
+    this.cheaper = isShort ? this.affordable(balance) : null;
+    find("cheaper").hidden = !this.cheaper;
+    if (!this.cheaper) return;
+    const { kind, count } = this.cheaper;
+    const values = { count, tokens: tokens(count * this.costs[kind]) };
+    find("cheaper").textContent = say(text.createPage.instead[kind], values);
+  }
+
+  /** Return what this balance pays for: fewer images, or the other kind; else null. */
+  affordable(balance) {
+    const count = Math.min(this.state.count, Math.floor(balance / this.costs.image));
+    if (count >= 1) return { kind: "image", count };
+    return balance >= this.costs.video ? { kind: "video", count: 1 } : null;
+  }
+
+  takeCheaper() {
+    if (!this.cheaper) return;
+    const { kind, count } = this.cheaper;
+    const chip = find("counts").querySelector(`[value="${count}"]`);
+    if (chip instanceof HTMLElement) chip.click();
+    find(`kind-${kind}`).click();
+    submitButton.focus();
+  }
+
   change({ name, value }) {
     const { state } = this;
+    find("problem").replaceChildren();
     if (name === "kind") {
       state.kind = value;
       this.drawFormats();
@@ -140,47 +158,22 @@ class CreateForm {
 
   async submit() {
     if (isBusy(submitButton) || !this.isPromptValid()) return;
+    if (!session()) return goToSignIn();
     const { cost } = this;
     find("problem").replaceChildren();
     setBusy(submitButton, true);
     submitButton.textContent = text.starting;
     try {
-      const { data } = await sendOnce(this.body());
-      sessionStorage.removeItem(UNANSWERED);
+      const data = await requestCreation(this.body());
       showBalance(data.tokenBalance);
       wake();
       location.assign(`/soho/${session()?.username}?tab=drafts#${data.groupId ?? data.creationId}`);
     } catch (error) {
-      if (!mayBeRepeated(error)) sessionStorage.removeItem(UNANSWERED);
       find("problem").replaceChildren(chargeMessage(error, cost));
       refreshAccount().then(() => this.draw(), () => {});
     }
     setBusy(submitButton, false);
     this.draw();
-  }
-}
-
-/** Send a request; without a response, repeat it with the same key, which never charges twice. */
-async function sendOnce(json) {
-  const sent = JSON.stringify(json);
-  const unanswered = JSON.parse(sessionStorage.getItem(UNANSWERED) ?? "null");
-  const isRepeated = unanswered?.text === sent;
-  let isSent = isRepeated && unanswered.isSent;
-  const key = isRepeated ? unanswered.key : newKey();
-  const remember = () =>
-    sessionStorage.setItem(UNANSWERED, JSON.stringify({ key, text: sent, isSent }));
-  remember();
-  const headers = { "Idempotency-Key": key };
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await call("/api/generate/creation", { method: "POST", json, headers });
-    } catch (error) {
-      isSent ||= isOutcomeUnknown(error);
-      remember();
-      if (!(error instanceof Unreachable)) throw error;
-      if (attempt === ATTEMPTS_MAX || !navigator.onLine) throw new Unreachable({ isSent });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
-    }
   }
 }
 
@@ -202,9 +195,32 @@ async function withForm(use) {
   use(await ready);
 }
 
-async function start() {
-  if (!session()) return goToSignIn();
+/** Keep the button above a phone's keyboard, which covers the bottom of the page. */
+function followKeyboard() {
+  const viewport = window.visualViewport;
+  if (!viewport) return;
+  const place = () => {
+    const covered = innerHeight - viewport.offsetTop - viewport.height;
+    const isKeyboard = viewport.scale === 1 && covered > KEYBOARD_PX_MIN;
+    form.style.setProperty("--keyboard-height", isKeyboard ? `${covered}px` : "0px");
+  };
+  viewport.addEventListener("resize", place);
+  viewport.addEventListener("scroll", place);
+}
+
+function followBalance() {
+  follow({
+    changed: ({ account }) => {
+      if (!account) return;
+      showBalance(account.tokenBalance);
+      withForm((ready) => ready.draw());
+    },
+  });
+}
+
+function start() {
   withForm(() => {});
+  find("short").prepend(getTokensLink());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     withForm((ready) => ready.submit());
@@ -216,16 +232,12 @@ async function start() {
     await withForm((ready) => ready.change(prompt));
     prompt.focus();
   });
+  find("cheaper").addEventListener("click", () => withForm((ready) => ready.takeCheaper()));
   prompt.addEventListener("keydown", ({ key, metaKey, ctrlKey }) => {
     if (key === "Enter" && (metaKey || ctrlKey)) form.requestSubmit();
   });
-  follow({
-    changed: ({ account }) => {
-      if (!account) return;
-      showBalance(account.tokenBalance);
-      withForm((ready) => ready.draw());
-    },
-  });
+  followKeyboard();
+  if (session()) followBalance();
   watchQueue();
 }
 

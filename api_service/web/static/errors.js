@@ -3,6 +3,7 @@
 import { Problem } from "./api.js";
 import { button, h } from "./dom.js";
 import { problemOf, text } from "./messages.js";
+import { webConfig } from "./session.js";
 
 /** Without a connection, nothing was sent: neither a request nor the loading of a module. */
 const wasSent = (error) => error.isSent ?? navigator.onLine;
@@ -17,7 +18,18 @@ export function chargeMessage(error, cost) {
     h("strong", parts.what),
     h("span.message-tokens", parts.tokens),
     parts.next && h("span", parts.next),
+    code === "insufficient_tokens" && getTokensLink(),
   );
+}
+
+/** Return a link to where this installation's users get tokens, or else to the tokens page. */
+export function getTokensLink() {
+  const link = h("a.button.small", { href: "/tokens" }, text.createPage.getTokens);
+  webConfig().then(
+    ({ getTokensUrl }) => (link.href = getTokensUrl ?? link.href),
+    () => {},
+  );
+  return link;
 }
 
 /** Anything but a problem means no response: a request, a module or the configuration failed. */

@@ -46,7 +46,7 @@ export class Pager {
       const { data } = await call(`${path}?${query}`, { anonymous });
       this.cursor = data.nextCursor;
       this.isAtEnd = this.cursor === null;
-      take(data.creations);
+      take(data.creations ?? data.transactions);
     } catch (error) {
       below.replaceChildren(errorMessage(error), this.more);
       return error;

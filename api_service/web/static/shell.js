@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { showNotice, watchConnection } from "./connection.js";
 import { drawAvatar, find, h } from "./dom.js";
-import { text, tokens } from "./messages.js";
+import { say, text, tokens } from "./messages.js";
 import { isUnverified, session, signOut } from "./session.js";
 import { registerWorker } from "./worker.js";
 
@@ -14,6 +14,7 @@ export function showBalance(balance) {
   sessionStorage.setItem(BALANCE, balance);
   const [number, unit] = find("balance").querySelectorAll("b, b + span");
   [number.textContent, unit.textContent] = tokens(balance).split(" ");
+  find("balance").setAttribute("aria-label", say(text.tokensPage.label, { count: balance }));
   find("balance").hidden = false;
 }
 
@@ -62,6 +63,7 @@ function start() {
   find("sign-in-link").hidden = Boolean(username) || path === "/sign-in";
   find("settings-link").hidden = Boolean(username) || path === "/settings";
   if (!username) return;
+  find("brand", HTMLAnchorElement).href = "/create";
   const account = find("account-button");
   drawAvatar(account, username);
   account.setAttribute("aria-label", text.accountMenu(username));
