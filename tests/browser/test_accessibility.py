@@ -15,6 +15,7 @@ pytestmark = [needs("browser"), pytest.mark.slow]
 DRAFTS = "/soho/ada?tab=drafts"
 SHOWS = {
     "/create": "#formats .chip",
+    "/tokens": "li.ledger-row",
     DRAFTS: "#cards > li:nth-child(4)",
     "/soho/ada": ".tile",
     "/soho/explore": ".tile",

@@ -67,7 +67,9 @@ def assert_nothing_ran(page: Page) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/create", DRAFTS, "/soho/ada", "/soho/explore"])
+@pytest.mark.parametrize(
+    "path", ["/sign-in", "/create", "/tokens", DRAFTS, "/soho/ada", "/soho/explore"]
+)
 def test_page_is_small_and_loads_from_its_own_origin_only(
     site: Site, new_visitor: NewVisitor, path: str
 ) -> None:

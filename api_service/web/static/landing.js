@@ -18,11 +18,8 @@ function takeIdea({ target }) {
 
 async function start() {
   find("ideas").addEventListener("click", takeIdea);
-  const empty = () => {
-    find("made").hidden = true;
-    return showIdeas();
-  };
-  const wall = new Wall(find("wall"), find("more"), { path: "/api/feed", showsOwner: true, empty });
+  const options = { path: "/api/feed", showsOwner: true, empty: showIdeas };
+  const wall = new Wall(find("wall"), find("more"), options);
   if (await wall.pager.load()) showIdeas();
 }
 

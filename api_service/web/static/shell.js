@@ -14,7 +14,6 @@ export function showBalance(balance) {
   sessionStorage.setItem(BALANCE, balance);
   const [number, unit] = find("balance").querySelectorAll("b, b + span");
   [number.textContent, unit.textContent] = tokens(balance).split(" ");
-  find("balance").setAttribute("aria-label", say(text.tokensPage.label, { count: balance }));
   find("balance").hidden = false;
 }
 
