@@ -30,7 +30,7 @@ def test_operators_page_speaks_the_browsers_language(
     expect(
         page.get_by_role("region", name="Kontobuch").get_by_role("listitem").first
     ).to_be_visible()
-    expect(page.get_by_text("Abbuchung −10 Tokens").first).to_be_visible()
+    expect(page.get_by_text("Abbuchung \N{MINUS SIGN}10 Tokens").first).to_be_visible()
     expect(page.get_by_role("button", name="Jetzt aufräumen")).to_be_visible()
     assert re.search(r"\d{1,2}\. \w+\.? 20\d\d, \d\d:\d\d:\d\d", page.inner_text("main"))
     assert not re.search(r"\{\w+\}|undefined|\[object", page.inner_text("main"))
