@@ -306,7 +306,7 @@ def test_pages_may_load_firebase_and_nothing_else_in_the_cloud(new_api: NewApi) 
         "https://apis.google.com/_/scs/",
     ]
     assert policy["require-trusted-types-for"] == ["'script'"]
-    assert policy["trusted-types"] == ["default", "gapi#gapi", "goog#html"]
+    assert policy["trusted-types"] == ["phoenix-worker", "default", "gapi#gapi", "goog#html"]
     assert policy["connect-src"] == [
         "'self'",
         "https://identitytoolkit.googleapis.com",
@@ -329,6 +329,6 @@ def test_page_without_pop_ups_allows_only_the_sdk(
 
     policy = directives(page)
     assert policy["script-src"] == ["'self'", f"{FIREBASE.sdk_url}/"]
-    assert policy["trusted-types"] == ["'none'"]
+    assert policy["trusted-types"] == ["phoenix-worker"]
     assert "frame-src" not in policy
     assert page.headers["cross-origin-opener-policy"] == "same-origin"

@@ -129,7 +129,7 @@ declare const RELEASE: {
 declare var trustedTypes:
   | { createPolicy: (name: string, rules: TypePolicy) => { createScriptURL: (url: string) => string } }
   | undefined;
-type TypePolicy = { createScriptURL: (url: string) => string };
+type TypePolicy = { createScriptURL: (url: string) => string | null };
 
 interface Navigator {
   connection?: { saveData: boolean };

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { showNotice, watchConnection } from "./connection.js";
 import { drawAvatar, find, h } from "./dom.js";
-import { say, text, tokens } from "./messages.js";
+import { text, tokens } from "./messages.js";
 import { isUnverified, session, signOut } from "./session.js";
 import { registerWorker } from "./worker.js";
 
