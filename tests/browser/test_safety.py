@@ -23,7 +23,7 @@ MANY = {
     "PHOENIX_POLICY_IMAGES_IN_FLIGHT_MAX": "1000",
 }
 CAPTIONS = {caption.strip() for caption in XSS_CAPTIONS}
-PAGE_BYTES_MAX = 40_000
+PAGE_BYTES_MAX = 60_000
 """Compressed, as the server sends them."""
 
 

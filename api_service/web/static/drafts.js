@@ -3,6 +3,7 @@
 import { button, find, isBusy, setBusy, toast } from "./dom.js";
 import { DraftsList } from "./drafts_list.js";
 import { sentence } from "./errors.js";
+import { Filters } from "./filters.js";
 import { loadLate } from "./late.js";
 import { follow } from "./live.js";
 import { text } from "./messages.js";
@@ -12,13 +13,28 @@ import { webConfig } from "./session.js";
 import { showBalance, watchQueue } from "./shell.js";
 
 export async function showDrafts() {
+  /** @type {Pager | null} */
+  let pager = null;
+  const filters = new Filters(find("filters"), (filter) => {
+    if (!pager) return; // it starts with this filter
+    drafts.element.classList.add("stale");
+    pager.restart(filter.sources, () => {
+      drafts.element.classList.remove("stale");
+      drafts.reset(filter);
+    });
+  });
   const { limits } = await webConfig();
-  const drafts = new DraftsList(find("list"), limits.watched);
-  const pager = new Pager({
-    path: "/api/generate/drafts",
+  const drafts = new DraftsList(find("list"), {
+    watchedMax: limits.watched,
+    filter: filters.filter,
+    clear: () => filters.clear(),
+    settled: () => filters.showCount(drafts.cards.size, drafts.isComplete),
+  });
+  pager = new Pager({
+    sources: filters.filter.sources,
     list: drafts.element,
     below: find("more"),
-    take: (creations) => drafts.append(creations),
+    take: (creations, isAtEnd) => drafts.append(creations, isAtEnd),
   });
   follow({
     changed: (changes) => {
@@ -32,7 +48,7 @@ export async function showDrafts() {
   });
   offerSelection(drafts);
   watchQueue();
-  pager.load();
+  pager.start();
   offerNotifications();
 }
 

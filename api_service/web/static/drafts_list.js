@@ -2,32 +2,54 @@
 
 import { call, creationPath, isUnfinished } from "./api.js";
 import { Card } from "./card.js";
-import { emptyState, find, h } from "./dom.js";
+import { button, emptyState, find, h, openDialogs } from "./dom.js";
 import { Groups } from "./groups.js";
 import { text } from "./messages.js";
 import { notifyFinished } from "./notifications.js";
+import { PublishedCard } from "./published_card.js";
 
 const isNewer = (a, b) =>
   a.createdAt > b.createdAt || (a.createdAt === b.createdAt && a.creationId > b.creationId);
 
 export class DraftsList {
-  /** @type {Map<string, Card>} */
+  /** @type {Map<string, Card | PublishedCard>} */
   cards = new Map();
+  /** Cards of an earlier filter, to show again as they are. */
+  spare = new Map();
+  /** The newest known state of each creation, shown or not. */
+  known = new Map();
+  /** Cards that the filter no longer shows, but that are in use. */
+  leaving = new Set();
   watched = new Set();
+  isComplete = false;
   isLoaded = false;
   groups = new Groups(this);
   element = h("ul.card-list", { id: "cards" });
-  empty = emptyState(
+  noDrafts = emptyState(
     text.noDrafts,
     h("p.muted", text.noDraftsHint),
     h("a.button.primary", { href: "/create" }, text.createSomething),
   );
 
-  /** `watchedMax` is the size of a full snapshot: a smaller one has all drafts. */
-  constructor(parent, watchedMax) {
+  /**
+   * `watchedMax` is the size of a full snapshot: a smaller one has all drafts. `clear()` clears the
+   * filter; `settled()` is called after each change.
+   */
+  constructor(parent, { watchedMax, filter, clear, settled }) {
     this.watchedMax = watchedMax;
-    this.empty.hidden = true;
-    parent.replaceChildren(this.element, this.empty);
+    this.filter = filter;
+    this.settled = settled;
+    this.noResults = emptyState(
+      text.draftsList.noResults,
+      h("p.muted", text.draftsList.noResultsHint),
+      button(text.draftsList.clear, clear),
+    );
+    this.noDrafts.hidden = true;
+    this.noResults.hidden = true;
+    parent.replaceChildren(this.element, this.noDrafts, this.noResults);
+    const sweepSoon = () => setTimeout(() => this.sweep());
+    this.element.addEventListener("focusout", sweepSoon);
+    document.addEventListener("close", sweepSoon, true);
   }
 
   /** Return the creations, newest first. */
@@ -36,9 +58,28 @@ export class DraftsList {
     return all.sort((a, b) => (isNewer(a, b) ? -1 : 1));
   }
 
-  /** Add a page of older drafts. */
-  append(creations) {
-    for (const creation of creations) this.take(creation);
+  /** Make room for the creations of another filter. */
+  reset(filter) {
+    this.filter = filter;
+    this.spare = this.cards;
+    this.cards = new Map();
+    this.leaving.clear();
+    this.groups = new Groups(this);
+    for (const { element, article } of this.spare.values()) {
+      element.classList.remove("group-other");
+      article.classList.remove("new");
+      article.inert = false;
+      element.querySelector(".card-select")?.remove();
+    }
+    this.element.replaceChildren();
+    this.isComplete = false;
+    this.settle();
+  }
+
+  /** Add a page of older drafts, of which the last one makes the list complete. */
+  append(creations, isComplete) {
+    for (const creation of creations) this.take(creation, { isFound: true });
+    this.isComplete = isComplete;
     this.settle();
   }
 
@@ -49,30 +90,69 @@ export class DraftsList {
     if (isSnapshot) this.dropMissing(creations);
     for (const id of gone) this.watched.delete(id);
     for (const id of gone) {
-      if (this.watched.size < this.watchedMax) this.drop(id);
+      if (this.watched.size < this.watchedMax && !this.filter.q) this.drop(id);
       else this.recheck(id);
     }
     this.settle();
   }
 
-  take(creation) {
-    const card = this.cards.get(creation.creationId);
-    if (creation.status === "published") return this.drop(creation.creationId);
-    if (!card) return this.insert(creation);
-    if (creation.updatedAt < card.creation.updatedAt) return; // a late, older response
-    const wasUnfinished = isUnfinished(card.creation);
+  /** Take a state of a creation, unless a later one is known. `isFound`: the API found its words. */
+  take(received, { isFound = false } = {}) {
+    const { creationId } = received;
+    const before = this.known.get(creationId);
+    const creation = before?.updatedAt > received.updatedAt ? before : received;
+    this.known.set(creationId, creation);
+    this.show(creation, isFound);
+    if (before && isUnfinished(before) && !isUnfinished(creation)) notifyFinished(creation);
+  }
+
+  show(creation, isFound) {
+    const { creationId, status } = creation;
+    const card = this.cards.get(creationId);
+    const isPublished = status === "published";
+    const isAccepted = this.filter.accepts(creation);
+    if (isPublished && !isAccepted) return this.drop(creationId);
+    if (!card) {
+      if (isAccepted && (isFound || this.filter.finds(creation))) this.insert(creation);
+      return;
+    }
+    if (card instanceof PublishedCard !== isPublished) {
+      this.drop(creationId);
+      return this.insert(creation);
+    }
     card.update(creation);
     this.groups.refresh(creation);
-    if (wasUnfinished && !isUnfinished(creation)) notifyFinished(creation);
+    if (isAccepted) this.leaving.delete(creationId);
+    else this.leaving.add(creationId);
   }
 
   insert(creation) {
-    const card = new Card(creation, this);
+    const card = this.cardFor(creation);
     const next = this.creations().find((other) => isNewer(creation, other));
     const nextCard = next && this.cards.get(next.creationId);
     this.element.insertBefore(card.element, nextCard ? this.groups.topOf(nextCard) : null);
     this.cards.set(creation.creationId, card);
-    this.groups.gather(creation.groupId);
+    this.groups.gather(card.creation.groupId);
+  }
+
+  cardFor(creation) {
+    const Kind = creation.status === "published" ? PublishedCard : Card;
+    const spare = this.spare.get(creation.creationId);
+    this.spare.delete(creation.creationId);
+    if (!(spare instanceof Kind)) return new Kind(creation, this);
+    spare.update(creation);
+    return spare;
+  }
+
+  /** Drop what the filter no longer shows, but not while it has the focus, an undo or a dialog. */
+  sweep() {
+    if (openDialogs()) return;
+    for (const id of this.leaving) {
+      const card = this.cards.get(id);
+      if (card?.isDeleted || card?.article.contains(document.activeElement)) continue;
+      this.leaving.delete(id);
+      this.drop(id);
+    }
   }
 
   drop(creationId) {
@@ -93,6 +173,7 @@ export class DraftsList {
     const hasAll = creations.length < this.watchedMax;
     const oldest = creations.reduce((a, b) => (!a || isNewer(a, b) ? b : a), null);
     for (const creation of this.creations()) {
+      if (creation.status === "published") continue;
       if (!ids.has(creation.creationId) && (hasAll || isNewer(creation, oldest)))
         this.drop(creation.creationId);
     }
@@ -111,7 +192,11 @@ export class DraftsList {
 
   /** Show or hide the empty state; at first, focus the card named in the URL. */
   settle() {
-    this.empty.hidden = this.cards.size > 0;
+    this.sweep();
+    const isEmpty = this.isComplete && this.cards.size === 0;
+    this.noDrafts.hidden = !isEmpty || !this.filter.isEmpty;
+    this.noResults.hidden = !isEmpty || this.filter.isEmpty;
+    this.settled();
     if (this.isLoaded) return;
     this.isLoaded = true;
     const card = this.cards.get(location.hash.slice(1));

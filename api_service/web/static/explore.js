@@ -15,4 +15,4 @@ const empty = () =>
     h("a.button.primary", { href: "/create" }, text.createSomething),
   );
 const wall = new Wall(find("wall"), find("more"), { path: "/api/feed", showsOwner: true, empty });
-wall.pager.load();
+wall.pager.start();

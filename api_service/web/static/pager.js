@@ -1,9 +1,14 @@
 // Endless scrolling: the pages of a list, loaded one after the other as its end comes into view.
 
 import { call } from "./api.js";
-import { button, find } from "./dom.js";
+import { button, find, h } from "./dom.js";
 import { errorMessage } from "./errors.js";
 import { text } from "./messages.js";
+import { placeOf, rememberPlace } from "./place.js";
+
+const PAGE_SIZE = 20;
+const LIMIT_MAX = 50;
+const RESTORED_PAGES_MAX = 10;
 
 /** Focus the control of the next visible element of a list, of the previous, or the page. */
 export function focusNear(element, control) {
@@ -14,48 +19,114 @@ export function focusNear(element, control) {
   find("main").focus();
 }
 
+const nothing = () => {};
+
 export class Pager {
   /** @type {string | null} */
   cursor = null;
   isAtEnd = false;
+  /** How many creations were taken from the current sources. */
+  count = 0;
   /** @type {Promise<any> | null} */
   loading = null;
+  answered = nothing;
   more = button(text.showMore, () => this.load());
+  problem = h("div", { role: "alert" });
   observer = new IntersectionObserver(
     (entries) => entries.some((entry) => entry.isIntersecting) && this.load(),
     { rootMargin: "900px" },
   );
 
-  /** `take(creations)` adds a page to `list`; `below` shows the button and the errors. */
-  constructor({ path, anonymous = false, list, below, take }) {
-    this.options = { path, anonymous, list, below, take };
+  /**
+   * `take(creations, isAtEnd)` adds a page to `list`; `below` shows the button and the errors. A
+   * list has the address `path`, or several that are read one after the other: its `sources`.
+   */
+  constructor({ path = "", sources = [path], anonymous = false, list, below, take }) {
+    this.options = { anonymous, list, take };
+    this.sources = sources;
+    this.more.hidden = true;
+    below.replaceChildren(this.problem, this.more);
+  }
+
+  /** Load the first page; after Back or a reload, load up to the place where the user was. */
+  async start() {
+    const { list } = this.options;
+    const place = placeOf(list);
+    rememberPlace(list, () => this.count);
+    let error = await this.load(Math.min(LIMIT_MAX, place?.count || PAGE_SIZE));
+    for (let page = 1; place && !error && page < RESTORED_PAGES_MAX; page += 1) {
+      const missing = place.count - this.count;
+      if (missing <= 0) break;
+      error = await this.load(Math.min(LIMIT_MAX, missing));
+    }
+    place?.show();
+    return error;
+  }
+
+  /**
+   * Load other sources from their start, and drop late answers of the earlier ones; `answered` is
+   * called before the first page is taken or its error shown.
+   */
+  restart(sources, answered) {
+    Object.assign(this, { sources, answered, cursor: null, isAtEnd: false, count: 0 });
+    this.loading = null;
+    return this.load();
   }
 
   /** Load the next page, or join the load in progress; return the error that it shows, or null. */
-  load() {
-    this.loading ??= this.loadNext().finally(() => (this.loading = null));
-    return this.loading;
+  load(limit = PAGE_SIZE) {
+    if (this.loading) return this.loading;
+    const loading = this.loadNext(limit).finally(() => {
+      if (this.loading === loading) this.loading = null;
+    });
+    this.loading = loading;
+    return loading;
   }
 
-  async loadNext() {
+  async loadNext(limit) {
     if (this.isAtEnd) return null;
-    const { path, anonymous, list, below, take } = this.options;
+    const { sources } = this;
+    const { list, anonymous } = this.options;
     list.setAttribute("aria-busy", "true");
-    const query = new URLSearchParams({ limit: "20", ...(this.cursor && { cursor: this.cursor }) });
-    try {
-      const { data } = await call(`${path}?${query}`, { anonymous });
-      this.cursor = data.nextCursor;
-      this.isAtEnd = this.cursor === null;
-      take(data.creations ?? data.transactions);
-    } catch (error) {
-      below.replaceChildren(errorMessage(error), this.more);
-      return error;
-    } finally {
-      list.removeAttribute("aria-busy");
-    }
-    below.replaceChildren(...(this.isAtEnd ? [] : [this.more]));
+    const [answer, error] = await call(this.address(limit), { anonymous }).then(
+      ({ data }) => [data, null],
+      (reason) => [null, reason],
+    );
+    if (sources !== this.sources) return null; // a late answer
+    list.removeAttribute("aria-busy");
+    this.answered();
+    this.answered = nothing;
+    if (answer) this.take(answer);
+    this.show(error);
+    return error;
+  }
+
+  address(limit) {
+    const { pathname, search } = new URL(this.sources[0], location.origin);
+    const query = new URLSearchParams(search);
+    query.set("limit", limit);
+    if (this.cursor) query.set("cursor", this.cursor);
+    return `${pathname}?${query}`;
+  }
+
+  take({ nextCursor, creations = [], transactions = creations }) {
+    this.cursor = nextCursor;
+    this.count += transactions.length;
+    this.isAtEnd = nextCursor === null && this.sources.length === 1;
+    if (nextCursor === null && !this.isAtEnd) this.sources.shift();
+    this.options.take(transactions, this.isAtEnd);
+  }
+
+  /** Show what comes below the list: skeletons until there is something, a button, or an error. */
+  show(error) {
+    const skeletons = document.getElementById("skeletons");
+    if (skeletons) skeletons.hidden = Boolean(this.count || this.isAtEnd || error);
+    this.problem.replaceChildren(error ? errorMessage(error) : "");
+    this.more.textContent = error ? text.tryAgain : text.showMore;
+    const hadFocus = document.activeElement === this.more;
+    this.more.hidden = this.isAtEnd;
+    if (hadFocus && this.isAtEnd) find("main").focus({ preventScroll: true });
     this.observer.unobserve(this.more); // without this, a button that stays in view fires only once
-    this.observer.observe(this.more);
-    return null;
+    if (!error) this.observer.observe(this.more);
   }
 }

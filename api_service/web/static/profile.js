@@ -15,7 +15,11 @@ const wantsShared = tabName === "shared";
 function drawHead(isOwn) {
   find("name").textContent = username;
   drawAvatar(find("avatar"), username);
+  find("about").hidden = !isOwn;
   if (!isOwn) return;
+  find("filters").hidden = !wantsDrafts;
+  find("skeletons").classList.toggle("cards", wantsDrafts || wantsShared);
+  if (!wantsDrafts) find("about").textContent = wantsShared ? text.sharedHint : text.yourProfile;
   const tab = (name, href, isHere) => h("a", { href, "aria-current": isHere && "page" }, name);
   const path = `/soho/${username}`;
   find("profile-tabs").replaceChildren(
@@ -44,9 +48,14 @@ async function start() {
     ]);
     return showShared();
   }
-  const styles = [loadStyle("wall.css"), loadStyle("viewer.css")];
-  const [{ showPublished }] = await Promise.all([import("./published.js"), ...styles]);
+  const [{ showPublished }] = await Promise.all([
+    import("./published.js"),
+    loadStyle("viewer.css"),
+  ]);
   showPublished(username, isOwn);
 }
 
-start().catch((error) => find("list").replaceChildren(pageMessage(error)));
+start().catch((error) => {
+  find("skeletons").hidden = true;
+  find("list").replaceChildren(pageMessage(error));
+});

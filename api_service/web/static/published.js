@@ -12,7 +12,6 @@ import { refreshAccount } from "./shell.js";
 import { Wall } from "./wall.js";
 
 export function showPublished(username, isOwn) {
-  find("about").textContent = isOwn ? text.yourProfile : "";
   const hint = isOwn && h("p.muted", text.nothingPublishedHint);
   const grid = h("div.wall", { id: "wall" });
   find("list").replaceChildren(grid);
@@ -21,13 +20,12 @@ export function showPublished(username, isOwn) {
     actions: (item, viewer) => isOwn && ownerActions(wall, item, viewer),
     empty: () => emptyState(text.nothingPublished, hint),
   });
-  wall.pager.load().then((error) => error?.status === 404 && showNotFound(username));
+  wall.pager.start().then((error) => error?.status === 404 && showNotFound(username));
   if (session()) refreshAccount({ isPublic: true }).catch(() => {});
 }
 
 function showNotFound(username) {
   const explore = h("a.button", { href: "/soho/explore" }, text.explore);
-  find("about").textContent = "";
   find("list").replaceChildren(emptyState(text.userNotFound(username), explore));
   find("more").replaceChildren();
 }

@@ -27,8 +27,7 @@ function describe(item) {
 }
 
 export function showShared() {
-  find("about").textContent = text.sharedHint;
-  new SharedList(find("list"), find("more")).pager.load();
+  new SharedList(find("list"), find("more")).pager.start();
   refreshAccount().catch(() => {});
 }
 
