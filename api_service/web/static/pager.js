@@ -98,7 +98,8 @@ export class Pager {
     this.answered = nothing;
     if (answer) this.take(answer);
     this.show(error);
-    return error;
+    const hasNothing = !error && !this.count; // a page can be empty though the list goes on
+    return hasNothing ? this.loadNext(limit) : error;
   }
 
   address(limit) {
