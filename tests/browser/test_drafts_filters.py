@@ -182,9 +182,7 @@ def test_search_goes_on_over_empty_pages_and_leads_to_publications(
     expect(search_field(page)).to_have_value("fox dawn")
 
 
-def test_late_answer_of_an_earlier_search_is_dropped(
-    mixed: Site, new_visitor: NewVisitor
-) -> None:
+def test_late_answer_of_an_earlier_search_is_dropped(mixed: Site, new_visitor: NewVisitor) -> None:
     page = new_visitor(mixed.base_url).sign_in("ada", DRAFTS)
     expect(cards(page)).to_have_count(3)
     shown = [view_of(page, str(each.get_attribute("data-id"))) for each in cards(page).all()]
@@ -259,9 +257,7 @@ def test_filters_fit_and_are_accessible(
     mixed: Site, new_visitor: NewVisitor, scheme: str, width: int
 ) -> None:
     options: dict[str, Any] = {"color_scheme": scheme, "reduced_motion": "reduce"}
-    visitor = new_visitor(
-        mixed.base_url, viewport={"width": width, "height": 700}, **options
-    )
+    visitor = new_visitor(mixed.base_url, viewport={"width": width, "height": 700}, **options)
     page = visitor.sign_in("ada", DRAFTS)
     expect(cards(page)).to_have_count(3)
     choose(page, "Ready")

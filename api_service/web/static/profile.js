@@ -16,6 +16,7 @@ function drawHead(isOwn) {
   find("name").textContent = username;
   drawAvatar(find("avatar"), username);
   find("about").hidden = !isOwn;
+  find("skeletons").hidden = false;
   if (!isOwn) return;
   find("filters").hidden = !wantsDrafts;
   find("skeletons").classList.toggle("cards", wantsDrafts || wantsShared);
