@@ -25,7 +25,7 @@ export class Pager {
   /** @type {string | null} */
   cursor = null;
   isAtEnd = false;
-  /** How many creations were taken from the current sources. */
+  /** How many items were taken from the current sources. */
   count = 0;
   /** @type {Promise<any> | null} */
   loading = null;
@@ -38,7 +38,7 @@ export class Pager {
   );
 
   /**
-   * `take(creations, isAtEnd)` adds a page to `list`; `below` shows the button and the errors. A
+   * `take(items, isAtEnd)` adds a page to `list`; `below` shows the button and the errors. A
    * list has the address `path`, or several that are read one after the other: its `sources`.
    */
   constructor({ path = "", sources = [path], anonymous = false, list, below, take }) {
@@ -110,12 +110,13 @@ export class Pager {
     return `${pathname}?${query}`;
   }
 
-  take({ nextCursor, creations = [], transactions = creations }) {
+  take({ nextCursor, creations, transactions }) {
+    const items = creations ?? transactions;
     this.cursor = nextCursor;
-    this.count += transactions.length;
+    this.count += items.length;
     this.isAtEnd = nextCursor === null && this.sources.length === 1;
     if (nextCursor === null && !this.isAtEnd) this.sources.shift();
-    this.options.take(transactions, this.isAtEnd);
+    this.options.take(items, this.isAtEnd);
   }
 
   /** Show what comes below the list: skeletons until there is something, a button, or an error. */
