@@ -152,9 +152,7 @@ def _add(archive: ZipStream, entry: ArchiveEntry, media: MediaStore) -> None:
             facts = {"creation_id": entry.creation_id, "reason": error.reason}
             log.warning("media_missing", extra=facts)
         else:
-            extension = entry.key.rsplit(".", 1)[-1]
-            name, size_bytes = f"{entry.stem}.{extension}", entry.size_bytes
-            archive.add(_whole(first, chunks), name, size=size_bytes)
+            archive.add(_whole(first, chunks), entry.filename, size=entry.size_bytes)
             return
     note = f"The file of creation {entry.creation_id} no longer exists.\n"
     archive.add(note.encode(), f"{entry.stem}_missing.txt")

@@ -6,6 +6,7 @@ from functools import cached_property
 from shared.domain.creation import Creation
 from shared.domain.download import Download
 from shared.domain.policy import Policy
+from shared.lifecycle.downloads import ArchiveEntry
 from shared.ports.clock import Clock
 from shared.ports.media_store import MediaStore
 
@@ -47,6 +48,12 @@ class Links:
 
     def to_download(self, download: Download) -> str:
         return f"{self._base_url}{DOWNLOADS_PATH}{download.secret}"
+
+    def to_file(self, entry: ArchiveEntry) -> str:
+        """Return the signed link that saves a private file by its name."""
+        return self._media.private_link(
+            entry.key or "", expires_at=self.expires_at, filename=entry.filename
+        )
 
     def to_public(self, key: str | None) -> str | None:
         return None if key is None else self._media.public_link(key)

@@ -100,6 +100,7 @@ class CreationView(MediaView):
     stage: str | None
     progress: int
     prompt: str
+    model: str | None
     cost: int
     error: FailureView | None
     refunded: bool

@@ -63,7 +63,8 @@ NEW_IN_COSTS: dict[str, Any] = {
 }
 NEW_IN_ACTS = {"mediaType": None, "tokens": None}
 NEW_IN_VIEWS = {
-    *("groupId", "isCancellable", "isKept", "expiresAt", "publishAt", "scheduleError", "sharing"),
+    *("model", "groupId", "isCancellable", "isKept", "expiresAt", "publishAt", "scheduleError"),
+    "sharing",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import WithJsonSchema
 
+from api_service.bulk_bodies import DownloadView
 from api_service.dependencies import (
     AppState,
     IdempotencyKeyDep,
@@ -183,6 +184,28 @@ _GET: dict[str, Any] = {
     "response_model": OneCreation,
     "responses": problems(*SIGNED_IN, errors.CreationNotFound()),
 }
+
+
+_DOWNLOAD: dict[str, Any] = {
+    "response_model": DownloadView,
+    "responses": problems(
+        *SIGNED_IN, errors.CreationNotFound(), errors.IllegalTransition(status="pending")
+    ),
+}
+
+
+@router.get("/api/generate/creation/{creation_id:path}/download", **_DOWNLOAD)
+@router.get("/api/generate/video/{creation_id:path}/download", **_DOWNLOAD)
+def download(state: StateDep, owner: OwnerDep, creation_id: str) -> Response:
+    """Get a link that saves the file of one of your creations, under a name from its prompt."""
+    file, links = (
+        state.phoenix.downloads.file_of(creation_id, owner=owner.user_id),
+        state.new_links(),
+    )
+    view = DownloadView(
+        download_url=links.to_file(file), size_bytes=file.size_bytes, expires_at=links.expires_at
+    )
+    return json_response(view)
 
 
 @router.get("/api/generate/creation/{creation_id:path}", **_GET)

@@ -18,6 +18,7 @@ from api_service.requests import SignIn
 from api_service.responses import Token, json_response
 from shared.domain.errors import MediaUnavailable, Unauthenticated
 from shared.domain.media import PUBLIC_PREFIX
+from shared.ports.media_store import disposition
 from shared.wiring.ports import LocalParts
 
 router = APIRouter(route_class=OneHopRoute)
@@ -54,14 +55,22 @@ def sign_in(
 
 @router.api_route("/media/private/{key:path}", methods=READ, include_in_schema=False)
 def private_file(
-    state: StateDep, local: LocalDep, key: str, expires: str = "", signature: str = ""
+    state: StateDep,
+    local: LocalDep,
+    key: str,
+    expires: str = "",
+    signature: str = "",
+    filename: str = "",
 ) -> Response:
     try:
         now = state.phoenix.ports.clock.now()
-        path = local.media.opened_by_link(key, expires=expires, signature=signature, now=now)
+        path = local.media.opened_by_link(
+            key, expires=expires, signature=signature, now=now, filename=filename
+        )
     except (Unauthenticated, MediaUnavailable) as error:
         raise PageNotFound from error
-    return _file_response(path, {"Cache-Control": "private", "Content-Disposition": "inline"})
+    headers = {"Cache-Control": "private", "Content-Disposition": disposition(filename)}
+    return _file_response(path, headers)
 
 
 @router.api_route("/media/public/{key:path}", methods=READ, include_in_schema=False)

@@ -48,6 +48,10 @@ class ArchiveEntry:
     key: str | None = None
     size_bytes: int = 0
 
+    @property
+    def filename(self) -> str:
+        return f"{self.stem}.{(self.key or '').rpartition('.')[2]}"
+
 
 @dataclass(frozen=True)
 class Downloads:
@@ -94,6 +98,11 @@ class Downloads:
             if not _has_file(creation):
                 raise IllegalTransition(status=creation.status)
         return creations
+
+    def file_of(self, creation_id: str, *, owner: UserId) -> ArchiveEntry:
+        """Return the file of one creation; raise `CreationNotFound` or `IllegalTransition`."""
+        [creation] = self._chosen([creation_id], owner)
+        return _entry(creation)
 
     def open(self, secret: str) -> tuple[Download, list[ArchiveEntry]]:
         """Return what a link leads to now; raise `DownloadNotFound` if unknown or expired."""

@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from shared.domain.media import MediaFormat
 
 CHUNK_BYTES = 256 * 1024
+
+
+def disposition(filename: str) -> str:
+    """Return the Content-Disposition of a private link to be shown, or saved by this name."""
+    return f"attachment; filename*=UTF-8''{quote(filename, safe='')}" if filename else "inline"
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,11 @@ class MediaStore(Protocol):
         chunks so far are not the whole file.
         """
 
-    def private_link(self, key: str, *, expires_at: datetime) -> str:
+    def private_link(self, key: str, *, expires_at: datetime, filename: str = "") -> str:
         """Return an absolute URL that opens this file until then, without a token.
 
-        One process returns the same text for the same key and time.
+        With a `filename`, browsers save the file by this name instead of showing it.
+        One process returns the same text for the same arguments.
         """
 
     def public_link(self, key: str) -> str:

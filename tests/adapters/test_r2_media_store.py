@@ -149,6 +149,15 @@ def test_private_link_is_inline_and_privately_cached(
     assert answer.headers["cache-control"] == "private"
 
 
+def test_private_link_with_a_filename_saves_the_file(media: R2MediaStore, clip: Path) -> None:
+    put(media, clip)
+
+    answer = httpx.get(media.private_link(KEY, expires_at=SOON, filename="ein fuchs ü.mp4"))
+
+    saved = "attachment; filename*=UTF-8''ein%20fuchs%20%C3%BC.mp4"
+    assert answer.headers["content-disposition"] == saved
+
+
 def test_private_link_supports_range_requests(
     server: R2Server, media: R2MediaStore, clip: Path
 ) -> None:

@@ -9,6 +9,7 @@ from tests.support.builders import ADA, BEN, a_caller, a_creation_id
 
 OWN = {
     ("GET", ""): dict.fromkeys(Status, 200),
+    ("GET", "/download"): (dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200}),
     ("POST", "/publish"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
     ("POST", "/unpublish"): dict.fromkeys(Status, 409) | {Status.DRAFT: 200, Status.PUBLISHED: 200},
     ("POST", "/retry"): dict.fromkeys(Status, 409) | {Status.FAILED: 202},

@@ -23,6 +23,7 @@ CREATION_FIELDS = {
         "stage",
         "progress",
         "prompt",
+        "model",
         "aspectRatio",
         "duration",
         "cost",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -296,3 +296,18 @@ def test_client_that_stalls_is_disconnected(api: Api, server: Server, name: str)
 
     assert 0 < len(received) < len(large_file())
     assert not received.endswith(b"0\r\n\r\n")
+
+
+def test_one_file_is_saved_under_a_name_from_its_prompt(api: Api) -> None:
+    made = draft(api.world, "Füchse im Schnee", content=b"fox")
+
+    answer = api.client(ADA).get(f"/api/generate/creation/{made.creation_id}/download").json()
+    link = answer["downloadUrl"].replace("http://localhost", api.base_url)
+    saved = api.client().get(link)
+
+    assert (saved.status_code, saved.content, answer["sizeBytes"]) == (200, b"fox", 3)
+    name = f"{made.created_at:%Y-%m-%d}_füchse-im-schnee_{made.creation_id}.mp4"
+    disposition = saved.headers["content-disposition"]
+    assert disposition.startswith("attachment; filename*=UTF-8''")
+    assert unquote(disposition.partition("''")[2]) == name
+    assert api.client().get(link.replace("schnee", "regen")).status_code == 404

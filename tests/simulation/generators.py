@@ -348,7 +348,7 @@ class SimulatedMediaStore:
         self._simulation.answered(step)
         yield bytes(self.files[key].size_bytes)
 
-    def private_link(self, key: str, *, expires_at: object) -> str:
+    def private_link(self, key: str, *, expires_at: object, filename: str = "") -> str:
         return f"private/{key}"
 
     def public_link(self, key: str) -> str:

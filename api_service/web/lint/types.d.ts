@@ -58,6 +58,11 @@ interface Creation extends Media {
   status: "pending" | "processing" | "draft" | "published" | "failed";
   stage: string | null;
   progress: number;
+  isCancellable: boolean;
+  attempt: number;
+  model: string | null;
+  width: number | null;
+  height: number | null;
   prompt: string;
   cost: number;
   refunded: boolean;

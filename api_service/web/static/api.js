@@ -5,6 +5,10 @@ import { goToSignIn, token } from "./session.js";
 
 const TIMEOUT_MS = 20_000;
 
+let skewMs = 0;
+/** Return the server's time, which a browser's wrong clock does not change. */
+export const serverNow = () => Date.now() + skewMs;
+
 export const isUnfinished = ({ status }) => status === "pending" || status === "processing";
 export const creationPath = (creationId) => `/api/generate/creation/${creationId}`;
 export const postAction = (creationId, action, json = {}) =>
@@ -75,9 +79,12 @@ export async function call(path, { json, headers: extra, ...options } = {}) {
 async function fetchOrThrow(path, options) {
   const isOnline = navigator.onLine;
   try {
-    const response = fetch(path, { cache: "no-store", ...options });
-    dispatchEvent(new CustomEvent("phoenix.request", { detail: response })); // for `connection.js`
-    return await response;
+    const request = fetch(path, { cache: "no-store", ...options });
+    dispatchEvent(new CustomEvent("phoenix.request", { detail: request })); // for `connection.js`
+    const response = await request;
+    const sentMs = Date.parse(response.headers.get("Date") ?? "");
+    if (sentMs) skewMs = sentMs - Date.now();
+    return response;
   } catch (error) {
     if (options.signal?.aborted && error.name === "AbortError") throw error;
     throw new Unreachable({ isSent: isOnline });

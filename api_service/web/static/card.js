@@ -3,20 +3,38 @@
 import { isUnfinished } from "./api.js";
 import * as actions from "./creation_actions.js";
 import { button, h, icon } from "./dom.js";
+import { menuOf, menuOfFailed, publishButton, shareIcon, trashIcon } from "./draft_buttons.js";
 import { errorMessage } from "./errors.js";
-import { setSource, thumbnail, videoPlayer } from "./media.js";
-import { text, tokens } from "./messages.js";
-import { publishLater, showRetention } from "./retention.js";
+import { setSource, thumbnail } from "./media.js";
+import { clock, say, text, tokens } from "./messages.js";
+import { Progress, startTicking, stopTicking } from "./progress.js";
+import { showRetention } from "./retention.js";
+
+const MINUTE_S = 60;
+
+/** The server says what can be cancelled; an older one cancels only what is queued. */
+const isCancellable = (creation) => creation.isCancellable ?? creation.status === "pending";
 
 /** Return what decides a card's layout: while it stays the same, only texts and links change. */
-const layoutOf = ({ status, error }) => `${status} ${error?.code}`;
+const layoutOf = (creation) =>
+  [creation.status, creation.error?.code, isCancellable(creation)].join(" ");
+
+function leftText({ stage }, leftS) {
+  if (stage === "queued") return text.draft.leftUnknown;
+  if (leftS === null) return "";
+  if (leftS === 0) return text.draft.late;
+  if (leftS < MINUTE_S) return text.draft.leftSeconds;
+  return say(text.draft.leftMinutes, { count: Math.round(leftS / MINUTE_S) });
+}
 
 export class Card {
   isDeleted = false;
   isBusy = false;
   stage = h("span");
   percent = h("span");
-  progress = h("progress", { max: "100", "aria-label": text.progress });
+  left = h("p.card-left");
+  bar = h("progress", { max: "100", "aria-label": text.progress });
+  progress = new Progress();
   facts = h("p.card-facts");
   problem = h("div", { role: "alert" });
   retention = h("div.card-retention");
@@ -48,7 +66,8 @@ export class Card {
     this.article.classList.toggle("failed", status === "failed");
     this.article.classList.toggle("ready", status === "draft" && isUpdate);
     this.problem.replaceChildren();
-    const title = h("h2.card-prompt", { id: `p-${creationId}`, title: prompt }, prompt);
+    const words = { id: `p-${creationId}`, title: prompt, dir: "auto" };
+    const title = h("h2.card-prompt", words, prompt);
     const refund = refunded && h("p.card-refund", icon("check"), text.refund(cost));
     const body = h("div.card-text", title, this.facts, refund);
     const parts = [this.media(), body, this.retention, this.problem, this.buttons()];
@@ -60,16 +79,35 @@ export class Card {
   /** Update stage, progress, times and links in place. */
   refresh() {
     const { creation } = this;
-    const { type, duration, aspectRatio, cost, stage, progress, retryAt } = creation;
+    const { type, duration, aspectRatio, cost, stage, retryAt, deadlineAt } = creation;
     this.facts.textContent = isUnfinished(creation)
-      ? text.waitingFor(creation)
+      ? say(text.refundedBy, { time: clock(deadlineAt) })
       : text.factsOf(type, duration, aspectRatio, tokens(cost), this.isShared && text.sharedFact);
     const isWaiting = stage === "waiting_to_retry" && retryAt;
     this.stage.textContent = isWaiting ? text.retryingAt(retryAt) : text.stageOf(creation);
-    this.percent.textContent = `${progress} %`;
-    this.progress.value = progress ?? 0;
+    this.progress.report(creation);
+    this.drawProgress();
+    if (isUnfinished(creation)) startTicking(this);
+    else stopTicking(this);
     showRetention(this);
     if (this.thumbnail) setSource(this.thumbnail, creation.thumbnailUrl ?? creation.mediaUrl);
+  }
+
+  /** Show the progress of this second, until the card has left the page. */
+  tick() {
+    if (!this.element.isConnected) return stopTicking(this);
+    this.progress.advance();
+    this.drawProgress();
+    this.list.groups.refresh(this.creation);
+  }
+
+  drawProgress() {
+    const percent = Math.floor(this.progress.percent);
+    this.bar.value = percent;
+    const shown = this.creation.stage === "queued" ? "" : `${percent} %`;
+    const texts = [shown, leftText(this.creation, this.progress.leftS)];
+    for (const [index, element] of [this.percent, this.left].entries())
+      if (element.textContent !== texts[index]) element.textContent = texts[index];
   }
 
   get isShared() {
@@ -82,15 +120,13 @@ export class Card {
     if (this.creation.status === "failed") return h("div.card-media", this.failure());
     if (!isUnfinished(this.creation)) return this.result();
     const stage = h("div.card-stage", this.stage, this.percent);
-    return h("div.card-media", h("div.card-progress", stage, this.progress));
+    return h("div.card-media", h("div.card-progress", stage, this.bar, this.left));
   }
 
   failure() {
     const { error } = this.creation;
     const reason = error ? text.failure(error) : text.internal;
-    const edit = () => actions.edit(this.list, this);
-    const editButton = !error?.retryable && button(text.editPrompt, edit, { kind: "small" });
-    return h("div.card-failure", icon("alert"), h("p", reason), editButton);
+    return h("div.card-failure", icon("alert"), h("p", reason));
   }
 
   result() {
@@ -99,7 +135,7 @@ export class Card {
     this.thumbnail = thumbnail(creation, "");
     const label = isVideo ? text.play(creation.prompt) : text.open(creation.prompt);
     const play = isVideo && h("span.media-play-button", icon("play"));
-    const onclick = () => (isVideo ? this.play() : this.act(actions.view));
+    const onclick = () => this.act(actions.view);
     return h(
       "div.card-media",
       h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, play),
@@ -107,32 +143,25 @@ export class Card {
     );
   }
 
-  play() {
-    this.thumbnail = null;
+  buttons() {
     const { creation } = this;
-    const video = videoPlayer(creation, { controls: true, "aria-label": creation.prompt });
-    this.article.querySelector(".card-media")?.replaceChildren(video);
-    video.focus();
-    video.play().catch(() => {}); // the controls are there
+    const act = (action) => this.act(action);
+    if (creation.status === "draft")
+      return h("div.card-actions", publishButton(act), shareIcon(act), menuOf(act));
+    if (creation.status === "failed") return h("div.card-actions", ...this.waysOut(act));
+    const cancel = () => act(actions.cancel);
+    const canCancel = isUnfinished(creation) && isCancellable(creation);
+    return h("div.card-actions", canCancel && button(text.cancel, cancel, { kind: "small bare" }));
   }
 
-  buttons() {
-    const { status, cost } = this.creation;
-    const action = (name, label, look) => button(label, () => this.act(actions[name]), look);
+  /** What the same request fails at again is only offered to be changed. */
+  waysOut(act) {
+    const { cost, error } = this.creation;
     const small = { kind: "small" };
-    const bare = { kind: "small bare" };
-    const iconOnly = { icon: "trash", "aria-label": text.delete, title: text.delete };
-    const remove = action("remove", "", { ...bare, ...iconOnly });
-    const shareIcon = { icon: "share", "aria-label": text.share, title: text.share };
-    const share = action("share", "", { ...bare, ...shareIcon });
-    const later = button(text.publishLater, () => this.act(publishLater), bare);
-    const publish = action("publish", text.publish, { ...small, icon: "publish" });
-    const buttons = {
-      pending: [action("cancel", text.cancel, bare)],
-      draft: [publish, later, share, remove],
-      failed: [action("retry", text.retryFor(cost), { ...small, icon: "retry" }), remove],
-    };
-    return h("div.card-actions", ...(buttons[status] ?? []));
+    if (error && !error.retryable)
+      return [button(text.editPrompt, () => act(actions.edit), small), trashIcon(act)];
+    const retry = { ...small, icon: "retry" };
+    return [button(text.retryFor(cost), () => act(actions.retry), retry), menuOfFailed(act)];
   }
 
   /** Carry out an action; show why what it needs could not be loaded. */

@@ -1,6 +1,6 @@
 // What an owner can do with a draft. Each action takes the list and a card of it.
 
-import { postAction } from "./api.js";
+import { call, creationPath, postAction } from "./api.js";
 import { deleteLater } from "./deletion.js";
 import { announce, find, h, openDialogs, toast } from "./dom.js";
 import { chargeMessage, errorMessage } from "./errors.js";
@@ -11,21 +11,18 @@ import { saveForm } from "./session.js";
 import { editCaption } from "./sheet.js";
 
 export async function view(list, card) {
-  const { Viewer } = await loadLate("viewer.js", "viewer.css");
-  const items = list.creations().filter(({ status }) => status === "draft");
-  const index = items.indexOf(card.creation);
-  if (index < 0 || openDialogs()) return; // it changed, or a second click
-  const viewer = new Viewer(items, index, {
-    describe: ({ prompt }) => h("p", prompt),
-    closed: (shown) => {
-      list.groups.select(shown);
-      list.cards.get(shown.creationId)?.article.querySelector(".media-open, .card")?.focus();
-    },
-  });
-  viewer.open();
+  const [{ Viewer }, { openDraft }] = await Promise.all([
+    loadLate("viewer.js", "viewer.css"),
+    loadLate("draft_viewer.js", "viewer.css"),
+  ]);
+  if (!openDialogs()) openDraft(Viewer, list, card); // else it was a second click
 }
 
-export function publish(list, { creation: { creationId, type, caption } }) {
+/**
+ * Publish a draft; the viewer that shows it, if any, closes.
+ * @param {import("./viewer.js").Viewer} [viewer]
+ */
+export function publish(list, { creation: { creationId, type, caption } }, viewer) {
   return editCaption({
     title: text.publishTitle({ type }),
     submitLabel: text.publish,
@@ -33,6 +30,7 @@ export function publish(list, { creation: { creationId, type, caption } }) {
     send: (edited) => postAction(creationId, "publish", { caption: edited }),
     done: () => {
       list.drop(creationId);
+      viewer?.dialog.close();
       // If the live change came first, the focused element is already gone.
       if (!list.element.contains(document.activeElement)) find("main").focus();
       toast(text.published, h("a", { href: "/soho/explore" }, text.seeOnExplore));
@@ -66,8 +64,20 @@ export function edit(_, { creation: { type, prompt, aspectRatio, duration } }) {
 }
 
 export const retry = (list, card) => post(list, card, "retry", { debits: card.creation.debits });
-export const cancel = (list, card) => post(list, card, "cancel");
 
+export async function cancel(list, card) {
+  const error = await post(list, card, "cancel");
+  if (error?.code !== "illegal_transition") return;
+  try {
+    const { data } = await call(creationPath(card.creation.creationId));
+    list.take(data.creation);
+  } catch {
+    // the next live change brings it
+  }
+  card.showProblem(h("p.message", text.draft.tooLateToCancel));
+}
+
+/** Send an action; show and return the error that prevented it. */
 async function post(list, card, action, json = {}) {
   if (card.isBusy) return;
   card.isBusy = true;
@@ -78,6 +88,8 @@ async function post(list, card, action, json = {}) {
     wake();
   } catch (error) {
     card.showProblem(action === "retry" ? chargeMessage(error, cost) : errorMessage(error));
+    return error;
+  } finally {
+    card.isBusy = false;
   }
-  card.isBusy = false;
 }

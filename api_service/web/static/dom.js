@@ -7,6 +7,11 @@ const ICONS = {
   check: "M5 12.500l4.500 4.500L19 7.500",
   close: "M6 6l12 12M18 6L6 18",
   link: "M10 14a4 4 0 0 0 5.700 0l3-3a4 4 0 0 0-5.700-5.700l-1 1M14 10a4 4 0 0 0-5.700 0l-3 3a4 4 0 0 0 5.700 5.700l1-1",
+  clock: "M12 7.500V12l3 2M12 3.500a8.500 8.500 0 1 0 .01 0",
+  download: "M12 4v12M7 11l5 5 5-5M5 20h14",
+  edit: "M4.500 19.500l1-4L16 5l3 3L8.500 18.500z",
+  info: "M12 11v5M12 8v.01M12 3.500a8.500 8.500 0 1 0 .01 0",
+  more: "M5 11.500a.6.6 0 1 0 .01 0M12 11.500a.6.6 0 1 0 .01 0M19 11.500a.6.6 0 1 0 .01 0",
   heart: "M12 20C7 16.500 3.500 13 3.500 9.300A4.500 4.500 0 0 1 12 7.100a4.500 4.500 0 0 1 8.500 2.200C20.500 13 17 16.500 12 20z",
   next: "M9 5l7 7-7 7",
   play: "M8 5.500v13l11-6.500z",
@@ -84,22 +89,48 @@ export function find(id, type) {
 
 export const emptyState = (title, ...parts) => h("div.empty-state", h("h2", title), ...parts);
 
-/** Announce a text to screen readers, also if it is the same as before. */
-export function announce(message) {
-  find("announcer").textContent = "";
-  setTimeout(() => (find("announcer").textContent = message), 50);
+/**
+ * Return an element of the page's frame, moved into the dialog that is open: what is outside of a modal
+ * dialog is neither seen nor heard. It moves back when the dialog closes.
+ */
+function inFront(id) {
+  const element = find(id);
+  const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
+  const host = dialog ?? document.body;
+  if (element.parentElement === host) return element;
+  host.append(element);
+  const moveBack = () => element.parentElement === dialog && document.body.append(element);
+  dialog?.addEventListener("close", moveBack, { once: true });
+  return element;
 }
 
+/** Announce a text to screen readers, also if it is the same as before. */
+export function announce(message) {
+  const announcer = inFront("announcer");
+  announcer.textContent = "";
+  setTimeout(() => (announcer.textContent = message), 50);
+}
+
+const isInUse = (element) => element.matches(":hover, :focus-within");
+
 /**
- * Show a short text for a while, with an optional link or button.
+ * Show a short text for a while, with an optional link or button. It stays while it is in use.
  * @param {string} message
  * @param {HTMLElement} [action]
  */
 export function toast(message, action, { milliseconds = 7000 } = {}) {
-  const shown = h("div.shell-toast", h("span", message), action);
-  find("toasts").replaceChildren(shown);
+  let isOver = false;
+  const end = () => setTimeout(() => isOver && !isInUse(shown) && shown.remove());
+  const used = { onmouseleave: end, onfocusout: end };
+  const shown = h("div.shell-toast", used, h("span", message), action);
+  const toasts = inFront("toasts");
+  for (const other of toasts.querySelectorAll(".shell-toast")) if (!isInUse(other)) other.remove();
+  toasts.append(shown);
   announce(message);
-  setTimeout(() => shown.remove(), milliseconds);
+  setTimeout(() => {
+    isOver = true;
+    end();
+  }, milliseconds);
 }
 
 /** Color an avatar by its name, and show its initial. */

@@ -119,7 +119,7 @@ class GroupCard {
 
   refresh(creationId) {
     const number = this.members.findIndex(({ creation }) => creation.creationId === creationId);
-    if (number >= 0) this.choices.get(creationId)?.draw(number + 1, this.members[number].creation);
+    if (number >= 0) this.choices.get(creationId)?.draw(number + 1, this.members[number]);
   }
 
   dissolve(members) {
@@ -139,6 +139,7 @@ class GroupCard {
 class Choice {
   label = h("span.visually-hidden");
   picture = h("img", { alt: "", decoding: "async", hidden: true });
+  percent = h("span");
   face = h("span.group-face");
 
   constructor(group, creationId) {
@@ -147,16 +148,20 @@ class Choice {
     this.element = h("label.group-choice", this.input, this.face, this.label);
   }
 
-  draw(number, creation) {
-    const { status, stage, progress, thumbnailUrl, mediaUrl } = creation;
+  draw(number, { creation, progress }) {
+    const { status, stage, thumbnailUrl, mediaUrl } = creation;
     const isReady = status === "draft";
+    const percent = stage === "queued" ? "…" : `${Math.floor(progress.percent)} %`;
+    if (this.percent.textContent !== percent) this.percent.textContent = percent;
+    if (this.creation === creation && this.number === number) return; // only time has passed
+    this.creation = creation;
+    this.number = number;
     this.element.dataset.status = status;
     this.label.textContent = text.variation(number, text.stateOf(creation));
     if (isReady) setSource(this.picture, thumbnailUrl ?? mediaUrl);
     this.picture.hidden = !isReady;
-    const percent = stage === "queued" ? "…" : `${progress} %`;
     this.face.replaceChildren(
-      isReady ? this.picture : status === "failed" ? icon("alert") : h("span", percent),
+      isReady ? this.picture : status === "failed" ? icon("alert") : this.percent,
     );
   }
 }

@@ -90,8 +90,6 @@ export const text = {
     say(catalog.stateInProgress, { stage: catalog.stages[stage], progress }),
   variation: (number, state) => say(catalog.variation, { number, state }),
   variations: ofCount(catalog.variations),
-  waitingFor: ({ type, deadlineAt }) =>
-    `${catalog.usualTime[type]} ${say(catalog.refundedBy, { time: clock(deadlineAt) })}`,
 
   // Drafts: schedule and expiry
   deletedOn: (time) => say(catalog.deletedOn, { day: day(time) }),

@@ -1,8 +1,8 @@
 // A dialog for who sees a draft: everyone with its link, and invited people.
 
 import { call, creationPath } from "./api.js";
-import { button, find, h } from "./dom.js";
-import { errorMessage } from "./errors.js";
+import { button, find, h, toast } from "./dom.js";
+import { errorMessage, sentence } from "./errors.js";
 import { text } from "./messages.js";
 import { copyAddress, shareAddress } from "./share.js";
 
@@ -144,7 +144,8 @@ export class ShareSheet {
       return true;
     } catch (error) {
       this.say("");
-      this.problem.replaceChildren(errorMessage(error));
+      if (this.dialog.open) this.problem.replaceChildren(errorMessage(error));
+      else toast(sentence(error));
       return false;
     } finally {
       this.isBusy = false;

@@ -103,7 +103,7 @@ class SharedList {
       if (isOld() && media.isConnected) viewer.renew(media);
     } catch (error) {
       if (media.isConnected)
-        viewer.caption.append(h("div", { role: "alert" }, errorMessage(error)));
+        viewer.showProblem(errorMessage(error));
     }
   }
 

@@ -1,8 +1,8 @@
 // A dialog for a caption.
 
 import { webConfig } from "./session.js";
-import { button, find, h, isBusy, openDialogs, setBusy } from "./dom.js";
-import { errorMessage } from "./errors.js";
+import { button, find, h, isBusy, openDialogs, setBusy, toast } from "./dom.js";
+import { errorMessage, sentence } from "./errors.js";
 import { text } from "./messages.js";
 
 /**
@@ -36,7 +36,8 @@ export async function editCaption({ title, submitLabel, value = "", more, send, 
       sheet.close();
       done(response);
     } catch (error) {
-      problem.replaceChildren(errorMessage(error));
+      if (sheet.open) problem.replaceChildren(errorMessage(error));
+      else toast(sentence(error));
     }
     setBusy(submit, false);
   };

@@ -1,6 +1,7 @@
 // One creation in full screen, with sound. Keys: arrows, Space, Esc; Back closes it, too.
 
-import { h, icon } from "./dom.js";
+import { find, h, icon } from "./dom.js";
+import { errorMessage } from "./errors.js";
 import { setSource, videoPlayer } from "./media.js";
 import { text } from "./messages.js";
 
@@ -11,16 +12,17 @@ export class Viewer {
   video = null;
   stage = h("div.viewer-stage", { tabindex: "-1" });
   caption = h("div.viewer-caption");
+  problem = h("div.viewer-problem", { role: "alert" });
   close = () => this.dialog.close();
 
   /**
    * `describe(item, viewer)` returns the caption element; `more()` appends to `items` while
-   * `hasMore()`; what `skips(item)` is passed over; `failed(viewer, media)` is called when media
+   * `hasMore()`, and returns the error that prevents it; what `skips(item)` is passed over; `failed(viewer, media)` is called when media
    * cannot be loaded, and `closed(item)` last. While the viewer is open, others may be taken out
    * of `items`; then call `drawControls`.
    */
   constructor(items, index, { describe, closed, ...others }) {
-    const more = async () => {};
+    const more = async () => null;
     this.items = items;
     this.item = items[index];
     this.options = { describe, closed, more, hasMore: no, skips: no, failed: no, ...others };
@@ -36,7 +38,7 @@ export class Viewer {
         onclose: () => this.onClose(),
       },
       this.stage,
-      this.caption,
+      h("div.viewer-below", this.problem, this.caption),
       this.previous,
       this.next,
       control("close", this.close),
@@ -44,7 +46,7 @@ export class Viewer {
   }
 
   open() {
-    document.body.append(this.dialog);
+    find("main").append(this.dialog);
     this.dialog.showModal();
     history.pushState({ viewer: true }, "");
     addEventListener("popstate", this.close, { once: true });
@@ -69,9 +71,14 @@ export class Viewer {
     media.addEventListener("error", () => this.options.failed(this, media));
     this.stage.replaceChildren(media);
     this.video?.play().catch(() => {}); // without a user gesture the controls are there
+    this.problem.replaceChildren();
     this.caption.replaceChildren(this.options.describe(item, this));
     this.drawControls();
     this.stage.focus();
+  }
+
+  showProblem(message) {
+    this.problem.replaceChildren(message);
   }
 
   /** Load the media from the item's new link; a video goes on where it was. */
@@ -98,9 +105,11 @@ export class Viewer {
   }
 
   async turn(step) {
-    if (step > 0 && !this.neighbor(step) && this.options.hasMore()) await this.options.more();
+    const needsMore = step > 0 && !this.neighbor(step) && this.options.hasMore();
+    const error = needsMore ? await this.options.more() : null;
     if (!this.dialog.open) return;
     const item = this.neighbor(step);
+    if (error && !item) this.showProblem(errorMessage(error));
     if (!item) return this.drawControls();
     this.item = item;
     this.draw();
@@ -109,6 +118,7 @@ export class Viewer {
   onKey(event) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const isOnControl = event.target.closest("button, a, textarea");
+    if (event.target.closest(".viewer-prompt") && event.key.match(/Arrow(Up|Down)/)) return;
     if (step) {
       event.preventDefault();
       this.turn(step);

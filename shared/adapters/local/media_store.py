@@ -75,10 +75,12 @@ class FileMediaStore:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
 
-    def private_link(self, key: str, *, expires_at: datetime) -> str:
+    def private_link(self, key: str, *, expires_at: datetime, filename: str = "") -> str:
         expires_s = int(expires_at.timestamp())
-        signed = signature_of(self._keys.current(), _message(key, expires_s))
+        signed = signature_of(self._keys.current(), _message(key, expires_s, filename))
         query = f"expires={expires_s}&signature={signed}"
+        if filename:
+            query += f"&filename={quote(filename, safe='')}"
         return f"{self._base_url}{LINK_PATH}{PRIVATE_PREFIX}{quote(key)}?{query}"
 
     def public_link(self, key: str) -> str:
@@ -122,10 +124,14 @@ class FileMediaStore:
                         stored_at = datetime.fromtimestamp(stat.st_mtime, tz=UTC)
                         yield StoredFile(key=key, size_bytes=stat.st_size, stored_at=stored_at)
 
-    def opened_by_link(self, key: str, *, expires: str, signature: str, now: datetime) -> Path:
+    def opened_by_link(
+        self, key: str, *, expires: str, signature: str, now: datetime, filename: str = ""
+    ) -> Path:
         """Return the file of a private link; raise `Unauthenticated` if it is forged or expired."""
         is_live = bool(_SECONDS.fullmatch(expires)) and int(expires) > now.timestamp()
-        if not is_live or not is_signed(self._keys, _message(key, int(expires)), signature):
+        if not is_live:
+            raise Unauthenticated(reason="media link")
+        if not is_signed(self._keys, _message(key, int(expires), filename), signature):
             raise Unauthenticated(reason="media link")
         return self.path_of(key)
 
@@ -142,5 +148,6 @@ class FileMediaStore:
         raise MediaUnavailable(reason="the key leads out of the folder")
 
 
-def _message(key: str, expires_s: int) -> bytes:
-    return f"media\n{key}\n{expires_s}".encode()
+def _message(key: str, expires_s: int, filename: str) -> bytes:
+    lines = ("media", key, str(expires_s), *([filename] if filename else []))
+    return "\n".join(lines).encode()

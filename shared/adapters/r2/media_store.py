@@ -18,7 +18,7 @@ from shared.adapters.r2.signed_links import LinkSigner
 from shared.domain.errors import MediaMissing, MediaRefused, MediaUnavailable
 from shared.domain.media import PUBLIC_PREFIX, MediaFormat
 from shared.once import Once
-from shared.ports.media_store import CHUNK_BYTES, StoredFile
+from shared.ports.media_store import CHUNK_BYTES, StoredFile, disposition
 
 REGION = "auto"
 PRIVATE_CACHING = "private"
@@ -97,10 +97,10 @@ class R2MediaStore:
                 while chunk := body.read(CHUNK_BYTES):
                     yield chunk
 
-    def private_link(self, key: str, *, expires_at: datetime) -> str:
+    def private_link(self, key: str, *, expires_at: datetime, filename: str = "") -> str:
         overrides = {
             "response-cache-control": PRIVATE_CACHING,
-            "response-content-disposition": "inline",
+            "response-content-disposition": disposition(filename),
             "response-content-type": _content_type(key),
         }
         url = f"{self.endpoint_url.rstrip('/')}/{self.drafts_bucket}/{quote(key)}"
