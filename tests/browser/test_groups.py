@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from shared.domain.kind import Kind
 from tests.browser.axe import findings
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.menus import choose
 from tests.end_to_end.conftest import OneMachine
 from tests.support.builders import ADA, a_brief, a_caller
 from tests.support.machine import needs
@@ -59,7 +60,7 @@ def test_variations_by_keyboard_on_a_phone(machine: OneMachine, new_visitor: New
     expect(page.locator(f"[data-id='{second}']")).to_have_count(0)
 
     # With one variation left, it is a card like any other.
-    shown(page).get_by_role("button", name="Delete").press("Enter")
+    choose(shown(page), "Delete")
     expect(page.locator(".group")).to_have_count(0, timeout=15_000)
     expect(page.locator("#cards > li")).to_have_count(1)
     expect(page.locator("#cards > li:visible")).to_have_attribute("data-status", "draft")

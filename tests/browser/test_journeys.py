@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewVisitor
+from tests.browser.menus import choose
 from tests.end_to_end.conftest import OneMachine
 from tests.support.eventually import eventually
 from tests.support.machine import needs
@@ -51,9 +52,12 @@ def test_video_from_creation_to_deletion(machine: OneMachine, new_visitor: NewVi
     assert page.evaluate("window.isTheSamePage") is True
     expect(waves.locator(".media-badge")).to_have_text("8s")
 
-    # It plays.
+    # It plays in the viewer.
     waves.get_by_role("button", name="Play").click()
-    eventually(lambda: plays(waves.locator("video")))
+    viewer = page.locator("dialog.viewer")
+    eventually(lambda: plays(viewer.locator("video")))
+    page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
 
     # It is published with a caption and appears first on Explore.
     waves.get_by_role("button", name="Publish", exact=True).click()
@@ -123,7 +127,7 @@ def test_two_tabs_stay_in_sync(machine: OneMachine, new_visitor: NewVisitor) -> 
         )
         expect(balance(page)).to_have_text("99 tokens")
 
-    card(first, "A clock tower").get_by_role("button", name="Delete").click()
+    choose(card(first, "A clock tower"), "Delete")
     expect(card(second, "A clock tower")).to_have_count(0)
 
     first.get_by_role("button", name="Account: twoa").click()
@@ -200,7 +204,9 @@ def test_all_steps_work_with_the_keyboard_alone(
 
     until_focused(page, violin.get_by_role("button", name="Play"))
     keys.press("Enter")
-    expect(violin.locator("video")).to_be_focused()
+    expect(page.locator("dialog.viewer .viewer-stage")).to_be_focused()
+    keys.press("Escape")
+    expect(violin.get_by_role("button", name="Play")).to_be_focused()
     until_focused(page, violin.get_by_role("button", name="Publish", exact=True))
     keys.press("Enter")
     keys.type("By key")

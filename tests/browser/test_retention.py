@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from shared.domain.schedule import ScheduleError
 from shared.domain.status import Status
@@ -18,6 +18,14 @@ pytestmark = [needs("browser"), pytest.mark.slow]
 
 NARROW = {"viewport": {"width": 360, "height": 740}, "timezone_id": "Asia/Kolkata"}
 BEFORE_EXPIRY = timedelta(days=28)
+
+
+def publish_later(page: Page) -> None:
+    until_focused(page, page.get_by_role("button", name="More"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Publish later")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def test_draft_is_kept_scheduled_and_published(site: Site, new_visitor: NewVisitor) -> None:
@@ -44,9 +52,7 @@ def test_draft_is_kept_scheduled_and_published(site: Site, new_visitor: NewVisit
     # It is scheduled in local time, and the schedule cancelled.
     page.clock.set_fixed_time(NOON)
     page.reload()
-    later = card.get_by_role("button", name="Publish later")
-    until_focused(page, later)
-    keys.press("Enter")
+    publish_later(page)
     sheet = page.get_by_role("dialog")
     sheet.get_by_label("Caption").fill("From afar")
     sheet.get_by_label("Date and time").fill("2026-11-22T09:30")
@@ -63,8 +69,7 @@ def test_draft_is_kept_scheduled_and_published(site: Site, new_visitor: NewVisit
     assert site.world.now(draft).schedule is None
 
     # Scheduled again, it leaves the drafts when the sweep publishes it.
-    until_focused(page, later)
-    keys.press("Enter")
+    publish_later(page)
     until_focused(page, sheet.get_by_role("button", name="Schedule"))
     keys.press("Enter")
     expect(card).to_contain_text("Publishes 21 Nov")

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewVisitor, Site
 from tests.browser.held import held_route, hold
+from tests.browser.menus import choose
 from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
@@ -29,7 +30,7 @@ def test_deletion_can_be_undone_in_selection_mode(site: Site, new_visitor: NewVi
     page = visitor.sign_in("ada", DRAFTS)
     boxes = page.locator("input.card-select")
     expect(page.locator("#cards > li")).to_have_count(2)
-    page.get_by_role("button", name="Delete").first.click()
+    choose(page, "Delete")
     select(page)
     expect(boxes).to_have_count(1)
     expect(boxes).to_be_focused()

@@ -12,6 +12,7 @@ from shared.domain.kind import Kind
 from shared.ports.store import Page
 from tests.browser.conftest import ERROR_STATUS, NewVisitor, Site
 from tests.browser.held import held_route, hold, process_events
+from tests.browser.menus import choose
 from tests.support.builders import ADA
 from tests.support.documents import parsed
 from tests.support.eventually import eventually
@@ -250,13 +251,13 @@ def test_deletion_can_be_undone_and_is_sent_when_the_page_is_left(
 ) -> None:
     draft = site.draft()
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
-    page.get_by_role("button", name="Delete").click()
+    choose(page, "Delete")
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_focused()
     undo.click()
     expect(page.get_by_role("button", name="Publish", exact=True)).to_be_visible()
 
-    page.get_by_role("button", name="Delete").click()
+    choose(page, "Delete")
     page.goto(f"{site.base_url}/soho/explore")
 
     eventually(lambda: not site.world.phoenix.ports.store.get(draft.key))

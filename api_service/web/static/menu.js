@@ -17,6 +17,8 @@ export function menuButton(label, choices, look = {}) {
   opener.setAttribute("aria-haspopup", "menu");
   opener.setAttribute("aria-expanded", "false");
   const menu = h("div.menu", { role: "menu", "aria-label": label, popover: "auto" });
+  /** @returns {HTMLElement[]} */
+  const items = () => [...menu.querySelectorAll("button")];
   let isFromEnd = false;
 
   const close = () => menu.matches(":popover-open") && menu.hidePopover();
@@ -50,7 +52,7 @@ export function menuButton(label, choices, look = {}) {
     opener.setAttribute("aria-expanded", String(isOpen));
     if (!isOpen) return removeEventListener("scroll", onScroll, true);
     addEventListener("scroll", onScroll, true);
-    (isFromEnd ? last() : first()).focus();
+    items().at(isFromEnd ? -1 : 0)?.focus();
     isFromEnd = false;
   });
   menu.addEventListener("keydown", (event) => onKey(event, menu, close));

@@ -1,0 +1,190 @@
+"""Progress between the reports of a job, and about how long it still takes."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from shared.domain.kind import Kind
+from tests.browser.conftest import NewVisitor, Site
+from tests.support.builders import ADA
+from tests.support.eventually import eventually
+from tests.support.machine import needs
+
+pytestmark = [needs("browser"), pytest.mark.slow]
+
+DRAFTS = "/soho/ada?tab=drafts"
+TYPICAL_S = 90
+ESTIMATE = """async ([stage, progress, ages, typicalS]) => {
+  const { estimate } = await import("/static/progress.js");
+  return ages.map((ageS) => estimate({ stage, progress }, ageS, typicalS));
+}"""
+PROGRESS = """async (reports) => {
+  const { Progress } = await import("/static/progress.js");
+  const shown = new Progress();
+  const base = { type: "video", stage: "generating", attempt: 1, debits: 1, updatedAt: "" };
+  return reports.map((report) => {
+    shown.report({ ...base, updatedAt: new Date().toISOString(), ...report });
+    return Math.round(shown.percent);
+  });
+}"""
+
+
+@pytest.fixture
+def page(site: Site, new_visitor: NewVisitor) -> Page:
+    return new_visitor(site.base_url).page("/sign-in")
+
+
+def estimates(page: Page, stage: str, progress: int, *ages: float) -> list[dict[str, Any]]:
+    return list(page.evaluate(ESTIMATE, [stage, progress, ages, TYPICAL_S]))
+
+
+def test_generation_moves_evenly_and_then_slows_down_before_the_next_stage(page: Page) -> None:
+    ages = [0, 22.5, 45, 90, 120, 600, 100_000]
+    percents = [each["percent"] for each in estimates(page, "generating", 5, *ages)]
+
+    assert percents[:4] == [5, 25, 45, 85]
+    assert percents == sorted(percents)
+    assert 85 < percents[4] < percents[5] < 88
+    assert percents[-1] <= 88
+
+
+def test_report_moves_the_estimate_ahead(page: Page) -> None:
+    [at_report, later] = estimates(page, "generating", 45, 0, 9)
+
+    assert (at_report["percent"], later["percent"]) == (45, 53)
+    assert (at_report["leftS"], later["leftS"]) == (53, 44)
+
+
+def test_nothing_is_left_once_it_takes_longer_than_usual(page: Page) -> None:
+    [late] = estimates(page, "generating", 5, TYPICAL_S + 60)
+    [reported_late] = estimates(page, "generating", 85, 0)
+
+    assert late["leftS"] == reported_late["leftS"] == 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "progress", "ceiling"),
+    [("downloading", 88, 92), ("checking", 92, 95), ("uploading", 95, 95)],
+)
+def test_last_stages_stay_below_the_next_one(
+    page: Page, stage: str, progress: int, ceiling: int
+) -> None:
+    for each in estimates(page, stage, progress, 0, 5, 60, 10_000):
+        assert progress <= each["percent"] <= ceiling
+        assert 0 < each["leftS"] < 60
+
+
+@pytest.mark.parametrize("stage", ["queued", "waiting_to_retry"])
+def test_waiting_has_no_estimate(page: Page, stage: str) -> None:
+    assert estimates(page, stage, 7, 0, 500) == [{"percent": 7, "leftS": None}] * 2
+
+
+def test_progress_goes_back_only_for_another_attempt(page: Page) -> None:
+    reports = [{"progress": 60}, {"progress": 40}, {"progress": 5, "attempt": 2}]
+
+    assert page.evaluate(PROGRESS, reports) == [60, 60, 5]
+
+
+def test_wrong_clock_of_the_browser_changes_nothing(site: Site, new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(site.base_url)
+    visitor.context.add_init_script("const now = Date.now; Date.now = () => now() + 86_400_000;")
+    page = visitor.page("/sign-in")
+    page.evaluate("fetch('/api/web-config')")
+
+    skewed = """async () => {
+      const api = await import("/static/api.js");
+      await api.call("/api/web-config", { anonymous: true });
+      return api.serverNow() - Date.now();
+    }"""
+    assert abs(page.evaluate(skewed) + 86_400_000) < 60_000
+
+
+def test_card_counts_on_between_reports(site: Site, new_visitor: NewVisitor) -> None:
+    site.world.claim(site.world.open().creation)
+    site.world.open(kind=Kind.IMAGE, prompt="waits")
+    page = new_visitor(site.base_url, reduced_motion="reduce").sign_in("ada", DRAFTS)
+    busy = page.locator("#cards > li[data-status=processing]")
+    queued = page.locator("#cards > li[data-status=pending]")
+    bar = busy.get_by_role("progressbar")
+    expect(queued).to_contain_text("Time left isn’t known yet.")
+    expect(busy).to_contain_text("min left")
+    expect(busy).to_contain_text("Refunded if not ready by")
+
+    first = int(bar.evaluate("(each) => each.value"))
+    eventually(lambda: int(bar.evaluate("(each) => each.value")) > first)
+    assert busy.locator("[aria-live]").count() == 0
+
+
+def test_card_stops_counting_while_the_page_is_hidden(site: Site, new_visitor: NewVisitor) -> None:
+    site.world.claim(site.world.open().creation)
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    bar = page.get_by_role("progressbar")
+    expect(bar).to_be_visible()
+    page.clock.install()
+    set_hidden = """([hidden]) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(set_hidden, [True])
+    before = bar.evaluate("(each) => each.value")
+    page.clock.run_for(30_000)
+    assert bar.evaluate("(each) => each.value") == before
+
+    page.evaluate(set_hidden, [False])
+
+    eventually(lambda: bar.evaluate("(each) => each.value") > before)
+
+
+def test_cancelling_too_late_says_why_and_refreshes_the_card(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    opened = site.world.open().creation
+    visitor = new_visitor(site.base_url)
+    visitor.expect_statuses(409)
+    page = visitor.sign_in("ada", DRAFTS)
+    card = page.locator("#cards > li")
+    cancel = card.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_visible()
+    late = '{"code": "illegal_transition", "status": "processing", "detail": "too late"}'
+    page.route("**/cancel", lambda route: route.fulfill(status=409, body=late))
+
+    cancel.click()
+
+    expect(card).to_contain_text("It can no longer be cancelled: it has been paid for.")
+    page.unroute("**/cancel")
+    site.world.phoenix.failing.cancel(opened.creation_id, owner=ADA)
+    expect(card).to_have_attribute("data-status", "failed")
+
+
+def test_cancel_is_offered_as_the_server_says(site: Site, new_visitor: NewVisitor) -> None:
+    site.world.claim(site.world.open().creation)
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    card = page.locator("#cards > li")
+    expect(card).to_have_attribute("data-status", "processing")
+    update = """([is]) => import("/static/card.js").then(({ Card }) => {
+      const creation = { creationId: "x", status: "processing", stage: "generating", type: "video",
+        progress: 5, prompt: "p", isCancellable: is, deadlineAt: new Date().toISOString(),
+        updatedAt: "", attempt: 1, debits: 1, cost: 1, error: null };
+      return new Card(creation, { groups: { refresh() {} } }).article.textContent;
+    })"""
+
+    assert "Cancel" in page.evaluate(update, [True])
+    assert "Cancel" not in page.evaluate(update, [False])
+
+
+def test_refusal_offers_to_edit_the_prompt_but_no_retry(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    made = """([retryable]) => import("/static/card.js").then(({ Card }) => {
+      const error = { code: "policy_violation", message: "no", retryable };
+      const creation = { creationId: "x", status: "failed", type: "image", prompt: "p", cost: 1,
+        updatedAt: "", attempt: 1, debits: 1, error };
+      const card = new Card(creation, { groups: { refresh() {} } });
+      return [...card.article.querySelectorAll(".card-actions > .button")].map(
+        (each) => each.textContent || each.ariaLabel);
+    })"""
+
+    assert page.evaluate(made, [False]) == ["Edit prompt", "Delete"]
+    assert page.evaluate(made, [True]) == ["Retry · 1 token"]
