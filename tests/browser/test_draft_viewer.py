@@ -141,7 +141,7 @@ def test_details_show_all_facts_and_the_prompt_is_used_again(opened: Open) -> No
     choose(viewer(page), "Details")
     details = page.get_by_role("dialog", name="Details")
 
-    for fact in ("a fox", "Widescreen (16:9)", "8 seconds", "1280 × 720 px", "10 tokens"):
+    for fact in ("a fox", "Widescreen (16:9)", "8 seconds", "1280 \u00d7 720 px", "10 tokens"):
         expect(details).to_contain_text(fact)
     assert findings(page) == []
     details.get_by_role("button", name="Use this prompt again").click()
@@ -169,13 +169,13 @@ def test_toast_is_in_front_of_a_dialog_and_stays_while_it_has_the_focus(
     opened: Open,
 ) -> None:
     page = opened(script=NO_TIME)
-    toast = """() => import("/static/dom.js").then(({ toast, button }) =>
+    toast = """() => import(new URL("dom.js", document.scripts[0].src)).then(({ toast, button }) =>
       toast("Ready", button("Show", () => {})))"""
     page.evaluate(toast)
     action = viewer(page).get_by_role("button", name="Show")
     expect(action).to_have_count(0)  # its time has ended
 
-    page.evaluate("""() => import("/static/dom.js").then(({ toast, button }) => {
+    page.evaluate("""() => import(new URL("dom.js", document.scripts[0].src)).then(({ toast, button }) => {
       const show = button("Show", () => {});
       toast("Ready", show);
       show.focus();

@@ -5,22 +5,25 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from tests.browser.conftest import NewVisitor, Site
+from tests.browser.menus import choose
 from tests.support.builders import ADA
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
 pytestmark = [needs("browser"), pytest.mark.slow]
 
+NARROW = {"width": 320, "height": 640}
 DRAFTS = "/soho/ada?tab=drafts"
 TYPICAL_S = 90
 ESTIMATE = """async ([stage, progress, ages, typicalS]) => {
-  const { estimate } = await import("/static/progress.js");
+  const { estimate } = await import(new URL("progress.js", document.scripts[0].src));
   return ages.map((ageS) => estimate({ stage, progress }, ageS, typicalS));
 }"""
 PROGRESS = """async (reports) => {
-  const { Progress } = await import("/static/progress.js");
+  const { Progress } = await import(new URL("progress.js", document.scripts[0].src));
   const shown = new Progress();
   const base = { type: "video", stage: "generating", attempt: 1, debits: 1, updatedAt: "" };
   return reports.map((report) => {
@@ -93,7 +96,7 @@ def test_wrong_clock_of_the_browser_changes_nothing(site: Site, new_visitor: New
     page.evaluate("fetch('/api/web-config')")
 
     skewed = """async () => {
-      const api = await import("/static/api.js");
+      const api = await import(new URL("api.js", document.scripts[0].src));
       await api.call("/api/web-config", { anonymous: true });
       return api.serverNow() - Date.now();
     }"""
@@ -162,10 +165,10 @@ def test_cancel_is_offered_as_the_server_says(site: Site, new_visitor: NewVisito
     page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
     card = page.locator("#cards > li")
     expect(card).to_have_attribute("data-status", "processing")
-    update = """([is]) => import("/static/card.js").then(({ Card }) => {
+    update = """([is]) => import(new URL("card.js", document.scripts[0].src)).then(({ Card }) => {
       const creation = { creationId: "x", status: "processing", stage: "generating", type: "video",
         progress: 5, prompt: "p", isCancellable: is, deadlineAt: new Date().toISOString(),
-        updatedAt: "", attempt: 1, debits: 1, cost: 1, error: null };
+        updatedAt: new Date().toISOString(), attempt: 1, debits: 1, cost: 1, error: null };
       return new Card(creation, { groups: { refresh() {} } }).article.textContent;
     })"""
 
@@ -176,15 +179,25 @@ def test_cancel_is_offered_as_the_server_says(site: Site, new_visitor: NewVisito
 def test_refusal_offers_to_edit_the_prompt_but_no_retry(
     site: Site, new_visitor: NewVisitor
 ) -> None:
-    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
-    made = """([retryable]) => import("/static/card.js").then(({ Card }) => {
-      const error = { code: "policy_violation", message: "no", retryable };
-      const creation = { creationId: "x", status: "failed", type: "image", prompt: "p", cost: 1,
-        updatedAt: "", attempt: 1, debits: 1, error };
-      const card = new Card(creation, { groups: { refresh() {} } });
-      return [...card.article.querySelectorAll(".card-actions > .button")].map(
-        (each) => each.textContent || each.ariaLabel);
-    })"""
+    claimed = site.world.claim(site.world.open().creation)
+    refusal = FailureCode.POLICY_VIOLATION
+    site.world.phoenix.failing.fail_attempt(claimed, refusal, start_failed=False)
+    page = new_visitor(site.base_url, viewport=NARROW).sign_in("ada", DRAFTS)
+    actions = page.locator("#cards .card-actions")
 
-    assert page.evaluate(made, [False]) == ["Edit prompt", "Delete"]
-    assert page.evaluate(made, [True]) == ["Retry · 1 token"]
+    expect(actions.get_by_role("button")).to_have_count(2)
+    expect(actions.get_by_role("button", name="Delete")).to_be_visible()
+    actions.get_by_role("button", name="Edit prompt").click()
+    page.wait_for_url("**/create")
+    expect(page.get_by_label("Prompt")).to_have_value("a fox")
+
+
+def test_failed_creation_offers_its_prompt_again(site: Site, new_visitor: NewVisitor) -> None:
+    site.world.failed()
+    page = new_visitor(site.base_url, viewport=NARROW).sign_in("ada", DRAFTS)
+    expect(page.get_by_role("button", name="Retry · 10 tokens")).to_be_visible()
+
+    choose(page, "Use this prompt again")
+
+    page.wait_for_url("**/create")
+    expect(page.get_by_label("Prompt")).to_have_value("a fox")

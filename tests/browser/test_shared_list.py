@@ -132,6 +132,28 @@ def test_next_goes_on_to_the_next_page(
     expect(following).to_be_hidden()
 
 
+def test_next_page_that_cannot_be_loaded_is_explained_in_the_viewer(
+    new_site: Callable[..., Site], new_visitor: NewVisitor
+) -> None:
+    site = new_site(**MANY)
+    drafts, visitor = share(site, 21), new_visitor(site.base_url)
+    visitor.expect_statuses(503)
+    visitor.context.add_init_script("IntersectionObserver.prototype.observe = () => {}")
+    page = opened(site, visitor, drafts)
+    expect(page.locator("#shared > li")).to_have_count(20)
+    view(page, drafts[19])
+    viewer, following = page.get_by_role("dialog"), "**/api/generate/shared?*cursor=*"
+    page.route(following, lambda route: route.fulfill(status=503, json={"code": "unknown"}))
+
+    viewer.get_by_role("button", name="Next").click()
+
+    expect(viewer.get_by_role("alert")).to_contain_text("Something went wrong on our side.")
+    page.unroute(following)
+    viewer.get_by_role("button", name="Next").click()
+    expect(viewer.get_by_role("alert")).to_be_empty()
+    expect(viewer.get_by_role("button", name="Next")).to_be_hidden()
+
+
 def test_thumbnails_whose_links_ended_are_renewed(site: Site, new_visitor: NewVisitor) -> None:
     drafts, visitor = share(site, 2), new_visitor(site.base_url)
     visitor.expect_statuses(404)

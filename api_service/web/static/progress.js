@@ -49,7 +49,7 @@ export class Progress {
     const current = `${debits} ${attempt}`;
     if (this.attempt !== current) this.percent = 0;
     if (this.creation?.updatedAt !== updatedAt || this.attempt !== current) {
-      const ageS = (serverNow() - Date.parse(updatedAt)) / 1000;
+      const ageS = (serverNow() - Date.parse(updatedAt)) / 1000 || 0;
       const knownS = Math.min(Math.max(0, ageS), REPORT_AGE_MAX_S);
       this.reportedMs = performance.now() - knownS * 1000;
     }
