@@ -28,17 +28,23 @@ export async function shareAddress(url, title) {
 }
 
 /**
- * Create the button that shares a publication's page. In a dialog, it shows its own message.
+ * Create the button that shares a publication's page. In a dialog, it shows its own message. With
+ * `copies`, there is another button for the link alone where the system has its own dialog.
  * @param {Publication} item
- * @param {{ label?: string } & Record<string, unknown>} [options]
+ * @param {{ label?: string, copies?: boolean } & Record<string, unknown>} [options]
  */
-export function shareButton(item, { label = text.share, ...look } = {}) {
+export function shareButton(item, { label = text.share, copies = false, ...look } = {}) {
   const status = h("span.share-status", { role: "status" });
-  const onclick = async () => {
+  const send = async (share) => {
     const url = new URL(pagePath(item), location.origin).href;
-    const message = await shareAddress(url, item.caption || text.untitled(item));
+    const message = await share(url, item.caption || text.untitled(item));
     if (status.closest("dialog")) status.textContent = message;
     else if (message) toast(message);
   };
-  return h("span.share", button(label, onclick, { icon: "share", ...look }), status);
+  const copy =
+    copies &&
+    Boolean(navigator.share) &&
+    button(text.copyLink, () => send(copyAddress), { icon: "link", ...look });
+  const share = button(label, () => send(shareAddress), { icon: "share", ...look });
+  return h("span.share", share, copy, status);
 }

@@ -117,7 +117,7 @@ export class Wall {
       item.caption && h("p", item.caption),
       h("p.viewer-facts", ownerLink(item), " · ", pageLink(item)),
       h("p.viewer-likes", heart, problem),
-      shareButton(item, { kind: "small" }),
+      shareButton(item, { kind: "small", copies: true }),
       this.options.actions(item, viewer),
     );
   }
