@@ -45,7 +45,7 @@ function lines(card) {
   const withdraw = () => change(card, "DELETE", "schedule", text.scheduleCancelled);
   const all = [];
   if (publishAt) all.push([text.publishesAt(publishAt), button(text.cancelSchedule, withdraw, small)]);
-  if (scheduleError) all.push([text.failure(scheduleError)]);
+  if (scheduleError) all.push([text.draft.scheduleErrors[scheduleError.code] ?? scheduleError.message]);
   if (isKept) all.push([keepButton(text.kept, "DELETE", true)]);
   else if (isExpiringSoon(card.creation))
     all.push([text.deletedOn(expiresAt), keepButton(text.keep, "PUT", false)]);
