@@ -317,6 +317,8 @@ def test_api_returns_for_recorded_documents_the_body_of_the_earlier_commit(
 def without_new_fields(body: Any) -> Any:
     """Remove the fields that views have gained since."""
     if isinstance(body, dict):
+        if "balanceAfter" in body:  # a movement, which has its creation now
+            body = {name: value for name, value in body.items() if name != "creation"}
         known = {name: value for name, value in body.items() if name not in NEW_IN_VIEWS}
         return {name: without_new_fields(value) for name, value in known.items()}
     return [without_new_fields(value) for value in body] if isinstance(body, list) else body

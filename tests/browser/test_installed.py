@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from api_service import static_files
+from shared.domain.keys import UserId
 from tests.browser.conftest import NewVisitor, Site, Visitor
 from tests.support.eventually import eventually
 from tests.support.machine import needs
@@ -96,7 +97,7 @@ def test_worker_keeps_pages_and_files_only(site: Site, new_app: Callable[[Site],
     visitor = new_app(site)
     published = site.published(caption="First snow")
     site.draft()
-    shared = site.world.phoenix.sharing.share(site.draft().creation_id, owner="ada")
+    shared = site.world.phoenix.sharing.share(site.draft().creation_id, owner=UserId("ada"))
     link = f"/shared/{shared.creation_id}/{shared.sharing.secret}"
     page = visitor.sign_in("ada")
     wait_for_worker(page)

@@ -73,7 +73,6 @@ interface Creation extends Media {
   deadlineAt: string;
   retryAt: string | null;
   groupId: string | null;
-  isCancellable: boolean;
   isKept: boolean;
   expiresAt: string | null;
   publishAt: string | null;
