@@ -221,9 +221,7 @@ class AccountView(View):
     @classmethod
     def of(cls, account: Account, costs: Costs) -> Self:
         return cls.from_document(
-            account,
-            token_balance=account.balance_tokens,
-            costs=PerKind.costs(costs),
+            account, token_balance=account.balance_tokens, costs=PerKind.costs(costs)
         )
 
 
