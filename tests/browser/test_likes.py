@@ -79,7 +79,7 @@ def test_failed_like_is_undone_with_a_message(site: Site, new_visitor: NewVisito
     viewer = page.get_by_role("dialog")
     site.world.store.faults = ["down"] * 5
     heart(viewer).click()
-    expect(viewer.get_by_role("alert")).to_contain_text(message)
+    expect(viewer.locator(".viewer-likes").get_by_role("alert")).to_contain_text(message)
     expect_heart(heart(viewer), pressed=False, count="")
 
 

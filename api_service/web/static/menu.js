@@ -5,6 +5,9 @@ import { button, h, icon } from "./dom.js";
 const GAP_PX = 6;
 const EDGE_PX = 8;
 const WIDTH_PX = 240;
+const MOVED_PX = 4;
+
+const topOf = (element) => element.getBoundingClientRect().top;
 
 /**
  * Create the button and its menu. `choices()` returns what can be chosen when the menu opens.
@@ -20,6 +23,7 @@ export function menuButton(label, choices, look = {}) {
   /** @returns {HTMLElement[]} */
   const items = () => [...menu.querySelectorAll("button")];
   let isFromEnd = false;
+  let openedAt = 0;
 
   const close = () => menu.matches(":popover-open") && menu.hidePopover();
   const choose = (act) => {
@@ -45,6 +49,7 @@ export function menuButton(label, choices, look = {}) {
   menu.addEventListener("beforetoggle", ({ newState }) => {
     if (newState !== "open") return;
     menu.replaceChildren(...choices().map(item));
+    openedAt = topOf(opener);
     place(menu, opener.getBoundingClientRect());
   });
   menu.addEventListener("toggle", ({ newState }) => {
@@ -56,7 +61,8 @@ export function menuButton(label, choices, look = {}) {
     isFromEnd = false;
   });
   menu.addEventListener("keydown", (event) => onKey(event, menu, close));
-  const onScroll = ({ target }) => target !== menu && close();
+  // A scroll event may come late, after a scroll that ended before the menu opened.
+  const onScroll = () => Math.abs(topOf(opener) - openedAt) > MOVED_PX && close();
   return h("span.menu-anchor", opener, menu);
 }
 
