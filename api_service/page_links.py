@@ -1,6 +1,6 @@
-"""What a page loads at once: its styles in one response, and every module that its scripts import.
+"""What a page brings along: its styles, and links to every module that its scripts import.
 
-Without this, a browser finds modules in modules, and waits for each in turn.
+Without this, a browser waits for the styles before it shows anything, and finds modules in modules.
 """
 
 import re
@@ -19,11 +19,11 @@ def styles_of(page: str) -> list[str]:
     return _STYLE.findall(page)
 
 
-def join_styles(page: str, name: str) -> str:
-    """Replace a page's links to stylesheets by one to all of them, where the first one was."""
+def inline_styles(page: str, styles: str) -> str:
+    """Replace a page's links to stylesheets by their content, where the first one was."""
     first, _, rest = page.partition(found[0]) if (found := _STYLE.search(page)) else (page, "", "")
-    link = f'<link rel="stylesheet" href="/static/{name}">\n' if found else ""
-    return f"{first}{link}{_STYLE.sub('', rest)}"
+    inlined = f"<style>{styles}</style>\n" if found else ""
+    return f"{first}{inlined}{_STYLE.sub('', rest)}"
 
 
 def add_preloads(page: str, scripts: Mapping[str, str], language: str, *late: str) -> str:

@@ -1,5 +1,7 @@
 """Security headers of the web pages: content security policy, opener and permissions policy."""
 
+import hashlib
+from base64 import b64encode
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -33,12 +35,15 @@ class FirebaseWeb(View):
 
 
 def page_headers(
-    phoenix: Phoenix, firebase: FirebaseWeb | None, *, signs_in: bool = False
+    phoenix: Phoenix, firebase: FirebaseWeb | None, *, styles: str, signs_in: bool = False
 ) -> dict[str, str]:
-    """Return the headers of a page; only the one that `signs_in` may open Google's pop-ups."""
+    """Return the headers of a page; only the one that `signs_in` may open Google's pop-ups.
+
+    `styles` is the content of its style element: a policy allows it by its hash (CSP level 2).
+    """
     popups = firebase if firebase and firebase.opens_popups and signs_in else None
     headers = {
-        "Content-Security-Policy": _content_security_policy(phoenix, firebase, popups),
+        "Content-Security-Policy": _content_security_policy(phoenix, firebase, popups, styles),
         "Cross-Origin-Opener-Policy": "same-origin-allow-popups" if popups else "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }
@@ -48,13 +53,13 @@ def page_headers(
 
 
 def _content_security_policy(
-    phoenix: Phoenix, firebase: FirebaseWeb | None, popups: FirebaseWeb | None
+    phoenix: Phoenix, firebase: FirebaseWeb | None, popups: FirebaseWeb | None, styles: str
 ) -> str:
     media = " ".join(["'self'", *_media_origins(phoenix)])
     directives = {
         "default-src": "'none'",
         "script-src": "'self'",
-        "style-src": "'self'",
+        "style-src": f"'self' '{_hash_of(styles)}'",
         "img-src": media,
         "media-src": media,
         "connect-src": "'self'",
@@ -74,6 +79,10 @@ def _content_security_policy(
         directives["frame-src"] = popups.emulator_url or f"https://{popups.auth_domain}"
         directives["trusted-types"] += f" {GOOGLE_POPUP_POLICIES}"
     return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def _hash_of(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _media_origins(phoenix: Phoenix) -> list[str]:

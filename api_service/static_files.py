@@ -3,8 +3,8 @@
 Each page exists in each language; `languages.choose` decides which one a browser gets.
 
 Browsers revalidate a page each time. The files it loads are under `/static/{version}/`, where the
-version is a hash of all of them, so that they can be cached for ever without a build step. A page's
-styles are one of these files, and its modules are preloaded (`page_links`).
+version is a hash of all of them, so that they can be cached for ever without a build step. A page
+contains its styles and preloads its modules (`page_links`).
 """
 
 import gzip
@@ -22,7 +22,7 @@ from fastapi import Request, Response
 from api_service import languages, web_app
 from api_service.errors import PageNotFound
 from api_service.languages import Language
-from api_service.page_links import add_preloads, join_styles, styles_of
+from api_service.page_links import add_preloads, inline_styles, styles_of
 from api_service.security_policy import FirebaseWeb, page_headers
 from shared.wiring import Phoenix
 
@@ -79,7 +79,8 @@ class StaticFiles:
         self.languages = languages.load()
         self._phoenix = phoenix
         pages = {path.stem: _with_parts(path) for path in FOLDER.glob("*.html")}
-        self._files = _static_files(pages, self.languages.values())
+        self._files = _static_files(self.languages.values())
+        self._styles = {name: self._styles_of(page) for name, page in pages.items()}
         self._version = _digest_of(self._files.items())
         self._pages = self._assemble(pages)
         self._manifests = {
@@ -91,6 +92,9 @@ class StaticFiles:
     def _folder(self) -> str:
         return f"{_STATIC}{self._version}/"
 
+    def _styles_of(self, page: str) -> str:
+        return "\n".join(self._files[name].content.decode() for name in styles_of(page))
+
     def _assemble(self, pages: Mapping[str, str]) -> dict[tuple[str, str], _File]:
         """Insert the messages, the links to all files, and the version of the static files."""
         scripts = {
@@ -100,7 +104,7 @@ class StaticFiles:
         }
         assembled = {}
         for (name, page), language in product(pages.items(), self.languages.values()):
-            joined = join_styles(page, _styles_name(name))
+            joined = inline_styles(page, self._styles[name])
             for tab, module in PROFILE_TABS.items() if name == PROFILE else [("", None)]:
                 late = [module] if module else []
                 linked = add_preloads(joined, scripts, language.code, *late)
@@ -112,15 +116,15 @@ class StaticFiles:
         """Return a page; a name that is not a page's is a username."""
         language = languages.choose(self.languages, request)
         tab = request.query_params.get("tab", "")
-        profile = PROFILE + (tab if tab in PROFILE_TABS else "")
-        page = self._pages[name if name in PAGES else profile, language.code]
-        headers = self._sign_in_headers if name == SIGN_IN else self._page_headers
-        return _response(page, request, {"Cache-Control": REVALIDATE, **headers})
+        name = name if name in PAGES else PROFILE
+        variant = tab if name == PROFILE and tab in PROFILE_TABS else ""
+        page = self._pages[name + variant, language.code]
+        return _response(page, request, {"Cache-Control": REVALIDATE, **self._headers[name]})
 
     def template(self, name: str, request: Request) -> Template:
         language = languages.choose(self.languages, request)
         text = self._pages[name, language.code].content.decode()
-        return Template(text, self._page_headers, language)
+        return Template(text, self._headers[name], language)
 
     def static(self, version: str, name: str, request: Request) -> Response:
         """Return a file, or raise `PageNotFound`. Pages of another release get this release's file."""
@@ -159,16 +163,15 @@ class StaticFiles:
         return _File(content, SCRIPT)
 
     @cached_property
-    def _page_headers(self) -> dict[str, str]:
-        return self._headers(signs_in=False)
-
-    @cached_property
-    def _sign_in_headers(self) -> dict[str, str]:
-        return self._headers(signs_in=True)
-
-    def _headers(self, *, signs_in: bool) -> dict[str, str]:
-        headers = page_headers(self._phoenix, self.firebase, signs_in=signs_in)
-        return {**headers, "Vary": languages.VARY}
+    def _headers(self) -> dict[str, dict[str, str]]:
+        """The headers of each page."""
+        return {
+            name: page_headers(
+                self._phoenix, self.firebase, styles=styles, signs_in=name == SIGN_IN
+            )
+            | {"Vary": languages.VARY}
+            for name, styles in self._styles.items()
+        }
 
 
 def _with_parts(path: Path) -> str:
@@ -178,19 +181,12 @@ def _with_parts(path: Path) -> str:
     return page
 
 
-def _styles_name(page: str) -> str:
-    return f"page-{page}.css"
-
-
-def _static_files(pages: Mapping[str, str], all_languages: Iterable[Language]) -> dict[str, _File]:
-    """Return the files by name: those of the folder, each page's styles, and the messages."""
+def _static_files(all_languages: Iterable[Language]) -> dict[str, _File]:
+    """Return the files by name: those of the folder, and the messages."""
     files = {
         path.name: _File(path.read_bytes(), MEDIA_TYPES[path.suffix])
         for path in sorted(STATIC_FOLDER.glob("[!.]*.*"))
     }
-    for name, page in sorted(pages.items()):
-        styles = b"\n".join(files[each].content for each in styles_of(page))
-        files[_styles_name(name)] = _File(styles, MEDIA_TYPES[".css"])
     for language in all_languages:
         for name, script in language.scripts():
             files[name] = _File(script, SCRIPT)

@@ -1,6 +1,8 @@
 """Pages and static files: headers, caching, versions and configuration."""
 
+import base64
 import gzip
+import hashlib
 import io
 import json
 import re
@@ -43,7 +45,10 @@ def test_page_may_only_run_our_own_files(api: Api, path: str) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     policy = directives(answer)
     assert policy["default-src"] == ["'none'"]
-    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["script-src"] == policy["connect-src"] == ["'self'"]
+    (styles,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    hashed = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
+    assert policy["style-src"] == ["'self'", f"'sha256-{hashed}'"]
     assert policy["img-src"] == policy["media-src"] == ["'self'", "http://localhost"]
     assert policy["require-trusted-types-for"] == ["'script'"]
     assert policy["trusted-types"] == ["phoenix-worker"]
@@ -112,7 +117,7 @@ def test_files_are_gzipped_for_clients_that_accept_it(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_page_loads_its_styles_at_once_and_preloads_every_module(api: Api, path: str) -> None:
+def test_page_contains_its_styles_and_preloads_every_module(api: Api, path: str) -> None:
     client = api.client()
     page = client.get(path).text
     *_, script = re.findall(r'<script type="module" src="([^"]+)"', page)
@@ -127,22 +132,18 @@ def test_page_loads_its_styles_at_once_and_preloads_every_module(api: Api, path:
         )
     }
 
-    assert len(re.findall(r'rel="stylesheet"', page)) == 1
+    assert (page.count("<style>"), page.count('rel="stylesheet"')) == (1, 0)
     assert imported - {script, *preloaded} == set()
     assert f"{folder}/en.js" in preloaded
     assert len(preloaded) == len(set(preloaded))
 
 
-def test_joined_styles_are_the_pages_styles_in_their_order(api: Api) -> None:
-    client = api.client()
-    (address,) = re.findall(r'rel="stylesheet" href="([^"]+)"', client.get("/create").text)
-    names = ["tokens", "base", "shell", "components", "pages", "create"]
+def test_page_contains_its_styles_in_their_order(api: Api) -> None:
+    (styles,) = re.findall("<style>(.*?)</style>", api.client().get("/create").text, re.DOTALL)
 
-    styles = client.get(address)
-
-    assert styles.headers["content-type"] == "text/css; charset=utf-8"
     folder = FOLDER / "static"
-    assert styles.text == "\n".join((folder / f"{name}.css").read_text() for name in names)
+    names = ["tokens", "base", "shell", "components", "pages", "create"]
+    assert styles == "\n".join((folder / f"{name}.css").read_text() for name in names)
 
 
 @pytest.mark.parametrize(("language", "drafts"), [("en", "Drafts"), ("de", "Entwürfe")])

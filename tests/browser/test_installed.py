@@ -69,7 +69,7 @@ def test_page_that_was_open_before_starts_offline(
     page = visitor.sign_in("ada")
     wait_for_worker(page)
     page.goto(f"{site.base_url}/soho/ada?tab=drafts")
-    expect(page.locator("#list .empty-state")).to_be_visible()
+    expect(page.locator("#list .empty-state").filter(visible=True)).to_be_visible()
     visitor.context.set_offline(True)
 
     page.reload()
@@ -117,7 +117,7 @@ def test_worker_keeps_pages_and_files_only(site: Site, new_app: Callable[[Site],
     (paths,) = kept(page).values()
 
     assert {path for path in paths if not path.startswith("/static/")} == pages
-    assert any(path.endswith("/page-create.css") for path in paths)
+    assert any(path.endswith("/create.js") for path in paths)
 
 
 def test_kept_pages_are_the_same_for_everyone(site: Site) -> None:

@@ -107,7 +107,7 @@ def test_user_who_scrolls_meanwhile_is_not_moved(many: Site, new_visitor: NewVis
     page.goto(f"{many.base_url}/soho/explore")
     scroll_far_down(page, ".tile")
     page.goto(f"{many.base_url}/create")
-    page.add_init_script("setTimeout(() => dispatchEvent(new Event('wheel')))")
+    page.add_init_script("setInterval(() => dispatchEvent(new Event('wheel')), 20)")
 
     page.go_back()
 

@@ -70,7 +70,7 @@ def test_link_is_made_and_revoked_by_keyboard_on_a_phone(
     keys.press("Escape")
     expect(page.get_by_role("button", name="Share", exact=True)).to_be_focused()
     theirs.reload()
-    expect(theirs.get_by_role("heading", name="Page not found")).to_be_visible()
+    expect(theirs.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
 def test_person_is_invited_by_keyboard_and_sees_the_draft_until_removed(

@@ -5,8 +5,8 @@ const USER_MOVES = ["wheel", "touchmove", "keydown", "pointerdown"];
 
 const key = () => KEY + location.pathname + location.search;
 const isReturn = () => {
-  const [{ type }] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
-  return type === "back_forward" || type === "reload";
+  const [navigation] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
+  return ["back_forward", "reload"].includes(navigation?.type);
 };
 
 /** Keep what is at the top of the view, and how many creations were loaded. */
