@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from api_service import static_files
 from shared.domain.keys import UserId
 from tests.browser.conftest import NewVisitor, Site, Visitor
+from tests.browser.held import process_events
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -69,7 +70,7 @@ def test_page_that_was_open_before_starts_offline(
     page = visitor.sign_in("ada")
     wait_for_worker(page)
     page.goto(f"{site.base_url}/soho/ada?tab=drafts")
-    expect(page.locator("#list .empty-state").filter(visible=True)).to_be_visible()
+    expect(page.get_by_text("No drafts yet")).to_be_visible()
     visitor.context.set_offline(True)
 
     page.reload()
@@ -150,6 +151,70 @@ def test_new_release_replaces_the_old_one(
     (paths,) = kept(page).values()
     assert "/create" in paths
     assert len({path.split("/")[2] for path in paths if path.startswith("/static/")}) == 1
+
+
+def test_worker_keeps_no_file_of_another_release(
+    site: Site, new_app: Callable[[Site], Visitor]
+) -> None:
+    visitor = new_app(site)
+    page = visitor.page("/create")
+    wait_for_worker(page)
+    script = """async () => {
+      const { pathname } = new URL(document.querySelector("link[rel=stylesheet]").href);
+      const other = pathname.replace("page-create.css", "admin.css");
+      await (await fetch(other)).text();
+      return other;
+    }"""
+
+    def answer_as_another_release(route: Route) -> None:
+        route.fulfill(body="", content_type="text/css", headers={"Cache-Control": "no-cache"})
+
+    visitor.context.route("**/admin.css", answer_as_another_release)
+    path = page.evaluate(script)
+
+    (paths,) = kept(page).values()
+    assert path not in paths
+    visitor.context.unroute("**/admin.css")
+    page.evaluate(script)
+    assert path in next(iter(kept(page).values()))
+
+
+@pytest.mark.parametrize("kind", ["page", "file"])
+def test_installation_fails_on_what_another_release_responds(
+    site: Site, new_app: Callable[[Site], Visitor], kind: str
+) -> None:
+    visitor = new_app(site)
+    answers: list[str] = []
+
+    def answer_as_another_release(route: Route) -> None:
+        answers.append(route.request.url)
+        route.fulfill(body="", headers={"Cache-Control": "no-cache"})
+
+    address = {"page": "**/offline", "file": "**/page-offline.css"}[kind]
+    visitor.context.route(address, answer_as_another_release)
+    page = visitor.page("/create")
+
+    eventually(lambda: answers or process_events(page))
+    state = """async () => {
+      const [registration] = await navigator.serviceWorker.getRegistrations();
+      return Boolean(registration?.active ?? registration?.waiting ?? registration?.installing);
+    }"""
+    eventually(lambda: not page.evaluate(state))
+
+
+def test_kept_pages_follow_the_language(site: Site, new_app: Callable[[Site], Visitor]) -> None:
+    visitor = new_app(site)
+    page = visitor.page("/settings")
+    wait_for_worker(page)
+    page.get_by_label("Deutsch").check()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    script = "async () => (await (await caches.match('/create')).text()).includes('lang=\"de\"')"
+    eventually(lambda: page.evaluate(script))
+    visitor.context.set_offline(True)
+
+    page.goto(f"{site.base_url}/create")
+
+    expect(page.locator("html")).to_have_attribute("lang", "de")
 
 
 def test_failed_installation_does_not_disturb_the_page(

@@ -42,6 +42,7 @@ function choose(code) {
   // oxlint-disable-next-line unicorn/no-document-cookie -- Safari and Firefox lack the cookie store on http
   document.cookie = `${COOKIE}=${code}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
   sessionStorage.setItem(FOCUS, code);
+  navigator.serviceWorker?.controller?.postMessage("language"); // it keeps pages
   location.reload();
 }
 

@@ -25,11 +25,35 @@ worker.addEventListener("fetch", (event) => {
   else if (mode === "navigate" && isPage(pathname)) event.respondWith(page(event, keyOf(pathname)));
 });
 
+worker.addEventListener("message", (event) => {
+  if (event.data === "language") event.waitUntil(renewPages());
+});
+
 async function install() {
-  const cache = await caches.open(CACHE);
-  const pages = RELEASE.offlinePages.map((path) => new Request(path, { cache: "no-cache" }));
-  await cache.addAll([...RELEASE.files, ...pages]);
+  await Promise.all([...RELEASE.files.map((path) => add(path, isOwnFile)), addPages()]);
   await worker.skipWaiting();
+}
+
+const addPages = () =>
+  Promise.all(RELEASE.offlinePages.map((path) => add(path, isOwnPage, { cache: "no-cache" })));
+
+/** Keep what this release responds with, or fail: an instance of another one may have responded. */
+async function add(path, isOwn, options) {
+  const response = await fetch(path, options);
+  if (!response.ok || !(await isOwn(response))) throw new TypeError(`not of this release: ${path}`);
+  await (await caches.open(CACHE)).put(path, response);
+}
+
+/** Another release's file has to be checked each time. */
+const isOwnFile = ({ headers }) => headers.get("Cache-Control")?.includes("immutable");
+const isOwnPage = async (response) => (await response.clone().text()).includes(RELEASE.folder);
+
+/** Replace the kept pages, which are in the language that the user had before. */
+async function renewPages() {
+  const cache = await caches.open(CACHE);
+  const others = [...RELEASE.keptPages, PROFILE].filter((path) => !RELEASE.offlinePages.includes(path));
+  await Promise.all(others.map((path) => cache.delete(path)));
+  await addPages().catch(() => {}); // without a network, the old ones are better than none
 }
 
 async function activate() {
@@ -57,7 +81,7 @@ async function file(request) {
   const found = await kept(request);
   if (found) return found;
   const response = await fetch(request);
-  if (response.ok) await keep(request.url, response.clone());
+  if (response.ok && isOwnFile(response)) await keep(request.url, response.clone());
   return response;
 }
 
@@ -83,8 +107,7 @@ async function keptAfter(milliseconds, key, fresh) {
 async function keepPage(key, fresh) {
   const copy = await fresh.then((response) => response.clone()).catch(() => null);
   if (!copy?.ok || copy.redirected) return;
-  const page = await copy.clone().text();
-  if (page.includes(RELEASE.folder)) await keep(key, copy);
+  if (await isOwnPage(copy)) await keep(key, copy);
 }
 
 /** Keep a response; a full disk is no reason to fail. */
