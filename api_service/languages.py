@@ -22,6 +22,7 @@ SERVER_ONLY = {"pages", "shell", "months", "longDate"}
 """The sections that the scripts do not need."""
 OPERATORS = "operators"
 """The section that only the operators' page needs: a module of its own."""
+_ACCEPTED = re.compile(r"(?P<tag>[\w*-]+)(?:[ \t]*;[ \t]*[qQ]=(?P<quality>\d+(?:\.\d*)?))?")
 _PART = re.compile(r"\{\{([\w.]+)\}\}")
 
 
@@ -81,11 +82,7 @@ def _accepted(header: str) -> list[str]:
     """Return the primary language codes of an Accept-Language header, the favourite first."""
     found: list[tuple[float, str]] = []
     for part in header.split(","):
-        tag, _, weight = part.strip().partition(";q=")
-        try:
-            quality = float(weight or 1)
-        except ValueError:
-            continue
-        if quality > 0:
-            found.append((quality, tag.partition("-")[0].lower()))
+        match = _ACCEPTED.fullmatch(part.strip())
+        if match and (quality := float(match["quality"] or 1)):
+            found.append((quality, match["tag"].partition("-")[0].lower()))
     return [code for _, code in sorted(found, key=lambda each: -each[0])]
