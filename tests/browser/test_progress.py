@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
@@ -139,8 +139,15 @@ def test_card_stops_counting_while_the_page_is_hidden(site: Site, new_visitor: N
     eventually(lambda: bar.evaluate("(each) => each.value") > before)
 
 
-def test_cancelling_too_late_says_why_and_refreshes_the_card(
-    site: Site, new_visitor: NewVisitor
+TOO_LATE = {
+    "illegal_transition": "It has already finished.",
+    "already_started": "It has already started, so it can no longer be cancelled.",
+}
+
+
+@pytest.mark.parametrize(("code", "message"), TOO_LATE.items(), ids=TOO_LATE)
+def test_cancelling_too_late_shows_the_new_state_and_why(
+    site: Site, new_visitor: NewVisitor, code: str, message: str
 ) -> None:
     opened = site.world.open().creation
     visitor = new_visitor(site.base_url)
@@ -149,15 +156,43 @@ def test_cancelling_too_late_says_why_and_refreshes_the_card(
     card = page.locator("#cards > li")
     cancel = card.get_by_role("button", name="Cancel")
     expect(cancel).to_be_visible()
-    late = '{"code": "illegal_transition", "status": "processing", "detail": "too late"}'
-    page.route("**/cancel", lambda route: route.fulfill(status=409, body=late))
 
+    def answer(route: Route) -> None:
+        if code == "illegal_transition":
+            site.world.phoenix.failing.cancel(opened.creation_id, owner=ADA)
+        else:
+            site.world.claim(opened)
+        body = {"code": code, "status": "failed", "detail": "too late"}
+        route.fulfill(status=409, json=body)
+
+    page.route("**/cancel", answer)
     cancel.click()
 
-    expect(card).to_contain_text("It can no longer be cancelled: it has been paid for.")
-    page.unroute("**/cancel")
-    site.world.phoenix.failing.cancel(opened.creation_id, owner=ADA)
-    expect(card).to_have_attribute("data-status", "failed")
+    status = "failed" if code == "illegal_transition" else "processing"
+    expect(card).to_have_attribute("data-status", status)
+    expect(card.get_by_role("alert")).to_have_text(message)
+
+
+def test_problem_stays_while_the_card_only_loses_a_button(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    page = new_visitor(site.base_url).sign_in("ada", DRAFTS)
+    update = """() => import(new URL("card.js", document.scripts[0].src)).then(({ Card }) => {
+      const creation = { creationId: "x", status: "pending", stage: "generating", type: "video",
+        progress: 5, prompt: "p", isCancellable: true, deadlineAt: new Date().toISOString(),
+        updatedAt: new Date().toISOString(), attempt: 1, debits: 1, cost: 1, error: null };
+      const card = new Card(creation, { groups: { refresh() {} } });
+      card.showProblem("too late");
+      card.update({ ...creation, status: "processing", isCancellable: false });
+      const during = card.article.textContent;
+      card.update({ ...creation, status: "failed", isCancellable: false });
+      return [during, card.article.textContent];
+    })"""
+
+    during, after = page.evaluate(update)
+
+    assert ("too late" in during, "Cancel" in during) == (True, False)
+    assert "too late" not in after
 
 
 def test_cancel_is_offered_as_the_server_says(site: Site, new_visitor: NewVisitor) -> None:

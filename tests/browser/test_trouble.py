@@ -187,6 +187,37 @@ def test_double_click_creates_once(site: Site, new_visitor: NewVisitor) -> None:
     assert site.world.account().balance_tokens == 99
 
 
+def test_button_stays_busy_while_the_next_page_loads(site: Site, new_visitor: NewVisitor) -> None:
+    page = new_visitor(site.base_url).sign_in("ada")
+    page.get_by_label("Prompt").fill("a fox")
+    held = hold(page, f"**{DRAFTS}*")
+    button = page.locator("#submit")
+
+    button.click(no_wait_after=True)
+    route = held_route(page, held)
+
+    expect(button).to_have_attribute("aria-disabled", "true")
+    button.dispatch_event("click")
+    assert site.world.account().balance_tokens == 99
+    page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    )  # as after Back
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+    expect(button).to_contain_text("Create image")
+    route.continue_()
+    page.wait_for_url(f"**{DRAFTS}*")
+
+
+def test_malformed_address_of_the_next_page_leads_to_create(
+    site: Site, new_visitor: NewVisitor
+) -> None:
+    page = new_visitor(site.base_url).page("/sign-in?next=//")
+    page.get_by_label("Your name").fill("ada")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/create")
+
+
 def test_expired_session_leads_to_sign_in_and_back(site: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site.base_url)
     visitor.expect_statuses(401)

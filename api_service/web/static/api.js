@@ -4,6 +4,7 @@ import { text } from "./messages.js";
 import { goToSignIn, token } from "./session.js";
 
 const TIMEOUT_MS = 20_000;
+const SESSION_ENDED = new Set(["auth/user-token-expired", "auth/user-disabled"]);
 
 let skewMs = 0;
 /** Return the server's time, which a browser's wrong clock does not change. */
@@ -42,7 +43,7 @@ export class Unreachable extends Error {
 export async function request(path, options = {}) {
   const { anonymous = false, isPublic = false, as, headers, ...others } = options;
   for (const fresh of [false, true]) {
-    const bearer = anonymous ? null : (as ?? (await token({ fresh })));
+    const bearer = anonymous ? null : (as ?? (await tokenOrThrow(fresh)));
     if (!anonymous && !bearer) break;
     const authorization = bearer && { Authorization: `Bearer ${bearer}` };
     const response = await fetchOrThrow(path, {
@@ -74,6 +75,16 @@ export async function call(path, { json, headers: extra, ...options } = {}) {
   const data = await response.json().catch(() => ({}));
   if (!response.ok && data.status !== "unavailable") throw new Problem(response, data);
   return { status, data, headers };
+}
+
+/** Return the token; if its provider does not answer, nothing was sent. */
+async function tokenOrThrow(fresh) {
+  try {
+    return await token({ fresh });
+  } catch (error) {
+    if (SESSION_ENDED.has(error.code)) return null;
+    throw new Unreachable({ isSent: false });
+  }
 }
 
 async function fetchOrThrow(path, options) {

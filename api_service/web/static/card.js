@@ -65,7 +65,8 @@ export class Card {
     this.element.dataset.status = status;
     this.article.classList.toggle("failed", status === "failed");
     this.article.classList.toggle("ready", status === "draft" && isUpdate);
-    this.problem.replaceChildren();
+    const isSameAttempt = isUpdate && isUnfinished(this.creation);
+    if (!isSameAttempt) this.problem.replaceChildren();
     const words = { id: `p-${creationId}`, title: prompt, dir: "auto" };
     const title = h("h2.card-prompt", words, prompt);
     const refund = refunded && h("p.card-refund", icon("check"), text.refund(cost));

@@ -171,7 +171,11 @@ class CreateForm {
     } catch (error) {
       find("problem").replaceChildren(chargeMessage(error, cost));
       refreshAccount().then(() => this.draw(), () => {});
+      this.offer();
     }
+  }
+
+  offer() {
     setBusy(submitButton, false);
     this.draw();
   }
@@ -235,6 +239,10 @@ function start() {
   find("cheaper").addEventListener("click", () => withForm((ready) => ready.takeCheaper()));
   prompt.addEventListener("keydown", ({ key, metaKey, ctrlKey }) => {
     if (key === "Enter" && (metaKey || ctrlKey)) form.requestSubmit();
+  });
+  // The button stays busy while the next page loads; Back may bring this one as it was.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) withForm((ready) => ready.offer());
   });
   followKeyboard();
   if (session()) followBalance();

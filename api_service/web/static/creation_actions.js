@@ -63,32 +63,37 @@ export function edit(_, { creation: { type, prompt, aspectRatio, duration } }) {
   location.assign("/create");
 }
 
-export const retry = (list, card) => post(list, card, "retry", { debits: card.creation.debits });
+export function retry(list, card) {
+  const { cost, debits } = card.creation;
+  return post(list, card, "retry", { json: { debits }, explain: (error) => chargeMessage(error, cost) });
+}
 
-export async function cancel(list, card) {
-  const error = await post(list, card, "cancel");
-  if (error?.code !== "illegal_transition") return;
+export const cancel = (list, card) =>
+  post(list, card, "cancel", { explain: (error) => explainCancel(list, card, error) });
+
+/** What cannot be cancelled has changed: show that, and then why. */
+async function explainCancel(list, { creation }, error) {
+  const isFinished = error.code === "illegal_transition";
+  if (!isFinished && error.code !== "already_started") return errorMessage(error);
   try {
-    const { data } = await call(creationPath(card.creation.creationId));
+    const { data } = await call(creationPath(creation.creationId));
     list.take(data.creation);
   } catch {
     // the next live change brings it
   }
-  card.showProblem(h("p.message", text.draft.tooLateToCancel));
+  return isFinished ? h("p.message", text.draft.alreadyFinished) : errorMessage(error);
 }
 
-/** Send an action; show and return the error that prevented it. */
-async function post(list, card, action, json = {}) {
+/** Send an action; show the error that prevented it. */
+async function post(list, card, action, { json = {}, explain }) {
   if (card.isBusy) return;
   card.isBusy = true;
-  const { creationId, cost } = card.creation;
   try {
-    const { data } = await postAction(creationId, action, json);
+    const { data } = await postAction(card.creation.creationId, action, json);
     list.take(data.creation);
     wake();
   } catch (error) {
-    card.showProblem(action === "retry" ? chargeMessage(error, cost) : errorMessage(error));
-    return error;
+    card.showProblem(await explain(error));
   } finally {
     card.isBusy = false;
   }

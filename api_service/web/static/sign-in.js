@@ -12,7 +12,9 @@ const query = new URLSearchParams(location.search);
 
 /** Return the page to go to afterwards, never one of another site. */
 function nextPage() {
-  const { href, pathname } = new URL(query.get("next") ?? "/create", location.origin);
+  const next = query.get("next") ?? "/create";
+  if (!URL.canParse(next, location.origin)) return "/create";
+  const { href, pathname } = new URL(next, location.origin);
   const isOwn = href.startsWith(`${location.origin}/`); // the path alone may begin with `//`
   return isOwn && pathname !== "/sign-in" ? href : "/create";
 }

@@ -176,3 +176,21 @@ def test_form_of_another_user_is_dropped(new_person: NewPerson, emulator: AuthEm
 
     expect(page.locator("#balance")).to_have_text("100 tokens")
     expect(page.get_by_label("Prompt")).to_have_value("")
+
+
+def test_failing_token_means_that_nothing_was_sent(
+    new_person: NewPerson, emulator: AuthEmulator
+) -> None:
+    emulator.add_user(email=ADA, password=PASSWORD, emailVerified=True)
+    person = new_person()
+    person.expected.append("Failed to load resource: net::ERR_FAILED")
+    person.expect_statuses(401)
+    page = person.page("/sign-in")
+    sign_in(page)
+    page.route("**/v1/token*", lambda route: route.abort())
+    page.route("**/api/generate/creation", lambda route: route.fulfill(status=401, json={}))
+    page.get_by_label("Prompt").fill("a fox")
+
+    page.get_by_role("button", name="Create image").click()
+
+    expect(page.locator("#problem")).to_contain_text("Nothing was sent.")
