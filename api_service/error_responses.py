@@ -1,6 +1,7 @@
 """Exception handlers: problem+json for API clients, a small page for browsers."""
 
 from http import HTTPStatus
+from math import ceil
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,9 +19,13 @@ from shared.domain.errors import OutcomeUnknown, PhoenixError, WrongField
 API_PATHS = ("/api", "/internal", "/openapi.json")
 GONE = {"shared": "linkEnded", "soho": "notPublished"}
 """The messages of what is not found under these folders."""
+TOO_MANY = "tooMany"
+MINUTE_S = 60
 PAGES = {
     HTTPStatus.NOT_FOUND: "notFound",
     HTTPStatus.METHOD_NOT_ALLOWED: "notFound",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.TOO_MANY_REQUESTS: TOO_MANY,
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
@@ -34,11 +39,15 @@ def error_response(error: PhoenixError, scope: Scope) -> Response:
         return response
     status = errors.status_of(type(error))
     template = AppState.of(scope["app"]).static_files.template("error", Request(scope))
-    page = f"pages.error.{_message_of(status, scope['path'])}"
+    message = _message_of(status, scope["path"])
+    page = f"pages.error.{message}"
     facts = {name: template.language.text(f"{page}.{name}") for name in ("title", "sentence")}
     headers = {**template.headers, "Cache-Control": "no-store", "Vary": f"Accept, {VARY}"}
     if retry_after := response.headers.get("Retry-After"):
         headers["Retry-After"] = retry_after
+        if message == TOO_MANY:
+            minutes = ceil(int(retry_after) / MINUTE_S)
+            facts["sentence"] = template.language.text(f"{page}.later", minutes=minutes)
     content = fill(template.text, facts)
     return Response(content, status, headers, media_type="text/html; charset=utf-8")
 

@@ -9,9 +9,9 @@ PAPER = "#faf7f3"
 OFFLINE_PAGES = ("/create", "/offline")
 """The pages that are kept before anyone opens them."""
 KEPT_PAGES = ("/", "/sign-in", "/create", "/tokens", "/settings", "/soho/explore", "/offline")
+# A shared link is allowed: only a crawler that reads its page learns that it must not list it.
 ROBOTS = """User-agent: *
 Disallow: /api/
-Disallow: /shared/
 Disallow: /admin
 Disallow: /settings
 Disallow: /tokens

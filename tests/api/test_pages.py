@@ -12,8 +12,12 @@ import httpx
 import pytest
 from PIL import Image
 
+from api_service.app import create_app
+from api_service.error_responses import error_response
+from api_service.errors import TooManyOwnDownloads
 from api_service.security_policy import FirebaseWeb
 from api_service.static_files import FOLDER
+from shared.domain.errors import AccountDisabled, PhoenixError
 from tests.api.conftest import Api
 
 NewApi = Callable[..., Api]
@@ -185,7 +189,7 @@ def test_browsers_and_crawlers_find_their_files(api: Api) -> None:
     assert icon.headers["content-type"] == "image/x-icon"
     assert robots.headers["content-type"] == "text/plain; charset=utf-8"
     hidden = {line.removeprefix("Disallow: ") for line in robots.text.splitlines()[1:]}
-    assert hidden == {"/api/", "/shared/", "/admin", "/settings", "/tokens"}
+    assert hidden == {"/api/", "/admin", "/settings", "/tokens"}
     assert (
         icon.headers["cache-control"] == robots.headers["cache-control"] == "public, max-age=86400"
     )
@@ -204,6 +208,32 @@ def test_error_page_says_which_thing_is_missing(api: Api, path: str, title: str)
 
     assert (answer.status_code, f"<h1>{title}</h1>" in answer.text) == (404, True)
     assert '<meta name="robots" content="noindex">' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (TooManyOwnDownloads(limit=2, retry_after_s=61), 429, "Try again in 2 min."),
+        (TooManyOwnDownloads(limit=2, retry_after_s=0), 429, "Try again in a moment."),
+        (AccountDisabled(), 403, "Your account may not open this."),
+    ],
+    ids=lambda each: getattr(each, "code", ""),
+)
+def test_error_page_says_what_is_refused(
+    api: Api, error: PhoenixError, status: int, sentence: str
+) -> None:
+    headers = [(b"accept", b"text/html")]
+    scope = {
+        "type": "http",
+        "path": "/downloads/x",
+        "headers": headers,
+        "app": create_app(api.world.phoenix),
+    }
+
+    response = error_response(error, scope)
+
+    assert response.status_code == status
+    assert sentence in bytes(response.body).decode()
 
 
 @pytest.mark.parametrize(
