@@ -182,6 +182,30 @@ def test_search_goes_on_over_empty_pages_and_leads_to_publications(
     expect(search_field(page)).to_have_value("fox dawn")
 
 
+def test_words_stay_in_the_history_and_out_of_the_address(
+    mixed: Site, new_visitor: NewVisitor
+) -> None:
+    visitor = new_visitor(mixed.base_url)
+    page = visitor.sign_in("ada", DRAFTS)
+    expect(cards(page)).to_have_count(3)
+    answer_search(page, [], [None])
+    search_field(page).fill("fox")
+    expect(page.get_by_role("heading", name="No matches")).to_be_visible()
+
+    page.reload()
+    expect(search_field(page)).to_have_value("fox")
+    page.goto(f"{mixed.base_url}/create")
+    page.go_back()
+    expect(search_field(page)).to_have_value("fox")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(cards(page)).to_have_count(3)
+    page.reload()
+    expect(search_field(page)).to_have_value("")
+
+    with_words = {urlsplit(url).path for url in visitor.requests if "fox" in url}
+    assert with_words == {"/api/me/creations"}
+
+
 def test_late_answer_of_an_earlier_search_is_dropped(mixed: Site, new_visitor: NewVisitor) -> None:
     page = new_visitor(mixed.base_url).sign_in("ada", DRAFTS)
     expect(cards(page)).to_have_count(3)

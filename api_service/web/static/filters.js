@@ -24,8 +24,10 @@ export class Filter {
     this.q = q.trim().slice(0, QUERY_LENGTH_MAX);
   }
 
-  static ofAddress() {
-    return new Filter(Object.fromEntries(new URLSearchParams(location.search)));
+  /** The words are not in the address, which servers log, but in the history's entry. */
+  static ofPage() {
+    const query = Object.fromEntries(new URLSearchParams(location.search));
+    return new Filter({ ...query, q: history.state?.q });
   }
 
   get isEmpty() {
@@ -63,7 +65,7 @@ export class Filter {
   }
 }
 
-/** The form of the filter. It keeps the address up to date. */
+/** The form of the filter. It keeps the history's entry up to date. */
 export class Filters {
   count = h("p.filters-count", { role: "status" });
   timer = 0;
@@ -72,7 +74,7 @@ export class Filters {
   constructor(parent, changed) {
     const words = text.draftsList;
     this.changed = changed;
-    this.filter = Filter.ofAddress();
+    this.filter = Filter.ofPage();
     this.search = h("input.filters-search", {
       type: "search",
       "aria-label": words.search,
@@ -138,8 +140,9 @@ export class Filters {
     if (isSame) return;
     this.filter = filter;
     this.show();
-    const query = new URLSearchParams({ tab: "drafts", ...filter.values });
-    history.replaceState(history.state, "", `?${query}`);
+    const { q, ...inAddress } = filter.values;
+    const query = new URLSearchParams({ tab: "drafts", ...inAddress });
+    history.replaceState({ ...history.state, q }, "", `?${query}`);
     this.changed(filter);
   }
 

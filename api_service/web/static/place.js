@@ -3,7 +3,7 @@
 const KEY = "phoenix.place:";
 const USER_MOVES = ["wheel", "touchmove", "keydown", "pointerdown"];
 
-const key = () => KEY + location.pathname + location.search;
+const key = () => [KEY + location.pathname + location.search, history.state?.q].join(" ").trim();
 const isReturn = () => {
   const [navigation] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   return ["back_forward", "reload"].includes(navigation?.type);

@@ -48,7 +48,7 @@ export class Viewer {
   open() {
     find("main").append(this.dialog);
     this.dialog.showModal();
-    history.pushState({ viewer: true }, "");
+    history.pushState({ ...history.state, viewer: true }, "");
     addEventListener("popstate", this.close, { once: true });
     this.draw();
   }
