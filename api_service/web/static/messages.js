@@ -54,8 +54,10 @@ export const text = {
   untitled: ({ type, username }) => say(catalog.untitled[type], { username }),
 
   /** Explain an error of the API; a code that the catalog does not have, in its own words. */
-  error: ({ code, facts, message }) =>
-    catalog.errors[code] ? say(catalog.errors[code], facts) : message,
+  error: ({ code, facts, message }) => {
+    const explained = catalog.wrongFields[facts.errors?.[0]?.field] ?? catalog.errors[code];
+    return explained ? say(explained, facts) : message;
+  },
 
   // Create
   createFor: (kind, cost, count = 1) =>
@@ -141,7 +143,9 @@ const RETRY_AFTER_S = 60;
  */
 export function problemOf(code, { facts = {}, retryAfterS = RETRY_AFTER_S, cost = 0, message }) {
   /** @type {{ what: string, tokens?: string, next?: string }} */
-  const { what, tokens: charge, next } = catalog.problems[code] ?? { what: message };
+  const { what, tokens: charge, next } = catalog.problems[code] ?? {
+    what: text.error({ code, facts, message }),
+  };
   const values = {
     limit: facts.limit,
     notEnough: text.notEnough(facts.required ?? cost, facts.balance),
