@@ -6,8 +6,10 @@ from pydantic import Field
 
 from api_service.responses import Time, View
 from shared.domain.creation import Creation
+from shared.domain.failure import FailureCode
 from shared.domain.kind import Kind
 from shared.domain.ledger import LedgerEntry
+from shared.domain.movement import Reason, failure_refunded_by, reason_of
 from shared.domain.status import Status
 
 
@@ -40,21 +42,27 @@ class PaidCreationView(View):
     type: Kind
     prompt: str
     status: Status
+    error: FailureCode | None = Field(
+        description="Why it failed, with the refund of a failure that was not retried; else null"
+    )
 
     @classmethod
-    def of(cls, creation: Creation) -> Self:
-        return cls.from_document(creation, type=creation.kind)
+    def of(cls, entry: LedgerEntry, creation: Creation) -> Self:
+        error = failure_refunded_by(entry, creation)
+        return cls.from_document(creation, type=creation.kind, error=error)
 
 
 class OwnTransactionView(TransactionView):
-    """One movement, with its creation."""
+    """One movement, with its reason and its creation."""
 
+    reason: Reason
     creation: PaidCreationView | None = Field(description="null if there is none, or no longer")
 
     @classmethod
     def joined(cls, entry: LedgerEntry, creation: Creation | None) -> Self:
-        shown = PaidCreationView.of(creation) if creation else None
-        return cls(**vars(TransactionView.of(entry)), creation=shown)
+        shown = PaidCreationView.of(entry, creation) if creation else None
+        transaction = vars(TransactionView.of(entry))
+        return cls(**transaction, reason=reason_of(entry), creation=shown)
 
 
 class Transactions(View):

@@ -64,7 +64,7 @@ NEW_IN_COSTS: dict[str, Any] = {
 NEW_IN_ACTS = {"mediaType": None, "tokens": None}
 NEW_IN_VIEWS = {
     *("model", "groupId", "isCancellable", "isKept", "expiresAt", "publishAt", "scheduleError"),
-    "sharing",
+    *("sharing", "reason"),
 }
 
 

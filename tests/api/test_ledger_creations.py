@@ -25,18 +25,19 @@ def test_movements_have_their_creation_and_grants_have_none(api: Api) -> None:
 
     found = entries(api)
 
-    paid = {"type": "video", "prompt": "a fox", "status": "published"}
-    returned = {"type": "video", "prompt": "long " * 400, "status": "failed"}
-    assert [(each["type"], each["creation"]) for each in found] == [
+    paid = {"type": "video", "prompt": "a fox", "status": "published", "error": None}
+    returned = {"type": "video", "prompt": "long " * 400, "status": "failed", "error": None}
+    assert failed.error is not None
+    assert [(each["reason"], each["creation"]) for each in found] == [
         ("debit", paid),
-        ("refund", returned),
+        ("refund", returned | {"error": failed.error.code}),
         ("debit", returned),
-        ("grant", None),
+        ("welcome", None),
     ]
     assert found[0]["creationId"] == published.creation_id
     assert set(found[0]) == {
         *("id", "type", "amount", "balanceAfter", "creationId", "reference", "sequence"),
-        *("createdAt", "creation"),
+        *("createdAt", "creation", "reason"),
     }
 
 

@@ -21,14 +21,10 @@ function dayName(time) {
   return day === dayOf(Date.now() - DAY_MS) ? page.yesterday : date(time);
 }
 
-/** Say what moved the tokens; the ids of entries tell welcomes, openings and retries apart. */
-function titleOf({ id, type, creation }) {
-  if (type === "grant") {
-    if (id.startsWith("welcome_")) return page.welcome;
-    return id.endsWith("_grant_opening") ? page.opening : page.grant;
-  }
-  const isRetry = type === "debit" && !id.endsWith("_debit_1");
-  return page[isRetry ? "retry" : type][creation?.type ?? "other"];
+/** Say what moved the tokens. */
+function titleOf({ reason, creation }) {
+  const title = page.reasons[reason];
+  return typeof title === "string" ? title : title[creation?.type ?? "other"];
 }
 
 /** Return the address of an entry's creation, or null if it is deleted. */
@@ -42,7 +38,8 @@ function addressOf({ creationId, creation }) {
 function detailOf({ creation, creationId, reference }) {
   if (creation === null && creationId) return h("span", page.deleted);
   const detail = creation?.prompt ?? reference;
-  return detail && h("bdi", detail);
+  const failure = text.failures[creation?.error];
+  return [failure && `${failure} `, detail && h("bdi", detail)];
 }
 
 function row(entry) {
@@ -54,7 +51,7 @@ function row(entry) {
     "li.ledger-row",
     href ? h("a.ledger-title", { href }, title) : h("span.ledger-title", title),
     h(`span.ledger-amount.${sign}`, say(page[sign], { count: entry.amount })),
-    h("span.ledger-detail", detailOf(entry)),
+    h("span.ledger-detail", ...[detailOf(entry)].flat()),
     h("span.ledger-facts", time, " · ", say(page.balanceAfter, { count: entry.balanceAfter })),
   );
 }
