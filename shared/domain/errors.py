@@ -198,7 +198,7 @@ class QueueUnavailable(Unavailable):
 
 
 class NotQueued(QueueUnavailable):
-    sentence = "The queue is unavailable at the moment. Your tokens have been returned."
+    sentence = "The queue is unavailable at the moment. Your tokens have been refunded."
     creation_id: str
     refunded: bool = True
 
@@ -248,7 +248,7 @@ class StoreContention(Unavailable):
 
 class IdentityUnavailable(Unavailable):
     code = "identity_unavailable"
-    sentence = "Sign-in cannot be checked at the moment."
+    sentence = "Your sign-in cannot be verified at the moment."
 
 
 class MediaUnavailable(Unavailable):

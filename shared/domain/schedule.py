@@ -32,7 +32,7 @@ class ScheduleError(StrEnum):
 
 _MESSAGES = {
     ScheduleError.MEDIA_MISSING: "It could not be published: its file is missing.",
-    ScheduleError.STORAGE_FAILED: "It could not be published for a day. Publish it again.",
+    ScheduleError.STORAGE_FAILED: "Publishing failed for 24 hours. Publish it again.",
 }
 
 

@@ -62,7 +62,7 @@ class Claim:
     def ensure_held(self) -> None:
         """Raise `LeaseLost` if a heartbeat was refused, or if the attempt was stopped.
 
-        An attempt that was stopped in a paid start goes on until that is on record.
+        An attempt that was stopped in a paid start continues until that is on record.
         """
         if self._is_lost or (self.is_stopped and not self.is_in_paid_start):
             raise LeaseLost(creation_id=self.creation.creation_id)

@@ -45,14 +45,14 @@ WHY = {
     FailureCode.STORAGE_FAILED: "the result could not be stored",
     FailureCode.QUEUE_UNAVAILABLE: "the queue was unavailable, so that no job could start",
     FailureCode.DEADLINE_EXCEEDED: "it was not ready by its deadline",
-    FailureCode.WORKER_LOST: "its jobs were interrupted too often",
+    FailureCode.WORKER_LOST: "it kept getting interrupted",
     FailureCode.CANCELLED: "its owner cancelled it",
     FailureCode.INTERNAL: "of an error on our side",
 }
 BY_ACTOR = {
     Actor.OWNER: "its owner cancelled it",
     Actor.JOB: "a job could not finish it",
-    Actor.SWEEP: "it was not ready by its deadline, or its jobs were interrupted too often",
+    Actor.SWEEP: "it was not ready by its deadline, or it kept getting interrupted",
     Actor.API: "the queue was unavailable, so that no job could start",
 }
 """What the refund of an earlier run says without a history."""

@@ -451,7 +451,7 @@ def test_failed_warm_up_raises(
     server.is_down = True
 
     for each in (identity, services):
-        with pytest.raises(IdentityUnavailable, match="cannot be checked"):
+        with pytest.raises(IdentityUnavailable, match="cannot be verified"):
             each.warm_up()
 
 

@@ -186,7 +186,7 @@ def test_refused_creation_links_to_the_tokens_page(
     page.get_by_role("button", name="Create video").click()
     expect(page.get_by_role("alert")).to_contain_text("You weren’t charged.")
 
-    page.get_by_role("link", name="Get tokens").click()
+    page.get_by_role("link", name="See your tokens").click()
 
     page.wait_for_url("**/tokens")
     expect(page.get_by_text("Ask the operator of this installation.")).to_be_visible()

@@ -30,7 +30,7 @@ def site(new_site: Callable[..., Site]) -> Site:
 
 
 def acts(page: Page) -> Locator:
-    return page.get_by_role("region", name="Acts of operators")
+    return page.get_by_role("region", name="Operator actions")
 
 
 def test_list_whose_reload_failed_says_so_and_continues(

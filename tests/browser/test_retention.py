@@ -86,4 +86,4 @@ def test_reason_of_an_ended_schedule_is_on_the_card(site: Site, new_visitor: New
     page = new_visitor(site.base_url, **NARROW).sign_in("ada", "/soho/ada?tab=drafts")
 
     card = page.locator("#cards > li")
-    expect(card).to_contain_text("It could not be published for a day. Publish it again.")
+    expect(card).to_contain_text("Publishing failed for 24 hours. Publish it again.")

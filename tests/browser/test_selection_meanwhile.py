@@ -1,4 +1,4 @@
-"""Selection mode while something else goes on: a deletion that can be undone, or a request."""
+"""Selection mode while something else happens: a deletion that can be undone, or a request."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -79,7 +79,7 @@ def test_notification_follows_the_switch(
     )
     page = visitor.sign_in("ada")
     page.goto(f"{site.base_url}/settings")
-    switch = page.get_by_role("switch", name="Tell me when a creation is finished")
+    switch = page.get_by_role("switch", name="Notify me when a creation is finished")
     expect(switch).to_be_checked()
     if not is_wanted:
         switch.click()

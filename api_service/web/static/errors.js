@@ -24,11 +24,12 @@ export function chargeMessage(error, cost) {
 
 /** Return a link to where this installation's users get tokens, or else to the tokens page. */
 export function getTokensLink() {
-  const link = h("a.button.small", { href: "/tokens" }, text.createPage.getTokens);
-  webConfig().then(
-    ({ getTokensUrl }) => (link.href = getTokensUrl ?? link.href),
-    () => {},
-  );
+  const link = h("a.button.small", { href: "/tokens" }, text.createPage.seeTokens);
+  webConfig().then(({ getTokensUrl }) => {
+    if (!getTokensUrl) return;
+    link.href = getTokensUrl;
+    link.textContent = text.createPage.getTokens;
+  }, () => {});
   return link;
 }
 

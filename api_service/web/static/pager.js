@@ -98,7 +98,7 @@ export class Pager {
     this.answered = nothing;
     if (answer) this.take(answer);
     this.show(error);
-    const hasNothing = !error && !this.count; // a page can be empty though the list goes on
+    const hasNothing = !error && !this.count; // a page can be empty though the list continues
     return hasNothing ? this.loadNext(limit) : error;
   }
 

@@ -16,7 +16,7 @@ const creep = (from, to, times) => from + (to - from) * (1 - Math.exp(-times));
 
 /**
  * Estimate the progress in percent and the seconds left, from the last report and its age. No seconds
- * are left if it takes longer than usual; null means that nobody can tell.
+ * are left if it takes longer than usual; null means unknown.
  * @param {{ stage: string | null, progress: number }} report
  * @param {number} ageS
  * @param {number} typicalS

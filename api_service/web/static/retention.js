@@ -1,4 +1,4 @@
-// What becomes of a draft by itself: its schedule, its expiry, and whether it is kept.
+// A draft's schedule, its expiry, and whether it is kept.
 
 import { call, creationPath, postAction } from "./api.js";
 import { announce, button, h, toast } from "./dom.js";

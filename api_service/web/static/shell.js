@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { showNotice, watchConnection } from "./connection.js";
 import { drawAvatar, find, h } from "./dom.js";
-import { text, tokens } from "./messages.js";
+import { say, text } from "./messages.js";
 import { isUnverified, session, signOut } from "./session.js";
 import { registerWorker } from "./worker.js";
 
@@ -13,7 +13,8 @@ const QUEUE_CHECK_MS = 30_000;
 export function showBalance(balance) {
   sessionStorage.setItem(BALANCE, balance);
   const [number, unit] = find("balance").querySelectorAll("b, b + span");
-  [number.textContent, unit.textContent] = tokens(balance).split(" ");
+  number.textContent = say("{count}", { count: balance });
+  unit.textContent = say(text.tokenUnit, { count: balance });
   find("balance").hidden = false;
 }
 

@@ -80,7 +80,7 @@ function signUp() {
   return [...popups(), form, h("div.sign-in-links", toSignIn)];
 }
 
-/** The answer does not tell whether the address has an account. */
+/** The answer does not reveal whether the address has an account. */
 function reset() {
   const form = signInForm([emailField()], text.sendLink, async () => {
     const email = valueOf("email");

@@ -81,7 +81,7 @@ export class Viewer {
     this.problem.replaceChildren(message);
   }
 
-  /** Load the media from the item's new link; a video goes on where it was. */
+  /** Load the media from the item's new link; a video continues where it was. */
   renew(media) {
     const playedS = media.currentTime;
     media.src = this.item.mediaUrl;
