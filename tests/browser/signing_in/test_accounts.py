@@ -28,6 +28,8 @@ def test_new_account_gets_its_tokens_when_the_email_is_verified(
 ) -> None:
     person = new_person()
     page = person.page("/create")
+    page.get_by_label("Prompt").fill("a red fox")
+    page.get_by_role("button", name="Create image").click()
     page.wait_for_url("**/sign-in?*")
     page.get_by_role("link", name="Create account").click()
     sign_up(page)
@@ -50,6 +52,7 @@ def test_new_account_gets_its_tokens_when_the_email_is_verified(
     page.wait_for_url("**/create")
     expect(page.locator("#balance")).to_have_text("100 tokens")
     expect(page.get_by_text("Verify your email")).to_have_count(0)
+    expect(page.get_by_label("Prompt")).to_have_value("a red fox")
 
 
 def test_verification_link_can_be_sent_again(new_person: NewPerson, emulator: AuthEmulator) -> None:
