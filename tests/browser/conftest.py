@@ -6,11 +6,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -19,9 +19,11 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+from starlette.types import ASGIApp
 
 from infrastructure.local.stack import Stack
 from shared.domain.creation import Creation
+from shared.domain.kind import Kind
 from shared.domain.media import StoredMedia
 from shared.ffmpeg import run_ffmpeg
 from tests.api.conftest import Api, Server, running_server
@@ -164,16 +166,17 @@ class Site:
     def serve(self, **options: Any) -> Api:
         return Api(self.world, self._server, **options)
 
-    def serve_app(self, app: FastAPI) -> None:
+    def serve_app(self, app: ASGIApp) -> None:
         self._server.app = app
 
     def media_of(self, claimed: Creation) -> StoredMedia:
         """Store the files of a claimed creation, and return their description."""
         self.world.store_files(claimed)
         media = stored_media(claimed)
-        self.world.files.path_of(media.media_key).write_bytes(self._clip)
+        content = self._clip if claimed.kind is Kind.VIDEO else self._picture
+        self.world.files.path_of(media.media_key).write_bytes(content)
         self.world.files.path_of(str(media.thumbnail_key)).write_bytes(self._picture)
-        return media
+        return replace(media, size_bytes=len(content))
 
     def with_files(self, creation: Creation) -> Creation:
         """Return a ready creation whose files hold real pictures."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_service.app import create_app
 from api_service.security_policy import FirebaseWeb
@@ -73,8 +74,20 @@ def in_the_cloud(
         phoenix = site.world.phoenix
         identity = EmulatedIdentity(emulator, google)
         ports = replace(phoenix.ports, identity=identity)
-        site.serve_app(create_app(replace(phoenix, ports=ports, local=None), firebase=firebase))
+        cloud = create_app(replace(phoenix, ports=ports, local=None), firebase=firebase)
+        site.serve_app(_WithMedia(cloud, create_app(phoenix)))
         yield firebase
+
+
+class _WithMedia:
+    """The site in the cloud, with the links to media of local mode."""
+
+    def __init__(self, cloud: ASGIApp, local: ASGIApp) -> None:
+        self._cloud, self._local = cloud, local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_media = scope.get("path", "").startswith("/media/")
+        await (self._local if is_media else self._cloud)(scope, receive, send)
 
 
 def visitor_of(
