@@ -205,7 +205,8 @@ class GrantForm {
     try {
       entry = await post("grants", { userId, amount, reason }, { "Idempotency-Key": key });
     } catch (error) {
-      if (error.code === "idempotency_key_reused") error.message = labels.keyReused;
+      if (error.code === "idempotency_key_reused")
+        Object.assign(error, { code: "", message: labels.keyReused });
       throw error;
     }
     if (this.key === key) this.key = crypto.randomUUID();

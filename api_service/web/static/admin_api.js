@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { find, h } from "./dom.js";
-import { labels } from "./admin_messages.js";
+import { sentence } from "./errors.js";
 
 /** An answer to one who is no operator: the page already says so. */
 export class Refused extends Error {}
@@ -13,9 +13,7 @@ export async function adminCall(path, options = {}) {
     return (await call(`/api/admin/${path}`, options)).data;
   } catch (error) {
     if (error.status !== 403) throw error;
-    find("main").replaceChildren(
-      h("p.admin-refusal", error.code === "not_an_operator" ? labels.onlyOperators : error.message),
-    );
+    find("main").replaceChildren(h("p.admin-refusal", sentence(error)));
     throw new Refused(error.message);
   }
 }

@@ -64,6 +64,10 @@ function failuresOf({ count: all, cost, countByType, isComplete }) {
   return say(isComplete ? catalog.failuresOf : catalog.failuresOfMore, values);
 }
 
+/** Return a status in words, with the code of its failure: logs and replays have the code, too. */
+const statusOf = (status, error) =>
+  error ? `${catalog.statuses[status]}: ${error.code}` : catalog.statuses[status];
+
 export const labels = {
   ...catalog,
 
@@ -94,7 +98,7 @@ export const labels = {
   },
   timelineOf: (prompt) => say(catalog.timelineOf, { prompt }),
   creationFacts: ({ type, status, error, cost }) =>
-    parts(catalog.names[type], error ? `${status}: ${error.code}` : status, tokens(cost)),
+    parts(catalog.names[type], statusOf(status, error), tokens(cost)),
 
   // Creation
   mediaOf: ({ type, username }) => say(catalog.mediaOf[type], { username }),
