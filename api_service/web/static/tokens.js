@@ -9,6 +9,7 @@ import { goToSignIn, session, webConfig } from "./session.js";
 import { knownBalance, refreshAccount, showBalance } from "./shell.js";
 
 const PATH = "/api/me/transactions";
+const PAGE_SIZE = 20;
 const SKELETON_ROWS = 6;
 const DAY_MS = 86_400_000;
 const page = text.tokensPage;
@@ -62,26 +63,22 @@ class History {
 
   constructor(list, below) {
     this.list = list;
-    this.below = below;
-    this.start();
-  }
-
-  /** Load the newest page; skeletons of the rows' size wait for it. */
-  async start() {
-    this.shown.clear();
     const rows = Array.from({ length: SKELETON_ROWS }, () => h("div.ledger-row"));
-    this.list.replaceChildren(...rows);
+    list.replaceChildren(...rows);
     const take = (entries) => this.append(entries);
-    this.pager = new Pager({ path: PATH, list: this.list, below: this.below, take });
-    if (await this.pager.load()) this.removeSkeletons();
+    this.pager = new Pager({ list, below, take });
+    this.restart();
   }
 
-  removeSkeletons() {
-    for (const each of this.list.querySelectorAll(":scope > .ledger-row")) each.remove();
+  /** Load the newest page; until then, what is there stays: at first, skeletons of the rows' size. */
+  restart() {
+    return this.pager.restart([PATH], () => {
+      this.shown.clear();
+      this.list.replaceChildren();
+    });
   }
 
   append(entries) {
-    this.removeSkeletons();
     for (const entry of entries) this.add(entry, "append");
     if (!this.shown.size) this.list.replaceChildren(emptyState(page.empty, h("p", page.emptyHint)));
   }
@@ -105,9 +102,9 @@ class History {
 
   /** Add what happened since; after more than one page of it, start again. */
   async refresh() {
-    const { data } = await call(`${PATH}?limit=20`);
+    const { data } = await call(`${PATH}?limit=${PAGE_SIZE}`);
     const fresh = data.transactions.filter(({ id }) => !this.shown.has(id));
-    if (fresh.length === data.transactions.length) return this.start();
+    if (fresh.length === data.transactions.length) return this.restart();
     for (const entry of fresh.toReversed()) this.add(entry, "prepend");
   }
 }
