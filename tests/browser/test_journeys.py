@@ -50,7 +50,7 @@ def test_video_from_creation_to_deletion(machine: OneMachine, new_visitor: NewVi
     expect(balance(page)).to_have_text("90 tokens")
     expect(waves).to_have_attribute("data-status", "draft", timeout=SETTLED_MS)
     assert page.evaluate("window.isTheSamePage") is True
-    expect(waves.locator(".media-badge")).to_have_text("8s")
+    expect(waves.locator(".media-badge")).to_have_text("8 s")
 
     # It plays in the viewer.
     waves.get_by_role("button", name="Play").click()

@@ -142,7 +142,7 @@ const creationItem = (creation, changed) =>
     creation.mediaUrl && h("span.admin-thumbnail", thumbnail(creation, labels.mediaOf(creation))),
     h(
       "div",
-      h("b.admin-prompt", creation.prompt),
+      h("b.admin-prompt", { dir: "auto" }, creation.prompt),
       h("p.muted", labels.creationFacts(creation)),
       h("time.muted", { datetime: creation.createdAt }, when(creation.createdAt)),
     ),

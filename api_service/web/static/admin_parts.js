@@ -11,7 +11,7 @@ const LIMIT = "20";
 /** Create a list of names and values; a value that is null is left out. */
 export function facts(pairs) {
   const present = Object.entries(pairs).filter(([, value]) => value !== null && value !== "");
-  const items = present.map(([name, value]) => h("div", h("dt", name), h("dd", value)));
+  const items = present.map(([name, value]) => h("div", h("dt", name), h("dd", { dir: "auto" }, value)));
   return h("dl.admin-facts", ...items);
 }
 

@@ -151,7 +151,7 @@ class Choice {
   draw(number, { creation, progress }) {
     const { status, stage, thumbnailUrl, mediaUrl } = creation;
     const isReady = status === "draft";
-    const percent = stage === "queued" ? "…" : `${Math.floor(progress.percent)} %`;
+    const percent = stage === "queued" ? "…" : text.percent(Math.floor(progress.percent));
     if (this.percent.textContent !== percent) this.percent.textContent = percent;
     if (this.creation === creation && this.number === number) return; // only time has passed
     this.creation = creation;

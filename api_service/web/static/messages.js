@@ -66,12 +66,13 @@ export const text = {
       : say(catalog.createFor[kind], { tokens: tokens(cost) }),
   notEnough: (cost, balance) => say(catalog.notEnough, { cost: tokens(cost), balance }),
   seconds: ofCount(catalog.seconds),
+  secondsShort: ofCount(catalog.secondsShort),
 
   // Drafts
   factsOf: (type, duration, aspectRatio, ...more) =>
     [
       catalog.names[type],
-      duration && say(catalog.secondsShort, { count: duration }),
+      duration && text.secondsShort(duration),
       aspectRatio,
       ...more,
     ]
@@ -82,6 +83,7 @@ export const text = {
     status === "draft"
       ? catalog.ready[type]
       : say(catalog.failed[type], { tokens: tokens(cost) }),
+  percent: (percent) => (percent / 100).toLocaleString(locale, { style: "percent" }),
   publishTitle: ({ type }) => catalog.publishTitle[type],
   refund: ofTokens(catalog.refund),
   retryFor: ofTokens(catalog.retryFor),
@@ -89,7 +91,10 @@ export const text = {
   stageOf: ({ stage }) => catalog.stages[stage] ?? "",
   stateOf: ({ status, stage, progress }) =>
     ({ draft: catalog.stateReady, failed: catalog.stateFailed })[status] ??
-    say(catalog.stateInProgress, { stage: catalog.stages[stage], progress }),
+    say(catalog.stateInProgress, {
+      stage: catalog.stages[stage],
+      progress: text.percent(progress),
+    }),
   variation: (number, state) => say(catalog.variation, { number, state }),
   variations: ofCount(catalog.variations),
 

@@ -248,7 +248,7 @@ export class Selection {
 
   showFailures(failed, prompts) {
     const lines = failed.map(({ creationId, code }) =>
-      h("li", h("strong", prompts.get(creationId)), ` ${bulkProblem(code)}`),
+      h("li", h("bdi", h("strong", prompts.get(creationId))), ` ${bulkProblem(code)}`),
     );
     const title = h("strong", text.failedCount(failed.length));
     this.result.replaceChildren(h("div.message", title, h("ul.selection-failures", ...lines)));

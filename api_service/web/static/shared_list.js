@@ -16,12 +16,18 @@ const RENEW_AFTER_MS = 60_000;
 const isExpired = ({ mediaUrlExpiresAt }) => Date.parse(mediaUrlExpiresAt) <= Date.now();
 const nameOf = (item) => item.caption || text.untitled(item);
 
+/** Return the line of a prompt, whose direction is its own. */
+function promptOf({ prompt }) {
+  const [before, after] = text.promptOf("{}").split("{}");
+  return h("span", before, h("bdi", prompt), after);
+}
+
 function describe(item) {
   const owner = h("a", { href: `/soho/${encodeURIComponent(item.username)}` }, `@${item.username}`);
   return h(
     "div",
-    item.caption && h("p", item.caption),
-    item.prompt && h("p", text.promptOf(item.prompt)),
+    item.caption && h("p", { dir: "auto" }, item.caption),
+    item.prompt && h("p", promptOf(item)),
     h("p.viewer-facts", owner, ` · ${date(item.createdAt)}`),
   );
 }
@@ -165,9 +171,9 @@ function card(item, onclick) {
   const open = { "aria-label": text.openTile(item, nameOf(item)), onclick };
   const play = isVideo && h("span.media-play-button", icon("play"));
   const media = h("div.card-media", h("button.media-open", open, thumbnail(item, ""), play));
-  const title = h("h2.card-prompt", nameOf(item));
+  const title = h("h2.card-prompt", { dir: "auto" }, nameOf(item));
   const facts = h("p.card-facts", text.sharedBy(item.username, date(item.createdAt)));
-  const prompt = item.prompt && h("p.card-facts", text.promptOf(item.prompt));
+  const prompt = item.prompt && h("p.card-facts", promptOf(item));
   const body = h("div.card-text", title, facts, prompt);
   return h("li", { "data-id": item.creationId }, h("article.card", media, body, h("span")));
 }

@@ -16,7 +16,7 @@ export async function editCaption({ title, submitLabel, value = "", more, send, 
   const { captionLength } = (await webConfig()).limits;
   if (openDialogs() !== before) return; // a second click
   const length = h("span");
-  const field = h("textarea.form-field", { id: "caption", "aria-describedby": "caption-hint" });
+  const field = h("textarea.form-field", { id: "caption", dir: "auto", "aria-describedby": "caption-hint" });
   field.value = value ?? "";
   const problem = h("div", { role: "alert" });
   const submit = h("button.button.primary", submitLabel);

@@ -67,10 +67,10 @@ export class Wall {
       "article.tile.new",
       { "data-id": creationId },
       h("button.media-open", { "aria-label": label, onclick }, thumbnail(item, "")),
-      type === "video" && h("span.media-badge", icon("play"), `${duration}s`),
+      type === "video" && h("span.media-badge", icon("play"), text.secondsShort(duration)),
       h(
         "div.tile-overlay",
-        caption && h("p.tile-caption", caption),
+        caption && h("p.tile-caption", { dir: "auto" }, caption),
         h(
           "div.tile-row",
           this.options.showsOwner && ownerLink(item),
@@ -114,7 +114,7 @@ export class Wall {
     const heart = this.likes.heart(item, (message) => problem.replaceChildren(message));
     return h(
       "div",
-      item.caption && h("p", item.caption),
+      item.caption && h("p", { dir: "auto" }, item.caption),
       h("p.viewer-facts", ownerLink(item), " · ", pageLink(item)),
       h("p.viewer-likes", heart, problem),
       shareButton(item, { kind: "small", copies: true }),
