@@ -9,6 +9,7 @@ import { setSource, thumbnail } from "./media.js";
 import { clock, say, text, tokens } from "./messages.js";
 import { Progress, startTicking, stopTicking } from "./progress.js";
 import { showRetention } from "./retention.js";
+import { sharingOf } from "./share.js";
 
 const MINUTE_S = 60;
 
@@ -105,14 +106,14 @@ export class Card {
   drawProgress() {
     const percent = Math.floor(this.progress.percent);
     this.bar.value = percent;
-    const shown = this.creation.stage === "queued" ? "" : `${percent} %`;
+    const shown = this.creation.stage === "queued" ? "" : text.percent(percent);
     const texts = [shown, leftText(this.creation, this.progress.leftS)];
     for (const [index, element] of [this.percent, this.left].entries())
       if (element.textContent !== texts[index]) element.textContent = texts[index];
   }
 
   get isShared() {
-    const { url = null, collaborators = [] } = this.creation.sharing ?? {}; // after a rollback
+    const { url, collaborators } = sharingOf(this.creation);
     return url !== null || collaborators.length > 0;
   }
 
@@ -140,7 +141,7 @@ export class Card {
     return h(
       "div.card-media",
       h("button.media-open", { "aria-label": label, onclick }, this.thumbnail, play),
-      isVideo && h("span.media-badge", `${creation.duration}s`),
+      isVideo && h("span.media-badge", text.secondsShort(creation.duration)),
     );
   }
 

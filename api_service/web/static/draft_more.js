@@ -5,7 +5,7 @@ import { button, find, h, isBusy, setBusy, toast } from "./dom.js";
 import { edit } from "./creation_actions.js";
 import { errorMessage, sentence } from "./errors.js";
 import { date, say, text, tokens } from "./messages.js";
-import { copyAddress } from "./share.js";
+import { copyAddress, sharingOf } from "./share.js";
 
 /** Save the file. The link makes the browser save it, also from another origin. */
 export async function download(_, { creation: { creationId } }) {
@@ -15,7 +15,7 @@ export async function download(_, { creation: { creationId } }) {
 
 /** Copy the draft's link. Without one, ask first: everyone who has the link can see the draft. */
 export async function copyLink(list, { creation }) {
-  const { url } = creation.sharing;
+  const { url } = sharingOf(creation);
   if (url) return toast(await copyAddress(url));
   const problem = h("div", { role: "alert" });
   const onclick = async () => {

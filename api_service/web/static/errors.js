@@ -33,9 +33,13 @@ export function getTokensLink() {
   return link;
 }
 
-/** Anything but a problem means no response: a request, a module or the configuration failed. */
+/** Whether a script is wrong. A module that cannot be imported is a `TypeError`, too. */
+const isBug = (error) => error instanceof TypeError && !/import/i.test(error.message);
+
+/** Anything else means no response: a request, a module or the configuration failed. */
 export function sentence(error) {
   if (error instanceof Problem) return text.error(error);
+  if (isBug(error)) return text.internal;
   return wasSent(error) ? text.noResponse : text.offlineNothingSent;
 }
 

@@ -78,9 +78,9 @@ export function webConfig() {
       if (!response.ok) throw new Error(`web-config: ${response.status}`);
       return response.json();
     })
-    .catch((error) => {
+    .catch((cause) => {
       config = null;
-      throw error;
+      throw new Error("web-config", { cause });
     });
   return config;
 }

@@ -6,6 +6,10 @@ import { text } from "./messages.js";
 export const pagePath = ({ username, creationId }) =>
   `/soho/${encodeURIComponent(username)}/${creationId}`;
 
+/** Return who sees a draft; right after a rollback, the API does not say. */
+export const sharingOf = ({ sharing }) =>
+  sharing ?? { url: null, collaborators: [], showsPrompt: false };
+
 /** Copy an address; return what to tell the user. */
 export async function copyAddress(url) {
   try {

@@ -4,7 +4,7 @@ import { call, creationPath } from "./api.js";
 import { button, find, h, toast } from "./dom.js";
 import { errorMessage, sentence } from "./errors.js";
 import { text } from "./messages.js";
-import { copyAddress, shareAddress } from "./share.js";
+import { copyAddress, shareAddress, sharingOf } from "./share.js";
 
 export class ShareSheet {
   isBusy = false;
@@ -48,7 +48,7 @@ export class ShareSheet {
   }
 
   linkParts() {
-    const { url, collaborators, showsPrompt } = this.creation.sharing;
+    const { url, collaborators, showsPrompt } = sharingOf(this.creation);
     const title = h("h3.form-label", { id: "share-link" }, text.link);
     const prompt = (url || collaborators.length > 0) && this.promptSwitch(showsPrompt);
     if (!url) {
@@ -85,7 +85,7 @@ export class ShareSheet {
       event.preventDefault();
       this.invite(this.username.value.trim().replace(/^@/, "").toLowerCase());
     };
-    const rows = this.creation.sharing.collaborators.map((name) => this.person(name));
+    const rows = sharingOf(this.creation).collaborators.map((name) => this.person(name));
     return [
       h("h3.form-label", { id: "share-people" }, text.people),
       h("p.muted", text.peopleHint),
@@ -122,7 +122,7 @@ export class ShareSheet {
 
   /** Show or hide the prompt. Only a link can say so: without one, it is made and revoked. */
   async showPrompt(showsPrompt) {
-    const hadLink = Boolean(this.creation.sharing.url);
+    const hadLink = Boolean(sharingOf(this.creation).url);
     const json = { showsPrompt };
     const message = showsPrompt ? text.promptShown : text.promptHidden;
     const isDone = await this.act("share", { method: "POST", json }, message);
