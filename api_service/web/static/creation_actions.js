@@ -28,8 +28,9 @@ export function publish(list, { creation: { creationId, type, caption } }, viewe
     submitLabel: text.publish,
     value: caption,
     send: (edited) => postAction(creationId, "publish", { caption: edited }),
-    done: () => {
-      list.drop(creationId);
+    done: ({ data }) => {
+      list.take(data.creation);
+      list.settle();
       viewer?.dialog.close();
       // If the live change came first, the focused element is already gone.
       if (!list.element.contains(document.activeElement)) find("main").focus();
