@@ -7,21 +7,39 @@ import { downloadIcon, menuOf, publishButton, shareIcon } from "./draft_buttons.
 import { errorMessage } from "./errors.js";
 import { text, tokens } from "./messages.js";
 
-/** Open the viewer with the ready drafts of the list. */
+const nothing = () => {};
+
+/** Open the viewer with the ready drafts of the list, which can change meanwhile. */
 export function openDraft(Viewer, list, card) {
   const isReady = ({ creationId }) => {
     const each = list.cards.get(creationId);
     return each?.creation.status === "draft" && !each.isDeleted;
   };
-  const items = list.creations().filter(isReady).map((each) => ({ ...each }));
+  const items = [];
+  const gather = () => {
+    const known = new Map(items.map((item) => [item.creationId, item]));
+    const ready = list.creations().filter(isReady);
+    items.length = 0;
+    items.push(...ready.map((each) => known.get(each.creationId) ?? { ...each }));
+  };
+  gather();
   const index = items.findIndex(({ creationId }) => creationId === card.creation.creationId);
   if (index < 0) return;
   const viewer = new Viewer(items, index, {
     describe: (item, shown) => describe(list, list.cards.get(item.creationId) ?? card, shown),
-    skips: (item) => !isReady(item),
+    more: () => list.pager.load(),
+    hasMore: () => !list.isComplete,
     failed: (shown, media) => renew(list, shown, media),
-    closed: (last) => leave(list, last),
+    closed: (last) => {
+      list.changed = nothing;
+      leave(list, last);
+    },
   });
+  list.changed = () => {
+    gather();
+    if (isReady(viewer.item)) viewer.drawControls();
+    else viewer.close();
+  };
   viewer.open();
 }
 

@@ -9,10 +9,12 @@ import { follow } from "./live.js";
 import { text } from "./messages.js";
 import { offerNotifications } from "./notifications.js";
 import { Pager } from "./pager.js";
+import { isReturn } from "./place.js";
 import { webConfig } from "./session.js";
 import { showBalance, watchQueue } from "./shell.js";
 
-export async function showDrafts() {
+/** Show the drafts; `create` comes after their own action, with which it fills the reserved space. */
+export async function showDrafts(create) {
   /** @type {Pager | null} */
   let pager = null;
   const filters = new Filters(find("filters"), (filter) => {
@@ -23,6 +25,9 @@ export async function showDrafts() {
       drafts.reset(filter);
     });
   });
+  const select = selectButton(() => drafts);
+  find("page-actions").append(select, create);
+  offerNotifications();
   const { limits } = await webConfig();
   const drafts = new DraftsList(find("list"), {
     watchedMax: limits.watched,
@@ -36,6 +41,7 @@ export async function showDrafts() {
     below: find("more"),
     take: (creations, isAtEnd) => drafts.append(creations, isAtEnd),
   });
+  drafts.pager = pager;
   follow({
     changed: (changes) => {
       if (changes.account) showBalance(changes.account.tokenBalance);
@@ -46,21 +52,20 @@ export async function showDrafts() {
       find("about").dataset.connected = String(isConnected);
     },
   });
-  offerSelection(drafts);
   watchQueue();
-  pager.start();
-  offerNotifications();
+  const creationId = location.hash.slice(1);
+  pager.start().then(() => drafts.goTo(creationId, { preventScroll: isReturn() }));
 }
 
-/** Add the button of the selection mode, which is loaded when it is first used. */
-function offerSelection(drafts) {
+/** Create the button of the selection mode, which is loaded when it is first used. */
+function selectButton(draftsOf) {
   let selection;
   const onclick = async () => {
     if (isBusy(toggle)) return;
     setBusy(toggle, true);
     try {
       const { Selection } = await loadLate("selection.js", "selection.css");
-      selection ??= new Selection(drafts, toggle);
+      selection ??= new Selection(draftsOf(), toggle);
       if (selection.isOn) selection.leave();
       else selection.enter();
     } catch (error) {
@@ -70,5 +75,5 @@ function offerSelection(drafts) {
   };
   const toggle = button(text.select, onclick, { kind: "bare" });
   toggle.setAttribute("aria-pressed", "false");
-  find("page-actions").prepend(toggle);
+  return toggle;
 }

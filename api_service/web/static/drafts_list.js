@@ -22,7 +22,10 @@ export class DraftsList {
   leaving = new Set();
   watched = new Set();
   isComplete = false;
-  isLoaded = false;
+  /** @type {import("./pager.js").Pager | null} */
+  pager = null;
+  /** Called after each change; the viewer sets it while it is open. */
+  changed = () => {};
   groups = new Groups(this);
   element = h("ul.card-list", { id: "cards" });
   noDrafts = emptyState(
@@ -190,16 +193,26 @@ export class DraftsList {
     }
   }
 
-  /** Show or hide the empty state; at first, focus the card named in the URL. */
+  /** Focus a creation, which may be older than the pages that are loaded; a user who acts comes first. */
+  async goTo(creationId, { preventScroll = false } = {}) {
+    if (!creationId || document.getElementById(creationId)) return; // or it names an element
+    if (!this.cards.has(creationId)) {
+      const answer = await call(creationPath(creationId)).catch(() => null);
+      if (answer) this.take(answer.data.creation);
+      this.settle();
+    }
+    if (document.activeElement !== document.body) return;
+    const card = this.cards.get(creationId);
+    this.groups.reveal(card?.element)?.focus({ preventScroll });
+  }
+
+  /** Show or hide the empty state. */
   settle() {
     this.sweep();
     const isEmpty = this.isComplete && this.cards.size === 0;
     this.noDrafts.hidden = !isEmpty || !this.filter.isEmpty;
     this.noResults.hidden = !isEmpty || this.filter.isEmpty;
     this.settled();
-    if (this.isLoaded) return;
-    this.isLoaded = true;
-    const card = this.cards.get(location.hash.slice(1));
-    this.groups.reveal(card?.element)?.focus({ preventScroll: true });
+    this.changed();
   }
 }

@@ -20,7 +20,7 @@ async function start() {
   find("ideas").addEventListener("click", takeIdea);
   const options = { path: "/api/feed", showsOwner: true, empty: showIdeas };
   const wall = new Wall(find("wall"), find("more"), options);
-  if (await wall.pager.load()) showIdeas();
+  if (await wall.pager.start()) showIdeas();
 }
 
 if (!session()) start();

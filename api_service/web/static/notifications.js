@@ -1,6 +1,6 @@
 // Notices of finished creations: announced, counted in the title, and as system notifications.
 
-import { announce, button, find } from "./dom.js";
+import { announce, button, find, h } from "./dom.js";
 import { text } from "./messages.js";
 
 const CHOICE = "phoenix.notifications";
@@ -65,6 +65,8 @@ export function offerNotifications() {
     await requestNotifications();
     offer.remove();
   };
-  const offer = button(text.notifyMe, request, { kind: "bare", icon: "bell" });
+  const name = { "aria-label": text.notifyMe, title: text.notifyMe };
+  const label = h("span.page-action-label", text.notifyMe); // a phone shows the icon only
+  const offer = button(label, request, { kind: "bare", icon: "bell", ...name });
   find("page-actions").prepend(offer);
 }

@@ -45,6 +45,8 @@ export class Pager {
     this.options = { anonymous, list, take };
     this.sources = sources;
     this.more.hidden = true;
+    this.below = below;
+    below.hidden = true; // without a size, it does not move when the first page comes
     below.replaceChildren(this.problem, this.more);
   }
 
@@ -123,6 +125,7 @@ export class Pager {
   show(error) {
     const skeletons = document.getElementById("skeletons");
     if (skeletons) skeletons.hidden = Boolean(this.count || this.isAtEnd || error);
+    this.below.hidden = this.isAtEnd && !error;
     this.problem.replaceChildren(error ? errorMessage(error) : "");
     this.more.textContent = error ? text.tryAgain : text.showMore;
     const hadFocus = document.activeElement === this.more;

@@ -4,7 +4,9 @@ const KEY = "phoenix.place:";
 const USER_MOVES = ["wheel", "touchmove", "keydown", "pointerdown"];
 
 const key = () => [KEY + location.pathname + location.search, history.state?.q].join(" ").trim();
-const isReturn = () => {
+
+/** Whether the user came here by Back or a reload, after which the place is kept. */
+export const isReturn = () => {
   const [navigation] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   return ["back_forward", "reload"].includes(navigation?.type);
 };

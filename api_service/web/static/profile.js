@@ -12,11 +12,15 @@ const tabName = new URLSearchParams(location.search).get("tab");
 const wantsDrafts = tabName === "drafts";
 const wantsShared = tabName === "shared";
 
+const createLink = () => h("a.button.primary", { href: "/create" }, text.create);
+
 function drawHead(isOwn) {
   find("name").textContent = username;
   drawAvatar(find("avatar"), username);
   find("about").hidden = !isOwn;
   find("skeletons").hidden = false;
+  find("profile-tabs").hidden = !isOwn;
+  find("page-actions").hidden = !isOwn;
   if (!isOwn) return;
   find("filters").hidden = !wantsDrafts;
   find("skeletons").classList.toggle("cards", wantsDrafts || wantsShared);
@@ -28,8 +32,7 @@ function drawHead(isOwn) {
     tab(text.publications, path, !wantsDrafts && !wantsShared),
     tab(text.sharedWithMe, `${path}?tab=shared`, wantsShared),
   );
-  find("profile-tabs").hidden = false;
-  find("page-actions").append(h("a.button.primary", { href: "/create" }, text.create));
+  if (!wantsDrafts) find("page-actions").append(createLink());
 }
 
 async function start() {
@@ -41,7 +44,7 @@ async function start() {
   const title = (showsDrafts && text.drafts) || (showsShared && text.sharedWithMe) || username;
   document.title = `${title} · Phoenix`;
   drawHead(isOwn);
-  if (showsDrafts) return (await import("./drafts.js")).showDrafts();
+  if (showsDrafts) return (await import("./drafts.js")).showDrafts(createLink());
   if (showsShared) {
     const [{ showShared }] = await Promise.all([
       import("./shared_list.js"),
