@@ -4,7 +4,7 @@ import { h, svg } from "./dom.js";
 import { say, text } from "./messages.js";
 
 const TYPING_MS = 250;
-const QUERY_LENGTH_MAX = 200;
+const QUERY_LENGTH_MAX = 200; // as in the API's search
 const GLASS = "M10.500 4a6.500 6.500 0 1 0 .01 0M15.500 15.500l5 5";
 const STATUSES = {
   "": [],
@@ -56,7 +56,10 @@ export class Filter {
     return status !== "published" || Boolean(this.q);
   }
 
-  /** Whether a creation has all words, by the API's rule. */
+  /**
+   * Whether a creation has all words: nearly the API's rule, whose case folding knows more letters
+   * (there "ß" is "ss"). A page that the API found is not asked again.
+   */
   finds({ prompt, caption }) {
     const all = folded(`${prompt}\n${caption ?? ""}`);
     return folded(this.q)
