@@ -1,15 +1,17 @@
 """A draft in the viewer: its media, and what its owner can do with it."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from shared.domain.status import Status
 from tests.browser.axe import findings
 from tests.browser.conftest import NewVisitor, Site
 from tests.browser.held import held_route, hold
 from tests.browser.menus import choose
+from tests.support.builders import ADA
 from tests.support.eventually import eventually
 from tests.support.machine import needs
 
@@ -211,3 +213,35 @@ def test_portrait_media_is_whole_on_the_card(opened: Open) -> None:
     fit = "(each) => getComputedStyle(each).objectFit"
 
     assert page.locator("#cards .media-thumbnail").evaluate(fit) == "contain"
+
+
+def test_viewer_goes_on_over_older_drafts(site: Site, new_visitor: NewVisitor) -> None:
+    opened = [site.draft(key=f"key {number}") for number in range(2)]
+    page = new_visitor(site.base_url).sign_in("ada", "/tokens")
+    page.route("**/api/generate/events", lambda route: None)
+    page.route("**/api/generate/drafts?*", one_a_page)
+    page.add_init_script("globalThis.IntersectionObserver = class { observe() {} unobserve() {} };")
+    page.goto(f"{site.base_url}{DRAFTS}")
+    page.locator("#cards .media-open").click()
+    first = shown(page)
+
+    viewer(page).get_by_role("button", name="Next").click()
+
+    eventually(lambda: shown(page) != first)
+    assert len(opened) == page.locator("#cards > li").count()
+    expect(viewer(page).get_by_role("button", name="Next")).to_be_hidden()
+
+
+def one_a_page(route: Route) -> None:
+    address = re.sub(r"limit=\d+", "limit=1", route.request.url)
+    route.fulfill(response=route.fetch(url=address))
+
+
+def test_viewer_closes_when_its_draft_is_gone(opened: Open, site: Site) -> None:
+    page = opened(count=2)
+    newest = page.locator("#cards > li").first.get_attribute("data-id")
+
+    site.world.phoenix.media_cleanup.delete_creation(str(newest), owner=ADA)
+
+    expect(viewer(page)).to_have_count(0)
+    expect(page.locator("#cards > li")).to_have_count(1)
