@@ -152,6 +152,24 @@ def test_details_show_all_facts_and_the_prompt_is_used_again(opened: Open) -> No
     expect(page.get_by_role("radio", name="Video")).to_be_checked()
 
 
+def test_prompt_of_the_viewer_is_used_again_and_back_leads_to_the_drafts(opened: Open) -> None:
+    page = opened()
+    saved = '{"kind": "image", "prompt": "old", "count": 3, "formats": {"image": "1:1"}}'
+    page.evaluate("(saved) => sessionStorage.setItem('phoenix.form', saved)", saved)
+
+    choose(viewer(page), "Use this prompt again")
+
+    page.wait_for_url("**/create")
+    expect(page.get_by_role("radio", name="Video")).to_be_checked()
+    page.get_by_role("radio", name="Image").check()
+    expect(page.locator("[name=count][value='3']")).to_be_checked()
+    expect(page.locator("[name=format][value='1:1']")).to_be_checked()
+    page.go_back()
+    expect(page.locator("#cards .media-open")).to_be_visible()
+    expect(viewer(page)).to_have_count(0)
+    assert not page.evaluate("history.state?.viewer")
+
+
 def test_error_after_the_dialog_was_closed_is_a_toast_in_the_viewer(opened: Open) -> None:
     page = opened(statuses=[503])
     held = hold(page, "**/publish")

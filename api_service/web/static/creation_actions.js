@@ -7,7 +7,7 @@ import { chargeMessage, errorMessage } from "./errors.js";
 import { loadLate, openShareSheet } from "./late.js";
 import { wake } from "./live.js";
 import { text } from "./messages.js";
-import { saveForm } from "./session.js";
+import { saveForm, savedForm } from "./session.js";
 import { editCaption } from "./sheet.js";
 
 export async function view(list, card) {
@@ -59,9 +59,13 @@ export function remove(list, card) {
   announce(text.undoHint);
 }
 
+/** Fill in the create form. It takes the place of the viewer's entry, so that Back skips that. */
 export function edit(_, { creation: { type, prompt, aspectRatio, duration } }) {
-  saveForm({ kind: type, prompt, formats: { [type]: aspectRatio }, ...(duration && { duration }) });
-  location.assign("/create");
+  const saved = savedForm();
+  const formats = { ...saved.formats, [type]: aspectRatio };
+  saveForm({ ...saved, kind: type, prompt, formats, ...(duration && { duration }) });
+  if (history.state?.viewer) location.replace("/create");
+  else location.assign("/create");
 }
 
 export function retry(list, card) {

@@ -17,6 +17,7 @@ let providers;
 /** @type {() => string} */
 let nextPage;
 let typedEmail = "";
+let step = new AbortController();
 
 const query = () => new URLSearchParams(location.search);
 
@@ -24,10 +25,12 @@ const query = () => new URLSearchParams(location.search);
 export async function signInWithFirebase(config, next) {
   [firebase, providers, nextPage] = [await firebaseOf(config), config.firebase.providers, next];
   addEventListener("popstate", () => (session() ? location.reload() : show()));
-  show();
+  show({ isFirst: true });
 }
 
-function show() {
+function show({ isFirst = false } = {}) {
+  step.abort();
+  step = new AbortController();
   const isEmail = providers.includes("email");
   const asked = query().get("mode") ?? "";
   const mode = isUnverified() ? VERIFY : isEmail && asked in FORMS ? asked : "sign-in";
@@ -35,9 +38,12 @@ function show() {
   find("title").textContent = title;
   document.title = `${title} · Phoenix`;
   find("reason").textContent = query().get("reason") === "expired" ? text.signedOut : hint;
-  const parts = mode === VERIFY ? verification(firebase, { enter, nextPage }) : FORMS[mode]();
+  const { signal } = step;
+  const parts = mode === VERIFY ? verification(firebase, { enter, nextPage, signal }) : FORMS[mode]();
   find("methods").replaceChildren(...parts);
-  find("methods").querySelector("input")?.focus();
+  const input = find("methods").querySelector("input");
+  if (input) input.focus();
+  else if (!isFirst) find("title").focus();
 }
 
 /** Store the session under the account's own name. The first verified request brings tokens. */

@@ -197,3 +197,27 @@ def test_failing_token_means_that_nothing_was_sent(
     page.get_by_role("button", name="Create image").click()
 
     expect(page.locator("#problem")).to_contain_text("Nothing was sent.")
+
+
+def test_verification_says_sent_only_after_it_was_sent(
+    new_person: NewPerson, emulator: AuthEmulator
+) -> None:
+    person = new_person()
+    person.expect_statuses(BAD_REQUEST)
+    page = person.page("/sign-in?mode=sign-up")
+    answer = {"error": {"code": BAD_REQUEST, "message": "TOO_MANY_ATTEMPTS_TRY_LATER"}}
+    page.route(
+        "**/v1/accounts:sendOobCode*",
+        lambda route: route.fulfill(status=BAD_REQUEST, json=answer),
+    )
+
+    sign_up(page)
+
+    expect(page.get_by_role("heading", name="Verify your email")).to_be_focused()
+    expect(page.get_by_role("alert").get_by_text("Too many attempts.")).to_be_visible()
+    expect(page.locator("#reason")).to_have_text(
+        f"Complete your account: open the link that we email to {ADA}."
+    )
+    page.unroute("**/v1/accounts:sendOobCode*")
+    page.get_by_role("button", name="Send the link again").click()
+    expect(page.get_by_text(f"We sent a link to {ADA}.")).to_be_visible()
