@@ -53,8 +53,9 @@ def error_response(error: PhoenixError, scope: Scope) -> Response:
 
 
 def _message_of(status: int, path: str) -> str:
-    folder, _, rest = path.strip("/").partition("/")
-    if status == HTTPStatus.NOT_FOUND and "/" in rest and folder in GONE:
+    folder, _, rest = path.lower().strip("/").partition("/")
+    is_of_creation = folder == "shared" or "/" in rest
+    if status == HTTPStatus.NOT_FOUND and is_of_creation and folder in GONE:
         return GONE[folder]
     return PAGES.get(HTTPStatus(status), "refused")
 

@@ -356,7 +356,7 @@ def test_description_lists_every_error_with_an_example(api: Api) -> None:
             for address in ("creation", "video")
             for action in (
                 *("publish", "unpublish", "retry", "cancel", "like", "keep", "schedule"),
-                *("share", "collaborators/{username}"),
+                *("share", "collaborators/{username}", "download"),
             )
         ),
         "/api/generate/shared",

@@ -240,9 +240,11 @@ def test_ledger_lists_every_movement_newest_first(api: Api) -> None:
     assert shown[1] == {
         "id": f"{failed.creation_id}_debit_1",
         "type": "debit",
+        "reason": "debit",
         "amount": 10,
         "balanceAfter": 90,
         "creationId": failed.creation_id,
+        "creation": {"type": "video", "prompt": "a fox", "status": "failed", "error": None},
         "reference": None,
         "sequence": 2,
         "createdAt": "2026-11-21T12:00:00.000Z",

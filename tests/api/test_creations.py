@@ -247,7 +247,7 @@ def test_unavailable_queue_is_503_and_refunds_the_tokens(api: Api) -> None:
     assert (answer.status_code, problem["code"]) == (503, "queue_unavailable")
     assert problem["refunded"] is True
     assert problem["details"] == {"creationId": problem["creationId"], "refunded": True}
-    assert "returned" in problem["error"]
+    assert "refunded" in problem["error"]
     assert answer.headers["retry-after"] == "30"
     assert api.world.account().balance_tokens == 100
 

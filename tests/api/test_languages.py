@@ -95,7 +95,7 @@ def test_language_is_the_chosen_one_else_the_browsers(
 
     page = api.client().get("/create", headers=headers).text
 
-    assert f'<html lang="{expected}">' in page
+    assert f'<html lang="{expected}" dir="ltr">' in page
     assert LANGUAGES[expected].text("pages.create.heading") in page
     assert f"/{expected}.js" in page
     assert "{{" not in page

@@ -174,18 +174,25 @@ class Site:
         self.world.store_files(claimed)
         media = stored_media(claimed)
         content = self._clip if claimed.kind is Kind.VIDEO else self._picture
-        self.world.files.path_of(media.media_key).write_bytes(content)
-        self.world.files.path_of(str(media.thumbnail_key)).write_bytes(self._picture)
+        self._replace(media.media_key, content)
+        self._replace(str(media.thumbnail_key), self._picture)
         return replace(media, size_bytes=len(content))
 
     def with_files(self, creation: Creation) -> Creation:
         """Return a ready creation whose files hold real pictures."""
         keys = {creation.media_key: self._clip, creation.thumbnail_key: self._picture}
         for key, content in keys.items():
-            self.world.files.path_of(str(key)).write_bytes(content)
+            self._replace(str(key), content)
         for key, public in creation.public_keys.items():
-            self.world.files.path_of(public).write_bytes(keys[key])
+            self._replace(public, keys[key])
         return creation
+
+    def _replace(self, key: str, content: bytes) -> None:
+        """Replace a file in one step: a page may be loading it."""
+        path = self.world.files.path_of(key)
+        new = path.with_suffix(".new")
+        new.write_bytes(content)
+        new.replace(path)
 
     def draft(self, **user: str) -> Creation:
         return self.with_files(self.world.draft(**user))

@@ -160,8 +160,8 @@ def test_worker_keeps_no_file_of_another_release(
     page = visitor.page("/create")
     wait_for_worker(page)
     script = """async () => {
-      const { pathname } = new URL(document.querySelector("link[rel=stylesheet]").href);
-      const other = pathname.replace("page-create.css", "admin.css");
+      const { pathname } = new URL(document.querySelector("link[rel=icon]").href);
+      const other = pathname.replace("icon.svg", "admin.css");
       await (await fetch(other)).text();
       return other;
     }"""

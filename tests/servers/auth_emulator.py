@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ OWNER = {"Authorization": "Bearer owner"}
 @dataclass(frozen=True)
 class AuthEmulator:
     url: str
+    earlier: set[str] = field(default_factory=set)
+    """The links of emails before `clear`, which the emulator keeps."""
 
     @property
     def _accounts(self) -> str:
@@ -42,6 +44,7 @@ class AuthEmulator:
     def clear(self) -> None:
         url = f"{self.url}/emulator/v1/projects/{PROJECT}/accounts"
         httpx.delete(url, headers=OWNER).raise_for_status()
+        self.earlier.update(each["oobLink"] for each in self._emails())
 
     def add_user(self, **user: Any) -> None:
         """Make an account, as an administrator."""
@@ -57,13 +60,17 @@ class AuthEmulator:
 
     def links(self, email: str, kind: str) -> list[str]:
         """Return the links of all emails of this kind to this address, oldest first."""
-        answer = httpx.get(f"{self.url}/emulator/v1/projects/{PROJECT}/oobCodes")
-        codes = answer.raise_for_status().json()["oobCodes"]
         return [
             each["oobLink"]
-            for each in codes
+            for each in self._emails()
             if (each["email"], each["requestType"]) == (email, kind)
+            and each["oobLink"] not in self.earlier
         ]
+
+    def _emails(self) -> list[dict[str, str]]:
+        answer = httpx.get(f"{self.url}/emulator/v1/projects/{PROJECT}/oobCodes")
+        emails: list[dict[str, str]] = answer.raise_for_status().json()["oobCodes"]
+        return emails
 
     def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
         return httpx.post(url, json=body, headers=OWNER)
