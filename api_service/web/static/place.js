@@ -13,6 +13,7 @@ export const isReturn = () => {
 
 /** Keep what is at the top of the view, and how many creations were loaded. */
 export function rememberPlace(list, countOf) {
+  history.scrollRestoration = "manual"; // the browser would scroll over skeletons
   addEventListener("pagehide", () => {
     const isInView = (element) => element.getBoundingClientRect().bottom > 0 && element.offsetHeight;
     const first = [...list.querySelectorAll("[data-id]")].find(isInView);
@@ -30,7 +31,6 @@ export function rememberPlace(list, countOf) {
 export function placeOf(list) {
   const place = JSON.parse(sessionStorage.getItem(key()) ?? "null");
   if (!isReturn() || !place?.id || !place.isMoved) return null;
-  history.scrollRestoration = "manual";
   const moves = new AbortController();
   for (const each of USER_MOVES)
     addEventListener(each, () => moves.abort(), { once: true, passive: true, signal: moves.signal });
