@@ -31,11 +31,13 @@ Open = Callable[..., Page]
 def opened(site: Site, new_visitor: NewVisitor) -> Open:
     """Open the viewer with the newest draft."""
 
-    def open_newest(*, count: int = 1, script: str = "", statuses: Sequence[int] = ()) -> Page:
+    def open_newest(
+        *, count: int = 1, script: str = "", statuses: Sequence[int] = (), locale: str = "en-US"
+    ) -> Page:
         for number in range(count):
             site.draft(key=f"key {number}")
             site.world.clock.sleep(1)
-        options = {"permissions": CLIPBOARD, "reduced_motion": "reduce"}
+        options = {"permissions": CLIPBOARD, "reduced_motion": "reduce", "locale": locale}
         visitor = new_visitor(site.base_url, viewport=NARROW, **options)
         visitor.context.add_init_script(script)
         visitor.expect_statuses(*statuses)
@@ -82,6 +84,19 @@ def test_media_has_most_of_a_phone_and_all_controls_are_reachable(opened: Open) 
             each.click(trial=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     assert findings(page) == []
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+def test_buttons_fit_the_narrowest_phone_in_every_language(opened: Open, locale: str) -> None:
+    page = opened(locale=locale)
+
+    ends = viewer(page).evaluate(
+        "viewer => [...viewer.querySelectorAll('.viewer-row button, .viewer-draft p')]"
+        ".filter(each => each.offsetParent).map(each => each.getBoundingClientRect().right)"
+    )
+
+    assert len(ends) > 4
+    assert max(ends) <= NARROW["width"]
 
 
 def test_draft_is_published_from_the_viewer(opened: Open) -> None:
