@@ -42,7 +42,7 @@ def scroll_far_down(page: Page, items: str) -> str:
     """Scroll until most of the list is loaded, and return the id of what is then in view."""
 
     def is_loaded() -> bool:
-        page.keyboard.press("End")
+        page.evaluate("scrollTo({ top: document.body.scrollHeight, behavior: 'instant' })")
         return page.locator(items).count() == COUNT
 
     eventually(is_loaded)
@@ -107,7 +107,7 @@ def test_user_who_scrolls_meanwhile_is_not_moved(many: Site, new_visitor: NewVis
     page.goto(f"{many.base_url}/soho/explore")
     scroll_far_down(page, ".tile")
     page.goto(f"{many.base_url}/create")
-    page.add_init_script("setInterval(() => dispatchEvent(new Event('wheel')), 20)")
+    page.add_init_script("setInterval(() => dispatchEvent(new Event('wheel')), 1)")
 
     page.go_back()
 

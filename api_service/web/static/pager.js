@@ -56,11 +56,9 @@ export class Pager {
     const place = placeOf(list);
     rememberPlace(list, () => this.count);
     let error = await this.load(Math.min(LIMIT_MAX, place?.count || PAGE_SIZE));
-    for (let page = 1; place && !error && page < RESTORED_PAGES_MAX; page += 1) {
-      const missing = place.count - this.count;
-      if (missing <= 0) break;
-      error = await this.load(Math.min(LIMIT_MAX, missing));
-    }
+    const isMissing = () => place && !error && !place.isLoaded() && !this.isAtEnd;
+    for (let page = 1; page < RESTORED_PAGES_MAX && isMissing(); page += 1)
+      error = await this.load(LIMIT_MAX);
     place?.show();
     return error;
   }

@@ -34,11 +34,12 @@ export function placeOf(list) {
   const moves = new AbortController();
   for (const each of USER_MOVES)
     addEventListener(each, () => moves.abort(), { once: true, passive: true, signal: moves.signal });
+  const find = () => list.querySelector(`[data-id="${CSS.escape(place.id)}"]`);
   const show = () => {
-    const element = list.querySelector(`[data-id="${CSS.escape(place.id)}"]`);
+    const element = find();
     if (element && !moves.signal.aborted)
       scrollBy({ top: element.getBoundingClientRect().top - place.top, behavior: "instant" });
     moves.abort();
   };
-  return { count: place.count, show };
+  return { count: place.count, isLoaded: () => find() !== null, show };
 }
