@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .cache/bench-venv/.ready
-SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*')
+SCRIPTS = $(shell find . -name '*.sh' -not -path './.venv/*' -not -path './.cache/*')
 PIP := $(PYTHON) -m pip --python $(BIN)/python
 
 # Debian's faketime shifts only the wall clock; tests/future makes Python's sleep work with it. Its
