@@ -190,7 +190,7 @@ def test_installation_fails_on_what_another_release_responds(
         answers.append(route.request.url)
         route.fulfill(body="", headers={"Cache-Control": "no-cache"})
 
-    address = {"page": "**/offline", "file": "**/page-offline.css"}[kind]
+    address = {"page": "**/offline", "file": "**/offline.js"}[kind]
     visitor.context.route(address, answer_as_another_release)
     page = visitor.page("/create")
 
@@ -223,11 +223,17 @@ def test_failed_installation_does_not_disturb_the_page(
     visitor = new_app(site)
     visitor.expected.append("A bad HTTP response code (404)")
     visitor.expect_statuses(404)
-    visitor.context.route("**/sw.js", lambda route: route.fulfill(status=404))
+    answers: list[str] = []
+
+    def refuse(route: Route) -> None:
+        answers.append(route.request.url)
+        route.fulfill(status=404)
+
+    visitor.context.route("**/sw.js", refuse)
 
     page = visitor.sign_in("ada")
 
-    eventually(lambda: any(url.endswith("/sw.js") for url in visitor.requests))
+    eventually(lambda: answers or process_events(page))
     assert page.evaluate("navigator.serviceWorker.controller") is None
     expect(page.get_by_role("button", name="Create image")).to_be_visible()
 
