@@ -4,7 +4,7 @@ Without this, a browser waits for the styles before it shows anything, and finds
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 _STYLE = re.compile(r'<link rel="stylesheet" href="/static/([\w.-]+)">\n')
 _MODULE = re.compile(
@@ -13,6 +13,9 @@ _MODULE = re.compile(
 _SCRIPT = re.compile(r'<script type="module" src="/static/[\w.-]+"></script>\n')
 _IMPORT = re.compile(r'^(?:import|export)\b[^;"(=]*"\./([\w.-]+)"', re.MULTILINE)
 _IMPORT_OF_LANGUAGE = re.compile(r"\bimport\(`\./([\w.-]*)\$\{lang\}\.js`\)")
+
+_LANGUAGE = "{language}"
+"""In the name of a module that exists once for each language."""
 
 
 def styles_of(page: str) -> list[str]:
@@ -26,30 +29,31 @@ def inline_styles(page: str, styles: str) -> str:
     return f"{first}{inlined}{_STYLE.sub('', rest)}"
 
 
-def add_preloads(page: str, scripts: Mapping[str, str], language: str, *late: str) -> str:
+def add_preloads(page: str, imports: Mapping[str, list[str]], language: str, *late: str) -> str:
     """Add links to what the page's modules import, and to `late` modules, after its script."""
     named = _MODULE.findall(page)
     found = _SCRIPT.search(page)
     if found is None:
         return page
-    names = [each for each in _closure([*named, *late], scripts, language) if each not in named]
+    names = [each for each in _closure([*named, *late], imports, language) if each not in named]
     links = "".join(f'<link rel="modulepreload" href="/static/{name}">\n' for name in names)
     return f"{page[: found.end()]}{links}{page[found.end() :]}"
 
 
-def _closure(names: list[str], scripts: Mapping[str, str], language: str) -> list[str]:
+def _closure(names: list[str], imports: Mapping[str, list[str]], language: str) -> list[str]:
     """Return the modules and what they import, at any depth, in the order of discovery."""
     found = dict.fromkeys(names)
     waiting = list(names)
     while waiting:
-        for name in _imports(scripts.get(waiting.pop(0), ""), language):
+        for each in imports.get(waiting.pop(0), []):
+            name = each.replace(_LANGUAGE, language)
             if name not in found:
                 found[name] = None
                 waiting.append(name)
     return list(found)
 
 
-def _imports(script: str, language: str) -> Iterator[str]:
-    yield from _IMPORT.findall(script)
-    for prefix in _IMPORT_OF_LANGUAGE.findall(script):
-        yield f"{prefix}{language}.js"
+def imports_of(script: str) -> list[str]:
+    """Return the modules that a script imports, for `add_preloads`."""
+    of_language = [f"{prefix}{_LANGUAGE}.js" for prefix in _IMPORT_OF_LANGUAGE.findall(script)]
+    return [*_IMPORT.findall(script), *of_language]

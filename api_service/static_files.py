@@ -22,7 +22,7 @@ from fastapi import Request, Response
 from api_service import languages, web_app
 from api_service.errors import PageNotFound
 from api_service.languages import Language
-from api_service.page_links import add_preloads, inline_styles, styles_of
+from api_service.page_links import add_preloads, imports_of, inline_styles, styles_of
 from api_service.security_policy import FirebaseWeb, page_headers
 from shared.wiring import Phoenix
 
@@ -97,8 +97,8 @@ class StaticFiles:
 
     def _assemble(self, pages: Mapping[str, str]) -> dict[tuple[str, str], _File]:
         """Insert the messages, the links to all files, and the version of the static files."""
-        scripts = {
-            name: file.content.decode()
+        imports = {
+            name: imports_of(file.content.decode())
             for name, file in self._files.items()
             if file.media_type == SCRIPT
         }
@@ -107,7 +107,7 @@ class StaticFiles:
             joined = inline_styles(page, self._styles[name])
             for tab, module in PROFILE_TABS.items() if name == PROFILE else [("", None)]:
                 late = [module] if module else []
-                linked = add_preloads(joined, scripts, language.code, *late)
+                linked = add_preloads(joined, imports, language.code, *late)
                 versioned = language.fill(linked).replace(_STATIC, self._folder)
                 assembled[name + tab, language.code] = _File(versioned.encode(), HTML)
         return assembled
